@@ -1,16 +1,22 @@
-"""Plugins: what other packages add by entry points. A broken one is named, and everything else works."""
+"""Plugins: what other packages and the laboratory add by entry points. A broken one is named, and the rest works."""
 
 import functools
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
+from configparser import ConfigParser
 from dataclasses import dataclass, replace
-from importlib.metadata import entry_points
-from typing import Any, TypeVar
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 from avhcurate.errors import CurateError
 
 T = TypeVar("T")
 
-GROUPS = ("scores", "measures", "models", "sources", "exports")
+GROUPS = ("scores", "measures", "models", "sources", "exports", "pages", "verbs", "figures")
+
+#: What the laboratory adds, in the form in which an installed package names it. Not in the metadata of this package,
+#: since an editable install keeps those of the day on which it was made; without the folder nothing is added.
+LABORATORY = Path(__file__).parent / "lab" / "entry_points.txt"
 
 #: Columns of tables and exports, whose names no score or measure of a plugin can take.
 COLUMN_NAMES = frozenset(
@@ -39,6 +45,23 @@ class Plugin:
     problem: str = ""
 
 
+class Page(NamedTuple):
+    """A page of the menu Analysis: the question that it answers, the column in which it stands, and its script.
+
+    `icon` is a name of Material Symbols; `filtered` says whether the filters change what the page shows. `steps` fill
+    it with the demo, each by title, seconds on two quiet cores and `work(workspace, progress)`, which does nothing
+    where it was done.
+    """
+
+    title: str
+    icon: str
+    question: str
+    column: str
+    file: Path
+    filtered: bool = True
+    steps: Sequence[tuple[str, int, Callable[[Any, Any], object]]] = ()
+
+
 #: Every plugin of the groups that were loaded, by group, name and package, in the order in which it was found.
 found: dict[tuple[str, str, str], Plugin] = {}
 
@@ -56,12 +79,25 @@ def note(group: str, name: str, problem: str) -> None:
         found[group, name, plugin.package] = replace(plugin, problem=" ".join(problem.split()))
 
 
+def names(group: str) -> list[str]:
+    """Return what is added to a group by name, and import nothing of it."""
+    return [entry.name for entry in (*_of_laboratory(group), *entry_points(group=f"avhcurate.{group}"))]
+
+
+def _of_laboratory(group: str) -> list[EntryPoint]:
+    listed = ConfigParser(delimiters="=")
+    listed.read(LABORATORY, encoding="utf-8")
+    if not listed.has_section(f"avhcurate.{group}"):
+        return []
+    return [EntryPoint(name, value, group) for name, value in listed.items(f"avhcurate.{group}")]
+
+
 def load(group: str, check: Callable[[str, Any], T], *, taken: Container[str] = ()) -> dict[str, T]:
     """Return what plugins add to a group, by name. `check(name, thing)` returns what is added, or raises what is wrong.
 
     Entry points of the group `avhcurate.GROUP` are imported; an error in one leaves out only this plugin.
     """
-    added: dict[str, T] = {}
+    added = {entry.name: check(entry.name, entry.load()) for entry in _of_laboratory(group)}
     for entry in sorted(entry_points(group=f"avhcurate.{group}"), key=lambda entry: entry.name):
         problem = ""
         try:
@@ -112,8 +148,8 @@ def checked_function(
             raise CurateError(f"it is a {type(thing).__name__}, not a function")
 
         @functools.wraps(thing)
-        def made(*arguments: Any) -> Any:
-            return then(thing(*arguments), *arguments)
+        def made(*arguments: Any, **options: Any) -> Any:
+            return then(thing(*arguments, **options), *arguments)
 
         return guarded(group, name, made)
 

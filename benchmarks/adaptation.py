@@ -1,7 +1,7 @@
 """Domain adaptation to compare self-training with, on the probe: ENT, MMD, DANN, MCD and ADR as penalties.
 
 Each learns from the source's labels and the target's features without labels, and is one more term in the loss of
-`avhcurate.networks.training.probe`. Where a paper takes turns, one side maximising what the other minimises, both are
+`avhcurate.lab.self_training.probe`. Where a paper takes turns, one side maximising what the other minimises, both are
 done in one step by a gradient that changes its sign between them, as DANN does. The strength of these terms follows
 DANN's schedule, 2 / (1 + exp(-10 t)) - 1 at progress t, so that features settle first. Numbers are fixed beforehand:
 none is tuned, since that would take labels of the target.
@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avhcurate.networks.training.probe import Penalty, ProbeModule
+from avhcurate.lab.self_training.probe import Penalty, ProbeModule
 
 #: Gaussian kernels of MMD: their squared widths, in mean squared distances of the batch.
 _WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)

@@ -22,8 +22,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
-from avhcurate.features.training_dynamics.settings import TrainSettings
-from avhcurate.features.training_dynamics.train import train_model
+from avhcurate.lab.training_dynamics.settings import TrainSettings
+from avhcurate.lab.training_dynamics.train import train_model
 from avhcurate.networks.models.engine import Network
 from avhcurate.networks.models.loading import LoadedModel, ModelSpec, load_model
 from avhcurate.networks.models.runtime import PRECISIONS, device_name, products_on

@@ -36,13 +36,13 @@ from avhcurate import scores
 from avhcurate.features.pseudo_labels import rules
 from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.features.pseudo_labels.rules import RULES, Rule
-from avhcurate.features.self_training.evaluation import TargetEvaluator
-from avhcurate.features.self_training.loop import PseudoLabelled, self_train
-from avhcurate.features.self_training.probe_trainer import ProbeTrainer
-from avhcurate.features.self_training.settings import Schedule
+from avhcurate.lab.self_training.evaluation import TargetEvaluator
+from avhcurate.lab.self_training.loop import PseudoLabelled, self_train
+from avhcurate.lab.self_training.probe import ProbeHead, ProbeRecipe, train_probe
+from avhcurate.lab.self_training.probe_trainer import ProbeTrainer
+from avhcurate.lab.self_training.settings import Schedule
 from avhcurate.networks.models.engine import Network, embed
 from avhcurate.networks.models.loading import ModelSpec, load_model
-from avhcurate.networks.training.probe import ProbeHead, ProbeRecipe, train_probe
 from avhcurate.workspace.data.self_trainings import BY, SelfTrainingFolder
 from avhcurate.workspace.disk.files import sha256, temporary_name, write_json
 from avhcurate.workspace.disk.jobs import SILENT, Progress

@@ -30,10 +30,10 @@ from filelock import FileLock, Timeout
 from safetensors.torch import load_file
 
 from avhcurate.features.pseudo_labels.rules import RULES
-from avhcurate.features.self_training.evaluation import TargetEvaluator
-from avhcurate.features.self_training.loop import PseudoLabelled, self_train
-from avhcurate.features.self_training.network_trainer import FullTrainer
-from avhcurate.features.self_training.settings import Schedule
+from avhcurate.lab.self_training.evaluation import TargetEvaluator
+from avhcurate.lab.self_training.loop import PseudoLabelled, self_train
+from avhcurate.lab.self_training.network_trainer import FullTrainer
+from avhcurate.lab.self_training.settings import Schedule
 from avhcurate.networks.models.loading import ModelSpec, NewModel, new_model
 from avhcurate.networks.models.runtime import find_device
 from avhcurate.networks.training.checkpoints import save_weights

@@ -23,9 +23,9 @@ import torch
 from avhcurate.datasets.sources.readers import class_list
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.features.pseudo_labels.rules import RULES
-from avhcurate.features.self_training import results
-from avhcurate.features.self_training.service import self_train_dataset
-from avhcurate.features.self_training.settings import SelfTrainSettings
+from avhcurate.lab.self_training import results
+from avhcurate.lab.self_training.service import self_train_dataset
+from avhcurate.lab.self_training.settings import SelfTrainSettings
 from avhcurate.networks.models.loading import ModelSpec, new_model
 from avhcurate.networks.models.runtime import find_device
 from avhcurate.networks.training.images import LabelledImages

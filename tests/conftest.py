@@ -25,6 +25,7 @@ pytest_plugins = [
     "tests.fakes.digits",
     "tests.fakes.documents",
     "tests.fakes.object_store",
+    "tests.fakes.pages",
     "tests.fakes.runs",
     "tests.fakes.steps",
     "tests.fakes.votes",
@@ -109,13 +110,14 @@ def open_page(monkeypatch: pytest.MonkeyPatch, components_found_once: None) -> C
     """
     from streamlit.testing.v1 import AppTest
 
+    from avhcurate.workspace.disk.app_files import page_file
     from tests.fakes import messages
 
     def run(page: str, root: Path, /, **query: str) -> AppTest:
         monkeypatch.setenv("AVHCURATE_WORKSPACE", str(root))
         app = AppTest.from_file(str(MAIN_SCRIPT), default_timeout=SCRIPT_TIMEOUT_S)
         if page != "home":
-            app.switch_page(f"../../../pages/{page}.py")
+            app.switch_page(str(page_file(page)))
         for key, value in query.items():
             app.query_params[key.replace("__", ".")] = value
         app.run()

@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from avhcurate.cli import app
+from avhcurate.workspace.disk.app_files import PAGES, added_pages
 
 TESTS = Path(__file__).parent
 
@@ -39,7 +40,7 @@ def test_every_capability_names_a_test_that_exists():
 
 def test_every_verb_and_page_has_a_capability():
     verbs = [f"avhcurate {verb}" for verb in typer.main.get_command(app).commands]
-    pages = [page.stem.replace("_", " ") for page in (TESTS.parent / "pages").glob("*.py")]
+    pages = [page.replace("_", " ") for page in (*(path.stem for path in PAGES.glob("*.py")), *added_pages())]
     words = PLACES.replace("-", " ")
     missing = [verb for verb in verbs if verb not in PLACES]
     missing += [page for page in pages if page not in words]

@@ -5,10 +5,10 @@ import pytest
 from avhcurate.cli import demo
 from avhcurate.datasets.sources.settings import DemoSettings
 from avhcurate.features.predicted_hsf import service as predicted_hsf_service
-from avhcurate.features.self_training import service as self_training_service
-from avhcurate.features.self_training.settings import SelfTrainSettings
-from avhcurate.features.training_dynamics import train
-from avhcurate.features.training_dynamics.settings import TrainSettings
+from avhcurate.lab.self_training import service as self_training_service
+from avhcurate.lab.self_training.settings import SelfTrainSettings
+from avhcurate.lab.training_dynamics import train
+from avhcurate.lab.training_dynamics.settings import TrainSettings
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Jobs, Progress
 

@@ -16,9 +16,9 @@ from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.logs import open_events
 from avhcurate.features.annotate import annotators, answers, queue
-from avhcurate.features.degradation.store import DegradationFolder
 from avhcurate.features.map.store import MapFolder
 from avhcurate.features.suspects.store import OutOfFoldFolder, SuspectsFolder
+from avhcurate.lab.degradation.store import DegradationFolder
 from avhcurate.networks.neighbours.graph import NeighbourGraph
 from avhcurate.people.log_tables import METADATA
 from avhcurate.workspace.data.datasets import DatasetFolder

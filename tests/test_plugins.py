@@ -54,9 +54,14 @@ call("correlate", "digits", "--scores", "avh,rivalry,detail", "--out", "rows.csv
 call("import", "new", "newest:imports", "--workspace", str(root))
 call("score", "digits", "--model", "average:8", "--limit", "20", "--workspace", str(root))
 found["new"] = Workspace(root).dataset("new").record.classes
+with contextlib.redirect_stdout(io.StringIO()) as printed:
+    call("--workspace", str(root), "sizes", "digits")
+found["sizes"] = printed.getvalue()
+import avhcurate
+found["drawn"] = [int(n) for n in avhcurate.open(root, "digits").plot.sizes(where="label_name = '3'").data[0].y]
 
 import streamlit.testing.v1 as testing
-from avhcurate.workspace.disk.app_files import PACKAGE
+from avhcurate.workspace.disk.app_files import PACKAGE, page_file
 app = testing.AppTest.from_file(str(PACKAGE / "ui" / "shell" / "main.py"), default_timeout=180)
 app.run()
 found["home"] = [warning.value for warning in app.warning]
@@ -67,6 +72,10 @@ app.run()
 found["errors"] = [error.value for error in [*app.exception, *app.error]]
 (sort,) = [box for box in app.selectbox if box.label == "Sort by"]
 found["sort"] = sort.value
+app.switch_page(str(page_file("class_sizes"))).run()
+found["page"] = [int(n) for n in app.dataframe[0].value["n"]]
+found["links"] = [link.proto.label for link in app.main.get("page_link")]
+found["errors"] += [error.value for error in [*app.exception, *app.error]]
 print(json.dumps(found))
 """
 
@@ -191,16 +200,18 @@ def test_plugins_are_listed_and_tried_and_what_they_add_is_as_what_was_there_bef
     works = {key for key, plugin in listed.items() if not plugin["problem"]}
     assert works == {
         *(("scores", "rivalry"), ("measures", "detail"), ("models", "average"), ("sources", "newest")),
-        ("exports", "counts"),
+        *(("exports", "counts"), ("pages", "class_sizes"), ("verbs", "sizes"), ("figures", "sizes")),
     }
     assert listed["scores", "rivalry"]["package"] == "avhcurate-example"
     assert "ModuleNotFoundError" in listed["scores", "broken"]["problem"]
     assert listed["scores", "avh"]["problem"] == listed["scores", "predicted"]["problem"] == "the name is taken"
     assert listed["exports", "nothing"]["problem"] == "it is a float, not a function"
-    assert said["said"].startswith("avhcurate: 4 of 9 plugins are left out: avh of broken (the name is taken)")
+    assert said["said"].startswith("avhcurate: 4 of 12 plugins are left out: avh of broken (the name is taken)")
     assert said["said"].count("\n") == 1
     assert said["errors"] == []
     assert (said["sort"], said["new"]) == ("rivalry", ["cat"])
+    assert (said["drawn"], sum(said["page"]), "Class sizes" in said["links"]) == ([183], 1797, True)
+    assert all(str(n) in said["sizes"] for n in said["page"])
     assert sum("of the plugin broken is left out" in line for line in said["home"]) == 4
     rows = pd.read_csv(folder / "all.csv")
     run = Workspace(own_demo_root).dataset("digits").run("avhcurate:digits")

@@ -12,15 +12,16 @@ from typer.exceptions import TyperException
 
 from avhcurate.cli import options
 from avhcurate.errors import CurateError
+from avhcurate.plugins import load, names
 
 if TYPE_CHECKING:
     from typer import Typer
 
 #: The modules that have verbs.
 _MODULES = (
-    *("demo", "data", "workspace", "fetch", "score", "attach", "train", "self_train", "analysis", "models"),
+    *("demo", "data", "workspace", "fetch", "score", "attach", "analysis", "models"),
     *("neighbours", "suspects", "predict", "quality", "project", "curate", "export", "select", "saved", "votes"),
-    *("report", "toy", "degrade", "plugins", "doctor", "roles", "serve"),
+    *("report", "plugins", "doctor", "roles", "serve"),
 )
 #: The modules of verbs that have another name.
 _HOMES = {
@@ -60,8 +61,14 @@ def home_of(verb: str) -> str:
 def _app(words: Sequence[str]) -> "Typer":
     """Return the application with the verbs that a call names: a verb is imported only where it is meant."""
     named = set(map(home_of, words))
-    for module in [module for module in _MODULES if module in named] or _MODULES:
+    modules = [module for module in _MODULES if module in named]
+    added = not {*words}.isdisjoint(names("verbs"))
+    if not (modules or added):
+        modules, added = [*_MODULES], True
+    for module in modules:
         import_module(f"avhcurate.cli.{module}")
+    if added:
+        load("verbs", lambda _, module: module, taken={*_HOMES, *_MODULES})
     return options.app
 
 

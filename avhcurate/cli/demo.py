@@ -5,7 +5,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
-from avhcurate.datasets.sources.settings import SECONDS, DemoSettings
+from avhcurate.datasets.sources.settings import ADDED, SECONDS, DemoSettings
 
 if TYPE_CHECKING:
     from avhcurate.workspace.data.datasets import DatasetFolder
@@ -71,37 +71,21 @@ def steps() -> dict[str, Step]:
     Quality comes before the trainings, which tell copies of what they hold out by it. All but the trainings are of the
     default run, which pages open; the trainings come last, since a prediction of HSF learns from all runs.
     """
-    from avhcurate.datasets.sources.demo import MODEL, NAME, prepare_demo
+    from avhcurate.datasets.sources.demo import NAME, prepare_demo
     from avhcurate.datasets.table.dataset_table import open_table
-    from avhcurate.features.degradation.service import degrade_dataset
-    from avhcurate.features.degradation.settings import DegradeSettings
     from avhcurate.features.map.service import project_dataset
     from avhcurate.features.map.settings import ProjectSettings
     from avhcurate.features.predicted_hsf.service import predict_hsf
     from avhcurate.features.quality.service import measure_dataset
-    from avhcurate.features.self_training.service import self_train_dataset
-    from avhcurate.features.self_training.settings import SelfTrainSettings
     from avhcurate.features.suspects.service import find_suspects
     from avhcurate.features.suspects.settings import SuspectsSettings
-    from avhcurate.features.training_dynamics.settings import TrainSettings
-    from avhcurate.features.training_dynamics.train import train_model
 
-    def self_train(space: "Workspace", progress: "Progress") -> None:
-        run = space.dataset(NAME).run().name
-        settings = SelfTrainSettings(source=NAME, target=NAME, model=run, source_where="split = 'train'")
-        self_train_dataset(space, settings.with_(rule="confidence"), progress=progress.part(0, 2, "confidence"))
-        self_train_dataset(space, settings, progress=progress.part(1, 2, "avc"))
-
-    by_softmax = TrainSettings(dataset=NAME, model=MODEL)
-    by_avh, suspects = by_softmax.with_(loss="avh"), SuspectsSettings(dataset=NAME)
-    return {
+    suspects = SuspectsSettings(dataset=NAME)
+    own: dict[str, Step] = {
         "Digits": lambda space, progress: prepare_demo(space, progress=progress),
         "Quality": lambda space, progress: measure_dataset(space, NAME, progress=progress),
         "Suspects": lambda space, progress: find_suspects(open_table(space, NAME), suspects, progress=progress),
         "Predicted HSF": lambda space, progress: predict_hsf(open_table(space, NAME), progress=progress),
-        "Degradation": lambda space, progress: degrade_dataset(space, DegradeSettings(dataset=NAME), progress=progress),
-        "Self-training": self_train,
         "Map": lambda space, progress: project_dataset(space, ProjectSettings(dataset=NAME), progress=progress),
-        "Training with softmax": lambda space, progress: train_model(space, by_softmax, progress=progress),
-        "Training with the AVH loss": lambda space, progress: train_model(space, by_avh, progress=progress),
     }
+    return own | {title: work for title, _, work in ADDED}

@@ -32,20 +32,20 @@ if TYPE_CHECKING:
     from avhcurate.workspace.disk.jobs import Progress
 
 
-#: The verbs by what they are for, as the pages of the app are; one that is not here is the workspace's.
-GROUPS = {
+_REST = "Workspace"
+#: The verbs by what they are for, as the pages of the app are; those that are not here stand with the last ones.
+GROUPS: dict[str, tuple[str, ...]] = {
     "Start": ("demo", "import", "fetch", "score", "attach", "serve"),
     "Images": ("columns", "project", "neighbours", "suspects", "tag", "relabel", "exclude", "export", "report"),
     "People and network": ("votes", "votes-out", "predict", "correlate", "disagree", "models"),
     "Data": ("quality", "select", "saved", "history", "diff", "split"),
-    "Training": ("train", "self-train", "degrade", "toy"),
-    "Workspace": ("list", "default", "jobs"),
+    _REST: ("list", "default", "jobs"),
 }
 #: Verbs whose table --out writes. A verb that writes another file has an --out of its own.
-TABLES = (
+TABLES = {
     *("list", "columns", "project", "neighbours", "correlate", "disagree", "models", "suspects", "quality", "history"),
-    *("predict", "degrade", "jobs", "diff"),
-)
+    *("predict", "jobs", "diff"),
+}
 #: Options of all verbs, and whether a value follows.
 _ANYWHERE = dict.fromkeys(("--workspace", "--out"), True)
 _ANYWHERE |= dict.fromkeys(("--json", "--quiet", "-q", "--verbose", "-v"), False)
@@ -86,7 +86,7 @@ class _Verbs(TyperGroup):
     def _groups(self) -> dict[str, list[str]]:
         groups = {title: [verb for verb in verbs if verb in self.commands] for title, verbs in GROUPS.items()}
         placed = {verb for verbs in groups.values() for verb in verbs}
-        groups[list(groups)[-1]] += [verb for verb in self.commands if verb not in placed]
+        groups[_REST] = groups.pop(_REST) + [verb for verb in self.commands if verb not in placed]
         return groups
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -253,8 +253,17 @@ NameArgument = Annotated[
 ]
 
 
-def verb(settings: "type[VerbSettings]") -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a function a verb with the options of a settings class; it gets the checked settings."""
+def verb(
+    settings: "type[VerbSettings]", *, group: str = "", table: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a function a verb with the options of a settings class; it gets the checked settings.
+
+    A verb that is not listed above names its group in the help, and whether --out writes its table.
+    """
+    if group:
+        GROUPS[group] = (*GROUPS.get(group, ()), settings.verb)
+    if table:
+        TABLES.add(settings.verb)
 
     def add(work: Callable[..., None]) -> Callable[..., None]:
         def call(**values: Any) -> None:

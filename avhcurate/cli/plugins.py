@@ -12,8 +12,10 @@ from avhcurate.errors import CurateError
 #: Modules that load the plugins of a group when they are imported.
 _LOADERS = (
     "avhcurate.datasets.export.service",
+    "avhcurate.datasets.sources.settings",
     "avhcurate.datasets.sources.readers",
     "avhcurate.networks.models.names",
+    "avhcurate.notebook.plots",
     "avhcurate.workspace.images.measures",
 )
 
@@ -26,8 +28,11 @@ def plugins() -> None:
     for module in _LOADERS:
         import_module(module)
     from avhcurate.measures.scores import SCORES, per_sample
+    from avhcurate.workspace.disk.app_files import added_pages
     from avhcurate.workspace.images.measures import MEASURES
 
+    added_pages()
+    assert import_module("avhcurate.cli").app  # loads all verbs
     rng = np.random.default_rng(0)
     # Four samples of two classes, one without a label, and an image of eight by eight pixels.
     features, weights, labels = rng.normal(size=(4, 3)), rng.normal(size=(2, 3)), np.array([0, 1, 0, -1])

@@ -98,7 +98,7 @@ def _select_round(
 ) -> None:
     """Write the pseudo-labels of a round of a self-training."""
     from avhcurate.datasets.export.service import format_named
-    from avhcurate.features.self_training import round_export
+    from avhcurate.features.pseudo_labels import round_export
 
     space = options.open_workspace()
     folder = space.dataset(name).self_training(self_training)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from avhcurate import plugins
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
@@ -11,6 +12,8 @@ from avhcurate.notebook.opened import OpenedDataset, filters_of
 from avhcurate.notebook.words import python_words
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import plotly.graph_objects as go
 
 
@@ -27,21 +30,25 @@ class Plots:
     """
 
     def __init__(self, dataset: OpenedDataset) -> None:
-        self._dataset = dataset
+        self.dataset = dataset
+
+    if TYPE_CHECKING:  # what plugins add
+
+        def __getattr__(self, name: str) -> "Callable[..., go.Figure]": ...
 
     @python_words()
     def correlation(self, *, where: str | Filters | None = None) -> "go.Figure":
         """Draw Spearman of every score with HSF and its interval, closest to people on top, and the noise ceiling."""
         from avhcurate.features.correlation import plots, service
 
-        return plots.ranking(service.correlate(self._dataset.sample_table, filters=filters_of(where)))
+        return plots.ranking(service.correlate(self.dataset.sample_table, filters=filters_of(where)))
 
     @python_words()
     def disagreement(self, score: str | None = None, *, where: str | Filters | None = None) -> "go.Figure":
         """Draw HSF against a score (AVH), with what only people and what only the network find hard."""
         from avhcurate.features.disagreement import plots, service
 
-        gap = service.disagree(self._dataset.sample_table, key=score, filters=filters_of(where))
+        gap = service.disagree(self.dataset.sample_table, key=score, filters=filters_of(where))
         names = {key: f"{title}: {len(gap.ids[key]):,}" for key, title in service.SETS.items()}
         name = gap.key
         if name in SCORES:
@@ -57,32 +64,16 @@ class Plots:
         from avhcurate.features.map import plots
         from avhcurate.features.map.store import maps
 
-        table, done = self._dataset.sample_table, []
+        table, done = self.dataset.sample_table, []
         if table.run is not None:
             done = [one for one in maps(table.run) if one.complete]
         if not done:
-            name = self._dataset.name
+            name = self.dataset.name
             raise CurateError(f"{name} has no map. Run `avhcurate project {name}`, or make one on the page Map.")
         ids, places = done[-1].coordinates()
         points = table.frame(filters_of(where), columns=["id", color]).set_index("id")
         return plots.point_figure(points.join(pd.DataFrame(places, ids, ["x", "y"]), how="inner"), color)
 
-    @python_words()
-    def training(self, *names: str, where: str | Filters | None = None) -> "go.Figure":
-        """Draw AVH, norm, accuracy and loss over the epochs of trainings, by name; without one, of the newest."""
-        from avhcurate.datasets.table.titles import titles
-        from avhcurate.features.training_dynamics import plots, service
-        from avhcurate.people.bins import bin_labels
 
-        table = self._dataset.sample_table
-        folder = table.dataset
-        chosen = [folder.training(name) for name in names] or folder.trainings()[-1:]
-        if not chosen:
-            raise CurateError(f"{folder.name} has no training. Run `avhcurate train {folder.name} --model MODEL`.")
-        called, filters = titles(folder), filters_of(where)
-        shown = {
-            called[one.name]: plots.with_learnt(service.curves(table, one, filters=filters), one.evaluations())
-            for one in chosen
-        }
-        bins = bin_labels(table.edges) if table.votes else []
-        return plots.courses(shown, bins, simulated=table.simulated)
+for _name, _draw in plugins.load("figures", plugins.checked_function("figures"), taken=vars(Plots)).items():
+    setattr(Plots, _name, python_words()(_draw))

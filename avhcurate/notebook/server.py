@@ -16,7 +16,7 @@ from avhcurate.errors import CurateError
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.terminal import in_jupyter
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.app_files import PAGES
+from avhcurate.workspace.disk.app_files import PAGES, added_pages
 
 if TYPE_CHECKING:
     from IPython.display import IFrame
@@ -81,7 +81,7 @@ class AppServer:
 
 def app_address(workspace: Workspace, page: str, query: dict[str, str]) -> str:
     """Return the address of a page of the app; the first call starts its server."""
-    pages = sorted(path.stem for path in PAGES.glob("*.py"))
+    pages = sorted([*(path.stem for path in PAGES.glob("*.py")), *added_pages()])
     if page not in pages:
         raise CurateError(f"Unknown page {page}. Choose from {', '.join(pages)}.")
     root = workspace.root.absolute()

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.special import softmax
 
-from avhcurate.networks.training.probe import ProbeModule, ProbeRecipe, train_probe
+from avhcurate.lab.self_training.probe import ProbeModule, ProbeRecipe, train_probe
 from benchmarks.adaptation import METHODS, discrepancy
 
 K, WIDTH = 4, 12

@@ -6,8 +6,8 @@ from scipy.special import softmax
 
 from avhcurate import scores
 from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
-from avhcurate.features.self_training.settings import Schedule
-from avhcurate.networks.training.probe import ProbeRecipe, train_probe
+from avhcurate.lab.self_training.probe import ProbeRecipe, train_probe
+from avhcurate.lab.self_training.settings import Schedule
 from benchmarks import gates, self_training
 from benchmarks import self_training_results as results
 

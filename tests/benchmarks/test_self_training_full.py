@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from avhcurate.features.self_training.settings import Schedule
+from avhcurate.lab.self_training.settings import Schedule
 from avhcurate.networks.models.loading import ModelSpec, new_model
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
 from benchmarks import self_training_full as full

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from avhcurate.features.degradation.service import degrade_dataset
-from avhcurate.features.degradation.settings import DegradeSettings
+from avhcurate.lab.degradation.service import degrade_dataset
+from avhcurate.lab.degradation.settings import DegradeSettings
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import open_at, settled
 

@@ -3,7 +3,7 @@
 import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
-from avhcurate.features.training_dynamics import service as training_dynamics_service
+from avhcurate.lab.training_dynamics import service as training_dynamics_service
 from avhcurate.ui.charts.regions import read_region
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import (

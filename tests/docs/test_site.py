@@ -9,6 +9,7 @@ import typer
 
 from avhcurate import scores
 from avhcurate.cli import app
+from avhcurate.workspace.disk.app_files import PAGES, added_pages
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,4 +100,5 @@ def test_a_picture_opens_at_its_full_size(site):
 
 def test_the_tour_shows_every_page_of_the_app():
     tour = (ROOT / "docs" / "tour.md").read_text(encoding="utf-8")
-    assert [page.stem for page in (ROOT / "pages").glob("*.py") if f"(images/{page.stem}.png)" not in tour] == []
+    pages = [*(path.stem for path in PAGES.glob("*.py")), *added_pages()]
+    assert [page for page in pages if f"(images/{page}.png)" not in tour] == []

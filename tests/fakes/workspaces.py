@@ -203,9 +203,9 @@ def self_trained_root(demo_root: Path, once: Once) -> Path:
 
     MRKLD has one seed in one round; then confidence and AVC have two seeds in three rounds.
     """
-    from avhcurate.features.self_training.service import self_train_dataset
-    from avhcurate.features.self_training.settings import SelfTrainSettings
-    from avhcurate.networks.training.probe import ProbeRecipe
+    from avhcurate.lab.self_training.probe import ProbeRecipe
+    from avhcurate.lab.self_training.service import self_train_dataset
+    from avhcurate.lab.self_training.settings import SelfTrainSettings
 
     def make(root: Path) -> None:
         workspace = Workspace(shutil.copytree(demo_root, root / "workspace"))

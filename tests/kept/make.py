@@ -25,10 +25,10 @@ from avhcurate.datasets.sources.simulated_annotators import answer_counts, simul
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.features.annotate import annotators, answers, queue, setup
 from avhcurate.features.annotate.setup import CollectionSettings
-from avhcurate.features.self_training.service import self_train_dataset
-from avhcurate.features.self_training.settings import SelfTrainSettings
+from avhcurate.lab.self_training.probe import ProbeRecipe
+from avhcurate.lab.self_training.service import self_train_dataset
+from avhcurate.lab.self_training.settings import SelfTrainSettings
 from avhcurate.networks.training.digits import read_digits
-from avhcurate.networks.training.probe import ProbeRecipe
 from avhcurate.workspace.data import people
 from avhcurate.workspace.data.people import Person, Role
 from avhcurate.workspace.data.workspace import Workspace

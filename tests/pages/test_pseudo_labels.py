@@ -9,14 +9,15 @@ import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.features.pseudo_labels import round_export
 from avhcurate.features.pseudo_labels.service import portion_curve, select
 from avhcurate.features.pseudo_labels.ui import file_of
-from avhcurate.features.self_training import results, round_export
-from avhcurate.features.self_training.probe_trainer import FILE
-from avhcurate.features.self_training.service import self_train_dataset
-from avhcurate.features.self_training.settings import SelfTrainSettings
+from avhcurate.lab.self_training import results
+from avhcurate.lab.self_training.probe import ProbeHead, ProbeRecipe
+from avhcurate.lab.self_training.probe_trainer import FILE
+from avhcurate.lab.self_training.service import self_train_dataset
+from avhcurate.lab.self_training.settings import SelfTrainSettings
 from avhcurate.measures.stats.intervals import wilson
-from avhcurate.networks.training.probe import ProbeHead, ProbeRecipe
 from avhcurate.workspace.data.workspace import Workspace
 
 BY_AVC, BY_SOFTMAX = "Selected by AVC and not by softmax", "Selected by softmax and not by AVC"

@@ -14,9 +14,9 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.annotate import setup
 from avhcurate.features.annotate.setup import CollectionSettings
-from avhcurate.features.degradation.service import degrade_dataset
-from avhcurate.features.degradation.settings import DegradeSettings
 from avhcurate.features.quality.service import measure_dataset
+from avhcurate.lab.degradation.service import degrade_dataset
+from avhcurate.lab.degradation.settings import DegradeSettings
 from avhcurate.ui.base import url_state
 from avhcurate.ui.charts import show
 from avhcurate.workspace.data.workspace import Workspace

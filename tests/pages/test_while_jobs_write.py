@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
-from avhcurate.features.degradation.service import degrade_dataset
-from avhcurate.features.degradation.settings import DegradeSettings
 from avhcurate.features.map import umap_process
 from avhcurate.features.map.service import project_dataset
 from avhcurate.features.map.settings import ProjectSettings
 from avhcurate.features.quality.service import measure_dataset
-from avhcurate.features.self_training.service import self_train_dataset
-from avhcurate.features.self_training.settings import SelfTrainSettings
 from avhcurate.features.suspects.service import find_suspects
 from avhcurate.features.suspects.settings import SuspectsSettings
-from avhcurate.features.training_dynamics.settings import TrainSettings
-from avhcurate.features.training_dynamics.train import train_model
+from avhcurate.lab.degradation.service import degrade_dataset
+from avhcurate.lab.degradation.settings import DegradeSettings
+from avhcurate.lab.self_training.probe import ProbeRecipe
+from avhcurate.lab.self_training.service import self_train_dataset
+from avhcurate.lab.self_training.settings import SelfTrainSettings
+from avhcurate.lab.training_dynamics.settings import TrainSettings
+from avhcurate.lab.training_dynamics.train import train_model
 from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.scoring import heads
 from avhcurate.networks.scoring.service import score_dataset
-from avhcurate.networks.training.probe import ProbeRecipe
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Jobs, Progress
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from avhcurate.workspace.data.settings import VerbSettings, option
+from avhcurate.workspace.disk.app_files import added_pages
 
 
 class ImportSettings(VerbSettings):
@@ -48,18 +49,11 @@ class ColumnsSettings(VerbSettings):
     )
 
 
+#: Steps of the full demo for the pages of plugins; those of the first pages come last, since trainings make new runs.
+ADDED = [step for page in reversed(added_pages().values()) for step in page.steps]
 #: Seconds of each step of the full demo on two quiet cores: by them is told how far it is, and what it takes yet.
-SECONDS = {
-    "Digits": 4,
-    "Quality": 7,
-    "Suspects": 2,
-    "Predicted HSF": 14,
-    "Degradation": 7,
-    "Self-training": 11,
-    "Map": 30,
-    "Training with softmax": 11,
-    "Training with the AVH loss": 11,
-}
+SECONDS = {"Digits": 4, "Quality": 7, "Suspects": 2, "Predicted HSF": 14, "Map": 30}
+SECONDS |= {title: seconds for title, seconds, _ in ADDED}
 
 
 class DemoSettings(VerbSettings):

@@ -14,9 +14,9 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import HARDNESS
 from avhcurate.datasets.table.titles import titles
+from avhcurate.features.compare.discoveries import avh_follows_hsf, norm_is_inconsistent
+from avhcurate.features.compare.findings import Finding, Model
 from avhcurate.features.compare.samples import KEYS, RunScores, shared_samples
-from avhcurate.features.training_dynamics.discoveries import avh_follows_hsf, norm_is_inconsistent
-from avhcurate.features.training_dynamics.findings import Finding, Model
 from avhcurate.measures.scores import SCORES
 from avhcurate.measures.stats.calibration import Calibration, calibrate
 from avhcurate.measures.stats.correlation import ALL, correlate

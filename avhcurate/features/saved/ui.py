@@ -15,14 +15,15 @@ from avhcurate.ui.base import cache, url_state
 from avhcurate.ui.base.export_menu import export_choice
 from avhcurate.ui.base.frame import Opened, announce, attempt, way_on, while_allowed
 from avhcurate.ui.base.layout import closing_popover, empty_state, in_a_row
+from avhcurate.ui.base.navigation import TITLES
 from avhcurate.ui.base.page_choices import Choice, number, one_of, page_of, turn_pages
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted
 from avhcurate.ui.base.url_state import View
 from avhcurate.ui.base.user_errors import plain, show_user_error
-from avhcurate.ui.grid.grid_actions import PAGES
 from avhcurate.ui.server.image_routes import image_url
 from avhcurate.workspace.data.events import Event, Kind
+from avhcurate.workspace.disk.app_files import PAGES, page_file
 
 #: Session state: dataset, kind and name of the entry whose dialog is open, and the action.
 _ASKED = "saved.asked"
@@ -88,8 +89,11 @@ def _set(page: Opened, one: Event) -> str:
 
 
 def _view(page: Opened, one: Event) -> str:
-    target = PAGES / f"{one.page}.py"
-    st.page_link(target, label=plain(one.name), icon=":material/visibility:", query_params=one.query)
+    label = plain(one.name)
+    if one.page in TITLES:
+        st.page_link(page_file(one.page), label=label, icon=":material/visibility:", query_params=one.query)
+    else:  # that of a plugin which is gone
+        st.markdown(label)
     view, _ = url_state.parse(one.query)
     return f"{plain(one.page.replace('_', ' '))}, filters: {view.filters.active}"
 

@@ -12,7 +12,7 @@ from avhcurate.ui.base import frame, url_state
 from avhcurate.ui.base.navigation import TITLES
 from avhcurate.ui.base.open_images import LIKE
 from avhcurate.ui.base.page_choices import Choice
-from avhcurate.workspace.disk.app_files import PAGES
+from avhcurate.workspace.disk.app_files import PAGES, page_file
 
 #: The page and address that a mark of a chart was clicked on, for the way back.
 _BACK: Choice[str] = Choice("gallery.back", "", str)
@@ -44,4 +44,4 @@ def way_back() -> None:
     page, _, query = _BACK.asked().partition("?")
     if page in TITLES:
         look: dict[str, Any] = {"icon": ":material/arrow_back:", "width": "content"}
-        st.page_link(PAGES / f"{page}.py", label=f"Back to {TITLES[page]}", query_params=dict(parse_qsl(query)), **look)
+        st.page_link(page_file(page), label=f"Back to {TITLES[page]}", query_params=dict(parse_qsl(query)), **look)

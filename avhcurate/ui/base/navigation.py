@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from avhcurate.ui.base.layout import in_a_row
-from avhcurate.workspace.disk.app_files import PAGES
+from avhcurate.workspace.disk.app_files import added_pages, page_file
 
 #: The pages that are always in sight: file, title, icon and purpose of each.
 TABS = (
@@ -18,24 +18,20 @@ TABS = (
 )
 #: The other pages, by column of the menu: file, title, icon, and the question that each answers.
 ANALYSES = {
-    "People and network": (
+    "People and network": [
         ("disagreement", "Disagreement", "compare_arrows", "What is hard for people, and what for the network?"),
         ("correlation", "Correlation", "show_chart", "Which score follows people?"),
         ("models", "Models", "balance", "Which network is right, and where?"),
         ("annotators", "Annotators", "groups", "How far can the votes be trusted?"),
-    ),
-    "Data": (
+    ],
+    "Data": [
         ("quality", "Quality", "filter_b_and_w", "Which images are copies, blurred or broken?"),
         ("pseudo_labels", "Pseudo-labels", "label", "Which of the model's own labels can be trusted?"),
         ("saved", "Saved", "bookmark", "Which sets, views and decisions are kept?"),
-    ),
-    "Training": (
-        ("training_dynamics", "Training dynamics", "timeline", "What does a network learn first?"),
-        ("self_training", "Self-training", "autorenew", "Does a network gain from its own labels?"),
-        ("degradation", "Degradation", "blur_on", "Do the scores follow blur, noise and contrast?"),
-        ("toy", "Toy", "scatter_plot", "Which score finds what is known to be hard?"),
-    ),
+    ],
 }
+for _name, _page in added_pages().items():
+    ANALYSES.setdefault(_page.column, []).append((_name, _page.title, _page.icon, _page.question))
 #: The title of each page by its file.
 TITLES = {file: title for entries in (TABS, *ANALYSES.values()) for file, title, *_ in entries}
 #: Pixels that a column of the menu needs.
@@ -49,7 +45,7 @@ def pages() -> Pages:
     """Return the pages of the app: the tabs, then the analyses."""
     return {
         header: [
-            st.Page(PAGES / f"{file}.py", title=title, icon=f":material/{icon}:", help=purpose)
+            st.Page(page_file(file), title=title, icon=f":material/{icon}:", help=purpose, url_path=file)
             for file, title, icon, purpose in entries
         ]
         for header, entries in {"": TABS, **ANALYSES}.items()

@@ -23,6 +23,7 @@ from avhcurate.ui.shell.changes import follow
 from avhcurate.ui.shell.sidebar_filters import show_filters
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.app_files import added_pages
 
 #: Session state: the runs that each dataset had when it was opened, and those opened since.
 _RUNS = "frame.runs"
@@ -31,8 +32,8 @@ _BARE: dict[str, Any] = {"label_visibility": "collapsed"}
 BLIND = {"annotate"}
 #: Pages that show at once what people decide in other windows; the others when they run next.
 LIVE = {"gallery", "suspects", "saved"}
-#: Pages that filters do not change: Home and three others.
-UNFILTERED = {"", "annotators", "toy", *BLIND}
+#: Pages that filters do not change, Home among them.
+UNFILTERED = {"", "annotators", *BLIND, *(name for name, added in added_pages().items() if not added.filtered)}
 #: Characters of a run's name for which there is room.
 _LONGEST_RUN = 30
 

@@ -2,7 +2,10 @@
 
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
+
+from avhcurate import plugins
 
 PACKAGE = Path(__file__).parents[2]
 #: The wheel carries `app.py`, `pages/`, `data/` and `.streamlit/` in here.
@@ -13,6 +16,20 @@ ROOT = CHECKOUT or _INSTALLED
 #: What `streamlit run` serves, and the pages of the app.
 SCRIPT = ROOT / "app.py"
 PAGES = ROOT / "pages"
+
+
+@cache
+def added_pages() -> dict[str, plugins.Page]:
+    """Return the pages that plugins add, by the last part of their address."""
+    taken = [path.stem for path in PAGES.glob("*.py")]
+    return plugins.load("pages", lambda _, page: plugins.Page(*page), taken=taken)
+
+
+def page_file(name: str) -> Path:
+    """Return the script of a page."""
+    if name in added_pages():
+        return added_pages()[name].file
+    return PAGES / f"{name}.py"
 
 
 def install_command(extra: str) -> str:

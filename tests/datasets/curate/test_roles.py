@@ -18,8 +18,8 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.removal import remove_dataset, rename_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate import annotators, answers, queue, setup
-from avhcurate.features.toy import service as toy
-from avhcurate.features.toy.settings import ToySettings
+from avhcurate.lab.toy import service as toy
+from avhcurate.lab.toy.settings import ToySettings
 from avhcurate.people.annotators import ExclusionRule
 from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data import background, people

@@ -23,8 +23,8 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample import inspect
 from avhcurate.datasets.table.titles import titles
 from avhcurate.errors import CurateError
-from avhcurate.features.degradation.service import degrade_dataset
-from avhcurate.features.degradation.settings import DegradeSettings
+from avhcurate.lab.degradation.service import degrade_dataset
+from avhcurate.lab.degradation.settings import DegradeSettings
 from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.scoring import heads
 from avhcurate.networks.scoring import service as scoring_service

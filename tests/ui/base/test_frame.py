@@ -7,8 +7,9 @@ from streamlit.testing.v1 import AppTest
 
 from avhcurate.datasets.curate.roles import grant, role_history
 from avhcurate.ui.base import signin, url_state
-from avhcurate.ui.base.navigation import ANALYSES, PAGES, TABS
+from avhcurate.ui.base.navigation import ANALYSES, TABS
 from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.app_files import PAGES, added_pages
 from tests.conftest import SCRIPT_TIMEOUT_S
 
 MAIN = Path(__file__).parents[3] / "avhcurate" / "ui" / "shell" / "main.py"
@@ -45,7 +46,9 @@ def test_places_do_not_move_between_pages_links_keep_the_filters_and_filters_sta
 
 def test_every_page_file_has_a_place_in_the_navigation():
     files = sorted(file for entries in (TABS, *ANALYSES.values()) for file, *_ in entries)
-    assert files == sorted(path.stem for path in PAGES.glob("*.py"))
+    scripts = [*PAGES.glob("*.py"), *(page.file for page in added_pages().values())]
+    assert files == sorted(path.stem for path in scripts)
+    assert all(path.is_file() for path in scripts)
 
 
 def test_a_filter_goes_into_the_address_and_changes_the_count(open_app, demo):

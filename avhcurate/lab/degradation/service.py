@@ -1,0 +1,256 @@
+"""Degrades a run's images at every kind and level, scores all, and measures how each score follows the level."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from avhcurate.datasets.table.dataset_table import DatasetTable, trainings_of
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.lab.degradation import corruptions, statistics
+from avhcurate.lab.degradation.settings import DegradeSettings
+from avhcurate.lab.degradation.store import SHARD, DegradationFolder, DegradationRecord
+from avhcurate.measures import scores
+from avhcurate.measures.scores import SCORES
+from avhcurate.networks.scoring.shards import LOCAL, Engine, OpenNetwork, ShardResult
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.runs import RunFolder
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import SILENT, Progress
+from avhcurate.workspace.disk.provenance import now, settings_digest
+from avhcurate.workspace.images.decoding import BrokenImage, decode, encode_thumbnail
+
+# Torch takes seconds to import, and a page that only reads results shall not wait for it.
+if TYPE_CHECKING:
+    from avhcurate.networks.scoring.image_pass import ImagePass, ShardOutputs
+
+#: Scores of degraded images: those that need no second pass over the dataset.
+KEYS = tuple(key for key, s in SCORES.items() if s.function is not None and s.needs != "prototypes" and not s.plugin)
+
+
+def degrade_dataset(
+    workspace: Workspace, settings: DegradeSettings, *, engine: Engine = LOCAL, progress: Progress = SILENT
+) -> DegradationFolder:
+    """Run the model of a run over its images at every level and store every score.
+
+    Each image is decoded once. The precision is that of the run, so that level 0 repeats the run's own scores. The
+    folder is named by a digest of all that decides its numbers: the same call again resumes, and does nothing where
+    all is done. `progress` counts degraded images. Raises Cancelled when asked to stop, and CurateError where there is
+    no run, for other weights than the run's, and for a dataset that was imported again.
+    """
+    from avhcurate.networks.scoring.image_pass import ImagePass, backend_options
+    from avhcurate.networks.scoring.service import rebuild_model
+
+    dataset = workspace.dataset(settings.dataset)
+    run = dataset.run(settings.model)
+    if not run.complete:
+        raise CurateError(
+            f"The run {run.name} is not finished. Resume it with `avhcurate score {dataset.name} ...` first."
+        )
+    record = run.record
+    loaded = rebuild_model(run, _weights(dataset, run, settings.weights))
+    shape = loaded.preprocess
+    levels = corruptions.strengths(settings.kinds, shape.crop)
+    steps = corruptions.steps(levels)
+    ids = run.scored_ids(settings.limit or None)
+    if not len(ids):
+        raise CurateError(f"The run {run.name} has not scored any image. Score the dataset again first.")
+    decides = {
+        "weights": record.weights_sha256,
+        "strengths": levels,
+        "precision": record.precision,
+        "ids": hashlib.sha256(ids.tobytes()).hexdigest(),
+    }
+    folder = DegradationFolder.of(run, settings_digest(decides)[:12])
+    dataset.refuse_another_import(record.dataset_fingerprint)
+
+    def degraded(id: int, rgb: np.ndarray) -> np.ndarray:
+        return corruptions.variants(shape.prepare(rgb), levels, id=id)
+
+    with folder.alone():
+        if folder.complete:
+            progress.report(len(ids) * len(steps), len(ids) * len(steps), "complete already")
+            return folder
+        network = engine.network(
+            loaded,
+            device=settings.device,
+            precision=record.precision,
+            **backend_options(workspace, folder, len(ids) * len(steps)),
+        )
+        if not folder.begun:
+            folder.write_record(_record(folder, run, network, levels, len(ids)))
+        images = ImagePass(
+            dataset, folder, ids, SHARD, degraded, shape, images_per_sample=len(steps), progress=progress
+        )
+        fitted = None
+        if record.fitted is not None:
+            fitted = run
+        scores_of_shard = partial(
+            _scores_of_shard,
+            class_weights=loaded.class_weights,
+            labels=dataset.labels(),
+            steps=steps,
+            fitted=fitted,
+            one_length=bool(loaded.prompts),
+        )
+
+        def commit(result: ShardResult) -> None:
+            dataset.refuse_another_import(record.dataset_fingerprint)
+            folder.write_shard(result.shard, result.rows, seconds=result.seconds)
+
+        images.run(engine, network, scores_of_shard, commit)
+        _finish(folder, images)
+    return folder
+
+
+def _finish(folder: DegradationFolder, images: "ImagePass") -> None:
+    """Write one table of all shards, and the record."""
+    images.dataset.refuse_another_import(folder.record.dataset_fingerprint)
+    tables = [folder.shard(shard) for shard in images.shards]
+    scored = {id for table in tables for id in table.filter(table["problem"].is_null())["id"].to_pylist()}
+    if not scored:
+        raise CurateError(
+            f"No image of {images.dataset.name} can be read. Check that they are still where they were imported from."
+        )
+    folder.finish(iter(tables), images.finished(len(images.ids) - len(scored)))
+    images.progress.report(images.total, images.total, "")
+
+
+def _weights(dataset: DatasetFolder, run: RunFolder, given: str | None) -> Literal["random"] | Path | None:
+    """Return the weights to load: those given, or those of the training that made the run."""
+    if given == "random":
+        return "random"
+    if given is not None:
+        return Path(given)
+    training, _ = trainings_of(dataset, run)
+    if training is None:
+        return None
+    return training.weights_path
+
+
+# --- results -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """The scores of the degraded images in view.
+
+    `rows` and the `summary` are as in `degradation.statistics`. `ids`: the images in view. `bins`: ids by HSF bin.
+    """
+
+    folder: DegradationFolder
+    rows: pd.DataFrame
+    summary: pd.DataFrame
+    ids: np.ndarray
+    bins: dict[str, np.ndarray]
+
+
+def read(table: DatasetTable, folder: DegradationFolder, filters: Filters | None = None) -> Degraded:
+    """Return the scores of the images that satisfy the filters, with whether each prediction is the given label."""
+    rows = pd.read_parquet(folder.scores_path)
+    in_view = table.frame(filters or Filters(), columns=["id", "label", "hsf_bin"]).set_index("id")
+    rows = rows[rows["problem"].isna() & rows["id"].isin(in_view.index)].drop(columns="problem").reset_index(drop=True)
+    labels = rows["id"].map(in_view["label"].astype("float64"))
+    correct = (rows["predicted"] == labels).astype("float64").where(labels.notna())
+    ids = rows["id"].unique()
+    bins = in_view.loc[ids].groupby("hsf_bin", observed=True).groups
+    rhos = statistics.level_correlations(rows, KEYS)
+    return Degraded(
+        folder=folder,
+        rows=rows.assign(correct=correct),
+        summary=statistics.summarise(rhos, {key: SCORES[key].sign for key in KEYS}),
+        ids=ids,
+        bins={str(name): members.to_numpy() for name, members in bins.items()},
+    )
+
+
+def example(table: DatasetTable, record: DegradationRecord, id: int) -> dict[tuple[str, int], bytes]:
+    """Return one image at every kind and level, as the network saw it: encoded images by (kind, level).
+
+    Raises CurateError when it cannot be read.
+    """
+    from avhcurate.networks.models.preprocess import Preprocess
+
+    try:
+        rgb = decode(table.dataset.images().read_one(id))
+    except IndexError as error:
+        raise CurateError(f"The dataset has no sample {id}. Ids run from 0 to {table.size - 1}.") from error
+    except BrokenImage as broken:
+        raise CurateError(f"Image {id} cannot be read: {broken.reason}") from broken
+    square = Preprocess.from_record(record.preprocess).prepare(rgb)
+    shown = corruptions.variants(square, record.strengths, id=id)
+    if shown.shape[3] == 1:
+        shown = np.repeat(shown, 3, axis=3)
+    steps = corruptions.steps(record.strengths)
+    return {step: encode_thumbnail(image) for step, image in zip(steps, shown, strict=True)}
+
+
+def _record(
+    folder: DegradationFolder, run: RunFolder, network: OpenNetwork, levels: dict[str, tuple[float, ...]], samples: int
+) -> DegradationRecord:
+    from avhcurate.networks.scoring.image_pass import backend_values
+
+    of_run = run.record.model_dump(
+        include={"model", "weights_sha256", "weights_source", "dataset_fingerprint", "preprocess"}
+    )
+    return DegradationRecord(
+        name=folder.name,
+        run=run.name,
+        side=run.record.preprocess["crop"],
+        strengths={kind: list(of_kind) for kind, of_kind in levels.items()},
+        samples=samples,
+        precision=network.precision,
+        device=network.device_name,
+        batch_size=network.batch_size,
+        started=now(),
+        **of_run,
+        **backend_values(network, "scipy", "pillow"),
+    )
+
+
+# --- the scores of a shard ---------------------------------------------------------------------------------------
+
+
+def _scores_of_shard(
+    outputs: "ShardOutputs",
+    *,
+    class_weights: np.ndarray,
+    labels: np.ndarray,
+    steps: list[tuple[str, int]],
+    fitted: RunFolder | None,
+    one_length: bool,
+) -> ShardResult:
+    """Make the rows of a shard from a network's outputs, in any process.
+
+    `labels` are those of the whole dataset. `fitted` is the run if its heads score the samples. `one_length` as of
+    `score_columns`.
+    """
+    from avhcurate.networks.scoring.fitted_heads import scores_by_head
+    from avhcurate.networks.scoring.image_pass import score_columns
+
+    rows = pd.DataFrame(steps * len(outputs.ids), columns=["kind", "level"])
+    ids = np.repeat(outputs.ids, len(steps))
+    problem = pd.Series(ids).map(outputs.problems).astype(object)
+    problem[problem.isna() & ~np.isfinite(outputs.features).all(axis=1)] = "the network's features are not finite"
+    usable = problem.isna().to_numpy()
+    features, given = outputs.features[usable], labels[ids[usable]]
+    if fitted is None:
+        scored = scores.per_sample(features, class_weights, outputs.logits[usable], given, keys=KEYS)
+    else:
+        scored = scores_by_head(fitted, ids[usable], features, given, keys=KEYS)
+    columns = {
+        "id": pa.array(ids, pa.int64()),
+        "kind": pa.array(rows["kind"], pa.string()),
+        "level": pa.array(rows["level"], pa.int32()),
+        **score_columns(scored, usable, one_length=one_length),
+        "problem": pa.array(problem, pa.string(), from_pandas=True),
+    }
+    # An image that could not be read keeps only its row of level 0.
+    kept = (rows["level"] == 0) | ~np.isin(ids, list(outputs.problems))
+    return ShardResult(outputs.shard, pa.table(columns).filter(pa.array(kept)), outputs.seconds)

@@ -1,0 +1,49 @@
+"""Training dynamics: AVH, norm, accuracy and loss of held-out samples, epoch by epoch."""
+
+import streamlit as st
+
+from avhcurate.lab.training_dynamics import ui as training_dynamics_ui
+from avhcurate.lab.training_dynamics import ui_data_map
+from avhcurate.lab.training_dynamics import ui_start as training_dynamics_ui_start
+from avhcurate.ui.base import frame
+from avhcurate.ui.base.job_panel import job_panel
+from avhcurate.ui.base.notes import show_queue_note
+from avhcurate.ui.base.text import PAPER
+from avhcurate.ui.grid.detail import show_details
+from avhcurate.ui.shell.page_header import open_page
+
+page = open_page(
+    "Training dynamics",
+    "What a network learns, and when: the same held-out images, evaluated again and again.",
+    frame.with_data,
+)
+job = job_panel()
+trainings = page.dataset.trainings()[::-1]
+if not trainings:
+    training_dynamics_ui_start.first(page)
+    st.stop()
+
+page.help.markdown(training_dynamics_ui.ABOUT_VERDICTS)
+results = st.container()
+with st.expander("Train another"):
+    training_dynamics_ui_start.form(page)
+with results:
+    chosen = training_dynamics_ui.choose(page, trainings)
+    training_dynamics_ui.need_samples(page, chosen)
+    training_dynamics_ui.curves(page, chosen, live=job is not None and job.verb == "train")
+
+    st.header(f"The five discoveries of {PAPER}")
+    show_queue_note(page.table)
+    training_dynamics_ui.findings(page, chosen)
+
+    st.header("Data map")
+    mapped = chosen[0]
+    part = ui_data_map.choose_part(page, mapped)
+    points = ui_data_map.points(page, mapped, part)
+    if points.empty:
+        st.markdown(":material/hourglass_empty: The map begins with the first whole epoch.")
+        st.stop()
+    tool = ui_data_map.choose_region(page, points)
+    clicked = ui_data_map.chart(page, points, part, tool)
+    listed = ui_data_map.images(page, points, part, about=f"{page.dataset.name} {page.version} {mapped.name}")
+show_details(page, listed, clicked)

@@ -1,0 +1,156 @@
+"""The self-training loop: select pseudo-labels, train on them, select again; resumable round by round.
+
+Labels of the target cannot leak. `choose`, `pseudo_labels` and the trainer's methods do all selecting and training, and
+have no parameter for labels of the target: `ModelOutputs` holds what the network outputs, a trainer gets the source
+with its labels and the target without. Only the evaluator holds them. `self_train` gives it the selection, gets a
+report to write, and reads nothing back from it.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.datasets.table.subset import Subset
+from avhcurate.errors import CurateError
+from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
+from avhcurate.features.pseudo_labels.rules import GATES, RULES, Gate, Rule, Selection, targets
+from avhcurate.lab.self_training.evaluation import TargetEvaluator
+from avhcurate.lab.self_training.settings import Schedule
+from avhcurate.workspace.data.self_trainings import BY, SelfTrainingFolder
+from avhcurate.workspace.disk.jobs import SILENT, Progress
+
+#: Why a run has no more rounds.
+ALL_ROUNDS, NO_CHANGE = "all rounds are made", "the selection no longer changes"
+
+
+@dataclass(frozen=True)
+class PseudoLabelled:
+    """The selected samples: rows (n,) of the target ascending, and targets t (n, K) float32 to learn.
+
+    The loss of a sample is -sum_k t_k log p_k. A hard label is 1 at its class. MRKLD's regulariser, alpha times the
+    mean over the classes of -log p_k, adds alpha / K to every class: such a row sums to 1 + alpha.
+    """
+
+    rows: np.ndarray
+    targets: np.ndarray
+
+
+class Trainer(Protocol):
+    """Trains a network on the source with its labels and on the target's samples without theirs."""
+
+    def fit(self, round: int, pseudo: PseudoLabelled | None) -> None:
+        """Train on the source and the pseudo-labelled samples, from the last weights; in round 0 only on the source.
+
+        All randomness comes from the trainer's seed and the number of the round.
+        """
+
+    def outputs(self) -> ModelOutputs:
+        """Return the network's outputs on all samples of the target."""
+
+    def save(self, folder: Path) -> None:
+        """Write the weights into a folder."""
+
+    def restore(self, folder: Path) -> None:
+        """Load the weights that `save` wrote."""
+
+
+@dataclass(frozen=True)
+class TrainerSetup:
+    """The samples, the fields of the record about network and trainer, and a function that makes the trainer."""
+
+    source: Subset
+    target: Subset
+    about: dict[str, Any]
+    make_trainer: Callable[[SelfTrainingFolder], Trainer]
+
+
+def self_train(
+    trainer: Trainer,
+    ids: np.ndarray,
+    *,
+    rule: Rule,
+    evaluator: TargetEvaluator,
+    folder: SelfTrainingFolder,
+    schedule: Schedule | None = None,
+    rounds: int | None = None,
+    progress: Progress = SILENT,
+) -> str:
+    """Run the rounds that `folder` lacks and return why they end there.
+
+    ids (N,): of the target's samples, in the order of the trainer's outputs. Round 0 trains on the source; each later
+    one selects by `rule` at the portion of the schedule, then trains on the source and the selected samples. It ends
+    after `rounds` (None: when the schedule reaches its end), or when at the full portion the same samples get the same
+    labels as in the round before.
+
+    Each round is on disk before the next begins: an interrupted run resumes after its last complete round, on one
+    machine's CPU to the same bits. `progress` counts samples once per round. Raises Cancelled between rounds.
+    """
+    schedule, gate = schedule or Schedule(), RULES[rule].gate
+    last = rounds
+    if last is None:
+        last = schedule.rounds
+    #: The pseudo-labels (N,) trained on last, -1 for none.
+    labels = np.full(len(ids), -1)
+    done = folder.rounds()
+    if done:
+        trainer.restore(folder.round(done[-1]))
+        outputs = trainer.outputs()
+    if done[1:]:
+        learnt = folder.selection(done[-1], ["selected", "candidate"])
+        labels = np.where(learnt["selected"], learnt["candidate"], -1)
+    for number in range(len(done), last + 1):
+        cancelled = f"Cancelled before round {number} of {last}. The same command resumes."
+        progress.tell(number * len(ids), (last + 1) * len(ids), f"round {number} of {last}", cancelled=cancelled)
+        began = time.perf_counter()
+        ours = pseudo = table = avh = None
+        changed = 0
+        if number:
+            portion, earlier = schedule.portion(number), labels
+            chosen = choose(outputs, portion=portion, rule=rule)
+            ours = chosen[gate]
+            labels = np.where(ours.selected, ours.candidate, -1)
+            changed = int((labels != earlier).sum())
+            if not changed and portion == schedule.end:
+                return NO_CHANGE
+            pseudo = pseudo_labels(ours, outputs)
+            table = _table(ids, ours, chosen, pseudo)
+            avh = outputs.avh(pseudo.rows, ours.candidate[pseudo.rows])
+        trainer.fit(number, pseudo)
+        outputs = trainer.outputs()
+        report, classes = evaluator.report(number, outputs, ours, avh)
+        changes = {"changed": changed, "seconds": time.perf_counter() - began}
+        folder.commit(report.model_copy(update=changes), classes, table, trainer.save)
+    progress.report((last + 1) * len(ids), (last + 1) * len(ids), "")
+    return ALL_ROUNDS
+
+
+def choose(outputs: ModelOutputs, *, portion: float, rule: Rule) -> dict[str, Selection]:
+    """Return what each gate selects, by its name; for the gate of `rule`, what that rule selects."""
+    rules: dict[Gate, Rule] = {gate: gate for gate in GATES} | {RULES[rule].gate: rule}
+    return {gate: outputs.select(rule=one, portion=portion) for gate, one in rules.items()}
+
+
+def pseudo_labels(chosen: Selection, outputs: ModelOutputs) -> PseudoLabelled:
+    """Return the selected samples, and the targets of the rule for each. Raises CurateError for no sample."""
+    if not chosen.selected.any():
+        raise CurateError(
+            f"{chosen.rule} selects no sample of the target, so there is nothing to learn from. Give a larger portion, "
+            "or another network where its embeddings have no direction."
+        )
+    rows, goals = zip(*targets(chosen, outputs.plain), strict=True)
+    return PseudoLabelled(np.concatenate(rows), np.concatenate(goals))
+
+
+def _table(ids: np.ndarray, ours: Selection, chosen: Mapping[str, Selection], pseudo: PseudoLabelled) -> pd.DataFrame:
+    """Return the columns of `SelfTrainingFolder.selection`."""
+    table = pd.DataFrame({"id": ids, "predicted": ours.predicted, "candidate": ours.candidate}).join(ours.table())
+    table = table.astype({"pseudo_label": "Int32", "rank_in_class": "Int32"})
+    table = table.assign(**{BY + name: other.selected for name, other in chosen.items()})
+    if RULES[ours.rule].targets == "lrent":
+        table["soft_label"] = pd.Series(pseudo.targets.tolist(), pseudo.rows, object)
+    return table

@@ -1,0 +1,170 @@
+"""Self-training of a whole network on images, each round with a checkpoint."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avhcurate.datasets.table.subset_images import decode_images, image_caches, readable_images
+from avhcurate.errors import CurateError
+from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
+from avhcurate.lab.self_training.domains import domains
+from avhcurate.lab.self_training.loop import PseudoLabelled, TrainerSetup
+from avhcurate.lab.self_training.settings import SelfTrainSettings
+from avhcurate.networks.models.families import find_architecture
+from avhcurate.networks.models.loading import ModelSpec, new_model
+from avhcurate.networks.models.runtime import find_device, products_on
+from avhcurate.networks.models.weights import load_weights, read_weights
+from avhcurate.networks.training.checkpoints import save_weights
+from avhcurate.networks.training.images import LabelledImages, Stacked
+from avhcurate.networks.training.learner import make_learner
+from avhcurate.networks.training.recipe import Recipe, as_numbers
+from avhcurate.networks.training.trainer import train
+from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import SILENT, Progress
+
+#: The file of a round's weights.
+FILE = "weights.safetensors"
+
+#: Peak learning rate of a round.
+RATE = 0.01
+
+
+class FullTrainer:
+    """Trains `module` in place on the source's images and selected ones of the target, whose labels are not used.
+
+    `recipe` is that of every round, except its seed, which depends on the round's number. `checkpoints`: the folder of
+    the checkpoint of a round in progress, from which it resumes. `progress` returns that of a round's training by the
+    round's number.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        source: LabelledImages,
+        target: LabelledImages,
+        *,
+        num_classes: int,
+        recipe: Recipe,
+        checkpoints: Path,
+        head: str | None = None,
+        device: torch.device | None = None,
+        progress: Callable[[int], Progress] = lambda _: SILENT,
+    ) -> None:
+        self.module, self.source, self.num_classes = module, source, num_classes
+        self.target = replace(target, labels=np.full(len(target), -1))
+        self.recipe, self.checkpoints, self.head = recipe, checkpoints, head
+        self.device, self.progress = device or torch.device("cpu"), progress
+
+    def fit(self, round: int, pseudo: PseudoLabelled | None) -> None:
+        """See `self_training.loop.Trainer`."""
+        data, digest = self.source, ""
+        if pseudo is not None:
+            data, digest = self._with(pseudo), _digest(pseudo)
+        checkpoint = self.checkpoints / f"round-{round:02d}{digest}.pt"
+        for old in self.checkpoints.glob("round-*.pt"):
+            if old != checkpoint:
+                old.unlink()
+        seed = int(np.random.SeedSequence([self.recipe.seed, round]).generate_state(1)[0])
+        train(
+            self.module,
+            data,
+            replace(self.recipe, seed=seed),
+            head=self.head,
+            device=self.device,
+            progress=self.progress(round),
+            checkpoint=checkpoint,
+        )
+
+    def outputs(self) -> ModelOutputs:
+        """See `self_training.loop.Trainer`; in float32."""
+        learner = make_learner(self.module, self.target, self.recipe, head=self.head)
+        learner.to(self.device).eval()
+        with torch.inference_mode(), products_on(self.device, "float32"):
+            batches = self.target.batches(self.device, learner.class_weights.dtype)
+            features = [learner(batch)[0].float().cpu().numpy() for _, batch in batches]
+        learner.hook.remove()
+        self.module.to("cpu")
+        weights, bias = learner.class_weights.detach().numpy().copy(), learner.head.bias
+        offsets = np.zeros(len(weights), np.float32)
+        if isinstance(bias, Tensor):
+            offsets = bias.detach().numpy().copy()
+        return ModelOutputs(np.concatenate(features), weights, offsets)
+
+    def save(self, folder: Path) -> None:
+        """Write `weights.safetensors`."""
+        save_weights(self.module, folder / FILE)
+
+    def restore(self, folder: Path) -> None:
+        """Load that file."""
+        load_weights(self.module, read_weights(folder / FILE).tensors, source=str(folder / FILE))
+
+    def _with(self, pseudo: PseudoLabelled) -> LabelledImages:
+        """Return the source and the selected images, with soft labels."""
+        hard = F.one_hot(torch.as_tensor(self.source.labels).long(), self.num_classes).float()
+        goals = torch.cat([hard, torch.from_numpy(pseudo.targets)])
+        images = Stacked(self.source, self.target.part(pseudo.rows))
+        return LabelledImages(images, goals, self.source.mean, self.source.std)
+
+
+def _digest(pseudo: PseudoLabelled) -> str:
+    """Identify what a round trains on: on a GPU a selection may differ when a run resumes after a kill."""
+    content = np.stack([pseudo.rows, pseudo.targets.argmax(axis=1)])
+    return f"-{hashlib.sha256(content.tobytes()).hexdigest()[:8]}"
+
+
+def set_up(
+    workspace: Workspace, settings: SelfTrainSettings, recipe: Recipe | None, progress: Progress
+) -> TrainerSetup:
+    """Prepare the whole network, and decode the images."""
+    name, weights = settings.model, settings.weights
+    if name is None:
+        raise CurateError("No network is given. To train the whole network, use --model.")
+    spec = ModelSpec(name=name, seed=settings.seed)
+    pretrained = weights is None and find_architecture(spec.model).published is not None
+    if weights != Path("random"):
+        spec = spec.model_copy(update={"weights": weights})
+    subsets = domains(workspace, settings)
+    classes = len(subsets[0].dataset.record.classes)
+    model = new_model(spec, classes, pretrained=pretrained)
+    usual = Recipe(epochs=settings.epochs, learning_rate=settings.learning_rate or RATE)
+    chosen = replace(recipe or usual, seed=settings.seed)
+    chosen = chosen.for_images(model.preprocess.channels, model.preprocess.crop)
+    caches = image_caches(workspace, subsets, model.preprocess)
+    decode_images(subsets, caches, progress)
+    source, source_images = readable_images(subsets[0], caches[0])
+    target, target_images = readable_images(subsets[1], caches[1])
+    device, rounds = find_device(settings.device), settings.most_rounds
+
+    def make_trainer(folder: SelfTrainingFolder) -> FullTrainer:
+        return FullTrainer(
+            model.module,
+            source_images,
+            target_images,
+            num_classes=classes,
+            recipe=chosen,
+            checkpoints=folder.root,
+            head=model.head_name,
+            device=device,
+            progress=lambda number: progress.part(number, rounds + 1, f"round {number} of {rounds}"),
+        )
+
+    about = {
+        "model": name,
+        "weights_sha256": model.weights_sha256,
+        "weights_source": model.source,
+        "head": model.head_name,
+        "preprocess": asdict(model.preprocess),
+        "code": model.code,
+        "trainer": "full",
+        "recipe": {key: value for key, value in as_numbers(chosen).items() if key != "seed"},
+        "device": str(device),
+        "precision": chosen.precision,
+    }
+    return TrainerSetup(source, target, about, make_trainer)

@@ -1,0 +1,109 @@
+"""Starts and resumes the self-training of a model from one dataset to another."""
+
+from typing import TYPE_CHECKING
+
+from avhcurate.features.pseudo_labels.rules import RULES
+from avhcurate.lab.self_training.domains import check_pair
+from avhcurate.lab.self_training.loop import TrainerSetup, self_train
+from avhcurate.lab.self_training.settings import SelfTrainSettings
+from avhcurate.networks.training.recipe import Recipe
+from avhcurate.workspace.data.self_trainings import SelfTrainingFolder, SelfTrainingRecord
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import SILENT, Progress
+from avhcurate.workspace.disk.provenance import now, settings_digest, versions
+
+if TYPE_CHECKING:  # torch takes seconds to import, and this module is light
+    from avhcurate.lab.self_training.probe import ProbeRecipe
+
+
+def self_train_dataset(
+    workspace: Workspace,
+    settings: SelfTrainSettings,
+    *,
+    recipe: "ProbeRecipe | Recipe | None" = None,
+    progress: Progress = SILENT,
+) -> SelfTrainingFolder:
+    """Train on the source, adapt to the target by rounds of pseudo-labels, and return the complete self-training,
+    which is stored with the target.
+
+    It learns from the curated labels of the source's samples that are not excluded; the target's given labels are only
+    used in reports. For a probe, a dataset that the model has not scored yet is scored first. `recipe` is used instead
+    of that of the settings: a `ProbeRecipe` for a probe, a `Recipe` for the whole network. The name depends on all
+    settings and inputs: the same call resumes a self-training that was cut short, and does nothing for a complete one.
+
+    Raises Cancelled when asked to stop, and CurateError for a mistake of the user.
+    """
+    from avhcurate.lab.self_training import network_trainer, probe_trainer
+    from avhcurate.lab.self_training.evaluation import TargetEvaluator
+
+    check_pair(workspace, settings)
+    trainers = {"full": network_trainer, "probe": probe_trainer}
+    setup = trainers[settings.trainer].set_up(workspace, settings, recipe, progress)
+    record = _record(settings, setup)
+    folder = SelfTrainingFolder.of(setup.target.dataset, record.name)
+    with folder.alone():
+        if folder.complete:
+            progress.report(1, 1, "complete already")
+            return folder
+        if not folder.begun:
+            folder.write_record(record)
+        stopped = self_train(
+            setup.make_trainer(folder),
+            setup.target.ids,
+            rule=settings.rule,
+            evaluator=TargetEvaluator(setup.target.labels, record.classes),
+            folder=folder,
+            schedule=settings.schedule,
+            rounds=record.rounds,
+            progress=progress,
+        )
+        _finish(folder, stopped)
+    return folder
+
+
+def _record(settings: SelfTrainSettings, setup: TrainerSetup) -> SelfTrainingRecord:
+    """Return the record, named by rule, seed and a fingerprint of everything that the results depend on."""
+    source, target = setup.source, setup.target
+    decisive = {
+        "trainer": setup.about["trainer"],
+        "recipe": setup.about["recipe"],
+        "classes": source.dataset.record.classes,
+        "rule": settings.rule,
+        "alpha": RULES[settings.rule].alpha,
+        "schedule": vars(settings.schedule),
+        "rounds": settings.most_rounds,
+        "seed": settings.seed,
+    }
+    network = {
+        key: setup.about[key]
+        for key in ("model", "weights_sha256", "head", "preprocess", "precision", "code")
+        if setup.about[key] is not None
+    }
+    attached = [part.run.record.attached for part in (source, target) if part.run]
+    # The record of a run hashes only the head of an attached network's files.
+    files = [[file.sha256 for file in one.files] for one in attached if one]
+    inputs = decisive | {"source": source.digest, "target": target.digest, "network": network, "files": files}
+    return SelfTrainingRecord(
+        name=f"{settings.source}-{settings.rule}-seed{settings.seed}-{settings_digest(inputs)[:8]}",
+        source=settings.source,
+        source_fingerprint=source.dataset.record.fingerprint,
+        source_where=source.where,
+        source_samples=len(source.ids),
+        target=settings.target,
+        target_fingerprint=target.dataset.record.fingerprint,
+        target_where=target.where,
+        target_samples=len(target.ids),
+        target_left_out=target.left_out,
+        versions=versions("torch", "numpy", "scipy"),
+        started=now(),
+        **(setup.about | decisive),
+    )
+
+
+def _finish(folder: SelfTrainingFolder, stopped: str) -> None:
+    rounds = folder.rounds()
+    seconds = round(sum(folder.report(number).seconds for number in rounds), 3)
+    changes = {"finished": now(), "done": rounds[-1], "stopped": stopped, "seconds": seconds}
+    folder.write_record(folder.record.model_copy(update=changes))
+    for checkpoint in folder.root.glob("round-*.pt"):
+        checkpoint.unlink()

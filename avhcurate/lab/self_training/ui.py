@@ -1,0 +1,139 @@
+"""The Self-training page, all runs: their choice, curves over rounds, and a table."""
+
+from collections.abc import Sequence
+from html import escape
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.lab.self_training import results
+from avhcurate.lab.self_training.plots import curves
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.page_choices import some_of
+from avhcurate.ui.base.score_help import RULE_NAMES
+from avhcurate.ui.base.user_errors import plain
+from avhcurate.ui.charts.chart_style import SERIES
+from avhcurate.ui.charts.html_table import estimate, html_table, table_row
+from avhcurate.ui.charts.show import show_chart
+from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
+
+#: More lines would have the colours of others.
+_MOST_RUNS = len(SERIES)
+#: Runs that are shown by default.
+_NEWEST = 2
+
+#: Columns of the table of runs: the round (0 the source alone, -1 the last) and the quantity of each.
+_COLUMNS = {
+    "Source only": (0, "accuracy"),
+    "Accuracy": (-1, "accuracy"),
+    "Source only<small>mean of classes</small>": (0, "mean_accuracy"),
+    "Accuracy<small>mean of classes</small>": (-1, "mean_accuracy"),
+    "Precision<small>first round</small>": (1, "precision"),
+    "Precision<small>last round</small>": (-1, "precision"),
+}
+
+
+def current_trainings(page: Opened) -> list[SelfTrainingFolder]:
+    """Return self-trainings of the open dataset, newest first, without those of an older import."""
+    every = page.dataset.self_trainings()[::-1]
+    current = [one for one in every if one.record.target_fingerprint == page.dataset.record.fingerprint]
+    if len(current) < len(every):
+        st.caption(
+            f"{len(every) - len(current):,} of {len(every):,} self-trainings are left out: this dataset has been "
+            "imported again since, so their ids name other images."
+        )
+    return current
+
+
+def title(folder: SelfTrainingFolder) -> str:
+    """Return how a choice, a chart and a table call a run."""
+    record = folder.record
+    return f"{RULE_NAMES[record.rule]} · from {record.source} · seed {record.seed} · {folder.name[-8:]}"
+
+
+def choose(folders: Sequence[SelfTrainingFolder]) -> list[SelfTrainingFolder]:
+    """Ask which runs are shown, the newest by default."""
+    by_name = {folder.name: folder for folder in folders}
+    which = some_of("selftrain.runs", list(by_name), list(by_name)[:_NEWEST], most=_MOST_RUNS)
+    chosen = which.show(
+        st.multiselect,
+        "Runs",
+        {name: title(folder) for name, folder in by_name.items()},
+        max_selections=_MOST_RUNS,
+        placeholder="The newest",
+        help=f"Up to {_MOST_RUNS}, to compare. Newest first.",
+        width="stretch",
+    )
+    return [by_name[name] for name in chosen]
+
+
+def about(folders: Sequence[SelfTrainingFolder]) -> None:
+    """Show the settings of each run, and whether it is complete."""
+    st.caption("  \n".join(plain(_settings(folder)) for folder in folders))
+
+
+def _settings(folder: SelfTrainingFolder) -> str:
+    record = folder.record
+    start, step, end = (record.schedule[key] for key in ("start", "step", "end"))
+    text = (
+        f"{title(folder)} · {record.source_samples:,} images {record.source_where} · adapts to "
+        f"{record.target_samples:,} images {record.target_where} · {record.model} ({record.trainer}) · portion "
+        f"{start:g} to {end:g} by {step:g} · epochs {record.recipe['epochs']}, learning rate "
+        f"{record.recipe['learning_rate']:g}"
+    )
+    if not folder.complete:
+        text += " · not complete: starting it again resumes it"
+    return text
+
+
+def rounds_chart(page: Opened, folders: Sequence[SelfTrainingFolder]) -> None:
+    """Say what the rounds have reached, and draw them, one line per run."""
+    page.result.markdown("  \n".join(reached(title(folder), _rounds(folder)) for folder in folders))
+    st.header("Rounds")
+    show_chart(curves({title(folder): _rounds(folder) for folder in folders}), key="selftrain.curves")
+    st.caption(
+        "Round 0 is the source alone. Bands are 95 % intervals over images (shares and mean of classes Wilson, ECE "
+        "bootstrap). Labels of the target are only used for these reports."
+    )
+
+
+def reached(name: str, rounds: pd.DataFrame) -> str:
+    """Say in a sentence what the rounds of a run have reached.
+
+    >>> reached("AVC", pd.DataFrame({"accuracy": [0.5, 0.625], "precision": [None, 0.75]}))
+    '**AVC**: accuracy 50.0 % with the source alone, 62.5 % after round 1, when 75.0 % of its pseudo-labels are right.'
+    """
+    first, last = rounds.iloc[0], rounds.iloc[-1]
+    text = f"**{plain(name)}**: accuracy {100 * first['accuracy']:.1f} % with the source alone"
+    if pd.notna(last["precision"]):
+        text += f", {100 * last['accuracy']:.1f} % after round {len(rounds) - 1}, when {100 * last['precision']:.1f} % "
+        text += "of its pseudo-labels are right"
+    return f"{text}."
+
+
+@st.cache_data(
+    max_entries=32,
+    show_spinner=False,
+    hash_funcs={SelfTrainingFolder: lambda folder: f"{folder.root} {len(folder.rounds())}"},
+)
+def _rounds(folder: SelfTrainingFolder) -> pd.DataFrame:
+    return results.table(folder)
+
+
+def runs_table(folders: Sequence[SelfTrainingFolder]) -> None:
+    """Show the results of each run."""
+    st.header("Runs side by side")
+    rows = [table_row(escape(title(folder)), _cells(_rounds(folder))) for folder in folders]
+    st.html(html_table(["Run", *_COLUMNS], rows))
+    st.caption(
+        "Accuracy over the target's images with a label, precision over the selected ones. Small: 95 % intervals "
+        "over images (Wilson). A difference between two runs also depends on their seeds."
+    )
+
+
+def _cells(rounds: pd.DataFrame) -> list[str]:
+    cells = []
+    for place, key in _COLUMNS.values():
+        row = rounds.iloc[min(place, len(rounds) - 1)]
+        cells.append(estimate(row[key], row[f"{key}_low"], row[f"{key}_high"], 1, percent=True))
+    return cells

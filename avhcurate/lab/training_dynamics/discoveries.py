@@ -1,0 +1,141 @@
+"""Discoveries 1, 2 and 3 of Chen et al. (2020), tested on trainings and on models of them; 4 and 5 are of Models."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from scipy import stats
+
+from avhcurate.features.compare.discoveries import Z, finding_of
+from avhcurate.features.compare.findings import LEAST_SAMPLES, Figure, Finding, Model
+from avhcurate.lab.training_dynamics.settling import FALLS, way
+
+#: Accuracy or loss still improves where more than this share of its way is left; AVH has 5 % left by then.
+STILL = 0.1
+#: Fewer evaluations, and fewer samples in an HSF bin, are not judged.
+LEAST_EVALUATIONS = 6
+LEAST_IN_BIN = 30
+
+_RESAMPLES = 100
+
+
+@dataclass(frozen=True)
+class TrainingCurves:
+    """One training: curves over evaluations at `epochs` (T,), 0 before training, as means over parts of the n samples.
+
+    `parts` holds for `avh`, `accuracy`, `loss` and `norm` (T, G) means over random parts of equal size. `planned`:
+    epochs that were to run.
+    """
+
+    name: str
+    epochs: np.ndarray
+    parts: Mapping[str, np.ndarray]
+    n: int
+    planned: float
+
+
+# --- 1 and 3: trainings --------------------------------------------------------------------------------------
+
+
+def settles_early(trainings: Sequence[TrainingCurves]) -> Finding:
+    """Discovery 1: when AVH has made 95 % of its way, accuracy or loss has more than `STILL` of its own way left.
+
+    The interval is over random parts of the samples, drawn again. A training is judged at its end, with an evaluation
+    before it, where all three curves move.
+    """
+    figures = []
+    for training in trainings:
+        finished = len(training.epochs) and training.epochs[-1] >= training.planned - 1e-6
+        if finished and training.epochs[0] == 0 and _enough(training, len(training.epochs)):
+            figures += _left_when_settled(training)
+    missing = "It needs a finished training with evaluations from before it on, in which AVH, accuracy and loss move."
+    return finding_of(1, figures, missing, above=STILL)
+
+
+def _left_when_settled(training: TrainingCurves) -> list[Figure]:
+    """Return the share of its way that the slower of accuracy and loss has left when AVH has settled."""
+    size = training.parts["avh"].shape[1]
+    weights = np.random.default_rng(0).multinomial(size, np.full(size, 1 / size), _RESAMPLES) / size
+    whole, *drawn = (_left(training, one) for one in (np.full(size, 1 / size), *weights))
+    if whole is None or None in drawn:
+        return []
+    low, high = np.quantile(np.array(drawn, float), [0.025, 0.975])
+    return [Figure(training.name, whole, float(low), float(high), training.n)]
+
+
+def _left(training: TrainingCurves, weights: np.ndarray) -> float | None:
+    ways = [way(training.epochs, training.parts[key] @ weights, falls=falls) for key, falls in FALLS.items()]
+    known = [one for one in ways if one is not None]
+    if len(known) < len(ways):
+        return None
+    at = known[0].settled()
+    return max(one.left(at) for one in known[1:])
+
+
+def norm_increases(trainings: Sequence[TrainingCurves]) -> Finding:
+    """Discovery 3: in the second half of the training the mean norm still grows, as a share of what it was half-way.
+
+    The interval is that of a random walk with a direction: Student's t over the steps between evaluations, of which as
+    many count as their correlation leaves.
+    """
+    figures = []
+    for training in trainings:
+        late = training.epochs >= training.planned / 2
+        if _enough(training, int(late.sum())):
+            epochs, norms = training.epochs[late], training.parts["norm"].mean(axis=1)[late]
+            figures.append(Figure(training.name, *_drift(epochs, norms / norms[0]), training.n))
+    return finding_of(3, figures, f"It needs a training with {LEAST_EVALUATIONS} evaluations in its second half.")
+
+
+def _drift(times: np.ndarray, values: np.ndarray) -> tuple[float, float, float]:
+    """Return the growth per unit of time of a walk whose variance grows with time, and its 95 % interval."""
+    gaps, steps = np.diff(times), np.diff(values)
+    growth, n = float(steps.sum() / gaps.sum()), len(steps)
+    left = (steps - growth * gaps) / np.sqrt(gaps)
+    squares = float(left @ left)
+    if squares == 0:
+        return growth, growth, growth
+    correlation = max(0.0, float(left[1:] @ left[:-1]) / squares)
+    if correlation:
+        correlation = min(
+            0.95, correlation + (1 + 3 * correlation) / n
+        )  # which few steps show too small (Kendall 1954)
+    counted = max(2.0, n * (1 - correlation) / (1 + correlation))
+    variance = squares / n / (counted - 1)
+    reach = float(stats.t.ppf(0.975, counted - 1) * np.sqrt(variance * n / gaps.sum()))
+    return growth, growth - reach, growth + reach
+
+
+def _enough(training: TrainingCurves, evaluations: int) -> bool:
+    return evaluations >= LEAST_EVALUATIONS and training.n >= LEAST_SAMPLES
+
+
+# --- 2: models ------------------------------------------------------------------------------------------------
+
+
+def lower_where_better(models: Sequence[Model], bin_index: np.ndarray, bin_labels: Sequence[str]) -> Finding:
+    """Discovery 2: of two models, one clearly more accurate, that one has lower mean AVH in every HSF bin.
+
+    bin_index (n,): of each sample, -1 for none. Differences are paired, over bins of `LEAST_IN_BIN` samples or more.
+    """
+    members = {label: np.flatnonzero(bin_index == number) for number, label in enumerate(bin_labels)}
+    figures = []
+    for better, worse in combinations(sorted(models, key=lambda model: -model.accuracy), 2):
+        if _paired("", better.correct.astype(float), worse.correct.astype(float)).low <= 0:
+            continue
+        for label, rows in members.items():
+            if len(rows) >= LEAST_IN_BIN:
+                name = f"{better.name} less {worse.name} in {label}"
+                figures.append(_paired(name, better.avh[rows], worse.avh[rows]))
+    missing = f"It needs two models that differ clearly in accuracy, and HSF bins of {LEAST_IN_BIN} samples."
+    return finding_of(2, figures, missing, falls=True)
+
+
+def _paired(name: str, first: np.ndarray, second: np.ndarray) -> Figure:
+    """Return the mean difference of two measures of the same samples."""
+    difference = (first - second)[np.isfinite(first) & np.isfinite(second)]
+    if len(difference) < 2:
+        return Figure(name, float("nan"), float("nan"), float("nan"))
+    mean, reach = float(difference.mean()), Z * float(difference.std(ddof=1)) / np.sqrt(len(difference))
+    return Figure(name, mean, mean - reach, mean + reach, len(difference))

@@ -1,0 +1,75 @@
+"""The samples to train on and to hold out, none of which is in both."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.subset import Subset, read_subset, refuse_other_classes, refuse_overlap, rest_of
+from avhcurate.errors import CurateError
+from avhcurate.lab.training_dynamics.settings import TrainSettings
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.workspace import Workspace
+
+#: Share held out where the dataset has no split "train".
+_SHARE = 0.1
+_TRAIN = ("train", "training")
+
+
+def train_and_held_out(workspace: Workspace, settings: TrainSettings) -> tuple[Subset, Subset]:
+    """Return the labelled samples to train on, with curated labels, and those to evaluate on, with given ones.
+
+    No sample is in both. Raises CurateError when there are none, when classes differ, or when conditions overlap.
+    """
+    dataset, other = workspace.dataset(settings.dataset), workspace.dataset(settings.subject)
+    train_where, held_out_where = settings.train_where, settings.held_out_where
+    refuse_other_classes(dataset.record, other.record)
+    same = other.name == dataset.name
+    if same and train_where + held_out_where:  # with only one condition, the other part is the rest
+        train_where, held_out_where = train_where or rest_of(held_out_where), held_out_where or rest_of(train_where)
+    # Excluded samples are not trained on; they are evaluated, as they are scored.
+    train = _labelled(workspace, dataset, "curated_label", Filters(where=train_where, excluded=False))
+    held_out = _labelled(workspace, other, "label", Filters(where=held_out_where, excluded=None))
+    if same and not train_where:
+        train, held_out = _by_split(train, held_out) or _by_chance(train, held_out)
+    if same:
+        refuse_overlap(train, held_out, "--train-where and --held-out-where")
+    for subset, use in ((train, "train on"), (held_out, "hold out")):
+        if not len(subset.ids):
+            raise CurateError(f"Dataset {subset.dataset.name!r} has no labelled samples to {use} ({subset.where}).")
+    return train, held_out
+
+
+def _by_split(train: Subset, held_out: Subset) -> tuple[Subset, Subset] | None:
+    """Return split "train" and the rest; None where one of the two is empty."""
+    training = train.dataset.samples(["split"])["split"].astype("string").str.lower().isin(_TRAIN).to_numpy(bool)
+    first, rest = train.only(training[train.ids]), held_out.only(~training[held_out.ids])
+    if not len(first.ids) or not len(rest.ids):
+        return None
+    return replace(first, where="split = 'train'"), replace(rest, where="split <> 'train'")
+
+
+def _by_chance(train: Subset, held_out: Subset) -> tuple[Subset, Subset]:
+    """Return all but a tenth of each class, and that tenth, chosen by its given label."""
+    chosen = held_out.only(stratified(held_out.labels, _SHARE))
+    rest = train.only(~np.isin(train.ids, chosen.ids))
+    return replace(rest, where="all but a tenth of each class"), replace(chosen, where="a tenth of each class")
+
+
+def stratified(labels: np.ndarray, share: float) -> np.ndarray:
+    """Choose a share of every class at random, (N,) bool: at least one of each that has two or more, none for 0.
+
+    >>> int(stratified(np.array([0] * 20 + [1] * 10), 0.1).sum())
+    3
+    """
+    draws = pd.Series(np.random.default_rng(0).random(len(labels))).groupby(np.asarray(labels))
+    sizes = draws.transform("size")
+    most = np.maximum((share * sizes).round(), np.minimum(1, sizes - 1))
+    return (draws.rank() <= most).to_numpy() & (share > 0)
+
+
+def _labelled(workspace: Workspace, dataset: DatasetFolder, label: str, filters: Filters) -> Subset:
+    subset = read_subset(open_table(workspace, dataset.name), filters, label=label)
+    return subset.only(subset.labels >= 0)

@@ -1,0 +1,199 @@
+"""Results over the recorded epochs of trainings: curves, the data map, models and HSF, and the five discoveries."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.titles import learnt_here, titles
+from avhcurate.features.compare.discoveries import avh_follows_hsf, norm_is_inconsistent
+from avhcurate.features.compare.findings import Finding, Model
+from avhcurate.lab.training_dynamics.discoveries import (
+    TrainingCurves,
+    lower_where_better,
+    norm_increases,
+    settles_early,
+)
+from avhcurate.lab.training_dynamics.settling import FALLS
+from avhcurate.measures.stats.correlation import ALL
+from avhcurate.measures.stats.epoch_scores import KEYS
+from avhcurate.people import bins
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.runs import RunFolder
+from avhcurate.workspace.data.trainings import Part, TrainingFolder
+
+#: What curves are drawn of.
+MEASURES = ("avh", "norm", "accuracy", "loss", "confidence")
+#: The columns of an evaluation that hold them.
+_RECORDED = ["avh", "norm", "correct", "loss", "confidence"]
+#: The newest models that are compared, so that many runs over many samples fit into memory.
+MOST_MODELS = 12
+
+#: Random parts of the samples that a curve's chance is worked out from, fewer where they would hold less than so many
+#: samples: one without a value must not leave its part without.
+_PARTS, _LEAST_IN_PART = 64, 4
+
+
+def curves(table: DatasetTable, training: TrainingFolder, *, filters: Filters | None = None) -> pd.DataFrame:
+    """Return means over the recorded samples in view at each evaluation: `epoch, step, bin, n`, and each of `MEASURES`
+    with its standard error as `KEY_se`. Bin `all` comes first, then the HSF bins where there are votes.
+
+    n counts samples with a label. One evaluation is in memory at a time.
+    """
+    groups, found = _groups(table, training, filters), []
+    rows = groups[ALL]
+    for number, evaluation in enumerate(training.evaluations().itertuples()):
+        values = _values(training, number, rows).set_axis(rows)
+        for name, members in groups.items():
+            part = values.loc[members]
+            row = {"epoch": evaluation.epoch, "step": evaluation.step, "bin": name, "n": len(part)}
+            found.append(row | part.mean().to_dict() | part.sem().add_suffix("_se").to_dict())
+    names = [f"{key}{end}" for key in MEASURES for end in ("", "_se")]
+    return pd.DataFrame(found, columns=["epoch", "step", "bin", "n", *names])
+
+
+def images(table: DatasetTable, training: TrainingFolder, *, filters: Filters | None = None) -> dict[str, Filters]:
+    """Return the filters of the samples that the curves of each bin count."""
+    ids = training.ids()
+    return {name: Filters(ids=tuple(ids[rows].tolist())) for name, rows in _groups(table, training, filters).items()}
+
+
+def parts(table: DatasetTable, training: TrainingFolder) -> list[Part]:
+    """Return the samples that a training was evaluated on and that are of this dataset."""
+    ours = training.record.dataset_fingerprint == table.dataset.record.fingerprint
+    return ["held out", "learnt from"] if ours and len(training.ids("learnt from")) else ["held out"]
+
+
+def data_map(
+    table: DatasetTable, training: TrainingFolder, *, part: Part = "held out", filters: Filters | None = None
+) -> pd.DataFrame:
+    """Return a row per recorded sample in view: `id, label_name, hsf, hsf_bin, avh` and the scores of the epochs.
+
+    AVH is that of the last evaluation. Empty before the first epoch is over; samples without a label are left out.
+    """
+    frame = table.frame(filters or Filters(), columns=["id", "label_name", "hsf", "hsf_bin"])
+    scores = training.epoch_scores(part).assign(avh=np.nan)
+    if len(training.evaluations()):
+        scores["avh"] = training.samples(-1, ["avh"], part=part)["avh"]
+    joined = frame.merge(scores, on="id", how="inner")[[*frame.columns, "avh", *KEYS]]
+    return joined[joined["confidence_mean"].notna()].reset_index(drop=True)
+
+
+def findings(table: DatasetTable, chosen: Sequence[TrainingFolder], *, filters: Filters | None = None) -> list[Finding]:
+    """Test the five discoveries on trainings, and on models where they are about models: see `compared_models`."""
+    names = titles(table.dataset)
+    curves = [_training_curves(table, training, names[training.name], filters) for training in chosen]
+    models, hsf, index = compared_models(table, chosen, filters)
+    return [
+        settles_early(curves),
+        lower_where_better(models, index, bins.bin_labels(table.edges)),
+        norm_increases(curves),
+        avh_follows_hsf(models, hsf),
+        norm_is_inconsistent(models, hsf),
+    ]
+
+
+# --- what is evaluated -------------------------------------------------------------------------------------------
+
+
+def _in_view(table: DatasetTable, training: TrainingFolder, filters: Filters | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows (n,) of an evaluation whose samples are in view and have a label, and their HSF (n,)."""
+    frame, ids = _labelled(table, filters), training.ids()
+    rows = np.flatnonzero(np.isin(ids, frame.index))
+    return rows, frame.loc[ids[rows], "hsf"].to_numpy(float)
+
+
+def _groups(table: DatasetTable, training: TrainingFolder, filters: Filters | None) -> dict[str, np.ndarray]:
+    """Return the rows of an evaluation in view, of all samples and of each HSF bin."""
+    rows, hsf = _in_view(table, training, filters)
+    groups = {ALL: rows}
+    if np.isfinite(hsf).any():
+        index = bins.bin_index(hsf, table.edges)
+        groups |= {label: rows[index == number] for number, label in enumerate(bins.bin_labels(table.edges))}
+    return groups
+
+
+def _values(training: TrainingFolder, number: int, rows: np.ndarray) -> pd.DataFrame:
+    """Return `MEASURES` of some rows of an evaluation, NaN where not finite."""
+    recorded = training.samples(number, _RECORDED).iloc[rows][_RECORDED].set_axis(MEASURES, axis=1)
+    return recorded.astype(np.float64).replace([np.inf, -np.inf], np.nan)
+
+
+def _labelled(table: DatasetTable, filters: Filters | None) -> pd.DataFrame:
+    """Return `label, hsf` by id of the samples in view that have a label."""
+    frame = table.frame(filters or Filters(), columns=["id", "label", "hsf"]).set_index("id")
+    return frame[frame["label"].notna()].astype({"label": "int64"})
+
+
+def _training_curves(
+    table: DatasetTable, training: TrainingFolder, name: str, filters: Filters | None
+) -> TrainingCurves:
+    """Return the curves as means over random parts of the samples, without evaluations at which a part has no value.
+
+    One evaluation is in memory at a time.
+    """
+    rows, _ = _in_view(table, training, filters)
+    part = np.random.default_rng(0).permutation(len(rows)) % max(1, min(_PARTS, len(rows) // _LEAST_IN_PART))
+    epochs = training.evaluations()["epoch"]
+    means = {epoch: _values(training, number, rows).groupby(part).mean() for number, epoch in enumerate(epochs)}
+    whole = {epoch: mean for epoch, mean in means.items() if mean.notna().all(axis=None)}
+    parts = {key: np.array([mean[key] for mean in whole.values()]) for key in (*FALLS, "norm")}
+    return TrainingCurves(name, np.array(list(whole)), parts, len(rows), float(training.record.epochs))
+
+
+# --- models --------------------------------------------------------------------------------------------------
+
+
+def compared_models(
+    table: DatasetTable, chosen: Sequence[TrainingFolder], filters: Filters | None = None
+) -> tuple[list[Model], np.ndarray, np.ndarray]:
+    """Return every complete run with as many classes, on samples that all of them and all of `chosen` saw, and the HSF
+    (n,) and HSF bin (n,) of these samples.
+
+    Runs that saw less than half of these are left out, and so are all but the `MOST_MODELS` newest.
+    """
+    frame = _labelled(table, filters)
+    for training in chosen:
+        frame = frame.loc[frame.index.intersection(pd.Index(training.ids()))]
+    networks = _networks(table, chosen)
+    seen = {name: rows for name, rows in networks if 2 * rows.index.isin(frame.index).sum() > len(frame)}
+    for rows in seen.values():
+        frame = frame.loc[frame.index.intersection(rows.index)]
+    models = []
+    for name, rows in seen.items():
+        same = rows.loc[frame.index]
+        correct = same["predicted"].to_numpy() == frame["label"].to_numpy()
+        models.append(Model(name, correct, *(same[key].to_numpy(np.float32) for key in ("avh", "norm"))))
+    hsf = frame["hsf"].to_numpy(float)
+    return models, hsf, bins.bin_index(hsf, table.edges)
+
+
+def _networks(table: DatasetTable, chosen: Sequence[TrainingFolder]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield name and rows `predicted, avh, norm` by id of each complete run with the classes of the open one.
+
+    The newest come first. Weights that were scored more than once count once, except for heads fitted on their
+    features. Of weights that a training made from this dataset, only the samples that it held out are there.
+    """
+    names, classes = titles(table.dataset), [training.record.num_classes for training in chosen]
+    if table.run:
+        classes = [table.run.record.num_classes]
+    by_network: dict[tuple[str, ...], RunFolder] = {}
+    for run in reversed(table.dataset.runs()):
+        if run.complete and run.record.num_classes in classes and run.has_class_weights:
+            by_network.setdefault(run.record.network, run)
+    learnt, held_out = learnt_here(table.dataset), _held_out(table.dataset)
+    for run in list(by_network.values())[:MOST_MODELS]:
+        rows = pq.read_table(run.scores_path, columns=["id", "predicted", "avh", "norm"]).to_pandas()
+        rows = rows[rows["predicted"].notna()].set_index("id")
+        if run.name in learnt:
+            rows = rows.loc[rows.index.isin(held_out.get(run.record.weights_sha256, ()))]
+        yield names[run.name], rows
+
+
+def _held_out(dataset: DatasetFolder) -> dict[str, np.ndarray]:
+    """Return the ids of the samples that each training of a dataset held out, by the digest of its weights."""
+    own = [one for one in dataset.trainings() if one.record.held_out_fingerprint == dataset.record.fingerprint]
+    return {one.record.weights_sha256: one.ids() for one in own if one.record.weights_sha256}

@@ -1,0 +1,176 @@
+"""The Training dynamics page: trainings, curves, the five discoveries, links."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from avhcurate.datasets.table.titles import titles
+from avhcurate.features.compare.findings import Figure, Finding
+from avhcurate.lab.training_dynamics import service
+from avhcurate.lab.training_dynamics.leaks import leak_text
+from avhcurate.lab.training_dynamics.plots import ALL, courses, with_learnt
+from avhcurate.people.bins import bin_labels
+from avhcurate.ui.base.cache import kept
+from avhcurate.ui.base.frame import Opened, while_allowed
+from avhcurate.ui.base.job_panel import duration
+from avhcurate.ui.base.page_choices import some_of
+from avhcurate.ui.base.user_errors import plain, said
+from avhcurate.ui.charts.show import show_chart
+from avhcurate.ui.grid.grid_actions import nothing_matches
+from avhcurate.workspace.data.trainings import TrainingFolder
+
+#: Trainings side by side; more columns would be too narrow.
+MOST = 4
+#: Seconds between two updates while a training is under way.
+_OFTEN = 2.0
+_VERDICTS: dict[str, tuple[Literal["green", "orange", "gray"], str]] = {
+    "holds": ("green", "check_circle"),
+    "does not hold": ("orange", "cancel"),
+    "too little data": ("gray", "hourglass_empty"),
+}
+ABOUT_VERDICTS = """
+A discovery is a claim about one number of each training, model or comparison. It **holds** when the 95 % interval of
+every number lies on the claimed side. It **does not hold** when one lies on the other side, at 95 % over all of them
+together. Otherwise there is **too little data**.
+"""
+
+_curves_of = kept(most=32)(service.curves)
+_findings = kept("Testing the discoveries …")(service.findings)
+
+
+def choose(page: Opened, trainings: Sequence[TrainingFolder]) -> list[TrainingFolder]:
+    """Ask which of `trainings` are shown side by side."""
+    by_name, called = {training.name: training for training in trainings}, titles(page.dataset)
+    names = list(by_name)
+    which = some_of("dynamics.trainings", names, names[:1], most=MOST)
+    chosen = which.show(
+        st.multiselect,
+        "Trainings",
+        {name: called[name] for name in names},
+        max_selections=MOST,
+        placeholder="The newest",
+        help=f"Up to {MOST}, side by side. Newest first.",
+        width="stretch",
+    )
+    return [by_name[name] for name in chosen]
+
+
+def describe(training: TrainingFolder) -> str:
+    """Return data, size, progress and device of a training, in a line."""
+    record, evaluations = training.record, training.evaluations()
+    reached, seconds = 0.0, 0.0
+    if len(evaluations):
+        reached, seconds = float(evaluations["epoch"].max()), float(evaluations["seconds"].max())
+    parts = [
+        record.model,
+        f"learnt from {record.train_samples:,} images of {record.dataset} {record.train_where}".strip(),
+        f"evaluated on {record.held_out_samples:,} of {record.held_out} {record.held_out_where}".strip(),
+        f"and on {len(training.ids('learnt from')):,} of those learnt from",
+        f"{record.parameters:,} parameters",
+        f"epoch {reached:.3g} of {record.epochs} in {duration(seconds)} on {record.device}",
+        leak_text(record.held_out_copies, record.dataset, record.held_out),
+    ]
+    return said(" · ".join(parts))
+
+
+def need_samples(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
+    """End the page where the filters leave none of the samples that the trainings were evaluated on."""
+    ids = page.table.frame(page.filters, columns=["id"])["id"].to_numpy()
+    if not any(np.isin(training.ids(), ids).any() for training in chosen):
+        nothing_matches("No training was evaluated on the images in view", "  \n".join(map(describe, chosen)))
+
+
+# --- curves --------------------------------------------------------------------------------------------------
+
+
+def curves(page: Opened, chosen: Sequence[TrainingFolder], *, live: bool) -> None:
+    """Show what the trainings have reached, and their curves; while one is running (`live`) they grow."""
+    every, names = None, [training.name for training in chosen]
+    if live:
+        every = _OFTEN
+    with page.result:
+        st.fragment(_reached, run_every=every)(page, names)
+    st.fragment(_curves, run_every=every)(page, names)
+
+
+@while_allowed
+def _reached(page: Opened, names: list[str]) -> None:
+    called = titles(page.dataset)
+    st.markdown("  \n".join(reached(called[name], _curves_of_name(page, name)) for name in names))
+
+
+def reached(name: str, curves: pd.DataFrame) -> str:
+    """Say in a sentence what a training has reached.
+
+    >>> rows = {"epoch": [0, 2], "bin": "all", "n": 9, "accuracy": [0.1, 0.9], "avh": [0.08, 0.041]}
+    >>> reached("digits", pd.DataFrame(rows))
+    '**digits**: 90.0 % of 9 held-out images right after epoch 2; mean AVH 0.080 at first, 0.041 now.'
+    """
+    rows = curves[(curves["bin"] == ALL) & (curves["n"] > 0)]
+    if rows.empty:
+        return f"**{plain(name)}** is not evaluated yet."
+    first, last = rows.iloc[0], rows.iloc[-1]
+    text = f"**{plain(name)}**: {100 * last['accuracy']:.1f} % of {last['n']:,} held-out images right after epoch "
+    return f"{text}{last['epoch']:.3g}; mean AVH {first['avh']:.3f} at first, {last['avh']:.3f} now."
+
+
+@while_allowed
+def _curves(page: Opened, names: list[str]) -> None:
+    folder = page.dataset
+    by_name = {name: folder.training(name) for name in names}
+    st.header("Curves over the epochs")
+    st.caption("  \n".join(describe(by_name[name]) for name in names))
+    called = titles(folder)
+    drawn = {called[name]: with_learnt(_curves_of_name(page, name), by_name[name].evaluations()) for name in names}
+    if all(rows.empty for rows in drawn.values()):
+        st.markdown(":material/hourglass_empty: The first evaluation of the held-out images is still to come.")
+        return
+    edges: Sequence[str] = ()
+    if page.table.votes is not None:
+        edges = bin_labels(page.table.edges)
+    images = {called[name]: service.images(page.table, by_name[name], filters=page.filters) for name in names}
+    show_chart(courses(drawn, edges, simulated=page.table.simulated, images=images), key="dynamics.curves")
+    st.caption(
+        "Means over held-out images; bands are 95 % of the mean (1.96 standard errors). Colours go from the HSF bin "
+        "that is hardest for people to the easiest. Click a name in the legend to hide its curves, a point to "
+        "see its images."
+    )
+
+
+def _curves_of_name(page: Opened, name: str) -> pd.DataFrame:
+    return _curves_of(page.table, page.dataset.training(name), filters=page.filters)
+
+
+# --- the five discoveries ------------------------------------------------------------------------------------
+
+
+def findings(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
+    """Show the five discoveries, tested on these trainings and on all models of the dataset."""
+    with st.container(border=True, gap="small"):
+        for finding in _findings(page.table, chosen, filters=page.filters):
+            _finding(finding, simulated=page.table.simulated)
+
+
+def _finding(finding: Finding, *, simulated: bool) -> None:
+    color, icon = _VERDICTS[finding.verdict]
+    verdict, told, figures = st.columns([2, 11, 1.4], vertical_alignment="center", gap="small")
+    verdict.badge(finding.verdict, color=color, icon=f":material/{icon}:")
+    text = plain(finding.sentence(simulated=simulated))
+    told.markdown(f"**{finding.discovery} · {plain(finding.title)}**  \n{text}")
+    if finding.figures:
+        with figures.popover("Figures", type="tertiary", key=f"dynamics.figures.{finding.discovery}"):
+            rows, key = figures_table(finding.figures), f"dynamics.table.{finding.discovery}"
+            st.dataframe(rows, hide_index=True, width=620, row_height=28, key=key)
+
+
+def figures_table(figures: Sequence[Figure]) -> pd.DataFrame:
+    """Return figures as rows, with their intervals.
+
+    >>> figures_table([Figure("a", 0.5, 0.25, 0.75, 100)]).values.tolist()
+    [['a, n 100', '0.5', '0.25 to 0.75']]
+    """
+    rows = [(one.label, f"{one.value:.4g}", f"{one.low:.4g} to {one.high:.4g}") for one in figures]
+    return pd.DataFrame(rows, columns=["Figure", "Value", "95 % interval"])

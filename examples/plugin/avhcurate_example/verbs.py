@@ -1,0 +1,9 @@
+"""A verb: `avhcurate sizes NAME` prints how many images each class has."""
+
+from avhcurate.cli import options
+
+
+@options.app.command()
+def sizes(name: options.NameArgument) -> None:
+    """How many images each class has."""
+    options.print_table(options.run_table(name).group_counts("label_name"))
