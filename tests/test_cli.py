@@ -393,6 +393,12 @@ def test_a_verb_imports_what_it_uses(own_demo_root, tmp_path):
         assert ("sqlalchemy" in imported) == (words != ["list"])
 
 
+def test_a_dataset_may_have_the_name_of_a_verb(tmp_path):
+    argv = [sys.executable, "-m", "avhcurate", "train", "score", "--model", "avhcurate:digits", "--workspace", tmp_path]
+    ended = subprocess.run(argv, capture_output=True, text=True)
+    assert (ended.returncode, "Unknown dataset 'score'" in ended.stderr) == (2, True), ended.stderr
+
+
 def test_killing_serve_ends_the_server(tmp_path):
     port = free_port()
 

@@ -22,6 +22,7 @@ from avhcurate.errors import CurateError
 from avhcurate.measures.scores import PREDICTIONS, SCORES
 from avhcurate.measures.scores.table import of_plugin
 from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.app_files import added_pages
 from avhcurate.workspace.images.measures import MEASURES
 
 ROOT = Path(__file__).parents[1]
@@ -170,6 +171,18 @@ def test_of_two_packages_with_one_name_the_first_adds_it_and_is_named_where_it_f
     ]
     plugins.note("models", "same", "it fails")
     assert plugins.found["models", "same", "first"].problem == "it fails"
+
+
+def test_what_is_not_a_page_or_has_the_name_of_one_is_left_out(monkeypatch):
+    page = plugins.Page("Mine", "star", "Why?", "Data", ROOT / "mine.py")
+    things = {"gallery": page, "number": 3, "mine": page}
+    entries = [SimpleNamespace(name=name, dist=None, load=lambda one=one: one) for name, one in things.items()]
+    monkeypatch.setattr(plugins, "entry_points", lambda group: entries)
+    monkeypatch.setattr(plugins, "found", {})
+    added = added_pages.__wrapped__()
+    assert list(added) == [*plugins.names("pages")[:-3], "mine"]
+    assert plugins.adding("pages", "gallery").problem == "the name is taken"
+    assert "TypeError" in plugins.adding("pages", "number").problem
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
