@@ -5,7 +5,7 @@ import streamlit as st
 from avhcurate.features.annotate import ui_session as annotators
 from avhcurate.features.suspects import ui_review as review
 from avhcurate.ui.base import export_menu, signin
-from avhcurate.ui.base.user_errors import show_user_error
+from avhcurate.ui.base.frame import show_user_error
 from avhcurate.ui.components import scatter_routes
 from avhcurate.ui.grid import grid_keys, grid_routes
 from avhcurate.ui.server import decisions, guards, image_routes, script_routes

@@ -60,8 +60,8 @@ def dataset(
     from pathlib import Path
 
     from avhcurate.notebook.dataset import Dataset
+    from avhcurate.notebook.errors import python_words
     from avhcurate.notebook.given import import_given
-    from avhcurate.notebook.words import python_words
     from avhcurate.workspace.data.workspace import find_workspace
 
     with python_words():
@@ -112,7 +112,7 @@ def open(workspace: str | PathLike[str], name: str, model: str | None = None) ->
     from pathlib import Path
 
     from avhcurate.notebook.dataset import Dataset
-    from avhcurate.notebook.words import python_words
+    from avhcurate.notebook.errors import python_words
     from avhcurate.workspace.data.workspace import Workspace
 
     with python_words():

@@ -1,6 +1,7 @@
 """The verb that attaches outputs of a network computed elsewhere."""
 
 from avhcurate.cli import options
+from avhcurate.errors import words
 from avhcurate.networks.scoring.settings import AttachSettings
 
 
@@ -19,5 +20,5 @@ def attach(settings: AttachSettings) -> None:
     if record.attached is not None:
         options.print_messages(record.attached.notes)
     if warning := chance_warning(dataset, run, accuracy_of(dataset, run)):
-        print(f"Warning: {warning}")
+        print(f"Warning: {words(warning)}")
     options.print_next_of_run(settings.dataset)

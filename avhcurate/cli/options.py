@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 from avhcurate import __version__
 from avhcurate.cli import completion
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.networks.scoring.shards import Engine
     from avhcurate.workspace.data.datasets import DatasetFolder
-    from avhcurate.workspace.data.settings import Option, VerbSettings
+    from avhcurate.workspace.data.settings import OptionField, VerbSettings
     from avhcurate.workspace.data.workspace import Workspace
     from avhcurate.workspace.disk.jobs import Progress
 
@@ -280,7 +280,7 @@ def verb(
     return add
 
 
-def _parameter(option: "Option") -> inspect.Parameter:
+def _parameter(option: "OptionField") -> inspect.Parameter:
     """Return an option as a parameter that typer reads."""
     look: dict[str, Any] = {"help": option.help, "autocompletion": completion.of(option.name)}
     kind = option.type
@@ -310,7 +310,7 @@ def _parameter(option: "Option") -> inspect.Parameter:
     return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _typed_default(option: "Option") -> Any:
+def _typed_default(option: "OptionField") -> Any:
     """Return the default in the form that is typed on the command line; None for an empty one."""
     if option.is_list and option.default and not option.repeat:
         return ",".join(map(str, option.default))
@@ -459,7 +459,7 @@ def print_messages(messages: Sequence[str]) -> None:
     if not LOG.isEnabledFor(logging.WARNING):
         return
     for message in messages:
-        print(f"note: {message}", file=sys.stderr)
+        print(f"note: {words(message)}", file=sys.stderr)
 
 
 def print_next(commands: Sequence[Sequence[str]]) -> None:

@@ -1,6 +1,7 @@
 """The verb that runs a model over a dataset."""
 
 from avhcurate.cli import options
+from avhcurate.errors import words
 from avhcurate.networks.scoring.settings import ScoreSettings
 
 
@@ -45,5 +46,5 @@ def score(settings: ScoreSettings) -> None:
     print(accuracy)
     warning = chance_warning(dataset, run, accuracy)
     if warning:
-        print(f"Warning: {warning}")
+        print(f"Warning: {words(warning)}")
     options.print_next_of_run(name)

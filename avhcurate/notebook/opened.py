@@ -16,8 +16,8 @@ from PIL import Image
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
+from avhcurate.notebook.errors import python_words
 from avhcurate.notebook.samples import Samples, chosen
-from avhcurate.notebook.words import python_words
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.settings import VerbSettings
 from avhcurate.workspace.data.workspace import Workspace

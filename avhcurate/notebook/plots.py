@@ -6,10 +6,10 @@ import pandas as pd
 
 from avhcurate import plugins
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Run
 from avhcurate.measures.scores import SCORES
+from avhcurate.notebook.errors import python_words
 from avhcurate.notebook.opened import OpenedDataset, filters_of
-from avhcurate.notebook.words import python_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ class Plots:
             done = [one for one in maps(table.run) if one.complete]
         if not done:
             name = self.dataset.name
-            raise CurateError(f"{name} has no map. Run `avhcurate project {name}`, or make one on the page Map.")
+            raise CurateError(f"{name} has no map.", fix=f"{Run('project', name)}, or make one on the page Map")
         ids, places = done[-1].coordinates()
         points = table.frame(filters_of(where), columns=["id", color]).set_index("id")
         return plots.point_figure(points.join(pd.DataFrame(places, ids, ["x", "y"]), how="inner"), color)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Run
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.terminal import in_jupyter
 from avhcurate.workspace.data.workspace import Workspace
@@ -76,7 +76,7 @@ class AppServer:
         output = self._log.read()
         self.stop()
         why = background.reason(output, self._process.returncode)
-        raise CurateError(f"The app did not start ({why}). Run `avhcurate serve` in a shell to see more.")
+        raise CurateError(f"The app did not start ({why}).", fix=f"{Run('serve')} in a shell to see more")
 
 
 def app_address(workspace: Workspace, page: str, query: dict[str, str]) -> str:

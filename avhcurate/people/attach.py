@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.people.files import VoteSheet, counts_of_lists, read_votes
 from avhcurate.people.files.sheet import check_shape
 from avhcurate.people.hsf import count_answers, count_ticks
@@ -124,7 +124,8 @@ def _refuse_mixing(before: VotesRecord, after: VotesRecord) -> None:
         called = {True: "simulated", False: "real"}
         raise CurateError(
             f"The {called[before.simulated]} {before.kind} votes from {before.source} are attached, and these are "
-            f"{called[after.simulated]} {after.kind} votes. Use --force to replace them."
+            f"{called[after.simulated]} {after.kind} votes.",
+            fix=f"Use {Option('force', True)} to replace them",
         )
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.workspace.data.settings import VerbSettings, option
 
 VotesFormat = Literal["long-csv", "long-parquet", "counts", "label-studio", "imagenetv2"]
@@ -41,5 +41,7 @@ class VotesOutSettings(VerbSettings):
         """The format, which the ending of the file names where it is not given."""
         ending = self.out.suffix.casefold()
         if self.format is None and ending not in _BY_ENDING and str(self.out) != "-":
-            raise CurateError(f"The name {self.out.name} does not say its format. Give it by --format.")
+            raise CurateError(
+                f"The name {self.out.name} does not say its format.", fix=f"Give it by {Option('format')}"
+            )
         return self.format or _BY_ENDING.get(ending, "long-csv")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Run
 from avhcurate.workspace.data.class_lists import class_number
 from avhcurate.workspace.data.events import ACTIONS, Event
 
@@ -54,7 +54,7 @@ def samples_of(table: DatasetTable, entries: Sequence[Event], *, most: int) -> d
 def undo_entry(table: DatasetTable, key: str) -> str:
     """Undo one entry and return what it was about; one that is already undone is refused."""
     if not key.isdecimal() or len(key) > _MOST_DIGITS:
-        raise CurateError(f"Unknown entry {key}. Take one from `avhcurate history {table.dataset.name}`.")
+        raise CurateError(f"Unknown entry {key}.", fix=f"{Run('history', table.dataset.name)} to see them")
     event = table.log.revert(table.present_id(), int(key), who=user())
     table.refresh()
     return entry_text(event)

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from avhcurate.datasets.sources.hubs import endpoint
 from avhcurate.errors import CurateError
+from avhcurate.workspace.disk.files import taken
 from avhcurate.workspace.disk.remote import check_host, words_of
 
 #: What a place on the hub begins with: hf:OWNER/NAME, or hf:OWNER/NAME/FILE for one file of it.
@@ -42,7 +43,7 @@ def push(place: str, write: Callable[[Path], int], *, force: bool) -> int:
             if there and file:
                 there = api.file_exists(repository, file, repo_type="dataset")
         if there and not force:
-            raise CurateError(f"{place} exists. Choose another name, or use --force to replace it by a commit.")
+            raise taken(place)
         count = write(made)
         sent, within = made, ""
         if file:  # with its manifest

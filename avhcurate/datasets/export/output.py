@@ -59,7 +59,7 @@ def _check_folder(out: Path, force: bool) -> None:
     if out.is_symlink() or (out.exists() and not _is_export(out)):
         raise CurateError(f"{out} exists and is not an export, so it is not replaced. Choose another name.")
     if out.exists() and not force:
-        raise CurateError(f"{out} exists. Choose another name, or use --force to replace it.")
+        raise files.taken(out)
 
 
 def _is_export(folder: Path) -> bool:

@@ -22,7 +22,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample import by_angle
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.plugins import checked_function, load
 from avhcurate.workspace.data.people import Role, require
 from avhcurate.workspace.disk import files
@@ -111,7 +111,10 @@ def format_named(out: Path) -> str:
     if is_repository(str(out)):
         return "hf"
     if (format := out.suffix[1:].casefold()) not in FORMATS:
-        raise CurateError(f"The name {out.name} does not say its format. Give one of {', '.join(FORMATS)} by --format.")
+        raise CurateError(
+            f"The name {out.name} does not say its format.",
+            fix=f"Give one of {', '.join(FORMATS)} by {Option('format')}",
+        )
     return format
 
 
@@ -142,7 +145,7 @@ def _export(
     count = table.count(filters)
     if not count:
         nothing = "No sample satisfies the filters, so there is nothing to export."
-        raise empty_view(table, filters, nothing, instead=", or export with --view excluded=null")
+        raise empty_view(table, filters, nothing, instead=f", or export with {Option('view', 'excluded=null')}")
     with atomic_output(out, folder=format in FOLDERS, force=force) as (path, manifest):
         if (written := write(table, Chosen(filters, order), path)) is None:
             written = count

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avhcurate.datasets.sources.outputs import Outputs, Role
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.measures import scores
 from avhcurate.networks.scoring.added_scores import add_scores
 from avhcurate.networks.scoring.class_sums import sum_by_class
@@ -63,7 +63,8 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
     with run.alone():
         if run.begun and run.record.weights_source != source:
             raise CurateError(
-                f"Dataset {dataset.name!r} has a run {run.name!r} of other arrays. Choose another --name."
+                f"Dataset {dataset.name!r} has a run {run.name!r} of other arrays.",
+                fix=f"Choose another {Option('name')}",
             )
         if run.complete:
             add_scores(run, outputs.labels, progress=progress)

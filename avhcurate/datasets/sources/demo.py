@@ -4,7 +4,7 @@ from pathlib import Path
 
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.sources.simulated_annotators import SimulatedAnnotators, answer_counts, simulate_answers
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.networks.models import DIGITS_WEIGHTS
 from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -32,7 +32,8 @@ def prepare_demo(workspace: Workspace, *, progress: Progress = SILENT) -> Datase
     if NAME in workspace.names() and not is_demo(workspace.dataset(NAME)):
         raise CurateError(
             f"The workspace {workspace.root} holds a dataset {NAME!r} of your own, imported from "
-            f"{workspace.dataset(NAME).record.source}. Choose another folder with --workspace DIR."
+            f"{workspace.dataset(NAME).record.source}.",
+            fix=f"Choose another folder with {Option('workspace', 'DIR')}",
         )
     source = workspace.downloads / _SOURCE
     if not source.exists():

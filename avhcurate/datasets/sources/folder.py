@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable, interpret
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.workspace.data.workspace import holds_workspace
 from avhcurate.workspace.disk.fingerprints import fingerprint_table
 from avhcurate.workspace.disk.tabular import PARQUET_SUFFIXES
@@ -119,7 +119,9 @@ def read_folder(root: Path, scan: FolderScan, options: ImportOptions) -> SourceT
     if options.column is not None:
         raise CurateError(f"A folder of images has no column {options.column!r}. Leave the column options out.")
     if options.classes is not None or options.root is not None:
-        raise CurateError("The classes of a folder are its sub-folders. Leave --classes and --root out.")
+        raise CurateError(
+            "The classes of a folder are its sub-folders.", fix=f"Leave {Option('classes')} and {Option('root')} out"
+        )
     paths, sizes, times = zip(*scan.images, strict=True)
     folders = pd.Series(paths).str.extract(r"^([^/]+)/(?:([^/]+)/)?")
     splits, classes = None, folders[0]

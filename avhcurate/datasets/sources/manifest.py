@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable, interpret
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option, Run
 from avhcurate.workspace.disk.budget import check_file
 from avhcurate.workspace.disk.columns import (
     LABEL_NAMES,
@@ -56,7 +56,8 @@ def read_manifest(path: Path, options: ImportOptions) -> SourceTable:
     column = find_path_column(table, options.image_column)
     if not is_text(table[column].type) and not pa.types.is_null(table[column].type):
         raise CurateError(
-            f"Column {column!r} of {path} holds {table[column].type}, not paths. Choose one with --image-column."
+            f"Column {column!r} of {path} holds {table[column].type}, not paths.",
+            fix=f"Choose one with {Option('image_column')}",
         )
     table = table.set_column(table.column_names.index(column), column, without_missing(table[column]))
     return read_paths(table, column, path, options, kind="manifest", lists=lists, image_column=column)
@@ -96,7 +97,8 @@ def read_paths(table: pa.Table, column: str, source: Path, options: ImportOption
     if len(several):
         raise CurateError(
             f"{len(several)} images are in several rows that differ, first {several[0]!r}. A manifest has one row for "
-            "each image. Human answers belong in a table of their own: `avhcurate votes NAME FILE`."
+            "each image.",
+            fix=f"With human answers, {Run('votes', 'NAME', 'FILE')}",
         )
     root = (options.root or source.parent).absolute()
     files = [_file_of(path, root) for path in paths]
@@ -104,7 +106,8 @@ def read_paths(table: pa.Table, column: str, source: Path, options: ImportOption
     if len(missing) == len(files):
         raise CurateError(
             f"None of the {len(files)} images that {source} names exists, first {missing[0]}. Relative paths start at "
-            f"{root}. Give another folder with --root."
+            f"{root}.",
+            fix=f"Give another folder with {Option('root')}",
         )
     if missing:
         messages.append(f"{len(missing)} images do not exist and will be recorded as broken, first {missing[0]}")
@@ -203,10 +206,10 @@ def class_list(text: str | None) -> list[str] | None:
         parts = _text(path).splitlines()
     elif len(parts) < 2 or path.suffix:
         raise CurateError(
-            f"--classes {text!r} is neither a file nor a list such as cat,dog nor a known order "
+            f"{Option('classes')} {text!r} is neither a file nor a list such as cat,dog nor a known order "
             f"({', '.join(KNOWN_CLASSES)})."
         )
     names = [name.strip() for name in parts if name.strip()]
     if len(set(names)) < len(names):
-        raise CurateError(f"--classes {text!r} names a class twice. Each class needs its own name.")
+        raise CurateError(f"{Option('classes')} {text!r} names a class twice. Each class needs its own name.")
     return names

@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.people.row_matching import match_paths
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.disk.arrays import ArrayInFile, read_texts
@@ -23,13 +23,16 @@ def ids_of_rows(dataset: DatasetFolder, array: ArrayInFile, by: str, table: str)
     if by == "order":
         if rows != samples:
             raise CurateError(
-                f"{array.title} has {rows} rows and dataset {dataset.name!r} has {samples} samples. Give a row for "
-                "each in order of id, or say by --by path or --by COLUMN which sample a row is."
+                f"{array.title} has {rows} rows and dataset {dataset.name!r} has {samples} samples.",
+                fix=(
+                    f"Give a row for each in order of id, or say by {Option('by', 'path')} or "
+                    f"{Option('by', 'COLUMN')} which sample a row is"
+                ),
             )
         return np.arange(rows)
     columns = [name for name in pq.read_schema(dataset.samples_path).names if not name.startswith("_")]
     if by not in columns:
-        raise CurateError(f"--by {by}: give order, path or a column of the dataset: {listed(columns)}.")
+        raise CurateError(f"{Option('by')} {by}: give order, path or a column of the dataset: {listed(columns)}.")
     texts = _names_of_rows(array, by, table)
     names = dataset.column(by)
     if by == "path":
@@ -41,8 +44,8 @@ def ids_of_rows(dataset: DatasetFolder, array: ArrayInFile, by: str, table: str)
         ids = np.append(known.index, -1)[pd.Index(known).get_indexer(texts.cast(pa.string()).to_pandas())]
     if len(texts) != rows or (ids < 0).all():
         raise CurateError(
-            f"Of {rows} rows of {array.title}, {(ids >= 0).sum()} are named after a sample, as {texts[0]}. Give a name "
-            "for each row, or choose another --by."
+            f"Of {rows} rows of {array.title}, {(ids >= 0).sum()} are named after a sample, as {texts[0]}.",
+            fix=f"Give a name for each row, or choose another {Option('by')}",
         )
     twice = np.flatnonzero((ids >= 0) & pd.Series(ids).duplicated())
     if len(twice):
@@ -60,7 +63,9 @@ def _names_of_rows(array: ArrayInFile, by: str, table: str) -> pa.ChunkedArray:
         return read_texts(array.path, *names)
     path = user_path(table)
     if not path.is_file():
-        raise CurateError(f"--rows {path} is not a file. Give a CSV or Parquet table with a row for each row.")
+        raise CurateError(
+            f"{Option('rows')} {path} is not a file. Give a CSV or Parquet table with a row for each row."
+        )
     rows = read_table(path, texts=names)
     name = next((name for name in names if name in rows.column_names), by)
-    return rows[check_column(name, rows.column_names, "--by")]
+    return rows[check_column(name, rows.column_names, "by")]

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from avhcurate.datasets.sources.output_rows import ids_of_rows
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.networks.scoring.settings import AttachSettings
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import AttachedFile
@@ -64,10 +64,14 @@ class OutputArray:
         self._refuse(used & ~np.isfinite(sums), "holds NaN or infinity", start)
         unlike = (block.min(axis=1) < -1e-2) | (np.abs(sums - 1) > 1e-2)
         if self.role == "probs":
-            problem = "is not a row of probabilities, which are at least 0 and sum to 1. Give logits as --logits"
+            problem = (
+                f"is not a row of probabilities, which are at least 0 and sum to 1. Give logits as {Option('logits')}"
+            )
             self._refuse(used & unlike, problem, start)
         if self.role == "logits" and used.sum() > 1 and not unlike[used].any():
-            raise CurateError(f"{self.array.title} holds probabilities, whose rows sum to 1. Give it as --probs.")
+            raise CurateError(
+                f"{self.array.title} holds probabilities, whose rows sum to 1.", fix=f"Give it as {Option('probs')}"
+            )
 
     def _refuse(self, bad: np.ndarray | np.bool, problem: str, start: int = 0) -> None:
         if bad.any():

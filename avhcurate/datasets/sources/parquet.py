@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from avhcurate.datasets.sources.folder import split_of
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable, interpret
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.workspace.disk.columns import bytes_leaf, find_bytes_column, number_lists
 from avhcurate.workspace.disk.fingerprints import fingerprint_file
 from avhcurate.workspace.disk.tabular import parquet_schema, parquet_table
@@ -23,7 +23,7 @@ def read_parquet(files: list[Path], base: Path, options: ImportOptions) -> Sourc
     A sample is called by `image.path` if these paths are unique, else by FILE#ROW with FILE relative to `base`.
     """
     if options.root is not None:
-        raise CurateError("These Parquet files hold the images themselves. Leave --root out.")
+        raise CurateError("These Parquet files hold the images themselves.", fix=f"Leave {Option('root')} out")
     schemas = [parquet_schema(file) for file in files]
     column, _ = find_bytes_column(schemas[0], options.image_column)
     for file, schema in zip(files, schemas, strict=True):

@@ -14,7 +14,7 @@ import pyarrow as pa
 from PIL import Image
 
 from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.people.files import VoteSheet, read_votes
 from avhcurate.people.files.sheet import sheet_of_rows
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -226,7 +226,10 @@ _REAL_TYPES = {"path": "str", "label": "Int64", "real_labels": "str", "real_coun
 def _prepare_real(fetched: FetchedFiles, folder: Path) -> Path:
     """Write a manifest of the validation images in their folder: given label, ReaL's labels, and whether they agree."""
     if fetched.images is None:
-        raise CurateError("ImageNet's images may not be redistributed. Get them from image-net.org and give --images.")
+        raise CurateError(
+            "ImageNet's images may not be redistributed.",
+            fix=f"Get them from image-net.org and give {Option('images')}",
+        )
     classes, wnids = class_info(fetched)
     real = json.loads(fetched.paths["real.json"].read_bytes())
     rows = []

@@ -8,7 +8,7 @@ from avhcurate.datasets.sources.manifest import KNOWN_CLASSES, class_list, read_
 from avhcurate.datasets.sources.parquet import read_parquet
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceKind, SourceTable
 from avhcurate.datasets.sources.webdataset import read_webdataset
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.plugins import checked_function, load
 from avhcurate.workspace.disk.columns import bytes_leaf, listed
 from avhcurate.workspace.disk.files import user_path
@@ -33,7 +33,7 @@ def read_source(source: Path | str, options: ImportOptions) -> SourceTable:
         return read_list(user_path(rest), options)
     if scheme == "wds" or is_tar(str(source)):
         if options.root is not None:
-            raise CurateError("Tar shards hold their images. Leave --root out.")
+            raise CurateError("Tar shards hold their images.", fix=f"Leave {Option('root')} out")
         return read_webdataset(str(source).removeprefix("wds:"), options)
     source = user_path(source)
     if source.is_dir():

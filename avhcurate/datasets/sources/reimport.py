@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 
 from avhcurate.datasets.sources.source_table import SourceTable
 from avhcurate.datasets.table.logs import open_events
+from avhcurate.errors import Option
 from avhcurate.people.attach import from_column, votes_that_fit
 from avhcurate.workspace.data.class_lists import under_new_names
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -49,8 +50,8 @@ def refusal(workspace: Workspace, before: DatasetFolder, table: SourceTable) -> 
     lost += _lost_relabels(workspace, before, table)
     return (
         f"The dataset {before.record.name!r} exists and the source has changed since ({_difference(before, table)}). "
-        "Choose another name, or use --force to import it again. That keeps votes and what people decided, by path and "
-        f"class name, and drops computed results: {listed(lost, 20)}."
+        f"Choose another name, or use {Option('force', True)} to import it again. That keeps votes and what people "
+        f"decided, by path and class name, and drops computed results: {listed(lost, 20)}."
     )
 
 

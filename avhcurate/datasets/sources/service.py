@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from avhcurate.datasets.sources.hubs import prepare_download
 from avhcurate.datasets.sources.readers import ImportOptions, SourceTable, read_source
 from avhcurate.datasets.sources.reimport import change_messages, old_classes, refusal
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.people.attach import attach_column, attach_sheet, carry_votes, from_column
 from avhcurate.people.files import read_votes
 from avhcurate.people.queues import carry_records
@@ -49,7 +49,8 @@ def import_dataset(
     root = workspace.root.resolve()
     if user_path(source).is_dir() and root.is_relative_to(user_path(source).resolve()):
         raise CurateError(
-            f"The workspace {root} lies inside {source}, and nothing is written there. Choose another with --workspace."
+            f"The workspace {root} lies inside {source}, and nothing is written there.",
+            fix=f"Choose another with {Option('workspace')}",
         )
     sheet = votes_column = None
     place = prepare_download(workspace, str(source), progress=progress)

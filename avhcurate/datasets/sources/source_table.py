@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avhcurate.datasets.table.columns import EXTRA, STANDARD
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.measures.scores import SCORES
 from avhcurate.workspace.disk.columns import (
     MISSING,
@@ -28,7 +28,7 @@ from avhcurate.workspace.disk.columns import (
 
 #: More classes than any classifier has: such a column is an identifier.
 MAX_CLASSES = 100_000
-_CHOOSE = "Choose another column with --label-column."
+_CHOOSE = f"Choose another column with {Option('label_column')}."
 
 
 class Labels(NamedTuple):
@@ -221,7 +221,7 @@ def interpret(
         if len(lengths) != 1 or lengths[0] < classes or (labels.declared and lengths[0] > classes):
             problem = f"column {votes_column!r} holds {listed(lengths, 3)} counts a sample for {classes} classes"
             if options.votes_column:
-                raise CurateError(f"The {problem}. Correct it or choose another with --votes.")
+                raise CurateError(f"The {problem}.", fix=f"Correct it or choose another with {Option('votes')}")
             messages.append(f"{problem} and is not used as votes")
             votes = votes_column = None
         else:  # there are as many classes as counts
@@ -232,7 +232,7 @@ def interpret(
     others = {*used, votes_column, split_column}
     users, renamed = user_columns(table.select([name for name in table.column_names if name not in others]))
     if lists:
-        attach = "`avhcurate attach --features FILE:COLUMN` makes a run of one"
+        attach = "attach FILE:COLUMN as features to make a run of one"
         renamed.append(f"list columns left out: {listed(lists)} ({attach})")
     first = {"path": samples.pop("path"), "split": samples.pop("split"), "label": labels.codes}
     return SourceTable(
@@ -251,7 +251,9 @@ def _labels(table: pa.Table, options: ImportOptions, size: int, messages: list[s
     """Return the labels, and the columns that they come from."""
     column = find_label_column(table.schema, options.label_column)
     if column is None:
-        messages.append(f"no label column among {listed(table.column_names)}: samples have no label (--label-column)")
+        messages.append(
+            f"no label column among {listed(table.column_names)}: samples have no label (name one at import)"
+        )
         return Labels(pa.chunked_array([pa.nulls(size, pa.int32())]), [], False), []
     declared = options.classes or declared_classes(table.schema, column)
     labels = encode_labels(table[column], messages, declared=declared, title=column)

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from avhcurate.datasets.table.columns import PREDICTED_COLUMNS, QUALITY_COLUMNS
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Run
 from avhcurate.measures.scores import SCORES
 
 #: Kinds of expression that compare and combine values; subqueries, windows, lambdas and stars are not among them.
@@ -33,11 +33,11 @@ _FUNCTIONS = frozenset(
 #: Functions whose result is longer than their arguments, and how often a condition may use them.
 _LONGER, _MOST_LONGER = ("concat", "||"), 16
 
-#: Columns that a table has once they are computed, in lower case, and the command that computes them.
-_COMPUTED_BY = dict.fromkeys(PREDICTED_COLUMNS, "avhcurate predict NAME")
-_COMPUTED_BY |= dict.fromkeys(QUALITY_COLUMNS, "avhcurate quality NAME")
-_COMPUTED_BY |= {key: "avhcurate neighbours NAME" for key, score in SCORES.items() if score.needs == "neighbours"}
-_COMPUTED_BY |= {key: "avhcurate train NAME --model MODEL" for key, score in SCORES.items() if score.training}
+#: Columns that a table has once they are computed, in lower case, and the verb that computes them.
+_COMPUTED_BY = dict.fromkeys(PREDICTED_COLUMNS, Run("predict", "NAME"))
+_COMPUTED_BY |= dict.fromkeys(QUALITY_COLUMNS, Run("quality", "NAME"))
+_COMPUTED_BY |= {key: Run("neighbours", "NAME") for key, score in SCORES.items() if score.needs == "neighbours"}
+_COMPUTED_BY |= {key: Run("train", "NAME", model="MODEL") for key, score in SCORES.items() if score.training}
 
 _LONGEST = 4000
 #: Columns of class indices, each with the column of names that a comparison with text means; functions of such text.
@@ -184,14 +184,14 @@ def unknown_column(name: str, columns: Iterable[str]) -> CurateError:
     """Return the error for a column that a table lacks: what computes it, or similar names, or all names.
 
     >>> print(unknown_column("hsf_predicted", ["hsf", "predicted"]))
-    hsf_predicted is not computed yet: run `avhcurate predict NAME`
+    hsf_predicted is not computed yet. Run `avhcurate predict NAME`.
     >>> print(unknown_column("labels", ["id", "label"]))
     Unknown column labels. Did you mean label?
     >>> print(unknown_column("zoom", ["id", "label"]))
     Unknown column zoom. Choose from id, label.
     """
-    if command := _COMPUTED_BY.get(name.lower()):
-        return CurateError(f"{name} is not computed yet: run `{command}`")
+    if run := _COMPUTED_BY.get(name.lower()):
+        return CurateError(f"{name} is not computed yet.", fix=run)
     by_lower = {column.lower(): column for column in columns}
     if near := difflib.get_close_matches(name.lower(), by_lower, n=3):
         return CurateError(f"Unknown column {name}. Did you mean {', '.join(by_lower[key] for key in near)}?")

@@ -10,7 +10,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.logs import open_events, open_response_log
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.titles import all_trainings
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option, Run
 from avhcurate.measures.scores import SCORES
 from avhcurate.networks.neighbours.graph import NeighbourGraph
 from avhcurate.people import bins
@@ -184,7 +184,7 @@ def finished_run(dataset: DatasetFolder, model: str | None) -> RunFolder | None:
     run = dataset.run(model)
     if not run.complete:
         raise CurateError(
-            f"The run {run.root.name} is not finished. Run `avhcurate score {dataset.name} ...` again to resume it."
+            f"The run {run.root.name} is not finished.", fix=f"{Run('score', dataset.name, '...')} again to resume it"
         )
     return run
 
@@ -219,8 +219,8 @@ def check_scores(table: SampleTable, keys: Sequence[str]) -> None:
     missing = [key for key in keys if key not in table.scores]
     if trained := [key for key in missing if key in SCORES and SCORES[key].training]:
         raise CurateError(
-            f"{', '.join(trained)} need a recorded training, and this run has none. "
-            "Run `avhcurate train NAME --model MODEL`, or choose the run of a training with --model."
+            f"{', '.join(trained)} need a recorded training, and this run has none.",
+            fix=f"{Run('train', 'NAME', model='MODEL')}, or choose the run of a training with {Option('model')}",
         )
     if missing or not keys:
         raise CurateError(f"Unknown score {', '.join(missing)}. Choose from {', '.join(table.scores)}.")

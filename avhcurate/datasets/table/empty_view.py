@@ -7,7 +7,7 @@ from avhcurate.datasets.table.columns import HSF_COLUMNS
 from avhcurate.datasets.table.conditions import columns_in
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.errors import CurateError, NothingFound
+from avhcurate.errors import CurateError, NothingFound, Run
 
 
 def empty_view(
@@ -16,7 +16,7 @@ def empty_view(
     """Return the error for filters that leave no sample with a value in the column `needs`: the cause and what to do.
 
     `otherwise` is the message if neither votes nor exclusions are the cause; `instead` is another way to include
-    excluded samples, such as ", or give --with-excluded".
+    excluded samples, such as ", or export with ...".
     """
     name = table.dataset.name
     if table.votes is None and chooses_by(filters, {*HSF_COLUMNS, "hsf_bin"}):
@@ -25,15 +25,20 @@ def empty_view(
         count = int(table.frame(replace(filters, excluded=None), columns=[needs])[needs].notna().sum())
         if count:
             return NothingFound(
-                f"All {count} samples that match are excluded: "
-                f"run `avhcurate exclude {name} --include --where CONDITION`{instead}"
+                f"All {count} samples that match are excluded.",
+                fix=f"{Run('exclude', name, include=True, where='CONDITION')}{instead}",
             )
     return NothingFound(otherwise)
 
 
+def not_scored(name: str) -> CurateError:
+    """Return the error for a dataset without a run."""
+    return CurateError(f"No model has scored {name} yet.", fix=Run("score", name, model="MODEL"))
+
+
 def no_votes(name: str) -> CurateError:
     """Return the error for a dataset without votes."""
-    return CurateError(f"The dataset {name} has no human votes: run `avhcurate votes {name} FILE`")
+    return CurateError(f"The dataset {name} has no human votes.", fix=Run("votes", name, "FILE"))
 
 
 def chooses_by(filters: Filters, columns: Container[str]) -> bool:

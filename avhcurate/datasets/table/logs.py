@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from filelock import FileLock
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Run
 from avhcurate.people.log import ResponseLog
 from avhcurate.people.log_tables import METADATA
 from avhcurate.workspace.data.events import TABLES, EventLog
@@ -73,8 +73,8 @@ def refuse_loss(workspace: Workspace) -> None:
     """Refuse a workspace whose SQLite file is gone: a new one in its place would hide that."""
     if problem := loss(workspace):
         raise CurateError(
-            f"{workspace.annotations_path}, which holds decisions and votes, {problem}. Put a copy of it back, or run "
-            "`avhcurate check --repair`, which says what is left."
+            f"{workspace.annotations_path}, which holds decisions and votes, {problem}.",
+            fix=f"Put a copy of it back, or {Run('check', repair=True)}, which says what is left",
         )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from avhcurate.datasets.export.tabular import format_of, write_frame
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.measures.stats.coverage import Coverage
 from avhcurate.measures.stats.ranks import rank_shares
 from avhcurate.networks.neighbours.service import find_neighbours
@@ -57,7 +57,9 @@ def next_labels(table: DatasetTable, budget: int, *, filters: Filters | None = N
     """
     filters = filters or Filters()
     if table.run is None or not table.run.has_features:
-        raise CurateError("The rule diverse compares embeddings. Score the dataset, or attach --features, first.")
+        raise CurateError(
+            "The rule diverse compares embeddings.", fix=f"Score the dataset, or attach {Option('features')}, first"
+        )
     graph = table.neighbours or find_neighbours(table.dataset, table.run)
     certain = next((key for key in _CERTAIN if key in table.scores), "")
     rows = table.frame(Filters(excluded=None), columns=["curated_label", "votes", certain or "id"])
@@ -71,7 +73,7 @@ def next_labels(table: DatasetTable, budget: int, *, filters: Filters | None = N
     view &= graph.near()[:, 0] >= 0
     free = view & ~known
     if not free.any():
-        raise CurateError("No image in view is left to label. Widen the filters, or take --where out.")
+        raise CurateError("No image in view is left to label.", fix=f"Widen the filters, or take {Option('where')} out")
     weights = np.ones(len(rows))
     if certain:
         weights = np.nan_to_num(rank_shares(-rows[certain].to_numpy(float)), nan=0.5)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Run
 from avhcurate.measures.scores import SCORES
 from avhcurate.people.grids import CANDIDATES, GRID_CONTROLS, known_members, similar_classes
 from avhcurate.people.queues import LAST, draw_rates, read_record
@@ -138,7 +138,7 @@ def wanted(table: DatasetTable, queue: Queue, score: str) -> np.ndarray:
     if queue == "informative":
         if table.prediction is None:
             raise CurateError(
-                "It is not known where votes teach most. Run `avhcurate predict` first, or choose another queue."
+                "It is not known where votes teach most.", fix=f"{Run('predict')} first, or choose another queue"
             )
         return table.prediction.table()["information"].to_numpy(float)
     runs = [run for run in table.dataset.runs() if run.complete]

@@ -14,13 +14,13 @@ from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.features.annotate.ui import RULE
 from avhcurate.people.hsf_source import SOURCES, HsfSource
 from avhcurate.ui.base.cache import kept
-from avhcurate.ui.base.frame import Opened, attempt
+from avhcurate.ui.base.frame import Opened, attempt, show_user_error
 from avhcurate.ui.base.job_forms import widget_of
 from avhcurate.ui.base.layout import apart, in_a_row
 from avhcurate.ui.base.score_help import score_name
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted
-from avhcurate.ui.base.user_errors import plain, show_user_error
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts.show import show_chart
 
 QUEUES = {

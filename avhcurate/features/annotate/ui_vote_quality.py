@@ -19,12 +19,12 @@ from avhcurate.people.annotators import LEAST_COMPARED, LEAST_CONTROLS, LEAST_TI
 from avhcurate.ui.base import cache
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download
-from avhcurate.ui.base.frame import Opened, attempt
+from avhcurate.ui.base.frame import Opened, attempt, show_user_error
 from avhcurate.ui.base.layout import apart, fact, help_menu, in_a_row
 from avhcurate.ui.base.score_help import score_name
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted
-from avhcurate.ui.base.user_errors import plain, show_user_error
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts.show import show_chart
 from avhcurate.ui.grid.grid_views import GridView, tiles_view
 from avhcurate.ui.grid.selection import browsing_grid

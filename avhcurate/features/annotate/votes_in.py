@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.people.files import VoteSheet, read_votes
 from avhcurate.people.hsf import class_indices, without_blanks
 from avhcurate.people.responses import DESIGNS, RESPONSE_COLUMNS, Design, check_responses, ticks_of, votes_of
@@ -41,7 +41,10 @@ def responses_of(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pd.DataFrame,
     Rows that match no sample are left out, but for controls, which may be images from elsewhere.
     """
     if sheet.answers is None:
-        raise CurateError("The file holds counts and not single answers. Attach it with `votes`, without --log.")
+        raise CurateError(
+            "The file holds counts and not single answers.",
+            fix=f"Attach it with `votes`, without {Option('log', True)}",
+        )
     samples = folder.samples(["path", "label"])
     paths = pa.chunked_array([pa.array(samples["path"], pa.string())])
     ids, messages = match_samples(sheet, paths)
@@ -68,11 +71,17 @@ def log_votes(table: DatasetTable, file: Path | str) -> Logged:
     """
     sheet = read_votes(Path(file))
     if sheet.simulated:
-        raise CurateError(f"{file} holds simulated votes, which are never mixed with people's. Leave out --log.")
+        raise CurateError(
+            f"{file} holds simulated votes, which are never mixed with people's.",
+            fix=f"Leave out {Option('log', True)}",
+        )
     responses, messages = responses_of(sheet, table.dataset)
     unsigned = int(responses["annotator"].isna().sum())
     if unsigned:
-        raise CurateError(f"{unsigned} of {len(responses)} answers in {file} have no annotator. Leave out --log.")
+        raise CurateError(
+            f"{unsigned} of {len(responses)} answers in {file} have no annotator.",
+            fix=f"Leave out {Option('log', True)}",
+        )
     counted = responses["control"] != "none"
     counted.loc[votes_of(responses).index] = True
     responses = responses[counted].reset_index(drop=True)

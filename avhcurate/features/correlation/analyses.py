@@ -13,7 +13,7 @@ import pandas as pd
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.features.correlation.service import HSF, checked_keys, marked, no_sample
 from avhcurate.measures.stats.correlation import COLUMNS, Z, correlate, standard_error
 from avhcurate.measures.stats.detection import auroc
@@ -70,7 +70,9 @@ def adding(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) ->
         keys = [*keys, BASE]
     voted = Voted.of(table, keys, filters)
     if BASE not in voted.keys:
-        raise CurateError("This run has no confidence: its outputs lack logits. Attach it again with --logits.")
+        raise CurateError(
+            "This run has no confidence: its outputs lack logits.", fix=f"Attach it again with {Option('logits')}"
+        )
     rows = []
     for key, frame in voted.each(BASE):
         if key != BASE:

@@ -9,9 +9,9 @@ import pandas as pd
 
 from avhcurate.datasets.table.columns import quote
 from avhcurate.datasets.table.dataset_table import DatasetTable, check_scores
-from avhcurate.datasets.table.empty_view import chooses_by, empty_view, no_votes
+from avhcurate.datasets.table.empty_view import chooses_by, empty_view, no_votes, not_scored
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Run
 from avhcurate.features.correlation.weighting import weighted_table
 from avhcurate.measures.scores import Score
 from avhcurate.measures.stats import correlation, correlation_tests
@@ -288,13 +288,13 @@ def checked_keys(table: DatasetTable, keys: Sequence[str] | None, against: str) 
     chosen = list(dict.fromkeys(keys))
     unknown = [key for key in chosen if key not in table.ranked]
     if table.run is None and (unknown or not chosen):
-        raise CurateError(f"No model has scored {name} yet. Run `avhcurate score {name} --model MODEL`.")
+        raise not_scored(name)
     if against == HSF and table.votes is None:
         raise no_votes(name)
     if against != HSF and against not in table.ranked:
         unknown.append(against)
     if missing := [key for key in unknown if key in MEASURES]:
-        raise CurateError(f"{', '.join(missing)} of {name} are not measured yet. Run `avhcurate quality {name}`.")
+        raise CurateError(f"{', '.join(missing)} of {name} are not measured yet.", fix=Run("quality", name))
     if against in unknown or against in table.scores:
         raise CurateError(
             f"Scores cannot be compared with {against}. Choose hsf, {', '.join(PROXIES)} or a column of numbers."

@@ -14,12 +14,11 @@ from avhcurate.features.correlation.analyses import ALL_CLASSES, ANALYSES, BELOW
 from avhcurate.features.correlation.plots import class_matrix
 from avhcurate.ui.base.cache import HASH_FUNCS
 from avhcurate.ui.base.export_menu import download
-from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.frame import Opened, show_user_error
 from avhcurate.ui.base.layout import apart
 from avhcurate.ui.base.page_choices import one_of
 from avhcurate.ui.base.score_help import column_name
 from avhcurate.ui.base.text import p_text, shortened, signed
-from avhcurate.ui.base.user_errors import show_user_error
 from avhcurate.ui.charts.charts_by_class import choose_classes
 from avhcurate.ui.charts.html_table import estimate, html_table, table_row
 from avhcurate.ui.charts.show import show_chart

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.datasets.table.dataset_table import DatasetTable, check_scores
-from avhcurate.datasets.table.empty_view import no_votes
+from avhcurate.datasets.table.empty_view import no_votes, not_scored
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Run
 from avhcurate.features.disagreement.rules import HSF_CUTS, SCORE_CUTS, Cuts, GapSets, gap_sets
 from avhcurate.measures.scores import SCORES
 from avhcurate.measures.stats.ranks import rank_shares
@@ -65,7 +65,7 @@ def disagree(
     """
     name = table.dataset.name
     if table.run is None:
-        raise CurateError(f"No model has scored {name} yet. Run `avhcurate score {name} --model MODEL`.")
+        raise not_scored(name)
     if table.votes is None:
         raise no_votes(name)
     key = key or table.hardness
@@ -73,7 +73,7 @@ def disagree(
     human, simulated = "hsf", table.simulated
     if predicted:
         if table.prediction is None:
-            raise CurateError(f"HSF of {name} is not predicted yet. Run `avhcurate predict {name}`.")
+            raise CurateError(f"HSF of {name} is not predicted yet.", fix=Run("predict", name))
         human, simulated = "hsf_predicted", table.prediction.record.votes_simulated
     points = table.frame(filters or Filters(), columns=["id", human, key]).set_axis(["id", "hsf", "value"], axis=1)
     points = points.astype({"id": "int64", "hsf": float, "value": float})

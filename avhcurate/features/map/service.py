@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.decomposition import PCA, TruncatedSVD
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Run
 from avhcurate.features.map import umap_process
 from avhcurate.features.map.directions import directions, with_class_weights
 from avhcurate.features.map.settings import ProjectSettings
@@ -43,7 +43,9 @@ def project_dataset(workspace: Workspace, settings: ProjectSettings, *, progress
     dataset = workspace.dataset(settings.dataset)
     run = dataset.run(settings.model)
     if not run.complete:
-        raise CurateError(f"Run {run.name} is not finished. Run the same `avhcurate score` again to resume it.")
+        raise CurateError(
+            f"The run {run.name} is not finished.", fix=f"{Run('score', dataset.name, '...')} again to resume it"
+        )
     run.features()  # refused where there are none
     ids, neighbours, seed = run.scored_ids(settings.limit), settings.neighbours, settings.seed
     if len(ids) <= neighbours:

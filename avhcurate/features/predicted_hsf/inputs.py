@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from scipy.special import log_softmax, ndtri
 
+from avhcurate.datasets.table.empty_view import not_scored
 from avhcurate.errors import CurateError
 from avhcurate.features.predicted_hsf.vote_model import Design
 from avhcurate.measures.scores import SCORES
@@ -90,9 +91,7 @@ class Inputs:
 
     def __init__(self, dataset: DatasetFolder, runs: Sequence[RunFolder]) -> None:
         if not runs:
-            raise CurateError(
-                f"Dataset {dataset.name} has no run. Run `avhcurate score {dataset.name} --model MODEL` first."
-            )
+            raise not_scored(dataset.name)
         self._labels = dataset.labels()
         self._wide = [run for run in runs if run.has_features or run.has_logits]
         scored = [np.isin(np.arange(len(self._labels)), run.scored_ids()) for run in runs]

@@ -15,6 +15,7 @@ from scipy.special import expit
 
 from avhcurate.datasets.table.columns import PREDICTED_COLUMNS
 from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run
+from avhcurate.datasets.table.empty_view import no_votes
 from avhcurate.errors import CurateError
 from avhcurate.features.predicted_hsf.conformal import Interval, conformal_interval, coverage_by_bin, distances
 from avhcurate.features.predicted_hsf.inputs import Inputs
@@ -107,7 +108,7 @@ def predict_hsf(
     dataset, votes = table.dataset, table.votes
     settings = settings or PredictSettings(dataset=dataset.name)
     if votes is None:
-        raise CurateError(f"Dataset {dataset.name} has no votes. Run `avhcurate votes {dataset.name} FILE` first.")
+        raise no_votes(dataset.name)
     started, runs, use = time.perf_counter(), runs_of(table, settings.runs), queue_use(table.counter)
     named = {
         "version": _VERSION,

@@ -11,10 +11,10 @@ import pandas as pd
 
 from avhcurate.datasets.export.tabular import format_of, write_frame
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.datasets.table.empty_view import empty_view
+from avhcurate.datasets.table.empty_view import empty_view, not_scored
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.subset import read_subset
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.features.pseudo_labels.model_outputs import blocks_of
 from avhcurate.features.pseudo_labels.rules import (
     ANGULAR,
@@ -157,15 +157,16 @@ def _selections(
 
 def _check_rule(table: DatasetTable, rule: Rule) -> None:
     if table.run is None:
-        name = table.dataset.name
-        raise CurateError(f"No model has scored {name} yet. Run `avhcurate score {name} --model MODEL` first.")
+        raise not_scored(table.dataset.name)
     gate = gate_of(rule)
     if not table.run.has_logits:
-        raise CurateError(f"The run {table.run.name} has no logits. Attach them with --logits or --probs.")
+        raise CurateError(
+            f"The run {table.run.name} has no logits.", fix=f"Attach them with {Option('logits')} or {Option('probs')}"
+        )
     if gate in ANGULAR and not table.run.has_class_weights:
         raise CurateError(
-            f"The rule {rule} needs class weights, which the run {table.run.name} does not have. Attach them with "
-            f"--class-weights, or choose from {', '.join(rules_of(table.run))}."
+            f"The rule {rule} needs class weights, which the run {table.run.name} does not have.",
+            fix=f"Attach them with {Option('class_weights')}, or choose from {', '.join(rules_of(table.run))}",
         )
 
 

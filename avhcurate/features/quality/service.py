@@ -16,7 +16,7 @@ import pyarrow as pa
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Run
 from avhcurate.features.quality import duplicates
 from avhcurate.networks.neighbours.service import find_neighbours
 from avhcurate.networks.scoring.shards import LOCAL, Engine, ShardResult, Step, parts_of_shard, work_through
@@ -168,7 +168,7 @@ def examine(images: Sequence[tuple[bytes | BrokenImage, str]]) -> list[dict[str,
         try:
             row |= {key: one.pixels(np.asarray(image)) for key, one in MEASURES.items() if one.pixels is not None}
         except CurateError as error:
-            raise CurateError(f"{path}: {error}") from None
+            raise CurateError(f"{path}: {error.text}") from None
     for members in shapes.values():
         columns = measure_images([image for _, image in members])
         for (row, _), *values in zip(members, *columns.values(), strict=True):
@@ -297,7 +297,7 @@ def ready(table: DatasetTable) -> QualityFolder:
     """Return the measures of the table's dataset; refused if there are none."""
     folder, record = table.dataset.quality, table.dataset.record
     if not folder.ready(record.fingerprint):
-        raise CurateError(f"The images of {record.name} are not measured yet: run `avhcurate quality {record.name}`")
+        raise CurateError(f"The images of {record.name} are not measured yet.", fix=Run("quality", record.name))
     return folder
 
 

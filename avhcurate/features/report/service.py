@@ -1,8 +1,6 @@
 """The report of a dataset: sections with figures, tables and images, each with the command that prints them."""
 
 import base64
-import re
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +16,7 @@ from avhcurate import __version__
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.titles import title_of
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Run, words
 from avhcurate.features.correlation.service import correlate
 from avhcurate.features.disagreement.service import SETS, disagree
 from avhcurate.features.quality.odd_files import KINDS, odd_files
@@ -83,12 +81,11 @@ def write_report(table: DatasetTable, out: Path, *, images: bool = True, force: 
     return out
 
 
-def command_of(table: DatasetTable, verb: str, *options: str) -> str:
+def command_of(table: DatasetTable, verb: str, **options: str) -> str:
     """Return the command line of a verb on the table's dataset and run."""
-    words = ["avhcurate", verb, table.dataset.name]
     if table.run and verb != "export":
-        words += ["--model", table.run.root.name]
-    return shlex.join([*words, *options])
+        options = {"model": table.run.root.name, **options}
+    return Run(verb, table.dataset.name, **options).command
 
 
 # --- the sections ------------------------------------------------------------------------------------------------
@@ -98,7 +95,7 @@ Build = Callable[[DatasetTable, bool], ReportSection]
 SECTIONS: list[Build] = []
 
 
-def section(title: str, verb: str, *options: str) -> Callable[[Callable[[DatasetTable, bool], dict[str, Any]]], Build]:
+def section(title: str, verb: str, **options: str) -> Callable[[Callable[[DatasetTable, bool], dict[str, Any]]], Build]:
     """Make a section, with the command of its figures, of a function that returns its other fields.
 
     Where that raises CurateError, the section says why.
@@ -106,11 +103,11 @@ def section(title: str, verb: str, *options: str) -> Callable[[Callable[[Dataset
 
     def decorate(describe: Callable[[DatasetTable, bool], dict[str, Any]]) -> Build:
         def build(table: DatasetTable, images: bool) -> ReportSection:
-            fields: dict[str, Any] = {"title": title, "command": command_of(table, verb, *options)}
+            fields: dict[str, Any] = {"title": title, "command": command_of(table, verb, **options)}
             try:
                 return ReportSection(**(fields | describe(table, images)))
             except CurateError as error:
-                return ReportSection(**fields, lacks=why_not(error))
+                return ReportSection(**fields, lacks=words(error.what))
 
         SECTIONS.append(build)
         return build
@@ -118,7 +115,7 @@ def section(title: str, verb: str, *options: str) -> Callable[[Callable[[Dataset
     return decorate
 
 
-@section("Data", "export", "--format", "csv", "--out", "labels.csv")
+@section("Data", "export", format="csv", out="labels.csv")
 def describe_data(table: DatasetTable, images: bool) -> dict[str, Any]:
     """Samples, classes and splits, and how many samples each class has."""
     record, samples = table.dataset.record, table.count(IN_VIEW)
@@ -138,19 +135,19 @@ def describe_data(table: DatasetTable, images: bool) -> dict[str, Any]:
 def describe_run(table: DatasetTable, images: bool) -> dict[str, Any]:
     """The network and how often it is right."""
     if table.run is None:
-        return {"command": command_of(table, "score", "--model", "MODEL"), "lacks": "Not scored yet."}
+        return {"command": command_of(table, "score", model="MODEL"), "lacks": "Not scored yet."}
     accuracy = accuracy_of(table.dataset, table.run, table.frame(IN_VIEW, columns=["id"])["id"].to_numpy())
     return {
-        "command": shlex.join(["avhcurate", "models", table.dataset.name]),
+        "command": Run("models", table.dataset.name).command,
         "text": f"{title_of(table.dataset, table.run.name)}, {table.run.record.num_classes:,} classes: {accuracy}.",
     }
 
 
-@section("Human selection frequency", "export", "--where", "hsf IS NOT NULL", "--format", "csv", "--out", "votes.csv")
+@section("Human selection frequency", "export", where="hsf IS NOT NULL", format="csv", out="votes.csv")
 def describe_votes(table: DatasetTable, images: bool) -> dict[str, Any]:
     """The distribution of HSF over its bins."""
     if table.votes is None:
-        return {"command": shlex.join(["avhcurate", "votes", table.dataset.name, "FILE"]), "lacks": "No votes yet."}
+        return {"command": Run("votes", table.dataset.name, "FILE").command, "lacks": "No votes yet."}
     votes = table.frame(IN_VIEW.with_(where="votes > 0"), columns=["votes"])["votes"]
     kind = "human"
     if table.simulated:
@@ -306,15 +303,6 @@ def caption_of(row: dict[str, object], columns: Sequence[str]) -> str:
         elif value is not None:
             parts.append(str(value))
     return ", ".join(parts)
-
-
-def why_not(error: CurateError) -> str:
-    """
-    >>> why_not(CurateError("the images of pets are not measured yet: run `avhcurate quality pets`"))
-    'The images of pets are not measured yet.'
-    """
-    reason = re.split(r"[:.] [Rr]un `", str(error))[0]
-    return f"{reason[:1].upper()}{reason[1:]}."
 
 
 def thumbnail(table: DatasetTable, id: int) -> str:

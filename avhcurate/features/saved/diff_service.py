@@ -13,7 +13,7 @@ from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.curate.history import describe
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import LONGEST_ADDRESS, Filters
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Run, words
 from avhcurate.features.saved import diff_rules
 from avhcurate.features.saved.diff_rules import COLUMNS, KINDS
 from avhcurate.features.suspects.decisions import KEPT
@@ -96,7 +96,7 @@ class Diff:
             "summary": self.summary,
             "classes": self.classes,
             "scores": self.shifts,
-            "notes": list(self.notes),
+            "notes": list(map(words, self.notes)),
         }
 
 
@@ -112,8 +112,8 @@ def diff(before: State, after: State) -> Diff:
         one, other = (rows.assign(content=rows["path"]) for rows in (one, other))
     if not same and not measured:
         names = [state.table.dataset.name for state in (before, after) if state.table is not None]
-        commands = " and ".join(f"`avhcurate quality {name}`" for name in dict.fromkeys(names)) or "`avhcurate quality`"
-        notes.append(f"Images are compared by path, since their content is not measured: run {commands}.")
+        runs = " and ".join(f"{Run('quality', name)}" for name in dict.fromkeys(names)) or Run("quality")
+        notes.append(f"Images are compared by path, since their content is not measured: {runs}.")
     pairs = np.arange(len(one)), np.arange(len(other))
     if not same or len(one) != len(other) or not one["id"].equals(other["id"]):
         pairs = diff_rules.same_images(one, other)
@@ -223,7 +223,9 @@ def _of_file(workspace: Workspace, file: Path) -> State:
         manifest = parsed(file.with_name(file.name + _MANIFEST).read_text(encoding="utf-8"))
         fingerprint, entry = manifest["dataset_fingerprint"], int(manifest.get("entry", 0))
     except (OSError, ValueError, KeyError) as problem:
-        raise CurateError(f"{file} has no manifest next to it. Give a file that `avhcurate export` wrote.") from problem
+        raise CurateError(
+            f"{file} has no manifest next to it.", fix="Give a file that `avhcurate export` wrote"
+        ) from problem
     known = ["id", "path", "split", "tags", *_TEXTS, *COMPARED]
     rows = read_table(file, texts=("path", "split", "tags", *_TEXTS)).to_pandas()
     if "path" not in rows:

@@ -13,14 +13,14 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.ui.base import cache, url_state
 from avhcurate.ui.base.export_menu import export_choice
-from avhcurate.ui.base.frame import Opened, announce, attempt, way_on, while_allowed
+from avhcurate.ui.base.frame import Opened, announce, attempt, show_user_error, way_on, while_allowed
 from avhcurate.ui.base.layout import closing_popover, empty_state, in_a_row
 from avhcurate.ui.base.navigation import TITLES
 from avhcurate.ui.base.page_choices import Choice, number, one_of, page_of, turn_pages
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted
 from avhcurate.ui.base.url_state import View
-from avhcurate.ui.base.user_errors import plain, show_user_error
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.server.image_routes import image_url
 from avhcurate.workspace.data.events import Event, Kind
 from avhcurate.workspace.disk.app_files import PAGES, page_file

@@ -16,7 +16,7 @@ from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.base.page_choices import Choice
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted, shortened
-from avhcurate.ui.base.user_errors import plain
+from avhcurate.ui.base.user_errors import plain, said
 from avhcurate.workspace.data.workspace import Workspace
 
 _BEFORE: Choice[str] = Choice("saved.before", "", str)
@@ -36,7 +36,7 @@ def show_changes(page: Opened) -> None:
     told = counted(sum(counts.values()), "change")
     st.markdown(f"**{told}** from {plain(offered[before])} to {plain(offered[after])}.")
     for note in found.notes:
-        st.caption(plain(note))
+        st.caption(said(note))
     _galleries(found)
     left, right = st.columns(2)
     tables = {

@@ -11,8 +11,9 @@ import pandas as pd
 from scipy.special import softmax
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.empty_view import not_scored
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.features.suspects import out_of_fold, rules, weighing
 from avhcurate.features.suspects.rules import SOURCES, VERDICTS, Evidence
 from avhcurate.features.suspects.settings import SuspectsSettings
@@ -54,19 +55,17 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
     """
     run, dataset = table.run, table.dataset
     if run is None:
-        raise CurateError(
-            f"The dataset {dataset.name} has no run. Run `avhcurate score {dataset.name} --model MODEL` first."
-        )
+        raise not_scored(dataset.name)
     cross_validated = settings.out_of_fold and run.record.fitted is None
     if cross_validated and not run.has_features:
         raise CurateError(
-            f"The run {run.name} has no embeddings to fit heads on. Attach it again with --features FILE, or leave out "
-            "--out-of-fold."
+            f"The run {run.name} has no embeddings to fit heads on.",
+            fix=f"Attach it again with {Option('features', 'FILE')}, or leave out {Option('out_of_fold', True)}",
         )
     if not (settings.out_of_fold or run.has_logits):
         raise CurateError(
-            f"The run {run.name} has no class weights and no probabilities. Add --out-of-fold to train heads on its "
-            "embeddings."
+            f"The run {run.name} has no class weights and no probabilities.",
+            fix=f"Add {Option('out_of_fold', True)} to train heads on its embeddings",
         )
     started = time.perf_counter()
     search = LabelSearch(table, run, progress)
@@ -275,8 +274,8 @@ class LabelSearch:
         targets = row_of[labels]
         if targets.min() < 0:
             raise CurateError(
-                f"The run {self.run.name} has {len(classes)} classes and the labels go up to {self.labels.max()}. "
-                "Add --out-of-fold to train a head for these classes."
+                f"The run {self.run.name} has {len(classes)} classes and the labels go up to {self.labels.max()}.",
+                fix=f"Add {Option('out_of_fold', True)} to train a head for these classes",
             )
         probs = np.zeros((len(places) * keep, len(row_of)), np.float32)
         views = []
@@ -345,7 +344,7 @@ def _available(
     elif not search.fits:
         missing["cleanlab"] = f"{len(search.ids):,} x {search.num_classes:,} probabilities do not fit in memory"
     if table.votes is None:
-        missing["votes"] = f"the dataset has none; attach some by `avhcurate votes {table.dataset.name} FILE`"
+        missing["votes"] = "the dataset has none; attach some"
     refused = [name for name in wanted if name in missing]
     if not (wanted or set(SOURCES) - set(missing)):
         refused = ["cleanlab"]

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from avhcurate.datasets.table.dataset_table import DatasetTable, trainings_of
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Run
 from avhcurate.lab.degradation import corruptions, statistics
 from avhcurate.lab.degradation.settings import DegradeSettings
 from avhcurate.lab.degradation.store import SHARD, DegradationFolder, DegradationRecord
@@ -51,7 +51,7 @@ def degrade_dataset(
     run = dataset.run(settings.model)
     if not run.complete:
         raise CurateError(
-            f"The run {run.name} is not finished. Resume it with `avhcurate score {dataset.name} ...` first."
+            f"The run {run.name} is not finished.", fix=f"{Run('score', dataset.name, '...')} again to resume it"
         )
     record = run.record
     loaded = rebuild_model(run, _weights(dataset, run, settings.weights))

@@ -49,7 +49,7 @@ def example(page: Opened, result: Degraded) -> None:
     try:
         images = _degraded_images(page.table, result.folder, id)
     except CurateError as error:
-        st.warning(said(str(error)), icon=":material/broken_image:")
+        st.warning(said(error.text), icon=":material/broken_image:")
         return
     rows = result.rows[result.rows["id"] == id].set_index(["kind", "level"])
     caption = f"Image {id}, {page.table.sample(id)['label_name'] or 'no label'}."

@@ -8,7 +8,7 @@ import numpy as np
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.subset import Subset, read_subset, refuse_other_classes, refuse_overlap, rest_of
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.lab.self_training.settings import SelfTrainSettings
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
@@ -20,8 +20,8 @@ def check_pair(workspace: Workspace, settings: SelfTrainSettings) -> None:
     """Refuse datasets that do not fit: one without a condition that splits it, or two with different classes."""
     if settings.source == settings.target and not settings.source_where + settings.target_where:
         raise CurateError(
-            f"Source and target are both {settings.source!r}. Split it by --source-where and --target-where, or name "
-            "two datasets."
+            f"Source and target are both {settings.source!r}.",
+            fix=f"Split it by {Option('source_where')} and {Option('target_where')}, or name two datasets",
         )
     source, target = (workspace.dataset(name).record for name in (settings.source, settings.target))
     if len(source.classes) < 2:
@@ -48,7 +48,7 @@ def domains(
     source = source.only(source.labels >= 0)
     target = read_subset(tables[1], Filters(where=target_where), scored=scored)
     if same:
-        refuse_overlap(source, target, "--source-where and --target-where")
+        refuse_overlap(source, target, f"{Option('source_where')} and {Option('target_where')}")
     if len(np.unique(source.labels)) < 2:
         raise CurateError(
             f"The source {settings.source!r} ({source_where or 'all'}) has no samples of two classes to learn from."
@@ -70,8 +70,8 @@ def paired_runs(workspace: Workspace, settings: SelfTrainSettings, progress: Pro
         return pair
     if settings.model is None:
         raise CurateError(
-            f"No model has scored both {first.name!r} and {second.name!r}. Name one by --model: what is missing is "
-            "scored first."
+            f"No model has scored both {first.name!r} and {second.name!r}.",
+            fix=f"Name one by {Option('model')}: what is missing is scored first",
         )
     from avhcurate.networks.models.loading import ModelSpec
     from avhcurate.networks.scoring.service import score_dataset

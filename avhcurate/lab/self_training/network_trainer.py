@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avhcurate.datasets.table.subset_images import decode_images, image_caches, readable_images
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.lab.self_training.domains import domains
 from avhcurate.lab.self_training.loop import PseudoLabelled, TrainerSetup
@@ -125,7 +125,7 @@ def set_up(
     """Prepare the whole network, and decode the images."""
     name, weights = settings.model, settings.weights
     if name is None:
-        raise CurateError("No network is given. To train the whole network, use --model.")
+        raise CurateError("No network is given.", fix=f"To train the whole network, use {Option('model')}")
     spec = ModelSpec(name=name, seed=settings.seed)
     pretrained = weights is None and find_architecture(spec.model).published is not None
     if weights != Path("random"):

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.workspace.data.settings import VerbSettings, option
 
 
@@ -41,7 +41,7 @@ class Schedule:
             start, *rest = map(float, text.split(":"))
             end, step = rest or (start, 0.0)
         except ValueError:
-            message = f"--portion {text!r} is not valid. Give START:END:STEP or one number, as 0.2:0.5:0.05."
+            message = f"{Option('portion')} {text!r} is not valid. Give START:END:STEP or one number, as 0.2:0.5:0.05."
             raise CurateError(message) from None
         return cls(start, step, end)
 

@@ -1,6 +1,5 @@
 """The Self-training page, one round: accuracy per class, selections compared, and the export."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,6 +11,7 @@ import streamlit as st
 from avhcurate.datasets.export.output import manifest_text
 from avhcurate.datasets.export.service import FOLDERS, FORMATS
 from avhcurate.features.pseudo_labels import round_export
+from avhcurate.errors import Run
 from avhcurate.features.pseudo_labels.rules import ANGULAR
 from avhcurate.lab.self_training import results
 from avhcurate.lab.self_training.ui import title
@@ -182,6 +182,5 @@ def _export_menu(page: Opened, folder: SelfTrainingFolder, number: int) -> None:
             key="selftrain.manifest",
         )
         st.caption("The whole selection of the round, without the filters.")
-        words = ["select", record.target, "--self-training", folder.name, "--round", str(number)]
-        line = shlex.join([*words, "--format", form, "--out", out])
-        st.code(f"avhcurate {line}", language="bash", wrap_lines=True)
+        run = Run("select", record.target, self_training=folder.name, round=str(number), format=form, out=out)
+        st.code(run.command, language="bash", wrap_lines=True)

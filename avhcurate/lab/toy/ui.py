@@ -11,11 +11,11 @@ from avhcurate.lab.toy import service
 from avhcurate.lab.toy.plots import agreement_by_epoch, course, maps
 from avhcurate.lab.toy.service import HELD_OUT, ToyResult
 from avhcurate.lab.toy.settings import LOSSES, ToySettings
-from avhcurate.ui.base.frame import while_allowed
+from avhcurate.ui.base.frame import show_user_error, while_allowed
 from avhcurate.ui.base.layout import fact, in_a_row
 from avhcurate.ui.base.page_choices import number, one_of
 from avhcurate.ui.base.text import signed
-from avhcurate.ui.base.user_errors import plain, show_user_error
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts.show import show_chart
 
 _OPTIONS = {each.name: each for each in ToySettings.options()}

@@ -8,7 +8,7 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.subset import read_subset
 from avhcurate.datasets.table.subset_images import decode_images, image_caches, readable_images
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.lab.training_dynamics.settings import TrainSettings
 from avhcurate.lab.training_dynamics.train import network, network_slug, refuse_one_class
 from avhcurate.measures.stats.folds import stratified_folds
@@ -32,7 +32,7 @@ def train_folds(
     """
     with joined() as group:
         if group.size > 1:
-            raise CurateError("--folds trains in one process. Run it without torchrun.")
+            raise CurateError(f"{Option('folds')} trains in one process. Run it without torchrun.")
     table = open_table(workspace, settings.dataset)
     new = partial(network, settings, seed, len(table.dataset.record.classes))
     shape = new().preprocess

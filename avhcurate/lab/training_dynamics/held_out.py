@@ -8,7 +8,7 @@ import pandas as pd
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.subset import Subset, read_subset, refuse_other_classes, refuse_overlap, rest_of
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.lab.training_dynamics.settings import TrainSettings
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
@@ -35,7 +35,7 @@ def train_and_held_out(workspace: Workspace, settings: TrainSettings) -> tuple[S
     if same and not train_where:
         train, held_out = _by_split(train, held_out) or _by_chance(train, held_out)
     if same:
-        refuse_overlap(train, held_out, "--train-where and --held-out-where")
+        refuse_overlap(train, held_out, f"{Option('train_where')} and {Option('held_out_where')}")
     for subset, use in ((train, "train on"), (held_out, "hold out")):
         if not len(subset.ids):
             raise CurateError(f"Dataset {subset.dataset.name!r} has no labelled samples to {use} ({subset.where}).")

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.datasets.table.subset import Subset
+from avhcurate.errors import Run
 from avhcurate.features.quality.duplicates import equal_pairs, groups, hash_pairs
 from avhcurate.workspace.images.pixels import HASH_SIDE
 
@@ -28,8 +29,8 @@ def leak_text(copies: int | None, learnt_from: str, held_out: str) -> str:
     'Held-out samples with a near duplicate among those learnt from: 2. Their accuracy is too high.'
     """
     if copies is None:
-        commands = " and ".join(f"`avhcurate quality {name}`" for name in dict.fromkeys((learnt_from, held_out)))
-        return f"Near duplicates are not known. Run {commands} before training."
+        runs = " and ".join(f"{Run('quality', name)}" for name in dict.fromkeys((learnt_from, held_out)))
+        return f"Near duplicates are not known. {runs} before training."
     if not copies:
         return "No held-out sample has a near duplicate among those learnt from."
     return f"Held-out samples with a near duplicate among those learnt from: {copies:,}. Their accuracy is too high."

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.networks.training.recipe import RECIPES, Loss, Recipe
 from avhcurate.workspace.data.settings import VerbSettings, option
 
@@ -77,15 +77,22 @@ class TrainSettings(VerbSettings):
     @model_validator(mode="after")
     def _check(self) -> "TrainSettings":
         if self.weights and self.pretrained:
-            raise CurateError("--weights and --pretrained exclude each other. Give one of them.")
+            raise CurateError(
+                f"{Option('weights')} and {Option('pretrained', True)} exclude each other. Give one of them."
+            )
         if self.recipe is not None and self.recipe not in RECIPES:
             raise CurateError(f"Unknown recipe {self.recipe!r}. Choose from {', '.join(RECIPES)}.")
         if not (self.model or self.recipe):
-            raise CurateError(f"No network is given. Use --model, or --recipe {' or '.join(RECIPES)}.")
+            raise CurateError(
+                "No network is given.", fix=f"Use {Option('model')}, or {Option('recipe')} {' or '.join(RECIPES)}"
+            )
         if self.folds and (self.held_out or self.held_out_where):
-            raise CurateError("--folds holds out each fold in turn. Leave out --held-out and --held-out-where.")
+            raise CurateError(
+                f"{Option('folds')} holds out each fold in turn.",
+                fix=f"Leave out {Option('held_out')} and {Option('held_out_where')}",
+            )
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise CurateError("--seeds must be different numbers, such as 0,1,2.")
+            raise CurateError(f"{Option('seeds')} must be different numbers, such as 0,1,2.")
         self.make_recipe()
         return self
 

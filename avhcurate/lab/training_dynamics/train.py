@@ -13,7 +13,7 @@ import torch
 
 from avhcurate.datasets.table.subset import Subset
 from avhcurate.datasets.table.subset_images import decode_images, image_caches, readable_images
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Run
 from avhcurate.lab.training_dynamics.held_out import stratified, train_and_held_out
 from avhcurate.lab.training_dynamics.leaks import held_out_copies
 from avhcurate.lab.training_dynamics.settings import TrainSettings
@@ -229,8 +229,8 @@ def _check_same_samples(training: TrainingFolder, train: Subset, held_out: Subse
     if (len(train.ids), len(held_out.ids)) != (record.train_samples, record.held_out_samples):
         raise CurateError(
             f"Training {training.name} began with {record.train_samples} images, {record.held_out_samples} held out. "
-            f"Now {len(train.ids)} and {len(held_out.ids)} can be read. Remove it with `avhcurate remove "
-            f"{record.held_out} --training {training.name}` and train again."
+            f"Now {len(train.ids)} and {len(held_out.ids)} can be read.",
+            fix=f"{Run('remove', record.held_out, training=training.name)} and train again",
         )
 
 

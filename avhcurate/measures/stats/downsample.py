@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 
 
 def downsample(groups: np.ndarray, *, most: int, even: bool = False, seed: int = 0) -> np.ndarray:
@@ -38,7 +38,7 @@ def evenly_spread(n: int, limit: int | None) -> np.ndarray:
     if limit is None or limit >= n:
         return np.arange(n)
     if limit < 1:
-        raise CurateError(f"--limit must be 1 or more; it was {limit}.")
+        raise CurateError(f"{Option('limit')} must be 1 or more; it was {limit}.")
     return np.arange(limit) * n // limit
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.networks.models.imagenet import imagenet_classes, imagenet_synsets
 from avhcurate.workspace.disk.columns import listed
 
@@ -19,14 +19,15 @@ def rows_of_classes(classes: Sequence[str], names: Sequence[str] | None, *, mode
     """
     if not names or not classes:
         raise CurateError(
-            f"The classes of {model} or of the dataset have no names. Fit a head by --head fit, or import it with "
-            "--classes."
+            f"The classes of {model} or of the dataset have no names.",
+            fix=f"Fit a head by {Option('head', 'fit')}, or import it with {Option('classes')}",
         )
     known, missing = _rows_by_name(tuple(names)), unknown_classes(classes, names)
     if missing:
         raise CurateError(
             f"{len(missing)} of the dataset's {len(classes)} classes are not among the {len(names)} of {model} by name "
-            f"({listed(missing, 5)}). Fit a head for them by --head fit, or rename them by --classes at import."
+            f"({listed(missing, 5)}).",
+            fix=f"Fit a head for them by {Option('head', 'fit')}, or rename them by {Option('classes')} at import",
         )
     rows = [known[_key(name)] for name in classes]
     if len(set(rows)) < len(rows):

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.networks.models.backends import AS_IS, EXAMPLES, Backend, find_backend
 from avhcurate.networks.models.head import FeatureTap
 from avhcurate.networks.models.loading import LoadedModel
@@ -76,7 +76,9 @@ class Network:
         self.device, self.precision = find_device(device), precision_name(precision)
         self.dtype = PRECISIONS[self.precision]
         if self.precision == "tf32" and self.device.type != "cuda":
-            raise CurateError("--precision tf32 is for NVIDIA GPUs. Take float32 or bfloat16 on other devices.")
+            raise CurateError(
+                f"{Option('precision', 'tf32')} is for NVIDIA GPUs. Take float32 or bfloat16 on other devices."
+            )
         self.batch_size = batch_size or default_batch_size(model.preprocess.crop, self.device)
         with enough_memory(self.device, f"the network and {self.batch_size} images at once"):
             self.backend = self._found(model, backend, images, cache)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.networks.models.architecture import Architecture
 from avhcurate.networks.models.imagenet import imagenet_classes
 from avhcurate.networks.models.preprocess import Preprocess
@@ -51,7 +51,8 @@ def timm_architecture(name: str) -> Architecture:
             return own_weights(timm.create_model(name, pretrained=True), f"timm {name}")
         except Exception as error:  # timm's sources fail in many ways: hub, connection, no weights at all
             raise CurateError(
-                f"The weights of timm:{name} are not available ({first_line(error)}). Give a file by --weights FILE."
+                f"The weights of timm:{name} are not available ({first_line(error)}).",
+                fix=f"Give a file by {Option('weights', 'FILE')}",
             ) from None
 
     data = timm.data.resolve_model_data_config(outline)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.networks.models.weights import first_line
 
 #: Largest share of the logits' size by which features @ weights + bias may miss them: float32 and bfloat16 matmul.
@@ -101,7 +101,8 @@ def find_head(module: nn.Module, images: Tensor, *, name: str | None = None, fea
         # By identity, because a layer may have several names.
         if sum(call.layer is layer for call in calls) != 1:
             raise CurateError(
-                f"--head {name}: give a linear layer that runs once in a forward pass. The last ones: {linear}."
+                f"{Option('head')} {name}: give a linear layer that runs once in a forward pass. The last ones: "
+                f"{linear}."
             )
         return Head(name, direct=False)
     logits = _logits_of(output)
@@ -114,8 +115,8 @@ def find_head(module: nn.Module, images: Tensor, *, name: str | None = None, fea
         if features_only and logits.ndim == 2:
             return Head("", direct=True, width=logits.shape[1])
     raise CurateError(
-        f"The model returns a {type(output).__name__} that is not the output of a linear layer. If a layer gives the "
-        f"logits, name it by --head NAME. Linear layers, last first: {linear}."
+        f"The model returns a {type(output).__name__} that is not the output of a linear layer.",
+        fix=f"If a layer gives the logits, name it by {Option('head', 'NAME')}. Linear layers, last first: {linear}",
     )
 
 
@@ -154,8 +155,8 @@ def check_head(module: nn.Module, head: nn.Linear, images: Tensor, *, name: str)
         wanted = (len(images), head.out_features)
         if tuple(logits.shape) != wanted or features.shape != (len(images), head.in_features):
             raise CurateError(
-                f"The layer {name!r} gives logits of shape {tuple(logits.shape)}, not (samples, classes) {wanted}. "
-                "Name another layer by --head."
+                f"The layer {name!r} gives logits of shape {tuple(logits.shape)}, not (samples, classes) {wanted}.",
+                fix=f"Name another layer by {Option('head')}",
             )
         if not torch.isfinite(logits).all():
             raise CurateError("The model's logits are not finite. Check that the weights are complete and its own.")
@@ -191,8 +192,8 @@ def _traced(module: nn.Module, images: Tensor) -> tuple[object, list[_Call]]:
             return module(images), calls
     except Exception as error:
         raise CurateError(
-            f"The model fails on images of shape {tuple(images.shape)}: {first_line(error)}. Give the size that it "
-            "takes by --crop."
+            f"The model fails on images of shape {tuple(images.shape)}: {first_line(error)}.",
+            fix=f"Give the size that it takes by {Option('crop')}",
         ) from error
     finally:
         for hook in hooks:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.networks.models.architecture import Architecture
 from avhcurate.networks.models.extras import package
 from avhcurate.networks.models.preprocess import Preprocess
@@ -92,8 +92,9 @@ class HubModel:
             same = False
         if not same:
             raise CurateError(
-                f"{self.name}: its {type(processor).__name__} does more than resize, crop and normalise an image: "
-                "give the network as PACKAGE.MODULE:FACTORY, with --resize, --crop, --mean and --std"
+                f"{self.name}: its {type(processor).__name__} does more than resize, crop and normalise an image: give "
+                f"the network as PACKAGE.MODULE:FACTORY, with {Option('resize')}, {Option('crop')}, {Option('mean')} "
+                f"and {Option('std')}"
             )
         return preprocess
 

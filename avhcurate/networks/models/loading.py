@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option, Run
 from avhcurate.networks.models.architecture import Architecture
 from avhcurate.networks.models.families import find_architecture
 from avhcurate.networks.models.head import Head, check_head, expose_head, find_head
@@ -65,7 +65,9 @@ class ModelSpec(BaseModel):
         if self.zero_shot:
             return PromptsRecord(templates=self.prompts or TEMPLATES, names=self.class_names)
         if self.prompts or self.class_names:
-            raise CurateError(f"--prompt and --classes are for clip:NAME. {self.name} has its own classes.")
+            raise CurateError(
+                f"{Option('prompt')} and {Option('classes')} are for clip:NAME. {self.name} has its own classes."
+            )
         return None
 
 
@@ -126,13 +128,13 @@ def load_model(spec: ModelSpec, *, num_classes: int | None = None) -> LoadedMode
     except CurateError as error:
         if spec.name in str(error):
             raise
-        raise type(error)(f"{spec.name}: {error}") from error.__cause__
+        raise type(error)(f"{spec.name}: {error.text}") from error.__cause__
 
 
 def _loaded(spec: ModelSpec, num_classes: int | None) -> LoadedModel:
     architecture, weights = _found(spec)
     if architecture.fixed and spec.weights is not None:
-        raise CurateError(f"{spec.name} comes with its weights, so leave --weights out.")
+        raise CurateError(f"{spec.name} comes with its weights, so leave {Option('weights')} out.")
     if spec.weights is None and architecture.made is None:
         weights = _published_weights(spec.name, architecture)
     architecture, module, head = _built(spec, architecture, num_classes)
@@ -226,8 +228,8 @@ def _found(spec: ModelSpec) -> tuple[Architecture, Weights | None]:
 def _published_weights(name: str, architecture: Architecture) -> Weights:
     if architecture.published is None:
         raise CurateError(
-            f"{name} comes without weights. Give them by --weights FILE (or random, for timing), or train it by "
-            "`avhcurate train`."
+            f"{name} comes without weights.",
+            fix=f"Give them by {Option('weights', 'FILE')} (or random, for timing), or {Run('train')}",
         )
     return architecture.published()
 
@@ -262,6 +264,9 @@ def _draw_zero_head(module: nn.Module, head: Head) -> bool:
 def _refuse_other_classes(rows: int, num_classes: int | None) -> None:
     if num_classes is not None and rows != num_classes:
         raise OtherClasses(
-            f"The model has {rows} classes and the dataset has {num_classes}. Fit a head for these {num_classes} by "
-            "--head fit, or give weights that were trained for them by --weights FILE."
+            f"The model has {rows} classes and the dataset has {num_classes}.",
+            fix=(
+                f"Fit a head for these {num_classes} by {Option('head', 'fit')}, or give weights that were trained "
+                f"for them by {Option('weights', 'FILE')}"
+            ),
         )

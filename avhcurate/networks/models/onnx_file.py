@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.networks.models.architecture import Architecture
 from avhcurate.networks.models.backends import AlreadyConverted, compiled, openvino
 from avhcurate.networks.models.extras import package
@@ -104,8 +104,8 @@ def onnx_classifier(place: str) -> Architecture:
             error = np.abs(features @ weight.T + offset - expected).max() / max(1.0, np.abs(expected).max())
         except Exception as problem:  # OpenVINO has errors of its own
             raise CurateError(
-                f"OpenVINO fails on {path} and images of shape {pixels.shape} ({first_line(problem)}). Give the size "
-                "that it takes by --crop, or export it again."
+                f"OpenVINO fails on {path} and images of shape {pixels.shape} ({first_line(problem)}).",
+                fix=f"Give the size that it takes by {Option('crop')}, or export it again",
             ) from None
         if not error <= _TOLERANCE:
             raise CurateError(f"{path} does not give its logits by its last matrix product. Export a linear head.")

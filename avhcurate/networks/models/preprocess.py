@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -52,14 +52,14 @@ class Preprocess:
     def __post_init__(self) -> None:
         if self.crop < 1 or (self.resize is not None and self.resize < self.crop):
             raise CurateError(
-                f"--resize {self.resize} and --crop {self.crop} are not valid. Give 1 pixel or more, and a crop of at "
-                "most the size after resizing."
+                f"{Option('resize')} {self.resize} and {Option('crop')} {self.crop} are not valid. Give 1 pixel or "
+                "more, and a crop of at most the size after resizing."
             )
         channels = len(self.mean) in (1, 3) and len(self.std) == len(self.mean)
         if not (channels and all(0 <= m <= 1 for m in self.mean) and all(0 < s < math.inf for s in self.std)):
             raise CurateError(
-                f"--mean {self.mean} and --std {self.std} are not valid. Give one number or three of each, for pixel "
-                "values from 0 to 1: divide by 255."
+                f"{Option('mean')} {self.mean} and {Option('std')} {self.std} are not valid. Give one number or three "
+                "of each, for pixel values from 0 to 1: divide by 255."
             )
         if self.interpolation not in _INTERPOLATIONS:
             raise CurateError(f"The interpolation {self.interpolation!r} is not one of {', '.join(_INTERPOLATIONS)}.")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 
 #: The element type of weights and activations by the name of a precision. "tf32" lets an NVIDIA GPU round the factors
 #: of each product to 10 bits of mantissa.
@@ -52,7 +52,7 @@ def find_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device(present[0])
     if name not in present:
-        raise CurateError(f"--device {name} does not exist here. Choose from auto, {', '.join(present)}.")
+        raise CurateError(f"{Option('device')} {name} does not exist here. Choose from auto, {', '.join(present)}.")
     return torch.device(name)
 
 
@@ -72,7 +72,7 @@ def precision_name(name: str) -> str:
     if name == "auto":
         return "float32"
     if name not in PRECISIONS:
-        raise CurateError(f"--precision {name} is not known. Choose from auto, {', '.join(PRECISIONS)}.")
+        raise CurateError(f"{Option('precision')} {name} is not known. Choose from auto, {', '.join(PRECISIONS)}.")
     return name
 
 
@@ -101,7 +101,9 @@ def enough_memory(device: torch.device, what: str) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise CurateError(f"{device} has too little memory for {what}. Give a smaller --batch-size.") from error
+        raise CurateError(
+            f"{device} has too little memory for {what}.", fix=f"Give a smaller {Option('batch_size')}"
+        ) from error
 
 
 def fold_batch_norm(module: nn.Module, images: Tensor) -> nn.Module:

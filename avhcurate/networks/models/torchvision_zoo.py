@@ -12,7 +12,7 @@ from urllib.parse import urlparse
 import torch
 from torch import Tensor, nn
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.networks.models.architecture import Architecture
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.weights import Weights, read_weights
@@ -89,8 +89,8 @@ def _download(name: str, weights: "WeightsEnum") -> Weights:
             torch.hub.download_url_to_file(weights.url, str(path), _hash_prefix(weights), progress=sys.stderr.isatty())
         except (OSError, RuntimeError) as error:
             raise CurateError(
-                f"The weights of torchvision:{name} could not be downloaded ({error}). Fetch {weights.url} and give it "
-                "by --weights FILE."
+                f"The weights of torchvision:{name} could not be downloaded ({error}).",
+                fix=f"Fetch {weights.url} and give it by {Option('weights', 'FILE')}",
             ) from None
     downloaded = read_weights(path)
     if not downloaded.sha256.startswith(_hash_prefix(weights)):

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.networks.models.architecture import Architecture
 from avhcurate.networks.models.hub import HubModel
 from avhcurate.networks.models.runtime import one_thread
@@ -72,14 +72,16 @@ def zero_shot(place: str, prompts: PromptsRecord) -> Architecture:
     """
     for template in prompts.templates:
         if template.count("{}") != 1:
-            raise CurateError(f"--prompt {template!r}: put {{}} once where the class name goes, as {TEMPLATES[0]!r}")
+            raise CurateError(
+                f"{Option('prompt')} {template!r}: put {{}} once where the class name goes, as {TEMPLATES[0]!r}"
+            )
     model = HubModel("clip", place)
 
     def build(num_classes: int | None, side: int) -> nn.Module:
         if len(prompts.names) < 2 or num_classes not in (None, len(prompts.names)):
             raise CurateError(
-                f"--classes names {len(prompts.names)} classes and the dataset has {num_classes or 'none'}. Give at "
-                "least two, each in order, as cat,dog."
+                f"{Option('classes')} names {len(prompts.names)} classes and the dataset has {num_classes or 'none'}. "
+                "Give at least two, each in order, as cat,dog."
             )
         return ZeroShotClassifier(_two_encoders(model), model.tokenizer(), prompts)
 

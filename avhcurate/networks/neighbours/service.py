@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Run
 from avhcurate.measures.stats.neighbours import nearest_of
 from avhcurate.networks.neighbours.graph import OUTLIER, GraphRecord, NeighbourGraph
 from avhcurate.networks.neighbours.searches import Search, chosen_search, with_direction
@@ -38,7 +38,9 @@ def find_neighbours(
     if not 1 <= count <= MOST:
         raise CurateError(f"A sample has 1 to {MOST} neighbours in the graph, not {count}.")
     if not run.complete:
-        raise CurateError(f"The run {run.name} is not finished. Run `avhcurate score` with it again to resume it.")
+        raise CurateError(
+            f"The run {run.name} is not finished.", fix=f"{Run('score', dataset.name, '...')} again to resume it"
+        )
     run.features()  # refused where there are none
     dataset.refuse_another_import(run.record.dataset_fingerprint)
     graph = NeighbourGraph.of_run(run)

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from scipy.special import bdtrc
 
+from avhcurate.errors import Option
 from avhcurate.measures.stats.intervals import share
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
@@ -89,7 +90,7 @@ def chance_warning(dataset: DatasetFolder, run: RunFolder, accuracy: Accuracy) -
     if not (record.classes_named or record.rows is not None or record.attached or record.fitted):
         why = (
             "; the weights do not name their classes, so these may stand in another order than the dataset's "
-            f"({listed(dataset.record.classes, 3)}): import the dataset with --classes in the order that the weights "
-            "were trained in"
+            f"({listed(dataset.record.classes, 3)}): import the dataset with {Option('classes')} in the order "
+            "that the weights were trained in"
         )
     return f"{guess} {test}. Scores and galleries of this run mean little{why}"

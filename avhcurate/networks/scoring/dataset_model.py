@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.networks.models.class_names import rows_of_classes, unknown_classes
 from avhcurate.networks.models.families import find_architecture
 from avhcurate.networks.models.loading import LoadedModel, ModelSpec, OtherClasses, load_model
@@ -39,8 +39,8 @@ def model_for(
         declared = len(record.classes)
     if changes and fit is None and (declared or 0) < 2:
         raise CurateError(
-            f"Dataset {dataset.name!r} has no class names, which a zero-shot model needs. Give them in order by "
-            "--classes cat,dog or a file with a name a line."
+            f"Dataset {dataset.name!r} has no class names, which a zero-shot model needs.",
+            fix=f"Give them in order by {Option('classes', 'cat,dog')} or a file with a name a line",
         )
     try:
         model = load_model(spec.model_copy(update=changes), num_classes=declared)
@@ -48,7 +48,9 @@ def model_for(
         names = find_architecture(spec.model).classes
         if not names or unknown_classes(record.classes, names):
             raise
-        raise OtherClasses(f"{error} Or take the model's own rows of these classes by --classes-from-model.") from error
+        raise OtherClasses(
+            f"{error.text} Or take the model's own rows of these classes by {Option('classes_from_model', True)}."
+        ) from error
     if fit is not None:
         return model, None
     if not classes_from_model:
@@ -56,7 +58,8 @@ def model_for(
         if labels.max() >= num_classes:
             raise CurateError(
                 f"Dataset {dataset.name!r} has labels up to {labels.max()}, and {model.name} has {num_classes} "
-                f"classes. Fit a head by --head fit, or give a model of at least {labels.max() + 1} classes."
+                "classes.",
+                fix=f"Fit a head by {Option('head', 'fit')}, or give a model of at least {labels.max() + 1} classes",
             )
         names = model.classes or ()
         if not declared or set(names) != set(record.classes) or list(names) == record.classes:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.measures import scores
 from avhcurate.measures.stats.downsample import evenly_spread
 from avhcurate.measures.stats.folds import stratified_folds
@@ -39,9 +39,15 @@ def head_settings(settings: ScoreSettings) -> tuple[FittedHeads | None, str | No
     if word != "fit":
         return None, settings.head
     if settings.classes_from_model:
-        raise CurateError("--classes-from-model takes rows of the model's own head. Leave it or --head fit out.")
+        raise CurateError(
+            f"{Option('classes_from_model', True)} takes rows of the model's own head.",
+            fix=f"Leave it or {Option('head', 'fit')} out",
+        )
     if colon and not layer:
-        raise CurateError("--head fit: does not name a layer. Give --head fit, or --head fit:LAYER.")
+        raise CurateError(
+            f"{Option('head')} fit: does not name a layer.",
+            fix=f"Give {Option('head', 'fit')}, or {Option('head', 'fit:LAYER')}",
+        )
     return heads_to_fit(settings.folds or 5, settings.seed or 0, settings.groups), layer or None
 
 
@@ -57,9 +63,13 @@ def check_fit(dataset: DatasetFolder, fit: FittedHeads) -> None:
     columns = pq.read_schema(dataset.samples_path).names
     known = [name for name in columns if name not in ("id", "label") and not name.startswith("_")]
     if fit.groups and fit.groups not in known:
-        raise CurateError(f"--groups {fit.groups}: dataset {dataset.name!r} has the columns {', '.join(known)}.")
+        raise CurateError(
+            f"{Option('groups')} {fit.groups}: dataset {dataset.name!r} has the columns {', '.join(known)}."
+        )
     if not 2 <= fit.folds <= (labels >= 0).sum():
-        raise CurateError(f"--folds {fit.folds}: give 2 or more, and not more than there are labelled samples.")
+        raise CurateError(
+            f"{Option('folds')} {fit.folds}: give 2 or more, and not more than there are labelled samples."
+        )
 
 
 def number_of_classes(dataset: DatasetFolder) -> int:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.networks.scoring.shards import Engine, OpenNetwork, ShardWork, Step
 from avhcurate.workspace.disk.app_files import install_command
 
@@ -68,7 +68,9 @@ def ray_engine(address: str | None = None, *, needs: str = "") -> Iterator[Engin
     try:
         import ray
     except ImportError:
-        raise CurateError(f"--engine ray needs the package ray. Install it with `{install_command('ray')}`.") from None
+        raise CurateError(
+            f"{Option('engine', 'ray')} needs the package ray. Install it with `{install_command('ray')}`."
+        ) from None
     # Ray's processes end with the thread that starts them.
     with ThreadPoolExecutor(1) as thread:
         engine = thread.submit(_started, address, needs)
@@ -222,7 +224,9 @@ class RayEngine:
         if device == "auto":
             device = "cuda" if gpus else "cpu"
         if device not in ("cpu", "cuda") or (device == "cuda" and not gpus):
-            raise CurateError(f"--device {device}: this cluster has {gpus} GPUs. Choose from auto, cpu, cuda.")
+            raise CurateError(
+                f"{Option('device')} {device}: this cluster has {gpus} GPUs. Choose from auto, cpu, cuda."
+            )
         if device != self._device:
             self.end()
             count = gpus if device == "cuda" else self._resources.actors
@@ -353,7 +357,7 @@ def _as_it_was_raised() -> Iterator[None]:
         yield
     except ray.exceptions.RayTaskError as problem:
         if isinstance(problem.cause, CurateError):
-            raise CurateError(str(problem.cause)) from problem
+            raise CurateError(problem.cause.text) from problem
         raise
 
 

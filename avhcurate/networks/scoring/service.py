@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.measures import scores
 from avhcurate.measures.stats.downsample import evenly_spread
 from avhcurate.networks.models.loading import LoadedModel, ModelSpec, decisive, load_model
@@ -229,8 +229,8 @@ def rebuild_model(run: RunFolder, weights: Literal["random"] | Path | None) -> L
     if loaded.weights_sha256 != record.weights_sha256:
         raise CurateError(
             f"These weights ({loaded.weights_source}, SHA-256 {loaded.weights_sha256[:12]}) are not those of run "
-            f"{record.name} ({record.weights_source}, {record.weights_sha256[:12]}). Give the file of that run by "
-            "--weights, or score the dataset with these first."
+            f"{record.name} ({record.weights_source}, {record.weights_sha256[:12]}).",
+            fix=f"Give the file of that run by {Option('weights')}, or score the dataset with these first",
         )
     # Older records do not note it.
     if record.code not in (None, loaded.code):
@@ -250,7 +250,7 @@ def _with_head(spec: ModelSpec, record: RunRecord, num_classes: int | None) -> L
     except CurateError as error:
         if isinstance(spec.weights, Path):
             raise
-        raise CurateError(f"{error}. Run {record.name} took its weights from {record.weights_source}") from error
+        raise CurateError(f"{error.text}. Run {record.name} took its weights from {record.weights_source}") from error
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import model_validator
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.workspace.data.settings import VerbSettings, option
 
 if TYPE_CHECKING:
@@ -39,16 +39,16 @@ class ScoreSettings(VerbSettings):
         label="Last layer",
         words={"": "The model's own", "fit": "Fit one for these classes"},
     )
-    groups: str | None = option(None, "With --head fit, a column whose values share a fold.")
-    folds: int | None = option(None, "With --head fit, folds.", low=2, high=50, usual="5")
-    seed: int | None = option(None, "With --head fit, random seed of the folds.", usual="0")
+    groups: str | None = option(None, "Of fitted heads, a column whose values share a fold.")
+    folds: int | None = option(None, "Of fitted heads, how many folds.", low=2, high=50, usual="5")
+    seed: int | None = option(None, "Of fitted heads, random seed of the folds.", usual="0")
     classes_from_model: bool = option(
         False, "Take the rows of the model's head that are the dataset's classes by name."
     )
     resize: int | None = option(None, "Shorter side in pixels.", usual="the model's")
     crop: int | None = option(None, "Side of the centre crop in pixels.", usual="the model's")
     mean: tuple[float, ...] = option((), "One or three numbers, as 0.5 or 0.5,0.5,0.5.", usual="the model's")
-    std: tuple[float, ...] = option((), "As --mean.", usual="the model's")
+    std: tuple[float, ...] = option((), "As the mean.", usual="the model's")
     device: str = option("auto", "auto, cpu, cuda or mps.")
     precision: str = option("auto", "auto, float32, bfloat16, float16 or, on an NVIDIA GPU, tf32.")
     batch_size: int | None = option(None, "Images in a forward pass.", low=1, usual="chosen")
@@ -61,7 +61,10 @@ class ScoreSettings(VerbSettings):
     def _check(self) -> Self:
         asked = (self.groups, self.folds, self.seed) != (None, None, None)
         if asked and not (self.head or "").startswith("fit"):
-            raise CurateError("--groups, --folds and --seed belong to fitted heads. Add --head fit.")
+            raise CurateError(
+                f"{Option('groups')}, {Option('folds')} and {Option('seed')} belong to fitted heads.",
+                fix=f"Add {Option('head', 'fit')}",
+            )
         return self
 
     def spec(self, layer: str | None) -> "ModelSpec":
@@ -98,11 +101,13 @@ class AttachSettings(VerbSettings):
     @model_validator(mode="after")
     def _go_together(self) -> Self:
         if not (self.features or self.logits or self.probs):
-            raise CurateError("There is nothing to attach. Give --features, --logits or --probs.")
+            raise CurateError(
+                "There is nothing to attach.", fix=f"Give {Option('features')}, {Option('logits')} or {Option('probs')}"
+            )
         if self.logits and self.probs:
-            raise CurateError("Give --logits or --probs, not both: one follows from the other.")
+            raise CurateError(f"Give {Option('logits')} or {Option('probs')}, not both: one follows from the other.")
         if self.class_weights and not self.features:
-            raise CurateError("--class-weights score embeddings, so give --features too.")
+            raise CurateError(f"{Option('class_weights')} score embeddings, so give {Option('features')} too.")
         if self.bias and not self.class_weights:
-            raise CurateError("--bias belongs to --class-weights. Give both.")
+            raise CurateError(f"{Option('bias')} belongs to {Option('class_weights')}. Give both.")
         return self

@@ -9,15 +9,17 @@ import streamlit as st
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Run, parts
+from avhcurate.ui.base import url_state
 from avhcurate.ui.base.layout import close_popover, empty_state
 from avhcurate.ui.base.url_state import View
-from avhcurate.ui.base.user_errors import plain, said
+from avhcurate.ui.base.user_errors import PLACES, plain, said
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.people import acting
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.app_files import PAGES
+from avhcurate.workspace.disk.room import disk_trouble
 
 _P = ParamSpec("_P")
 
@@ -98,7 +100,7 @@ def enter(frame: Frame) -> None:
     st.session_state[_FRAME] = frame
     show_messages()
     if frame.problem:
-        st.error(said(f"The SQL condition on the left is not valid, so no image is shown. {frame.problem}"))
+        show_problem(f"The SQL condition on the left is not valid, so no image is shown. {frame.problem}")
 
 
 def while_allowed(draw: Callable[_P, None]) -> Callable[_P, None]:
@@ -142,7 +144,26 @@ def show_error(at: str = "", verb: str = "") -> None:
     place, error = st.session_state.get(_ERROR, (None, ""))
     if place == at:
         del st.session_state[_ERROR]
-        st.error(said(error, verb))
+        show_problem(error, verb)
+
+
+def show_user_error(error: Exception) -> bool:
+    """Show a `CurateError`, a full disk or damage as a message, and return True; False where a traceback is needed."""
+    text = disk_trouble(error)
+    if isinstance(error, CurateError):
+        text = error.text
+    if text:
+        show_problem(text)
+    return bool(text)
+
+
+def show_problem(text: str, verb: str = "") -> None:
+    """Show what is wrong, with links to where pages do what it advises; `verb` is that of the form or job."""
+    st.error(said(text, verb))
+    for part in parts(text):
+        if isinstance(part, Run) and part.verb in PLACES:
+            title, page, form = PLACES[part.verb]
+            _link(url_state.current(), f"Go to {title}", page, form)
 
 
 def with_data() -> Opened:
@@ -150,7 +171,7 @@ def with_data() -> Opened:
     frame = page()
     if frame.table is None:
         st.switch_page(PAGES / "home.py")
-    return Opened(frame.workspace, frame.view, frame.table, frame.count, frame.problem, frame.entry, frame.filtered)
+    return Opened(**vars(frame))
 
 
 def with_run() -> Opened:
@@ -195,11 +216,15 @@ def _end(frame: Opened, title: str, story: str, ways: dict[str, str]) -> NoRetur
 
 def way_on(frame: Frame, label: str, form: str, page: str = "annotate") -> None:
     """Draw a link to a form of Home, by what it asks for; "" for another page."""
-    target, query = PAGES / f"{page}.py", frame.view.elsewhere
     if form:
-        target, query = PAGES / "home.py", query | {"home.have": form}
+        page = "home"
     with st.container(key=f"way.{form}"):
-        st.page_link(target, label=label, icon=":material/arrow_forward:", query_params=query)
+        _link(frame.view, label, page, form)
+
+
+def _link(view: View, label: str, page: str, form: str) -> None:
+    query = view.choosing("home.have", form).elsewhere
+    st.page_link(PAGES / f"{page}.py", label=label, icon=":material/arrow_forward:", query_params=query)
 
 
 def attempt(
@@ -212,7 +237,7 @@ def attempt(
     try:
         action(*args, **keywords)
     except CurateError as error:
-        st.session_state[_ERROR] = (at, str(error))
+        st.session_state[_ERROR] = (at, error.text)
         return
     if done:
         announce(done)

@@ -17,7 +17,7 @@ from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.user_errors import in_page
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.settings import Option, VerbSettings, joined
+from avhcurate.workspace.data.settings import OptionField, VerbSettings, joined
 from avhcurate.workspace.data.workspace import Workspace, find_workspace
 from avhcurate.workspace.disk.jobs import JobRecord, Jobs
 
@@ -51,7 +51,7 @@ def models(*first: str, usual: Sequence[str] = MODELS) -> list[str]:
     return list(dict.fromkeys([*first, *usual, *network_names()]))
 
 
-def widget_of(option: Option) -> tuple[Callable[..., Any], dict[str, Any]]:
+def widget_of(option: OptionField) -> tuple[Callable[..., Any], dict[str, Any]]:
     """Return the widget of an option by its type, and how it looks."""
     if option.type is bool:
         return st.checkbox, {"value": bool(option.default)}
@@ -70,7 +70,7 @@ def widget_of(option: Option) -> tuple[Callable[..., Any], dict[str, Any]]:
     return st.text_input, {"value": _text_of(option), "placeholder": option.usual, "width": 150}
 
 
-def _text_of(option: Option) -> str:
+def _text_of(option: OptionField) -> str:
     if option.required or option.default is None:
         return ""
     if option.is_list:

@@ -5,13 +5,14 @@ import time
 
 import streamlit as st
 
+from avhcurate.errors import Option, parts
 from avhcurate.ui.base import url_state
-from avhcurate.ui.base.frame import announce, attempt, page, show_error, while_allowed
+from avhcurate.ui.base.frame import announce, attempt, page, show_error, show_problem, while_allowed
 from avhcurate.ui.base.job_forms import STARTED, running_job
 from avhcurate.ui.base.layout import apart, in_a_row
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.url_state import View
-from avhcurate.ui.base.user_errors import in_page, plain, said
+from avhcurate.ui.base.user_errors import in_page, plain
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import find_workspace
 from avhcurate.workspace.disk.jobs import JobRecord, Jobs
@@ -31,8 +32,11 @@ _STOPPED = {
     "cancelled": ("was cancelled", ":material/cancel:"),
     "interrupted": ("was interrupted", ":material/power_off:"),
 }
-#: What a message of a failed scoring may advise, as a button.
-_OTHERWISE = {"--head fit": "Fit a head for these classes", "--classes-from-model": "Take the model's own classes"}
+#: What the error of a scoring may advise, as a button.
+_OTHERWISE = {
+    Option("head", "fit"): "Fit a head for these classes",
+    Option("classes_from_model", True): "Take the model's own classes",
+}
 
 
 def job_panel() -> JobRecord | None:
@@ -150,7 +154,7 @@ def _show_stopped(job: JobRecord) -> None:
         done = f" at {job.done:,} of {job.total:,}" if job.total else ""
         st.markdown(f"{icon} **{plain(describe(job))}** {how}{done}.")
         if job.state == "failed" and job.message:
-            st.error(said(job.message.removeprefix("avhcurate: "), job.verb))
+            show_problem(job.problem or job.message.removeprefix("avhcurate: "), job.verb)
         elif job.state == "interrupted":
             st.caption("Its process no longer runs, perhaps after a restart. Committed results are kept.")
         with in_a_row():
@@ -159,8 +163,8 @@ def _show_stopped(job: JobRecord) -> None:
             else:
                 st.caption("It used arrays in the memory of a notebook. Run the cell there again.")
             for option, label in _OTHERWISE.items():
-                if job.verb == "score" and job.state == "failed" and option in job.message:
-                    name = option.replace(" ", "=")
+                if job.verb == "score" and job.state == "failed" and option in parts(job.problem):
+                    name = str(option).replace(" ", "=")
                     otherwise = job.model_copy(update={"argv": [*job.argv, name]})
                     _button(label, name, "model_training", _resume, otherwise)
             st.button("Dismiss", key="jobs.dismiss", on_click=_hide, args=(job.id,))

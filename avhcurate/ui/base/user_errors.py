@@ -1,38 +1,34 @@
-"""Shows a user's error as a message with a next step in the words of the pages, never as a traceback."""
+"""Says errors and notes in the words of the pages."""
 
 import re
 
-import streamlit as st
-
-from avhcurate.errors import CurateError
-from avhcurate.workspace.data.settings import Option, VerbSettings
-from avhcurate.workspace.data.words import reworded
-from avhcurate.workspace.disk.room import disk_trouble
+from avhcurate.errors import Option, Run, words
+from avhcurate.workspace.data.settings import OptionField, VerbSettings
 
 _MARKUP = re.compile(r"([\\\[\]$:<>*_~#|`])")
 #: What Markdown always reads as code: a pair of single backticks in one line.
 _CODE = re.compile(r"((?<!`)`[^`\r\n]+`(?!`))")
 #: The @ of an e-mail address, which Markdown makes a link even where it is escaped.
 _AT = re.compile(r"@(?=[-\w]+\.)")
-#: Where a page does what a command does.
-_PLACES = {
-    "score": "“+ a classifier” on Home",
-    "attach": "“+ embeddings or probabilities” on Home",
-    "votes": "“+ votes of people” on Home",
-    "import": "“Images” on Home",
-    "fetch": "“Nothing yet” on Home",
-    "columns": "“Your columns” on Home",
-    "predict": "“Predicted HSF” on Correlation",
-    "exclude": "the page Gallery",
-    "relabel": "the page Gallery",
-    "saved": "the page Saved",
-    "quality": "the page Quality",
-    "project": "the page Map",
-    "suspects": "the page Suspects",
-    "train": "the page Training dynamics",
+#: Where a page does what a verb does: what it is called, the file of the page, and which form of Home.
+PLACES = {
+    "score": ("“+ a classifier” on Home", "home", "classifier"),
+    "attach": ("“+ embeddings or probabilities” on Home", "home", "outputs"),
+    "votes": ("“+ votes of people” on Home", "home", "votes"),
+    "import": ("“Images” on Home", "home", "images"),
+    "fetch": ("“Nothing yet” on Home", "home", "nothing"),
+    "columns": ("“Your columns” on Home", "home", ""),
+    "predict": ("“Predicted HSF” on Correlation", "correlation", ""),
+    "exclude": ("the page Gallery", "gallery", ""),
+    "relabel": ("the page Gallery", "gallery", ""),
+    "saved": ("the page Saved", "saved", ""),
+    "quality": ("the page Quality", "quality", ""),
+    "project": ("the page Map", "map", ""),
+    "suspects": ("the page Suspects", "suspects", ""),
+    "train": ("the page Training dynamics", "training_dynamics", ""),
 }
 #: What is said of an image: pages have one word for it, also where the shell and the files have others.
-_SAMPLE = re.compile(r"(?<![\w'\"“.-])(a )?(s)ample(s?)(?![\w'\"”.-]\w)", re.IGNORECASE)
+_SAMPLE = re.compile(r"(?<![\w'\"“.-])([sS])ample(?!s?['\"”.-]\w|s?\w)")
 
 
 def plain(text: str) -> str:
@@ -49,50 +45,38 @@ def plain(text: str) -> str:
     )
 
 
-def show_user_error(error: Exception) -> bool:
-    """Show a `CurateError`, a full disk or damage as a message, and return True; False where a traceback is needed."""
-    line = str(error) if isinstance(error, CurateError) else disk_trouble(error)
-    if not line:
-        return False
-    st.error(said(line))
-    return True
+def in_page(text: str, verb: str = "") -> str:
+    """Return a text in the words of the pages; `verb` is that of the form or job.
 
-
-def in_page(message: str, verb: str = "") -> str:
-    """Return a message, written for the command line, in the words of the pages; `verb` is that of the form or job.
-
-    >>> in_page("Give a smaller --batch-size, or run `avhcurate score pets --model MODEL` for a sample.")
+    >>> in_page(f"Give a smaller {Option('batch_size')}, or {Run('score', 'pets', model='MODEL')} for a sample.")
     'Give a smaller “Batch size”, or use “+ a classifier” on Home for an image.'
     """
-    options = _options(verb)
+    fields = _fields(verb)
 
-    def control(name: str, placeholder: str | None, word: str | None) -> str:
-        title, words = name.replace("-", " ").capitalize(), {}
-        if option := options.get(name.replace("-", "_")):
-            title, words = option.title, option.words
-        if word:
-            title += f": {words.get(word, word)}"
+    def control(option: Option) -> str:
+        title, called = option.name.replace("_", " ").capitalize(), {}
+        if field := fields.get(option.name):
+            title, called = field.title, field.words
+        value = str(option.value)
+        if value.islower():
+            title += f": {called.get(value, value)}"
         return f"“{title}”"
 
-    text = reworded(message, control, lambda verb, *_: _PLACES.get(verb))
-    text = re.sub(r"\b([Rr])un (?=“|the page)", lambda found: {"R": "Use ", "r": "use "}[found[1]], text)
-    return _SAMPLE.sub(_image, text)
+    def place(run: Run) -> str:
+        if run.verb not in PLACES:
+            return str(run)
+        return f"use {PLACES[run.verb][0]}"
+
+    said = _SAMPLE.sub(lambda found: {"s": "image", "S": "Image"}[found[1]], words(text, control, place))
+    return re.sub(r"\b([aA]) image\b", r"\1n image", said)
 
 
-def said(message: str, verb: str = "") -> str:
-    """Return a message in the words of the pages, escaped."""
-    return plain(in_page(message, verb))
+def said(text: str, verb: str = "") -> str:
+    """Return a text in the words of the pages, escaped."""
+    return plain(in_page(text, verb))
 
 
-def _image(found: re.Match[str]) -> str:
-    article, first, plural = found.groups()
-    word = {"s": "image", "S": "Image"}[first]
-    if article:
-        return f"{article[0]}n {word}"
-    return word + plural.lower()
-
-
-def _options(verb: str) -> dict[str, Option]:
+def _fields(verb: str) -> dict[str, OptionField]:
     """Return the options of all verbs that are loaded by name, those of `verb` before those of others."""
     every, found = [VerbSettings], []
     while every:

@@ -14,14 +14,14 @@ from avhcurate.datasets.table.sample import Inspection, inspect, neighbours, row
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
 from avhcurate.ui.base import url_state
-from avhcurate.ui.base.frame import Opened, show_messages, while_allowed
+from avhcurate.ui.base.frame import Opened, show_messages, show_user_error, while_allowed
 from avhcurate.ui.base.gallery_links import go_to_gallery
 from avhcurate.ui.base.layout import apart, help_menu, in_a_row
 from avhcurate.ui.base.notes import neighbours_note
 from avhcurate.ui.base.open_images import open_sample, open_side_by_side, side_by_side
 from avhcurate.ui.base.score_help import explain_scores, format_score, score_name
 from avhcurate.ui.base.signin import for_curators
-from avhcurate.ui.base.user_errors import plain, said, show_user_error
+from avhcurate.ui.base.user_errors import plain, said
 from avhcurate.ui.charts.chart_style import of_hsf
 from avhcurate.ui.charts.detail_plot import class_bars
 from avhcurate.ui.charts.show import show_chart
@@ -247,7 +247,7 @@ def _neighbours(frame: Opened, id: int) -> None:
     try:
         near = neighbours(table, id, count=_NEIGHBOURS)
     except CurateError as error:
-        st.caption(said(str(error)))
+        st.caption(said(error.text))
         return
     if note := neighbours_note(table.neighbours):
         st.caption(note)

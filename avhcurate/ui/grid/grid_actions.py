@@ -13,13 +13,13 @@ from avhcurate.datasets.table.sample import by_angle
 from avhcurate.errors import CurateError
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.cache import HASH_FUNCS
-from avhcurate.ui.base.frame import Opened, attempt, mirrored, with_data
+from avhcurate.ui.base.frame import Opened, attempt, mirrored, show_user_error, with_data
 from avhcurate.ui.base.layout import empty_state, in_a_row
 from avhcurate.ui.base.open_images import LIKE, more_like
 from avhcurate.ui.base.score_help import explain_scores, score_name
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted, shortened
-from avhcurate.ui.base.user_errors import plain, show_user_error
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.grid.grid_keys import say, say_elsewhere, undo_last
 from avhcurate.ui.grid.grid_views import GridView, list_view
 from avhcurate.workspace.disk.app_files import PAGES

@@ -12,10 +12,9 @@ from avhcurate.datasets.curate.keys import key_actions, keys_of, save_keys, writ
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
-from avhcurate.ui.base.frame import Opened, announce, attempt, show_messages
+from avhcurate.ui.base.frame import Opened, announce, attempt, show_messages, show_user_error
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted
-from avhcurate.ui.base.user_errors import show_user_error
 from avhcurate.ui.components.talk import handled, new_acts
 from avhcurate.ui.grid.selection import GRID, GridSelection, selected_in
 from avhcurate.ui.server.decisions import Decision, Reply, Takers

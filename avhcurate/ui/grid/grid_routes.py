@@ -65,7 +65,7 @@ def answer_at(address: str, body: bytes) -> Answer:
     except (KeyError, ValueError):
         return {"error": "There are no such rows."}, 400
     except CurateError as error:
-        return {"error": in_page(str(error))}, 409
+        return {"error": in_page(error.text)}, 409
 
 
 async def _respond(request: Request) -> Response:

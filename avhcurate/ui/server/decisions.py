@@ -138,7 +138,7 @@ def _done(workspace: Workspace, decision: Decision, person: Person, takers: Take
         except Unavailable:
             raise  # no outcome: the browser keeps the decision and sends it again
         except CurateError as error:
-            reply = Reply(in_page(str(error)))
+            reply = Reply(in_page(error.text))
     entry = 0
     if table is not None:
         entry = table.log.version(table.dataset.id)

@@ -6,10 +6,10 @@ import streamlit as st
 
 from avhcurate.errors import CurateError
 from avhcurate.ui.base import navigation
+from avhcurate.ui.base.frame import show_user_error
 from avhcurate.ui.base.layout import POPOVERS
 from avhcurate.ui.base.people import show_account
 from avhcurate.ui.base.signin import acting_here, ask_to_sign_in
-from avhcurate.ui.base.user_errors import show_user_error
 from avhcurate.ui.shell import sidebar
 from avhcurate.workspace.data import people
 from avhcurate.workspace.data.workspace import find_workspace

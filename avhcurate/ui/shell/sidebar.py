@@ -179,7 +179,7 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int,
     try:
         count = table.count(view.filters)
     except CurateError as error:
-        problem = str(error)
+        problem = error.text
     matching.caption(f"**{count:,}** of {table.size:,} images match")
     show_filters(table, view, unfolded=bool(problem))
     return count, problem

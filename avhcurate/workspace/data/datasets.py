@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, Field
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option, Run
 from avhcurate.workspace.data.quality import QualityFolder
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
@@ -86,7 +86,7 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     `training/`, `self-training/`, `quality/`, `predictions/`, `queues/` (how collections drew).
     """
 
-    FILE, KIND, WHAT, AGAIN = "dataset.json", DatasetRecord, "dataset", "import it again with --force"
+    FILE, KIND, WHAT, AGAIN = "dataset.json", DatasetRecord, "dataset", f"import it again with {Option('force', True)}"
 
     @property
     def id(self) -> str:
@@ -190,8 +190,7 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         known = ", ".join(run.name for run in runs) or "none"
         wanted = f"run {name!r}" if name else "complete run"
         raise CurateError(
-            f"Dataset {self.name!r} has no {wanted}. Its runs: {known}. "
-            f"Run `avhcurate score {self.name} --model MODEL`."
+            f"Dataset {self.name!r} has no {wanted}. Its runs: {known}.", fix=Run("score", self.name, model="MODEL")
         )
 
     @property

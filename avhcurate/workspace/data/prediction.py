@@ -6,6 +6,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from pydantic import BaseModel, Field
 
+from avhcurate.errors import Run
 from avhcurate.workspace.disk.folders import RecordFolder, ShardedFolder
 from avhcurate.workspace.disk.provenance import Provenance
 
@@ -90,7 +91,7 @@ class PredictionFolder(ShardedFolder[PredictionRecord]):
     """
 
     HOME, FILE, KIND, WHAT = "predictions", "prediction.json", PredictionRecord, "prediction"
-    AGAIN = "remove the folder and run `avhcurate predict` again"
+    AGAIN = f"remove the folder and {Run('predict')} again"
 
     @classmethod
     def newest(cls, dataset: RecordFolder[Any], fingerprint: str) -> Self | None:

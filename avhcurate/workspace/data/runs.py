@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.measures.stats.downsample import evenly_spread
 from avhcurate.workspace.disk.arrays import read_npy, write_zeros
 from avhcurate.workspace.disk.files import flush, replacing, write_array
@@ -197,7 +197,9 @@ class FoldHeads:
                     f"Run {self.root.name} is of several networks, each of a fold, which share no {what}. Choose a run "
                     "of one network."
                 )
-            raise CurateError(f"Run {self.root.name} was attached without {what}. Attach it again with --{what}.")
+            raise CurateError(
+                f"Run {self.root.name} was attached without {what}.", fix=f"Attach it again with {Option(path.stem)}"
+            )
         return read_npy(path)
 
     def _head_path(self, file: str, fold: int) -> Path:
@@ -275,7 +277,10 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
         if (self.root / _LOGITS).exists():
             return np.asarray(read_npy(self.root / _LOGITS)[ids], np.float64)
         if not self.has_heads:
-            raise CurateError(f"Run {self.name} was attached without logits. Attach --logits or --probs too.")
+            raise CurateError(
+                f"Run {self.name} was attached without logits.",
+                fix=f"Attach {Option('logits')} or {Option('probs')} too",
+            )
         features, logits = self.features_of(ids).astype(np.float64), np.empty((len(ids), self.record.num_classes))
         for places, class_weights, bias in self.heads_of(ids):
             logits[places] = features[places] @ class_weights.T.astype(np.float64) + bias

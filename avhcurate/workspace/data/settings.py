@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 
 
 def option(
@@ -29,7 +29,7 @@ def option(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Option:
+class OptionField:
     """One option of a verb, as the command line and a form need it. `type` is the annotation without None."""
 
     name: str
@@ -48,7 +48,7 @@ class Option:
     @property
     def flag(self) -> str:
         """The option on the command line, as --batch-size."""
-        return f"--{self.name.replace('_', '-')}"
+        return str(Option(self.name))
 
     @property
     def title(self) -> str:
@@ -117,7 +117,7 @@ class VerbSettings(BaseModel):
             raise CurateError(_message(self.verb, error)) from None
 
     @classmethod
-    def options(cls) -> tuple[Option, ...]:
+    def options(cls) -> tuple[OptionField, ...]:
         """Return the options in the order in which they are declared."""
         return _options(cls)
 
@@ -170,14 +170,14 @@ class VerbSettings(BaseModel):
 
 
 @cache
-def _options(settings: type[VerbSettings]) -> tuple[Option, ...]:
+def _options(settings: type[VerbSettings]) -> tuple[OptionField, ...]:
     found = []
     for name, each in settings.model_fields.items():
         extra = each.json_schema_extra
         if not isinstance(extra, dict):
             raise TypeError(f"{settings.__name__}.{name} must be declared by option()")
         found.append(
-            Option(
+            OptionField(
                 name=name,
                 type=_without_none(each.annotation),
                 default=each.get_default(),
@@ -205,12 +205,11 @@ def _message(verb: str, error: ValidationError) -> str:
     """Return the first problem in one line, by the name of its option."""
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0]) if first["loc"] else verb
-    flag = f"--{name.replace('_', '-')}"
     if first["type"] == "missing":
         return f"{verb} needs a value for {name}."
     if first["type"] == "extra_forbidden":
         return f"The verb {verb} has no option {name}."
-    return f"The value {first['input']} of {flag} is not valid: {first['msg']}."
+    return f"The value {first['input']} of {Option(name)} is not valid: {first['msg']}."
 
 
 def split_text(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from avhcurate.errors import CurateError, Unavailable
+from avhcurate.errors import CurateError, Run, Unavailable
 from avhcurate.workspace.data.datasets import DatasetFolder, dataset_names
 from avhcurate.workspace.data.people import Role, require
 from avhcurate.workspace.disk import files
@@ -69,8 +69,11 @@ class Workspace:
         if id := self._ids(former=True).get(name):
             return DatasetFolder(self.datasets / id)
         raise CurateError(
-            f"Unknown dataset {name!r} in {self.root}, which has: {', '.join(self.names()) or 'none'}. Choose one, or "
-            "run `avhcurate demo` for the embedded digits, or `avhcurate import NAME SOURCE` for your own images."
+            f"Unknown dataset {name!r} in {self.root}, which has: {', '.join(self.names()) or 'none'}.",
+            fix=(
+                f"Choose one, or {Run('demo')} for the embedded digits, or {Run('import', 'NAME', 'SOURCE')} for "
+                "your own images"
+            ),
         )
 
     def check_new(self, name: str) -> None:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import DTypeLike
 from safetensors import safe_open
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.workspace.disk.archives import check_packing
 from avhcurate.workspace.disk.budget import check_budget, check_file
 from avhcurate.workspace.disk.columns import is_list, listed
@@ -132,8 +132,8 @@ def read_texts(path: Path, *names: str) -> pa.ChunkedArray:
                 if name in arrays:
                     return pa.chunked_array([pa.array(arrays[name].read().tolist())])
     raise CurateError(
-        f"{path.name} has no column {names[0]!r} next to its numbers. Give a table with it by --rows, or the rows in "
-        "order of id and --by order."
+        f"{path.name} has no column {names[0]!r} next to its numbers.",
+        fix=f"Give a table with it by {Option('rows')}, or the rows in order of id and {Option('by', 'order')}",
     )
 
 

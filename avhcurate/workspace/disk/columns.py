@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 
 _BYTES_NAMES = ("image", "img", "bytes", "image_bytes", "data", "jpg", "png")
 PATH_NAMES = [
@@ -35,7 +35,7 @@ def find_bytes_column(schema: pa.Schema, wanted: str | None = None) -> tuple[str
     name = _choose(
         list(leaves),
         wanted,
-        "--image-column",
+        "image_column",
         lambda name: name.casefold() == "image",
         lambda name: leaves[name] != name,
         lambda name: name.casefold() in _BYTES_NAMES,
@@ -52,7 +52,7 @@ def _choose(names: Sequence[str], wanted: str | None, option: str, *tests: Calla
         return check_column(wanted, names, option)
     best = next(filter(None, ([name for name in names if test(name)] for test in tests)), [])
     if len(best) > 1:
-        raise CurateError(f"Several columns may be meant: {listed(best)}. Choose one by {option}.")
+        raise CurateError(f"Several columns may be meant: {listed(best)}. Choose one by {Option(option)}.")
     return next(iter(best), None)
 
 
@@ -73,14 +73,15 @@ def find_path_column(table: pa.Table, wanted: str | None = None) -> str:
     column = _choose(
         table.column_names,
         wanted,
-        "--image-column",
+        "image_column",
         lambda name: name in named and name in looks,
         looks.__contains__,
         named.__contains__,
     )
     if column is None:
         raise CurateError(
-            f"No column names the images. The columns are {listed(table.column_names)}. Choose one by --image-column."
+            f"No column names the images. The columns are {listed(table.column_names)}.",
+            fix=f"Choose one by {Option('image_column')}",
         )
     return column
 
@@ -96,7 +97,7 @@ def find_label_column(schema: pa.Schema, wanted: str | None = None) -> str | Non
     return _choose(
         possible if wanted is None else schema.names,
         wanted,
-        "--label-column",
+        "label_column",
         lambda name: name.casefold() == "label",
         class_names(schema).__contains__,
         lambda name: name.casefold() in LABEL_NAMES,
@@ -117,14 +118,14 @@ def name_columns(label: str) -> tuple[str, ...]:
 
 def find_split_column(schema: pa.Schema, wanted: str | None = None) -> str | None:
     """Return the column that says train, test and so on: one called split, unless another is wanted."""
-    return _choose(schema.names, wanted, "--split-column", lambda name: name.casefold() == "split")
+    return _choose(schema.names, wanted, "split_column", lambda name: name.casefold() == "split")
 
 
 def find_votes_column(schema: pa.Schema, wanted: str | None = None) -> str | None:
     """Return the column of vote counts: lists of integers whose name ends in counts or votes, when there is one."""
     counts = [field.name for field in schema if is_list(field.type) and pa.types.is_integer(field.type.value_type)]
     if wanted is not None:
-        return check_column(wanted, counts, "--votes")
+        return check_column(wanted, counts, "votes")
     named = [name for name in counts if _VOTES.search(name)]
     return named[0] if len(named) == 1 else None
 
@@ -155,7 +156,7 @@ def declared_classes(schema: pa.Schema, label: str) -> list[str] | None:
 def check_column(wanted: str, names: Sequence[str], option: str) -> str:
     """Return the column itself when the source has it; refuse it otherwise."""
     if wanted not in names:
-        raise CurateError(f"{option}: the source has no column {wanted!r}. Its columns are {listed(names)}.")
+        raise CurateError(f"{Option(option)}: the source has no column {wanted!r}. Its columns are {listed(names)}.")
     return wanted
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.workspace.disk.schema import StoredRecord
 
 Item = TypeVar("Item")
@@ -128,7 +128,12 @@ def check_free(path: Path, *, force: bool) -> None:
     if own or (path.exists() and not path.is_file()):
         raise CurateError(f"{path} is a device or belongs to the system, and is never replaced. Choose another name.")
     if path.exists() and not force:
-        raise CurateError(f"{path} exists. Choose another name, or give --force to replace it.")
+        raise taken(path)
+
+
+def taken(place: object) -> CurateError:
+    """Return the error for a place where something is."""
+    return CurateError(f"{place} exists.", fix=f"Choose another name, or give {Option('force', True)} to replace it")
 
 
 def temporary_name(path: Path) -> Path:

@@ -98,7 +98,8 @@ class JobRecord(StoredRecord):
     """What progress.json holds. Times are Unix seconds; `rate` is in samples a second, `eta_s` in seconds.
 
     `cwd` is the folder from which the paths in `argv` count. Without `argv` it cannot be started again: it took what
-    lay in the memory of a notebook. `who` started it from the app, "" without a login.
+    lay in the memory of a notebook. `problem` is the text of its error, with its parts. `who` started it from the app,
+    "" without a login.
     """
 
     id: str
@@ -113,6 +114,7 @@ class JobRecord(StoredRecord):
     rate: float | None = None
     eta_s: float | None = None
     message: str = ""
+    problem: str = ""
     pid: int = 0
     started: float = Field(default_factory=time.time)
     updated: float = Field(default_factory=time.time)
@@ -195,6 +197,7 @@ class Jobs:
                     raise
                 except BaseException as error:
                     ended = {"state": "failed", "message": disk_trouble(error) or str(error) or type(error).__name__}
+                    ended["problem"] = getattr(error, "text", "")
                     raise
                 finally:
                     running.finish(**ended)

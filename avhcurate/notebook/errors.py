@@ -1,0 +1,55 @@
+"""Says what a user did wrong in Python's words: `head="fit"`, where the command line says --head fit."""
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from avhcurate.errors import CurateError, Option, Run, words
+
+
+@contextmanager
+def python_words() -> Iterator[None]:
+    """Say in Python's words what a user did wrong within the block."""
+    try:
+        yield
+    except CurateError as error:
+        error.text = words(error.text, _argument, _call)
+        raise
+
+
+def _call(run: Run) -> str:
+    """
+    >>> _call(Run("score", "pets", model="MODEL")), _call(Run("import", "pets", "SOURCE", force=True))
+    ('run `pets.score(model=MODEL)`', 'run `avhcurate import pets SOURCE --force`')
+    """
+    taken = _methods().get(run.verb)
+    if taken is None or not run.arguments or not taken.issuperset(run.options):
+        return str(run)
+    dataset, *given = run.arguments
+    given += [_argument(Option(name, value)) for name, value in run.options.items()]
+    if not dataset.isidentifier() or dataset.isupper():
+        dataset = "dataset"
+    return f"run `{dataset}.{run.verb}({', '.join(given)})`"
+
+
+def _argument(option: Option) -> str:
+    """
+    >>> [_argument(Option(*one)) for one in (("crop",), ("head", "fit"), ("weights", "FILE"), ("force", True))]
+    ['crop', 'head="fit"', 'weights=FILE', 'force=True']
+    """
+    name, value = option.name, option.value
+    if value == "":
+        return name
+    if value is True or value.isupper():
+        return f"{name}={value}"
+    return f'{name}="{value}"'
+
+
+@cache
+def _methods() -> dict[str, set[str]]:
+    """Return the options of each method of a dataset."""
+    from avhcurate.notebook.dataset import Dataset
+
+    methods = inspect.getmembers(Dataset, inspect.isfunction)
+    return {verb: set(inspect.signature(call).parameters) for verb, call in methods}
