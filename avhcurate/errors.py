@@ -16,6 +16,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 #: Stands around the fields of a part in a text. Unicode leaves this character to programs: no other text has it.
@@ -65,18 +66,22 @@ class Run(_Part):
         return " ".join(["avhcurate", self.verb, *map(shlex.quote, self.arguments), *given])
 
 
-def parts(text: str) -> list[str | Option | Run]:
+Part = str | Option | Run
+
+
+def parts(text: str) -> list[Part]:
     """Return the texts, options and runs of which a text consists, in order.
 
     >>> parts(f"Add {Option('head', 'fit')}.")
     ['Add ', Option(name='head', value='fit'), '.']
     """
-    found: list[str | Option | Run] = re.split(f"{_MARK}([^{_MARK}]*){_MARK}", text)
+    found: list[Part] = [*re.split(f"{_MARK}(.*?){_MARK}", text)]
     for at in range(1, len(found), 2):
-        name, value, *options = json.loads(str(found[at]))
-        found[at] = Option(name, value)
-        if options:
-            found[at] = Run(name, *value, **options[0])
+        with suppress(ValueError, TypeError):  # the mark is someone's text
+            name, value, *options = json.loads(str(found[at]))
+            found[at] = Option(name, value)
+            for given in options:
+                found[at] = Run(name, *value, **given)
     return found
 
 

@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 
 from avhcurate.errors import CurateError, Option, Run, words
 
@@ -23,8 +22,10 @@ def _call(run: Run) -> str:
     >>> _call(Run("score", "pets", model="MODEL")), _call(Run("import", "pets", "SOURCE", force=True))
     ('run `pets.score(model=MODEL)`', 'run `avhcurate import pets SOURCE --force`')
     """
-    taken = _methods().get(run.verb)
-    if taken is None or not run.arguments or not taken.issuperset(run.options):
+    from avhcurate.notebook.dataset import Dataset
+
+    method = getattr(Dataset, run.verb, None)
+    if not (callable(method) and run.arguments and run.options.keys() <= inspect.signature(method).parameters.keys()):
         return str(run)
     dataset, *given = run.arguments
     given += [_argument(Option(name, value)) for name, value in run.options.items()]
@@ -41,15 +42,6 @@ def _argument(option: Option) -> str:
     name, value = option.name, option.value
     if value == "":
         return name
-    if value is True or value.isupper():
+    if value is True or str(value).isupper():
         return f"{name}={value}"
     return f'{name}="{value}"'
-
-
-@cache
-def _methods() -> dict[str, set[str]]:
-    """Return the options of each method of a dataset."""
-    from avhcurate.notebook.dataset import Dataset
-
-    methods = inspect.getmembers(Dataset, inspect.isfunction)
-    return {verb: set(inspect.signature(call).parameters) for verb, call in methods}

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from avhcurate.errors import Option
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 QUOTED = re.findall(r"^- `(.+?)` ", PAGE, re.M)
@@ -18,6 +20,10 @@ def texts(node: ast.AST) -> str:
             return text
         case ast.JoinedStr(values=parts):
             return "".join(texts(part) or "…" for part in parts)
+        case ast.FormattedValue(value=ast.Call(func=ast.Name("Option"), args=[ast.Constant(), *_] as given)):
+            return str(Option(*map(ast.literal_eval, given)))
+        case ast.Call(args=[what], keywords=[ast.keyword(arg="fix", value=fix)]) if texts(fix):
+            return f"{texts(what)} {texts(fix)}."
     return ""
 
 

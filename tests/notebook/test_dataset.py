@@ -208,7 +208,7 @@ def test_a_method_takes_the_options_of_its_verb_with_their_defaults():
     [
         (lambda pets: pets.score("avhcurate:digits", folds=3), 'Add head="fit".'),
         (lambda pets: pets.score("avhcurate:digits", batch_size=0), "The value 0 of batch_size is not valid"),
-        (lambda pets: pets.export("x.csv", where="hsf < 0.5"), "run `pets.votes(FILE)`"),
+        (lambda pets: pets.export("x.csv", where="hsf < 0.5"), "Run `pets.votes(FILE)`"),
         (lambda pets: pets.disagree(), "Run `pets.score(model=MODEL)`"),
         (lambda pets: pets.plot.map(), "Run `avhcurate project pets`"),
         (lambda pets: pets.export(pets.workspace.root), "by format"),

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avhcurate.errors import Option
+from avhcurate.errors import words as in_shell
 from avhcurate.workspace.data.runs import FittedHeads
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
@@ -55,18 +57,22 @@ def test_map_and_pseudo_labels_say_that_they_take_the_head_of_all(open_page, fit
 
 
 @pytest.mark.parametrize(
-    ("message", "said", "option"),
+    ("problem", "said", "option"),
     [
-        ("Fit a head by --head fit.", "“Last layer: Fit one for these classes”", "--head=fit"),
-        ("Or take its own rows by --classes-from-model.", "“Classes from model”", "--classes-from-model"),
+        (f"Fit a head by {Option('head', 'fit')}.", "“Last layer: Fit one for these classes”", "--head=fit"),
+        (
+            f"Or take its own rows by {Option('classes_from_model', True)}.",
+            "“Classes from model”",
+            "--classes-from-model",
+        ),
     ],
 )
 def test_a_model_of_other_classes_offers_the_way_on_as_a_button(
-    open_page, own_demo_root, no_process, message, said, option
+    open_page, own_demo_root, no_process, problem, said, option
 ):
     kept = Jobs(own_demo_root)
     record = kept.create("score", "digits", ["score", "digits", "--model=efficientnet-lite0"])
-    kept.write(record.model_copy(update={"state": "failed", "message": message}))
+    kept.write(record.model_copy(update={"state": "failed", "message": in_shell(problem), "problem": problem}))
     app = open_page("home", own_demo_root)
     assert said in app.error[0].value.replace("\\", "")
     assert "--" not in app.error[0].value

@@ -12,7 +12,7 @@ from avhcurate.datasets.export.images import place_images
 from avhcurate.datasets.export.text import csv_text, text_file, write_items, write_readme
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.empty_view import not_scored
-from avhcurate.errors import CurateError, Option
+from avhcurate.errors import CurateError
 from avhcurate.measures.scores.softmax import log_probs
 from avhcurate.people.files.label_studio import choice, curated, label_config
 from avhcurate.workspace.disk.arrays import create_npy
@@ -40,11 +40,7 @@ def write_cleanlab(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     run, name = table.run, table.dataset.name
     if run is None:
         raise not_scored(name)
-    if not run.has_logits:
-        raise CurateError(
-            f"The run {run.name} has no probabilities.",
-            fix=f"Attach it again with {Option('logits')} or {Option('probs')}",
-        )
+    run.refuse_without_logits()
     labelled = table.frame(chosen.filters, columns=["curated_label", "predicted"])
     usable = labelled[labelled.notna().all(axis=1)]
     if usable.empty:

@@ -159,10 +159,7 @@ def _check_rule(table: DatasetTable, rule: Rule) -> None:
     if table.run is None:
         raise not_scored(table.dataset.name)
     gate = gate_of(rule)
-    if not table.run.has_logits:
-        raise CurateError(
-            f"The run {table.run.name} has no logits.", fix=f"Attach them with {Option('logits')} or {Option('probs')}"
-        )
+    table.run.refuse_without_logits()
     if gate in ANGULAR and not table.run.has_class_weights:
         raise CurateError(
             f"The rule {rule} needs class weights, which the run {table.run.name} does not have.",

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Run
 from avhcurate.notebook.opened import filters_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def training(self: "Plots", *names: str, where: str | Filters | None = None) -> 
     folder = table.dataset
     chosen = [folder.training(name) for name in names] or folder.trainings()[-1:]
     if not chosen:
-        raise CurateError(f"{folder.name} has no training. Run `avhcurate train {folder.name} --model MODEL`.")
+        raise CurateError(f"{folder.name} has no training.", fix=Run("train", folder.name, model="MODEL"))
     called, filters = titles(folder), filters_of(where)
     shown = {
         called[one.name]: plots.with_learnt(service.curves(table, one, filters=filters), one.evaluations())

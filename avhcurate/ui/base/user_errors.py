@@ -78,10 +78,5 @@ def said(text: str, verb: str = "") -> str:
 
 def _fields(verb: str) -> dict[str, OptionField]:
     """Return the options of all verbs that are loaded by name, those of `verb` before those of others."""
-    every, found = [VerbSettings], []
-    while every:
-        settings = every.pop()
-        found.append(settings)
-        every += settings.__subclasses__()
-    found.sort(key=lambda settings: settings.verb == verb)
-    return {option.name: option for settings in found for option in settings.options()}
+    every = sorted(VerbSettings.__subclasses__(), key=lambda settings: settings.verb == verb)
+    return {option.name: option for settings in every for option in settings.options()}

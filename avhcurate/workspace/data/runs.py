@@ -272,15 +272,19 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
         """(K,) float32; of the head of all where heads were fitted."""
         return self.head()[1]
 
-    def logits_of(self, ids: np.ndarray) -> np.ndarray:
-        """(n, K) float64 of some ids: those stored, else features @ class_weights.T + bias of the head of each."""
-        if (self.root / _LOGITS).exists():
-            return np.asarray(read_npy(self.root / _LOGITS)[ids], np.float64)
-        if not self.has_heads:
+    def refuse_without_logits(self) -> None:
+        """Refuse a run without a softmax output."""
+        if not self.has_logits:
             raise CurateError(
                 f"Run {self.name} was attached without logits.",
                 fix=f"Attach {Option('logits')} or {Option('probs')} too",
             )
+
+    def logits_of(self, ids: np.ndarray) -> np.ndarray:
+        """(n, K) float64 of some ids: those stored, else features @ class_weights.T + bias of the head of each."""
+        if (self.root / _LOGITS).exists():
+            return np.asarray(read_npy(self.root / _LOGITS)[ids], np.float64)
+        self.refuse_without_logits()
         features, logits = self.features_of(ids).astype(np.float64), np.empty((len(ids), self.record.num_classes))
         for places, class_weights, bias in self.heads_of(ids):
             logits[places] = features[places] @ class_weights.T.astype(np.float64) + bias

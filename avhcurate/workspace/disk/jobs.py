@@ -14,7 +14,7 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 from pydantic import Field, ValidationError
 
-from avhcurate.errors import Unavailable
+from avhcurate.errors import CurateError, Unavailable
 from avhcurate.workspace.disk.files import remove_leftovers, write_json
 from avhcurate.workspace.disk.room import disk_trouble
 from avhcurate.workspace.disk.schema import StoredRecord, UnknownVersion
@@ -197,7 +197,8 @@ class Jobs:
                     raise
                 except BaseException as error:
                     ended = {"state": "failed", "message": disk_trouble(error) or str(error) or type(error).__name__}
-                    ended["problem"] = getattr(error, "text", "")
+                    if isinstance(error, CurateError):
+                        ended["problem"] = error.text
                     raise
                 finally:
                     running.finish(**ended)

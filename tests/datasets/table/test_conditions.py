@@ -84,7 +84,7 @@ def test_everything_else_is_refused(text):
     [
         ("avhh > 1", r"avhh\. Did you mean avh"),
         ("qqq > 1", r"Unknown column qqq\. Choose from "),
-        ("Human_Gap > 0", "^Human_Gap is not computed yet: run `avhcurate predict NAME`"),
+        ("Human_Gap > 0", "^Human_Gap is not computed yet. Run `avhcurate predict NAME`"),
         ("duplicate_group = 1", "`avhcurate quality NAME`"),
         ("neighbour_angle > 0", "`avhcurate neighbours NAME`"),
         ("train_aum > 0", "`avhcurate train NAME --model MODEL`"),

@@ -73,7 +73,7 @@ def test_excluded_samples_are_in_no_figure(digits):
 
 def test_a_section_that_cannot_be_made_says_why_and_the_others_stand(digits, tmp_path, monkeypatch):
     def refuse(table):
-        raise CurateError("the score quantiles 0.2 and 0.8 are both 0, for ties")
+        raise CurateError("The score quantiles 0.2 and 0.8 are both 0, for ties.")
 
     for verb in ("correlate", "disagree"):
         monkeypatch.setattr(service, verb, refuse)

@@ -129,6 +129,15 @@ def test_a_condition_that_does_not_fit_shows_no_sample_and_keeps_its_text(open_p
     assert [link.proto.query_string for link in app.get("page_link") if "where=" not in link.proto.query_string] == []
 
 
+def test_an_error_leads_to_the_place_that_does_what_it_advises(open_page, own_demo_root):
+    app = open_page("gallery", own_demo_root, where="hsf_predicted > 0.5", sample="3")
+    assert "is not computed yet. Use “Predicted HSF” on Correlation." in app.error[0].value.replace("\\", "")
+    (way,) = (link.proto for link in app.main.get("page_link") if link.proto.label.startswith("Go to "))
+    assert (way.label, way.page) == ("Go to “Predicted HSF” on Correlation", "correlation")
+    assert "where=hsf_predicted" in way.query_string
+    assert "sample" not in way.query_string
+
+
 def test_edited_bin_edges_are_the_bins_of_the_filter(open_app, demo, facets):
     app = open_app(demo)
     app.text_input(key="filter.edges").set_value("0, 0.5, 1").run()

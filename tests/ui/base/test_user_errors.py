@@ -1,6 +1,5 @@
 """What others wrote is shown as text: no link, no image and no other markup comes of it."""
 
-import ast
 import random
 import re
 import sqlite3
@@ -9,10 +8,10 @@ import pytest
 import sqlalchemy as sa
 from markdown_it import MarkdownIt
 
+from avhcurate.errors import Option, Run
 from avhcurate.ui.base.user_errors import in_page, plain
 from avhcurate.workspace.disk.room import disk_trouble
-from tests.conftest import ROOT
-from tests.test_advice import texts
+from tests.test_advice import PARTS
 
 AWAY = sa.exc.OperationalError("SELECT 1", {}, OSError("connection refused\nIs the server running?"))
 LOCKED = sa.exc.OperationalError("INSERT", {}, sqlite3.OperationalError("database is locked"))
@@ -35,19 +34,23 @@ def test_a_database_that_is_away_locked_or_damaged_is_a_sentence_and_a_bug_is_no
 
 
 def test_no_message_names_an_option_of_the_command_line_on_a_page():
-    rooms = [path for path in (ROOT / "avhcurate").iterdir() if path.name not in ("cli", "notebook")]
-    files = [file for room in rooms for file in room.rglob("*.py")]
-    raised = [
-        text
-        for file in files
-        for node in ast.walk(ast.parse(file.read_text("utf-8")))
-        if isinstance(node, ast.Raise)
-        for text in texts(node)
-    ]
-    options = [text for text in raised if re.search("(?<![\\w-])--[a-z]", text)]
+    options = [part for part in PARTS.values() if isinstance(part, Option)]
     assert len(options) > 50
-    shown = [re.sub("`[^`]*`", "", in_page(text)) for text in options]
-    assert [text for text in shown if "--" in text] == []
+    assert [said for part in options if "--" in (said := in_page(f"Give {part}."))] == []
+
+
+def test_a_page_says_an_option_by_the_name_of_its_widget_and_a_run_by_its_place():
+    text = f"The classes differ. {Run('score', 'pets', model='MODEL')}, or add {Option('head', 'fit')}."
+    assert in_page(text, "score") == (
+        "The classes differ. Use “+ a classifier” on Home, or add “Last layer: Fit one for these classes”."
+    )
+    assert in_page(f"It is damaged: {Run('check')}.") == "It is damaged: run `avhcurate check`."
+
+
+def test_a_text_of_the_user_that_looks_like_an_option_stays():
+    assert in_page(f"The file --head fit.csv is empty. Give {Option('weights', 'FILE')}.") == (
+        "The file --head fit.csv is empty. Give “Weights”."
+    )
 
 
 RENDER = MarkdownIt("commonmark").render

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option, Run, parts, words
 from avhcurate.workspace.disk.jobs import Cancelled, Jobs
 
 
@@ -61,6 +61,17 @@ def test_a_job_that_raises_says_how_it_ended(jobs, error, state):
     assert jobs.newest().state == state
     if state == "failed":
         assert jobs.newest().message == "no disk"
+
+
+def test_a_job_that_fails_keeps_the_parts_of_its_error_for_a_page(jobs):
+    error = CurateError("The classes differ.", fix=f"Add {Option('head', 'fit')}, or {Run('train', 'a b', folds='3')}")
+    with pytest.raises(CurateError), jobs.running(jobs.create("score", "digits", [])):
+        raise error
+    kept = jobs.newest()
+    assert kept.message == "The classes differ. Add --head fit, or run `avhcurate train 'a b' --folds 3`."
+    assert words(kept.problem) == kept.message
+    _, option, _, run, _ = parts(kept.problem)
+    assert (option, run.verb, run.arguments, run.options) == (Option("head", "fit"), "train", ("a b",), {"folds": "3"})
 
 
 def test_rate_and_time_left_count_only_what_this_run_did(jobs, monkeypatch):
