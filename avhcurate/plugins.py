@@ -108,9 +108,11 @@ def load(group: str, check: Callable[[str, Any], T], *, taken: Container[str] = 
             problem = str(error)
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             problem = f"{type(error).__name__}: {error}"
-        package, number = "?", "?"
+        package = "?"
+        number = "?"
         if entry.dist is not None:
-            package, number = entry.dist.name, entry.dist.version
+            package = entry.dist.name
+            number = entry.dist.version
         found[group, entry.name, package] = Plugin(group, entry.name, package, number, " ".join(problem.split()))
     return added
 

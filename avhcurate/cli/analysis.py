@@ -24,7 +24,8 @@ def correlate(settings: CorrelateSettings) -> None:
     if settings.analysis:
         _print_analysis(table, settings.analysis, settings)
         return
-    filters, edges = Filters(where=settings.where), None
+    filters = Filters(where=settings.where)
+    edges = None
     if settings.bins:
         edges = table.edges_from(settings.bins, filters)
     result = service.correlate(

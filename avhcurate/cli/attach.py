@@ -13,7 +13,8 @@ def attach(settings: AttachSettings) -> None:
     space = options.open_workspace()
     with options.job(settings) as progress:
         run = attach_run(space, settings, progress=progress)
-    record, dataset = run.record, space.dataset(settings.dataset)
+    record = run.record
+    dataset = space.dataset(settings.dataset)
     if options.printed(record):
         return
     print(f"{record.samples - record.skipped} samples of {settings.dataset} attached as {record.name}")

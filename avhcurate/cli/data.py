@@ -11,7 +11,8 @@ def import_(settings: ImportSettings) -> None:
     from avhcurate.datasets.table.logs import open_response_log
 
     options.path(settings.source)
-    space, progress = options.open_workspace(), options.started_job()
+    space = options.open_workspace()
+    progress = options.started_job()
     if settings.source.startswith(("hf:", "torchvision:")):  # hours, perhaps: the pages show it
         progress = options.job(settings)
     with progress as reports:

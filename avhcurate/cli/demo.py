@@ -43,7 +43,8 @@ def fill_pages(space: "Workspace", progress: "Progress") -> "DatasetFolder":
 
     A step that was done already does not count in the whole, or the rest would seem as fast.
     """
-    every, before = steps(), 0
+    every = steps()
+    before = 0
     whole = 100 * sum(SECONDS[title] for title in every)
     for title, step in every.items():
 

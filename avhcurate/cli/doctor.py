@@ -22,7 +22,9 @@ def doctor() -> None:
     near = next(folder for folder in (root.absolute(), *root.absolute().parents) if folder.is_dir())
     free = shutil.disk_usage(near).free
     database = os.environ.get("AVHCURATE_DATABASE_URL", "sqlite").partition(":")[0]
-    python, system, device = platform.python_version(), platform.platform(), device_name(find_device("auto"))
+    python = platform.python_version()
+    system = platform.platform()
+    device = device_name(find_device("auto"))
     packages = _packages()
     libraries = packages.pop("", {})
     calls = [
@@ -49,7 +51,8 @@ def _packages() -> dict[str, dict[str, str | None]]:
     """Return the version of each package by extra, "" for what is always needed; None for one that is missing."""
     found: dict[str, dict[str, str | None]] = {}
     for line in requires("avhcurate") or ():
-        name, extra = re.findall(r"^[\w.-]+", line)[0], "".join(re.findall(r"extra == .([\w-]+)", line))
+        name = re.findall(r"^[\w.-]+", line)[0]
+        extra = "".join(re.findall(r"extra == .([\w-]+)", line))
         if name == "avhcurate" or extra in _OF_THE_PROJECT:
             continue
         found.setdefault(extra, {})[name] = _version(name)

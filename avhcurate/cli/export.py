@@ -17,7 +17,8 @@ def export(settings: ExportSettings) -> None:
     from avhcurate.networks.neighbours.words import angles_to_words
     from avhcurate.people.bins import parse_edges
 
-    name, edges = settings.dataset, None
+    name = settings.dataset
+    edges = None
     query = _query(name, settings.view or "")
     if "edges" in query:
         edges = parse_edges(query["edges"])
@@ -29,7 +30,8 @@ def export(settings: ExportSettings) -> None:
     sort = settings.sort
     if settings.like_text:
         column = angles_to_words(table.run, settings.like_text)
-        table, sort = options.run_table(name, settings.model or query.get("run"), edges=edges), sort or f"{column}:asc"
+        table = options.run_table(name, settings.model or query.get("run"), edges=edges)
+        sort = sort or f"{column}:asc"
     with options.started_job() as progress, options.output(settings.out) as out:
         count = export(
             table,

@@ -16,7 +16,8 @@ def neighbours(settings: NeighboursSettings) -> None:
             _print_like(settings.dataset, run.name, angles_to_words(run, settings.like_text, progress=progress))
             return
         record = find_neighbours(dataset, run, count=settings.count, seed=settings.seed, progress=progress).record
-    table, columns = options.run_table(settings.dataset, record.run), ["id", "path", "label_name", "neighbour_angle"]
+    table = options.run_table(settings.dataset, record.run)
+    columns = ["id", "path", "label_name", "neighbour_angle"]
     far = table.page(sort="neighbour_angle", descending=True, limit=10, columns=columns)
     if options.printed({"record": record, "outliers": far}, lambda: table.frame(columns=columns)):
         return
@@ -32,7 +33,8 @@ def neighbours(settings: NeighboursSettings) -> None:
 
 def _print_like(dataset: str, run: str, column: str) -> None:
     """Print the images at the smallest angle to words."""
-    table, columns = options.run_table(dataset, run), ["id", "path", "label_name", column]
+    table = options.run_table(dataset, run)
+    columns = ["id", "path", "label_name", column]
     near = table.page(sort=column, limit=10, columns=columns)
     if not options.printed({"column": column, "nearest": near}, lambda: table.frame(columns=columns)):
         print(near.round(4).to_string(index=False))

@@ -171,7 +171,8 @@ def _defaults(ctx: Any, verb: str) -> dict[str, str]:
     from avhcurate.workspace.disk.jobs import JOB_VARIABLE
     from avhcurate.workspace.disk.project_file import project_settings
 
-    given, parameters = project_settings(), ctx.command.commands[verb].params if verb in ctx.command.commands else []
+    given = project_settings()
+    parameters = ctx.command.commands[verb].params if verb in ctx.command.commands else []
     required = [each.name for each in parameters if each.param_type_name == "argument" and each.required]
     found = {}
     if "dataset" in given and verb != "remove" and required in (["dataset"], ["name"]):
@@ -466,7 +467,8 @@ def print_next(commands: Sequence[Sequence[str]]) -> None:
     """Print commands to try next, in the workspace of this call."""
     if not LOG.isEnabledFor(logging.WARNING):
         return
-    workspace, given = given_workspace(), []
+    workspace = given_workspace()
+    given = []
     if workspace is not None:
         given = ["--workspace", str(workspace)]
     print("Now try:")
@@ -477,7 +479,8 @@ def print_next(commands: Sequence[Sequence[str]]) -> None:
 def print_next_of_run(name: str) -> None:
     """Print what works with the default run of a dataset: correlate with attached votes, else suspects; and the app."""
     dataset = open_workspace().dataset(name)
-    run, verbs = dataset.default_run, [["serve"]]
+    run = dataset.default_run
+    verbs = [["serve"]]
     if (dataset.labels() >= 0).any():
         if dataset.record.votes:
             verbs.insert(0, ["correlate", name])

@@ -35,7 +35,9 @@ def plugins() -> None:
     assert import_module("avhcurate.cli").app  # loads all verbs
     rng = np.random.default_rng(0)
     # Four samples of two classes, one without a label, and an image of eight by eight pixels.
-    features, weights, labels = rng.normal(size=(4, 3)), rng.normal(size=(2, 3)), np.array([0, 1, 0, -1])
+    features = rng.normal(size=(4, 3))
+    weights = rng.normal(size=(2, 3))
+    labels = np.array([0, 1, 0, -1])
     pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
     for key, score in SCORES.items():
         if score.plugin:

@@ -13,7 +13,8 @@ def project(settings: ProjectSettings) -> None:
 
     with options.job(settings) as progress:
         folder = project_dataset(options.open_workspace(), settings, progress=progress)
-    record, path = folder.record, folder.root / "coordinates.parquet"
+    record = folder.record
+    path = folder.root / "coordinates.parquet"
     if options.printed({"record": record, "coordinates": str(path)}, lambda: pd.read_parquet(path)):
         return
     placed = int(np.isfinite(folder.class_weights()).all(axis=1).sum())

@@ -15,7 +15,9 @@ def score(settings: ScoreSettings) -> None:
         from avhcurate.networks.scoring.service import before_edit, score_settings
         from avhcurate.workspace.disk.provenance import now
 
-        name, space, begun = settings.dataset, options.open_workspace(), now()
+        name = settings.dataset
+        space = options.open_workspace()
+        begun = now()
         if len(settings.classes) == 1:  # a known order, or a file
             settings = settings.with_(classes=tuple(class_list(settings.classes[0]) or ()))
         with options.job(settings) as progress:
@@ -24,7 +26,8 @@ def score(settings: ScoreSettings) -> None:
     if options.printed(record):
         return
     print(f"{record.samples} samples of {name} scored as {run.root.name}, {record.skipped} skipped")
-    dataset, again = space.dataset(name), f"`avhcurate remove {name} --run {run.name}`, and score again."
+    dataset = space.dataset(name)
+    again = f"`avhcurate remove {name} --run {run.name}`, and score again."
     if record.finished and record.finished < begun:
         print(f"It was scored before by the same network, and nothing ran now. For a new run: {again}")
     elif before := before_edit(dataset, record):

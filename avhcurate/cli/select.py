@@ -81,7 +81,8 @@ def _select_next(name: str, model: str | None, where: str, budget: int | None, o
 
     if budget is None:
         raise CurateError("Say with --budget how many images to label.")
-    table, filters = options.run_table(name, model), Filters(where=where)
+    table = options.run_table(name, model)
+    filters = Filters(where=where)
     found = next_labels(table, budget, filters=filters)
     with options.output(out) as place:
         record = write_next_labels(table, found, filters, place, force=force)

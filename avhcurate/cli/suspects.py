@@ -23,7 +23,8 @@ def suspects(settings: SuspectsSettings) -> None:
     table = options.run_table(settings.dataset, settings.model)
     with options.job(settings) as progress:
         folder = suspects_service.find_suspects(table, settings, progress=progress)
-    record, every = folder.record, folder.suspects()
+    record = folder.record
+    every = folder.suspects()
     doubtful = decisions.undecided(table, every)
     rows = suspects_service.export_table(table, doubtful, record)[: settings.limit]
     left_out = len(every) - len(doubtful)

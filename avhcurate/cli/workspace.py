@@ -120,7 +120,8 @@ def check(
         options.print_result({"backup": str(backup)}, f"{space.root} is copied to {backup}, a workspace of its own")
         return
     damaged = check_workspace(space, repair=repair)
-    lines, lost = [one.line for one in damaged], lost_entries(space)
+    lines = [one.line for one in damaged]
+    lost = lost_entries(space)
     for file, tables in lost.items():
         lines += [f"{file} says what a repair could not read:", *(f"  {table}" for table in tables)]
     text = "\n".join(lines) or f"{space.root} is intact"

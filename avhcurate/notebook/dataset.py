@@ -185,14 +185,17 @@ class Dataset(DecidedDataset):
         from avhcurate.workspace.disk.tabular import table_of_frame
 
         if isinstance(votes, str | os.PathLike):
-            sheet, source = read_votes(Path(votes)), str(Path(votes).absolute())
+            sheet = read_votes(Path(votes))
+            source = str(Path(votes).absolute())
         elif isinstance(votes, pd.DataFrame):
-            sheet, source = sheet_of_table(table_of_frame(votes, "the table of votes"), "the table of votes"), "a table"
+            sheet = sheet_of_table(table_of_frame(votes, "the table of votes"), "the table of votes")
+            source = "a table"
         else:
             counts = whole_counts(votes, "the array of votes")
             if counts.ndim != 2:
                 raise CurateError(f"the votes have shape {counts.shape}: give a row a sample and a column a class")
-            sheet, source = VoteSheet({}, counts=counts), "an array"
+            sheet = VoteSheet({}, counts=counts)
+            source = "an array"
         with self.workspace.lock(self.name):
             attach_sheet(self.workspace.dataset(self.name), sheet, source, simulated=simulated, force=force)
         return self

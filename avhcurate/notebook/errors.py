@@ -39,7 +39,8 @@ def _argument(option: Option) -> str:
     >>> [_argument(Option(*one)) for one in (("crop",), ("head", "fit"), ("weights", "FILE"), ("force", True))]
     ['crop', 'head="fit"', 'weights=FILE', 'force=True']
     """
-    name, value = option.name, option.value
+    name = option.name
+    value = option.value
     if value == "":
         return name
     if value is True or str(value).isupper():

@@ -44,7 +44,8 @@ def import_given(
     """
     workspace.check_new(name)
     options |= {"classes": classes and [str(one) for one in classes], "root": root and Path(root)}
-    is_path, is_frame = isinstance(source, str | os.PathLike), isinstance(source, pd.DataFrame)
+    is_path = isinstance(source, str | os.PathLike)
+    is_frame = isinstance(source, pd.DataFrame)
     is_hugging_face = type(source).__module__.split(".")[0] == "datasets"
     folder = workspace.downloads / "given"
     if labels is not None and (is_path or is_frame or is_hugging_face):

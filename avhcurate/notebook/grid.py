@@ -60,7 +60,10 @@ class SampleGrid(anywidget.AnyWidget):
     selection = traitlets.Dict().tag(sync=True)
 
     def __init__(self, dataset: "OpenedDataset", filters: Filters, *, sort: str | None, height: int) -> None:
-        self._dataset, self._filters, self._sort, self._height = dataset, filters, sort, height
+        self._dataset = dataset
+        self._filters = filters
+        self._sort = sort
+        self._height = height
         self._views: list[GridView] = []
         self.update()
         if not self.data["count"]:

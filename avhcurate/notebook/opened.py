@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from avhcurate.notebook.grid import SampleGrid
 
 #: Images of a dataset that a notebook shows, and samples that are read at once.
-_IMAGES, _ROWS = 12, 10_000
+_IMAGES = 12
+_ROWS = 10_000
 _TILE = (
     '<figure style="display:inline-block;margin:4px"><img src="data:image/jpeg;base64,{data}" alt="{caption}" '
     'style="height:96px"><figcaption><small>{caption}</small></figcaption></figure>'
@@ -40,7 +41,8 @@ class OpenedDataset:
     """A dataset of a workspace with one model run; see `avhcurate.notebook.dataset.Dataset`."""
 
     def __init__(self, workspace: Workspace, name: str, model: str | None = None) -> None:
-        self.workspace, self.name = workspace, name
+        self.workspace = workspace
+        self.name = name
         self._model = model
         self._opened: tuple[str, DatasetTable] | None = None
         self.grids: WeakSet[SampleGrid] = WeakSet()  # which show what is decided here
@@ -48,8 +50,11 @@ class OpenedDataset:
 
     def __repr__(self) -> str:
         table = self.sample_table
-        record, votes, run = table.dataset.record, table.votes, table.run
-        answers, scored = "no votes", "not scored yet"
+        record = table.dataset.record
+        votes = table.votes
+        run = table.run
+        answers = "no votes"
+        scored = "not scored yet"
         if votes:
             kind = "simulated" if votes.simulated else "human"
             answers = f"{votes.total:,} {kind} votes"
@@ -61,7 +66,8 @@ class OpenedDataset:
         """Return the counts and a few images, the hardest first, for a notebook."""
         from avhcurate.features.report.service import caption_of
 
-        table, tiles = self.sample_table, []
+        table = self.sample_table
+        tiles = []
         order: dict[str, Any] = {"sort": table.hardness, "descending": True} if table.run else {}
         for id in table.page(limit=_IMAGES, columns=["id"], **order)["id"].tolist():
             caption = escape(caption_of(table.sample(id), ["hsf", table.hardness]))
@@ -198,7 +204,8 @@ class OpenedDataset:
 
     def _on_run(self, run: str) -> Self:
         """Return the dataset itself, now with that run."""
-        self._model, self._opened = run, None
+        self._model = run
+        self._opened = None
         return self
 
 

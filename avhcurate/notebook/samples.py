@@ -47,8 +47,10 @@ class LabelledSamples:
     """Images with their curated class index, in the form of a torch dataset of known length."""
 
     def __init__(self, images: Any, rows: pd.DataFrame, transform: Callable[[Any], Any] | None) -> None:
-        self._images, self._transform = images, transform
-        self.ids, self.labels = rows["id"].tolist(), rows["curated_label"].fillna(-1).astype(int).tolist()
+        self._images = images
+        self._transform = transform
+        self.ids = rows["id"].tolist()
+        self.labels = rows["curated_label"].fillna(-1).astype(int).tolist()
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -12,12 +12,15 @@ from avhcurate.measures.stats.intervals import wilson
 from avhcurate.people.responses import CANNOT_TELL, check_responses, correct_controls, questions, votes_of
 
 #: Controls, compared votes and timed answers from which on a rule judges an annotator.
-LEAST_CONTROLS, LEAST_COMPARED, LEAST_TIMED = 5, 20, 10
+LEAST_CONTROLS = 5
+LEAST_COMPARED = 20
+LEAST_TIMED = 10
 #: Answers in fewer milliseconds cannot have been thought about: of one image, and of one tile of a grid.
 #:
 #: Naming an image takes people about half a second; a grid's time is shared among its tiles (ImageNetV2's toasters: a
 #: median of 52 s for 48 tiles, 1100 ms each).
-FASTEST_CLASSIFY_MS, FASTEST_SELECT_MS = 300.0, 100.0
+FASTEST_CLASSIFY_MS = 300.0
+FASTEST_SELECT_MS = 100.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ def annotator_table(responses: pd.DataFrame) -> pd.DataFrame:
     table["right"] = correct_controls(table).astype("Float64")
     votes = votes.assign(agrees=_agreement(votes))
     signed = table[table["annotator"].notna()].assign(**_times(table))
-    people, voters = signed.groupby("annotator"), votes.groupby("annotator")
+    people = signed.groupby("annotator")
+    voters = votes.groupby("annotator")
     result = pd.DataFrame({"answers": people.size()}).rename_axis("annotator")
     result["votes"] = voters.size().reindex(result.index, fill_value=0)
     result["skipped"] = people["answer"].agg(lambda said: (said == CANNOT_TELL).sum())

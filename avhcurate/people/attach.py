@@ -135,7 +135,8 @@ def carry_votes(old: DatasetFolder, new: DatasetFolder, classes: Sequence[str]) 
     `classes`: those of the old version under the names that they have now. The messages say what is lost: those of the
     votes, or of the dataset where none is left.
     """
-    before, record = old.record.votes, new.record
+    before = old.record.votes
+    record = new.record
     if before is None:
         return None
     samples = pq.read_table(new.samples_path, columns=["path", "label"])
@@ -158,9 +159,11 @@ def votes_that_fit(
 
     samples: its `path, label` by id. before, classes: class names of the old version and of the new one.
     """
-    record, was = old.record.votes, pq.read_table(old.samples_path, columns=["path", "label"])
+    record = old.record.votes
+    was = pq.read_table(old.samples_path, columns=["path", "label"])
     assert record is not None
-    votes, numbers = pq.read_table(old.votes_path(record)), class_numbers(before, classes)
+    votes = pq.read_table(old.votes_path(record))
+    numbers = class_numbers(before, classes)
     was = was.take(votes["id"])
     ids = pc.index_in(was["path"], value_set=samples["path"].combine_chunks()).cast(pa.int64())
     votes = votes.set_column(0, "id", ids)

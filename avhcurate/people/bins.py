@@ -71,7 +71,8 @@ def bin_index(hsf: ArrayLike, edges: Sequence[float] | None = None) -> np.ndarra
     >>> bin_index([0.0, 0.2, 3 / 5, 1.0, float("nan")])
     array([ 0,  1,  3,  4, -1])
     """
-    values, bounds = np.asarray(hsf, float), np.array(check_edges(edges))
+    values = np.asarray(hsf, float)
+    bounds = np.array(check_edges(edges))
     if ((values < -_TOLERANCE) | (values > 1 + _TOLERANCE)).any():
         raise CurateError("HSF is a share of votes and must be between 0 and 1.")
     index = np.searchsorted(bounds - _TOLERANCE, values, side="right") - 1
@@ -144,7 +145,8 @@ def _even_starts(sizes: np.ndarray, count: int) -> list[int]:
     while (more := ~tied & (sizes > share)).any():
         tied |= more
         share = sizes[~tied].sum() / max(1, count - tied.sum())
-    starts, held = [0], 0
+    starts = [0]
+    held = 0
     for at, size in enumerate(sizes.tolist()):
         if at and (tied[at] or tied[at - 1] or held + size / 2 >= share):
             starts.append(at)

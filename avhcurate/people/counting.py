@@ -49,9 +49,12 @@ class VoteCounter:
     """
 
     def __init__(self, dataset: DatasetFolder, log: ResponseLog) -> None:
-        self.dataset, self.log = dataset, log
+        self.dataset = dataset
+        self.log = log
         record = dataset.record
-        self.classes, self.labels, self._fingerprint = record.classes, dataset.labels(), record.fingerprint
+        self.classes = record.classes
+        self.labels = dataset.labels()
+        self._fingerprint = record.fingerprint
         self._attached = record.votes
         self._imported = _imported(dataset, self.labels)
         self._known_ids: tuple[ResponseColumns | None, np.ndarray] = (None, np.empty(0, np.int64))
@@ -70,12 +73,14 @@ class VoteCounter:
         columns = self.log.columns(self.dataset.id)
         if columns.version == self._version:
             return np.empty(0, np.int64)
-        version, before = columns.version, self.counts
+        version = columns.version
+        before = self.counts
         chosen, control_filter = source_choice(columns)
         key = self._key(columns, chosen)
         design = DESIGN_OF[key]
         excluded = left_out(columns, design, control_filter)
-        imported, collected = self._imported_votes(key), self.collected(columns, design, excluded)
+        imported = self._imported_votes(key)
+        collected = self.collected(columns, design, excluded)
         self.counts = imported + collected
         annotators = np.unique(columns.rows["annotator"][columns.of_design(design)])
         counted = np.setdiff1d(annotators, excluded)
@@ -140,9 +145,12 @@ class VoteCounter:
         for votes in parts:
             if "counts" not in votes.schema.names:
                 break
-            ids, counts = votes["id"].to_numpy(), count_matrix(votes["counts"])
-            labels, place = self.labels[ids], np.arange(len(ids))
-            others, there = counts.copy(), (labels >= 0) & (labels < counts.shape[1])
+            ids = votes["id"].to_numpy()
+            counts = count_matrix(votes["counts"])
+            labels = self.labels[ids]
+            place = np.arange(len(ids))
+            others = counts.copy()
+            there = (labels >= 0) & (labels < counts.shape[1])
             others[place[there], labels[there]] = 0
             for_label = counts.sum(axis=1) - others.sum(axis=1)  # none where the counts lack the class
             found[ids] = np.where(labels >= 0, for_label > others.max(axis=1), -1)
@@ -150,12 +158,15 @@ class VoteCounter:
 
     def by_annotator(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the collected votes in use about the given label, (V,) each: annotator, id, whether it is for it."""
-        columns, design = self.log.columns(self.dataset.id), DESIGN_OF[self.source.key]
+        columns = self.log.columns(self.dataset.id)
+        design = DESIGN_OF[self.source.key]
         rows, ids, labels = self._votes(columns, 0, design, left_out(columns, design, self.source.control_filter))
         given = self.labels[ids]
-        about, hits = given >= 0, labels == given
+        about = given >= 0
+        hits = labels == given
         if design == "select":
-            about, hits = hits, rows["selected"] == 1
+            about = hits
+            hits = rows["selected"] == 1
         return rows["annotator"][about], ids[about], hits[about]
 
     def ids(self, columns: ResponseColumns) -> np.ndarray:
@@ -196,7 +207,8 @@ class VoteCounter:
         rows, ids, labels = self._votes(columns, start, design, excluded)
         hits = labels == self.labels[ids]
         if design == "select":  # a tick says nothing about another label
-            ids, hits = ids[hits], rows["selected"][hits] == 1
+            ids = ids[hits]
+            hits = rows["selected"][hits] == 1
         votes = np.bincount(ids, minlength=len(self.labels)).astype(np.int32)
         chosen = np.bincount(ids[hits], minlength=len(self.labels)).astype(np.int32)
         return VoteCounts(votes, chosen, np.where(self.labels >= 0, votes, 0))
@@ -207,7 +219,8 @@ class VoteCounter:
         """Return the rows from `start` on that are votes of a design for what exists, with id and class index."""
         rows = columns.votes(design, start)
         rows = rows[~np.isin(rows["annotator"], excluded)]
-        ids, labels = self.ids(columns)[rows["path"]], self.class_numbers(columns)[rows["answer"]]
+        ids = self.ids(columns)[rows["path"]]
+        labels = self.class_numbers(columns)[rows["answer"]]
         exists = (ids >= 0) & (labels >= 0)
         return rows[exists], ids[exists], labels[exists]
 
@@ -248,7 +261,8 @@ class VoteCounter:
         return max(human or available, key=lambda key: available[key], default=None)
 
     def _record(self, version: tuple[int, ...]) -> VotesRecord | None:
-        source, attached = self.source, self._attached
+        source = self.source
+        attached = self._attached
         if source.key is None:
             return None
         if not source.collected:

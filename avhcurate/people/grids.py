@@ -20,9 +20,11 @@ from numpy.typing import ArrayLike
 #: Kinds of controls. Only the answer to `none` is a vote.
 CONTROLS = ("none", "positive", "negative", "attention", "padding")
 #: Candidates of a grid, and controls of each kind: ImageNetV2's numbers.
-CANDIDATES, GRID_CONTROLS = 42, 3
+CANDIDATES = 42
+GRID_CONTROLS = 3
 #: A known member has as many votes, all for its label, or is among this share of its class that a score finds easiest.
-_LEAST_VOTES, _EASY_SHARE = 5, 0.1
+_LEAST_VOTES = 5
+_EASY_SHARE = 0.1
 
 
 def grid_of(
@@ -46,7 +48,8 @@ def grid_of(
     ([0, 1, 2, 3, 4, 5], 8)
     """
     rng = np.random.default_rng(seed)
-    positives, negatives = rng.permutation(np.asarray(positives)), rng.permutation(np.asarray(negatives))
+    positives = rng.permutation(np.asarray(positives))
+    negatives = rng.permutation(np.asarray(negatives))
     in_turn = [row for row in chain.from_iterable(zip_longest(positives, negatives)) if row is not None]
     used = set(np.asarray(seen, np.int64).tolist())
     chosen = _take(candidates, size, used)
@@ -121,7 +124,8 @@ def is_check(position: int, *, share: float, seed: int = 0) -> bool:
         return False
     exact = Fraction(share).limit_denominator(1000)
     block = math.floor(position * exact)
-    first, end = math.ceil(block / exact), math.ceil((block + 1) / exact)
+    first = math.ceil(block / exact)
+    end = math.ceil((block + 1) / exact)
     return bool(first + np.random.default_rng([seed, block]).integers(end - first) == position)
 
 

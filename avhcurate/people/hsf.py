@@ -25,7 +25,8 @@ def from_ticks(selected: ArrayLike, shown: ArrayLike) -> pd.DataFrame:
     >>> from_ticks([3], [4]).round(3).to_dict("records")
     [{'votes': 4, 'hsf': 0.75, 'hsf_low': 0.301, 'hsf_high': 0.954}]
     """
-    ticked, seen = np.asarray(selected, np.int64), np.asarray(shown, np.int64)
+    ticked = np.asarray(selected, np.int64)
+    seen = np.asarray(shown, np.int64)
     low, high = wilson(ticked, seen)
     hsf = ticked / np.where(seen > 0, seen, np.nan)
     return pd.DataFrame({"votes": seen, "hsf": hsf, "hsf_low": low, "hsf_high": high})
@@ -37,7 +38,8 @@ def selections(counts: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.nda
     >>> selections([[6, 4], [1, 2]], [1, -1])
     (array([4, 0]), array([10,  0]))
     """
-    votes, label = np.asarray(counts), np.asarray(labels)
+    votes = np.asarray(counts)
+    label = np.asarray(labels)
     selected = np.take_along_axis(votes, np.maximum(label, 0)[:, None], axis=1)[:, 0]
     return np.where(label >= 0, selected, 0), np.where(label >= 0, row_sums(votes), 0)
 

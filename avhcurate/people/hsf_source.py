@@ -68,5 +68,6 @@ def control_hits(columns: ResponseColumns, design: str) -> tuple[np.ndarray, np.
     right = np.where(attention, rows["answer"] == rows["expected"], (rows["selected"] == 1) == (kind == "positive"))
     judged = np.isin(kind, ["positive", "negative"]) | (attention & (rows["expected"] >= 0))
     number = len(columns.annotators.texts)
-    hits, trials = rows["annotator"][right & judged], rows["annotator"][judged]
+    hits = rows["annotator"][right & judged]
+    trials = rows["annotator"][judged]
     return np.bincount(hits, minlength=number), np.bincount(trials, minlength=number)

@@ -67,7 +67,9 @@ class ResponseColumns:
     )
 
     def __init__(self) -> None:
-        self.annotators, self.paths, self.classes = Vocabulary(), Vocabulary(), Vocabulary()
+        self.annotators = Vocabulary()
+        self.paths = Vocabulary()
+        self.classes = Vocabulary()
         self.statuses: dict[str, tuple[str, str, str]] = {}
         self.choices: dict[str, str] = {}
         self.version: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)

@@ -99,7 +99,8 @@ def inclusion(batches: Sequence[DrawnBatch], groups: np.ndarray | None = None) -
     size = len(batches[0].rates)
     if groups is None:
         groups = np.zeros(size, np.int64)
-    left, escapes = np.ones(size, bool), np.ones(size)
+    left = np.ones(size, bool)
+    escapes = np.ones(size)
     for batch in batches:
         for group in np.unique(groups[batch.asked & left]):
             rows = groups == group
@@ -167,7 +168,8 @@ def carry_records(old: DatasetFolder, new: DatasetFolder) -> None:
 
 def queue_use(counter: VoteCounter) -> QueueUse:
     """Return which queues the collected votes in use came from; none where HSF uses imported ones."""
-    source, dataset = counter.source, counter.dataset
+    source = counter.source
+    dataset = counter.dataset
     if source.imported or not source.collected:
         return QueueUse({})
     design = DESIGN_OF[source.key]
@@ -199,7 +201,8 @@ def _weights(counter: VoteCounter, ids: np.ndarray, records: np.ndarray, design:
     if not records.all() or (of[voted] < 0).any():
         return None
     labels = _label_names(counter.dataset)
-    batches, known = [], np.zeros(len(voted), bool)
+    batches = []
+    known = np.zeros(len(voted), bool)
     for number in pd.unique(records):
         try:
             rows = read_record(counter.dataset, int(number)).reindex(labels.index)
@@ -208,7 +211,8 @@ def _weights(counter: VoteCounter, ids: np.ndarray, records: np.ndarray, design:
         has_rate = rows["rate"].notna().to_numpy()
         if design == "select" and "label" in rows and (rows["label"] != labels)[has_rate].any():
             return None  # it went through other groups
-        rates, asked = rows["rate"].fillna(0).to_numpy(), of == number
+        rates = rows["rate"].fillna(0).to_numpy()
+        asked = of == number
         if not rates[asked].all():
             return None  # votes of samples that the queue did not know, or could not ask about
         known |= has_rate

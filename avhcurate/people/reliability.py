@@ -19,7 +19,8 @@ from scipy.stats import binom
 from avhcurate.measures.stats.vote_mixture import Outcomes, VoteKinds, rounded_votes, strata
 
 #: Resamples of the samples behind an interval, and drawn sets of votes behind the test that all samples are alike.
-RESAMPLES, _ALIKE = 200, 199
+RESAMPLES = 200
+_ALIKE = 199
 #: Above this p the votes show no reliability.
 _CLEAR = 0.05
 _NAN = float("nan")
@@ -64,8 +65,10 @@ def of_ticks(selected: ArrayLike, shown: ArrayLike, *, resamples: int = RESAMPLE
     >>> r.samples, bool(0.6 < r.reliability < r.ceiling < 1)
     (6, True)
     """
-    ticked, seen = np.asarray(selected), np.asarray(shown)
-    ticked, seen = ticked[seen > 0], seen[seen > 0]
+    ticked = np.asarray(selected)
+    seen = np.asarray(shown)
+    ticked = ticked[seen > 0]
+    seen = seen[seen > 0]
     repeated = int((seen >= 2).sum())
     if repeated < 3:
         return Reliability(len(seen), reason=f"only {repeated} samples have two votes or more")
@@ -94,7 +97,8 @@ def alike(hits: np.ndarray, votes: np.ndarray, rng: np.random.Generator) -> floa
     if excess > 6 * np.sqrt((2 + 1 / spread).sum()):
         return 0.0  # six standard errors: nothing needs drawing
     sets = np.vstack([hits, rng.binomial(votes, share, (_ALIKE, len(votes)))])
-    number, every = np.repeat(np.arange(len(sets)), len(votes)), np.tile(votes, len(sets))
+    number = np.repeat(np.arange(len(sets)), len(votes))
+    every = np.tile(votes, len(sets))
     kinds = VoteKinds.of(sets.ravel(), every)
     shares = sets.sum(axis=1, keepdims=True) / votes.sum()
     ratio = kinds.log_likelihood(kinds.counts(groups=number)) - binom.logpmf(sets, votes, shares).sum(axis=1)
@@ -105,7 +109,9 @@ def _agreement(
     ticked: np.ndarray, seen: np.ndarray, resamples: int, rng: np.random.Generator
 ) -> tuple[float, np.ndarray]:
     """Return the expected Spearman between two sets of votes of these samples, and the same of bootstrap resamples."""
-    sizes, shares, weights = [], [], []
+    sizes = []
+    shares = []
+    weights = []
     for rows in strata(seen):
         kinds = VoteKinds.of(ticked[rows], seen[rows])
         counts = kinds.counts()
@@ -114,7 +120,8 @@ def _agreement(
         shares.append(kinds.shares(every))
         weights.append(np.repeat(kinds.fit(every)[:, None], len(kinds.sizes), axis=1))
     # Strata with equal numbers of votes do not exist, but rounding may join them.
-    outcomes, share = Outcomes(np.concatenate(sizes)), np.concatenate(shares, axis=1) / len(seen)
+    outcomes = Outcomes(np.concatenate(sizes))
+    share = np.concatenate(shares, axis=1) / len(seen)
     chances = np.concatenate(weights, axis=1)
     values = [outcomes.agreement(*one) for one in zip(share, chances, strict=True)]
     return values[0], np.array(values[1:])

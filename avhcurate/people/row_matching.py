@@ -17,7 +17,8 @@ from avhcurate.workspace.disk.columns import is_text, listed, plain_values
 from avhcurate.workspace.disk.formulas import plain_cells
 
 #: No sample, or one of several; a name that no sample has.
-_NONE, _UNKNOWN = -1, -2
+_NONE = -1
+_UNKNOWN = -2
 #: Parts of a path that are looked at.
 _DEEPEST = 100
 
@@ -35,8 +36,10 @@ def match_samples(sheet: VoteSheet, paths: pa.ChunkedArray) -> tuple[np.ndarray,
     """Return the sample of each row of a sheet, int64, -1 for none, and messages about rows that do not match well."""
     if sheet.counts is not None and not sheet.samples:
         return np.arange(len(paths)), []
-    found, messages = match_rows(sheet.samples, paths), []
-    missing, rows = np.flatnonzero(found.ids < 0), len(found.ids)
+    found = match_rows(sheet.samples, paths)
+    messages = []
+    missing = np.flatnonzero(found.ids < 0)
+    rows = len(found.ids)
     if len(missing):
         examples = _examples(sheet.samples[found.column].take(missing[:1000]))
         messages.append(
@@ -103,8 +106,10 @@ def match_paths(column: pa.ChunkedArray, paths: pa.ChunkedArray) -> tuple[np.nda
     stems = is_text(plain_values(column).type)
     rows, unique = pd.factorize(pd.Series(column.cast(pa.string()).to_pandas(), dtype="str").str.strip())
     texts = pd.Series(unique, dtype="str")
-    plain, sought = _plain(paths), _plain(pa.chunked_array([pa.array(texts, pa.string())]))
-    depths, asked_depths = _depth(plain), _depth(sought)
+    plain = _plain(paths)
+    sought = _plain(pa.chunked_array([pa.array(texts, pa.string())]))
+    depths = _depth(plain)
+    asked_depths = _depth(sought)
     deepest = min(_DEEPEST, int(depths.max(initial=0)))
     whole = _Names(plain)
     ids = _Names(pd.Series(paths.cast(pa.string()).to_pandas(), dtype="str")).ids(texts)

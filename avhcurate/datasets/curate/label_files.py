@@ -28,7 +28,8 @@ from avhcurate.workspace.disk.tabular import read_table, table_of_frame
 
 #: Columns of class names and of class indices; the first that the table has counts.
 _COLUMNS = ("curated_label_name", "curated_label", "label_name", "label")
-_NONE, _UNKNOWN = -1, -2
+_NONE = -1
+_UNKNOWN = -2
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame) -> LabelCount
         images, several = _images_of(read_json(labels), title)
         rows = _rows_of(images[images["label"].notna()], paths.to_pylist())
     elif labels.is_file():
-        title, rows = labels.name, read_table(labels, texts=(*SAMPLE_COLUMNS, *LABEL_NAMES, *_COLUMNS))
+        title = labels.name
+        rows = read_table(labels, texts=(*SAMPLE_COLUMNS, *LABEL_NAMES, *_COLUMNS))
     else:
         raise CurateError(
             f"{labels} is not a file. Give a CSV or Parquet table of labels, or JSON of COCO, FiftyOne or Label Studio."
@@ -203,7 +205,8 @@ def _rows_of(images: pd.DataFrame, paths: list[str]) -> pa.Table:
     known = {exported_stem(path, id): path for id, path in enumerate(paths)}
     stems = names.map(lambda name: PurePosixPath(_bare(name)).name)
     if not stems.isin(known).all():
-        known, stems = {_bare(path): path for path in paths}, names
+        known = {_bare(path): path for path in paths}
+        stems = names
         called = Counter(PurePosixPath(path).name for path in known)
         known |= {name: path for bare, path in known.items() if called[name := PurePosixPath(bare).name] == 1}
     columns = {"path": images["named"].fillna(stems.map(known)), "file_name": names, "label_name": images["label"]}

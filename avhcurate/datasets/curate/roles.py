@@ -18,7 +18,8 @@ def grant(workspace: Workspace, subject: str, role: str) -> str:
 
 def revoke(workspace: Workspace, subject: str) -> str:
     """Take a role away; groups of the person and `everyone` keep theirs."""
-    who, log = subject_of(subject), open_events(workspace)
+    who = subject_of(subject)
+    log = open_events(workspace)
     given = role_events(log)
     if who not in given:
         known = ", ".join(given) or "no one"

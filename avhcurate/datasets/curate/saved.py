@@ -33,7 +33,8 @@ class Saved:
 
     def save_set(self, name: str, ids: Sequence[int] | np.ndarray) -> None:
         """Save samples as a named set; the same name again replaces what it holds, which undo brings back."""
-        name, chosen = check_name(name), np.unique(np.asarray(ids, np.int64))
+        name = check_name(name)
+        chosen = np.unique(np.asarray(ids, np.int64))
         paths = self.folder.column("path")
         if not len(chosen):
             raise CurateError("No samples are chosen. Select some first.")
@@ -87,7 +88,8 @@ class Saved:
 
     def rename(self, kind: Kind, name: str, new: str) -> None:
         """Give a set or view another name, which must be free."""
-        id, new = self.folder.id, check_name(new)
+        id = self.folder.id
+        new = check_name(new)
         if new in {event.name for event in self.log.saved(id, kind)}:
             raise CurateError(f"There is already a {kind} {new}. Choose another name.")
         old = self.log.find(id, kind, name)

@@ -35,7 +35,9 @@ def push(place: str, write: Callable[[Path], int], *, force: bool) -> int:
     if len(parts) < 2 or not all(part.strip(".") and part.isprintable() for part in parts):
         raise CurateError(f"{place} is not a place on the hub. Write hf:OWNER/NAME, or hf:OWNER/NAME/FILE.")
     check_host(endpoint())
-    api, repository, file = HfApi(endpoint=endpoint(), token=get_token()), "/".join(parts[:2]), "/".join(parts[2:])
+    api = HfApi(endpoint=endpoint(), token=get_token())
+    repository = "/".join(parts[:2])
+    file = "/".join(parts[2:])
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / parts[-1]
         with _answers(place):
@@ -45,9 +47,11 @@ def push(place: str, write: Callable[[Path], int], *, force: bool) -> int:
         if there and not force:
             raise taken(place)
         count = write(made)
-        sent, within = made, ""
+        sent = made
+        within = ""
         if file:  # with its manifest
-            sent, within = Path(folder), str(PurePosixPath(file).parent)
+            sent = Path(folder)
+            within = str(PurePosixPath(file).parent)
         with _answers(place):
             api.create_repo(repository, repo_type="dataset", private=True, exist_ok=True)
             api.upload_folder(

@@ -34,7 +34,8 @@ _BATCH = 1024
 def write_folder(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     """Write CLASS/FILE for every sample, and samples.csv with the file and all columns of each; return how many."""
     path.mkdir()
-    folders, written = _folder_names(table.classes), 0
+    folders = _folder_names(table.classes)
+    written = 0
     placed = place_images(table, chosen, path, lambda row: folders[row["curated_label_name"]])
     with text_file(path / _SAMPLES) as stream:
         while part := list(islice(placed, _BATCH)):
@@ -149,7 +150,8 @@ def write_hf(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     taken: set[str] = set()
     for name, splits in splits_of.items():
         part = replace(chosen, filters=chosen.filters.with_(splits=tuple(splits)))
-        tables, metadata = _hf_tables(table, part), image_metadata(table.classes)
+        tables = _hf_tables(table, part)
+        metadata = image_metadata(table.classes)
         written += _write_hf_split(path / "data", _distinct(name, taken), tables, metadata)
     card = f"# {table.dataset.name}, curated\n\nWritten by AVH Curate. `label` is the curated label.\n"
     write_readme(path, card, simulated=table.simulated)
@@ -172,7 +174,8 @@ def _hf_tables(table: DatasetTable, chosen: Chosen) -> Iterator[pa.Table]:
 
 def _write_hf_split(folder: Path, name: str, tables: Iterator[pa.Table], metadata: dict[str, str]) -> int:
     """Write files of `_HF_BATCHES` batches each, which are named once their number is known; return how many rows."""
-    parts, written = list[Path](), 0
+    parts = list[Path]()
+    written = 0
     for first in tables:
         schema = first.schema.with_metadata(metadata)
         parts.append(folder / f".{name}-{len(parts):05d}")

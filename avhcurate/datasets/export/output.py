@@ -23,7 +23,8 @@ def atomic_output(out: Path, *, folder: bool, force: bool) -> Iterator[tuple[Pat
     The manifest is `manifest.json` within a folder and `OUT.manifest.json` next to a file, with the file's SHA-256,
     which shows if a kill left a file and a manifest of two exports.
     """
-    record, aside = out.with_name(f"{out.name}.manifest.json"), out.with_name(f".{out.name}.aside")
+    record = out.with_name(f"{out.name}.manifest.json")
+    aside = out.with_name(f".{out.name}.aside")
     _put_back(out, aside)
     if folder:
         _check_folder(out, force)
@@ -32,7 +33,8 @@ def atomic_output(out: Path, *, folder: bool, force: bool) -> Iterator[tuple[Pat
         files.check_free(record, force=force)
     out.parent.mkdir(parents=True, exist_ok=True)
     files.remove_leftovers(out.parent)
-    made, manifest = files.temporary_name(out), dict[str, Any]()
+    made = files.temporary_name(out)
+    manifest = dict[str, Any]()
     try:
         yield made, manifest
         if folder:

@@ -205,7 +205,10 @@ def content_of(write: Callable[[Path], object], name: str) -> bytes:
 
 def describe_export(table: DatasetTable, filters: Filters, format: str, count: int) -> dict[str, Any]:
     """Return where an export comes from: dataset, model, filters, votes and whether they are simulated, time."""
-    record, run, training, votes = table.dataset.record, {}, None, None
+    record = table.dataset.record
+    run = {}
+    training = None
+    votes = None
     if table.run:
         run = table.run.record.model_dump(include={"model", "name", "weights_sha256"})
     if table.training:

@@ -32,10 +32,12 @@ def text_file(path: Path) -> Iterator[TextIO]:
 
 def write_items(stream: TextIO, items: Iterable[str]) -> int:
     """Write JSON texts with commas between them, a line each, as the inside of an array or object; return how many."""
-    count, separator = 0, "\n"
+    count = 0
+    separator = "\n"
     for item in items:
         stream.write(separator + item)
-        count, separator = count + 1, ",\n"
+        count = count + 1
+        separator = ",\n"
     stream.write("\n")
     return count
 

@@ -37,7 +37,8 @@ cleanlab expects probabilities of images that the model has not learnt from.
 
 def write_cleanlab(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     """Write the files; return how many samples there are: those with a label and a prediction."""
-    run, name = table.run, table.dataset.name
+    run = table.run
+    name = table.dataset.name
     if run is None:
         raise not_scored(name)
     run.refuse_without_logits()
@@ -45,7 +46,8 @@ def write_cleanlab(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     usable = labelled[labelled.notna().all(axis=1)]
     if usable.empty:
         raise CurateError("No sample has both a label and a prediction, so there is nothing for cleanlab.")
-    n, num_classes = len(usable), run.record.num_classes
+    n = len(usable)
+    num_classes = run.record.num_classes
     if usable["curated_label"].max() >= num_classes:
         raise CurateError(f"Some labels are of classes that the model does not know. It has {num_classes}.")
     path.mkdir()
@@ -59,7 +61,8 @@ def write_cleanlab(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     with text_file(path / "samples.csv") as stream:
         for frame in frames(table, chosen):
             frame = frame[frame["curated_label"].notna() & frame["predicted"].notna()]
-            rows, ids = slice(start, start + len(frame)), frame["id"].to_numpy(np.int64)
+            rows = slice(start, start + len(frame))
+            ids = frame["id"].to_numpy(np.int64)
             arrays["labels"][rows] = frame["curated_label"].astype(np.int64)
             arrays["pred_probs"][rows] = np.exp(log_probs(np, run.logits_of(ids)))
             if run.has_features:
@@ -236,7 +239,8 @@ def _votes(table: DatasetTable) -> dict[int, Sequence[int]]:
     ids = counted["id"].tolist()
     if "counts" in counted:
         return dict(zip(ids, counted["counts"], strict=True))
-    yes, no = counted["selected"], counted["shown"] - counted["selected"]
+    yes = counted["selected"]
+    no = counted["shown"] - counted["selected"]
     return dict(zip(ids, zip(yes, no, strict=True), strict=True))
 
 

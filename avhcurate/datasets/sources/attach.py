@@ -58,7 +58,8 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
     hashes = [file.sha256 for file in outputs.files]
     digest = settings_digest([dataset.record.fingerprint, settings.by, titles, hashes])
     stem = Path(settings.features or settings.logits or settings.probs).stem
-    source, title = f"attached {digest}", re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:40]
+    source = f"attached {digest}"
+    title = re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:40]
     run = RunFolder.of(dataset, check_name(settings.name or f"attached-{title}-{digest[:8]}"))
     with run.alone():
         if run.begun and run.record.weights_source != source:
@@ -75,7 +76,8 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
         except CurateError:
             shutil.rmtree(run.root, ignore_errors=True)
             raise
-        notes, names = outputs.notes, dataset.record.classes
+        notes = outputs.notes
+        names = dataset.record.classes
         if not usable.all():
             notes = [*notes, f"{(~usable).sum()} samples have no row and no scores, first {usable.argmin()}"]
         if len(names) != outputs.num_classes:
@@ -108,7 +110,8 @@ def _copy(run: RunFolder, outputs: Outputs, progress: Progress) -> tuple[np.ndar
 
     Return whether each sample has a row in all of them, (N,), and the hash of the head, "" without one.
     """
-    samples, head = len(outputs.labels), ""
+    samples = len(outputs.labels)
+    head = ""
     check_room(run.root, sum(4 * math.prod(one.array.shape) for one in outputs.by_sample) + _SPARE, "the run")
     if "class_weights" in outputs.arrays:
         class_weights = outputs.arrays["class_weights"]

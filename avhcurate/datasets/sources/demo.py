@@ -73,7 +73,8 @@ def _write_digits(source: Path) -> None:
 def _attach_simulated_votes(workspace: Workspace) -> None:
     from avhcurate.networks.training.digits import read_digits
 
-    digits, group = read_digits(), SimulatedAnnotators()
+    digits = read_digits()
+    group = SimulatedAnnotators()
     counts = answer_counts(simulate_answers(digits.images / 255, digits.labels, group), len(CLASSES))
     write_array(workspace.downloads / _VOTES, counts)
     attach_votes(workspace, NAME, workspace.downloads / _VOTES, simulated=True, note=_note(group))

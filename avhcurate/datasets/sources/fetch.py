@@ -74,7 +74,8 @@ def _fetch_files(
     public: PublicDataset, place: Path, mirror: str | None, fetched: FetchedFiles, progress: Progress
 ) -> None:
     """Fetch or find every file; an optional file that is not available is left out with a message."""
-    done, megabytes = 0, in_megabytes(progress, public.size, public.name)
+    done = 0
+    megabytes = in_megabytes(progress, public.size, public.name)
     for tree in public.trees:
         if mirror is not None and Path(mirror, tree).is_dir():
             fetched.paths[public.files[0].name] = Path(mirror, tree)

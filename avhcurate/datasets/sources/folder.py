@@ -124,9 +124,11 @@ def read_folder(root: Path, scan: FolderScan, options: ImportOptions) -> SourceT
         )
     paths, sizes, times = zip(*scan.images, strict=True)
     folders = pd.Series(paths).str.extract(r"^([^/]+)/(?:([^/]+)/)?")
-    splits, classes = None, folders[0]
+    splits = None
+    classes = folders[0]
     if classes.notna().any() and classes.dropna().str.casefold().isin(SPLITS).all():
-        splits, classes = folders[0], folders[1]
+        splits = folders[0]
+        classes = folders[1]
     skipped = scan.skipped + Counter({"files that are not images by their names": len(scan.others) + len(scan.parquet)})
     messages = [f"{number} {what} were skipped" for what, number in skipped.items()]
     if unlabelled := classes.isna().sum():

@@ -60,7 +60,8 @@ def fetch_hub(text: str, downloads: Path, *, progress: Progress) -> Path:
 
     Downloads resume, are checked by the hub's SHA-256 and are not repeated. Progress is in megabytes.
     """
-    name, target = HubName.of(text), downloads / folder_name(text)
+    name = HubName.of(text)
+    target = downloads / folder_name(text)
     complete = target / "complete"
     if complete.exists() and (folder := target / complete.read_text().strip()).is_dir():
         return folder
@@ -84,13 +85,16 @@ def folder_name(source: str) -> str:
 def _download(name: HubName, commit: str, files: list[tuple[str, Any]], folder: Path, progress: Progress) -> None:
     from huggingface_hub import get_token, hf_hub_url
 
-    total, done, secret = sum(file.size or 0 for _, file in files), 0, {}
+    total = sum(file.size or 0 for _, file in files)
+    done = 0
+    secret = {}
     megabytes = in_megabytes(progress, total, name.repository)
     if token := get_token():
         secret["Authorization"] = f"Bearer {token}"
     for number, (split, file) in enumerate(files):
         where = {"repo_type": "dataset", "revision": commit, "endpoint": endpoint()}
-        address, checksum = hf_hub_url(name.repository, file.rfilename, **where), None
+        address = hf_hub_url(name.repository, file.rfilename, **where)
+        checksum = None
         if file.lfs:
             checksum = f"sha256:{file.lfs.sha256}"
         split = re.sub(r"\W", "_", split)
@@ -135,7 +139,8 @@ def _list(repository: str, revision: str) -> tuple[str, _Files]:
     check_host(endpoint())
     api = HfApi(endpoint=endpoint(), token=get_token())
     info = api.dataset_info(repository, revision=revision, files_metadata=True, timeout=60)
-    declared, laid_out = defaultdict(list), defaultdict(list)
+    declared = defaultdict(list)
+    laid_out = defaultdict(list)
     configs = []
     if info.card_data and revision != _CONVERTED:
         configs = list(_declared(info.card_data.get("configs") or []))
@@ -204,7 +209,8 @@ def _fetch_torchvision(name: str, downloads: Path) -> Path:
     """Return the folder of Parquet files of a dataset, written whole or not at all, or written before."""
     import torchvision.datasets
 
-    folder, files = downloads / "parquet" / folder_name(name), downloads / "files"
+    folder = downloads / "parquet" / folder_name(name)
+    files = downloads / "files"
     if folder.is_dir():
         return folder
     kinds = torchvision.datasets.__all__

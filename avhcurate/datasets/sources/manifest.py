@@ -68,7 +68,8 @@ def _read_csv(path: Path, options: ImportOptions) -> pa.Table:
 
     Other labels are numbers if all of them are plain numbers.
     """
-    image, label = options.image_column or "path", options.label_column or "label"
+    image = options.image_column or "path"
+    label = options.label_column or "label"
     names = name_columns(label)
     table = read_table(path, texts=(image, label, *PATH_NAMES, *LABEL_NAMES, *names, *padded_columns(path)))
     numbers = {name.casefold() for name in (label, *PATH_NAMES, *LABEL_NAMES)} - {image.casefold(), *names}
@@ -137,7 +138,8 @@ def _file_of(path: str, root: Path) -> str:
 
 def _stat_files(files: list[str]) -> tuple[pa.Table, list[str]]:
     """Return size and modification time (ns) of each local file, -1 for others, and the files that are missing."""
-    numbers, missing = np.full((len(files), 2), -1, np.int64), []
+    numbers = np.full((len(files), 2), -1, np.int64)
+    missing = []
     for row, file in enumerate(files):
         if not is_url(file):
             try:
@@ -201,7 +203,8 @@ def class_list(text: str | None) -> list[str] | None:
         return None
     if text in KNOWN_CLASSES:
         return list(KNOWN_CLASSES[text])
-    path, parts = user_path(text), text.split(",")
+    path = user_path(text)
+    parts = text.split(",")
     if os.path.isfile(path):
         parts = _text(path).splitlines()
     elif len(parts) < 2 or path.suffix:

@@ -19,7 +19,8 @@ def ids_of_rows(dataset: DatasetFolder, array: ArrayInFile, by: str, table: str)
 
     by: order, path or a column. table: a file that names the rows; "" where a column next to the array does.
     """
-    rows, samples = array.shape[0], dataset.record.samples
+    rows = array.shape[0]
+    samples = dataset.record.samples
     if by == "order":
         if rows != samples:
             raise CurateError(

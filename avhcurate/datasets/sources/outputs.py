@@ -94,7 +94,8 @@ class Outputs:
     @classmethod
     def of(cls, dataset: DatasetFolder, settings: AttachSettings) -> "Outputs":
         """Return the outputs that the settings name; refuse what does not fit."""
-        labels, notes = dataset.labels(), list[str]()
+        labels = dataset.labels()
+        notes = list[str]()
         arrays = {role: _open(role, text) for role in NAMES if (text := getattr(settings, role).strip())}
         num_classes = _num_classes(dataset, arrays, labels)
         outputs = dict[Role, OutputArray]()
@@ -148,7 +149,8 @@ def _open(role: Role, text: str) -> ArrayInFile:
 
 def _num_classes(dataset: DatasetFolder, arrays: dict[Role, ArrayInFile], labels: np.ndarray) -> int:
     """Return K of the arrays, else of the dataset; check class weights (K, D), features (N, D) and the others."""
-    counts, needed = set[int](), max(len(dataset.record.classes), int(labels.max(initial=-1)) + 1)
+    counts = set[int]()
+    needed = max(len(dataset.record.classes), int(labels.max(initial=-1)) + 1)
     for role, one in arrays.items():
         sides = 2 - (role == "bias")
         if len(one.shape) != sides or not all(one.shape):

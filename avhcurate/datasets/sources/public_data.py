@@ -236,7 +236,8 @@ def _prepare_real(fetched: FetchedFiles, folder: Path) -> Path:
     for path in sorted(fetched.images.rglob("*")):
         match = _REAL_IMAGE.fullmatch(path.name)
         if match is not None and 1 <= int(match[1]) <= len(real):
-            labels, given = real[int(match[1]) - 1], wnids.get(path.parent.name)
+            labels = real[int(match[1]) - 1]
+            given = wnids.get(path.parent.name)
             agrees = None
             if given is not None and labels:
                 agrees = given in labels

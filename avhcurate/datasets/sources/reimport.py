@@ -41,7 +41,8 @@ def change_messages(workspace: Workspace, before: DatasetFolder, table: SourceTa
 
 def refusal(workspace: Workspace, before: DatasetFolder, table: SourceTable) -> str:
     """Return one line on how a source differs from what was imported under this name, and what --force would drop."""
-    votes, numbers = before.record.votes, {what: len(list(before.root.glob(name))) for name, what in _RESULTS.items()}
+    votes = before.record.votes
+    numbers = {what: len(list(before.root.glob(name))) for name, what in _RESULTS.items()}
     lost = [f"{number} {what}" for what, number in numbers.items() if number]
     if votes is not None and not from_column(votes):
         lost += votes_that_fit(before, table.samples, old_classes(before, table), table.classes)[1]

@@ -71,7 +71,9 @@ def _observe(
     group: SimulatedAnnotators,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    blur, noise, lapse = rng.uniform(*group.blur), rng.uniform(*group.noise), rng.uniform(*group.lapse)
+    blur = rng.uniform(*group.blur)
+    noise = rng.uniform(*group.noise)
+    lapse = rng.uniform(*group.lapse)
     n = len(images)
     seen = gaussian_filter(images, (0, blur, blur), mode="constant")
     views = _shift(seen, rng.uniform(-group.shift, group.shift, (2, n))) + rng.normal(0, noise, images.shape)

@@ -58,7 +58,8 @@ def encode_labels(
     if pa.types.is_null(column.type):
         column = column.cast(pa.int32())
     if pa.types.is_boolean(column.type):
-        column, declared = column.cast(pa.int8()), declared or ["false", "true"]
+        column = column.cast(pa.int8())
+        declared = declared or ["false", "true"]
     if is_text(column.type):
         return _encode_names(column, declared, title, messages)
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
@@ -99,7 +100,8 @@ def _encode_integers(column: pa.ChunkedArray, declared: list[str] | None, title:
         column = _without(column.cast(pa.int64()), [-1], messages)
     except pa.ArrowInvalid as problem:
         raise CurateError(f"Column {title!r} holds numbers that are not class indices. {_CHOOSE}") from problem
-    low, high = 0, -1
+    low = 0
+    high = -1
     if column.null_count < len(column):
         low, high = pc.min_max(column).as_py().values()
     if low < 0:
@@ -213,7 +215,8 @@ def interpret(
     # A database cannot keep a NUL, and no file has one in its name.
     samples["path"] = pc.replace_substring(samples["path"], "\0", "\ufffd")
     labels, used = _labels(table, options, len(placed), messages)
-    votes, votes_column = None, find_votes_column(table.schema, options.votes_column)
+    votes = None
+    votes_column = find_votes_column(table.schema, options.votes_column)
     if votes_column is not None:
         votes = table[votes_column]
         lengths = pc.list_value_length(votes).unique().drop_null().to_pylist()
@@ -285,7 +288,8 @@ def user_columns(table: pa.Table) -> tuple[pa.Table, list[str]]:
         if is_text(column.type):  # of any storage
             column = column.cast(pa.string())
         kept[name] = column
-    free, messages = free_names(kept), []
+    free = free_names(kept)
+    messages = []
     if renamed := [f"{old} to {new}" for old, new in free.items() if old != new]:
         messages.append(f"columns renamed because their names are used by the program: {listed(renamed)}")
     if left_out := [name for name in table.column_names if name not in kept]:
@@ -299,7 +303,8 @@ def free_names(names: Iterable[str]) -> dict[str, str]:
     >>> free_names(["Label", "user_label", "_row", "domain"])
     {'Label': 'user_Label_2', 'user_label': 'user_label', '_row': 'user_row', 'domain': 'domain'}
     """
-    free, seen = dict.fromkeys(names, ""), set(_TAKEN)
+    free = dict.fromkeys(names, "")
+    seen = set(_TAKEN)
 
     def changes(name: str) -> bool:
         return not name or name.startswith("_") or name.casefold() in _TAKEN

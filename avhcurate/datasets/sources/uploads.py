@@ -21,7 +21,9 @@ from avhcurate.workspace.disk.files import remove, remove_leftovers, replacing, 
 TABLES = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".npy", ".txt")
 _MANIFESTS = TABLES[:3]
 #: A zip holds at most so many files, unpacks to so many bytes in all and so many a file.
-MOST_FILES, MOST_BYTES, MOST_FILE_BYTES = 50_000, 8 << 30, 512 << 20
+MOST_FILES = 50_000
+MOST_BYTES = 8 << 30
+MOST_FILE_BYTES = 512 << 20
 #: What damage raises; RuntimeError and NotImplementedError mean a password or an unknown compression.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError)
 
@@ -35,7 +37,8 @@ def keep_upload(workspace: Workspace, name: str, file: BinaryIO) -> Path:
     """
     require(Role.CURATOR, "giving files to the server")
     plain = PurePosixPath(name.replace("\\", "/"))
-    suffix, stem = plain.suffix.lower(), _safe(plain.stem)
+    suffix = plain.suffix.lower()
+    stem = _safe(plain.stem)
     if suffix not in (*TABLES, ".zip"):
         raise CurateError(f"{plain.name[:80]!r} is not a zip of images or a table. Give {', '.join(TABLES)} or .zip.")
     file.seek(0)
@@ -74,9 +77,11 @@ def _unpack(file: BinaryIO, target: Path) -> None:
 
 def _members(infos: list[zipfile.ZipInfo], most: int) -> dict[str, zipfile.ZipInfo]:
     """Return the images and tables of a zip by their paths below its folder; other files are left out."""
-    found, sizes = dict[str, zipfile.ZipInfo](), list[int]()
+    found = dict[str, zipfile.ZipInfo]()
+    sizes = list[int]()
     for info in infos:
-        path, name = PurePosixPath(info.filename.replace("\\", "/")), info.filename[:80]
+        path = PurePosixPath(info.filename.replace("\\", "/"))
+        name = info.filename[:80]
         if path.is_absolute() or ".." in path.parts or ":" in str(path):
             raise CurateError(f"The zip holds {name!r}, which leaves its folder or is not a valid name. Make it again.")
         if stat.S_ISLNK(info.external_attr >> 16):

@@ -38,7 +38,10 @@ def read_webdataset(pattern: str, options: ImportOptions) -> SourceTable:
     Of other files only cls, txt and json are read. `cls` is the label, or the field of `json` and `txt` that
     `options.label_column` names. Of a damaged shard the samples before the damage are imported.
     """
-    skipped, messages, names, frames = Counter[str](), list[str](), list[str](), list[pd.DataFrame]()
+    skipped = Counter[str]()
+    messages = list[str]()
+    names = list[str]()
+    frames = list[pd.DataFrame]()
     for shard in expand(pattern):
         with open_tar(shard) as stream:
             frames.append(pd.DataFrame(_samples(shard, stream, skipped, messages, names)))
@@ -110,7 +113,8 @@ def _samples(
 ) -> Iterator[dict[str, str | int]]:
     """Yield where the image of each sample is, with the texts that describe it, whose names are added to `names`."""
     for _, files in groupby(_files(shard, stream, messages), itemgetter(0)):
-        image, fields = None, dict[str, str]()
+        image = None
+        fields = dict[str, str]()
         for _, extension, member in files:
             if f".{extension.rpartition('.')[2]}" in IMAGE_SUFFIXES:
                 image = image or member

@@ -14,7 +14,8 @@ from avhcurate.workspace.disk.files import remove_leftovers, temporary_name
 from avhcurate.workspace.disk.room import check_room
 
 #: More samples than this are kept on disk; this many are joined at a time.
-MOST_IN_MEMORY, AT_ONCE = 2_000_000, 1_000_000
+MOST_IN_MEMORY = 2_000_000
+AT_ONCE = 1_000_000
 
 #: Approximate bytes of a sample on disk.
 _BYTES = 200
@@ -65,7 +66,8 @@ def create_samples(
     """
     named = {name: str(file) for name, file in files.items()}
     within = {key: columns[key] for key in scored if SCORES[key].within_class}
-    derived, more = NAMES | within, ""
+    derived = NAMES | within
+    more = ""
     if predicted is not None:
         connection.register("incoming_predicted", predicted)
         more = " LEFT JOIN incoming_predicted predicted USING (id)"

@@ -79,7 +79,8 @@ def check_workspace(workspace: Workspace, *, repair: bool = False) -> list[Damag
 def _set_aside(workspace: Workspace, one: Damage, aside: Path) -> Damage:
     if not one.movable:
         return one
-    path, lies = workspace.root / one.file, aside / one.file
+    path = workspace.root / one.file
+    lies = aside / one.file
     if path == workspace.annotations_path:
         one = one._replace(remedy=salvage(workspace, lies))
     else:

@@ -31,7 +31,8 @@ _FUNCTIONS = frozenset(
     """.split()  # noqa: SIM905 - a list of forty quoted words says less
 )
 #: Functions whose result is longer than their arguments, and how often a condition may use them.
-_LONGER, _MOST_LONGER = ("concat", "||"), 16
+_LONGER = ("concat", "||")
+_MOST_LONGER = 16
 
 #: Columns that a table has once they are computed, in lower case, and the verb that computes them.
 _COMPUTED_BY = dict.fromkeys(PREDICTED_COLUMNS, Run("predict", "NAME"))
@@ -52,7 +53,8 @@ def check_condition(condition: str, columns: Iterable[str]) -> None:
     """
     with _readable(condition):
         # Parsed bare and within brackets: text that closes a bracket or adds a clause passes only one of the two.
-        bare, _ = _parse(condition), _parse(f"({condition}\n)")
+        bare = _parse(condition)
+        _ = _parse(f"({condition}\n)")
         clauses = [name for name in ("group_expressions", "having", "qualify", "sample", "modifiers") if bare.get(name)]
         if bare.get("type") != "SELECT_NODE" or clauses or bare.get("from_table", {}).get("type") != "BASE_TABLE":
             raise CurateError(f"{condition!r} is not a condition. Write one, such as relative_avh > 1.")
@@ -199,7 +201,8 @@ def unknown_column(name: str, columns: Iterable[str]) -> CurateError:
 
 
 #: Seconds that such a query may take, and bytes besides the table.
-LONGEST_S, MOST_BYTES = 10.0, 1 << 29
+LONGEST_S = 10.0
+MOST_BYTES = 1 << 29
 
 
 def bound_memory(connection: duckdb.DuckDBPyConnection) -> None:

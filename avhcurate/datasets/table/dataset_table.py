@@ -28,7 +28,9 @@ class DatasetTable(SampleTable):
     def __init__(
         self, workspace: Workspace, dataset: DatasetFolder, run: RunFolder | None, edges: Sequence[float] | None = None
     ) -> None:
-        self.workspace, self.dataset, self.run = workspace, dataset, run
+        self.workspace = workspace
+        self.dataset = dataset
+        self.run = run
         self.log = open_events(workspace)
         self.response_log = open_response_log(workspace)
         self.edges = tuple(bins.check_edges(edges))
@@ -193,7 +195,8 @@ def trainings_of(dataset: DatasetFolder, run: RunFolder) -> tuple[TrainingFolder
     """Return the finished trainings whose weights the run scored: one that held out samples of this dataset (the one
     that held out most), and one that recorded samples of this dataset that it learnt from.
     """
-    here, weights = dataset.record.fingerprint, run.record.weights_sha256
+    here = dataset.record.fingerprint
+    weights = run.record.weights_sha256
     finished = [(one, record) for one, record in all_trainings(dataset) if one.complete]
     made = [(one, record) for one, record in finished if record.weights_sha256 == weights]
     held_out = {one: record.held_out_samples for one, record in made if record.held_out_fingerprint == here}
@@ -205,7 +208,8 @@ def class_names(dataset: DatasetRecord, run: RunFolder | None) -> list[str]:
     """Return names by label: the dataset's, then the model's if labels do not say how many classes there are."""
     if run is None or dataset.classes_declared:
         return dataset.classes
-    known, names = len(dataset.classes), list(dataset.classes)
+    known = len(dataset.classes)
+    names = list(dataset.classes)
     theirs = run.record.classes
     numbers = [str(number) for number in range(run.record.num_classes)]
     if len(theirs) != len(numbers):

@@ -10,7 +10,8 @@ from avhcurate.datasets.table.filters import FILTERS, Filters, Ranges, Values
 from avhcurate.datasets.table.sample_table import SampleTable
 
 #: Bars of a histogram, and values of a facet, at most.
-BARS, MOST_VALUES = 24, 50
+BARS = 24
+MOST_VALUES = 50
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 
 
@@ -59,7 +60,8 @@ class Facet:
     def sql(self, table: SampleTable) -> str:
         """Return SQL of the value of a sample; an infinite number has none."""
         if self.edges:
-            low, step = self.edges[0], self.edges[1] - self.edges[0]
+            low = self.edges[0]
+            step = self.edges[1] - self.edges[0]
             bar = f"TRY_CAST(floor(({table.column(self.column)} - {low!r}) / {step!r} + 1e-9) AS INTEGER)"
             # Rounding may name a bar before the first or after the last; least() would make null a number.
             return f"CASE WHEN {bar} IS NOT NULL THEN least(greatest({bar}, 0), {len(self.edges) - 2}) END"
@@ -90,7 +92,8 @@ def _count(table: SampleTable, filters: Filters, facet: Facet, most: int) -> Cou
     chosen: list[str] = []
     if not facet.edges:
         chosen = [str(value) for value in facet.chosen(filters)]
-    name, search = "value::VARCHAR", "TRUE"
+    name = "value::VARCHAR"
+    search = "TRUE"
     if facet.find:
         if facet.names:
             parameters.append(list(facet.names))
@@ -141,7 +144,8 @@ def round_edges(least: float, most: float, *, whole: bool = False, bars: int = B
     for power in range(math.floor(math.log10(max((most - least) / bars, 1e-300))), 400):
         for times in (1, 2, 5):
             step = float(f"{times}e{power}")
-            first, last = math.floor(least / step + 1e-9), math.ceil(most / step - 1e-9)
+            first = math.floor(least / step + 1e-9)
+            last = math.ceil(most / step - 1e-9)
             if last - first <= bars and (step >= 1 or not whole):
                 return tuple(float(f"{i * times}e{power}") for i in range(first, max(last, first + 1) + 1))
     raise ValueError(f"no edges around {least} and {most}")

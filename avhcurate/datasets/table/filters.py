@@ -115,7 +115,8 @@ class Ranges(Filter):
     cast: str = ""
 
     def sql(self, value: Any, table: Table) -> Sql:
-        tests, bounds = [], []
+        tests = []
+        bounds = []
         for name, *ends in value:
             for sign, end in zip((">=", "<="), ends, strict=True):
                 if end is not None:
@@ -348,7 +349,8 @@ class Filters:
 
         Of several filters by one column the last is kept.
         """
-        kept, notices = {}, []
+        kept = {}
+        notices = []
         for name, entry in FILTERS.items():
             if entry.offered is None:
                 continue
@@ -417,7 +419,8 @@ def write_value(value: Any) -> str:
 
 def read_value(owner: type, field: str, text: str) -> Any:
     """Return the value of a field of a dataclass that `write_value` wrote; ValueError for another text."""
-    kind, usual = kind_of(owner, field), getattr(owner, field)
+    kind = kind_of(owner, field)
+    usual = getattr(owner, field)
     if field == "ids":
         return unpack_ids(text)
     if isinstance(usual, str):
@@ -440,7 +443,8 @@ def bar_conditions(column: str, low: Iterable[float], high: Iterable[float]) -> 
             text = f"{left - 1e-9 * (right - left):.17g}"
         edges.append(text)
     # The first and the last bar have no end, so that rounding never loses the extreme samples.
-    starts, ends = ["", *(f"{column} >= {edge}" for edge in edges[1:])], [f"{column} < {edge}" for edge in edges[1:]]
+    starts = ["", *(f"{column} >= {edge}" for edge in edges[1:])]
+    ends = [f"{column} < {edge}" for edge in edges[1:]]
     tests = (" AND ".join(filter(None, both)) for both in zip(starts, [*ends, ""], strict=True))
     return [test or f"{column} IS NOT NULL" for test in tests]
 

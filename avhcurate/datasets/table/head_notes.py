@@ -28,7 +28,8 @@ def _fitted(heads: FittedHeads) -> str:
     ' of all. Out of fold 90.0 % right, loss 0.250.'
     """
     folds = f"Linear heads fitted on frozen features, in {heads.folds} folds over {heads.samples:,} labelled images"
-    judge, rest = "head", ", others by the head of all"
+    judge = "head"
+    rest = ", others by the head of all"
     if heads.networks:
         folds = f"{heads.folds} networks, each trained on all but one fold of {heads.samples:,} labelled images"
         judge = "network"

@@ -43,7 +43,8 @@ def _shared(log: Callable[[str], _Log], url: str, _file: int) -> _Log:
 
 def _url_and_file(workspace: Workspace) -> tuple[str, int]:
     """Return the database and the inode of its file, which differs once a workspace was removed and made again."""
-    url, path = database_url(workspace), workspace.annotations_path
+    url = database_url(workspace)
+    path = workspace.annotations_path
     if not url.endswith(str(path)):
         return url, 0
     refuse_loss(workspace)

@@ -25,7 +25,8 @@ Kind = Literal["run", "training", "self-training"]
 
 def people_work(workspace: Workspace, name: str) -> dict[str, int]:
     """Return how much of what people have put into a dataset would be removed with it, without what it has none of."""
-    dataset, log = _by_present_name(workspace, name), open_events(workspace)
+    dataset = _by_present_name(workspace, name)
+    log = open_events(workspace)
     attached = 0
     with suppress(CurateError):  # a damaged dataset can be removed
         votes = dataset.record.votes

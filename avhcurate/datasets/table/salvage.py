@@ -38,7 +38,8 @@ def salvage(workspace: Workspace, aside: Path) -> str:
 
     A copy of the old one comes to `aside` first and, where something is lost, a report beside it.
     """
-    path, source = workspace.annotations_path, unfinished(workspace)
+    path = workspace.annotations_path
+    source = unfinished(workspace)
     address = f"{(source or path).absolute().as_uri()}?mode=rw"
     if not source and loss(workspace):
         address = ":memory:"
@@ -77,7 +78,8 @@ def unfinished(workspace: Workspace) -> Path | None:
 
     Repairs once put an empty one there before they read the old; it has no `APPLICATION_ID`.
     """
-    path, before = workspace.annotations_path, set_aside(workspace)
+    path = workspace.annotations_path
+    before = set_aside(workspace)
     if before and not loss(workspace):
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             entries = [_read(connection, f"SELECT 1 FROM {name} LIMIT 1") for name in ("events", *map(str, LOGS))]
@@ -160,8 +162,10 @@ def _rows(source: sqlite3.Connection, query: str, damages: list[int]) -> Iterato
 
     Rows are read one by one: sqlite3 drops the one before an error.
     """
-    forwards, backwards = f"{query} > ? ORDER BY rowid LIMIT 1", f"{query} BETWEEN ? AND ? ORDER BY rowid DESC LIMIT 1"
-    last, leap = -1, 0
+    forwards = f"{query} > ? ORDER BY rowid LIMIT 1"
+    backwards = f"{query} BETWEEN ? AND ? ORDER BY rowid DESC LIMIT 1"
+    last = -1
+    leap = 0
     while last + leap < 1 << 62:
         try:
             row = source.execute(forwards, (last + leap,)).fetchone()
@@ -176,7 +180,8 @@ def _rows(source: sqlite3.Connection, query: str, damages: list[int]) -> Iterato
                 yield before[1:]
         if row is None:
             return
-        last, leap = row[0], 0
+        last = row[0]
+        leap = 0
         yield row[1:]
 
 

@@ -31,8 +31,12 @@ class Inspection:
 
 def inspect(table: DatasetTable, id: int) -> Inspection:
     """Return the details of sample `id`; an unknown id is refused."""
-    row, run, ids = table.sample(id), table.run, np.array([id])
-    softmax, angles, votes = None, None, None
+    row = table.sample(id)
+    run = table.run
+    ids = np.array([id])
+    softmax = None
+    angles = None
+    votes = None
     if run is not None and row["predicted"] is not None:
         if run.has_logits:
             softmax = np.exp(log_probs(np, run.logits_of(ids)))[0]

@@ -217,7 +217,8 @@ class SampleTable:
 
     def order(self, filters: Filters | None = None, *, sort: str = "id", descending: bool = False) -> np.ndarray:
         """Return the ids of all samples that satisfy the filters, (n,) int32, in the order that `page` gives them."""
-        query, tail = "SELECT id::INTEGER AS id FROM samples", self._ordering(sort, descending)
+        query = "SELECT id::INTEGER AS id FROM samples"
+        tail = self._ordering(sort, descending)
         return self._read(query, filters, tail)["id"].to_numpy()
 
     def _ordering(self, sort: str, descending: bool) -> str:
@@ -237,7 +238,9 @@ class SampleTable:
 
         Single precision stays so, everything else becomes double; NaN is missing.
         """
-        filters, found, cursor = filters or Filters(excluded=None), Scratch(), self._cursor()
+        filters = filters or Filters(excluded=None)
+        found = Scratch()
+        cursor = self._cursor()
         names = list(dict.fromkeys(["id", *columns]))
         for name in names:
             found[name] = np.empty(0, _NUMBERS.get(self.types[name], np.float64))
@@ -276,12 +279,16 @@ class SampleTable:
         filters = filters or Filters(excluded=None)
         if filters.where:
             self.count(filters)  # refuses a condition that takes too long before the first row
-        query, tail, cursor, parts = f"SELECT {self._list(columns)} FROM samples", "id", self._cursor(), ["TRUE"]
+        query = f"SELECT {self._list(columns)} FROM samples"
+        tail = "id"
+        cursor = self._cursor()
+        parts = ["TRUE"]
         if order is None:
             parts = self._parts(filters)
         else:
             cursor.register("in_order", pa.table({"_id": order, "_rank": np.arange(len(order))}))
-            query, tail = f"{query} LEFT JOIN in_order ON id = _id", "_rank NULLS LAST, id"
+            query = f"{query} LEFT JOIN in_order ON id = _id"
+            tail = "_rank NULLS LAST, id"
         with limited(cursor, filters.where, timed=False):
             where, parameters = filters.to_sql(self)
             for part in parts:
@@ -344,7 +351,8 @@ class SampleTable:
 
         `limit`: the most values to return, for a column that may have a million.
         """
-        name, most = self.column(column), ""
+        name = self.column(column)
+        most = ""
         if column == "tags":
             name = f"unnest({name})"
         if limit is not None:

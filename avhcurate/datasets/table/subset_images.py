@@ -29,7 +29,8 @@ def decode_images(
 
 def readable_images(subset: Subset, cache: ImageCache) -> tuple[Subset, LabelledImages]:
     """Return the samples that could be decoded, with their images. Raises CurateError where there are none."""
-    readable, shape = subset.readable(cache.whole(subset.ids)), cache.preprocess
+    readable = subset.readable(cache.whole(subset.ids))
+    shape = cache.preprocess
     if not len(readable.ids):
         raise CurateError(
             f"None of the {len(subset.ids)} images of {subset.dataset.name!r} could be read. Check that they are still "

@@ -85,7 +85,8 @@ def _distinguished(called: dict[str, str]) -> dict[str, str]:
     >>> _distinguished({"net-1a": "net", "net-2b": "net", "other-3c": "other"})
     {'net-1a': 'net (1a)', 'net-2b': 'net (2b)', 'other-3c': 'other'}
     """
-    times, distinct = Counter(called.values()), dict(called)
+    times = Counter(called.values())
+    distinct = dict(called)
     for name, title in called.items():
         if times[title] > 1:
             distinct[name] = f"{title} ({name.rpartition('-')[2]})"

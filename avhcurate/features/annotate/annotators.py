@@ -69,7 +69,8 @@ def annotators(table: DatasetTable) -> pd.DataFrame:
         action, why, who = columns.statuses.get(name, ("", "", ""))
         by = f"hand: {who}"
         if action != "exclude":
-            why, by = f"{right[number]} of {controls[number]} controls right, below {limit:.0%}", "rule"
+            why = f"{right[number]} of {controls[number]} controls right, below {limit:.0%}"
+            by = "rule"
         people.loc[people.index == name, ["why", "by"]] = why or "excluded", by
     return people.assign(excluded=people["by"] != "").reset_index()
 

@@ -35,7 +35,8 @@ def answer(
 
     "" means that it is on the disk. The same `nonce` again is acknowledged again and counts once.
     """
-    classes, said = table.counter.classes, CANNOT_TELL
+    classes = table.counter.classes
+    said = CANNOT_TELL
     if label is None:
         if not required_settings(table, columns_of(table)).skip:
             raise CurateError("This collection asks for a class of every image. Choose one.")
@@ -70,7 +71,8 @@ def take_back(table: DatasetTable, annotator: str, *, of: str = "") -> bool:
 
     of: the nonce of the answer that is meant. When it is asked for again, nothing more is retracted.
     """
-    annotator, design = annotator_name(annotator), required_settings(table, columns_of(table)).design
+    annotator = annotator_name(annotator)
+    design = required_settings(table, columns_of(table)).design
     with table.response_log.transaction(table.present_id(), annotator=annotator) as log:
         old = log.given(design, annotator, **({"nonce": of} if of else {}))
         if old is not None and old.stands:

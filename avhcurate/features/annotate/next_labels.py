@@ -19,7 +19,8 @@ from avhcurate.workspace.disk.provenance import now, versions
 #: What is low where a run knows an image least: the first that it has.
 _CERTAIN = ("avc", "max_confidence")
 #: Random orders that the curve is compared with, and their seed.
-_DRAWS, _SEED = 10, 0
+_DRAWS = 10
+_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def next_labels(table: DatasetTable, budget: int, *, filters: Filters | None = N
     graph = table.neighbours or find_neighbours(table.dataset, table.run)
     certain = next((key for key in _CERTAIN if key in table.scores), "")
     rows = table.frame(Filters(excluded=None), columns=["curated_label", "votes", certain or "id"])
-    known, labelled = rows["votes"].fillna(0).to_numpy() > 0, rows["curated_label"].notna().to_numpy()
+    known = rows["votes"].fillna(0).to_numpy() > 0
+    labelled = rows["curated_label"].notna().to_numpy()
     if table.simulated:
         known[:] = False
     if not labelled.all():
@@ -81,7 +83,8 @@ def next_labels(table: DatasetTable, budget: int, *, filters: Filters | None = N
     begun.best[~view] = 1  # what is not in view need not be covered
     for id in np.flatnonzero(view & known).tolist():
         begun.take(id)
-    ids, rng = begun.copy().order(budget, among=free, weights=weights), np.random.default_rng(_SEED)
+    ids = begun.copy().order(budget, among=free, weights=weights)
+    rng = np.random.default_rng(_SEED)
     draws = [rng.choice(np.flatnonzero(free), len(ids), replace=False) for _ in range(_DRAWS)]
     return NextLabels(
         ids=np.array(ids),
@@ -95,7 +98,8 @@ def next_labels(table: DatasetTable, budget: int, *, filters: Filters | None = N
 
 def _covered(begun: Coverage, ids: list[int], view: np.ndarray) -> np.ndarray:
     """Return the share of the view that is covered after each of some samples is taken in turn, (n,)."""
-    coverage, found = begun.copy(), []
+    coverage = begun.copy()
+    found = []
     for id in ids:
         coverage.take(id)
         found.append(coverage.best.sum(dtype=np.float64))

@@ -67,7 +67,8 @@ def annotator_pairs(pairs: pd.DataFrame) -> go.Figure:
         f"{as_text(str(row.first))} and {as_text(str(row.second))}: the same on {row.same:,} of {row.n:,} images"
         for row in pairs.itertuples()
     ]
-    size, shown = (len(names), len(names)), short_names(names)
+    size = (len(names), len(names))
+    shown = short_names(names)
     marks = leads(pairs["n"], [_of(ids) for ids in pairs["ids"]])
     return matrix(text.reshape(size), share.reshape(size), hover, shown, shown, **marks)
 

@@ -112,7 +112,8 @@ def progress(table: DatasetTable, annotator: str = "") -> CollectionProgress:
     wanted = scope & (queue.votes < queue.settings.target)
     left = wanted.copy()
     left[queue.seen] = False
-    rows, to_controls = queue.columns.rows, queue.answers["control"] != 0
+    rows = queue.columns.rows
+    to_controls = queue.answers["control"] != 0
     people = rows["annotator"][rows["standing"] & queue.columns.of_design(queue.design)]
     return CollectionProgress(
         answers=len(queue.answers),
@@ -131,8 +132,11 @@ class TaskQueue:
     """The tasks of one annotator on a dataset, as the log is now; refused for another design than the collection's."""
 
     def __init__(self, table: DatasetTable, annotator: str, design: Design | None = None) -> None:
-        self.table, self.annotator, self.columns = table, annotator, columns_of(table)
-        self.settings, self.pool = required_settings(table, self.columns, design), task_pool(table)
+        self.table = table
+        self.annotator = annotator
+        self.columns = columns_of(table)
+        self.settings = required_settings(table, self.columns, design)
+        self.pool = task_pool(table)
         self.design = self.settings.design
 
     @cached_property
@@ -189,7 +193,9 @@ class TaskQueue:
 
     def _with_checks(self, questions: list[int], held: np.ndarray, leases: list[Lease], need: int) -> list[Lease]:
         """Return leases on images, with attention checks that the annotator has not met mixed in."""
-        seed, pool, turn = seed_of(self.annotator), self.pool, max([lease.turn for lease in leases], default=0)
+        seed = seed_of(self.annotator)
+        pool = self.pool
+        turn = max([lease.turn for lease in leases], default=0)
         spare = pool.checks[~held[pool.checks]]
         checks = np.random.default_rng([seed, len(spare)]).permutation(spare).tolist()
         # What was answered and what is out: together the position of the next image in the annotator's sequence.
@@ -198,10 +204,12 @@ class TaskQueue:
         for place in range(need):
             if not questions:
                 break
-            control, expected = "none", None
+            control = "none"
+            expected = None
             if checks and is_check(first + place, share=self.settings.control_share, seed=seed):
                 id = checks.pop()
-                control, expected = "attention", pool.classes[pool.labels[id]]
+                control = "attention"
+                expected = pool.classes[pool.labels[id]]
             else:
                 id = questions.pop(0)
             new.append(
@@ -234,7 +242,9 @@ class TaskQueue:
         return grid
 
     def _new_grid(self, log: LogTransaction, label: int, candidates: np.ndarray) -> list[Lease]:
-        pool, settings, name = self.pool, self.settings, self.pool.classes[label]
+        pool = self.pool
+        settings = self.settings
+        name = self.pool.classes[label]
         # What the annotator has met in grids of the class, controls among them.
         met = self.answers["answer"] == self.columns.classes.number(name)
         ids = self.table.counter.ids(self.columns)[self.answers["path"][met]]
@@ -260,7 +270,8 @@ class TaskQueue:
 
     def _classes_in_turn(self, unseen: np.ndarray) -> list[int]:
         """Return the classes with images for the annotator: those of which they did the fewest grids come first."""
-        classes, labels = self.pool.classes, np.unique(self.pool.labels[unseen])
+        classes = self.pool.classes
+        labels = np.unique(self.pool.labels[unseen])
         grids = self.answers["answer"][self.answers["place"] == 0]
         done = [int((grids == self.columns.classes.number(classes[label])).sum()) for label in labels]
         shuffled = np.random.default_rng(seed_of("classes")).permutation(len(classes))

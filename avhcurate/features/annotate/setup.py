@@ -106,12 +106,14 @@ def _with_record(table: DatasetTable, settings: CollectionSettings) -> Collectio
     settings = settings.with_(prediction=prediction, record=0)
     if settings.queue == "fewest":
         return settings
-    pool, before = task_pool(table), settings_of(table) or settings
+    pool = task_pool(table)
+    before = settings_of(table) or settings
     same = all(getattr(before, name) == getattr(settings, name) for name in DECIDING)
     # A record that does not know the samples of a later import is over: the next one has them too.
     if same and before.record and record_covers(table.dataset, before.record, pool.paths[pool.eligible]):
         return settings.with_(record=before.record)
-    rates, times = np.zeros(len(pool.paths)), None
+    rates = np.zeros(len(pool.paths))
+    times = None
     if settings.queue == "diverse":
         times = np.full(len(rates), np.inf)
         first = next_labels(table, BATCH).ids

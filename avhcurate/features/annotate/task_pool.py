@@ -31,7 +31,9 @@ class TaskPool:
     """
 
     def __init__(self, table: DatasetTable) -> None:
-        self.exclusions, self.classes, self._run = table.exclusions, table.counter.classes, table.run
+        self.exclusions = table.exclusions
+        self.classes = table.counter.classes
+        self._run = table.run
         frame = table.frame(columns=["path", "label", "excluded", "problem", "hsf", "votes", table.hardness])
         self.labels = frame["label"].fillna(-1).to_numpy(np.int64)
         self.paths = frame["path"].to_numpy(object)
@@ -40,7 +42,8 @@ class TaskPool:
         if table.run is not None:
             self._hardness = SCORES[table.hardness].sign * frame[table.hardness].to_numpy(float)
         if table.votes is not None and not table.simulated:
-            self._hsf, self._votes = frame["hsf"].to_numpy(float), frame["votes"].fillna(0).to_numpy(float)
+            self._hsf = frame["hsf"].to_numpy(float)
+            self._votes = frame["votes"].fillna(0).to_numpy(float)
         self._known: dict[int, np.ndarray] = {}
         self._drawn: dict[int, np.ndarray] = {}
 
@@ -115,7 +118,8 @@ class TaskPool:
 
     @cached_property
     def _similar(self) -> np.ndarray | None:
-        run, number = self._run, len(self.classes)
+        run = self._run
+        number = len(self.classes)
         if run is None or not run.has_class_weights or len(run.class_weights()) < number:
             return None
         return similar_classes(run.class_weights()[:number])

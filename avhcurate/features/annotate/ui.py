@@ -53,13 +53,15 @@ def _scope(page: Opened, settings: CollectionSettings, annotator: str) -> str:
 @st.fragment
 @while_allowed
 def _classify(page: Opened, settings: CollectionSettings, annotator: str) -> None:
-    table, scope = page.table, _scope(page, settings, annotator)
+    table = page.table
+    scope = _scope(page, settings, annotator)
     turn, broken = read_seen((st.session_state.get("annotate.card") or {}).get("seen"), scope)
     asked = queue.next_questions(table, annotator, ahead=_AHEAD + len(broken))
     questions = [one for one in asked if one.task not in broken]
     progress = queue.progress(table, annotator)
     if questions or progress.answers:
-        definitions, url = dict(settings.definitions), partial(image_url, table.dataset.name, version=page.version)
+        definitions = dict(settings.definitions)
+        url = partial(image_url, table.dataset.name, version=page.version)
         classify_card(
             [Item(one.id, one.task, url(one.id, size="full")) for one in questions],
             table.classes,
@@ -83,9 +85,11 @@ def _classify(page: Opened, settings: CollectionSettings, annotator: str) -> Non
 @st.fragment
 @while_allowed
 def _tick(page: Opened, settings: CollectionSettings, annotator: str) -> None:
-    table, scope = page.table, _scope(page, settings, annotator)
+    table = page.table
+    scope = _scope(page, settings, annotator)
     turn, _ = read_seen((st.session_state.get("annotate.grid") or {}).get("seen"), scope)
-    grid, progress = queue.next_grid(table, annotator), queue.progress(table, annotator)
+    grid = queue.next_grid(table, annotator)
+    progress = queue.progress(table, annotator)
     if grid is None:
         _nothing_left(progress)
     else:
@@ -123,7 +127,8 @@ def _nothing_left(progress: CollectionProgress) -> None:
     """Draw the end of an annotator's tasks, and the progress of the collection."""
     with st.container(border=True):
         st.header("You're done", icon=":material/celebration:")
-        given, checks = f"{progress.answers - progress.checks:,} answers", f"{progress.checks:,}"
+        given = f"{progress.answers - progress.checks:,} answers"
+        checks = f"{progress.checks:,}"
         st.write(f"You have given {given}, and {checks} to images whose class is known. Thank you.")
         st.caption(
             f"{progress.done:,} of {progress.samples:,} images have all the votes that are wanted. The others are with "

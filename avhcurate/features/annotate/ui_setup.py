@@ -61,7 +61,9 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
 
     `key` begins the widgets' keys; each dataset has its own, as a widget that is on the page keeps its value.
     """
-    key, table, options = f"{key}.{page.dataset.name}", page.table, CollectionSettings.options()
+    key = f"{key}.{page.dataset.name}"
+    table = page.table
+    options = CollectionSettings.options()
     start = before or CollectionSettings(design="classify", target=5, skip=True)
     design = st.segmented_control(
         "Design",
@@ -123,7 +125,8 @@ def _choose(label: str, names: dict[str, str], value: str, key: str, name: str) 
 
 
 def _grid_settings(page: Opened, start: CollectionSettings, key: str) -> None:
-    names, definitions = page.table.classes, dict(start.definitions)
+    names = page.table.classes
+    definitions = dict(start.definitions)
     chosen = [label for label in start.classes if label != setup.NO_CLASS]
     look: dict[str, Any] = {"format_func": names.__getitem__, "placeholder": "All", "key": f"{key}.classes"}
     st.multiselect("Classes", range(len(names)), chosen, **look)

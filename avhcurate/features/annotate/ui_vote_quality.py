@@ -40,7 +40,8 @@ _MEANING = """
 """
 
 #: The most votes that Dawid-Skene runs on without a click, and the most tiles that show its result.
-_CHEAP, _MOST = 20_000, 24
+_CHEAP = 20_000
+_MOST = 24
 #: From fewer votes a sample forecasts of the correlation are low (`stats.sample_size`).
 _FEW_VOTES = 5
 
@@ -101,7 +102,9 @@ def _limit(label: str, key: str, judged: str) -> float | None:
 
 def agreement_facts(quality: VoteQuality) -> None:
     """Draw kappa, alpha, reliability and the noise ceiling."""
-    found, kappa, alpha = quality.reliability, quality.kappa, quality.alpha
+    found = quality.reliability
+    kappa = quality.kappa
+    alpha = quality.alpha
     with apart():
         st.header("Agreement and reliability")
         with help_menu("annotators.meaning"):

@@ -38,7 +38,8 @@ def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
     """Return agreement and reliability of the votes collected in one design."""
     answers = responses(table, design=design)
     answers = answers[~answers["excluded"] & (answers["label"] >= 0)]
-    votes, kinds = answers[answers["id"] >= 0], np.zeros((0, 2), np.int64)
+    votes = answers[answers["id"] >= 0]
+    kinds = np.zeros((0, 2), np.int64)
     if design == "select":
         votes = votes[votes["label"] == table.dataset.labels()[votes["id"]]]
     # Answers to each question by category: a class, or left and ticked.
@@ -63,7 +64,8 @@ def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
 def need(table: DatasetTable, *, score: str, width: float) -> Need:
     """Return how many more votes, or samples, the score's correlation with HSF needs to be as narrow as asked."""
     frame = table.frame(columns=["id", "hsf", score]).dropna(subset=["hsf", score])
-    ids, counts = frame["id"].to_numpy(np.int64), table.counter.counts
+    ids = frame["id"].to_numpy(np.int64)
+    counts = table.counter.counts
     return votes_needed(VoteForecast(frame[score], counts.hits[ids], counts.asked[ids]), width=width)
 
 
@@ -77,7 +79,8 @@ def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:
     found = labels_by_dawid_skene(answers, table.counter.classes).rename(columns={"label": "said"})
     ids = answers.drop_duplicates("path").set_index("path")["id"]
     found["id"] = ids.reindex(found["path"]).to_numpy(np.int64)
-    given, said = table.dataset.labels()[found["id"]], found["said"].to_numpy()
+    given = table.dataset.labels()[found["id"]]
+    said = found["said"].to_numpy()
     if design == "select":
         differs = (said == given) & (found["prob"] < 0.5)
         found = found.assign(said=-1, prob=1 - found["prob"])
@@ -95,10 +98,12 @@ def annotator_pairs(votes: pd.DataFrame) -> pd.DataFrame:
     kept = votes[votes["annotator"].isin(busiest)].drop_duplicates(["id", "annotator"], keep="last")
     said = kept["selected"].astype("boolean").astype("Int64").fillna(kept["label"] + 2)  # a class, or left and ticked
     by_image = kept.assign(said=said.astype(float)).pivot(index="id", columns="annotator", values="said")
-    rows, ids = [], by_image.index.to_numpy()
+    rows = []
+    ids = by_image.index.to_numpy()
     for first in busiest:
         for second in busiest:
-            one, other = by_image[first].to_numpy(), by_image[second].to_numpy()
+            one = by_image[first].to_numpy()
+            other = by_image[second].to_numpy()
             both = ~np.isnan(one) & ~np.isnan(other)
             rows.append((first, second, int(both.sum()), int((one == other).sum()), ids[both]))
     return pd.DataFrame(rows, columns=["first", "second", "n", "same", "ids"])

@@ -129,7 +129,8 @@ def _rows(naming: str, design: Design, responses: pd.DataFrame) -> list[dict[str
 
     A grid is a task, a single image is one of its own; their names follow from what they hold, and from `naming`.
     """
-    responses, select = responses.reset_index(drop=True), design == "select"
+    responses = responses.reset_index(drop=True)
+    select = design == "select"
     about = [responses["path"], responses["control"]]
     if select:  # without tasks, what an annotator said about a class is one
         about = [responses["answer"]]

@@ -43,7 +43,8 @@ def write_votes(table: DatasetTable, format: str, out: Path, *, force: bool = Fa
     A manifest next to the file, `OUT.manifest.json`, says whether the votes are simulated; so does the file itself,
     where it can. An existing file is refused unless `force`. Excluded annotators are left out.
     """
-    record, votes = table.dataset.record, table.votes
+    record = table.dataset.record
+    votes = table.votes
     if votes is None:
         raise CurateError(f"Dataset {table.dataset.name!r} has no votes to export. Import or collect some first.")
     with atomic_output(out, folder=False, force=force) as (path, manifest):
@@ -89,7 +90,8 @@ def responses_in_use(table: DatasetTable) -> pd.DataFrame:
 
 def _attached(table: DatasetTable) -> pd.DataFrame:
     """Return imported votes, a row per answer; ticks are for the sample's own label."""
-    votes, record = table.dataset.votes(), table.dataset.record.votes
+    votes = table.dataset.votes()
+    record = table.dataset.record.votes
     assert votes is not None
     assert record is not None
     if record.total > _MOST_ANSWERS:
@@ -110,7 +112,8 @@ def _attached(table: DatasetTable) -> pd.DataFrame:
 
 def _write(table: DatasetTable, format: str, answers: pd.DataFrame, path: Path) -> dict[str, Any]:
     """Write single answers; return what the manifest says in addition."""
-    select, simulated = answers["design"].iloc[0] == "select", table.simulated
+    select = answers["design"].iloc[0] == "select"
+    simulated = table.simulated
     if format == "label-studio":
         with text_file(path) as stream:
             stream.write("[")
@@ -122,9 +125,11 @@ def _write(table: DatasetTable, format: str, answers: pd.DataFrame, path: Path) 
             raise CurateError("ImageNetV2's files hold ticks, and these are votes for classes. Choose another format.")
         write_atomic(path, json.dumps(hits_of(answers, simulated=simulated)))
         return {}
-    name, kinds = "label", {"reaction_ms": "Float64"}
+    name = "label"
+    kinds = {"reaction_ms": "Float64"}
     if select:
-        name, kinds = "class", kinds | {"selected": "bool"}
+        name = "class"
+        kinds = kinds | {"selected": "bool"}
     else:
         answers = answers.drop(columns="selected")
     long = answers[[column for column in _LONG if column in answers]].rename(columns={"answer": name})
@@ -139,7 +144,8 @@ def _write(table: DatasetTable, format: str, answers: pd.DataFrame, path: Path) 
 
 def _write_counts(table: DatasetTable, path: Path, suffix: str) -> None:
     """Write a matrix with a row for every sample in order of id, or a table that names the samples."""
-    votes, counter = table.vote_counts(), table.counter
+    votes = table.vote_counts()
+    counter = table.counter
     assert votes is not None
     ids = votes["id"].to_numpy()
     if suffix not in (".npy", ".parquet", ".pq") or (suffix == ".npy" and "counts" not in votes):

@@ -35,7 +35,8 @@ class Confusion:
         rows = []
         for number, name in enumerate(classes):
             right = int(self.counts[number, number])
-            predicted, labelled = int(self.counts[:, number].sum()), int(self.counts[number].sum())
+            predicted = int(self.counts[:, number].sum())
+            labelled = int(self.counts[number].sum())
             row: dict[str, Any] = {"name": name}
             for key, of in (("precision", predicted), ("recall", labelled)):
                 ends = share(right, of)

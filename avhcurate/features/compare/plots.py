@@ -45,7 +45,8 @@ def reliability(calibrations: Mapping[str, Calibration], titles: Mapping[str, st
     figure = go.Figure()
     _diagonal(figure, 0.0, 1.0)
     for (run, name), color in zip(titles.items(), cycle(SERIES), strict=False):
-        rows, size = calibrations[run].bins, np.sqrt(calibrations[run].bins["n"] / max(1, calibrations[run].n))
+        rows = calibrations[run].bins
+        size = np.sqrt(calibrations[run].bins["n"] / max(1, calibrations[run].n))
         marks: dict[str, Any] = {}
         if linked:
             ends = [f"max_confidence > {low!r} AND " for low in rows["low"].tolist()[1:]]
@@ -102,7 +103,8 @@ def who_is_right(rows: pd.DataFrame, names: Mapping[str, str], *, simulated: boo
     """
     figure = go.Figure()
     for judge, name in names.items():
-        some, marks = rows[rows["judge"] == judge], {}
+        some = rows[rows["judge"] == judge]
+        marks = {}
         if linked:
             bins = [(), *((number,) for number in range(len(some) - 1))]
             marks = leads(some["n"], [Filters(where="label IS NOT NULL AND votes > 0", hsf_bins=one) for one in bins])
@@ -126,13 +128,15 @@ def confusion_matrix(found: Confusion, chosen: Sequence[int], classes: Sequence[
     Colour says how often the two are confused, so that the diagonal does not outshine it.
     """
     part = found.counts[np.ix_(chosen, chosen)]
-    shade, names = -part.astype(float), [as_text(classes[label]) for label in chosen]
+    shade = -part.astype(float)
+    names = [as_text(classes[label]) for label in chosen]
     np.fill_diagonal(shade, 0)
     pairs = [(label, predicted) for label in chosen for predicted in chosen]
     hover = [f"label {as_text(classes[one])}, predicted {as_text(classes[other])}" for one, other in pairs]
     hover = [f"{text}: {n:,}" for text, n in zip(hover, part.ravel(), strict=True)]
     to = [Filters(classes=(label,), predicted=(predicted,)) for label, predicted in pairs]
-    text, names = np.where(part == 0, "", part.astype(str)), short_names(names)
+    text = np.where(part == 0, "", part.astype(str))
+    names = short_names(names)
     figure = matrix(text, shade, hover, names, names, **leads(part.ravel(), to, run=run))
     figure.update_xaxes(title_text="predicted")
     return figure.update_yaxes(title_text="given label")
@@ -140,7 +144,8 @@ def confusion_matrix(found: Confusion, chosen: Sequence[int], classes: Sequence[
 
 def by_class(rows: pd.DataFrame, *, run: str) -> go.Figure:
     """Draw precision, recall and F1 of each class from rows of `Confusion.by_class`, shares with their intervals."""
-    figure, names = go.Figure(), short_names(rows["name"])
+    figure = go.Figure()
+    names = short_names(rows["name"])
     for number, (key, title) in enumerate({"precision": "precision", "recall": "recall", "f1": "F1"}.items()):
         error = None
         if key != "f1":
@@ -166,7 +171,8 @@ def by_class(rows: pd.DataFrame, *, run: str) -> go.Figure:
 
 def most_confused(found: Confusion, classes: Sequence[str], *, run: str, most: int) -> go.Figure:
     """Draw a bar for each of the pairs that are confused most."""
-    pairs, figure = found.most_confused(most), go.Figure()
+    pairs = found.most_confused(most)
+    figure = go.Figure()
     names = short_names(classes)
     figure.add_bar(
         x=pairs["n"],
@@ -191,7 +197,8 @@ def most_confused(found: Confusion, classes: Sequence[str], *, run: str, most: i
 
 def transfer(points: pd.DataFrame, *, sides: tuple[str, str], simulated: bool) -> go.Figure:
     """Draw accuracy on one side against the other: a point a model and HSF bin, the ideal line dashed, the fit."""
-    figure, bins = go.Figure(), points["bin"].cat.categories
+    figure = go.Figure()
+    bins = points["bin"].cat.categories
     low = max(0.0, float(points[["x", "y"]].to_numpy().min()) - 0.04)
     _diagonal(figure, low, 1.02)
     for name, color in zip(bins, ramp(len(bins)), strict=True):

@@ -73,7 +73,9 @@ def compare_pair(
 ) -> RunPair:
     """Compare run A with run B, sample by sample. Refused for one run twice and as `side_by_side`."""
     shared = shared_samples(table, [first, second], keys, filters)
-    called, measure, points = titles(table.dataset), _measure(shared), shared.samples.copy()
+    called = titles(table.dataset)
+    measure = _measure(shared)
+    points = shared.samples.copy()
     a, b = shared.scores
     for side, scores in zip("ab", shared.scores.values(), strict=True):
         points[side] = scores.right.astype(np.int8)
@@ -102,7 +104,8 @@ def mcnemar(first: pd.Series, second: pd.Series) -> tuple[int, int, float]:
     >>> mcnemar(pd.Series([1, 1, 1, 0]), pd.Series([0, 0, 0, 1]))
     (3, 1, 0.625)
     """
-    one, other = int((first > second).sum()), int((second > first).sum())
+    one = int((first > second).sum())
+    other = int((second > first).sum())
     if one + other == 0:
         return 0, 0, 1.0
     return one, other, float(binomtest(one, one + other).pvalue)
@@ -122,7 +125,8 @@ def _measure(shared: Shared) -> str:
 
 def _tests(shared: Shared, keys: Sequence[str], labels: Sequence[str]) -> pd.DataFrame:
     """Return `score, bin`, then the test of A against B, and `p_holm`, p by Holm's method for all rows."""
-    hsf, parts = shared.samples["hsf"], []
+    hsf = shared.samples["hsf"]
+    parts = []
     for key in keys:
         scores = {side: one[key] for side, one in zip("ab", shared.scores.values(), strict=True)}
         harder = dict.fromkeys("ab", SCORES[key].hard_end)

@@ -62,7 +62,8 @@ class RunScores:
         if key not in pq.read_schema(self.run.scores_path).names:
             return pd.Series(np.nan, self.samples.index)
         rows = pq.read_table(self.run.scores_path, columns=["id", key])
-        values, scored = rows[key].to_numpy(), rows["id"].to_numpy()
+        values = rows[key].to_numpy()
+        scored = rows["id"].to_numpy()
         if values.dtype != np.float32:
             values = values.astype(float)
         of_all = np.full(1 + max(scored.max(initial=0), ids.max(initial=0)), np.nan, values.dtype)
@@ -101,7 +102,8 @@ def shared_samples(
     if every.empty:
         raise CurateError("No sample in view has a label to compare the runs by. Label some, or widen the filters.")
     missing = {run.name: RunScores(run, every)["predicted"].isna() for run in runs}
-    samples, lacking = every, np.logical_or.reduce(list(missing.values()))
+    samples = every
+    lacking = np.logical_or.reduce(list(missing.values()))
     if lacking.any():
         samples = every[~lacking]
     if samples.empty:
@@ -132,7 +134,8 @@ def labelled_samples(table: DatasetTable, filters: Filters | None) -> pd.DataFra
     """
     columns = table.numbers(filters or Filters(), ["label", "hsf"])
     labelled = ~np.isnan(columns["label"])
-    ids, hsf = columns["id"][labelled].astype(np.int32), columns["hsf"][labelled]
+    ids = columns["id"][labelled].astype(np.int32)
+    hsf = columns["hsf"][labelled]
     rows = {
         "label": columns["label"][labelled].astype(np.int32),
         "hsf": hsf,

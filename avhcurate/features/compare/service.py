@@ -64,8 +64,12 @@ def side_by_side(
     Refused without a run, for an unknown one or for an unknown score, and where no sample was scored by all.
     """
     shared = shared_samples(table, names, keys, filters)
-    samples, called, hsf = shared.samples, titles(table.dataset), shared.samples["hsf"].to_numpy()
-    rows, calibrations, columns = [], {}, {key: Scratch() for key in {*keys, "avh", "norm"}}
+    samples = shared.samples
+    called = titles(table.dataset)
+    hsf = shared.samples["hsf"].to_numpy()
+    rows = []
+    calibrations = {}
+    columns = {key: Scratch() for key in {*keys, "avh", "norm"}}
     for run in shared.runs:
         scores = shared.scores[run.name]
         for key, of_runs in columns.items():
@@ -88,7 +92,8 @@ def side_by_side(
         Model(called[name], one.right.to_numpy(), columns["avh"][name], columns["norm"][name])
         for name, one in shared.scores.items()
     ]
-    names, avh = [called[name] for name in shared.scores], np.eye(len(shared.runs))
+    names = [called[name] for name in shared.scores]
+    avh = np.eye(len(shared.runs))
     # HSF does not count in how two runs agree.
     pairs = compare(columns["avh"], np.zeros(len(samples), np.float32), harder=dict.fromkeys(columns["avh"], "high"))
     first, second = np.triu_indices(len(avh), 1)
@@ -107,7 +112,8 @@ def side_by_side(
 
 def _judged(scores: RunScores, model: str, left_out: int) -> tuple[dict[str, Any], Calibration]:
     """Return the row of a run in `SideBySide.table`, without agreements, and its calibration."""
-    right, confidence = scores.right, scores["max_confidence"]
+    right = scores.right
+    confidence = scores["max_confidence"]
     sure = confidence.notna()  # for no sample where the run has no logits
     calibration = calibrate(confidence[sure], right[sure])
     n, accuracy, low, high = share(int(right.sum()), len(right))
@@ -139,7 +145,8 @@ def hardness_ranks(
 
     Of the samples of `side_by_side`, by AVH, or by what replaces it in a run without class weights.
     """
-    shared, ranks = shared_samples(table, names, KEYS[:1], filters), {}
+    shared = shared_samples(table, names, KEYS[:1], filters)
+    ranks = {}
     for name, scores in shared.scores.items():
         own = next((key for key in HARDNESS if scores[key].notna().any()), HARDNESS[0])
         ranks[name] = rank_shares(SCORES[own].sign * scores[own].to_numpy()).astype(np.float32)

@@ -29,15 +29,19 @@ def transfer(x: DatasetTable, y: DatasetTable, *, x_filters: Filters, y_filters:
     """
     if x.edges != y.edges:
         raise CurateError("The two sides have different HSF bins. Open both with the same edges.")
-    samples, labels = [labelled_samples(x, x_filters), labelled_samples(y, y_filters)], bin_labels(x.edges)
+    samples = [labelled_samples(x, x_filters), labelled_samples(y, y_filters)]
+    labels = bin_labels(x.edges)
     if any((part["bin"] < 0).all() for part in samples):
-        samples, labels = [part.assign(bin=0) for part in samples], (ALL,)
-    called, others = titles(x.dataset), by_network(comparable_runs(y))
+        samples = [part.assign(bin=0) for part in samples]
+        labels = (ALL,)
+    called = titles(x.dataset)
+    others = by_network(comparable_runs(y))
     columns = [f"{side}{end}" for side in "xy" for end in ("", "_n", "_low", "_high")]
     parts = [pd.DataFrame(columns=["model", *columns], dtype=float)]
     for network, run in by_network(comparable_runs(x)).items():
         if network in others:
-            on_x, on_y = _accuracy(run, samples[0], "x"), _accuracy(others[network], samples[1], "y")
+            on_x = _accuracy(run, samples[0], "x")
+            on_y = _accuracy(others[network], samples[1], "y")
             parts.append(on_x.join(on_y, how="inner").assign(model=called[run.name]))
     points = pd.concat(parts).rename_axis("bin").reset_index()
     return points.assign(bin=pd.Categorical.from_codes(points["bin"].astype(int), pd.Index(labels)))

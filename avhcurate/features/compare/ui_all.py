@@ -31,7 +31,9 @@ _NOTE = (
 
 def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
     """Draw the table, calibration, rank agreement and discoveries 4 and 5."""
-    name, n, table = page.dataset.name, runs.n, runs.table
+    name = page.dataset.name
+    n = runs.n
+    table = runs.table
     page.result.markdown(_most_often_right(table))
     st.html(_runs_html(runs, keys, learnt_here(page.dataset)))
     st.caption(f"n {n:,} of {runs.labelled:,} labelled images in view: those that every run has scored. {_NOTE}")
@@ -74,9 +76,12 @@ def _runs_html(runs: SideBySide, keys: Sequence[str], learnt: Mapping[str, str])
 
     `learnt`: of runs that learnt from the dataset's samples, from how many.
     """
-    measure, mean, hsf = "avh", "Mean AVH", "HSF"
+    measure = "avh"
+    mean = "Mean AVH"
+    hsf = "HSF"
     if runs.table["classes"].nunique() > 1:
-        measure, mean = "relative_avh", "Relative AVH"
+        measure = "relative_avh"
+        mean = "Relative AVH"
     if runs.simulated:
         hsf = "HSF, simulated"
     heads = ["Run", "n", "Accuracy", "Per class", "ECE"]

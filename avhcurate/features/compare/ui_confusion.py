@@ -14,7 +14,8 @@ from avhcurate.ui.charts.charts_by_class import choose_classes
 from avhcurate.ui.charts.show import show_chart
 
 #: More classes do not fit into a matrix that can be read; the pairs confused most are always drawn.
-_MOST_CLASSES, _MOST_PAIRS = 12, 12
+_MOST_CLASSES = 12
+_MOST_PAIRS = 12
 
 _confusion_of = kept("Counting …", most=6, funcs=HASH_FUNCS)(confusion.confusion)
 

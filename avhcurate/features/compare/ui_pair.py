@@ -98,7 +98,8 @@ def who_is_right(page: Opened, pair: RunPair) -> ImageList | None:
         judge = "panel (simulated)"
     if "people" in pair.judges:
         names = {"people": f"majority · {judge}", "a": f"A · {pair.titles[0]}", "b": f"B · {pair.titles[1]}"}
-        right, linked = run_pair.who_is_right(pair), not any(pair.left_out)
+        right = run_pair.who_is_right(pair)
+        linked = not any(pair.left_out)
         figure = plots.who_is_right(right, names, simulated=pair.simulated, linked=linked)
         show_chart(figure, key="models.right")
         st.caption(
@@ -125,7 +126,8 @@ def who_is_right(page: Opened, pair: RunPair) -> ImageList | None:
 
 def _outcomes(pair: RunPair, judge: str) -> ImageList | None:
     """Draw all combinations with their counts; the images of the one whose row is chosen."""
-    table, names = run_pair.outcomes(pair), {"people": judge, "a": "A", "b": "B"}
+    table = run_pair.outcomes(pair)
+    names = {"people": judge, "a": "A", "b": "B"}
     judges = table[pair.judges]
     shown = judges.map(_VERDICTS.__getitem__).join(table[["n", "share"]])
     shown = shown.rename(columns=names | {"n": "Images", "share": "Share"})
@@ -157,7 +159,8 @@ def _outcomes(pair: RunPair, judge: str) -> ImageList | None:
 SETS = {"a": "Hard for A, easy for B", "b": "Hard for B, easy for A", "all": "Hard for all runs"}
 SET = one_of("models.set", tuple(SETS), "a")
 #: Ends of the slider.
-_LEAST_CUT, _MOST_CUT = 0.05, 0.95
+_LEAST_CUT = 0.05
+_MOST_CUT = 0.95
 
 
 def _read_cuts(text: str) -> tuple[float, float]:
@@ -172,7 +175,8 @@ CUTS = Choice("models.cuts", (0.5, 0.8), _read_cuts, lambda cuts: f"{cuts[0]:g}:
 
 def hard_for(page: Opened, pair: RunPair) -> ImageList | None:
     """List the samples of one of `SETS`. "all" refers to the runs of the part "All runs"."""
-    measure, n = score_name(pair.measure), len(pair.points)
+    measure = score_name(pair.measure)
+    n = len(pair.points)
     with in_a_row(gap="medium"):
         look: dict[str, Any] = {"on_change": SET.restart, "label_visibility": "collapsed"}
         chosen = SET.show(st.segmented_control, "Set", SETS, **look)
@@ -182,7 +186,8 @@ def hard_for(page: Opened, pair: RunPair) -> ImageList | None:
     if chosen == "all":
         ranks = ranks_shown(page)
         found = ranks[(ranks >= hard).all(axis=1)].mean(axis=1).sort_values(ascending=False, kind="stable")
-        ids, n = found.index.tolist(), len(ranks)
+        ids = found.index.tolist()
+        n = len(ranks)
         what = f"at or above percentile {100 * hard:.0f} of hardness in each of {ranks.shape[1]} runs"
     else:
         one, other = sorted("ab", reverse=chosen == "b")

@@ -42,7 +42,8 @@ def across(page: Opened) -> None:
         return
     (first, x_filters), (second, y_filters) = _side(page, x), _side(page, y)
     found = _transfer(first, second, x_filters=x_filters, y_filters=y_filters)
-    points, models = found[found[["x_n", "y_n"]].min(axis=1) >= LEAST_IN_BIN], found["model"].nunique()
+    points = found[found[["x_n", "y_n"]].min(axis=1) >= LEAST_IN_BIN]
+    models = found["model"].nunique()
     if points.empty:
         empty_state(
             "No network has scored both sides",
@@ -58,7 +59,8 @@ def across(page: Opened) -> None:
     note = f"{len(found) - len(points)} points left out, with too few images."
     if (fitted := fit_line(points["x"], points["y"])) is not None:
         line, reach = fitted
-        low, high = signed(line.slope - reach, 3), signed(line.slope + reach, 3)
+        low = signed(line.slope - reach, 3)
+        high = signed(line.slope + reach, 3)
         note += (
             f" Linear fit: slope {signed(line.slope, 3)} [{low}, {high}], intercept {signed(line.intercept, 3)}, "
             f"R² {line.rvalue**2:.3f}, n {len(points)}. The interval takes points as independent, which bins of one "
@@ -72,7 +74,8 @@ def possible_sides(page: Opened) -> dict[str, str]:
 
     The open one comes first.
     """
-    opened, sides = page.dataset, {}
+    opened = page.dataset
+    sides = {}
     for name in dict.fromkeys([opened.name, *page.workspace.names()]):
         folder = page.workspace.dataset(name)
         if folder.record.classes != opened.record.classes or not any(run.complete for run in folder.runs()):
@@ -89,7 +92,8 @@ def possible_sides(page: Opened) -> dict[str, str]:
 def _side(page: Opened, key: str) -> tuple[DatasetTable, Filters]:
     """Return the dataset of a key of `possible_sides`, and the filters that apply there."""
     name, _, split = key.partition(":")
-    table, filters = page.table, page.filters
+    table = page.table
+    filters = page.filters
     if name != table.dataset.name:
         # Of the filters, those that mean the same there: scores, tags, sets and conditions belong to the open dataset.
         table = cache.table(page.workspace, name, "", page.view.edges)

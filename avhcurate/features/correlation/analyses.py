@@ -77,7 +77,8 @@ def adding(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) ->
     for key, frame in voted.each(BASE):
         if key != BASE:
             x, base, human = (frame[name].to_numpy(float) for name in (key, BASE, HSF))
-            there, back = partial_spearman(x, human, base), partial_spearman(base, human, x)
+            there = partial_spearman(x, human, base)
+            back = partial_spearman(base, human, x)
             rows.append(
                 {"score": key, "base": BASE, "n": len(frame)}
                 | _columns("partial", there.partial)
@@ -166,7 +167,8 @@ def over_annotators(table: DatasetTable, keys: Sequence[str] | None, filters: Fi
     rng = np.random.default_rng(0)
     for _ in range(_RESAMPLES):
         times = resample(len(names), rng)[code]
-        votes, chosen = np.bincount(ids, times, table.size), np.bincount(ids, times * hits, table.size)
+        votes = np.bincount(ids, times, table.size)
+        chosen = np.bincount(ids, times * hits, table.size)
         hsf = np.divide(chosen, votes, out=np.full(table.size, np.nan), where=votes > 0)
         for key, frame in voted.each():
             of_score = hsf[frame["id"]]

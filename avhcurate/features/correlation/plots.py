@@ -105,7 +105,8 @@ def per_bin(result: Correlations, keys: Sequence[str], *, against: str = "") -> 
     step = min(0.16, 0.7 / max(1, len(keys)))
     for number, (key, title) in enumerate(zip(keys, _titles(result, keys), strict=True)):
         of_score = rows[rows["score"] == key]
-        color, symbol = SERIES[number % len(SERIES)], SYMBOLS[number % len(SYMBOLS)]
+        color = SERIES[number % len(SERIES)]
+        symbol = SYMBOLS[number % len(SYMBOLS)]
         figure.add_scatter(
             x=np.arange(len(counts)) + (number - (len(keys) - 1) / 2) * step,
             y=of_score["agreement"],
@@ -136,7 +137,8 @@ def class_matrix(rows: pd.DataFrame, names: Sequence[str], classes: Sequence[str
 
     `names` are those of the scores in order, `classes` those of all classes by label.
     """
-    keys, shown = list(rows["score"].unique()), list(rows["class"].unique())
+    keys = list(rows["score"].unique())
+    shown = list(rows["class"].unique())
     by_cell = rows.set_index(["score", "class"])
     cells = by_cell.loc[[(key, name) for key in keys for name in shown]]
     rho = cells["spearman"].to_numpy(float)
@@ -147,7 +149,8 @@ def class_matrix(rows: pd.DataFrame, names: Sequence[str], classes: Sequence[str
         Filters(classes=(classes.index(name),), where=f"{quote(key)} IS NOT NULL AND hsf IS NOT NULL")
         for key, name in cells.index
     ]
-    size, rows_named = (len(keys), len(shown)), short_names(names, longest=24)
+    size = (len(keys), len(shown))
+    rows_named = short_names(names, longest=24)
     marks = leads(cells["n"], to)
     return matrix(text.reshape(size), rho.reshape(size), hover, rows_named, short_names(shown), **marks)
 

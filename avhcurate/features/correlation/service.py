@@ -118,17 +118,21 @@ def correlate(
     filters = filters or Filters()
     chosen = checked_keys(table, keys, against)
     columns = table.numbers(filters, [against, *chosen])
-    ids, target = columns.pop("id").astype(np.int32), columns[against]
+    ids = columns.pop("id").astype(np.int32)
+    target = columns[against]
     if against not in chosen:
         del columns[against]
     if np.isnan(target).all():
         raise no_sample(table, filters, against)
     ranked = {key: table.ranked[key] for key in dict.fromkeys([*chosen, against]) if key != HSF}
-    ceiling, use = Reliability(0), QueueUse({})
+    ceiling = Reliability(0)
+    use = QueueUse({})
     if against == HSF:
-        ceiling, use = noise_ceiling(table, filters, ids), queue_use(table.counter)
+        ceiling = noise_ceiling(table, filters, ids)
+        use = queue_use(table.counter)
         edges = bins.check_edges(edges or table.edges)
-        index, labels = bins.bin_index(target, edges), bins.bin_labels(edges)
+        index = bins.bin_index(target, edges)
+        labels = bins.bin_labels(edges)
         within = {label: Filters(hsf_bins=(number,)) for number, label in enumerate(labels)}
     else:
         index, labels = bins.quantile_bins(target, _BINS)
@@ -138,7 +142,8 @@ def correlate(
             for number, low, high in zip(ends.index.tolist(), ends["min"].tolist(), ends["max"].tolist(), strict=True)
             if number >= 0
         }
-    ranks, index = Scratch(), index.astype(np.int16)
+    ranks = Scratch()
+    index = index.astype(np.int16)
     rows = correlation.correlate(columns, target, index, labels, ranks=ranks)
     result = Correlations(
         table=rows,

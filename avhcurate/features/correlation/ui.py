@@ -96,7 +96,8 @@ def pair_of(result: Correlations, first: str, second: str) -> pd.Series:
 
 def verdict(pair: Any, *, against: str = "people") -> str:
     """Say which of two scores follows people, or what replaces them, more closely."""
-    one, other = column_name(pair.first), column_name(pair.second)
+    one = column_name(pair.first)
+    other = column_name(pair.second)
     if pd.isna(pair.p_value):
         return (
             f"**{one}** and **{other}** cannot be compared here: n {pair.n:,}, or one of them does not vary or puts "
@@ -107,7 +108,8 @@ def verdict(pair: Any, *, against: str = "people") -> str:
             f"**{one}** and **{other}** put these {pair.n:,} images in the same order: both follow {against} at "
             f"{pair.first_agreement:.3f}."
         )
-    at, other_at = signed(pair.first_agreement, 3), signed(pair.second_agreement, 3)
+    at = signed(pair.first_agreement, 3)
+    other_at = signed(pair.second_agreement, 3)
     test = f"({p_text(pair.p_value)}, n {pair.n:,})"
     if pair.p_value >= _CLEAR:
         return f"No clear difference: **{one}** follows {against} at {at}, **{other}** at {other_at} {test}."
@@ -129,7 +131,8 @@ def summary(result: Correlations) -> str:
     sentences = [_leader(result, rows)]
     if {"avh", "confidence"} <= set(rows["score"]):
         sentences.append(verdict(pair_of(result, "avh", "confidence"), against=compared_with(result)))
-    ceiling, top = result.ceiling, rows["agreement"].iloc[0]
+    ceiling = result.ceiling
+    top = rows["agreement"].iloc[0]
     if not ceiling.reason and ceiling.ceiling > 0 and top > 0:
         sentences.append(
             f"The votes are noisy themselves: no score can be expected above {ceiling.ceiling:.2f}, "
@@ -143,7 +146,8 @@ def summary(result: Correlations) -> str:
 
 def _leader(result: Correlations, rows: pd.DataFrame) -> str:
     """Say which score comes first, and where AVH stands."""
-    best, against = rows.iloc[0], compared_with(result)
+    best = rows.iloc[0]
+    against = compared_with(result)
     text = f"**{column_name(best['score'])}** follows {against} most closely, at {signed(best['agreement'], 3)}"
     if pd.isna(best["low"]):
         text += f", of {best['n']:,} images only"
@@ -188,7 +192,8 @@ def notes(result: Correlations) -> list[str]:
 
 def _ceiling_note(result: Correlations) -> str:
     """Say what the noise ceiling and the reliability behind it are, with intervals, or why there is none."""
-    ceiling, name = result.ceiling, column_name(result.against)
+    ceiling = result.ceiling
+    name = column_name(result.against)
     if result.against != HSF:
         hard = {1: "An image with less of it counts as harder. ", -1: "An image with more of it is harder. ", 0: ""}
         return f"{name} takes the place of HSF here. {hard[result.toward]}Bins hold about equally many images."
@@ -239,9 +244,12 @@ def _rows(result: Correlations) -> Iterator[str]:
 
 
 def _cell(row: Any) -> str:
-    remark, mark, kind = escape(in_page(REMARKS.get(row.remark, ""))), "", ""
+    remark = escape(in_page(REMARKS.get(row.remark, "")))
+    mark = ""
+    kind = ""
     if remark:
-        mark, kind = "*", " class='few'"
+        mark = "*"
+        kind = " class='few'"
     if pd.isna(row.spearman):
         return f"<td{kind} title='{remark}'>–<small>{remark}</small></td>"
     notes = []

@@ -31,19 +31,22 @@ def gap_scatter(gap: Gap, points: pd.DataFrame, *, score: str, names: Mapping[st
 
     `names` gives the name of each set, with its n. The height is `difficulty`. A point carries its id as custom data.
     """
-    sets, human = gap.sets, of_hsf(gap.simulated)
+    sets = gap.sets
+    human = of_hsf(gap.simulated)
     if gap.predicted:
         human = f"predicted {human}"
     easy, hard = sorted(sets.sign * cut for cut in sets.score_cuts)
     difficult = sets.sign * points["value"]
-    easy, hard = points["difficulty"][difficult <= easy].max(), points["difficulty"][difficult >= hard].min()
+    easy = points["difficulty"][difficult <= easy].max()
+    hard = points["difficulty"][difficult >= hard].min()
     figure = go.Figure()
     marker = {"color": GREY, "size": 5, "opacity": 0.35}
     figure.add_scattergl(**_dots(points[points["set"] == ""], score), name="neither", marker=marker)
     for name, title in names.items():
         marker = {"color": COLORS[name], "size": 7, "opacity": 0.8}
         figure.add_scattergl(**_dots(points[points["set"] == name], score), name=title, marker=marker)
-    bottom, top = -0.04, 1.04
+    bottom = -0.04
+    top = 1.04
     _region(figure, "hard_for_humans", names, x=(-0.02, sets.hsf_cuts[0]), y=(bottom, easy))
     _region(figure, "hard_for_network", names, x=(sets.hsf_cuts[1], 1.02), y=(hard, top))
     heights = f"{score}, percentile of difficulty   harder for the network →"

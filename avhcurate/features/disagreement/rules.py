@@ -34,7 +34,8 @@ class Cuts:
 
     def of(self, values: np.ndarray, name: str) -> tuple[float, float]:
         """Return both cuts as values; refused if the ends would meet, since a sample could then be in both."""
-        low, high = float(self.low), float(self.high)
+        low = float(self.low)
+        high = float(self.high)
         if self.quantile:
             if not 0 <= low <= high <= 1:
                 raise CurateError(f"The {name} quantiles must rise from 0 to 1; they were {low:g} and {high:g}.")
@@ -94,9 +95,11 @@ def gap_sets(
     >>> sets.hard_for_humans, sets.hard_for_network, gap[[0, 2]]
     (array([0]), array([2]), array([ 0.5, -0.5]))
     """
-    human, network = np.asarray(hsf, float), np.asarray(score, float)
+    human = np.asarray(hsf, float)
+    network = np.asarray(score, float)
     both = ~(np.isnan(human) | np.isnan(network))
-    hsf_at, score_at = hsf_cuts.of(human[both], "HSF"), score_cuts.of(network[both], "score")
+    hsf_at = hsf_cuts.of(human[both], "HSF")
+    score_at = score_cuts.of(network[both], "score")
     sign = {"high": 1, "low": -1}[harder]
     difficulty, (easy, hard) = sign * network, sorted(sign * cut for cut in score_at)
     gap = rank_shares(np.where(both, -human, np.nan))

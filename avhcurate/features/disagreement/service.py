@@ -70,11 +70,13 @@ def disagree(
         raise no_votes(name)
     key = key or table.hardness
     check_scores(table, [key])
-    human, simulated = "hsf", table.simulated
+    human = "hsf"
+    simulated = table.simulated
     if predicted:
         if table.prediction is None:
             raise CurateError(f"HSF of {name} is not predicted yet.", fix=Run("predict", name))
-        human, simulated = "hsf_predicted", table.prediction.record.votes_simulated
+        human = "hsf_predicted"
+        simulated = table.prediction.record.votes_simulated
     points = table.frame(filters or Filters(), columns=["id", human, key]).set_axis(["id", "hsf", "value"], axis=1)
     points = points.astype({"id": "int64", "hsf": float, "value": float})
     cuts = {"hsf_cuts": hsf_cuts, "score_cuts": score_cuts}

@@ -77,7 +77,8 @@ def compare(table: DatasetTable, filters: Filters, settings: dict[str, Any]) -> 
 
 def chart(page: Opened, gap: Gap) -> int | None:
     """Draw HSF against the score; return the id of a point that was just clicked."""
-    score, ids = score_name(gap.key), gap.ids
+    score = score_name(gap.key)
+    ids = gap.ids
     names = {key: f"{title} · {counted(len(ids[key]), 'image')}" for key, title in SETS.items()}
     page.result.markdown(" · ".join(f"**{len(ids[key]):,}** {title.lower()}" for key, title in SETS.items()))
     # A new key drops the click once it is answered, else every later run would open the sample again.
@@ -148,6 +149,7 @@ def export_set(table: DatasetTable, gap: Gap, name: str) -> bytes:
 
 
 def _tag(table: DatasetTable, gap: Gap, name: str) -> None:
-    tag, ids = st.session_state[f"gap.tag_name.{name}"], gap.ids[name]
+    tag = st.session_state[f"gap.tag_name.{name}"]
+    ids = gap.ids[name]
     done = f"{counted(len(ids), 'image')} tagged {tag}"
     attempt(annotate, table, ids, "tag", tag, done=done, closes=f"gap.tag.{name}")

@@ -73,7 +73,8 @@ def offer_demo(page: Opened) -> None:
 
 def in_short(page: Opened) -> str:
     """Return images, classes and votes of the dataset in a line."""
-    record, votes = page.dataset.record, page.table.votes
+    record = page.dataset.record
+    votes = page.table.votes
     parts = [counted(record.samples, "image"), f"{len(record.classes):,} classes", "no votes yet"]
     if votes is not None:
         parts[-1] = counted(votes.total, "vote")
@@ -91,7 +92,8 @@ def without_labels(table: DatasetTable) -> None:
 
 def dataset_facts(table: DatasetTable) -> None:
     """Draw where the images come from, and images, classes, votes and runs in a row."""
-    record, votes = table.dataset.record, table.votes
+    record = table.dataset.record
+    votes = table.votes
     runs = [run.name for run in table.dataset.runs() if run.complete]
     st.caption(plain(f"{record.kind.capitalize()} imported {record.created:%d %B %Y} from {record.source}"))
     with in_a_row("top", gap="medium"):
@@ -108,7 +110,8 @@ def dataset_facts(table: DatasetTable) -> None:
 
 def spread(page: Opened) -> None:
     """Draw HSF and classes of all images."""
-    table, filters = page.table, page.filters
+    table = page.table
+    filters = page.filters
     left, right = halves()
     with left:
         st.markdown("**Human selection frequency**")
@@ -145,7 +148,8 @@ def model_runs(table: DatasetTable) -> None:
     if not runs:
         return
     st.markdown("**Model runs**")
-    title, learnt = titles(table.dataset), learnt_here(table.dataset)
+    title = titles(table.dataset)
+    learnt = learnt_here(table.dataset)
     rows = [{"Model": title[run.name], **_run_row(table.dataset, run, learnt.get(run.name, ""))} for run in runs]
     st.dataframe(
         pd.DataFrame(rows).dropna(axis=1, how="all"),

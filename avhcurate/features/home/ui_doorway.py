@@ -45,12 +45,15 @@ def _extremes(table: DatasetTable) -> dict[str, dict[str, Any]]:
     """Return the row of each of the two images by its title; none without a run."""
     if table.run is None:
         return {}
-    score, judged = table.hardness, [*["hsf"] * (table.votes is not None), *["confidence"] * table.run.has_logits]
-    by, ends = quote(score), {"Hardest": "DESC", "Easiest": "ASC"}
+    score = table.hardness
+    judged = [*["hsf"] * (table.votes is not None), *["confidence"] * table.run.has_logits]
+    by = quote(score)
+    ends = {"Hardest": "DESC", "Easiest": "ASC"}
     if SCORES[score].harder == "low":
         by = f"-{by}"
     if len(judged) == 2:
-        by, ends = "hsf - confidence", {"People sure, network not": "DESC", "Network sure, people not": "ASC"}
+        by = "hsf - confidence"
+        ends = {"People sure, network not": "DESC", "Network sure, people not": "ASC"}
     known = " AND ".join(f"isfinite({quote(name)})" for name in [score, *judged])
     columns = list(dict.fromkeys(["id", "label_name", "predicted_name", score, *judged]))
     found: dict[str, dict[str, Any]] = {}
@@ -63,7 +66,8 @@ def _extremes(table: DatasetTable) -> dict[str, dict[str, Any]]:
 
 
 def _figure(page: Opened, title: str, row: dict[str, Any]) -> str:
-    id, label = int(row["id"]), f"“{row['label_name']}”"
+    id = int(row["id"])
+    label = f"“{row['label_name']}”"
     said = []
     if "hsf" in row:
         said.append(f"{row['hsf']:.0%} of {people(page.table.simulated)} chose {label}")

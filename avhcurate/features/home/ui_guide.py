@@ -86,7 +86,8 @@ def guide(page: Frame) -> None:
 def _ask(page: Frame) -> None:
     labels = {key: have.label for key, have in HAVE.items()}
     shown = CHOICE.show(st.segmented_control, "What do you have?", labels, value=_proposed(page))
-    have, table = HAVE[shown], page.table
+    have = HAVE[shown]
+    table = page.table
     st.caption(have.gives)
     if table is None and shown in _FORMS:
         st.info("Import the images first; then this form is here.", icon=":material/arrow_upward:")

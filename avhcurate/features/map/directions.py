@@ -39,7 +39,8 @@ def with_class_weights(
     >>> with_class_weights(near, angles, [samples], np.array([[0.96, 0.28]]), count=2)[0].tolist()
     [[0, 2], [1, 2], [2, 0]]
     """
-    n, k = len(near), len(weights)
+    n = len(near)
+    k = len(weights)
     positions = n + np.arange(k)
     between = _angles(weights, weights)
     np.fill_diagonal(between, np.inf)

@@ -25,7 +25,8 @@ _ON_TOP = {"hsf_bin": "first", "mistake": "last", "excluded": "last"}
 def ends(values: np.ndarray) -> tuple[float, float]:
     """Return the 1st and the 99th percentile, so that a few extreme values do not use up the colours."""
     finite = values[np.isfinite(values)]
-    low, high = 0.0, 0.0
+    low = 0.0
+    high = 0.0
     if len(finite):
         low, high = np.quantile(finite, [0.01, 0.99]).tolist()
     if high <= low:
@@ -97,7 +98,8 @@ def group_colors(kind: str, number: int) -> list[str]:
 
 def point_figure(points: pd.DataFrame, color: str) -> go.Figure:
     """Draw points, `x, y` and the column `color`, with their ids on hover: a hue for each text, a ramp for numbers."""
-    figure, values = go.Figure(), points[color]
+    figure = go.Figure()
+    values = points[color]
     look = {"mode": "markers", "hovertemplate": "image %{customdata}<extra>%{fullData.name}</extra>"}
     if pd.api.types.is_numeric_dtype(values):
         numbers = values.to_numpy(float, na_value=np.nan)
@@ -109,7 +111,8 @@ def point_figure(points: pd.DataFrame, color: str) -> go.Figure:
         codes, names = pd.factorize(values, sort=True)
         groups, titles = fold(codes.astype(np.int32), [str(name) for name in names])
         for group, (title, hue) in enumerate(zip(titles, group_colors("label", len(titles)), strict=True)):
-            one, marker = points[groups == group], {"size": 4, "color": hue}
+            one = points[groups == group]
+            marker = {"size": 4, "color": hue}
             figure.add_scattergl(x=one["x"], y=one["y"], customdata=one.index, name=title, marker=marker, **look)
     bare(figure, height=560)
     figure.update_layout(showlegend=len(figure.data) > 1)

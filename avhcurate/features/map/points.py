@@ -21,10 +21,12 @@ KINDS = {
     "excluded": "Excluded",
 }
 #: Before the name of a tag to colour by, and of a user's column whose name would mean something else.
-TAG, OWN = "tag:", "own:"
+TAG = "tag:"
+OWN = "own:"
 
 #: Digits of a number, and characters of a path, to look for.
-_LONGEST_ID, _LONGEST_TEXT = 18, 200
+_LONGEST_ID = 18
+_LONGEST_TEXT = 200
 
 
 def color_options(table: DatasetTable) -> dict[str, str]:
@@ -80,24 +82,32 @@ def points_in_view(table: DatasetTable, folder: MapFolder, filters: Filters, *, 
     frame = table.frame(filters, columns=columns)
     ids, places = folder.coordinates()
     at = pd.Index(ids).get_indexer(frame["id"])
-    frame, places = frame[at >= 0], places[at[at >= 0]]
-    label, predicted = _codes(frame["label"]), _codes(frame["predicted"])
+    frame = frame[at >= 0]
+    places = places[at[at >= 0]]
+    label = _codes(frame["label"])
+    predicted = _codes(frame["predicted"])
     points = pd.DataFrame({"id": frame["id"].to_numpy(np.int64), "x": places[:, 0], "y": places[:, 1], "label": label})
     codes: ArrayLike
     names: Sequence[str]
     if color == "label":
-        codes, names = label, table.classes
+        codes = label
+        names = table.classes
     elif color == "predicted":
-        codes, names = predicted, table.classes
+        codes = predicted
+        names = table.classes
     elif color == "mistake":
-        codes, names = np.where((label < 0) | (predicted < 0), -1, label != predicted), ("right", "mistaken")
+        codes = np.where((label < 0) | (predicted < 0), -1, label != predicted)
+        names = ("right", "mistaken")
     elif color == "excluded":
-        codes, names = frame[color], ("kept", "excluded")
+        codes = frame[color]
+        names = ("kept", "excluded")
     elif color == "hsf_bin":
-        codes, names = bin_index(frame["hsf"].to_numpy(float), table.edges), bin_labels(table.edges)
+        codes = bin_index(frame["hsf"].to_numpy(float), table.edges)
+        names = bin_labels(table.edges)
     elif color.startswith(TAG):
         tagged = table.frame(filters.with_(tags=(*filters.tags, color.removeprefix(TAG))), columns=["id"])["id"]
-        codes, names = points["id"].isin(tagged), ("without it", "with it")
+        codes = points["id"].isin(tagged)
+        names = ("without it", "with it")
     elif color == "split" or table.kinds.get(column) in ("text", "yes or no"):
         codes, found = pd.factorize(frame[column], sort=True)
         names = [{False: "no", True: "yes"}.get(name, str(name)) for name in found]

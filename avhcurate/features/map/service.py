@@ -26,11 +26,13 @@ from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import now, settings_digest, versions
 
 #: Above so many samples UMAP gets PCA's dimensions, at most so many, and the neighbours of the run's graph.
-LARGE, PCA_WIDTH = 10_000, 50
+LARGE = 10_000
+PCA_WIDTH = 50
 _MIN_DIST = 0.1
 
 #: Samples that PCA is fitted on, spread evenly, and bytes of features read at a time.
-_FITTED, _BLOCK = 20_000, 1 << 25
+_FITTED = 20_000
+_BLOCK = 1 << 25
 
 
 def project_dataset(workspace: Workspace, settings: ProjectSettings, *, progress: Progress = SILENT) -> MapFolder:
@@ -47,7 +49,9 @@ def project_dataset(workspace: Workspace, settings: ProjectSettings, *, progress
             f"The run {run.name} is not finished.", fix=f"{Run('score', dataset.name, '...')} again to resume it"
         )
     run.features()  # refused where there are none
-    ids, neighbours, seed = run.scored_ids(settings.limit), settings.neighbours, settings.seed
+    ids = run.scored_ids(settings.limit)
+    neighbours = settings.neighbours
+    seed = settings.seed
     if len(ids) <= neighbours:
         raise CurateError(f"{len(ids)} samples are too few for {neighbours} neighbours. Use fewer neighbours.")
     common = {"weights": run.record.weights_sha256, "ids": hashlib.sha256(ids.tobytes()).hexdigest()}
@@ -78,17 +82,20 @@ class _Mapping:
 
     def lay_out_by_pca(self, linear: MapFolder, rows_path: Path) -> None:
         """Write the PCA map, and the rows that UMAP is to lay out."""
-        run, started = self.run.record, now()
+        run = self.run.record
+        started = now()
         placed = np.concatenate([ids for ids, _ in self._blocks("reading embeddings")])
         fitted = directions(self.run.features()[placed[evenly_spread(len(placed), _FITTED)]])[0]
         if min(fitted.shape) < 2:
             raise CurateError("A map needs at least two samples with an embedding of at least two dimensions.")
         flat = PCA(2, svd_solver="covariance_eigh").fit(fitted.astype(np.float64))
-        narrow, width = None, run.width
+        narrow = None
+        width = run.width
         reduced: dict[str, Any] = {}
         if len(self.ids) > LARGE and width > PCA_WIDTH:
             # About the origin, which keeps the angles.
-            narrow, width = TruncatedSVD(PCA_WIDTH, random_state=0).fit(fitted), PCA_WIDTH
+            narrow = TruncatedSVD(PCA_WIDTH, random_state=0).fit(fitted)
+            width = PCA_WIDTH
             reduced = {"pca": width, "kept": float(narrow.explained_variance_ratio_.sum())}
         weights, usable = self._class_weights()
         places = []

@@ -47,8 +47,12 @@ class MapFolder(ResultFolder[MapRecord]):
     While UMAP works, `rows.npy` and `nearest.npz` hold its input, so that a resumed job begins there.
     """
 
-    HOME, FILE, TABLE, KIND = "maps", "map.json", "coordinates.parquet", MapRecord
-    WHAT, AGAIN = "map", "remove the folder and make it again"
+    HOME = "maps"
+    FILE = "map.json"
+    TABLE = "coordinates.parquet"
+    KIND = MapRecord
+    WHAT = "map"
+    AGAIN = "remove the folder and make it again"
 
     @property
     def rows_path(self) -> Path:

@@ -99,8 +99,11 @@ def choose_map(page: Opened, maps: Sequence[MapFolder]) -> MapInView:
         options["hsf"] = of_hsf(page.table.simulated)
         options["hsf_bin"] = f"{options['hsf']} in bins"
     titles = {folder.name: _title(folder.record) for folder in reversed(maps)}
-    layouts, colours = one_of(LAYOUT, list(titles), maps[-1].name), one_of("map.color", list(options), "label")
-    layout, color, window = layouts.asked(), colours.asked(), WINDOW.asked()
+    layouts = one_of(LAYOUT, list(titles), maps[-1].name)
+    colours = one_of("map.color", list(options), "label")
+    layout = layouts.asked()
+    color = colours.asked()
+    window = WINDOW.asked()
     folder = next(one for one in maps if one.name == layout)
     with in_a_row("center", gap="small"):
         with st.popover(plain(f"Colour: {options[color]}"), icon=":material/palette:", key="map.look"):
@@ -130,7 +133,8 @@ def _find(table: DatasetTable, folder: MapFolder, points: pd.DataFrame, text: st
     place = places[ids == id].tolist()
     if not place:
         return None, f"Image {id:,} has no place on this map."
-    found, note = {"x": place[0][0], "y": place[0][1], "text": f"image {id}"}, ""
+    found = {"x": place[0][0], "y": place[0][1], "text": f"image {id}"}
+    note = ""
     if not (points["id"] == id).any():
         note = f"Image {id:,}, which is marked, is not in view."
     return found, note
@@ -181,7 +185,9 @@ def _title(record: MapRecord) -> str:
 
 def caption(page: Opened, shown: MapInView, drawn: int) -> None:
     """Say how many points are drawn, of which map, and what else matters."""
-    run, record, number = page.table.run, shown.folder.record, len(shown.points)
+    run = page.table.run
+    record = shown.folder.record
+    number = len(shown.points)
     assert run is not None
     sentences = [f"All {number:,} points."]
     if drawn < number:
@@ -213,7 +219,8 @@ def whole(folder: MapFolder) -> Window:
     _, places = folder.coordinates()
     weights = folder.class_weights()
     every = np.concatenate([places, weights[np.isfinite(weights).all(axis=1)]])
-    low, high = every.min(axis=0), every.max(axis=0)
+    low = every.min(axis=0)
+    high = every.max(axis=0)
     margin = 0.04 * np.maximum(high - low, 1e-6)
     (left, bottom), (right, top) = (low - margin).tolist(), (high + margin).tolist()
     return left, right, bottom, top

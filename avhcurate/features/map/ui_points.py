@@ -41,7 +41,8 @@ _CHART = "map.points"
 #: As many points as are sent: 20 MB; of more, so many, of every class its share.
 MOST_SENT = 4_000_000
 #: Numbers next to a scale, and colours in it.
-_TICKS, _RAMP = 5, 9
+_TICKS = 5
+_RAMP = 9
 #: Characters of a name on the map.
 _NAME = 18
 
@@ -52,7 +53,8 @@ def chart(page: Opened, shown: MapInView, *, linked: bool = False) -> None:
     score = page.table.hardness
     title = score_name(score)
     if not isinstance(shown.points["color"].dtype, pd.CategoricalDtype):
-        score, title = column_of(shown.color), shown.title
+        score = column_of(shown.color)
+        title = shown.title
     tiles = list_view(page, ids, about=f"{shown.about} points", score=score)
     st.session_state[f"{_CHART}.held"] = tiles, cloud  # a view and a cloud are readable as long as they are held
     marks = _marks(shown.folder, page.table.classes)
@@ -104,7 +106,8 @@ def _drawn(
     table: DatasetTable, folder: MapFolder, filters: Filters, color: str, *, _shown: MapInView
 ) -> tuple[np.ndarray, PointCloud, dict[str, Any]]:
     """Return the ids (n,) of the points in the order in which they are drawn, the points, and their look."""
-    points, colors = _shown.points, _shown.points["color"]
+    points = _shown.points
+    colors = _shown.points["color"]
     if isinstance(colors.dtype, pd.CategoricalDtype):
         shades, titles = plots.fold(colors.cat.codes.to_numpy(np.int32), list(colors.cat.categories))
         order = plots.drawing_order(shades, color, len(titles))
@@ -112,13 +115,15 @@ def _drawn(
         if color in ("label", "predicted"):
             look["names"] = _at_medians(points, shades, titles[: plots.MOST_GROUPS])
     else:
-        values, harder = colors.to_numpy(), ""
+        values = colors.to_numpy()
+        harder = ""
         if color == "hsf":
             harder = "low"
         elif ranked := table.ranked.get(column_of(color)):
             harder = ranked.harder
         ends = plots.ends(values)
-        shades, order = plots.steps(values, *ends, NO_SHADE), plots.hardest_last(values, harder)
+        shades = plots.steps(values, *ends, NO_SHADE)
+        order = plots.hardest_last(values, harder)
         look = _of_number(*ends, harder)
     look["legend"]["title"] = _shown.title
     if len(order) > MOST_SENT:
@@ -129,7 +134,8 @@ def _drawn(
 
 def _of_number(low: float, high: float, harder: str) -> dict[str, Any]:
     """Return the look of a number, whose colours go from `low` to `high`: orange is hard and blue is easy."""
-    ticks, turn = [f"{value:.3g}" for value in np.linspace(low, high, _TICKS)], -1
+    ticks = [f"{value:.3g}" for value in np.linspace(low, high, _TICKS)]
+    turn = -1
     if harder == "low":
         turn = 1
     return {
@@ -143,7 +149,8 @@ def _of_number(low: float, high: float, harder: str) -> dict[str, Any]:
 def _of_groups(groups: np.ndarray, names: list[str], colors: list[str]) -> dict[str, Any]:
     """Return the look of groups, with their exact numbers of samples, and of those in none if there are any."""
     without, *counts = np.bincount(groups + 1, minlength=len(names) + 1).tolist()
-    symbols, none = [index % plots.MOST_GROUPS for index in range(len(names))], faded(GREY, 0.6)
+    symbols = [index % plots.MOST_GROUPS for index in range(len(names))]
+    none = faded(GREY, 0.6)
     entries = [
         {"name": f"{name} ({count:,})", "color": color, "symbol": symbol, "shade": shade}
         for shade, (name, count, color, symbol) in enumerate(zip(names, counts, colors, symbols, strict=True))

@@ -42,7 +42,8 @@ def of_region(page: Opened, shown: MapInView) -> GridView | None:
     """Say how many images the region holds, and return them in the page's order; None without a region."""
     if (region := shown.region) is None:
         return None
-    sort, descending = page.view.sort, page.view.descending
+    sort = page.view.sort
+    descending = page.view.descending
     ids = _ordered(page.table, shown.folder, page.filters, region, sort, descending, shown.points)
     with in_a_row("center", gap="xsmall"):
         st.markdown(f"**{len(ids):,} of {len(shown.points):,} images in the region**", width="content")

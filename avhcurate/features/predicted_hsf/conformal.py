@@ -24,7 +24,8 @@ _GRID = np.linspace(-12, 12, 481)
 #: Bins of predicted HSF, and of the width of intervals, for which coverage is shown.
 _FIFTHS = 5
 #: Voted samples that a bin of predicted HSF has at least, and the most bins.
-_PER_BIN, _MOST_BINS = 100, 10
+_PER_BIN = 100
+_MOST_BINS = 10
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,9 @@ class Interval:
 
     def of(self, odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the ends (N,) at log odds (N,)."""
-        index, low, high = np.searchsorted(self.edges, odds, side="right"), np.empty(len(odds)), np.empty(len(odds))
+        index = np.searchsorted(self.edges, odds, side="right")
+        low = np.empty(len(odds))
+        high = np.empty(len(odds))
         for number in np.unique(index):
             rows = index == number
             low[rows] = np.interp(odds[rows], _GRID, self.low[number])
@@ -71,7 +74,8 @@ def conformal_interval(
 
     weights (n,): how many samples each stands for, where the voted ones were drawn with unequal chances.
     """
-    votes, bins = min(votes, _MOST_VOTES), int(np.clip(len(odds) // _PER_BIN, 1, _MOST_BINS))
+    votes = min(votes, _MOST_VOTES)
+    bins = int(np.clip(len(odds) // _PER_BIN, 1, _MOST_BINS))
     edges = np.unique(np.quantile(odds, np.arange(1, bins) / bins))
     edges = edges[edges > odds.min()]
     reach = np.empty(len(edges) + 1)
@@ -85,7 +89,8 @@ def conformal_interval(
     # Where no number of votes is within reach, the range is the expected one only.
     inside[:, np.arange(len(_GRID)), np.round(expit(_GRID) * votes).astype(np.int64)] |= ~inside.any(axis=2)
     # Half a vote more: HSF of a few votes more or less is between those of `votes`.
-    first, last = inside.argmax(axis=2) - 0.5, votes - inside[:, :, ::-1].argmax(axis=2) + 0.5
+    first = inside.argmax(axis=2) - 0.5
+    last = votes - inside[:, :, ::-1].argmax(axis=2) + 0.5
     low = np.minimum.accumulate(first[:, ::-1], axis=1)[:, ::-1] / votes
     high = np.maximum.accumulate(last, axis=1) / votes
     return Interval(edges, np.clip(low, 0, 1), np.clip(high, 0, 1), reach)
@@ -100,7 +105,8 @@ def coverage_by_bin(
     HSF (n,) and of the width. A sample counts as often as its weight (n,); 95 % intervals are Wilson's, of the
     effective number of samples (Kish 1965).
     """
-    width, inside = high - low, (low - 1e-9 <= hsf) & (hsf <= high + 1e-9)
+    width = high - low
+    inside = (low - 1e-9 <= hsf) & (hsf <= high + 1e-9)
     sums = {"n": 1, "w": weights, "square": weights**2, "coverage": weights * inside, "width": weights * width}
     rows = pd.DataFrame(sums, dtype=float)
     groups = {
@@ -121,6 +127,7 @@ def coverage_by_bin(
 
 def _below(odds: np.ndarray, log_precision: float, votes: int) -> np.ndarray:
     """Return the share of the beta-binomial distribution below each number of votes, that number counted half."""
-    chance, precision = np.clip(expit(odds), 1e-9, 1 - 1e-9)[:, None], np.exp(log_precision)
+    chance = np.clip(expit(odds), 1e-9, 1 - 1e-9)[:, None]
+    precision = np.exp(log_precision)
     mass = betabinom.pmf(np.arange(votes + 1), votes, precision * chance, precision * (1 - chance))
     return np.cumsum(mass, axis=1) - mass / 2

@@ -16,7 +16,9 @@ from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 
 #: Landmarks of the kernel on a run's embeddings, features that are made of them, and samples that scales come from.
-LANDMARKS, FEATURES, _REFERENCE = 256, 128, 20_000
+LANDMARKS = 256
+FEATURES = 128
+_REFERENCE = 20_000
 #: Size of a class indicator next to a score of standard deviation 1: classes differ, and are shrunk less.
 _CLASS = 4.0
 #: Size of what all scores have in common within a class: each class has a slope of its own on it.
@@ -128,7 +130,8 @@ class Inputs:
 
     def without(self, design: Design, run: int) -> Design:
         """Return inputs in which a run says nothing, but for its part in what all scores have in common."""
-        narrow, wide = design.narrow.copy(), design.wide.copy()
+        narrow = design.narrow.copy()
+        wide = design.wide.copy()
         narrow[:, : self.scores][:, self._scores_run == run] = 0
         wide[:, self._features_run == run] = 0
         return Design(narrow, wide)

@@ -33,7 +33,9 @@ def learning_curve(
     Each row learns from so many of the samples of the other folds, at random; the last row from all, which is `fitted`.
     Intervals are 95 %, by a jackknife of ranks over the n samples, of which each counts as often as its weight.
     """
-    rng, size, folds = np.random.default_rng(seed), len(voted.hits), len(fitted.models)
+    rng = np.random.default_rng(seed)
+    size = len(voted.hits)
+    folds = len(fitted.models)
     found = {}
     for learnt in (round(share * size) for share in SHARES):
         if learnt < _FEWEST:

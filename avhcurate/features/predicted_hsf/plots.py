@@ -16,7 +16,8 @@ def curve_chart(record: PredictionRecord, target: float) -> go.Figure:
     """Return Spearman with HSF by the number of voted samples, measured and forecast; confidence, ceiling, target."""
     known = [point.model_dump() for point in record.curve if point.rho is not None]
     points = pd.DataFrame(known, columns=list(CurvePoint.model_fields), dtype=float)
-    learnt, found = points["learnt"].to_numpy(), forecast_of(record)
+    learnt = points["learnt"].to_numpy()
+    found = forecast_of(record)
     figure = go.Figure()
     lines = {"noise ceiling": (record.ceiling, GREY), "confidence": (record.confidence_rho, VIOLET)}
     for name, (value, color) in (lines | {"target": (target, SLATE)}).items():

@@ -51,7 +51,8 @@ from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import now, settings_digest, versions
 
 #: Fewest samples with votes that a model is made from, and most that it learns from.
-FEWEST, MOST = 30, 20_000
+FEWEST = 30
+MOST = 20_000
 FOLDS = 5
 #: Samples whose inputs are in memory at once.
 _BLOCK = 16_384
@@ -73,7 +74,8 @@ class Prediction:
 
     def columns(self, ids: np.ndarray, design: Design) -> dict[str, np.ndarray]:
         """Return the columns of the samples `ids`, ascending, (n,) each."""
-        odds, variance = self.model.odds(design), self.model.variance(design)
+        odds = self.model.odds(design)
+        variance = self.model.variance(design)
         place = np.minimum(np.searchsorted(self.voted.ids, ids), len(self.voted.ids) - 1)
         known = self.voted.ids[place] == ids
         odds[known] = self.crossed.odds[place[known]]
@@ -105,11 +107,14 @@ def predict_hsf(
     copies are the same, the same call does nothing; another prediction replaces the one before once it is complete.
     Raises Cancelled when asked to stop, and CurateError for too few votes or no run.
     """
-    dataset, votes = table.dataset, table.votes
+    dataset = table.dataset
+    votes = table.votes
     settings = settings or PredictSettings(dataset=dataset.name)
     if votes is None:
         raise no_votes(dataset.name)
-    started, runs, use = time.perf_counter(), runs_of(table, settings.runs), queue_use(table.counter)
+    started = time.perf_counter()
+    runs = runs_of(table, settings.runs)
+    use = queue_use(table.counter)
     named = {
         "version": _VERSION,
         "dataset": dataset.record.fingerprint,
@@ -177,11 +182,14 @@ def fit_prediction(voted: VotedSamples, *, level: float = LEVEL, check: Check = 
 
 def covered(found: Prediction, *, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
     """Return the ends (n,) of the intervals of the voted samples, those of a fold from the other folds' distances."""
-    voted, crossed = found.voted, found.crossed
+    voted = found.voted
+    crossed = found.crossed
     low, high = np.empty((2, len(found.reached)))
     for fold in range(len(crossed.models)):
         held = voted.folds == fold
-        odds, reached, weights = crossed.odds[~held], found.reached[~held], voted.weights[~held]
+        odds = crossed.odds[~held]
+        reached = found.reached[~held]
+        weights = voted.weights[~held]
         ends = conformal_interval(odds, reached, weights, crossed.log_precision, voted.usual, level=level)
         low[held], high[held] = ends.of(crossed.odds[held])
     return low, high
@@ -189,9 +197,12 @@ def covered(found: Prediction, *, level: float = LEVEL) -> tuple[np.ndarray, np.
 
 def _reached(found: Prediction, run: RunFolder, settings: PredictSettings, check: Check) -> dict[str, Any]:
     """Return the fields of the record that say how good the prediction is."""
-    voted, crossed, weights = found.voted, found.crossed, found.voted.weights
+    voted = found.voted
+    crossed = found.crossed
+    weights = found.voted.weights
     curve = learning_curve(voted, crossed, seed=settings.seed, check=check)
-    ends, hsf = covered(found, level=settings.level), voted.hsf
+    ends = covered(found, level=settings.level)
+    hsf = voted.hsf
     coverage = coverage_by_bin(*ends, hsf, weights, predicted=expit(crossed.odds))
     changes: dict[str, Any] = {
         "curve": [CurvePoint.model_validate(row) for row in curve.to_dict("records")],
@@ -234,10 +245,13 @@ def runs_of(table: DatasetTable, names: Sequence[str]) -> list[RunFolder]:
 
 def _added(found: Prediction, inputs: Inputs, check: Check) -> list[RunGain]:
     """Return what each run adds to Spearman over held-out samples: all less all but this one, at the same strengths."""
-    voted, crossed, gains = found.voted, found.crossed, []
+    voted = found.voted
+    crossed = found.crossed
+    gains = []
     rho, of_rho = spearman_influence(crossed.odds, voted.hsf, voted.weights)
     for number, run in enumerate(inputs.runs):
-        others, odds = replace(voted, design=inputs.without(voted.design, number)), np.empty(len(voted.ids))
+        others = replace(voted, design=inputs.without(voted.design, number))
+        odds = np.empty(len(voted.ids))
         for fold, model in enumerate(crossed.models):
             check()
             held = voted.folds == fold

@@ -17,13 +17,18 @@ from avhcurate.measures.stats.beta_binomial import vote_likelihood
 from avhcurate.measures.stats.blas import leave_threads_to_numpy
 
 #: Penalties, and weights of the wide inputs in relation to the scores, each with the place where a climb begins.
-PENALTIES, _PENALTY_AT = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0), 2
-WIDE_WEIGHTS, _WEIGHT_AT = (0.05, 0.1, 0.2, 0.4), 1
+PENALTIES = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+_PENALTY_AT = 2
+WIDE_WEIGHTS = (0.05, 0.1, 0.2, 0.4)
+_WEIGHT_AT = 1
 #: Parts of the choice of a penalty.
 _PARTS = 3
-_STEPS, _PRECISE = 60, 1e-7
+_STEPS = 60
+_PRECISE = 1e-7
 #: Bounds of the log of the precision, and where it starts; what keeps the constant finite where all votes agree.
-_PRECISIONS, _LOG_PRECISION, _ON_CONSTANT = (-4.0, 9.0), 1.0, 1e-3
+_PRECISIONS = (-4.0, 9.0)
+_LOG_PRECISION = 1.0
+_ON_CONSTANT = 1e-3
 
 #: Called between fits; may raise to stop.
 Check = Callable[[], object]
@@ -104,7 +109,9 @@ class VoteModel:
 def fit_votes(voted: VotedSamples, strength: Strength) -> VoteModel:
     """Return the likeliest coefficients for the hits of votes, 1 or more each, less the penalty on their squares."""
     leave_threads_to_numpy()
-    x, hits, votes = voted.design.matrix(strength.weight), voted.hits, voted.votes
+    x = voted.design.matrix(strength.weight)
+    hits = voted.hits
+    votes = voted.votes
     penalties = np.full(x.shape[1], strength.penalty)
     penalties[-1] = _ON_CONSTANT
 
@@ -119,7 +126,8 @@ def fit_votes(voted: VotedSamples, strength: Strength) -> VoteModel:
     turn = np.linalg.cholesky(covariance(first, _LOG_PRECISION))
 
     def loss(at: np.ndarray) -> tuple[float, np.ndarray]:
-        beta, log_precision = first + turn @ at[:-1], at[-1]
+        beta = first + turn @ at[:-1]
+        log_precision = at[-1]
         found = vote_likelihood(x @ beta, log_precision, hits, votes)
         gradient = turn.T @ (x.T @ found.by_odds - penalties * beta)
         return float(penalties @ beta**2 / 2 - found.values.sum()), -np.append(gradient, found.by_precision)
@@ -128,7 +136,8 @@ def fit_votes(voted: VotedSamples, strength: Strength) -> VoteModel:
     options = {"maxiter": _STEPS, "ftol": _PRECISE}
     start = np.append(np.zeros(len(first)), _LOG_PRECISION)
     at = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
-    beta, log_precision = first + turn @ at[:-1], float(at[-1])
+    beta = first + turn @ at[:-1]
+    log_precision = float(at[-1])
     return VoteModel(beta, log_precision, strength, partial(covariance, beta, log_precision))
 
 
@@ -198,9 +207,12 @@ class CrossFit:
 
 def cross_fit(voted: VotedSamples, check: Check) -> CrossFit:
     """Return a model for each fold of the votes of all others, its strength chosen within these."""
-    odds, models, number = np.empty(len(voted.hits)), [], int(voted.folds.max()) + 1
+    odds = np.empty(len(voted.hits))
+    models = []
+    number = int(voted.folds.max()) + 1
     for fold in range(number):
-        held, rest = voted.folds == fold, voted.of(voted.folds != fold)
+        held = voted.folds == fold
+        rest = voted.of(voted.folds != fold)
         strength = choose_strength(replace(rest, folds=(rest.folds - fold - 1) % number % _PARTS), check)
         models.append(fit_votes(rest, strength))
         odds[held] = models[-1].odds(voted.design.of(held))

@@ -50,7 +50,8 @@ class ModelOutputs:
 
     def avh(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return AVH of some samples, rows of `features`, to labels (n,)."""
-        start, found = 0, np.empty(len(rows))
+        start = 0
+        found = np.empty(len(rows))
         for block in replace(self, rows=rows)._embeddings():
             end = start + len(block)
             found[start:end] = scores.avh(block, self.class_weights, labels[start:end])
@@ -60,9 +61,11 @@ class ModelOutputs:
     def blocks(self, gate: Gate = "avc") -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (logits, AVC) of consecutive samples; for the gate `avc-centred` the AVC is the centred one."""
         weights = self.class_weights.astype(np.float64)
-        origin, directions = np.zeros(1), weights
+        origin = np.zeros(1)
+        directions = weights
         if gate == "avc-centred":
-            origin, directions = self.mean, weights - weights.mean(0)
+            origin = self.mean
+            directions = weights - weights.mean(0)
             if not directions.any(axis=1).all():
                 raise CurateError("The mean of the class weights is one of them, so it has no centred AVC. Choose avc.")
         for block in self._embeddings():
@@ -71,10 +74,12 @@ class ModelOutputs:
     @cached_property
     def mean(self) -> np.ndarray:
         """Return the mean of the finite embeddings, (D,)."""
-        total, count = np.zeros(self.class_weights.shape[1]), 0
+        total = np.zeros(self.class_weights.shape[1])
+        count = 0
         for block in self._embeddings():
             finite = block[~np.isnan(block[:, 0])]
-            total, count = total + finite.sum(0), count + len(finite)
+            total = total + finite.sum(0)
+            count = count + len(finite)
         return total / max(1, count)
 
     @cached_property

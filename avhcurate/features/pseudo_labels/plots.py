@@ -16,9 +16,12 @@ def accuracy_by_portion(curve: pd.DataFrame, *, rule: str, portion: float, names
     figure.add_vline(x=portion, line={"color": faded(GREY, 0.7), "width": 1, "dash": "dot"})
     for number, (key, name) in enumerate(names.items()):
         rows = curve[curve["rule"] == key].sort_values("portion")
-        color, width, size = SERIES[number], 1.5, 6
+        color = SERIES[number]
+        width = 1.5
+        size = 6
         if key == rule:
-            width, size = 3, 8
+            width = 3
+            size = 8
             portions, low, high = (rows[column].to_numpy(float) for column in ("portion", "low", "high"))
             figure.add_scatter(**band(portions, low, high, faded(color, 0.15)), name=f"{name}, 95 % interval")
         figure.add_scatter(

@@ -18,7 +18,8 @@ from avhcurate.workspace.disk.files import safe_name
 
 def pseudo_labels(workspace: Workspace, folder: SelfTrainingFolder, number: int) -> pd.DataFrame:
     """Return the columns of `select` of a round, a row per selected sample; with soft labels also `soft_label`."""
-    record, dataset = folder.record, workspace.dataset(folder.record.target)
+    record = folder.record
+    dataset = workspace.dataset(folder.record.target)
     if dataset.record.fingerprint != record.target_fingerprint:
         raise CurateError(
             f"{record.target!r} was imported again since {folder.name}, so its ids have changed. Self-train again."
@@ -32,7 +33,8 @@ def pseudo_labels(workspace: Workspace, folder: SelfTrainingFolder, number: int)
 
 def describe(folder: SelfTrainingFolder, number: int) -> dict[str, Any]:
     """Return the manifest of a round's pseudo-labels: the self-training's record, the portion, and counts per class."""
-    record, report = folder.record, folder.report(number)
+    record = folder.record
+    report = folder.report(number)
     columns = ["label", "label_name", "predicted", "candidates", "selected", "lambda", "beta", "precision", "note"]
     about = {
         "self_training": record.model_dump(mode="json"),
@@ -64,14 +66,16 @@ def export(
     """
     if format not in avhcurate_export.FORMATS:
         raise CurateError(f"Unknown format {format!r}. Choose from {', '.join(avhcurate_export.FORMATS)}.")
-    rows, about = pseudo_labels(workspace, folder, number), describe(folder, number)
+    rows = pseudo_labels(workspace, folder, number)
+    about = describe(folder, number)
     if format not in avhcurate_export.FOLDERS:
         write_frame(rows, out, about, format=format, force=force)
         return len(rows)
     # A table of the target in which the pseudo-labels are the curated labels.
     annotations = rows[["path"]].assign(curated_label=rows["pseudo_label"], excluded=False)
     annotations["tags"] = pd.Series([[]] * len(rows), index=rows.index, dtype=object)
-    dataset, run = workspace.dataset(folder.record.target), None
+    dataset = workspace.dataset(folder.record.target)
+    run = None
     if folder.record.target_run:  # a whole network has none, and scores of another network are not its own
         run = dataset.run(folder.record.target_run)
     table = DatasetTable(workspace, dataset, run)

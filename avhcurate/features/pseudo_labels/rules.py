@@ -209,9 +209,11 @@ def select(blocks: Blocks, *, rule: Rule, portion: float, first: Predictions | N
     for values in columns[1:]:
         values[unknown] = np.nan
     if gate in ANGULAR:
-        ranked_by, passes = avc, avc >= betas[candidate]
+        ranked_by = avc
+        passes = avc >= betas[candidate]
     else:
-        ranked_by, passes = log_prob, softness >= 0
+        ranked_by = log_prob
+        passes = softness >= 0
     if gate == "lrent":
         ranked_by = softness
     ranks = _ranks(candidate, ranked_by)
@@ -313,7 +315,8 @@ def predictions(blocks: Blocks) -> Predictions:
 def _thresholds(predicted: np.ndarray, scores: np.ndarray, num_classes: int, portion: float) -> np.ndarray:
     """Return per class the m-th highest score of the samples predicted so, m = max(1, floor(portion n)); or NaN."""
     usable = (predicted >= 0) & ~np.isnan(scores)
-    predicted, scores = predicted[usable], scores[usable]
+    predicted = predicted[usable]
+    scores = scores[usable]
     ordered = scores[np.lexsort((-scores, predicted))]
     sizes = np.bincount(predicted, minlength=num_classes)
     # 0.29 * 100 is 28.999999999999996: the nudge makes it the 29 that was meant.
@@ -355,7 +358,8 @@ def _at(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 def _ranks(candidate: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return the rank of each score among those with the same candidate, 1 for the highest; 0 for NaN."""
-    ranks, order = np.zeros_like(candidate), np.argsort(candidate, kind="stable")
+    ranks = np.zeros_like(candidate)
+    order = np.argsort(candidate, kind="stable")
     # Class by class, since ranking all at once takes six times the memory of the scores.
     for rows in np.split(order, np.flatnonzero(np.diff(candidate[order])) + 1):
         ranks[rows] = pd.Series(scores[rows]).rank(method="min", ascending=False).fillna(0)

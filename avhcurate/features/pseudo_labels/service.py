@@ -134,7 +134,8 @@ def _selections(
     plain = held(partial(outputs, "avc"), size)
     known = predictions(plain)
     for rule in rules:
-        blocks, first = plain, known
+        blocks = plain
+        first = known
         if gate_of(rule) == "avc-centred":
             blocks = held(partial(outputs, "avc-centred"), size)
             first = predictions(blocks)
@@ -200,7 +201,9 @@ def write_pseudo_labels(
 def describe_selection(table: DatasetTable, result: PseudoLabels) -> dict[str, Any]:
     """Return the manifest: what was selected from what, by which rule and thresholds, with which model."""
     assert table.run is not None  # it was selected from
-    record, run, selection = table.dataset.record, table.run.record, result.selection
+    record = table.dataset.record
+    run = table.run.record
+    selection = result.selection
     about = {
         "rule": selection.rule,
         "portion": selection.portion,

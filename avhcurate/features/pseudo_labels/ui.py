@@ -88,7 +88,8 @@ def selections(page: Opened, rule: Rule, portion: float) -> dict[Rule, PseudoLab
 def headline(result: PseudoLabels) -> None:
     """Say how many are selected and how accurate they are."""
     n, share, low, high = result.accuracy_interval()
-    samples, selected = len(result.ids), len(result.selected)
+    samples = len(result.ids)
+    selected = len(result.selected)
     empty = result.classes[result.classes["selected"] == 0]
     accuracy = "–"
     if n:
@@ -139,7 +140,8 @@ def where_gates_differ(page: Opened, found: dict[Rule, PseudoLabels], portion: f
     if page.table.run is not None and not page.table.run.has_class_weights:
         st.caption("This run has no class weights, so there is no AVC to compare with.")
         return []
-    by_avc, by_softmax = found["avc"], found["confidence"]
+    by_avc = found["avc"]
+    by_softmax = found["confidence"]
     both = np.intersect1d(by_avc.selected, by_softmax.selected)
     st.caption(f"Both rules at portion {portion:g}: {len(both):,} images are selected by both.")
     left, right = halves()
@@ -173,14 +175,16 @@ def selected_by_one(
 def _look(result: PseudoLabels, tile: Tile) -> Tile:
     """Return a tile that names the pseudo-label next to the given one."""
     row = int(np.searchsorted(result.ids, tile.id))
-    label, given = int(result.selection.candidate[row]), int(result.labels[row])
+    label = int(result.selection.candidate[row])
+    given = int(result.labels[row])
     name = str(result.classes["label_name"].iloc[label])
     return replace(tile, predicted="", sub=f"as {name}", differs=given >= 0 and label != given)
 
 
 def export_menu(table: DatasetTable, result: PseudoLabels) -> None:
     """Download the pseudo-labels and their manifest."""
-    rule, portion = result.selection.rule, result.selection.portion
+    rule = result.selection.rule
+    portion = result.selection.portion
     with st.popover("Export", icon=":material/download:", key="pseudo.export"):
         form = st.segmented_control("Format", _FORMATS, default="csv", required=True, key="pseudo.format")
         soft = st.toggle("Soft labels", key="pseudo.soft", help="Adds the column soft_label: K probabilities.")

@@ -45,7 +45,8 @@ def equal_pairs(keys: pd.Series) -> np.ndarray:
     >>> equal_pairs(pd.Series(["a", "b", "a", None, None, "a"])).tolist()
     [[0, 2], [0, 5]]
     """
-    codes, rows = pd.factorize(keys)[0], np.arange(len(keys))
+    codes = pd.factorize(keys)[0]
+    rows = np.arange(len(keys))
     known = codes >= 0
     first = np.unique(codes[known], return_index=True)[1]
     pairs = np.stack([rows[known][first][codes[known]], rows[known]], axis=1)
@@ -94,7 +95,8 @@ def similarity_cut(cosines: np.ndarray) -> float:
     if k < 2:
         return LEAST_SIMILARITY
     angles = np.arccos(np.clip(cosines[known == k, :k].astype(np.float64), -1, 1))
-    middle, last = angles[:, k // 2 - 1], angles[:, -1]
+    middle = angles[:, k // 2 - 1]
+    last = angles[:, -1]
     distinct = middle > _SAME_ANGLE
     if not distinct.any():  # every image has more copies than neighbours are known
         return float(np.cos(_SAME_ANGLE))

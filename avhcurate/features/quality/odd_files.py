@@ -81,7 +81,8 @@ def odd_files(
     if "tiny" in known and not known["tiny"]:
         known["tiny"] = TINY_SHARE * float(np.nan_to_num(whole["tiny"].median()))
     seen = table.frame(filters or Filters(), columns=["id", "path", *needed, "problem", "oddity"])
-    values, said = compared(seen), seen["problem"].fillna(seen["oddity"])
+    values = compared(seen)
+    said = seen["problem"].fillna(seen["oddity"])
     kinds = pd.Series(np.where(said.notna(), "file", flaw_of(values, known)))
     for key in known:
         said[kinds == key] = [f"{key}: {FLAWS[key][0]} {value:.4g}" for value in values[key][kinds == key]]

@@ -67,7 +67,8 @@ def measure_dataset(
     run = finished_run(dataset, model)
     if run and not run.has_features:  # probabilities cannot distinguish near duplicates
         run = None
-    folder, record = dataset.quality, dataset.record
+    folder = dataset.quality
+    record = dataset.record
     with folder.alone():
         # Earlier measures count where they are of this import, and have those of every plugin.
         if folder.begun and not (
@@ -116,12 +117,15 @@ class _MeasureWork:
 
     def _steps(self, shards: Sequence[int]) -> Iterator[Step]:
         ends = np.array([self.ids_of(shards[0])[0], self.ids_of(shards[-1])[-1]])
-        paths, first = self.dataset.paths(ends), int(ends[0])
+        paths = self.dataset.paths(ends)
+        first = int(ends[0])
         images = self.dataset.images(ends).read(id for shard in shards for id in self.ids_of(shard))
         threads = min(8, os.cpu_count() or 1)
         with ThreadPoolExecutor(threads) as pool:
             for shard in shards:
-                started, rows, ids = time.perf_counter(), list[dict[str, Any]](), self.ids_of(shard)
+                started = time.perf_counter()
+                rows = list[dict[str, Any]]()
+                ids = self.ids_of(shard)
                 for start in range(0, len(ids), _BATCH):
                     part = ids[start : start + _BATCH]
                     encoded = [(next(images), paths[id - first]) for id in part]
@@ -158,7 +162,8 @@ def examine(images: Sequence[tuple[bytes | BrokenImage, str]]) -> list[dict[str,
     Those of one shape are measured at once: of small images each call would cost more than its pixels. Raises
     CurateError if a plugin's measure fails on one; earlier measures are kept, and the same call resumes.
     """
-    rows, shapes = list[dict[str, Any]](), defaultdict[tuple[int, int], list[Any]](list)
+    rows = list[dict[str, Any]]()
+    shapes = defaultdict[tuple[int, int], list[Any]](list)
     for encoded, path in images:
         row, image = small_image(encoded, path)
         rows.append(row)
@@ -192,7 +197,8 @@ def _group(
         progress.report(2 * samples, 2 * samples, "complete already")
         return
     changes["similarity"] = None
-    measured, nearest = folder.measures(), np.full(samples, np.nan)
+    measured = folder.measures()
+    nearest = np.full(samples, np.nan)
     # Smaller and even images have no meaningful hash.
     large = measured[["width", "height"]].min(axis=1) >= HASH_SIDE
     clear = np.flatnonzero(measured["phash"].notna() & (measured["contrast"] >= UNIFORM) & large)
@@ -252,7 +258,8 @@ def find_duplicates(table: DatasetTable, filters: Filters | None = None) -> Dupl
 
     `leak`: members in different splits; `conflict`: members of different labels, corrections included.
     """
-    folder, filters = ready(table), filters or Filters()
+    folder = ready(table)
+    filters = filters or Filters()
     of_id = pd.read_parquet(folder.columns_path, columns=["id", "duplicate_group", "width", "height", "sharpness"])
     of_id = of_id.dropna(subset="duplicate_group").rename(columns={"duplicate_group": "group"}).astype({"group": int})
     in_view = of_id["id"].isin(table.frame(filters, columns=["id"])["id"])
@@ -295,7 +302,8 @@ def keep_one(table: DatasetTable, members: pd.DataFrame) -> int:
 
 def ready(table: DatasetTable) -> QualityFolder:
     """Return the measures of the table's dataset; refused if there are none."""
-    folder, record = table.dataset.quality, table.dataset.record
+    folder = table.dataset.quality
+    record = table.dataset.record
     if not folder.ready(record.fingerprint):
         raise CurateError(f"The images of {record.name} are not measured yet.", fix=Run("quality", record.name))
     return folder

@@ -54,7 +54,8 @@ PAGE = number("quality.page", 1, low=1, high=10**9)
 
 _TAIL = 24
 #: Groups a page, and members shown of a group, which may be a chain of thousands.
-_GROUPS, _MEMBERS = 20, 24
+_GROUPS = 20
+_MEMBERS = 24
 
 _ABOUT = """
 One pass over the images measures **brightness, contrast, sharpness, information, colour and size** of each; the
@@ -131,7 +132,8 @@ def _grid(page: Opened, tiles: list[Tile], *, about: str, first: Sequence[BarAct
 
 def measures(page: Opened) -> GridView | None:
     """Draw every measure as a histogram, and the images at one end of one."""
-    table, bars = page.table, _histograms(page.table, page.filters)
+    table = page.table
+    bars = _histograms(page.table, page.filters)
     if not bars:
         st.markdown("No image in view could be measured. See Odd files.")
         return None
@@ -191,7 +193,8 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
     tiles = []
     ids = members["id"].tolist()
     for tile, member in zip(tiles_of(page, ids, score="id"), members.to_dict("records"), strict=True):
-        group, badges = by_group[member["group"]], tile.badges
+        group = by_group[member["group"]]
+        badges = tile.badges
         if member["keep"]:
             badges = ("keep", *badges)
         tiles.append(
@@ -244,7 +247,8 @@ def similarity(page: Opened, record: QualityRecord) -> None:
             how = "derived from this distribution"
             if record.near is not None:
                 how = "as chosen"
-            run, note = title_of(page.dataset, record.run), neighbours_note(page.table.neighbours)
+            run = title_of(page.dataset, record.run)
+            note = neighbours_note(page.table.neighbours)
             st.caption(plain(f"Embeddings of {run}; the threshold is {how}. {note}"))
         start_form(page, record.near, upright=record.upright)
 

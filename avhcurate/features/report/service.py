@@ -35,7 +35,9 @@ from avhcurate.workspace.disk.json_text import rows_of
 #: The samples of the report and of its commands: those that are not excluded.
 IN_VIEW = Filters()
 #: The most images of a gallery, groups of copies, and rows of a table.
-IMAGES, GROUPS, ROWS = 12, 6, 20
+IMAGES = 12
+GROUPS = 6
+ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,8 @@ def section(title: str, verb: str, **options: str) -> Callable[[Callable[[Datase
 @section("Data", "export", format="csv", out="labels.csv")
 def describe_data(table: DatasetTable, images: bool) -> dict[str, Any]:
     """Samples, classes and splits, and how many samples each class has."""
-    record, samples = table.dataset.record, table.count(IN_VIEW)
+    record = table.dataset.record
+    samples = table.count(IN_VIEW)
     parts = [f"{samples:,} samples of {len(record.classes):,} classes."]
     if samples < record.samples:
         parts.append(f"{record.samples - samples:,} more are excluded.")
@@ -216,7 +219,8 @@ def describe_suspects(table: DatasetTable, images: bool) -> dict[str, Any]:
     folders = table.run and suspects_of(table.run)
     if not folders:
         return {"lacks": "Not looked for yet."}
-    record, every = folders[-1].record, folders[-1].suspects()
+    record = folders[-1].record
+    every = folders[-1].suspects()
     doubtful = undecided(table, every)
     listed = export_table(table, doubtful.head(IMAGES), record)
     captions = {

@@ -55,11 +55,14 @@ def differences(before: pd.DataFrame, after: pd.DataFrame, same: Pairs, scores: 
     image that is gone are those of the earlier state. `same` are the rows of `same_images`.
     """
     one, other = same
-    new, gone = np.ones(len(after), bool), np.ones(len(before), bool)
+    new = np.ones(len(after), bool)
+    gone = np.ones(len(before), bool)
     new[other], gone[one] = False, False
-    copies, contents = np.zeros(len(after), bool), set(before["content"].to_numpy(object)) if new.any() else set()
+    copies = np.zeros(len(after), bool)
+    contents = set(before["content"].to_numpy(object)) if new.any() else set()
     copies[new] = [content in contents for content in after.loc[new, "content"]]
-    old, now = before.iloc[one].reset_index(drop=True), after.iloc[other].reset_index(drop=True)
+    old = before.iloc[one].reset_index(drop=True)
+    now = after.iloc[other].reset_index(drop=True)
     parts = [
         _rows("added", after[new & ~copies], "", "label"),
         _rows("copied", after[copies], "", "label"),
@@ -69,7 +72,8 @@ def differences(before: pd.DataFrame, after: pd.DataFrame, same: Pairs, scores: 
         _changed("split", old, now, "split"),
         _changed("tagged", old, now, "tags"),
     ]
-    excluded, was = now["excluded"].to_numpy(bool), old["excluded"].to_numpy(bool)
+    excluded = now["excluded"].to_numpy(bool)
+    was = old["excluded"].to_numpy(bool)
     parts += [
         _rows("excluded", now[excluded & ~was], "", ""),
         _rows("included", now[was & ~excluded], "", ""),

@@ -103,7 +103,8 @@ class Diff:
 def diff(before: State, after: State) -> Diff:
     """Return what differs between two states."""
     notes = []
-    one, other = before.rows, after.rows
+    one = before.rows
+    other = after.rows
     if before.table is None or after.table is None:  # an export leaves excluded images out
         one, other = (rows[~rows["excluded"]].reset_index(drop=True) for rows in (one, other))
     same = before.fingerprint == after.fingerprint
@@ -151,7 +152,8 @@ def states(workspace: Workspace, first: str, second: str = "", *, model: str | N
 def _state(workspace: Workspace, text: str, model: str | None, now: dict[str, State]) -> State:
     name, at, entry = text.rpartition("@")
     if not at or not entry.isdecimal():
-        name, entry = text, ""
+        name = text
+        entry = ""
     file = Path(text.removesuffix(_MANIFEST))
     if name not in workspace.names() and file.is_file():
         return _of_file(workspace, file)
@@ -176,21 +178,26 @@ def state_of(table: DatasetTable) -> State:
     content = pd.Series(_content(table.dataset), rows.index, dtype=object)
     rows = rows.assign(tags=tags, split=rows["split"].astype(object).fillna(""), content=content.fillna(rows["path"]))
     rows["suspect"] = _suspects(table, rows)
-    title, newest = table.dataset.name, table.annotated
+    title = table.dataset.name
+    newest = table.annotated
     return State(title=title, rows=rows, fingerprint=table.fingerprint, entry=newest, table=table)
 
 
 def earlier(now: State, entry: int) -> State:
     """Return the state after an entry of the history, from the present one."""
-    table, rows = now.table, now.rows
+    table = now.table
+    rows = now.rows
     assert table is not None
     if entry > now.entry:
         raise CurateError(f"The history of {now.title} ends with entry {now.entry}. Take one from it, or 0.")
     then = table.log.state(table.dataset.id, table.own_classes, until=entry)
     place = pd.Index(rows["path"]).get_indexer(then["path"])
-    then, place = then[place >= 0], place[place >= 0]
+    then = then[place >= 0]
+    place = place[place >= 0]
     names = pd.Series(table.classes).reindex(then["curated_label"].astype("float")).to_numpy(object)
-    label, tags, excluded = rows["given"].to_numpy(copy=True), np.full(len(rows), "", object), np.zeros(len(rows), bool)
+    label = rows["given"].to_numpy(copy=True)
+    tags = np.full(len(rows), "", object)
+    excluded = np.zeros(len(rows), bool)
     label[place] = np.where(then["curated_label"].notna(), names, label[place])
     tags[place] = then["tags"].map(";".join).to_numpy(object)
     excluded[place] = then["excluded"].to_numpy(bool)
@@ -201,7 +208,8 @@ def earlier(now: State, entry: int) -> State:
 
 def _content(dataset: DatasetFolder) -> np.ndarray | str:
     """Return a fingerprint of each image's file, None where it cannot be read; "" where none was measured."""
-    quality, record = dataset.quality, dataset.record
+    quality = dataset.quality
+    record = dataset.record
     if not quality.ready(record.fingerprint) or not quality.scores_path.exists():
         return ""
     return quality.measures().set_index("id")["sha256"].reindex(range(record.samples)).to_numpy(object)
@@ -221,7 +229,8 @@ def _of_file(workspace: Workspace, file: Path) -> State:
     """Return the state that an exported table of labels has."""
     try:
         manifest = parsed(file.with_name(file.name + _MANIFEST).read_text(encoding="utf-8"))
-        fingerprint, entry = manifest["dataset_fingerprint"], int(manifest.get("entry", 0))
+        fingerprint = manifest["dataset_fingerprint"]
+        entry = int(manifest.get("entry", 0))
     except (OSError, ValueError, KeyError) as problem:
         raise CurateError(
             f"{file} has no manifest next to it.", fix="Give a file that `avhcurate export` wrote"
@@ -265,10 +274,12 @@ DECIDED = {
 
 def _with_reasons(changes: pd.DataFrame, before: State, after: State) -> pd.DataFrame:
     """Return the changes with who decided each, when and how; empty where it was not in the app."""
-    changes, table = changes.assign(who="", at="", why=""), after.table
+    changes = changes.assign(who="", at="", why="")
+    table = after.table
     if table is None or not changes["kind"].isin(DECIDED).any():
         return changes[COLUMNS]
-    since, until = 0, after.entry
+    since = 0
+    until = after.entry
     if before.fingerprint == after.fingerprint:
         since, until = sorted((before.entry, after.entry))
     done = table.log.decisions(table.dataset.id, since=since, until=until)
@@ -309,8 +320,12 @@ def restore(table: DatasetTable, entry: int) -> int:
     """
     table.refresh()
     present = state_of(table)
-    then, now = earlier(present, entry).rows, present.rows
-    paths, log, id, who = now["path"], table.log, table.present_id(), user()
+    then = earlier(present, entry).rows
+    now = present.rows
+    paths = now["path"]
+    log = table.log
+    id = table.present_id()
+    who = user()
     changed = np.zeros(len(now), bool)
     for action in ("exclude", "include"):
         some = (then["excluded"] != now["excluded"]) & (then["excluded"] == (action == "exclude"))

@@ -145,10 +145,12 @@ def _rename(page: Opened, kind: Kind, entry: Event) -> None:
 @while_allowed
 def _export(page: Opened, kind: Kind, entry: Event) -> None:
     """Export a set, or the samples of a view with the run and the HSF bins that it was saved with."""
-    table, filters = page.table, Filters(sets=(entry.name,))
+    table = page.table
+    filters = Filters(sets=(entry.name,))
     if kind == "view":
         view, _ = url_state.parse(entry.query)
-        table, filters = cache.table(page.workspace, table.dataset.name, view.run, view.edges), view.filters
+        table = cache.table(page.workspace, table.dataset.name, view.run, view.edges)
+        filters = view.filters
     st.markdown(f"**{plain(entry.name)}**")
     export_choice(table, filters, table.count(filters), key="saved")
 
@@ -186,7 +188,8 @@ def _import(page: Opened) -> None:
 
 
 def _save_imported(page: Opened, key: str) -> None:
-    file, name = st.session_state["saved.file"], st.session_state[key]
+    file = st.session_state["saved.file"]
+    name = st.session_state[key]
     if file is None:
         raise CurateError("No file is chosen. Choose a CSV or text file with one path or id per line.")
     count, unknown = _saved(page).import_set(name, file.getvalue())
@@ -203,7 +206,8 @@ _ACTION: Choice[str] = Choice("saved.action", "", str)
 #: -1 for any.
 _SAMPLE = number("saved.sample", -1, low=-1, high=10**12)
 #: Pictures of an entry that are shown, and images that its link shows at most.
-_PICTURES, _LINKED = 3, 200
+_PICTURES = 3
+_LINKED = 200
 _PICTURE = '<img src="{}" alt="" loading="lazy" style="display: block; height: 2.25rem">'
 _HISTORY_PAGE = number("saved.page", 1, low=1, high=10**9)
 
@@ -225,7 +229,8 @@ def show_history(page: Opened) -> None:
 
 def _narrow(page: Opened) -> dict[str, Any]:
     """Ask for person, action and sample, and return them as `history_entries` takes them."""
-    restart, log = (_HISTORY_PAGE.name,), page.table.log
+    restart = (_HISTORY_PAGE.name,)
+    log = page.table.log
     with in_a_row():
         for label, choice, options in (
             ("Who", _WHO, log.history_values(page.dataset.id, "who")),
@@ -266,9 +271,11 @@ def _about(page: Opened, entry: Event, images: list[int]) -> None:
         return
     for id in images[:_PICTURES]:
         st.html(_PICTURE.format(image_url(page.dataset.name, id, version=page.version)), width="content")
-    view, sample = replace(page.view, row=1, choices=()), None
+    view = replace(page.view, row=1, choices=())
+    sample = None
     if len(images) == 1:
-        text, sample = f"image {images[0]}", images[0]
+        text = f"image {images[0]}"
+        sample = images[0]
     condition = f"id IN ({', '.join(map(str, images))})"
     query = replace(view, sample=sample, filters=Filters(excluded=None, where=condition)).to_query()
     st.page_link(PAGES / "gallery.py", label=text, query_params=query, width="stretch")

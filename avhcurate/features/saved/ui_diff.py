@@ -22,12 +22,14 @@ from avhcurate.workspace.data.workspace import Workspace
 _BEFORE: Choice[str] = Choice("saved.before", "", str)
 _AFTER: Choice[str] = Choice("saved.after", "", str)
 #: Entries of the history that are offered, newest first, and changes that are listed.
-_ENTRIES, _LISTED = 50, 500
+_ENTRIES = 50
+_LISTED = 500
 
 
 def show_changes(page: Opened) -> None:
     """Draw a choice of two states and what differs between them."""
-    name, offered = page.dataset.name, _offered(page)
+    name = page.dataset.name
+    offered = _offered(page)
     with in_a_row():
         before = _choose(page, "From", _BEFORE, offered, f"{name}@0")
         after = _choose(page, "To", _AFTER, offered, name)

@@ -58,7 +58,8 @@ def _result(page: Opened, split: Split) -> None:
         for name, count in split.counts.items():
             fact(name.capitalize(), f"{count:,}", f"{count / len(split.rows):.1%}")
     with in_a_row():
-        data, file = partial(frame_text, split.rows, "csv"), f"{page.dataset.name}-split.csv"
+        data = partial(frame_text, split.rows, "csv")
+        file = f"{page.dataset.name}-split.csv"
         download("Download CSV", data, file, key="saved.download_split", type="primary")
         with closing_popover("Save as sets", icon=":material/bookmark_add:", key="saved.split_sets", **for_curators()):
             st.text_input("Name before the name of the part", "split", key="saved.split_name")

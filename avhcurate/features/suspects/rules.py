@@ -49,7 +49,8 @@ def angular_view(theta: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
     >>> angular_view([[0.5, 1.0, 1.5]], [1]).drop(columns="nearer").round(3).to_dict("records")
     [{'avh': 0.333, 'avc_given': 0.333, 'rival': 0, 'avc_rival': 0.411, 'margin': 0.5}]
     """
-    angles, given = np.asarray(theta, np.float64), np.asarray(labels, np.int64)
+    angles = np.asarray(theta, np.float64)
+    given = np.asarray(labels, np.int64)
     rows = np.arange(len(angles))
     closeness = np.pi - angles
     share = closeness / closeness.sum(axis=1, keepdims=True)
@@ -71,7 +72,8 @@ def angular_view(theta: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
 
 def softmax_view(probs: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
     """Return `rival`, `margin` and `nearer` by probabilities (N, K) alone, K >= 2, for labels (N,)."""
-    rows, best = np.arange(len(probs)), np.partition(probs, -2, axis=1)
+    rows = np.arange(len(probs))
+    best = np.partition(probs, -2, axis=1)
     others = probs.copy()
     others[rows, labels] = -1
     rival = others.argmax(axis=1)
@@ -88,7 +90,8 @@ def angular(view: pd.DataFrame, labels: np.ndarray) -> Evidence:
     Doubts the label where that is positive and avc_share >= AT_HOME: the share of the samples labelled with the rival
     whose AVC on it is not larger than this sample's. avh_share: rank share of AVH among the samples of the same label.
     """
-    score, share = view["avc_rival"] - view["avc_given"], np.zeros(len(view))
+    score = view["avc_rival"] - view["avc_given"]
+    share = np.zeros(len(view))
     for rival, rows in view.groupby("rival").indices.items():
         members = np.sort(view["avc_given"][labels == rival])
         if len(members):
@@ -129,7 +132,8 @@ def confident_learning(probs: np.ndarray, labels: np.ndarray, present: np.ndarra
     rows = np.arange(len(labels))
     others = probs.copy()
     others[rows, labels] = -1
-    suggested, score = others.argmax(axis=1), np.full(len(labels), np.nan)
+    suggested = others.argmax(axis=1)
+    score = np.full(len(labels), np.nan)
     if len(present) > 1:
         total = np.maximum(probs[:, present].sum(axis=1), np.finfo(probs.dtype).tiny)
         score = (1 - (probs[rows, labels] - others[:, present].max(axis=1)) / total) / 2
@@ -156,7 +160,8 @@ def kway_votes(counts: np.ndarray, labels: np.ndarray) -> Evidence:
     >>> evidence.score, evidence.suggested, evidence.doubts
     (array([0.75,  nan]), array([ 1, -1]), array([ True, False]))
     """
-    rows, total = np.arange(len(labels)), counts.sum(axis=1)
+    rows = np.arange(len(labels))
+    total = counts.sum(axis=1)
     given = counts[rows, labels]
     others = counts.copy()
     others[rows, labels] = -1

@@ -53,7 +53,8 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
     votes. Neighbours and folds are stored as they come, so the same call resumes; without changes it does nothing.
     Raises CurateError for a named source that is not available, and Cancelled.
     """
-    run, dataset = table.run, table.dataset
+    run = table.run
+    dataset = table.dataset
     if run is None:
         raise not_scored(dataset.name)
     cross_validated = settings.out_of_fold and run.record.fitted is None
@@ -135,7 +136,9 @@ class LabelSearch:
     """One search: `ids` and `labels` of the N samples that are labelled and scored."""
 
     def __init__(self, table: DatasetTable, run: RunFolder, progress: Progress) -> None:
-        self.table, self.run, self.progress = table, run, progress
+        self.table = table
+        self.run = run
+        self.progress = progress
         self.all_labels = table.dataset.labels().astype(np.int64)
         self.ids, self.labels = out_of_fold.labelled(table.dataset, run)
         self.num_classes = max(len(table.classes), int(self.labels.max()) + 1)
@@ -226,7 +229,8 @@ class LabelSearch:
         drawn = weighing.draw_wrong_labels(self.labels[some], confused)
         theirs = self.judged(heads, some, drawn.labels, keep="cleanlab" in evidence)
         of_drawn = self.evidence(evidence, some, drawn.labels, near, theirs)
-        own, wrong = _numbers(evidence, judged[0]), _numbers(of_drawn, theirs[0])
+        own = _numbers(evidence, judged[0])
+        wrong = _numbers(of_drawn, theirs[0])
         if pairs:
             own["pairs"] = drawn.likely[self.labels, evidence["cleanlab"].suggested][:, None]
             wrong["pairs"] = drawn.likely[drawn.labels, of_drawn["cleanlab"].suggested][:, None]
@@ -281,10 +285,12 @@ class LabelSearch:
         views = []
         step = max(1, min(8192, (1 << 23) // len(classes)))
         for at in range(0, len(places), step):
-            given, ids = targets[at : at + step], self.ids[places[at : at + step]]
+            given = targets[at : at + step]
+            ids = self.ids[places[at : at + step]]
             if heads or self.run.has_heads:
                 angles, logits = self._by_heads(heads or self.run, ids, len(classes))
-                softmaxed, view = softmax(logits, axis=1), rules.angular_view(angles, given)
+                softmaxed = softmax(logits, axis=1)
+                view = rules.angular_view(angles, given)
             else:
                 softmaxed = softmax(self.run.logits_of(ids), axis=1)
                 view = rules.softmax_view(softmaxed, given)
@@ -311,7 +317,8 @@ class LabelSearch:
     def _votes(self, places: np.ndarray, labels: np.ndarray) -> Evidence:
         """Return the evidence of the votes that HSF counts; samples without votes have none, other labels no ticks."""
         assert self.votes is not None  # `_available` has checked
-        votes, ids = self.votes.set_index("id"), self.ids[places]
+        votes = self.votes.set_index("id")
+        ids = self.ids[places]
         if "counts" not in votes:
             ticks = votes.reindex(ids, fill_value=0)
             selected = np.where(labels == self.labels[places], ticks["selected"], 0)
@@ -331,8 +338,10 @@ def _available(
 
     Without wanted ones all that are available are used. A wanted one that is not available is refused.
     """
-    missing, wanted = {}, settings.sources
-    run, why = search.run, "the run has no embeddings"
+    missing = {}
+    wanted = settings.sources
+    run = search.run
+    why = "the run has no embeddings"
     if not (settings.out_of_fold or run.has_heads):
         missing["angular"] = "the run has no class weights"
     if run.has_heads:

@@ -35,8 +35,12 @@ class OutOfFoldRecord(Provenance):
 class OutOfFoldFolder(FoldHeads, ResultFolder[OutOfFoldRecord]):
     """One folder in `RUN/out_of_fold/`: `out_of_fold.json`, the heads of the folds, then `folds.npy`."""
 
-    HOME, FILE, TABLE, KIND = "out_of_fold", "out_of_fold.json", "folds.npy", OutOfFoldRecord
-    WHAT, AGAIN = "cross-validation", "remove the folder and run it again"
+    HOME = "out_of_fold"
+    FILE = "out_of_fold.json"
+    TABLE = "folds.npy"
+    KIND = OutOfFoldRecord
+    WHAT = "cross-validation"
+    AGAIN = "remove the folder and run it again"
 
 
 class SuspectsRecord(WorkRecord):
@@ -81,8 +85,12 @@ class SuspectsRecord(WorkRecord):
 class SuspectsFolder(ResultFolder[SuspectsRecord]):
     """One folder in `RUN/suspects/`: `suspects.parquet`, then `suspects.json`."""
 
-    HOME, FILE, TABLE, KIND = "suspects", "suspects.json", "suspects.parquet", SuspectsRecord
-    WHAT, AGAIN = "list of suspects", "remove the folder and find them again"
+    HOME = "suspects"
+    FILE = "suspects.json"
+    TABLE = "suspects.parquet"
+    KIND = SuspectsRecord
+    WHAT = "list of suspects"
+    AGAIN = "remove the folder and find them again"
 
     @property
     def table_path(self) -> Path:

@@ -118,10 +118,12 @@ class SuspectsInView:
 
 def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
     """Return the suspects after the filters and the choices of the page."""
-    record, every = folder.record, _read(folder)
+    record = folder.record
+    every = _read(folder)
     # Another list may have sources that this one lacks.
     sources = [source for source in SOURCE.asked() if source in record.sources]
-    verdicts, shown = VERDICT.asked(), every
+    verdicts = VERDICT.asked()
+    shown = every
     keep = shown["id"].isin(page.table.frame(page.filters, columns=["id"])["id"])
     keep &= shown["verdict"].isin(verdicts or list(VERDICTS))
     for source in sources:
@@ -195,12 +197,14 @@ def _notes(page: Opened, record: SuspectsRecord) -> list[str]:
 
 def listing(page: Opened, suspects: SuspectsInView) -> GridView:
     """Show the undecided suspects as a grid by rank, with actions on the selected ones."""
-    rows, names = suspects.open.set_index("id", drop=False), page.table.classes
+    rows = suspects.open.set_index("id", drop=False)
+    names = page.table.classes
     if rows.empty:
         st.info(suspects.nothing, icon=":material/task_alt:")
 
     def look(tile: Tile) -> Tile:
-        row, other = rows.loc[tile.id].to_dict(), "?"
+        row = rows.loc[tile.id].to_dict()
+        other = "?"
         if row["suggested"] >= 0:
             other = names[row["suggested"]]
         agree = f"{row['agreement']} of {row['spoke']} agree"

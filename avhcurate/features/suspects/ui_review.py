@@ -25,11 +25,14 @@ from avhcurate.ui.server.decisions import Decision, Reply, Takers
 from avhcurate.ui.server.image_routes import image_url
 from avhcurate.workspace.data.people import Role
 
-_SESSION, _CARD = "suspects.session", "suspects.card"
+_SESSION = "suspects.session"
+_CARD = "suspects.card"
 #: Suspects handed out at once, before and after the one on screen.
-_BEHIND, _AHEAD = 4, 12
+_BEHIND = 4
+_AHEAD = 12
 #: Decisions that tell how far down the list it pays to go, and suspects among which they are searched.
-_LAST, _SEARCHED = 20, 400
+_LAST = 20
+_SEARCHED = 400
 _WERE = ("were", "was")
 #: A decision needs at least this time after the image is shown: a faster one has not seen it.
 _LEAST_MS = 100
@@ -91,13 +94,17 @@ class ReviewSession:
     def set_queue(self, about: str, ids: list[int]) -> None:
         """Set another queue if `about` has changed or the queue is empty: decisions may have been undone."""
         if about != self.about or not self.ids:
-            self.about, self.queue, self.ids, self.place = about, uuid.uuid4().hex[:12], ids, 0
+            self.about = about
+            self.queue = uuid.uuid4().hex[:12]
+            self.ids = ids
+            self.place = 0
 
     def move(self, sent: Any) -> None:
         """Go to the place that the browser asks for, once."""
         request = read_place(sent, self.queue)
         if request and request[1] != self.turn:
-            self.place, self.turn = min(request[0], max(0, len(self.ids) - 1)), request[1]
+            self.place = min(request[0], max(0, len(self.ids) - 1))
+            self.turn = request[1]
 
 
 @st.fragment
@@ -170,9 +177,13 @@ def suspects(page: Opened, record: SuspectsRecord, rows: pd.DataFrame, first: in
 def _suspect(
     page: Opened, record: SuspectsRecord, row: dict[Any, Any], place: int, decided: str, state: dict[Any, Any]
 ) -> Suspect:
-    names, id, label = page.table.classes, row["id"], row["suggested"]
+    names = page.table.classes
+    id = row["id"]
+    label = row["suggested"]
     url = partial(image_url, page.dataset.name, version=page.version)
-    given, suggested, strips = names[row["label"]], "", [(names[row["label"]], row["near_given"])]
+    given = names[row["label"]]
+    suggested = ""
+    strips = [(names[row["label"]], row["near_given"])]
     agree = f"{VERDICTS[row['verdict']]} · {row['agreement']} of {row['spoke']} sources"
     lead = f"{agree} suggest another label"
     if label >= 0:
@@ -199,7 +210,8 @@ def _suspect(
 
 def card_facts(row: dict[Any, Any], names: Sequence[str]) -> str:
     """Return the numbers behind the verdict."""
-    given, rival = names[row["label"]], names[row["rival"]]
+    given = names[row["label"]]
+    rival = names[row["rival"]]
     if "avh" not in row:
         return f"“{given}” has a probability of {row['confidence']:.3f}; “{rival}” is the likeliest other class"
     return (
@@ -212,8 +224,11 @@ def evidence(row: dict[Any, Any], record: SuspectsRecord, names: Sequence[str]) 
     """Return the evidence of each source on a suspect."""
     rows = []
     for source in record.sources:
-        title, name, text = SOURCES[source], "–", "no evidence on this image"
-        suggested, doubts = int(row[f"{source}_suggested"]), bool(row[f"{source}_doubts"])
+        title = SOURCES[source]
+        name = "–"
+        text = "no evidence on this image"
+        suggested = int(row[f"{source}_suggested"])
+        doubts = bool(row[f"{source}_doubts"])
         if source == "votes" and record.simulated:
             title += " (simulated)"
         if suggested >= 0:

@@ -10,20 +10,26 @@ from scipy.special import expit
 from avhcurate.measures.stats.blas import leave_threads_to_numpy
 
 #: Samples for which a wrong label is drawn at most, and classes up to which confusions of pairs are counted.
-MOST_DRAWN, MOST_CLASSES = 20_000, 1000
+MOST_DRAWN = 20_000
+MOST_CLASSES = 1000
 #: The share of the drawn labels that are any other class; the rest follow the confusions in the data.
 _ANY = 0.8
 #: A sample looks like a class from this quantile of the class's own probabilities on.
 _SURE = 0.8
 #: Quantiles of the own and of the drawn labels between which a source's likelihood ratio bends.
-_KNOTS, _DRAWN_KNOTS = (0.5, 0.9, 0.97), (0.1, 0.3, 0.6)
+_KNOTS = (0.5, 0.9, 0.97)
+_DRAWN_KNOTS = (0.1, 0.3, 0.6)
 #: The ridge penalty: it lets sources share, as each may fail. Votes come from elsewhere and may say more.
-_RIDGE, _RIDGES = 1e-2, {"votes": 1e-4}
+_RIDGE = 1e-2
+_RIDGES = {"votes": 1e-4}
 #: Rounds of learning; from the second on so many of the given labels, those doubted most, stand for wrong ones too, and
 #: how much they count relative to the drawn ones.
-_ROUNDS, _FIRST, _COUNT = 3, 0.05, 0.3
+_ROUNDS = 3
+_FIRST = 0.05
+_COUNT = 0.3
 #: People who reject so many labels at least, and so large a share at most, say which are wrong.
-_ENOUGH, _FEW = 5, 0.1
+_ENOUGH = 5
+_FEW = 0.1
 _FOLDS = 3
 
 
@@ -58,7 +64,8 @@ def confusions(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     for label in np.unique(labels):
         usual[label] = np.quantile(probs[labels == label, label], _SURE)
     likeliest = np.where(probs >= usual * (1 - 1e-6), probs, -1.0)
-    found, sure = likeliest.argmax(axis=1), likeliest.max(axis=1) >= 0
+    found = likeliest.argmax(axis=1)
+    sure = likeliest.max(axis=1) >= 0
     counts = np.zeros((num_classes, num_classes))
     np.add.at(counts, (labels[sure], found[sure]), 1)
     return counts
@@ -69,12 +76,14 @@ def draw_wrong_labels(labels: np.ndarray, confused: np.ndarray | None = None) ->
 
     Most are of any class, and some as `confused` (K, K) says.
     """
-    rng, present = np.random.default_rng(0), np.unique(labels)
+    rng = np.random.default_rng(0)
+    present = np.unique(labels)
     if confused is None:
         others = np.searchsorted(present, labels) + rng.integers(1, len(present), len(labels))
         return Drawn(present[others % len(present)], np.ones(len(labels)), np.empty((0, 0)))
     sizes = np.bincount(labels, minlength=len(confused))
-    anything, rates = np.outer(sizes, sizes > 0).astype(float), confused.T * (sizes > 0)
+    anything = np.outer(sizes, sizes > 0).astype(float)
+    rates = confused.T * (sizes > 0)
     for table in (anything, rates):
         np.fill_diagonal(table, 0)
     rates = _ANY * anything / anything.sum() + (1 - _ANY) * rates / max(1.0, rates.sum())
@@ -98,9 +107,12 @@ def weigh(
     """
     n = len(next(iter(own.values())))
     votes = own.get("votes", np.zeros((n, 1)))
-    of, doubt, gains = np.random.default_rng(1).permutation(n) % _FOLDS, np.empty(n), dict.fromkeys(own, 0.0)
+    of = np.random.default_rng(1).permutation(n) % _FOLDS
+    doubt = np.empty(n)
+    gains = dict.fromkeys(own, 0.0)
     for fold in range(_FOLDS):
-        learn, judged = of[some] != fold, of == fold
+        learn = of[some] != fold
+        judged = of == fold
         if not learn.any():
             learn[:] = True
         ratios = {name: _Ratio(own[name][some[learn]], drawn[name][learn]) for name in own}
@@ -140,7 +152,8 @@ class _Ratio:
 
 
 def _knots(own: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    own, drawn = own[~np.isnan(own)], drawn[~np.isnan(drawn)]
+    own = own[~np.isnan(own)]
+    drawn = drawn[~np.isnan(drawn)]
     if not len(own) or not len(drawn):
         return np.array([0.0, 1.0])
     both = np.concatenate([own, drawn])
@@ -160,7 +173,9 @@ def _slopes(ratios: Mapping[str, _Ratio], importance: np.ndarray, rejected: np.n
     """
     leave_threads_to_numpy()
     own, drawn = (np.hstack([getattr(one, side) for one in ratios.values()]) for side in ("own", "drawn"))
-    x, first, count = np.concatenate([own, own, drawn]), np.zeros(len(own)), 0.0
+    x = np.concatenate([own, own, drawn])
+    first = np.zeros(len(own))
+    count = 0.0
     target = np.repeat([0.0, 1.0], [len(own), len(own) + len(drawn)])
     ridge = np.concatenate([np.full(one.own.shape[1], _RIDGES.get(name, _RIDGE)) for name, one in ratios.items()])
     bounds = [(None, None), *[(0, None)] * x.shape[1]]
@@ -179,7 +194,9 @@ def _slopes(ratios: Mapping[str, _Ratio], importance: np.ndarray, rejected: np.n
             return float(value), np.concatenate([[off.sum()], off @ x + ridge * slopes[1:]])
 
         found = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds).x[1:]
-        doubt, count, first = own @ found, _COUNT, rejected
+        doubt = own @ found
+        count = _COUNT
+        first = rejected
         if not _ENOUGH <= rejected.sum() <= _FEW * len(rejected):
             first = doubt > np.quantile(doubt, 1 - _FIRST)
     ends = np.cumsum([one.own.shape[1] for one in ratios.values()])

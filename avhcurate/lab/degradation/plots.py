@@ -12,7 +12,8 @@ from avhcurate.lab.degradation.statistics import ACCURACY
 from avhcurate.measures.scores import SCORES
 from avhcurate.ui.charts.chart_style import AT_TOP, SLATE, bare, intervals, leads, ramp
 
-_ROW, _HEAD = 150, 90
+_ROW = 150
+_HEAD = 90
 
 
 def measure_name(key: str) -> str:
@@ -31,7 +32,8 @@ def curve_panels(curves: pd.DataFrame, strengths: Mapping[str, Sequence[float]])
 
     The group is `all`, or HSF bins with a line each, from the hardest for people (orange) to the easiest (blue).
     """
-    kinds, measures = list(strengths), list(curves["measure"].unique())
+    kinds = list(strengths)
+    measures = list(curves["measure"].unique())
     groups = list(curves["group"].unique())
     figure = make_subplots(
         len(measures),
@@ -45,7 +47,8 @@ def curve_panels(curves: pd.DataFrame, strengths: Mapping[str, Sequence[float]])
     )
     colors = dict(zip(groups, ramp(len(groups)), strict=True)) | {"all": SLATE}
     for (measure, kind, group), line in curves.groupby(["measure", "kind", "group"], sort=False):
-        row, column = measures.index(str(measure)) + 1, kinds.index(str(kind)) + 1
+        row = measures.index(str(measure)) + 1
+        column = kinds.index(str(kind)) + 1
         color = colors[group]
         figure.add_scatter(
             x=line["level"],

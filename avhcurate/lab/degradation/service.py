@@ -239,7 +239,8 @@ def _scores_of_shard(
     problem = pd.Series(ids).map(outputs.problems).astype(object)
     problem[problem.isna() & ~np.isfinite(outputs.features).all(axis=1)] = "the network's features are not finite"
     usable = problem.isna().to_numpy()
-    features, given = outputs.features[usable], labels[ids[usable]]
+    features = outputs.features[usable]
+    given = labels[ids[usable]]
     if fitted is None:
         scored = scores.per_sample(features, class_weights, outputs.logits[usable], given, keys=KEYS)
     else:

@@ -100,7 +100,8 @@ def curves(rows: pd.DataFrame, measures: Sequence[str], groups: Mapping[str, np.
     `measures` are scores, or `accuracy`, the share of `correct`. `groups` names sets of ids. 95 % intervals are
     Student's for means, Wilson's for accuracy; n is the number of images, `ids` are theirs.
     """
-    table, every = [], _by_kind(rows)
+    table = []
+    every = _by_kind(rows)
     for group, ids in groups.items():
         for (kind, level), images in every[every["id"].isin(ids)].groupby(["kind", "level"]):
             for measure in measures:

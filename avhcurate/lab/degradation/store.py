@@ -52,8 +52,11 @@ class DegradationFolder(ShardedFolder[DegradationRecord]):
     the image itself. An image that could not be read has only that row, with its `problem` and nulls.
     """
 
-    HOME, FILE, KIND = "degradation", "degradation.json", DegradationRecord
-    WHAT, AGAIN = "degradation", "remove the folder and run it again"
+    HOME = "degradation"
+    FILE = "degradation.json"
+    KIND = DegradationRecord
+    WHAT = "degradation"
+    AGAIN = "remove the folder and run it again"
 
     def problems(self) -> "pd.DataFrame":
         """Return the images that could not be read, `id, problem`."""

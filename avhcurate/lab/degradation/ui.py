@@ -124,9 +124,11 @@ def curves(result: Degraded, measures: Sequence[str], *, by_bin: bool, simulated
     if not measures:
         st.caption("Choose a score to see its curves.")
         return
-    groups, votes = {"all": result.ids}, ""
+    groups = {"all": result.ids}
+    votes = ""
     if by_bin:
-        groups, votes = result.bins, f" by {of_hsf(simulated)}"
+        groups = result.bins
+        votes = f" by {of_hsf(simulated)}"
     table = statistics.curves(result.rows, measures, groups)
     show_chart(curve_panels(table, result.folder.record.strengths), key="degradation.curves")
     sizes = ", ".join(f"{group} n {len(ids):,}" for group, ids in groups.items())
@@ -138,14 +140,16 @@ def summary_text(summary: pd.DataFrame) -> str:
     avh = summary[(summary["score"] == "avh") & (summary["n"] > 0)]
     if avh.empty:
         return "AVH has no correlation with the level here: there are no labels, or it never varies."
-    low, high = 100 * avh["expected"].min(), 100 * avh["expected"].max()
+    low = 100 * avh["expected"].min()
+    high = 100 * avh["expected"].max()
     return f"**AVH** rises with the level in {low:.0f} % to {high:.0f} % of {avh['n'].max():,} images, by degradation."
 
 
 def table_html(summary: pd.DataFrame) -> str:
     """Return a row a score, a column a kind: median Spearman with its interval, and the expected share."""
     kinds = summary["kind"].unique()
-    by_cell, rows = summary.set_index(["score", "kind"]), []
+    by_cell = summary.set_index(["score", "kind"])
+    rows = []
     for key in KEYS:
         score = SCORES[key]
         cells = [_cell(by_cell.loc[(key, kind)], score.sign) for kind in kinds]

@@ -70,14 +70,19 @@ def _strip(
     page: Opened, record: DegradationRecord, kind: str, images: dict[tuple[str, int], bytes], scored: Mapping[Any, Any]
 ) -> str:
     """Return the images of one kind, from level 0 on."""
-    name, unit = escape(KINDS[kind].name), escape(KINDS[kind].unit)
-    style, figures = "", []
+    name = escape(KINDS[kind].name)
+    unit = escape(KINDS[kind].unit)
+    style = ""
+    figures = []
     if record.side <= 64:
         style = "pixels"
     for level, tick in enumerate(KINDS[kind].ticks(record.strengths[kind])):
-        step, text, words = (kind, level), escape(tick), ""
+        step = (kind, level)
+        text = escape(tick)
+        words = ""
         if not level:
-            step, text = (ORIGINAL, 0), "original"
+            step = (ORIGINAL, 0)
+            text = "original"
         if step in scored:
             words = _caption(page, scored[step])
         figures.append(

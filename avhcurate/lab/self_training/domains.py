@@ -36,7 +36,8 @@ def domains(
 
     No sample is in both. With runs, only the samples that they have embedded.
     """
-    source_where, target_where = settings.source_where, settings.target_where
+    source_where = settings.source_where
+    target_where = settings.target_where
     same = settings.source == settings.target
     if same:  # with only one condition, the other part is the rest
         source_where, target_where = source_where or rest_of(target_where), target_where or rest_of(source_where)

@@ -17,7 +17,8 @@ class TargetEvaluator:
     """Labels (N,) of the target's samples, -1 for none, and the names of the K classes."""
 
     def __init__(self, labels: np.ndarray, classes: Sequence[str]) -> None:
-        self._labels, self._classes = np.asarray(labels), list(classes)
+        self._labels = np.asarray(labels)
+        self._classes = list(classes)
 
     def report(
         self, number: int, outputs: ModelOutputs, chosen: Selection | None = None, avh: np.ndarray | None = None
@@ -70,7 +71,8 @@ class TargetEvaluator:
 
 def _mean_accuracy(classes: pd.DataFrame) -> Share:
     """Return the mean over classes, and its interval from those of each class (MOVER: Zou and Donner 2008)."""
-    mean, size = classes["accuracy"].mean(), max(1, len(classes))
+    mean = classes["accuracy"].mean()
+    size = max(1, len(classes))
     below, above = (np.linalg.norm(classes["accuracy"] - classes[f"accuracy_{end}"]) for end in ("low", "high"))
     return Share(n=len(classes), value=mean, low=float(mean - below / size), high=float(mean + above / size))
 

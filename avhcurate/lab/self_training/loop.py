@@ -25,7 +25,8 @@ from avhcurate.workspace.data.self_trainings import BY, SelfTrainingFolder
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 
 #: Why a run has no more rounds.
-ALL_ROUNDS, NO_CHANGE = "all rounds are made", "the selection no longer changes"
+ALL_ROUNDS = "all rounds are made"
+NO_CHANGE = "the selection no longer changes"
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ def self_train(
     Each round is on disk before the next begins: an interrupted run resumes after its last complete round, on one
     machine's CPU to the same bits. `progress` counts samples once per round. Raises Cancelled between rounds.
     """
-    schedule, gate = schedule or Schedule(), RULES[rule].gate
+    schedule = schedule or Schedule()
+    gate = RULES[rule].gate
     last = rounds
     if last is None:
         last = schedule.rounds
@@ -110,7 +112,8 @@ def self_train(
         ours = pseudo = table = avh = None
         changed = 0
         if number:
-            portion, earlier = schedule.portion(number), labels
+            portion = schedule.portion(number)
+            earlier = labels
             chosen = choose(outputs, portion=portion, rule=rule)
             ours = chosen[gate]
             labels = np.where(ours.selected, ours.candidate, -1)

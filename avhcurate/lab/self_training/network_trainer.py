@@ -57,16 +57,23 @@ class FullTrainer:
         device: torch.device | None = None,
         progress: Callable[[int], Progress] = lambda _: SILENT,
     ) -> None:
-        self.module, self.source, self.num_classes = module, source, num_classes
+        self.module = module
+        self.source = source
+        self.num_classes = num_classes
         self.target = replace(target, labels=np.full(len(target), -1))
-        self.recipe, self.checkpoints, self.head = recipe, checkpoints, head
-        self.device, self.progress = device or torch.device("cpu"), progress
+        self.recipe = recipe
+        self.checkpoints = checkpoints
+        self.head = head
+        self.device = device or torch.device("cpu")
+        self.progress = progress
 
     def fit(self, round: int, pseudo: PseudoLabelled | None) -> None:
         """See `self_training.loop.Trainer`."""
-        data, digest = self.source, ""
+        data = self.source
+        digest = ""
         if pseudo is not None:
-            data, digest = self._with(pseudo), _digest(pseudo)
+            data = self._with(pseudo)
+            digest = _digest(pseudo)
         checkpoint = self.checkpoints / f"round-{round:02d}{digest}.pt"
         for old in self.checkpoints.glob("round-*.pt"):
             if old != checkpoint:
@@ -91,7 +98,8 @@ class FullTrainer:
             features = [learner(batch)[0].float().cpu().numpy() for _, batch in batches]
         learner.hook.remove()
         self.module.to("cpu")
-        weights, bias = learner.class_weights.detach().numpy().copy(), learner.head.bias
+        weights = learner.class_weights.detach().numpy().copy()
+        bias = learner.head.bias
         offsets = np.zeros(len(weights), np.float32)
         if isinstance(bias, Tensor):
             offsets = bias.detach().numpy().copy()
@@ -123,7 +131,8 @@ def set_up(
     workspace: Workspace, settings: SelfTrainSettings, recipe: Recipe | None, progress: Progress
 ) -> TrainerSetup:
     """Prepare the whole network, and decode the images."""
-    name, weights = settings.model, settings.weights
+    name = settings.model
+    weights = settings.weights
     if name is None:
         raise CurateError("No network is given.", fix=f"To train the whole network, use {Option('model')}")
     spec = ModelSpec(name=name, seed=settings.seed)
@@ -140,7 +149,8 @@ def set_up(
     decode_images(subsets, caches, progress)
     source, source_images = readable_images(subsets[0], caches[0])
     target, target_images = readable_images(subsets[1], caches[1])
-    device, rounds = find_device(settings.device), settings.most_rounds
+    device = find_device(settings.device)
+    rounds = settings.most_rounds
 
     def make_trainer(folder: SelfTrainingFolder) -> FullTrainer:
         return FullTrainer(

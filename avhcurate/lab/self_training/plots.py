@@ -48,7 +48,8 @@ def _line(
     figure: go.Figure, rounds: pd.DataFrame, key: str, *, name: str, color: str, symbol: str, row: int, col: int
 ) -> None:
     """Draw a run in a panel, with the interval over samples as a band where there is one."""
-    form, numbers = PANELS[key][1], rounds["round"].to_numpy()
+    form = PANELS[key][1]
+    numbers = rounds["round"].to_numpy()
     ends = rounds.reindex(columns=[f"{key}_low", f"{key}_high"]).to_numpy(float).round(6)
     known = ~np.isnan(ends).any(axis=1)
     if known.any():

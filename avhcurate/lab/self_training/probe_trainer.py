@@ -33,14 +33,17 @@ class ProbeTrainer:
         recipe: ProbeRecipe,
         seed: int,
     ) -> None:
-        self.source, self.target = source, target
+        self.source = source
+        self.target = target
         self.goals = np.eye(num_classes, dtype=np.float32)[labels]
-        self.recipe, self.seed = recipe, seed
+        self.recipe = recipe
+        self.seed = seed
         self.head: ProbeHead | None = None
 
     def fit(self, round: int, pseudo: PseudoLabelled | None) -> None:
         """See `self_training.loop.Trainer`."""
-        features, goals = self.source, self.goals
+        features = self.source
+        goals = self.goals
         if pseudo is not None:
             features = np.concatenate([features, self.target[pseudo.rows]])
             goals = np.concatenate([goals, pseudo.targets])

@@ -42,9 +42,11 @@ def selections(folder: SelfTrainingFolder, number: int) -> pd.DataFrame:
 
 def summary(folder: SelfTrainingFolder) -> dict[str, Any]:
     """Return the name of a self-training, accuracies on the target before and after, and its last selection."""
-    record, rounds = folder.record, table(folder)
+    record = folder.record
+    rounds = table(folder)
     rounds = rounds.astype(object).where(rounds.notna(), None)
-    first, last = rounds.iloc[0], rounds.iloc[-1]
+    first = rounds.iloc[0]
+    last = rounds.iloc[-1]
     return {
         "self_training": folder.name,
         **{key: getattr(record, key) for key in _RECORD},

@@ -63,7 +63,8 @@ def self_train_dataset(
 
 def _record(settings: SelfTrainSettings, setup: TrainerSetup) -> SelfTrainingRecord:
     """Return the record, named by rule, seed and a fingerprint of everything that the results depend on."""
-    source, target = setup.source, setup.target
+    source = setup.source
+    target = setup.target
     decisive = {
         "trainer": setup.about["trainer"],
         "recipe": setup.about["recipe"],

@@ -103,7 +103,8 @@ def reached(name: str, rounds: pd.DataFrame) -> str:
     >>> reached("AVC", pd.DataFrame({"accuracy": [0.5, 0.625], "precision": [None, 0.75]}))
     '**AVC**: accuracy 50.0 % with the source alone, 62.5 % after round 1, when 75.0 % of its pseudo-labels are right.'
     """
-    first, last = rounds.iloc[0], rounds.iloc[-1]
+    first = rounds.iloc[0]
+    last = rounds.iloc[-1]
     text = f"**{plain(name)}**: accuracy {100 * first['accuracy']:.1f} % with the source alone"
     if pd.notna(last["precision"]):
         text += f", {100 * last['accuracy']:.1f} % after round {len(rounds) - 1}, when {100 * last['precision']:.1f} % "

@@ -62,9 +62,11 @@ def choose_round(page: Opened, folders: Sequence[SelfTrainingFolder]) -> ChosenR
 def classes(chosen: ChosenRound) -> None:
     """Show each class of the target by the source alone and after the round, with its thresholds."""
     folder, number = chosen
-    table, before = folder.classes(number), folder.classes(0)["accuracy"]
+    table = folder.classes(number)
+    before = folder.classes(0)["accuracy"]
     shares = {"Round": "accuracy", "Precision": "precision", "Recall": "recall"}
-    percent, threshold = st.column_config.NumberColumn(format="%.1f %%"), st.column_config.NumberColumn(format="%.4f")
+    percent = st.column_config.NumberColumn(format="%.1f %%")
+    threshold = st.column_config.NumberColumn(format="%.4f")
     rows = pd.DataFrame(
         {
             "Class": table["label_name"],
@@ -124,7 +126,8 @@ def gallery(page: Opened, chosen: ChosenRound) -> GridView | None:
     rows = rows[rows[BY + first] & ~rows[BY + second]].sort_values(by, kind="stable")
     labelled = rows[rows["label"] >= 0]
     n, value, low, high = share((labelled["label"] == labelled["candidate"]).sum(), len(labelled))
-    heading, right = f"{gates[first]}, not {rest[second]}", "–"
+    heading = f"{gates[first]}, not {rest[second]}"
+    right = "–"
     if n:
         right = f"{100 * value:.1f} % right"
     fact(f"{heading} ({len(rows):,})", right, accuracy_note(n, low, high))
@@ -135,7 +138,8 @@ def gallery(page: Opened, chosen: ChosenRound) -> GridView | None:
     names = folder.record.classes
 
     def look(tile: Tile) -> Tile:
-        label, given = int(rows["candidate"][tile.id]), int(rows["label"][tile.id])
+        label = int(rows["candidate"][tile.id])
+        given = int(rows["label"][tile.id])
         value = format_score(by, float(rows[by][tile.id]))
         alt = f"image {tile.id}, label {tile.title}, as {names[label]}, {score_name(by)} {value}"
         differs = given >= 0 and label != given
@@ -162,13 +166,17 @@ def _selections(root: str, number: int) -> pd.DataFrame:
 
 def _export_menu(page: Opened, folder: SelfTrainingFolder, number: int) -> None:
     """Offer the pseudo-labels of the round and their manifest; for many images, the command that writes them."""
-    record, count = folder.record, folder.report(number).selected
+    record = folder.record
+    count = folder.report(number).selected
     with st.popover("Export", icon=":material/download:", key="selftrain.export"):
         forms = [form for form in FORMATS if form != "cleanlab" or record.target_run]
         form = st.selectbox("Format", forms, format_func=lambda form: ABOUT.get(form, form), key="selftrain.format")
-        name, ending, out = f"{record.target}-{record.rule}-seed{record.seed}-round{number}", form, f"FILE.{form}"
+        name = f"{record.target}-{record.rule}-seed{record.seed}-round{number}"
+        ending = form
+        out = f"FILE.{form}"
         if form in FOLDERS:
-            ending, out = "zip", "FOLDER"
+            ending = "zip"
+            out = "FOLDER"
         if form in FOLDERS and count > LARGEST_ZIP:
             st.caption(f"A folder of {count:,} images is written by the command line.")
         else:

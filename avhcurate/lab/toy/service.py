@@ -21,7 +21,8 @@ from avhcurate.workspace.data.people import Role, require
 from avhcurate.workspace.disk.files import write_atomic
 from avhcurate.workspace.disk.provenance import now, settings_digest, versions
 
-TRAINED_ON, HELD_OUT = 1000, 2000
+TRAINED_ON = 1000
+HELD_OUT = 2000
 #: Units of each hidden layer.
 _WIDTH = 64
 #: To be raised when the same settings give another result than before.
@@ -73,7 +74,8 @@ def run(workspace: Path, settings: ToySettings) -> ToyResult:
     stored = read(workspace, settings)
     if stored is not None:
         return stored
-    result, path = _compute(settings), result_path(workspace, settings)
+    result = _compute(settings)
+    path = result_path(workspace, settings)
     write_atomic(path, _to_bytes(result))
     for old in sorted(path.parent.glob("*.npz"), key=lambda path: path.stat().st_mtime_ns)[:-_KEPT]:
         old.unlink(missing_ok=True)
@@ -141,7 +143,8 @@ def _compute(settings: ToySettings) -> ToyResult:
         seed=settings.seed,
     )
     seconds = time.perf_counter() - started
-    at_held, on_grid = blobs.bayes_error(held), blobs.bayes_error(grid.points)
+    at_held = blobs.bayes_error(held)
+    on_grid = blobs.bayes_error(grid.points)
     curves = pd.DataFrame(
         {
             "epoch": np.arange(settings.epochs + 1),

@@ -13,7 +13,8 @@ from avhcurate.networks.models.runtime import one_thread
 from avhcurate.networks.training.losses import AVHLoss
 
 _BATCH = 64
-_RATE, _MOMENTUM = 0.005, 0.9
+_RATE = 0.005
+_MOMENTUM = 0.9
 _SCALE = 10.0
 
 
@@ -42,14 +43,16 @@ def train_toy(
     A set is points (n, d) and the label (n,) whose AVH is taken at each. loss: "softmax" or "avh". Gradient descent
     with momentum on small batches; the same bits each time on one machine.
     """
-    x, y = torch.from_numpy(points).float(), torch.from_numpy(labels)
+    x = torch.from_numpy(points).float()
+    y = torch.from_numpy(labels)
     to_logits: Callable[..., Tensor] = F.linear
     if loss == "avh":
         to_logits = AVHLoss(scale=_SCALE).requires_grad_(False).logits
     evaluations: list[list[EvalHistory]] = []
     with one_thread(seed=seed):
         # Two hidden layers, the second being the embedding, and a linear head without bias.
-        first, second = nn.Linear(points.shape[1], width), nn.Linear(width, width)
+        first = nn.Linear(points.shape[1], width)
+        second = nn.Linear(width, width)
         body = nn.Sequential(first, nn.ReLU(), second, nn.ReLU())
         head = nn.Linear(width, classes, bias=False).weight
         moving = [(parameter, torch.zeros_like(parameter)) for parameter in (*body.parameters(), head)]
@@ -75,7 +78,8 @@ def _evaluate(
     body: nn.Module, head: Tensor, points: np.ndarray, given: np.ndarray, to_logits: Callable[..., Tensor]
 ) -> EvalHistory:
     """Return the values at the points as the network is now, (n,) each."""
-    features, labels = body(torch.from_numpy(points).float()), torch.from_numpy(given)
+    features = body(torch.from_numpy(points).float())
+    labels = torch.from_numpy(given)
     logits = to_logits(features, head)
     values = (
         scores.avh(features, head, labels),

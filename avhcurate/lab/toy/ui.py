@@ -74,8 +74,10 @@ def trained(workspace: Path, asked: ToySettings) -> ToyResult:
 
 def summary(result: ToyResult) -> str:
     """Say how closely AVH and the norm follow the exact Bayes error after the last epoch."""
-    last, epochs = result.curves.iloc[-1], result.settings.epochs
-    avh, norm = _rho(last["avh_samples"]), _rho(last["norm_samples"])
+    last = result.curves.iloc[-1]
+    epochs = result.settings.epochs
+    avh = _rho(last["avh_samples"])
+    norm = _rho(last["norm_samples"])
     return f"Spearman with the exact Bayes error after {epochs} epochs: **AVH {avh}**, norm {norm}."
 
 

@@ -83,15 +83,18 @@ def norm_increases(trainings: Sequence[TrainingCurves]) -> Finding:
     for training in trainings:
         late = training.epochs >= training.planned / 2
         if _enough(training, int(late.sum())):
-            epochs, norms = training.epochs[late], training.parts["norm"].mean(axis=1)[late]
+            epochs = training.epochs[late]
+            norms = training.parts["norm"].mean(axis=1)[late]
             figures.append(Figure(training.name, *_drift(epochs, norms / norms[0]), training.n))
     return finding_of(3, figures, f"It needs a training with {LEAST_EVALUATIONS} evaluations in its second half.")
 
 
 def _drift(times: np.ndarray, values: np.ndarray) -> tuple[float, float, float]:
     """Return the growth per unit of time of a walk whose variance grows with time, and its 95 % interval."""
-    gaps, steps = np.diff(times), np.diff(values)
-    growth, n = float(steps.sum() / gaps.sum()), len(steps)
+    gaps = np.diff(times)
+    steps = np.diff(values)
+    growth = float(steps.sum() / gaps.sum())
+    n = len(steps)
     left = (steps - growth * gaps) / np.sqrt(gaps)
     squares = float(left @ left)
     if squares == 0:
@@ -137,5 +140,10 @@ def _paired(name: str, first: np.ndarray, second: np.ndarray) -> Figure:
     difference = (first - second)[np.isfinite(first) & np.isfinite(second)]
     if len(difference) < 2:
         return Figure(name, float("nan"), float("nan"), float("nan"))
+<<<<<<< HEAD:avhcurate/lab/training_dynamics/discoveries.py
     mean, reach = float(difference.mean()), Z * float(difference.std(ddof=1)) / np.sqrt(len(difference))
+=======
+    mean = float(difference.mean())
+    reach = _Z * float(difference.std(ddof=1)) / np.sqrt(len(difference))
+>>>>>>> 5ead87f6 (A statement gives one thing a name):avhcurate/features/training_dynamics/discoveries.py
     return Figure(name, mean, mean - reach, mean + reach, len(difference))

@@ -23,8 +23,10 @@ def train_and_held_out(workspace: Workspace, settings: TrainSettings) -> tuple[S
 
     No sample is in both. Raises CurateError when there are none, when classes differ, or when conditions overlap.
     """
-    dataset, other = workspace.dataset(settings.dataset), workspace.dataset(settings.subject)
-    train_where, held_out_where = settings.train_where, settings.held_out_where
+    dataset = workspace.dataset(settings.dataset)
+    other = workspace.dataset(settings.subject)
+    train_where = settings.train_where
+    held_out_where = settings.held_out_where
     refuse_other_classes(dataset.record, other.record)
     same = other.name == dataset.name
     if same and train_where + held_out_where:  # with only one condition, the other part is the rest
@@ -45,7 +47,8 @@ def train_and_held_out(workspace: Workspace, settings: TrainSettings) -> tuple[S
 def _by_split(train: Subset, held_out: Subset) -> tuple[Subset, Subset] | None:
     """Return split "train" and the rest; None where one of the two is empty."""
     training = train.dataset.samples(["split"])["split"].astype("string").str.lower().isin(_TRAIN).to_numpy(bool)
-    first, rest = train.only(training[train.ids]), held_out.only(~training[held_out.ids])
+    first = train.only(training[train.ids])
+    rest = held_out.only(~training[held_out.ids])
     if not len(first.ids) or not len(rest.ids):
         return None
     return replace(first, where="split = 'train'"), replace(rest, where="split <> 'train'")

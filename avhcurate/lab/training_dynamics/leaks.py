@@ -18,7 +18,8 @@ def held_out_copies(train: Subset, held_out: Subset) -> int | None:
     hashed = np.flatnonzero(rows["phash"].notna())
     near = hashed[hash_pairs(rows["phash"].iloc[hashed].to_numpy(np.uint64))]
     group = groups(len(rows), np.concatenate([equal_pairs(rows["sha256"]), near]))
-    of_train, of_held_out = group[: len(train.ids)], group[len(train.ids) :]
+    of_train = group[: len(train.ids)]
+    of_held_out = group[len(train.ids) :]
     return int(np.isin(of_held_out, of_train[of_train > 0]).sum())
 
 

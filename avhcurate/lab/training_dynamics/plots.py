@@ -20,7 +20,8 @@ PANELS = {
     "loss": ("Mean loss", ".3f"),
 }
 #: Names in the column `bin` of the curves over all held-out samples, and over those learnt from while it learns.
-ALL, LEARNT = "all", "training data"
+ALL = "all"
+LEARNT = "training data"
 #: Half the width of a band, in standard errors: about 95 %.
 BAND = 1.96
 
@@ -44,10 +45,17 @@ def courses(
     standard error, NaN where missing. `bins`: the HSF bins to draw in addition to `ALL` and `LEARNT`, hard to easy.
     `images`: the filters of the samples of each training and bin, which a point leads to.
     """
-    names, alone = [name for name, _ in PANELS.values()], len(shown) == 1
-    rows, columns, titles, shared = len(PANELS), len(shown), list(shown), "rows"
+    names = [name for name, _ in PANELS.values()]
+    alone = len(shown) == 1
+    rows = len(PANELS)
+    columns = len(shown)
+    titles = list(shown)
+    shared = "rows"
     if alone:
-        rows, columns, titles, shared = 2, 2, names, ""
+        rows = 2
+        columns = 2
+        titles = names
+        shared = ""
     figure = make_subplots(rows, columns, shared_yaxes=shared or False, subplot_titles=titles, vertical_spacing=0.1)
     bare(figure, height=80 + 240 * rows, margin={"t": 66})
     colors = {ALL: TEAL} | dict(zip(bins, ramp(len(bins)), strict=True)) | {LEARNT: GREY}
@@ -89,7 +97,8 @@ def _curve(
 ) -> None:
     """Draw the mean of a quantity and its band; a name acts on all panels."""
     name, (title, form) = points["bin"].iloc[0], PANELS[key]
-    epochs, mean = points["epoch"].to_numpy(float), points[key].to_numpy(float)
+    epochs = points["epoch"].to_numpy(float)
+    mean = points[key].to_numpy(float)
     error = points[f"{key}_se"].fillna(0).to_numpy(float)
     line = {"color": color, "width": 1.8}
     if name == ALL:

@@ -28,7 +28,8 @@ def downsampled(points: pd.DataFrame, *, most: int = MOST_POINTS) -> pd.DataFram
     >>> downsampled(crowd, most=4)["variability"].tolist()
     [0.1, 0.1, 0.1, 0.4]
     """
-    x, y = points["variability"].to_numpy(float), points["confidence_mean"].to_numpy(float)
+    x = points["variability"].to_numpy(float)
+    y = points["confidence_mean"].to_numpy(float)
     cells = cells_of(x, y, (0.0, _MOST_VARIABLE, 0.0, 1.0), columns=_CELLS, rows=_CELLS)
     return points.iloc[downsample(cells, most=most, even=True)]
 
@@ -77,7 +78,8 @@ def data_map(
     )
     figure.for_each_trace(lambda trace: trace.update(ids=trace.customdata[:, 0].astype(str)))
     add_region(figure, outline)
-    x, y = "variability: far right is ambiguous", "confidence: high is easy to learn, low is hard"
+    x = "variability: far right is ambiguous"
+    y = "confidence: high is easy to learn, low is hard"
     bare(figure, height=520, x=x, y=y, margin={"t": 8})
     figure.update_layout(
         dragmode=dragmode,

@@ -34,7 +34,8 @@ MOST_MODELS = 12
 
 #: Random parts of the samples that a curve's chance is worked out from, fewer where they would hold less than so many
 #: samples: one without a value must not leave its part without.
-_PARTS, _LEAST_IN_PART = 64, 4
+_PARTS = 64
+_LEAST_IN_PART = 4
 
 
 def curves(table: DatasetTable, training: TrainingFolder, *, filters: Filters | None = None) -> pd.DataFrame:
@@ -43,7 +44,8 @@ def curves(table: DatasetTable, training: TrainingFolder, *, filters: Filters | 
 
     n counts samples with a label. One evaluation is in memory at a time.
     """
-    groups, found = _groups(table, training, filters), []
+    groups = _groups(table, training, filters)
+    found = []
     rows = groups[ALL]
     for number, evaluation in enumerate(training.evaluations().itertuples()):
         values = _values(training, number, rows).set_axis(rows)
@@ -101,7 +103,8 @@ def findings(table: DatasetTable, chosen: Sequence[TrainingFolder], *, filters: 
 
 def _in_view(table: DatasetTable, training: TrainingFolder, filters: Filters | None) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows (n,) of an evaluation whose samples are in view and have a label, and their HSF (n,)."""
-    frame, ids = _labelled(table, filters), training.ids()
+    frame = _labelled(table, filters)
+    ids = training.ids()
     rows = np.flatnonzero(np.isin(ids, frame.index))
     return rows, frame.loc[ids[rows], "hsf"].to_numpy(float)
 
@@ -177,14 +180,16 @@ def _networks(table: DatasetTable, chosen: Sequence[TrainingFolder]) -> Iterator
     The newest come first. Weights that were scored more than once count once, except for heads fitted on their
     features. Of weights that a training made from this dataset, only the samples that it held out are there.
     """
-    names, classes = titles(table.dataset), [training.record.num_classes for training in chosen]
+    names = titles(table.dataset)
+    classes = [training.record.num_classes for training in chosen]
     if table.run:
         classes = [table.run.record.num_classes]
     by_network: dict[tuple[str, ...], RunFolder] = {}
     for run in reversed(table.dataset.runs()):
         if run.complete and run.record.num_classes in classes and run.has_class_weights:
             by_network.setdefault(run.record.network, run)
-    learnt, held_out = learnt_here(table.dataset), _held_out(table.dataset)
+    learnt = learnt_here(table.dataset)
+    held_out = _held_out(table.dataset)
     for run in list(by_network.values())[:MOST_MODELS]:
         rows = pq.read_table(run.scores_path, columns=["id", "predicted", "avh", "norm"]).to_pandas()
         rows = rows[rows["predicted"].notna()].set_index("id")

@@ -11,7 +11,8 @@ from avhcurate.networks.training.recipe import RECIPES, Loss, Recipe
 from avhcurate.workspace.data.settings import VerbSettings, option
 
 #: Peak learning rates from scratch and from weights.
-RATE, TUNING_RATE = 0.05, 0.01
+RATE = 0.05
+TUNING_RATE = 0.01
 
 #: How to train from scratch by default.
 USUAL = Recipe(epochs=20, learning_rate=RATE, clip=1.0)

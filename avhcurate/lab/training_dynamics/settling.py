@@ -11,7 +11,8 @@ FALLS = {"avh": True, "accuracy": False, "loss": True}
 SETTLED = 0.95
 
 #: Share of the evaluations whose mean is the end of a curve, and the least number of them.
-_END_SHARE, _LEAST_AT_END = 0.2, 3
+_END_SHARE = 0.2
+_LEAST_AT_END = 3
 
 
 class Way(NamedTuple):
@@ -41,12 +42,14 @@ def way(epochs: np.ndarray, values: np.ndarray, *, falls: bool) -> Way | None:
     count.
     """
     finite = np.isfinite(values)
-    epochs, values = np.asarray(epochs, float)[finite], np.where(falls, values, -values)[finite]
+    epochs = np.asarray(epochs, float)[finite]
+    values = np.where(falls, values, -values)[finite]
     width = max(_LEAST_AT_END, round(_END_SHARE * len(values)))
     if len(values) < 2 * width:
         return None
     means = np.convolve(values, np.full(width, 1 / width), "valid")
-    last, lowest = len(means) - 1, int(np.argmin(means))
+    last = len(means) - 1
+    lowest = int(np.argmin(means))
     if means[-1] - means[lowest] > (1 - SETTLED) * (values[0] - means[lowest]):
         last = lowest
     fitted = isotonic_regression(values[: last + width], increasing=False).x

@@ -68,7 +68,8 @@ def train_model(
 
 def summary(training: TrainingFolder) -> dict[str, Any]:
     """Return the name of a training, and means over the held-out samples at the last evaluation."""
-    record, last = training.record, training.evaluations().iloc[-1]
+    record = training.record
+    last = training.evaluations().iloc[-1]
     means = {key: round(float(last[key]), 6) for key in ("accuracy", "avh", "norm", "loss", "train_loss", "seconds")}
     return {
         "training": training.name,
@@ -123,7 +124,8 @@ class _Training:
 
     def _run(self) -> None:
         # A training that resumes keeps its samples, so it does not try broken images again.
-        again, parts = not self.folder.begun, zip(self.caches, self.parts, strict=True)
+        again = not self.folder.begun
+        parts = zip(self.caches, self.parts, strict=True)
         missing = sum(len(cache.missing(part.ids, again=again)) for cache, part in parts)
         total = self.total = missing + self.recipe.epochs * len(self.parts[0].ids)
         if self.group.leads:
@@ -164,7 +166,9 @@ class _Training:
         self.folder.create(self._record(train, held_out), held_out.ids, learnt)
 
     def _record(self, train: Subset, held_out: Subset) -> TrainingRecord:
-        recipe, model, device = self.recipe, self.model, str(self.device)
+        recipe = self.recipe
+        model = self.model
+        device = str(self.device)
         if self.device.type == "cuda":
             device = f"{self.group.size} x cuda ({torch.cuda.get_device_name(self.device)})"
         extra = {
@@ -205,7 +209,8 @@ class _Training:
 
     def _score(self) -> None:
         """Score the dataset held out with the trained weights, so that every page shows them."""
-        spec, name = _spec(self.settings, self.seed, self.folder.weights_path), self.folder.record.held_out
+        spec = _spec(self.settings, self.seed, self.folder.weights_path)
+        name = self.folder.record.held_out
 
         def tell(done: int, samples: int, _: str) -> None:
             self.progress.report(self.total, self.total, f"scoring, {done} of {samples}")

@@ -43,7 +43,8 @@ _findings = kept("Testing the discoveries …")(service.findings)
 
 def choose(page: Opened, trainings: Sequence[TrainingFolder]) -> list[TrainingFolder]:
     """Ask which of `trainings` are shown side by side."""
-    by_name, called = {training.name: training for training in trainings}, titles(page.dataset)
+    by_name = {training.name: training for training in trainings}
+    called = titles(page.dataset)
     names = list(by_name)
     which = some_of("dynamics.trainings", names, names[:1], most=MOST)
     chosen = which.show(
@@ -60,10 +61,13 @@ def choose(page: Opened, trainings: Sequence[TrainingFolder]) -> list[TrainingFo
 
 def describe(training: TrainingFolder) -> str:
     """Return data, size, progress and device of a training, in a line."""
-    record, evaluations = training.record, training.evaluations()
-    reached, seconds = 0.0, 0.0
+    record = training.record
+    evaluations = training.evaluations()
+    reached = 0.0
+    seconds = 0.0
     if len(evaluations):
-        reached, seconds = float(evaluations["epoch"].max()), float(evaluations["seconds"].max())
+        reached = float(evaluations["epoch"].max())
+        seconds = float(evaluations["seconds"].max())
     parts = [
         record.model,
         f"learnt from {record.train_samples:,} images of {record.dataset} {record.train_where}".strip(),
@@ -88,7 +92,8 @@ def need_samples(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
 
 def curves(page: Opened, chosen: Sequence[TrainingFolder], *, live: bool) -> None:
     """Show what the trainings have reached, and their curves; while one is running (`live`) they grow."""
-    every, names = None, [training.name for training in chosen]
+    every = None
+    names = [training.name for training in chosen]
     if live:
         every = _OFTEN
     with page.result:
@@ -112,7 +117,8 @@ def reached(name: str, curves: pd.DataFrame) -> str:
     rows = curves[(curves["bin"] == ALL) & (curves["n"] > 0)]
     if rows.empty:
         return f"**{plain(name)}** is not evaluated yet."
-    first, last = rows.iloc[0], rows.iloc[-1]
+    first = rows.iloc[0]
+    last = rows.iloc[-1]
     text = f"**{plain(name)}**: {100 * last['accuracy']:.1f} % of {last['n']:,} held-out images right after epoch "
     return f"{text}{last['epoch']:.3g}; mean AVH {first['avh']:.3f} at first, {last['avh']:.3f} now."
 
@@ -162,7 +168,8 @@ def _finding(finding: Finding, *, simulated: bool) -> None:
     told.markdown(f"**{finding.discovery} · {plain(finding.title)}**  \n{text}")
     if finding.figures:
         with figures.popover("Figures", type="tertiary", key=f"dynamics.figures.{finding.discovery}"):
-            rows, key = figures_table(finding.figures), f"dynamics.table.{finding.discovery}"
+            rows = figures_table(finding.figures)
+            key = f"dynamics.table.{finding.discovery}"
             st.dataframe(rows, hide_index=True, width=620, row_height=28, key=key)
 
 

@@ -77,8 +77,10 @@ def corners(points: pd.DataFrame) -> dict[str, Region]:
 
 def chart(page: Opened, points: pd.DataFrame, part: Part, tool: tuple[str, str]) -> int | None:
     """Draw the map and take over a region drawn on it; return the id of a point just clicked."""
-    color, region = COLOR.asked(), REGION.asked()
-    drawn, outline = downsampled(points, most=MOST_POINTS), None
+    color = COLOR.asked()
+    region = REGION.asked()
+    drawn = downsampled(points, most=MOST_POINTS)
+    outline = None
     if region is not None:
         outline = region.outline(-0.02, 1.02)
     figure = data_map(

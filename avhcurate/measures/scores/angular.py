@@ -59,7 +59,8 @@ def unit_angles(xp: ModuleType, u: Array, w: Array) -> Array:
     rows, columns = xp.nonzero(xp.abs(cosine) > _STEEP)
     step = max(1, _BLOCK // max(1, u.shape[1]))
     for start in range(0, rows.shape[0], step):
-        row, column = rows[start : start + step], columns[start : start + step]
+        row = rows[start : start + step]
+        column = columns[start : start + step]
         theta[row, column] = chord_angle(xp, u[row, :], w[column, :])
     return theta
 
@@ -102,7 +103,8 @@ def prototype_distance(features: Kind, prototypes: Kind, labels: Array) -> Kind:
     array([1.])
     """
     xp = namespace(features, prototypes)
-    features, prototypes = matrix(xp, features, "features"), matrix(xp, prototypes, "prototypes")
+    features = matrix(xp, features, "features")
+    prototypes = matrix(xp, prototypes, "prototypes")
     labels = label_indices(xp, labels, like=features, num_classes=prototypes.shape[0])
     index = xp.where(labels < 0, xp.zeros_like(labels), labels)
     chord = xp.linalg.vector_norm(unit(xp, features) - unit(xp, prototypes)[index, :], axis=1)

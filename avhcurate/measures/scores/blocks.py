@@ -35,7 +35,10 @@ def per_sample(
     given = [array for array in (features, logits) if array is not None]
     if not given:
         raise CurateError("Scores need features, logits or both. Give one of them.")
-    xp, num_samples, num_classes, unit_class_weights = namespace(*given), given[0].shape[0], 0, None
+    xp = namespace(*given)
+    num_samples = given[0].shape[0]
+    num_classes = 0
+    unit_class_weights = None
     at_hand: set[str] = set()
     if prototypes is not None:
         at_hand.add("prototypes")
@@ -51,7 +54,8 @@ def per_sample(
             raise CurateError("Class weights score embeddings. Give features too.")
         at_hand |= {"class_weights", "logits"}
         xp, features, class_weights = pair(features, class_weights)
-        unit_class_weights, num_classes = unit(xp, class_weights), class_weights.shape[0]
+        unit_class_weights = unit(xp, class_weights)
+        num_classes = class_weights.shape[0]
     if logits is not None:
         logits = logit_matrix(xp, logits)
         if tuple(logits.shape) != (num_samples, num_classes):
@@ -151,7 +155,8 @@ def class_angular_gap(features: Kind, class_weights: Kind, labels: Array) -> Kin
     array([-1.225,  0.   ,  1.225,    nan])
     """
     gap = angular_gap(features, class_weights, labels)
-    xp, num_classes = namespace(gap), class_weights.shape[0]
+    xp = namespace(gap)
+    num_classes = class_weights.shape[0]
     labels = label_indices(xp, labels, like=gap, num_classes=num_classes)
     at = xp.where(labels < 0, xp.zeros_like(labels), labels)
 

@@ -62,7 +62,8 @@ class Batch:
 
 def avh(b: Batch) -> Array:
     """Return the share of the angle to the label in the sum over classes."""
-    xp, total = b.xp, b.xp.sum(b.angles, axis=1)
+    xp = b.xp
+    total = b.xp.sum(b.angles, axis=1)
     share = b.at_label(b.angles) / xp.where(total > 0, total, xp.ones_like(total))
     return xp.where(total == 0, where_labelled(xp, xp.full_like(total, 1 / b.angles.shape[1]), b.labels), share)
 
@@ -120,7 +121,8 @@ def loss(b: Batch) -> Array:
 
 def el2n(b: Batch) -> Array:
     """Return |softmax - one-hot label|; 1 - p_y is summed from the other classes, to keep its digits when tiny."""
-    xp, others = b.xp, b.others(b.xp.exp(b.log_probs), 0.0)
+    xp = b.xp
+    others = b.others(b.xp.exp(b.log_probs), 0.0)
     return where_labelled(xp, xp.sqrt(xp.sum(others**2, axis=1) + xp.sum(others, axis=1) ** 2), b.labels)
 
 

@@ -48,9 +48,11 @@ def matrix(xp: ModuleType, array: Array, name: str) -> Array:
 def pair(features: Array, class_weights: Array) -> tuple[ModuleType, Array, Array]:
     """Check features (N, D) and class weights (K, D), which must be finite and not zero."""
     xp = namespace(features, class_weights)
-    features, class_weights = matrix(xp, features, "features"), matrix(xp, class_weights, "class_weights")
+    features = matrix(xp, features, "features")
+    class_weights = matrix(xp, class_weights, "class_weights")
     if features.dtype != class_weights.dtype:
-        features, class_weights = xp.astype(features, xp.float64), xp.astype(class_weights, xp.float64)
+        features = xp.astype(features, xp.float64)
+        class_weights = xp.astype(class_weights, xp.float64)
     if features.shape[1] != class_weights.shape[1]:
         raise CurateError(
             f"features are {features.shape[1]} wide and class_weights {class_weights.shape[1]}. "

@@ -42,9 +42,11 @@ def class_sums(features: Array, labels: Array, num_classes: int) -> ClassSums:
     step = min(max(_ROWS[0], 2 * order.shape[0] // max(1, num_classes)), _ROWS[1])
     for start in range(0, order.shape[0], step):
         rows = order[start : start + step]
-        members, own = features[rows, :], labels[rows]
+        members = features[rows, :]
+        own = labels[rows]
         finite = xp.all(xp.isfinite(members), axis=1)
-        members, own = members[finite, :], own[finite]
+        members = members[finite, :]
+        own = own[finite]
         if not own.shape[0]:
             continue
         part = slice(int(own[0]), int(own[-1]) + 1)

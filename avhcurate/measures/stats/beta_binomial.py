@@ -29,13 +29,18 @@ def vote_likelihood(odds: np.ndarray, log_precision: float, hits: np.ndarray, vo
     >>> round(float(vote_likelihood(np.zeros(1), np.log(2), np.array([1]), np.array([1])).values[0]), 6)
     -0.693147
     """
-    chance, precision = np.clip(expit(odds), _EDGE, 1 - _EDGE), np.exp(log_precision)
-    a, b, k, n = precision * chance, precision * (1 - chance), hits, votes
+    chance = np.clip(expit(odds), _EDGE, 1 - _EDGE)
+    precision = np.exp(log_precision)
+    a = precision * chance
+    b = precision * (1 - chance)
+    k = hits
+    n = votes
     misses = n - k  # first, since b may be too small to survive a sum
     values = (
         gammaln(a + k) - gammaln(a) + gammaln(b + misses) - gammaln(b) + gammaln(precision) - gammaln(precision + n)
     )
-    by_a, by_b = digamma(a + k) - digamma(a), digamma(b + misses) - digamma(b)
+    by_a = digamma(a + k) - digamma(a)
+    by_b = digamma(b + misses) - digamma(b)
     by_odds = precision * chance * (1 - chance) * (by_a - by_b)
     by_precision = (a * by_a + b * by_b + precision * (digamma(precision) - digamma(precision + n))).sum()
     return VoteLikelihood(values, by_odds, float(by_precision))

@@ -51,7 +51,8 @@ def calibrate(confidence: ArrayLike, correct: ArrayLike, *, bins: int = BINS, se
     >>> round(result.ece, 6), result.bins["n"].tolist()  # |0.5 - 0.3| / 2 + |0.5 - 0.9| / 2
     (0.3, [2, 2])
     """
-    p, right = np.asarray(confidence, np.float64), np.asarray(correct)
+    p = np.asarray(confidence, np.float64)
+    right = np.asarray(correct)
     n = len(p)
     if not n:
         return Calibration(n=0, ece=_NAN, low=_NAN, high=_NAN, chance=_NAN, bins=pd.DataFrame(columns=_COLUMNS))
@@ -81,7 +82,8 @@ def _edges(p: np.ndarray, bins: int) -> np.ndarray:
 
 def _resampled(gap: np.ndarray, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return the 2.5 and 97.5 % quantiles of ECE over resamples of the samples, whose gaps are `gap`."""
-    sums, squares = np.bincount(index, weights=gap), np.bincount(index, weights=gap * gap)
+    sums = np.bincount(index, weights=gap)
+    squares = np.bincount(index, weights=gap * gap)
     covariance = np.diag(squares) - np.outer(sums, sums) / len(gap)
     values, vectors = np.linalg.eigh(covariance)
     normal = rng.standard_normal((_DRAWS, len(sums))) * np.sqrt(np.maximum(values, 0))

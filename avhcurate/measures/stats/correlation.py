@@ -95,7 +95,8 @@ def fisher_interval(rho: float, n: int) -> tuple[float, float]:
     """
     if n < 4 or not abs(rho) < 1:
         return float("nan"), float("nan")
-    z, reach = np.arctanh(rho), Z * standard_error(rho, n)
+    z = np.arctanh(rho)
+    reach = Z * standard_error(rho, n)
     return float(np.tanh(z - reach)), float(np.tanh(z + reach))
 
 
@@ -128,7 +129,8 @@ def _rows(
     order, ordered = sorted_positions(values[known])
     ranks = doubled_ranks_in_order(ordered)
     del ordered  # of ten million samples two scores at once take a gigabyte
-    bins_in_order, levels_in_order = bins[known][order], levels[known][order]
+    bins_in_order = bins[known][order]
+    levels_in_order = levels[known][order]
     rows = [{"bin": ALL} | _row(ranks, levels_in_order)]
     for number, label in enumerate(labels):
         inside = np.flatnonzero(bins_in_order == number)
@@ -144,10 +146,14 @@ def _rows(
 
 def _row(ranks: np.ndarray, levels: np.ndarray) -> dict[str, float]:
     """Return the correlation of scores, by twice their ranks, with levels of HSF."""
-    n, known = len(ranks), 1 + int(levels.max(initial=-1))
-    counts, sums, squares = np.zeros(known, np.int64), np.zeros(known), 0.0
+    n = len(ranks)
+    known = 1 + int(levels.max(initial=-1))
+    counts = np.zeros(known, np.int64)
+    sums = np.zeros(known)
+    squares = 0.0
     for start in range(0, n, _BLOCK):
-        part, x = levels[start : start + _BLOCK], ranks[start : start + _BLOCK] - (n + 1.0)
+        part = levels[start : start + _BLOCK]
+        x = ranks[start : start + _BLOCK] - (n + 1.0)
         counts += np.bincount(part, minlength=known)
         sums += np.bincount(part, x, known)
         squares += dot(x, x)
@@ -168,7 +174,8 @@ def _p_value(rho: float, ranks: np.ndarray, y: np.ndarray, levels: np.ndarray) -
     n = len(ranks)
     if n < FEW:
         # Of all orders of HSF, those whose correlation is as far from 0. The sums are whole numbers.
-        hsf, x = y[levels], ranks - (n + 1.0)
+        hsf = y[levels]
+        x = ranks - (n + 1.0)
         return float(np.mean(np.abs(hsf[_permutations(n)] @ x) >= abs(hsf @ x)))
     if abs(rho) == 1:
         return 0.0

@@ -88,7 +88,8 @@ class Comparison(NamedTuple):
         Of m samples out of n, drawn at random, the influences say what those of all would.
         """
         share = np.sqrt(len(first) / self.n)
-        slope_first, slope_second = 1 - self.first_agreement**2, 1 - self.second_agreement**2
+        slope_first = 1 - self.first_agreement**2
+        slope_second = 1 - self.second_agreement**2
         error = share * estimate(0.0, first / slope_first - second / slope_second).error
         if self.n < _FEWEST:
             error = max(error, self.error)
@@ -166,7 +167,8 @@ def compare(
             for name, sign in zip(names, signs, strict=True)
         ]
         for pair in pairs:
-            first, second = names.index(pair[0]), names.index(pair[1])
+            first = names.index(pair[0])
+            second = names.index(pair[1])
             test = meng_rosenthal_rubin(rho[first, -1], rho[second, -1], rho[first, second], len(rows))
             if not np.isnan(test.p_value):
                 test = test.with_influences(influences[first], influences[second])
@@ -210,7 +212,8 @@ def _correlations(ranks: Mapping[str, np.ndarray], names: Sequence[str], rows: n
 
     NaN for a constant.
     """
-    n, products = len(rows), np.zeros((len(names), len(names)))
+    n = len(rows)
+    products = np.zeros((len(names), len(names)))
     for start in range(0, n, _BLOCK):
         some = rows[start : start + _BLOCK]
         block = np.array([ranks[name][some] for name in names]) - (n + 1.0)

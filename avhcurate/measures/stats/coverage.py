@@ -23,7 +23,8 @@ class Coverage:
         rows = np.broadcast_to(np.arange(len(near), dtype=np.int32)[:, None], near.shape)[there]
         order = np.argsort(near[there], kind="stable")
         #: Of each sample in turn, those that it stands for and how well.
-        self._rows, self._alike = rows[order], alike[order]
+        self._rows = rows[order]
+        self._alike = alike[order]
         self._start = np.searchsorted(near[there][order], np.arange(len(near) + 1))
         self.best = np.zeros(len(near), np.float32)
 

@@ -22,7 +22,8 @@ def auroc(score: np.ndarray, wanted: np.ndarray) -> Estimate:
     >>> round(auroc(np.array([3.0, 2, 1, 0]), np.array([True, False, True, False])).value, 3)
     0.75
     """
-    n, hits = len(score), int(wanted.sum())
+    n = len(score)
+    hits = int(wanted.sum())
     if not 0 < hits < n:
         return NO_ESTIMATE
     within = np.empty(n)
@@ -32,7 +33,8 @@ def auroc(score: np.ndarray, wanted: np.ndarray) -> Estimate:
     area = float(below[wanted].mean())
     influence = np.where(wanted, (below - area) * n / hits, (1 - below - area) * n / (n - hits))
     half = estimate(area - 0.5, influence)
-    low, high = max(0.0, half.low + 0.5), min(1.0, half.high + 0.5)
+    low = max(0.0, half.low + 0.5)
+    high = min(1.0, half.high + 0.5)
     if min(hits, n - hits) < _FEW or half.error < 1e-12:
         low, high = _newcombe(area, hits, n - hits)
     return Estimate(value=area, error=half.error, low=low, high=high, p_value=_rank_sum(score, wanted))
@@ -53,7 +55,8 @@ def _newcombe(area: float, hits: int, others: int) -> tuple[float, float]:
         return (area - true) ** 2 - Z**2 * spread / (hits * others)
 
     edge = 1e-12
-    low, high = 0.0, 1.0
+    low = 0.0
+    high = 1.0
     if area > edge:
         low = brentq(distance, 0, min(area, 1 - edge))
     if area < 1 - edge:

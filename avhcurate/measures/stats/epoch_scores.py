@@ -30,9 +30,11 @@ class EpochScores:
         self.epochs = 0
         # Epochs at which a sample had a probability, a margin, an EL2N: one that it lacks is left out of its scores.
         self._known, self._margins, self._el2ns = (np.zeros(n, np.int32) for _ in range(3))
-        self._margin, self._el2n = np.zeros(n), np.zeros(n)
+        self._margin = np.zeros(n)
+        self._el2n = np.zeros(n)
         # Mean and squared deviations by Welford's rule: sums of squares would lose the digits of a small deviation.
-        self._confidence, self._squares = np.zeros(n), np.zeros(n)
+        self._confidence = np.zeros(n)
+        self._squares = np.zeros(n)
         self._right, self._streak, self._forgotten = (np.zeros(n, np.int32) for _ in range(3))
         self._before = np.zeros(n, bool)
 
@@ -67,7 +69,8 @@ class EpochScores:
         right in every epoch, 0 when wrong at the end. Epochs are those at which the sample has a value. All are NaN
         without such an epoch, as for a sample without a label.
         """
-        unlabelled, epochs = self._known == 0, np.maximum(1, self._known)
+        unlabelled = self._known == 0
+        epochs = np.maximum(1, self._known)
         scores = {
             "aum": np.where(self._margins, self._margin / np.maximum(1, self._margins), np.nan),
             "confidence_mean": self._confidence,

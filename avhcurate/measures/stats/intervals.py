@@ -15,7 +15,8 @@ def wilson(successes: ArrayLike, trials: ArrayLike) -> tuple[np.ndarray, np.ndar
     >>> [float(end.round(4)) for end in wilson(3, 4)]
     [0.3006, 0.9544]
     """
-    k, n = np.asarray(successes, float), np.asarray(trials, float)
+    k = np.asarray(successes, float)
+    n = np.asarray(trials, float)
     n = np.where(n > 0, n, np.nan)
     centre = (k + _Z * _Z / 2) / (n + _Z * _Z)
     half = _Z / (n + _Z * _Z) * np.sqrt(k * (n - k) / n + _Z * _Z / 4)

@@ -58,7 +58,8 @@ def nearest_of(
         pool = np.asarray(among)
     u = unit(np.asarray(features[rows], np.float64)).astype(np.float32)
     depth = count + _SPARE
-    cosines, kept = np.empty((len(rows), 0), np.float32), np.empty((len(rows), 0), np.int64)
+    cosines = np.empty((len(rows), 0), np.float32)
+    kept = np.empty((len(rows), 0), np.int64)
     step = max(1, min(_rows_in(features), _BLOCK // (4 * max(1, len(rows)))))
     for start in range(0, len(pool), step):
         ids = pool[start : start + step]
@@ -70,7 +71,8 @@ def nearest_of(
         cosines = np.concatenate([cosines, np.take_along_axis(cosine, best, 1)], axis=1)
         kept = np.concatenate([kept, ids[best]], axis=1)
         best = _largest(cosines, depth)
-        cosines, kept = np.take_along_axis(cosines, best, 1), np.take_along_axis(kept, best, 1)
+        cosines = np.take_along_axis(cosines, best, 1)
+        kept = np.take_along_axis(kept, best, 1)
     kept[np.isneginf(cosines)] = -1
     short = max(0, count - kept.shape[1])
     kept = np.pad(kept, ((0, 0), (0, short)), constant_values=-1)

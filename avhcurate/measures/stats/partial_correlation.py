@@ -31,11 +31,13 @@ def partial_spearman(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> Partial:
     xy, d_xy = spearman_influence(x, y)
     xz, d_xz = spearman_influence(x, z)
     yz, d_yz = spearman_influence(y, z)
-    left_x, left_y = 1 - xz * xz, 1 - yz * yz
+    left_x = 1 - xz * xz
+    left_y = 1 - yz * yz
     if not (left_x > 1e-9 and left_y > 1e-9):
         return Partial(NO_ESTIMATE, NO_ESTIMATE)
     d_shared = d_xy - yz * d_xz - xz * d_yz
-    part, whole = (xy - xz * yz) / np.sqrt(left_x), (xy - xz * yz) / np.sqrt(left_x * left_y)
+    part = (xy - xz * yz) / np.sqrt(left_x)
+    whole = (xy - xz * yz) / np.sqrt(left_x * left_y)
     d_part = d_shared / np.sqrt(left_x) + part * xz * d_xz / left_x
     d_whole = d_shared / np.sqrt(left_x * left_y) + whole * (xz * d_xz / left_x + yz * d_yz / left_y)
     return Partial(partial=fisher_estimate(float(whole), d_whole), semipartial=estimate(float(part), d_part))

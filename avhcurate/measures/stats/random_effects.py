@@ -34,9 +34,11 @@ def random_effects(values: ArrayLike, errors: ArrayLike) -> RandomEffects:
     >>> [round(number, 3) for number in found]
     [3, 0.4, -0.097, 0.897, 0.074, 0.173, 0.018]
     """
-    effects, spreads = np.asarray(values, float), np.asarray(errors, float)
+    effects = np.asarray(values, float)
+    spreads = np.asarray(errors, float)
     known = np.isfinite(effects) & np.isfinite(spreads)
-    effects, squares = effects[known], spreads[known] ** 2
+    effects = effects[known]
+    squares = spreads[known] ** 2
     n = len(effects)
     if n == 0:
         return RandomEffects(n)

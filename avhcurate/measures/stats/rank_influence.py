@@ -44,8 +44,10 @@ def spearman_influence(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None 
     if weights is not None:
         w = weights * (n / weights.sum())
     in_x, in_y = (np.unique(column, return_inverse=True)[1] for column in (x, y))
-    f, g = 0.5 - _above(w, in_x), 0.5 - _above(w, in_y)
-    squares_f, squares_g = dot(w, f * f) / n, dot(w, g * g) / n
+    f = 0.5 - _above(w, in_x)
+    g = 0.5 - _above(w, in_y)
+    squares_f = dot(w, f * f) / n
+    squares_g = dot(w, g * g) / n
     if min(squares_f, squares_g) < 1e-15:
         return _NAN, np.full(n, np.nan)
     both = dot(w, f * g) / n

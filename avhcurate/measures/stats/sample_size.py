@@ -28,7 +28,8 @@ from avhcurate.measures.stats.ranks import rank_shares, spearman, standard_ranks
 from avhcurate.measures.stats.vote_mixture import MOST_VOTES, Outcomes, VoteKinds, rounded_votes
 
 #: Groups by score, each with a mixture of its own, and samples that one needs.
-_GROUPS, _GROUP = 10, 50
+_GROUPS = 10
+_GROUP = 50
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class VoteForecast:
     """
 
     def __init__(self, score: ArrayLike, hits: ArrayLike, votes: ArrayLike) -> None:
-        values, hits = np.asarray(score, float), np.asarray(hits, np.int64)
+        values = np.asarray(score, float)
+        hits = np.asarray(hits, np.int64)
         self.votes = np.asarray(votes, np.int64)
         if len(values) < 4:
             raise CurateError(f"An interval needs 4 samples or more; there are {len(values)}. Collect more votes.")

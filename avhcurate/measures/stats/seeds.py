@@ -35,6 +35,7 @@ def mean_over_seeds(values: ArrayLike) -> Mean:
         return Mean(len(known), mean)
     if np.ptp(known) == 0:
         return Mean(len(known), mean, low=mean, high=mean)
-    free, error = len(known) - 1, known.std(ddof=1) / np.sqrt(len(known))
+    free = len(known) - 1
+    error = known.std(ddof=1) / np.sqrt(len(known))
     half = float(stdtrit(free, 0.975) * error)
     return Mean(len(known), mean, low=mean - half, high=mean + half, p=float(2 * stdtr(free, -abs(mean / error))))

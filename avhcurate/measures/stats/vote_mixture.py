@@ -24,7 +24,8 @@ _TINY = 1e-300
 #: How many times as far as a step of EM an extrapolation goes at most.
 _FURTHEST = 64
 #: Numbers of votes up to this factor apart are similar; samples that a mixture of their own needs.
-_SIMILAR, _STRATUM = 1.5, 200
+_SIMILAR = 1.5
+_STRATUM = 200
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class VoteKinds:
         code = votes * (MOST_VOTES + 1) + hits
         # Counted, not sorted: there are few codes.
         occurs = np.bincount(code) > 0
-        pairs, kind = np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[code]
+        pairs = np.flatnonzero(occurs)
+        kind = (np.cumsum(occurs) - 1)[code]
         n, k = np.divmod(pairs, MOST_VOTES + 1)
         sizes, size = np.unique(n, return_inverse=True)
         return cls(kind, binom.pmf(k[:, None], n[:, None], CHANCES), sizes, size)
@@ -70,7 +72,8 @@ class VoteKinds:
         for _ in range(_ROUNDS):
             once = step(weights)
             twice = step(once)
-            change, bend = once - weights, twice - 2 * once + weights
+            change = once - weights
+            bend = twice - 2 * once + weights
             squares, bends = (np.square(part).sum(axis=-1, keepdims=True) for part in (change, bend))
             reach = np.clip(np.sqrt(squares / np.maximum(bends, _TINY)), 1, _FURTHEST)
             further = weights + 2 * reach * change + reach**2 * bend

@@ -21,7 +21,8 @@ from avhcurate.networks.models.weights import first_line, tensors_sha256
 from avhcurate.workspace.disk.files import remove, temporary_name
 from avhcurate.workspace.disk.provenance import settings_digest, versions
 
-AS_IS, OPENVINO = "torch", "openvino"
+AS_IS = "torch"
+OPENVINO = "openvino"
 
 #: Why the module itself runs: in a short pass, and where the package is missing.
 FEW_IMAGES = "few images"
@@ -34,7 +35,8 @@ _PRECISIONS = {torch.float32: ("f32", 1e-4), torch.bfloat16: ("bf16", 5e-2)}
 _FEW_PIXELS = 128 * 224 * 224
 
 #: Images to compare with the module, and those of the trace: others, and another number.
-_COMPARED, _TRACED = 3, 2
+_COMPARED = 3
+_TRACED = 2
 EXAMPLES = _COMPARED + _TRACED
 
 #: Converted networks that a workspace keeps, the newest.
@@ -129,7 +131,8 @@ def compiled(network: Any, dtype: torch.dtype, *, streams: int = 1, threads: int
         # Threads that decode share the cores.
         "ENABLE_CPU_PINNING": False,
     }
-    ready, own = openvino().compile_model(network, "CPU", settings), threading.local()
+    ready = openvino().compile_model(network, "CPU", settings)
+    own = threading.local()
 
     def run(images: Any) -> list[Any]:
         if not hasattr(own, "request"):

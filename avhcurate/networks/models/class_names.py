@@ -22,7 +22,8 @@ def rows_of_classes(classes: Sequence[str], names: Sequence[str] | None, *, mode
             f"The classes of {model} or of the dataset have no names.",
             fix=f"Fit a head by {Option('head', 'fit')}, or import it with {Option('classes')}",
         )
-    known, missing = _rows_by_name(tuple(names)), unknown_classes(classes, names)
+    known = _rows_by_name(tuple(names))
+    missing = unknown_classes(classes, names)
     if missing:
         raise CurateError(
             f"{len(missing)} of the dataset's {len(classes)} classes are not among the {len(names)} of {model} by name "

@@ -73,7 +73,8 @@ class Network:
         cache: Path | None = None,
     ) -> None:
         keep_freed_memory()
-        self.device, self.precision = find_device(device), precision_name(precision)
+        self.device = find_device(device)
+        self.precision = precision_name(precision)
         self.dtype = PRECISIONS[self.precision]
         if self.precision == "tf32" and self.device.type != "cuda":
             raise CurateError(
@@ -155,8 +156,10 @@ class _Features(nn.Module):
 
     def __init__(self, tap: FeatureTap, preprocess: Preprocess) -> None:
         super().__init__()
-        self.tap, self.dtype = tap, torch.float32
-        mean, std = torch.tensor(preprocess.mean), torch.tensor(preprocess.std)
+        self.tap = tap
+        self.dtype = torch.float32
+        mean = torch.tensor(preprocess.mean)
+        std = torch.tensor(preprocess.std)
         self.shape = (preprocess.crop, preprocess.crop, preprocess.channels)
         self.register_buffer("scale", (1 / (255 * std)).repeat(preprocess.crop))
         self.register_buffer("shift", (-mean / std).repeat(preprocess.crop))
@@ -205,7 +208,8 @@ def embed(
     calling thread while the others decode ahead. A few batches a core are under way at once, so memory is bounded.
     `items` is iterated in the calling thread. Closing the iterator ends the threads.
     """
-    cores, intra_op = torch.get_num_threads(), _threads_per_worker()
+    cores = torch.get_num_threads()
+    intra_op = _threads_per_worker()
     if network.backend.concurrent:
 
         def run(item: Item) -> Embedded[Payload]:

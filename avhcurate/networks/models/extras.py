@@ -25,7 +25,9 @@ from avhcurate.workspace.disk.app_files import install_command
 EFFICIENTNET_LITE = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
 
 #: The TensorFlow original crops what is left when 32 pixels are added to the side, and takes (x - 127) / 128.
-_CROP_PADDING, _MEAN, _STD = 32, 127 / 255, 128 / 255
+_CROP_PADDING = 32
+_MEAN = 127 / 255
+_STD = 128 / 255
 
 
 def timm_architecture(name: str) -> Architecture:

@@ -22,7 +22,8 @@ def find_architecture(
     `prompts` tell a zero-shot network its classes. Names are those of `names.FORMS`. Raises CurateError with near
     matches for any other.
     """
-    family, place = name.family, name.place
+    family = name.family
+    place = name.place
     if name.text in extras.EFFICIENTNET_LITE:
         return extras.efficientnet_lite(place)
     if family == "torchvision" and place in torchvision_zoo.names():

@@ -23,13 +23,15 @@ class FeatureTap(nn.Module):
 
     def __init__(self, module: nn.Module, head: nn.Module, *, own_logits: bool = False) -> None:
         super().__init__()
-        self.module, self._own_logits = module, own_logits
+        self.module = module
+        self._own_logits = own_logits
         self.train(module.training)
         self._kept: tuple[Tensor, Tensor] | None = None
         self.hook = head.register_forward_hook(self._keep)
 
     def forward(self, images: Tensor) -> Any:
-        returned, kept = self.module(images), self._kept
+        returned = self.module(images)
+        kept = self._kept
         self._kept = None
         assert kept is not None
         if self._own_logits:

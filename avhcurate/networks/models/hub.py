@@ -149,7 +149,8 @@ def _preprocess(processor: Any) -> Preprocess:
             resize = int(crop / processor.crop_pct)
     mean, std = (np.broadcast_to(v, 3) for v in (processor.image_mean, processor.image_std))
     if not processor.do_normalize:
-        mean, std = np.zeros(3), np.ones(3)
+        mean = np.zeros(3)
+        std = np.ones(3)
     # (x * factor - mean) / std, in units of x / 255.
     unit = 255.0
     if processor.do_rescale:

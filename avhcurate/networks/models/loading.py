@@ -193,7 +193,8 @@ def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) ->
             weights = _published_weights(spec.name, architecture)
         architecture, module, head = _built(spec, architecture, num_classes)
         new_head = _draw_zero_head(module, head)
-    state, weight = module.state_dict(), f"{head.name}.weight"
+    state = module.state_dict()
+    weight = f"{head.name}.weight"
     if len(state[weight]) != num_classes:
         raise CurateError(
             f"{spec.name} has {len(state[weight])} classes and the dataset has {num_classes}. Let its factory take "
@@ -210,7 +211,8 @@ def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) ->
         # They may mean something, and tell the factory from what it was before an edit.
         weights = architecture.made(module)
     else:
-        weights, new_head = Weights({}, "", "chance"), True
+        weights = Weights({}, "", "chance")
+        new_head = True
     return NewModel(
         module, architecture.preprocess, head.name, weights.sha256, weights.source, new_head, architecture.code
     )
@@ -218,7 +220,8 @@ def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) ->
 
 def _found(spec: ModelSpec) -> tuple[Architecture, Weights | None]:
     """Return the architecture, and the weights of the user's file."""
-    weights, sha256 = None, None
+    weights = None
+    sha256 = None
     if isinstance(spec.weights, Path):
         weights = read_weights(spec.weights)
         sha256 = weights.sha256

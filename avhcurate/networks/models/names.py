@@ -52,9 +52,11 @@ class ModelName:
         """Return the name that a user writes."""
         family, colon, place = text.partition(":")
         if not colon:
-            family, place = "", text
+            family = ""
+            place = text
         elif family not in FAMILIES and family not in PLUGINS:
-            family, place = FACTORY, text
+            family = FACTORY
+            place = text
         return cls(text, family, place)
 
 

@@ -54,7 +54,8 @@ class OnnxClassifier(nn.Module):
 
     def __init__(self, run: Callable[..., Any], images: _Input, weight: np.ndarray, bias: np.ndarray) -> None:
         super().__init__()
-        self._run, self._input = run, images
+        self._run = run
+        self._input = images
         self.head = nn.Linear(weight.shape[1], len(weight))
         with torch.no_grad():
             self.head.weight.copy_(torch.from_numpy(weight))
@@ -72,15 +73,18 @@ def onnx_classifier(place: str) -> Architecture:
 
     Raises CurateError when onnx or OpenVINO is not installed, or the file is not such a classifier.
     """
-    name, path = f"onnx:{place}", user_path(place)
-    onnx, core = package("onnx", name, "onnx"), openvino(name).Core()
+    name = f"onnx:{place}"
+    path = user_path(place)
+    onnx = package("onnx", name, "onnx")
+    core = openvino(name).Core()
     try:
         # Refuses weights outside the folder of the file.
         model = onnx.load(path)
         content = model.SerializeToString(deterministic=True)
     except Exception as error:  # errors of the disk, of onnx and of protobuf
         raise CurateError(f"{path} cannot be read ({first_line(error)}). Export the network again.") from None
-    images, product = _image_input(model.graph), _last_product(model.graph)
+    images = _image_input(model.graph)
+    product = _last_product(model.graph)
     if product is None:
         raise CurateError(
             f"{path} does not end with a matrix product (Gemm, or MatMul and Add) of features and constant weights. "

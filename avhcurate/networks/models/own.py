@@ -15,8 +15,10 @@ from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.weights import read_weights
 
 #: Per-channel statistics of the training images of CIFAR-10 and of the digits, in units of [0, 1] pixel values.
-CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-DIGITS_MEAN, DIGITS_STD = (0.3051,), (0.3760,)
+CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
+CIFAR_STD = (0.2470, 0.2435, 0.2616)
+DIGITS_MEAN = (0.3051,)
+DIGITS_STD = (0.3760,)
 
 #: Depths of He et al. 2016, section 4.2: depth = 6 n + 2 with n blocks a stage.
 CIFAR_DEPTHS = (20, 32, 44, 56)
@@ -30,9 +32,12 @@ class DigitsNet(nn.Module):
 
     def __init__(self, num_classes: int = 10, width: int = 64) -> None:
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(1, 32, 3, padding=1, bias=False), nn.BatchNorm2d(32)
-        self.conv2, self.bn2 = nn.Conv2d(32, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64)
-        self.conv3, self.bn3 = nn.Conv2d(64, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64)
+        self.conv1 = nn.Conv2d(1, 32, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(32)
+        self.conv2 = nn.Conv2d(32, 64, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(64)
+        self.conv3 = nn.Conv2d(64, 64, 3, padding=1, bias=False)
+        self.bn3 = nn.BatchNorm2d(64)
         self.pool = nn.MaxPool2d(2)
         self.embed = nn.Linear(64 * 2 * 2, width)
         self.head = nn.Linear(width, num_classes)
@@ -211,7 +216,8 @@ class CifarFast(nn.Module):
 
 #: What the features of `CifarFast` are multiplied by, and what is added to the variance of a direction of its patches,
 #: so that those in which images hardly differ are not blown up.
-_FEATURE_SCALE, _WHITENING_FLOOR = 1 / 9, 5e-4
+_FEATURE_SCALE = 1 / 9
+_WHITENING_FLOOR = 5e-4
 
 
 class _ShiftNorm(nn.BatchNorm2d):

@@ -140,12 +140,14 @@ class Preprocess:
     def _centre(self, rgb: np.ndarray) -> np.ndarray:
         height, width = rgb.shape[:2]
         # Python rounds halves to even, and so does torchvision's center_crop.
-        top, left = round((height - self.crop) / 2), round((width - self.crop) / 2)
+        top = round((height - self.crop) / 2)
+        left = round((width - self.crop) / 2)
         return rgb[top : top + self.crop, left : left + self.crop]
 
 
 def _shortened(rgb: np.ndarray) -> np.ndarray:
     height, width = rgb.shape[:2]
     longest = _LONGEST_ASPECT * min(height, width)
-    top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
+    top = max(0, height - longest) // 2
+    left = max(0, width - longest) // 2
     return rgb[top : top + longest, left : left + longest]

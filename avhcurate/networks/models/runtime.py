@@ -151,7 +151,8 @@ def close(a: Tensor, b: Tensor, tolerance: float) -> bool:
     """Whether two tensors differ by at most that share of the length of the second."""
     if a.shape != b.shape:
         return False
-    error, size = torch.linalg.vector_norm(a.float() - b.float()), torch.linalg.vector_norm(b.float())
+    error = torch.linalg.vector_norm(a.float() - b.float())
+    size = torch.linalg.vector_norm(b.float())
     return bool(error <= tolerance * size)
 
 

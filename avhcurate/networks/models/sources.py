@@ -21,7 +21,8 @@ def sources(module: str) -> dict[str, str]:
 
     Files that are read otherwise, of settings say, are not seen, nor is what is installed, but for the module itself.
     """
-    found, waiting = {}, [module]
+    found = {}
+    waiting = [module]
     while waiting:
         name = waiting.pop()
         file = _file(name)

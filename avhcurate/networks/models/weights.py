@@ -160,7 +160,8 @@ def _unwrapped(content: Any, path: Path) -> tuple[dict[str, Tensor], list[str]]:
     """Return the tensors in a checkpoint, and the keys that led to them, as [model.state_dict]."""
     keys: list[str] = []
     while isinstance(content, Mapping) and (held := [k for k in CONTAINERS if isinstance(content.get(k), Mapping)]):
-        keys, content = [*keys, held[0]], content[held[0]]
+        keys = [*keys, held[0]]
+        content = content[held[0]]
     tensors = {}
     if isinstance(content, Mapping):
         tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}

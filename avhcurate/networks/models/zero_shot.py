@@ -100,7 +100,8 @@ class TextEncoder:
 
     def __init__(self, place: str) -> None:
         model = HubModel("clip", place)
-        self._network, self._tokenizer = _two_encoders(model), model.tokenizer()
+        self._network = _two_encoders(model)
+        self._tokenizer = model.tokenizer()
 
     def texts(self, texts: Sequence[str]) -> np.ndarray:
         """Return the unit vectors (n, D) of texts as they are."""

@@ -41,8 +41,11 @@ class NeighbourGraph(ShardedFolder[GraphRecord]):
     scores: id and neighbour_angle, the mean angle to the `OUTLIER` nearest, null for a sample without direction.
     """
 
-    HOME, FILE, KIND = "neighbours", "graph.json", GraphRecord
-    WHAT, AGAIN = "neighbour graph", "remove the folder and search again"
+    HOME = "neighbours"
+    FILE = "graph.json"
+    KIND = GraphRecord
+    WHAT = "neighbour graph"
+    AGAIN = "remove the folder and search again"
 
     @classmethod
     def of_run(cls, run: RunFolder) -> Self:
@@ -63,7 +66,8 @@ class NeighbourGraph(ShardedFolder[GraphRecord]):
 
     def nearest(self, id: int, *, count: int) -> Neighbours:
         """Return the nearest samples of one; none of a sample without direction."""
-        ids, angles = self.near()[id, :count], self.angles()[id, :count]
+        ids = self.near()[id, :count]
+        angles = self.angles()[id, :count]
         return Neighbours(ids[ids >= 0].astype(np.int64), angles[ids >= 0].astype(np.float64))
 
     def write_found(self, shard: int, ids: np.ndarray, near: np.ndarray, angles: np.ndarray, *, seconds: float) -> None:
@@ -86,7 +90,8 @@ class NeighbourGraph(ShardedFolder[GraphRecord]):
     def assemble(self, rows: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the arrays of `rows` samples from the shards, in memory."""
         count = self.record.count
-        near, angles = np.full((rows, count), -1, np.int32), np.full((rows, count), np.nan, np.float32)
+        near = np.full((rows, count), -1, np.int32)
+        angles = np.full((rows, count), np.nan, np.float32)
         for shard in self.shards():
             table = self.shard(shard).combine_chunks()
             ids = table["id"].to_numpy()

@@ -79,11 +79,17 @@ class CellSearch(Search):
     Of 200,000 made-up samples, walking along links (HNSW) took more than twice as long and found less: docs/scale.md.
     """
 
-    method, packages, shard = "faiss", ("faiss-cpu",), 1 << 14
+    method = "faiss"
+    packages = ("faiss-cpu",)
+    shard = 1 << 14
     #: Components, cells by the root of the samples, and samples a cell that they are learnt from.
-    _COMPONENTS, _CELLS, _LEARNT = 128, 2.0, 64
+    _COMPONENTS = 128
+    _CELLS = 2.0
+    _LEARNT = 64
     #: Cells that a search looks into, and how many times as many as asked for are compared in full; how often doubled.
-    _LOOKED, _FULL, _DOUBLED = 32, 12, 4
+    _LOOKED = 32
+    _FULL = 12
+    _DOUBLED = 4
 
     def __init__(self, features: np.ndarray, rows: np.ndarray, *, seed: int, progress: Progress) -> None:
         import faiss

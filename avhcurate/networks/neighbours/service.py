@@ -20,7 +20,8 @@ COUNT = 16
 #: The most that can be asked for.
 MOST = 200
 #: The recall of the `OUTLIER` nearest that a search is to reach, and on how many samples it is measured.
-RECALL, CHECKED = 0.98, 2000
+RECALL = 0.98
+CHECKED = 2000
 #: Angles (rad) closer than this are equal: which of several copies were found is nothing to the recall.
 _EQUAL = 2e-6
 
@@ -62,7 +63,8 @@ class _Searching:
     progress: Progress
 
     def search(self) -> None:
-        started, features = time.perf_counter(), self.run.features()
+        started = time.perf_counter()
+        features = self.run.features()
         self.progress.tell(0, len(features), "preparing the search for neighbours")
         rows = with_direction(features)
         search = chosen_search(features, rows, seed=self.seed, progress=self.progress)
@@ -111,7 +113,8 @@ class _Searching:
 
     def _search_all(self, search: Search, rows: np.ndarray, total: int) -> None:
         left = np.setdiff1d(rows, self.graph.searched(), assume_unique=True)
-        done, shard = len(rows) - len(left), len(self.graph.shards())
+        done = len(rows) - len(left)
+        shard = len(self.graph.shards())
         for start in range(0, len(left), search.shard):
             ids = left[start : start + search.shard]
             self.progress.tell(done + start, total, "nearest neighbours")

@@ -13,7 +13,8 @@ from avhcurate.workspace.disk.files import write_parquet
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 
 #: Texts that a run keeps, the newest; characters of one, of which an encoder reads about as many.
-MOST, LONGEST = 100, 200
+MOST = 100
+LONGEST = 200
 
 
 def words_column(words: Sequence[str]) -> str:

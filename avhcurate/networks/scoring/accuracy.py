@@ -14,7 +14,9 @@ from avhcurate.workspace.disk.columns import listed
 
 #: A run whose accuracy is not above chance at this level is said to be at chance; of fewer samples nothing is said, nor
 #: where they are so few that it may be so many times chance.
-_LEVEL, _LEAST, _TIMES = 0.05, 20, 2
+_LEVEL = 0.05
+_LEAST = 20
+_TIMES = 2
 
 
 @dataclass(frozen=True)

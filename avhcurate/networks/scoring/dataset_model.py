@@ -27,7 +27,9 @@ def model_for(
     Unless heads are fitted or rows taken by name, its classes must be the dataset's, or hold all labels where these
     are not declared; where its weights name the same classes in another order, rows are taken too.
     """
-    record, declared, changes = dataset.record, None, dict[str, Any]()
+    record = dataset.record
+    declared = None
+    changes = dict[str, Any]()
     if spec.zero_shot and not spec.class_names:
         changes["class_names"] = tuple(record.classes)
     if fit is not None:

@@ -92,10 +92,13 @@ def fit_heads(
     `ids` ascending are the scored samples, `digests` (n,) those of their files. Heads that are on disk are kept.
     `check` raises Cancelled when asked to stop.
     """
-    settings, started, labels = run.record.fitted, time.perf_counter(), dataset.labels()
+    settings = run.record.fitted
+    started = time.perf_counter()
+    labels = dataset.labels()
     assert settings is not None
     labelled = labels[ids] >= 0
-    ids, digests = ids[labelled], digests[labelled]
+    ids = ids[labelled]
+    digests = digests[labelled]
     targets = labels[ids].astype(np.int64)
     groups, duplicates = sample_groups(dataset, run.features(), ids, digests=digests, column=settings.groups)
     of_sample = stratified_folds(targets, groups, folds=settings.folds, seed=settings.seed)
@@ -154,7 +157,8 @@ def scores_by_head(
 
 def out_of_fold(tables: Iterable[pa.Table], labels: np.ndarray) -> dict[str, float]:
     """Return the accuracy and mean loss of the labelled samples of score tables."""
-    right, losses = [], []
+    right = []
+    losses = []
     for table in tables:
         of_row = labels[table["id"].to_numpy()]
         known = (of_row >= 0) & table["predicted"].is_valid().to_numpy()

@@ -60,7 +60,8 @@ class FoldNetworks:
         if model.code:
             inputs["code"] = model.code
         digest = settings_digest(inputs)
-        run, count = RunFolder.of(self.dataset, f"{slug}-folds-{digest[:8]}"), int(self.folds.max()) + 1
+        run = RunFolder.of(self.dataset, f"{slug}-folds-{digest[:8]}")
+        count = int(self.folds.max()) + 1
         with run.alone():
             if run.complete:
                 return run
@@ -69,14 +70,16 @@ class FoldNetworks:
             for fold in range(count):
                 if not run.has_head(fold):
                     self._train_fold(run, fold, progress.part(fold, count, f"fold {fold + 1} of {count}"))
-            tables, record = list(_tables(run, self.dataset.labels())), run.record
+            tables = list(_tables(run, self.dataset.labels()))
+            record = run.record
             assert record.fitted is not None
             update = out_of_fold(tables, self.dataset.labels()) | {"seconds": record.seconds}
             run.finish(tables, {"finished": now(), "fitted": record.fitted.model_copy(update=update)})
         return run
 
     def _begin(self, run: RunFolder, model: NewModel, digest: str, count: int) -> None:
-        dataset, recipe = self.dataset.record, as_numbers(self.recipe)
+        dataset = self.dataset.record
+        recipe = as_numbers(self.recipe)
         folds = np.full(dataset.samples, -1, np.int16)
         folds[self.ids] = self.folds
         run.write_folds(folds)
@@ -114,7 +117,9 @@ class FoldNetworks:
 
     def _train_fold(self, run: RunFolder, fold: int, progress: Progress) -> None:
         """Train the network of a fold; keep the embeddings of the fold and, last, the network's head."""
-        started, model, judged = time.perf_counter(), self.new(), np.flatnonzero(self.folds == fold)
+        started = time.perf_counter()
+        model = self.new()
+        judged = np.flatnonzero(self.folds == fold)
         checkpoint = run.root / f"checkpoint-{fold}.pt"
         module = trainer.train(
             model.module,

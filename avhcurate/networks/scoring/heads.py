@@ -19,7 +19,9 @@ from avhcurate.workspace.data.runs import FoldHeads
 STRENGTHS = tuple(4.0**power for power in range(7, -4, -1))
 #: Samples on which strengths are compared, parts of them that are held out in turn, and numbers (samples times width)
 #: up to which all samples are fitted.
-CHOICE_SAMPLES, PARTS, MOST_NUMBERS = 6000, 3, 1 << 27
+CHOICE_SAMPLES = 6000
+PARTS = 3
+MOST_NUMBERS = 1 << 27
 #: A class without samples gets one at the mean of the features, of this weight: its class weights point away from what
 #: there is.
 _ABSENT = 1e-4
@@ -130,7 +132,8 @@ class _Fit:
     def __init__(self, samples: Samples, check: Callable[[], None], *, standardised: bool, tolerance: float) -> None:
         from sklearn.linear_model import LogisticRegression
 
-        self._check, self._num_classes = check, samples.num_classes
+        self._check = check
+        self._num_classes = samples.num_classes
         x = np.asarray(samples.features[samples.ids], np.float32)
         self._mean = x.mean(axis=0, dtype=np.float64)
         scale = x.std(axis=0, dtype=np.float64)
@@ -155,9 +158,11 @@ class _Fit:
         self._model.C = (2 if self._num_classes == 2 else 1) / strength
         with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
             self._model.fit(self._x, self._targets, self._weights)
-        weights, bias = self._model.coef_.astype(np.float64), self._model.intercept_.astype(np.float64)
+        weights = self._model.coef_.astype(np.float64)
+        bias = self._model.intercept_.astype(np.float64)
         if self._num_classes == 2:
-            weights, bias = np.stack([-weights[0], weights[0]]) / 2, np.array([-bias[0], bias[0]]) / 2
+            weights = np.stack([-weights[0], weights[0]]) / 2
+            bias = np.array([-bias[0], bias[0]]) / 2
         weights = weights / self._scale
         return LinearHead(weights.astype(np.float32), (bias - weights @ self._mean).astype(np.float32))
 

@@ -150,7 +150,8 @@ class ImagePass:
         """Return the same pass in parts of shards, and how many make a whole shard."""
         assert self.network is not None
         batch = max(1, self.network.batch_size // self.images_per_sample)
-        parts, wanted = parts_of_shard(self.shard_size, batch=batch, samples=samples), self.thumbnails
+        parts = parts_of_shard(self.shard_size, batch=batch, samples=samples)
+        wanted = self.thumbnails
         if parts == 1:
             return self, 1
         size = self.shard_size // parts
@@ -172,7 +173,8 @@ class ImagePass:
             return _joined(list(results), 0.0)
 
     def _batches(self, shards: Sequence[int], batch_size: int) -> Iterator[_Samples]:
-        first, last = self.ids_of(shards[0]), self.ids_of(shards[-1])
+        first = self.ids_of(shards[0])
+        last = self.ids_of(shards[-1])
         source = self.dataset.images(np.array([first[0], last[-1]]))
         encoded = source.read(int(id) for shard in shards for id in self.ids_of(shard))
         for shard in shards:
@@ -221,7 +223,8 @@ def backend_options(workspace: Workspace, folder: ShardedFolder, images: int) ->
 
 def backend_values(network: OpenNetwork, *packages: str) -> dict[str, Any]:
     """Return values for the record: what runs the network, and versions, those of `packages` among them."""
-    backend, used = network.backend, ["torch", "torchvision", "numpy", *packages]
+    backend = network.backend
+    used = ["torch", "torchvision", "numpy", *packages]
     if backend.name == OPENVINO:
         used.append(OPENVINO)
     return {"backend": BackendRecord(name=backend.name, why=backend.why), "versions": versions(*used)}

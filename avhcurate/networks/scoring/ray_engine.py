@@ -36,11 +36,13 @@ T = TypeVar("T")
 #: whoever reaches Ray's ports can run code. If Ray was imported before, the cluster listens at the machine's address.
 _CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 #: Ray's variables: the mode and the token without which a cluster does not answer.
-_MODE, _TOKEN = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"
+_MODE = "RAY_AUTH_MODE"
+_TOKEN = "RAY_AUTH_TOKEN"
 #: Seconds within which a cluster's port must open and answer.
 _OPEN_S = 10
 #: How HTTP/2 begins, with an empty frame of settings, and the type of that frame, which the answer has too (RFC 9113).
-_HELLO, _SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)), b"\4"
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+_SETTINGS = b"\4"
 #: Seconds between two looks at what is done, and so the longest until a cancellation is noticed.
 _LOOK_S = 0.5
 #: Parts that an actor has to do in all, at least: the last to end keeps the others waiting for one of them.
@@ -189,7 +191,8 @@ class _Starting:
     """An engine that is being started, for which its calls wait; `here`: on a cluster of this machine."""
 
     def __init__(self, engine: "Future[RayEngine]", *, here: bool) -> None:
-        self._engine, self._here = engine, here
+        self._engine = engine
+        self._here = here
 
     def network(self, model: "LoadedModel", *, device: str, **options: Any) -> OpenNetwork:
         """Choose for this machine's CPUs without waiting."""
@@ -210,7 +213,9 @@ class RayEngine:
     """On the cluster that is connected."""
 
     def __init__(self, resources: _Resources, needs: str = "") -> None:
-        self._resources, self._device, self._needs = resources, "cpu", needs
+        self._resources = resources
+        self._device = "cpu"
+        self._needs = needs
         self._pool = _Pool(resources.of_actor("cpu"), resources.actors, needs)
 
     def prepare(self) -> None:
@@ -254,12 +259,14 @@ class RayEngine:
 
 def _in_shards(work: ShardWork, steps: Iterator[Step], parts: Sequence[int], number: int) -> Iterator[Step]:
     """Yield the steps of parts; the result of a shard, which has `number` parts, comes with the last of them."""
-    expected, made = Counter(part // number for part in parts), defaultdict[int, list[Any]](list)
+    expected = Counter(part // number for part in parts)
+    made = defaultdict[int, list[Any]](list)
     for step in steps:
         if step.result is None:
             yield step
             continue
-        shard, whole = step.result.shard // number, None
+        shard = step.result.shard // number
+        whole = None
         made[shard].append(step.result)
         if len(made[shard]) == expected[shard]:
             whole = work.join(shard, sorted(made.pop(shard), key=lambda part: part.shard))
@@ -270,7 +277,9 @@ class _Pool:
     """Actors, `most` of them, and the parts that they have."""
 
     def __init__(self, resources: dict[str, Any], most: int, needs: str) -> None:
-        self.most, self._resources, self._needs = most, resources, needs
+        self.most = most
+        self._resources = resources
+        self._needs = needs
         self._starting: dict[Any, Any] = {}
         self._running: dict[Any, tuple[Any, int]] = {}
         #: As often as an actor can take a part.
@@ -281,12 +290,15 @@ class _Pool:
         import ray
 
         # In a list the work stays a reference, which each actor fetches for itself.
-        held, left, lost = [ray.put(work)], deque(parts), Counter[int]()
+        held = [ray.put(work)]
+        left = deque(parts)
+        lost = Counter[int]()
         self.start(min(self.most, len(parts)) - len(self._actors()))
         try:
             while left or self._running:
                 while left and self._free:
-                    actor, part = self._free.popleft(), left.popleft()
+                    actor = self._free.popleft()
+                    part = left.popleft()
                     self._running[actor.result.remote(held, part)] = actor, part
                 done, _ = ray.wait([*self._starting, *self._running], timeout=_LOOK_S)
                 for reference in done:
@@ -323,7 +335,8 @@ class _Pool:
 
         for actor in self._actors():
             ray.kill(actor)
-        self._starting, self._free = {}, deque()
+        self._starting = {}
+        self._free = deque()
 
     def _actors(self) -> set[Any]:
         """Return those that are not at work."""
@@ -385,7 +398,8 @@ class _Actor:
             self._steps = None
             work = ray.get(held[0])
             _use_own_cpus()
-            self._held, self._steps = held, work.begin()
+            self._held = held
+            self._steps = work.begin()
         assert self._steps is not None
         results = [step.result for step in self._steps([part]) if step.result is not None]
         return results[0]

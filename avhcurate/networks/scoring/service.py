@@ -277,7 +277,8 @@ class _Scoring:
     def finish(self, engine: Engine, network: OpenNetwork, device: str) -> None:
         """Write the distances to the class prototypes, the comparison with float32, the table and the record."""
         self.images.dataset.refuse_another_import(self.fingerprint)
-        samples, shards = len(self.images.ids), self.images.shards
+        samples = len(self.images.ids)
+        shards = self.images.shards
         changes = self.images.finished(self._skipped())
         if self.run.record.fitted is not None:
             changes["fitted"] = self._fit(engine)
@@ -310,7 +311,8 @@ class _Scoring:
         table = self.run.shard(shard)
         if self.run.record.fitted is None:
             return table
-        ids, usable = _scored_ids(table), table["problem"].is_null().to_numpy()
+        ids = _scored_ids(table)
+        usable = table["problem"].is_null().to_numpy()
         values = scores_by_head(self.run, ids, self.run.features_of(ids), self.labels[ids])
         columns = {"id": table["id"].combine_chunks()}
         columns |= score_columns(values, usable, one_length=bool(self.model.prompts))
@@ -408,7 +410,8 @@ def _agreement(reduced: dict[str, np.ndarray], exact: dict[str, np.ndarray]) -> 
     spearman = {}
     for key in _COMPARED_SCORES:
         defined = np.isfinite(reduced[key]) & np.isfinite(exact[key])
-        a, b = reduced[key][defined], exact[key][defined]
+        a = reduced[key][defined]
+        b = exact[key][defined]
         if len(np.unique(a)) > 1 and len(np.unique(b)) > 1:
             spearman[key] = round(float(spearmanr(a, b).statistic), 6)
     same = reduced["predicted"] == exact["predicted"]

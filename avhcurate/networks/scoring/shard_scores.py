@@ -23,7 +23,8 @@ class ShardScores:
 
     def __call__(self, outputs: ShardOutputs) -> ShardResult:
         usable = _usable(outputs)
-        logits, labels = outputs.logits[usable], self.labels[outputs.ids[usable]]
+        logits = outputs.logits[usable]
+        labels = self.labels[outputs.ids[usable]]
         values = scores.per_sample(outputs.features[usable], self.class_weights, logits, labels)
         return _result(outputs, score_columns(values, usable, one_length=self.one_length))
 

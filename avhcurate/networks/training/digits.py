@@ -71,7 +71,8 @@ def train(digits: Digits, *, epochs: int = EPOCHS, seed: int = SEED) -> tuple[Di
     Two calls give the same bits. Machines round differently and training amplifies the difference: in float32 two
     machines end with different networks. In float64 the difference vanishes when the weights are rounded to float32.
     """
-    images, labels = torch.from_numpy(digits.images)[:, None], torch.from_numpy(digits.labels)
+    images = torch.from_numpy(digits.images)[:, None]
+    labels = torch.from_numpy(digits.labels)
     recipe = Recipe(epochs=epochs, batch_size=64, learning_rate=0.05, crop_padding=1, flip=False, seed=seed)
     parts = {}
     for half in ("train", "test"):
@@ -103,7 +104,8 @@ def _deterministic(seed: int) -> Iterator[None]:
 
     The order in which threads add up differs with their number, and floating-point sums with it.
     """
-    kind, strict = torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled()
+    kind = torch.get_default_dtype()
+    strict = torch.are_deterministic_algorithms_enabled()
     try:
         torch.use_deterministic_algorithms(True)
         torch.set_default_dtype(torch.float64)

@@ -44,7 +44,8 @@ def embed(learner: Learner, images: LabelledImages, device: torch.device) -> np.
 def accuracy(module: nn.Module, images: LabelledImages) -> float:
     """Return the share of the images whose largest logit is their label's, for a module on the CPU."""
     module.eval()
-    dtype, hits = next(module.parameters()).dtype, 0
+    dtype = next(module.parameters()).dtype
+    hits = 0
     for index, batch in images.batches(torch.device("cpu"), dtype):
         hits += int((module(batch).argmax(1) == images.labels_of(index)).sum())
     return hits / len(images)

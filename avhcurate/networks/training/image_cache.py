@@ -21,11 +21,14 @@ from avhcurate.workspace.images.decoding import BrokenImage, decode
 from avhcurate.workspace.images.source import batches
 
 #: Images decoded by one thread at once, and about the most bytes of their files.
-_CHUNK, _CHUNK_BYTES = 64, 16 << 20
+_CHUNK = 64
+_CHUNK_BYTES = 16 << 20
 #: Bytes that stay free on the disk.
 _SPARE = 256 << 20
 
-_MISSING, _WHOLE, _BROKEN = 0, 1, 2
+_MISSING = 0
+_WHOLE = 1
+_BROKEN = 2
 
 
 class ImageCache:
@@ -37,12 +40,14 @@ class ImageCache:
     """
 
     def __init__(self, folder: Path, dataset: DatasetFolder, preprocess: Preprocess) -> None:
-        self.dataset, self.preprocess = dataset, preprocess
+        self.dataset = dataset
+        self.preprocess = preprocess
         # Statistics are applied later, on the device.
         shape = {key: value for key, value in asdict(preprocess).items() if key not in ("mean", "std")}
         digest = settings_digest({"dataset": dataset.record.fingerprint} | shape)
         name = f"{dataset.id}-{preprocess.crop}-{digest[:12]}"
-        self.path, self._state_path = folder / f"{name}.npy", folder / f"{name}.state"
+        self.path = folder / f"{name}.npy"
+        self._state_path = folder / f"{name}.state"
         self.shape = (dataset.record.samples, preprocess.crop, preprocess.crop, preprocess.channels)
 
     def missing(self, ids: np.ndarray, *, again: bool = False) -> np.ndarray:
@@ -74,7 +79,9 @@ class ImageCache:
         if not self._state_path.exists():
             mode = "w+"
         images = np.lib.format.open_memmap(self.path, mode, np.uint8, self.shape)
-        state, done, cores = self._state(mode), 0, torch.get_num_threads()
+        state = self._state(mode)
+        done = 0
+        cores = torch.get_num_threads()
         chunks = batches(ids, self.dataset.images().read(ids.tolist()), size=_CHUNK, most_bytes=_CHUNK_BYTES)
         with closing(in_order(self._prepare, chunks, workers=cores, intra_op=1)) as prepared:
             for chunk, squares, whole in prepared:
@@ -100,7 +107,8 @@ class ImageCache:
     def _prepare(self, item: tuple[np.ndarray, list[bytes | BrokenImage]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return ids, squares (n, S, S, C), black for a broken image, and which are whole."""
         chunk, content = item
-        squares, whole = np.zeros((len(chunk), *self.shape[1:]), np.uint8), np.zeros(len(chunk), bool)
+        squares = np.zeros((len(chunk), *self.shape[1:]), np.uint8)
+        whole = np.zeros(len(chunk), bool)
         for position, data in enumerate(content):
             # A damaged image must not end a training of a million.
             with suppress(Exception):

@@ -12,7 +12,8 @@ from torch import Tensor
 from avhcurate.networks.training.recipe import Recipe
 
 #: Largest number of pixels and of images in a batch without gradients.
-_PIXELS, _IMAGES = 256 * 64 * 64, 500
+_PIXELS = 256 * 64 * 64
+_IMAGES = 500
 
 
 @dataclass(frozen=True)
@@ -135,14 +136,18 @@ def augment(images: Tensor, recipe: Recipe, augmentation: Augmentation) -> Tenso
     if top is not None and left is not None:
         n, channels, height, width = images.shape
         padding = recipe.crop_padding or 0
-        rows, columns = top + torch.arange(height), left + torch.arange(width)
+        rows = top + torch.arange(height)
+        columns = left + torch.arange(width)
         if recipe.fast:
-            rows, columns = _folded(rows, height, padding), _folded(columns, width, padding)
+            rows = _folded(rows, height, padding)
+            columns = _folded(columns, width, padding)
         else:
             images = F.pad(images, (padding,) * 4)
         device = images.device
-        samples, planes = torch.arange(n, device=device), torch.arange(channels, device=device)
-        rows, columns = rows.to(device)[:, None, :, None], columns.to(device)[:, None, None, :]
+        samples = torch.arange(n, device=device)
+        planes = torch.arange(channels, device=device)
+        rows = rows.to(device)[:, None, :, None]
+        columns = columns.to(device)[:, None, None, :]
         images = images[samples[:, None, None, None], planes[:, None, None], rows, columns]
     if mirrored is not None:
         images = torch.where(mirrored.to(images.device)[:, None, None, None], images.flip(3), images)

@@ -31,7 +31,8 @@ class Learner(FeatureTap):
 
     def __init__(self, module: nn.Module, head_name: str, loss: DirectionalLoss | None) -> None:
         super().__init__(module, module.get_submodule(head_name), own_logits=True)
-        self.loss, self.head_name = loss, head_name
+        self.loss = loss
+        self.head_name = head_name
 
     @property
     def head(self) -> nn.Module:
@@ -44,7 +45,8 @@ class Learner(FeatureTap):
 
     def numbers(self) -> tuple[np.ndarray, np.ndarray]:
         """Return class weights (K, D) and bias (K,), float32."""
-        weights, bias = self.class_weights.detach().float().cpu().numpy(), self.head.bias
+        weights = self.class_weights.detach().float().cpu().numpy()
+        bias = self.head.bias
         if not isinstance(bias, Tensor):
             return weights, np.zeros(len(weights), np.float32)
         return weights, bias.detach().float().cpu().numpy()

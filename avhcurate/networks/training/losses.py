@@ -28,7 +28,9 @@ class DirectionalLoss(nn.Module):
         super().__init__()
         if not 0 < scale < math.inf:
             raise CurateError(f"The scale of the loss must be positive and finite, not {scale}. Usual are 10 to 30.")
-        self.scale, self.label_smoothing, self.reduction = scale, label_smoothing, reduction
+        self.scale = scale
+        self.label_smoothing = label_smoothing
+        self.reduction = reduction
 
     def closeness(self, features: Tensor, class_weights: Tensor) -> Tensor:
         """Return how close each embedding points to each class, (N, D), (K, D) -> (N, K)."""

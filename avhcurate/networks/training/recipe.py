@@ -76,7 +76,8 @@ class Recipe:
 
     def for_images(self, channels: int, side: int) -> "Recipe":
         """Return the recipe with its augmentation chosen for such images."""
-        padding, flip = self.crop_padding, self.flip
+        padding = self.crop_padding
+        flip = self.flip
         if padding is None:
             padding = side // 8
         if flip is None:
@@ -91,7 +92,8 @@ class Recipe:
         """
         if self.drops:
             return _DROP ** sum(step * self.epochs / steps >= drop for drop in self.drops)
-        progress, warmup = step / steps, self.pace.warmup
+        progress = step / steps
+        warmup = self.pace.warmup
         if progress < warmup:
             return progress / warmup
         return (1 - progress) / (1 - warmup)

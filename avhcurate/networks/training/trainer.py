@@ -127,7 +127,9 @@ class _TrainingLoop:
 
     def prepare(self) -> None:
         """Set up what the steps need, from the checkpoint where there is one."""
-        recipe, n, least = self.recipe, len(self.data), 2 * self.group.size
+        recipe = self.recipe
+        n = len(self.data)
+        least = 2 * self.group.size
         if n < least:
             raise CurateError(f"There are {n} samples to train on. Give at least {least}.")
         self.per_epoch = len(self._split(torch.arange(n)))
@@ -155,7 +157,9 @@ class _TrainingLoop:
         self.mean, self.std = self.data.statistics(self.device, self.learner.class_weights.dtype)
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.epoch_state = self.generator.get_state()
-        self.step, self.seconds, self.running = 0, 0.0, RunningMeans()
+        self.step = 0
+        self.seconds = 0.0
+        self.running = RunningMeans()
         self.evaluated = -1
         self._load()
         self.forward: nn.Module = self.learner
@@ -304,7 +308,8 @@ class _TrainingLoop:
                 )
             )
         self.group.broadcast(None)
-        self.running, self.evaluated = RunningMeans(), self.step
+        self.running = RunningMeans()
+        self.evaluated = self.step
         self.learner.train()
         self.since = time.perf_counter()
 
@@ -408,7 +413,9 @@ class _TrainingLoop:
             part.load_state_dict(state[name])
         self.generator.set_state(state["order"])
         self.epoch_state = state["epoch"]
-        self.step, self.seconds, self.evaluated = state["step"], state["seconds"], state["evaluated"]
+        self.step = state["step"]
+        self.seconds = state["seconds"]
+        self.evaluated = state["evaluated"]
         self.running = RunningMeans(*state["running"])
         if self.group.leads:
             set_random_states(state["random"], self.device)

@@ -22,7 +22,8 @@ from avhcurate.workspace.disk.columns import listed
 from avhcurate.workspace.disk.json_text import parsed
 
 #: Names of the controls in tasks that we write: which class, and whether an image belongs to the class in its data.
-_CLASSIFY, _SELECT = "label", "belongs"
+_CLASSIFY = "label"
+_SELECT = "belongs"
 #: Key of the curated label in the `meta` of a result.
 CURATED = "curated"
 #: What Label Studio puts before the name of an uploaded file.
@@ -156,7 +157,8 @@ def _choices(task: dict[str, Any], left_out: dict[str, int]) -> Iterator[dict[st
         if len(chosen) != 1:
             left_out["without one choice"] += 1
             continue
-        said, meta = str(chosen[0]), results[0].get("meta")
+        said = str(chosen[0])
+        meta = results[0].get("meta")
         if not isinstance(meta, dict):
             meta = {}
         if meta.get(CURATED) == said:

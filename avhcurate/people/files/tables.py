@@ -99,7 +99,9 @@ def _answer_columns(table: pa.Table, title: str) -> dict[str, str | None]:
 
 def _with_controls(table: pa.Table, rows: pd.DataFrame) -> pd.DataFrame:
     """Add `control` and `expected`: CIFAR-10H marks attention checks, our files say what each image was for."""
-    check, control, expected = _first(table, _CHECK), _first(table, ("control",)), _first(table, _EXPECTED)
+    check = _first(table, _CHECK)
+    control = _first(table, ("control",))
+    expected = _first(table, _EXPECTED)
     if check is not None:
         try:
             judged = pc.fill_null(table[check].cast(pa.bool_()), False).to_pandas()
@@ -140,7 +142,8 @@ def _one_row_per_answer(table: pa.Table, rows: pd.DataFrame, samples: list[str])
         return rows.loc[rows.index.repeat(_times(table, times)), [*samples, "label"]]
     if "shown" not in table.column_names:
         return rows
-    shown, ticked = _times(table, "shown"), _times(table, str(_first(table, _SELECTED)))
+    shown = _times(table, "shown")
+    ticked = _times(table, str(_first(table, _SELECTED)))
     if (ticked > shown).any():
         row = int(np.argmax(ticked > shown))
         raise CurateError(f"Row {row + 1} was selected {ticked[row]} times but shown {shown[row]} times. Correct it.")

@@ -48,7 +48,8 @@ def cache_key(table: DatasetTable) -> str:
 
     That is samples, votes, run, bins, annotations, sets, which filters name, and the harder end of a user's column.
     """
-    record, parts = table.dataset.record, [str(table.dataset.root), repr(table.edges)]
+    record = table.dataset.record
+    parts = [str(table.dataset.root), repr(table.edges)]
     parts += [record.fingerprint, repr(sorted(record.harder.items())), str(table.log.version(table.dataset.id))]
     if table.votes:
         parts.append(table.votes.key)

@@ -116,7 +116,8 @@ def _pack_choice(table: DatasetTable, filters: Filters, format: str, count: int,
 
 def _pack_settings(table: DatasetTable, filters: Filters, format: str) -> ExportSettings:
     """Return the options of the job; packs older than a week are removed, a selection is saved as a set."""
-    workspace, name = find_workspace(), table.present_name()
+    workspace = find_workspace()
+    name = table.present_name()
     for old in _packs(name):
         if time.time() - old.stat().st_mtime > _KEPT_S:
             old.unlink()

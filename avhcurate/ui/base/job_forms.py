@@ -93,8 +93,11 @@ class JobForm:
         then: Callable[[VerbSettings], None] | None = None,
         **known: Any,
     ) -> None:
-        self._key, self._known = key, known
-        self._make, self._then, self._verb = make or settings, then, settings.verb
+        self._key = key
+        self._known = known
+        self._make = make or settings
+        self._then = then
+        self._verb = settings.verb
         self._options = {option.name: option for option in settings.options()}
         self._keys: dict[str, str] = {}
 
@@ -109,7 +112,8 @@ class JobForm:
             option = self._options[name]
             draw, usual = widget_of(option)
             if widget is not None:
-                draw, usual = widget, {}
+                draw = widget
+                usual = {}
             usual |= {"label": option.title, "help": in_page(option.help, self._verb) or None}
             if option.words:
                 usual["format_func"] = lambda value, words=option.words: words.get(value, value)

@@ -18,7 +18,9 @@ from avhcurate.workspace.data.workspace import find_workspace
 from avhcurate.workspace.disk.jobs import JobRecord, Jobs
 
 #: Session state: the job last seen running, jobs dismissed, jobs asked to stop.
-_SEEN, _HIDDEN, _ASKED = "jobs.seen", "jobs.hidden", "jobs.asked"
+_SEEN = "jobs.seen"
+_HIDDEN = "jobs.hidden"
+_ASKED = "jobs.asked"
 
 #: What a verb does, if its name does not say so.
 _DOING = {
@@ -138,9 +140,11 @@ def _watch(drawn: str) -> None:
 
 def _show_active(job: JobRecord) -> None:
     asked = job.id in st.session_state.get(_ASKED, ())
-    label, text = "Cancel", progress_text(job)
+    label = "Cancel"
+    text = progress_text(job)
     if asked:
-        label, text = "Stopping …", "Stopping after the current batch; committed shards are kept."
+        label = "Stopping …"
+        text = "Stopping after the current batch; committed shards are kept."
     with st.container(border=True, key="jobs.active"):
         with apart():
             st.markdown(f":material/progress_activity: **{plain(describe(job))}**", width="content")

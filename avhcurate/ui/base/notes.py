@@ -48,7 +48,8 @@ def warn_of_chance(dataset: DatasetFolder, run: RunFolder) -> None:
 
 def run_titles(dataset: DatasetFolder, *, whole: bool = True) -> dict[str, str]:
     """Return what a choice calls the runs of a dataset, by name: title, accuracy and, if `whole`, what they learnt."""
-    called, learnt = titles(dataset), learnt_here(dataset) if whole else {}
+    called = titles(dataset)
+    learnt = learnt_here(dataset) if whole else {}
     parts = {run.name: [called[run.name], _percent(dataset, run), learnt.get(run.name)] for run in dataset.runs()}
     return {name: " · ".join(filter(None, each)) for name, each in parts.items()}
 

@@ -38,7 +38,8 @@ def _roles(workspace: Workspace) -> None:
 
 
 def _give(workspace: Workspace) -> None:
-    subject, role = st.session_state["frame.give_who"], st.session_state["frame.give_role"]
+    subject = st.session_state["frame.give_who"]
+    role = st.session_state["frame.give_role"]
     if role == _NONE:
         roles.revoke(workspace, subject)
     else:

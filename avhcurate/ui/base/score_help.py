@@ -14,7 +14,8 @@ from avhcurate.ui.base.user_errors import in_page, plain
 from avhcurate.workspace.images.measures import MEASURES, RANKED
 
 #: Columns of whole numbers, and characters of a text of the user's on a tile.
-_WHOLE, _LONGEST = ("votes", "id", "forgetting", "train_forgetting"), 60
+_WHOLE = ("votes", "id", "forgetting", "train_forgetting")
+_LONGEST = 60
 #: Names of the selection rules of `pseudo_labels.rules`.
 RULE_NAMES = {
     "confidence": "Confidence",

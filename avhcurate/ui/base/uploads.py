@@ -11,7 +11,8 @@ from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 #: Bytes of uploads that one session, and all together, may hold until the app has stored them.
-SESSION_BYTES, SERVER_BYTES = 2 << 30, 4 << 30
+SESSION_BYTES = 2 << 30
+SERVER_BYTES = 4 << 30
 #: Seconds after which Streamlit does not give a closed page its session again.
 _KEPT_S = 150
 _ROUTE = re.compile(r"/_stcore/upload_file/([^/]+)/[^/]+$")

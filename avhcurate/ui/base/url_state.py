@@ -82,7 +82,8 @@ def parse(query: Mapping[str, str]) -> tuple[View, list[str]]:
     >>> parse({"row": "2", "tile": "huge"})[1]
     ['tile=huge in the address is not understood and was ignored.']
     """
-    view, notices = View(), []
+    view = View()
+    notices = []
     for key, text in query.items():
         try:
             view = _with_parameter(view, key, text)
@@ -131,7 +132,8 @@ def current() -> View:
 
 def write(view: View) -> None:
     """Put the view into the address, in a widget's callback, before the page runs."""
-    query, before = view.to_query(), st.query_params.to_dict()
+    query = view.to_query()
+    before = st.query_params.to_dict()
     if query != before:
         if len(_WRITTEN) >= _MOST_SESSIONS:
             _WRITTEN.clear()
@@ -161,7 +163,8 @@ def _address() -> dict[str, str]:
 
     What is done before the browser hears of a new address comes with the old one, which would undo the new one.
     """
-    sent, written = st.query_params.to_dict(), _WRITTEN.get(session(), _NOTHING)
+    sent = st.query_params.to_dict()
+    written = _WRITTEN.get(session(), _NOTHING)
     late = sent in written.replaced and time.monotonic() - written.at < _UNHEARD_S
     if late and sent != written.query:
         st.query_params.from_dict(written.query)

@@ -54,9 +54,11 @@ def in_page(text: str, verb: str = "") -> str:
     fields = _fields(verb)
 
     def control(option: Option) -> str:
-        title, called = option.name.replace("_", " ").capitalize(), {}
+        title = option.name.replace("_", " ").capitalize()
+        called = {}
         if field := fields.get(option.name):
-            title, called = field.title, field.words
+            title = field.title
+            called = field.words
         value = str(option.value)
         if value.islower():
             title += f": {called.get(value, value)}"

@@ -18,7 +18,8 @@ SERIES = (SLATE, TEAL, VIOLET, OCHRE, ROSE)
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x")
 
 #: Hard for people is orange and easy is blue, wherever HSF is coloured.
-HARD, EASY = ORANGE, BLUE
+HARD = ORANGE
+EASY = BLUE
 _MIDDLE = "#a5a9b8"
 
 #: Legends in a row: above a chart, and at the top of a figure of several panels.
@@ -161,7 +162,8 @@ def matrix(
 
     `hover` has a text for each cell, row by row; `look` are arguments of the marks, as those of `leads`.
     """
-    figure, most = go.Figure(), max(1e-9, float(np.nanmax(np.abs(shade), initial=0)))
+    figure = go.Figure()
+    most = max(1e-9, float(np.nanmax(np.abs(shade), initial=0)))
     figure.add_heatmap(
         z=shade,
         zmin=-most,

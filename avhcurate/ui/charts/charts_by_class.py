@@ -29,7 +29,8 @@ def choose_classes(rows: pd.DataFrame, value: pd.Series, *, names: str, what: st
     about = f"{len(rows):,} classes."
     if find:
         found = rows[names].astype(str).str.contains(find, case=False, regex=False)
-        rows, value = rows[found], value[found]
+        rows = rows[found]
+        value = value[found]
         about = f"{len(rows):,} classes have “{plain(find)}” in their name."
     if len(rows) > MOST_CLASSES:
         order = value.dropna().sort_values(ascending=False, kind="stable").index

@@ -62,9 +62,12 @@ def estimate(value: float, low: float, high: float, digits: int, *, percent: boo
     """
     if value != value:
         return "–"
-    scale, unit, ends = 1, "", ""
+    scale = 1
+    unit = ""
+    ends = ""
     if percent:
-        scale, unit = 100, " %"
+        scale = 100
+        unit = " %"
     if low == low:
         ends = f"<small>{signed(scale * low, digits)} to {signed(scale * high, digits)}</small>"
     return f"{signed(scale * value, digits)}{unit}{ends}"

@@ -40,11 +40,13 @@ class Region:
         >>> Region((0, 4, 0), (0, 0, 4)).holds([1, 3, float("nan")], [1, 3, 1]).tolist()
         [True, False, False]
         """
-        px, py = np.asarray(x, float), np.asarray(y, float)
+        px = np.asarray(x, float)
+        py = np.asarray(y, float)
         inside = (px >= min(self.x)) & (px <= max(self.x)) & (py >= min(self.y)) & (py <= max(self.y))
         if self.box:
             return inside
-        px, py = px[inside], py[inside]
+        px = px[inside]
+        py = py[inside]
         odd = np.zeros(px.shape, bool)
         # A ray to the right crosses the outline of the polygon that a point lies in an odd number of times.
         for x0, y0, x1, y1 in zip(self.x, self.y, np.roll(self.x, -1), np.roll(self.y, -1), strict=True):
@@ -110,7 +112,8 @@ def _region(corners: np.ndarray, axes: tuple[str, str], kind: str) -> Region | N
     if corners.ndim != 2 or corners.shape[1] < 2 or not np.isfinite(corners).all() or axes == ("x2", "y2"):
         return None
     if kind == "box" or axes != ("x", "y"):
-        low, high = corners.min(axis=1).tolist(), corners.max(axis=1).tolist()
+        low = corners.min(axis=1).tolist()
+        high = corners.max(axis=1).tolist()
         x, y = zip(low, high, strict=True)
         if axes[0] != "x":
             x = _EVERYWHERE

@@ -45,7 +45,8 @@ class PointCloud:
 
 def point_cloud(x: np.ndarray, y: np.ndarray, shades: np.ndarray) -> PointCloud:
     """Points (n,) in the order in which they are drawn; `shades` (n,) are whole numbers from 0 to 255."""
-    bounds, sides = [], []
+    bounds = []
+    sides = []
     for side in (x, y):
         low, high = (float(side.min()), float(side.max())) if len(side) else (0.0, 1.0)
         high = high if high > low else low + 1.0

@@ -12,7 +12,8 @@ def new_acts(key: str) -> Iterator[Mapping[str, Any]]:
     An act is taken once the next one is asked for. Where a newer run of the page waits, any use of the session's
     state ends this one: the act on the way then comes again.
     """
-    sent, taken = (st.session_state.get(key) or {}).get("act"), _taken(key)
+    sent = (st.session_state.get(key) or {}).get("act")
+    taken = _taken(key)
     if not isinstance(sent, list):
         return
     for asked in sent:

@@ -12,7 +12,8 @@ from avhcurate.ui.components.mount import is_count, mount, nothing
 #: The style of the cards.
 _STYLE = Path(__file__).with_name("card.css").read_text(encoding="utf-8")
 #: Tasks whose images cannot be drawn, at most, and letters of a task's name.
-_MOST, _LONGEST = 500, 120
+_MOST = 500
+_LONGEST = 120
 
 
 class TaskData(commands.About):

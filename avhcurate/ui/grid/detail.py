@@ -128,7 +128,8 @@ def _viewer(frame: Opened, ids: Sequence[int], sample: int, listed: GridView | N
 
 
 def _picture(row: dict[Any, Any], address: Callable[..., str]) -> Picture:
-    id, given = int(row["id"]), row["label_name"] or "none"
+    id = int(row["id"])
+    given = row["label_name"] or "none"
     words = title = row["curated_label_name"] or given
     if row["predicted_name"]:
         words += f", predicted {row['predicted_name']}"
@@ -196,7 +197,8 @@ def _history(frame: Opened, id: int) -> None:
 
 
 def _compare(frame: Opened, inspection: Inspection) -> None:
-    row, simulated = inspection.row, frame.table.simulated
+    row = inspection.row
+    simulated = frame.table.simulated
     facts = {"Given label": row["label_name"] or "none", "Predicted": row["predicted_name"] or "not scored"}
     if row["hsf"] is not None:
         facts[of_hsf(simulated)] = f"{row['hsf']:.2f}"
@@ -209,7 +211,9 @@ def _compare(frame: Opened, inspection: Inspection) -> None:
             with st.container(width="content", gap=None):
                 st.caption(name)
                 st.text(value)
-    votes, softmax, angles = inspection.votes, inspection.softmax, inspection.angles
+    votes = inspection.votes
+    softmax = inspection.softmax
+    angles = inspection.angles
     if softmax is not None or votes is not None:
         bars = class_bars(frame.table.classes, votes=votes, softmax=softmax, angles=angles, simulated=simulated)
         show_chart(bars, key="detail.bars")
@@ -217,10 +221,8 @@ def _compare(frame: Opened, inspection: Inspection) -> None:
 
 def _scores(frame: Opened, inspection: Inspection) -> None:
     """Draw the sample's scores, and its values in the user's columns."""
-    known, own = (
-        list(inspection.percentiles),
-        [name for name in frame.table.kinds if name not in inspection.percentiles],
-    )
+    known = list(inspection.percentiles)
+    own = [name for name in frame.table.kinds if name not in inspection.percentiles]
     keys = [*known, *own]
     if not keys:
         return

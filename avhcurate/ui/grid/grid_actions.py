@@ -35,11 +35,14 @@ def choose_order(page: Opened, menu: Any, *, like: bool = False) -> None:
 
     `like`: the address may order by likeness instead.
     """
-    view, table = page.view, page.table
+    view = page.view
+    table = page.table
     names = {column: _title(column) for column in sort_columns(table)}
-    like, shown = like and bool(LIKE.asked()), view.sort
+    like = like and bool(LIKE.asked())
+    shown = view.sort
     if like:
-        names, shown = {LIKE.name: "Likeness"} | names, LIKE.name
+        names = {LIKE.name: "Likeness"} | names
+        shown = LIKE.name
     below = {column: _title(column) for column in caption_columns(table)} | {"": "HSF"}
     if table.votes is None:
         below[""] = "score only"
@@ -143,7 +146,8 @@ def like_view(page: Opened, within: GridView | None = None) -> GridView | None:
     values = pd.Series(angles, ids)
     filters: Filters | None = page.filters
     if within is not None:
-        ids, filters = ids[np.isin(ids, within.ids)], None
+        ids = ids[np.isin(ids, within.ids)]
+        filters = None
     return list_view(page, ids, score="angle", values=values, filters=filters)
 
 
@@ -156,10 +160,13 @@ def nothing_matches(
     """End the page with what to do if the filters leave nothing, or every sample is excluded."""
     say_elsewhere()
     page = with_data()
-    label, filters = "Clear all filters", Filters()
+    label = "Clear all filters"
+    filters = Filters()
     if page.filters == filters and not page.count:
-        title, story = "Every image is excluded", "Undo your last action, or look at the excluded images."
-        label, filters = "Show excluded images", Filters(excluded=None)
+        title = "Every image is excluded"
+        story = "Undo your last action, or look at the excluded images."
+        label = "Show excluded images"
+        filters = Filters(excluded=None)
 
     def ways_out() -> None:
         with in_a_row():

@@ -145,9 +145,11 @@ def _export(page: Opened, view: GridView, chosen: GridSelection) -> None:
     if chosen.count:
         sources.append("Selection")
     source = st.segmented_control("What", sources, default=sources[-1], required=True, key="gallery.export_what")
-    only, count = None, view.count
+    only = None
+    count = view.count
     if source == "Selection" and not chosen.everything:
-        only, count = chosen.ids, chosen.count
+        only = chosen.ids
+        count = chosen.count
     elif not view.filters:
         only = view.ids.tolist()
     export_choice(page.table, page.filters, count, only=only, order=lambda: view.ids, key="gallery")

@@ -81,7 +81,8 @@ def _undo(table: DatasetTable, decision: Decision) -> Reply:
 
 
 def _save_set(table: DatasetTable, decision: Decision) -> Reply:
-    name, ids = str(decision.value or ""), decision.images
+    name = str(decision.value or "")
+    ids = decision.images
     Saved(table.workspace, table.present_name()).save_set(name, ids)
     return Reply(text=f"{counted(len(ids), 'image')} saved as “{name}”")
 

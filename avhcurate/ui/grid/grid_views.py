@@ -117,7 +117,8 @@ def carried(old: GridView, ranges: Ranges, new: GridView) -> Ranges:
 
 def table_view(page: Opened) -> GridView:
     """Return the samples of the page's filters in the page's order."""
-    table, view = page.table, page.view
+    table = page.table
+    view = page.view
     columns = tile_columns(view.sort, view.caption)
     rows = table.page(page.filters, sort=view.sort, descending=view.descending, limit=FIRST, columns=columns)
     return register(
@@ -149,7 +150,8 @@ def list_view(
     `values` by id are those of `score` if the sample table has no such column; `look` changes a tile; `filters` choose
     exactly these samples, if any do.
     """
-    order, score = np.asarray(ids, np.int32), score or page.table.hardness
+    order = np.asarray(ids, np.int32)
+    score = score or page.table.hardness
     tiles = partial(tiles_of, page, score=score, values=values, look=look)
     return register(
         GridView(

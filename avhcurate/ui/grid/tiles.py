@@ -42,9 +42,11 @@ def tiles_of(
     """
     if not len(ids):
         return []
-    column, extra = score, {}
+    column = score
+    extra = {}
     if values is not None:
-        column, extra = "id", {score: values.loc[list(ids)].to_numpy()}
+        column = "id"
+        extra = {score: values.loc[list(ids)].to_numpy()}
     rows = rows_of(page.table, ids, columns=tile_columns(column, page.view.caption)).assign(**extra)
     marks: list[float] = []
     if values is None:
@@ -69,13 +71,16 @@ def percentile_marks(table: DatasetTable, column: str) -> list[float]:
     """Return the 0th to the 100th percentile of a score of all samples; none of another column."""
     if column not in table.scores:
         return []
-    name, shares = table.column(column), [share / 100 for share in range(101)]
+    name = table.column(column)
+    shares = [share / 100 for share in range(101)]
     ((marks,),) = table.query(f"SELECT quantile_disc({name}, {shares}) FROM samples WHERE isfinite({name}::DOUBLE)")
     return marks or []
 
 
 def _tile(page: Opened, row: dict[Any, Any], score: str, marks: Sequence[float], caption: str) -> Tile:
-    given, label, predicted = row["label_name"] or "no label", row["curated_label_name"], row["predicted_name"]
+    given = row["label_name"] or "no label"
+    label = row["curated_label_name"]
+    predicted = row["predicted_name"]
     tile = Tile(
         id=int(row["id"]),
         src=image_url(page.dataset.name, int(row["id"]), version=page.version),
@@ -116,7 +121,8 @@ def _note(caption: str, value: Any) -> str:
 
 
 def _badges(row: dict[Any, Any]) -> list[str]:
-    given, label = row["label_name"], row["curated_label_name"]
+    given = row["label_name"]
+    label = row["curated_label_name"]
     badges = {
         "excluded": row["excluded"],
         "unreadable": row["problem"],

@@ -17,7 +17,8 @@ from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.user_errors import in_page
 from avhcurate.workspace.data.runs import WORDS
 
-_TITLE, _KEY = "Find images like …", "gallery.find"
+_TITLE = "Find images like …"
+_KEY = "gallery.find"
 #: The column that a job adds, by which the gallery is ordered once it is there.
 _AWAITED: Choice[str] = Choice("gallery.words", "", str)
 

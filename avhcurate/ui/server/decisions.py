@@ -27,7 +27,9 @@ from avhcurate.workspace.data.people import Person, acting_as
 from avhcurate.workspace.data.workspace import Workspace, find_workspace
 
 #: Bytes of a message and decisions in it, at most; letters of a name.
-_MOST_BYTES, _MOST, _LONGEST = 16_000_000, 500, 200
+_MOST_BYTES = 16_000_000
+_MOST = 500
+_LONGEST = 200
 #: A day in milliseconds, the longest time to an answer that is read.
 _DAY_MS = 86_400_000
 #: The decisions of one window are done one after the other, also when it sends them twice at once.

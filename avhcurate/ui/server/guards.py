@@ -127,7 +127,8 @@ def _unknown(request: HTTPConnection) -> tuple[int, str] | None:
         signin.sign_out(request.cookies)
     if not _is_private(path):
         return None
-    session, role = uploads.session_of(path), Role.VIEWER
+    session = uploads.session_of(path)
+    role = Role.VIEWER
     if session:
         role = Role.CURATOR
     refusal = signin.refused(request.cookies, role)

@@ -27,7 +27,8 @@ _LONGEST_ID = 19
 #: Longer side in pixels, at most: of a thumbnail, of an image to look at, and of one whose own pixels count.
 _SIDES: dict[Size, int] = {"": 256, "full": 1600, "whole": 8192}
 #: One dataset is opened at a time, and two images are decoded at a time: a large one takes half a gigabyte.
-_OPENING, _DECODING = threading.Lock(), threading.BoundedSemaphore(2)
+_OPENING = threading.Lock()
+_DECODING = threading.BoundedSemaphore(2)
 #: So many images are read at a time: a server that hangs holds at most these of the threads that all routes share.
 _READING = CapacityLimiter(16)
 _PLACEHOLDER = (
@@ -73,7 +74,8 @@ async def image(request: Request) -> Response:
 
 
 def _image(request: Request) -> Response:
-    dataset, version = request.path_params["dataset"], request.query_params.get("v", "")
+    dataset = request.path_params["dataset"]
+    version = request.query_params.get("v", "")
     size: Size = next((size for size in _SIDES if size == request.query_params.get("size")), "")
     try:
         data = read_image(find_workspace(), dataset, _id_of(request), size=size, version=version)

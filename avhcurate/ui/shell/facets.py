@@ -104,7 +104,8 @@ def _count(table: DatasetTable, filters: Filters, facets: tuple[Facet, ...], mos
 
 def _panel(table: DatasetTable, view: View, facet: Facet, everything: Counts, matching: Counts) -> Panel:
     """Return what to draw of a facet, with the counts of all samples and of those that match."""
-    entry, chosen = FILTERS[facet.field], facet.chosen(view.filters)
+    entry = FILTERS[facet.field]
+    chosen = facet.chosen(view.filters)
 
     def bar(counted: int | str | None, text: str, **more: Any) -> Bar:
         return Bar(text, everything.get(counted, 0), matching.get(counted, 0), **more)
@@ -118,7 +119,8 @@ def _panel(table: DatasetTable, view: View, facet: Facet, everything: Counts, ma
         about = f"Human selection frequency: share of votes for the given label. Bins {bins}."
         return Panel(facet.key, f"{of_hsf(table.simulated)} bin", "columns", bars, chosen, about)
     title = entry.title or shortened(facet.column, 60)
-    known, more = {*range(len(facet.names)), *everything}, 0
+    known = {*range(len(facet.names)), *everything}
+    more = 0
     if len(known) > MOST_VALUES:
         more = len(known - {*values, None})
     return Panel(facet.key, title, "rows", bars, chosen, more=more, find=facet.find, removable=facet.by_column)
@@ -141,7 +143,8 @@ def _values(facet: Facet, everything: Counts, matching: Counts, chosen: tuple[An
 def _range(
     table: DatasetTable, facet: Facet, chosen: tuple[Any, ...], bar: Callable[..., Bar], *, removable: bool
 ) -> Panel:
-    whole, bars = is_whole(table, facet.column), []
+    whole = is_whole(table, facet.column)
+    bars = []
     for number, (left, right) in enumerate(pairwise(facet.edges)):
         last = math.nextafter(right, -math.inf)
         if whole:
@@ -152,7 +155,8 @@ def _range(
         bars.append(bar(number, text, low=left, high=last))
     # The first and the last bar have no end, so that rounding never loses the extreme samples.
     bars[0], bars[-1] = replace(bars[0], low=None), replace(bars[-1], high=None)
-    title, ends = shortened(score_name(facet.column), 60), _ends(table, (facet.column,))[facet.column]
+    title = shortened(score_name(facet.column), 60)
+    ends = _ends(table, (facet.column,))[facet.column]
     return Panel(facet.key, title, "range", tuple(bars), chosen, ends=ends, removable=removable)
 
 

@@ -35,7 +35,8 @@ def _button(field: str, value: Any, chip: Chip) -> ChipButton:
     text, left = chip
     if field in ("ranges", "values", "dates"):
         gone = next((one for one in value if one not in left), value[0])
-        field, left = f"{field}:{gone[0]}", ()
+        field = f"{field}:{gone[0]}"
+        left = ()
     nothing = {"kind": "values", "values": left}
     if field.startswith("ranges:"):
         nothing = {"kind": "range", "low": None, "high": None}

@@ -45,7 +45,8 @@ def draw(workspace: Workspace, pages: navigation.Pages, page: Any) -> None:
     """
     view, notices = url_state.read()
     st.session_state[PAGE] = page.url_path or "home"
-    frame, links = Frame(workspace, view), navigation.place()
+    frame = Frame(workspace, view)
+    links = navigation.place()
     try:
         with st.sidebar:
             frame = _open(workspace, view, notices, page.url_path)
@@ -116,7 +117,8 @@ def _put_in_address(view: View) -> None:
 
 def _choose_run(workspace: Workspace, folder: DatasetFolder, name: str, runs: list[str]) -> None:
     """Draw the choice of the run, a button for a run that was finished since, and one to make it the default."""
-    titles, default = run_titles(folder, whole=False), folder.default_run
+    titles = run_titles(folder, whole=False)
+    default = folder.default_run
     choice: dict[str, Any] = {"format_func": lambda run: narrowed(titles[run], _LONGEST_RUN), "on_change": _switch_run}
     st.selectbox("Model run", runs, key=mirrored("frame.run", name), **choice, **_BARE)
     known = st.session_state.setdefault(f"{_RUNS}.{folder.id}", set(runs))
@@ -134,7 +136,9 @@ def _choose_run(workspace: Workspace, folder: DatasetFolder, name: str, runs: li
 
 def _describe(table: DatasetTable) -> None:
     """Draw what must be known of votes and run, as badges with a note."""
-    badges, notes, run = [], [], table.run
+    badges = []
+    notes = []
+    run = table.run
     if run is not None:
         notes.append(plain(run_titles(table.dataset)[run.name]))
     if table.votes is None:
@@ -175,7 +179,8 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int,
         )
         _save_view(workspace, table)
     matching = st.empty()
-    count, problem = 0, ""
+    count = 0
+    problem = ""
     try:
         count = table.count(view.filters)
     except CurateError as error:
@@ -208,5 +213,6 @@ def _switch_run() -> None:
 def _keep_view(workspace: Workspace, dataset: str) -> None:
     name = st.session_state["frame.view_name"]
     query = replace(url_state.current(), dataset=dataset, sample=None).to_query()
-    done, page = f"View “{name.strip()}” saved", st.session_state[PAGE]
+    done = f"View “{name.strip()}” saved"
+    page = st.session_state[PAGE]
     attempt(lambda: Saved(workspace, dataset).save_view(name, query, page), done=done, closes="frame.save")

@@ -121,7 +121,8 @@ def _days(table: DatasetTable, filters: Filters) -> None:
             continue
         with in_a_row("top", gap="small"):
             for number, day in enumerate(ends):
-                end, value = ("from", "to")[number], None
+                end = ("from", "to")[number]
+                value = None
                 key = f"filter.date.{end}.{name}"
                 if day:
                     value = min(max(day, held.low), held.high)
@@ -169,7 +170,8 @@ def _set_edges(table: DatasetTable) -> None:
 
 def _set_columns(table: DatasetTable) -> None:
     """Add conditions that always hold for the columns now chosen, and remove those of the others."""
-    filters, chosen = url_state.current().filters, st.session_state["filter.columns"]
+    filters = url_state.current().filters
+    chosen = st.session_state["filter.columns"]
     changes = {}
     for field, start in _STARTS.items():
         before = {item[0]: item for item in getattr(filters, field)}

@@ -49,7 +49,8 @@ def start(workspace: Path, argv: Sequence[str], *, verb: str, dataset: str = "",
 
     The process outlives the server that started it; its output goes to log.txt next to progress.json.
     """
-    person, jobs = require(Role.CURATOR, "running jobs"), Jobs(workspace)
+    person = require(Role.CURATOR, "running jobs")
+    jobs = Jobs(workspace)
     jobs.refuse_second()
     record = jobs.create(verb, dataset, list(argv), cwd=cwd, who=person.name)
     with open(jobs.folder(record.id) / "log.txt", "wb") as log:
@@ -86,7 +87,9 @@ def job(workspace: Path, settings: VerbSettings, *, resumes: bool = True) -> Ite
     """
     from avhcurate.workspace.data.terminal import terminal_reports
 
-    jobs, argv, started = Jobs(workspace), settings.argv if resumes else [], time.monotonic()
+    jobs = Jobs(workspace)
+    argv = settings.argv if resumes else []
+    started = time.monotonic()
     record = _started(jobs) or jobs.create(settings.verb, settings.subject, argv)
     _LOG.info("%s in %s", settings.line, workspace)
     with terminal_reports() as show, jobs.running(record, on_report=show) as progress:

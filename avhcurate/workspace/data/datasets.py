@@ -86,7 +86,10 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     `training/`, `self-training/`, `quality/`, `predictions/`, `queues/` (how collections drew).
     """
 
-    FILE, KIND, WHAT, AGAIN = "dataset.json", DatasetRecord, "dataset", f"import it again with {Option('force', True)}"
+    FILE = "dataset.json"
+    KIND = DatasetRecord
+    WHAT = "dataset"
+    AGAIN = f"import it again with {Option('force', True)}"
 
     @property
     def id(self) -> str:

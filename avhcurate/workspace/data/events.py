@@ -188,7 +188,8 @@ class EventLog:
 
         Without a login everybody has one name: then only those of the acting person's window.
         """
-        person, theirs = acting(), _standing(dataset).where(EVENTS.c.who == who, EVENTS.c.action.in_(actions))
+        person = acting()
+        theirs = _standing(dataset).where(EVENTS.c.who == who, EVENTS.c.action.in_(actions))
         if not person.name:
             theirs = theirs.where(_window == person.window)
         newest = theirs.order_by(EVENTS.c.id.desc()).limit(1)
@@ -362,7 +363,8 @@ def _standing(dataset: str, until: int | None = None) -> sa.Select[Any]:
     reverted = sa.select(EVENTS.c.reverts).where(EVENTS.c.reverts.is_not(None))
     query = _history(sa.select(EVENTS), dataset)
     if until is not None:
-        reverted, query = reverted.where(EVENTS.c.id <= until), query.where(EVENTS.c.id <= until)
+        reverted = reverted.where(EVENTS.c.id <= until)
+        query = query.where(EVENTS.c.id <= until)
     return query.where(EVENTS.c.id.not_in(reverted))
 
 

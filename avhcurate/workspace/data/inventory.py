@@ -31,7 +31,8 @@ def inventory(workspace: Workspace) -> list[dict[str, Any]]:
 def _dataset(dataset: DatasetFolder) -> dict[str, Any]:
     about = {"name": dataset.name, "size": disk_size(dataset.root), "problem": ""}
     try:
-        record, labels = dataset.record, dataset.labels()
+        record = dataset.record
+        labels = dataset.labels()
         return about | {
             "source": record.source,
             "samples": record.samples,

@@ -102,7 +102,8 @@ def refusal(person: Person, role: Role, what: str) -> str:
     """
     if person.role is not None and person.role >= role:
         return ""
-    name, has = person.name or "you", person.role or "none"
+    name = person.name or "you"
+    has = person.role or "none"
     return (
         f"{what[:1].upper()}{what[1:]} needs the role {role}, and {name} has the role {has}. "
         "An owner can give another role."

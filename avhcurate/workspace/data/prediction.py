@@ -90,7 +90,10 @@ class PredictionFolder(ShardedFolder[PredictionRecord]):
     A sample with votes is predicted by a model that did not know them. Null without a label or a score.
     """
 
-    HOME, FILE, KIND, WHAT = "predictions", "prediction.json", PredictionRecord, "prediction"
+    HOME = "predictions"
+    FILE = "prediction.json"
+    KIND = PredictionRecord
+    WHAT = "prediction"
     AGAIN = f"remove the folder and {Run('predict')} again"
 
     @classmethod

@@ -38,7 +38,10 @@ class QualityRecord(Provenance):
 class QualityFolder(ShardedFolder[QualityRecord]):
     """DATASET/quality/: `quality.json`, `scores.parquet` with all measures, then `pairs.parquet`, `columns.parquet`."""
 
-    FILE, KIND, WHAT, AGAIN = "quality.json", QualityRecord, "image quality", "remove the folder and measure it again"
+    FILE = "quality.json"
+    KIND = QualityRecord
+    WHAT = "image quality"
+    AGAIN = "remove the folder and measure it again"
 
     @property
     def columns_path(self) -> Path:

@@ -8,7 +8,8 @@ from avhcurate.workspace.data.people import Role
 
 #: Stands for all who can sign in.
 EVERYONE = "everyone"
-_GROUP, _IDENTITY = "group:", "id:"
+_GROUP = "group:"
+_IDENTITY = "id:"
 _LONGEST = 254
 
 

@@ -22,7 +22,8 @@ _LOGITS: Literal["logits.npy"] = "logits.npy"
 FOLD_FEATURES: Literal["fold_features.npy"] = "fold_features.npy"
 #: A file with a row for each sample.
 Rows = Literal["features.npy", "logits.npy", "fold_features.npy"]
-_WEIGHTS, _BIAS = "class_weights.npy", "bias.npy"
+_WEIGHTS = "class_weights.npy"
+_BIAS = "bias.npy"
 #: What the names of columns of words begin with.
 WORDS = "like: "
 
@@ -169,7 +170,8 @@ class FoldHeads:
 
     def heads_of(self, ids: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Yield positions in `ids`, class weights (K, D) and bias (K,) of each head that has scored some of them."""
-        folds, of_id = self.folds(), np.full(len(ids), -1)
+        folds = self.folds()
+        of_id = np.full(len(ids), -1)
         if folds is not None:
             of_id = folds[ids]
         for fold in np.unique(of_id).tolist():
@@ -223,8 +225,11 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
     nulls; a score that is not defined is null.
     """
 
-    HOME, FILE, KIND = "runs", "run.json", RunRecord
-    WHAT, AGAIN = "run", "remove the folder and score again"
+    HOME = "runs"
+    FILE = "run.json"
+    KIND = RunRecord
+    WHAT = "run"
+    AGAIN = "remove the folder and score again"
 
     def scored_ids(self, limit: int | None = None) -> np.ndarray:
         """Return ids of the scored samples of a complete run, ascending; `limit` of them, evenly spread."""
@@ -285,7 +290,8 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
         if (self.root / _LOGITS).exists():
             return np.asarray(read_npy(self.root / _LOGITS)[ids], np.float64)
         self.refuse_without_logits()
-        features, logits = self.features_of(ids).astype(np.float64), np.empty((len(ids), self.record.num_classes))
+        features = self.features_of(ids).astype(np.float64)
+        logits = np.empty((len(ids), self.record.num_classes))
         for places, class_weights, bias in self.heads_of(ids):
             logits[places] = features[places] @ class_weights.T.astype(np.float64) + bias
         return logits
@@ -317,7 +323,8 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
         with open(self.root / file, "r+b") as stream:
             np.lib.format.read_magic(stream)
             np.lib.format.read_array_header_1_0(stream)
-            start, content = stream.tell(), np.ascontiguousarray(rows, dtype=np.float32)
+            start = stream.tell()
+            content = np.ascontiguousarray(rows, dtype=np.float32)
             for stretch in np.split(np.arange(len(ids)), np.flatnonzero(np.diff(ids) != 1) + 1):
                 if len(stretch):  # consecutive ids are written together
                     stream.seek(start + int(ids[stretch[0]]) * content.strides[0])

@@ -121,8 +121,11 @@ class SelfTrainingFolder(ResultFolder[SelfTrainingRecord]):
     `selection.parquet`.
     """
 
-    HOME, FILE, KIND = "self-training", "self-training.json", SelfTrainingRecord
-    WHAT, AGAIN = "self-training", "remove the folder and run it again"
+    HOME = "self-training"
+    FILE = "self-training.json"
+    KIND = SelfTrainingRecord
+    WHAT = "self-training"
+    AGAIN = "remove the folder and run it again"
 
     def rounds(self) -> list[int]:
         """Numbers of the rounds that are whole: 0, 1, ..."""

@@ -148,7 +148,8 @@ class VerbSettings(BaseModel):
     @property
     def argv(self) -> list[str]:
         """The command line that makes equal settings: the verb, its arguments, and options without defaults."""
-        arguments, options = [], []
+        arguments = []
+        options = []
         for each in self.options():
             value = getattr(self, each.name)
             if value == each.default and not each.required:

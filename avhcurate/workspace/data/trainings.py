@@ -104,8 +104,12 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
     `weights.safetensors` are the trainer's.
     """
 
-    HOME, FILE, TABLE, KIND = "training", "training.json", "dynamics.parquet", TrainingRecord
-    WHAT, AGAIN = "training", "remove the folder and train again"
+    HOME = "training"
+    FILE = "training.json"
+    TABLE = "dynamics.parquet"
+    KIND = TrainingRecord
+    WHAT = "training"
+    AGAIN = "remove the folder and train again"
 
     @property
     def dynamics_path(self) -> Path:
@@ -147,7 +151,8 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
 
         Raise ValueError for columns that do not fit and for an evaluation at a step before the last one's.
         """
-        step, steps = int(evaluation.step), self._steps()
+        step = int(evaluation.step)
+        steps = self._steps()
         if step in steps:
             return
         if steps and step < steps[-1]:

@@ -19,7 +19,8 @@ from avhcurate.workspace.disk.project_file import project_settings
 
 _PATIENCE_S = 60
 #: Ends of the names of folders that are not a dataset yet, or no longer.
-_STAGED, _ASIDE = ".staged", ".aside"
+_STAGED = ".staged"
+_ASIDE = ".aside"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -102,7 +103,8 @@ class Workspace:
         The version before is set aside between two renames, and never removed while its dataset is absent.
         """
         id = self._id_for(name)
-        target, aside = self.datasets / id, self.datasets / f".{id}{_ASIDE}"
+        target = self.datasets / id
+        aside = self.datasets / f".{id}{_ASIDE}"
         if target.exists():
             os.rename(target, aside)
         os.rename(staged.root, target)

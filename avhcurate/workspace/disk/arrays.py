@@ -30,7 +30,8 @@ from avhcurate.workspace.disk.tabular import parquet_batches, parquet_table
 
 _FORMS = "a .npy, .npz, safetensors or Parquet file"
 #: Kinds of NumPy types that are numbers, and those that are texts.
-_NUMBERS, _TEXTS = "fiub", "US"
+_NUMBERS = "fiub"
+_TEXTS = "US"
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,8 @@ def _tensor_blocks(path: Path, name: str, size: int, rows: int) -> Iterator[np.n
     for start in range(0, size, rows):
         with safe_open(path, framework="pt") as tensors:  # NumPy lacks bfloat16
             tensor = tensors.get_slice(name)
-            block, kind = tensor[start : min(size, start + rows)], tensor.get_dtype()
+            block = tensor[start : min(size, start + rows)]
+            kind = tensor.get_dtype()
         if kind == "BF16":
             block = block.float()
         yield block.numpy()
@@ -246,7 +248,8 @@ def _of_parquet(path: Path) -> Iterator[ArrayInFile]:
         if is_list(_storage(field.type)):
             first = next(_columns(path, field.name, 1), pa.nulls(1, _storage(field.type)))
             sides = (pc.list_value_length(first).fill_null(0)[0].as_py(),)
-        title, shape = f"{path.name}:{field.name}", (file.metadata.num_rows, *sides)
+        title = f"{path.name}:{field.name}"
+        shape = (file.metadata.num_rows, *sides)
         yield ArrayInFile(title, path, shape, dtype, partial(_column_blocks, path, field.name, sides))
 
 

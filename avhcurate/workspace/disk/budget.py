@@ -10,7 +10,8 @@ from pathlib import Path
 from avhcurate.errors import CurateError
 
 #: Bytes that the content of any file may take, and how many times its bytes on the disk.
-SPARE, RATIO = 128 << 20, 200
+SPARE = 128 << 20
+RATIO = 200
 
 
 def check_file(path: Path) -> None:
@@ -38,7 +39,9 @@ def most_bytes(stored: int) -> int:
 def _bytes_stored(path: Path) -> int:
     """Return the bytes of a file without the holes of a sparse one."""
     with open(path, "rb") as stream:
-        size, found, end = os.fstat(stream.fileno()).st_size, 0, 0
+        size = os.fstat(stream.fileno()).st_size
+        found = 0
+        end = 0
         try:
             while end < size:
                 start = os.lseek(stream.fileno(), end, os.SEEK_DATA)

@@ -93,7 +93,8 @@ def _create_tables(engine: sa.Engine, *tables: sa.MetaData) -> None:
 def _is_complete(connection: sa.Connection, *tables: sa.MetaData) -> bool:
     """Return whether the database has our version and all tables; `UnknownVersion` where it has an unknown version."""
     existing = sa.inspect(connection).get_table_names()
-    ours, version = {name for one in tables for name in one.tables}, "0"
+    ours = {name for one in tables for name in one.tables}
+    version = "0"
     if _VERSION_TABLE in existing:
         version = _version(connection) or "0"
     elif not ours.intersection(existing):

@@ -60,7 +60,8 @@ def fetch_file(
     unknown. One process at a time downloads a file.
     """
     if mirror is not None:
-        wanted, secret = replace(wanted, places=(f"{mirror.rstrip('/')}/{wanted.name}",)), None
+        wanted = replace(wanted, places=(f"{mirror.rstrip('/')}/{wanted.name}",))
+        secret = None
     target = folder / wanted.name
     if target.exists():
         return _checked(wanted, target)
@@ -104,7 +105,8 @@ def _download(wanted: Wanted, place: str, part: Path, secret: dict[str, str] | N
     """Download the rest, again and again where the connection breaks."""
     if wanted.checksum is None:  # a part may be of another version, which no checksum would show
         part.unlink(missing_ok=True)
-    tries, done = 0, False
+    tries = 0
+    done = False
     while not done:
         before = _size(part)
         try:
@@ -147,7 +149,8 @@ def _opened(place: str, have: int, secret: dict[str, str] | None) -> Iterator[tu
             yield start, total, iter(lambda: stream.read(PIECE), b"")
         return
     with open_http(place, {"Range": f"bytes={have}-"} if have else None, secret=secret) as answer:
-        start, length = 0, int(answer.headers.get("Content-Length") or 0)
+        start = 0
+        length = int(answer.headers.get("Content-Length") or 0)
         if answer.status_code == 206:
             start = have
             if not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
@@ -160,7 +163,8 @@ def _checked(wanted: Wanted, file: Path) -> Fetched:
     kind, _, published = (wanted.checksum or "sha256:").partition(":")
     with open(file, "rb") as stream:
         digest = hashlib.file_digest(stream, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
-    found, size = sha256(file), file.stat().st_size
+    found = sha256(file)
+    size = file.stat().st_size
     wrong = []
     if wanted.size not in (None, size):
         wrong.append(f"{size} bytes, but {wanted.size} are expected")

@@ -236,7 +236,8 @@ class _AnotherRuns(Unavailable):
 
 class _RunningJob:
     def __init__(self, jobs: Jobs, record: JobRecord, on_report: Callable[[JobRecord], None] | None) -> None:
-        self._jobs, self._on_report = jobs, on_report
+        self._jobs = jobs
+        self._on_report = on_report
         self._cancel = jobs.folder(record.id) / "cancel"
         self._first: tuple[float, int] | None = None
         self.record = record
@@ -251,7 +252,8 @@ class _RunningJob:
         now = time.time()
         if self._first is None or total != self.record.total:
             self._first = (now, done)
-        seconds, since = now - self._first[0], done - self._first[1]
+        seconds = now - self._first[0]
+        since = done - self._first[1]
         rate = left = None
         if seconds > 0 and since:
             rate = since / seconds

@@ -13,12 +13,20 @@ import pyarrow.parquet as pq
 
 #: Kinds of fields in thrift's compact protocol: whole numbers, texts, structs, and the bytes that truths, a byte and a
 #: double take.
-_WHOLE, _BINARY, _STRUCT, _BYTES_OF = (4, 5, 6), 8, 12, {1: 0, 2: 0, 3: 1, 7: 8}
+_WHOLE = (4, 5, 6)
+_BINARY = 8
+_STRUCT = 12
+_BYTES_OF = {1: 0, 2: 0, 3: 1, 7: 8}
 _DEEPEST = 8
 
 #: Fields of a PageHeader, by the way to them.
-_KIND, _UNCOMPRESSED, _COMPRESSED = (1,), (2,), (3,)
-_VALUES, _ENCODING, _VALUES_2, _ENCODING_2 = (5, 1), (5, 2), (8, 1), (8, 4)
+_KIND = (1,)
+_UNCOMPRESSED = (2,)
+_COMPRESSED = (3,)
+_VALUES = (5, 1)
+_ENCODING = (5, 2)
+_VALUES_2 = (8, 1)
+_ENCODING_2 = (8, 4)
 _DICTIONARY_PAGE = 2
 
 #: Encodings whose values together take no more than their page: plain, and with lengths apart.
@@ -116,7 +124,8 @@ def read_pages(stream: BinaryIO, start: int, length: int) -> Pages:
     while start < end:
         stream.seek(start)
         header = _fields(stream)
-        size, compressed = header.get(_UNCOMPRESSED, -1), header.get(_COMPRESSED, -1)
+        size = header.get(_UNCOMPRESSED, -1)
+        compressed = header.get(_COMPRESSED, -1)
         if size < 0 or compressed < 0 or len(pages) == _MOST_PAGES:
             raise ValueError("its pages are damaged")
         largest = max(largest, size, compressed)
@@ -136,7 +145,8 @@ def _fields(stream: BinaryIO, depth: int = 0) -> dict[tuple[int, ...], int]:
     found: dict[tuple[int, ...], int] = {}
     field = 0
     while byte := _byte(stream):
-        delta, kind = byte >> 4, byte & 0x0F
+        delta = byte >> 4
+        kind = byte & 0x0F
         field = field + delta if delta else _signed(_varint(stream))
         if kind in _WHOLE:
             found[field,] = _signed(_varint(stream))

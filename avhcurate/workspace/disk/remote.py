@@ -28,7 +28,8 @@ _PATIENCE_S = 300
 _WAITS_S = (0.5, 5.0)
 PIECE = 1 << 20
 #: Bytes of a file behind an address that are read at once, and how many such blocks are kept.
-_BLOCK, _KEPT = 4 << 20, 4
+_BLOCK = 4 << 20
+_KEPT = 4
 #: Status codes of errors that may pass.
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 #: Addresses of cloud metadata, besides all link-local ones.
@@ -47,7 +48,8 @@ class RemoteError(Exception):
 
     def __init__(self, words: str, *, status: int | None = None, passing: bool = False) -> None:
         super().__init__(words)
-        self.status, self.passing = status, passing
+        self.status = status
+        self.passing = passing
 
 
 def is_url(place: str) -> bool:
@@ -165,7 +167,8 @@ def _patiently(ask: Callable[[], _Answer]) -> _Answer:
 
 def _read_http(url: str, start: int, wanted: int, *, whole: bool) -> bytes:
     headers = {} if whole else {"Range": f"bytes={start}-{start + wanted - 1}"}
-    data, until = b"", time.monotonic() + _PATIENCE_S
+    data = b""
+    until = time.monotonic() + _PATIENCE_S
     try:
         with open_http(url, headers) as answer:
             if start:

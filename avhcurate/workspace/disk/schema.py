@@ -21,7 +21,8 @@ class UnknownVersion(Unavailable):
             f"{what} has schema version {version}, and avhcurate {__version__} reads only {readable}. "
             "Install the avhcurate that wrote it, or go back to a copy of the workspace (see docs/install.md)."
         )
-        self.version, self.known = version, known
+        self.version = version
+        self.known = known
 
 
 class StoredRecord(BaseModel):

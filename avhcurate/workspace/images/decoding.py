@@ -41,7 +41,8 @@ def decode_image(data: bytes) -> tuple[Image.Image, ImageHeader]:
     if not data:
         raise BrokenImage("empty file")
     with _refusing(data), open_image(data) as image:
-        animated, size = _is_animated(image), image.size
+        animated = _is_animated(image)
+        size = image.size
         factor = shrink_factor(size)
         # A JPEG is decoded at half, a quarter or an eighth of its size; other formats ignore it.
         image.draft(None, (size[0] // factor or 1, size[1] // factor or 1))
@@ -206,9 +207,11 @@ def _to_8_bit_grey(image: Image.Image) -> Image.Image:
         return np.nan_to_num(np.array(part, np.float64), copy=False, posinf=0, neginf=0)
 
     ends = np.array([(part.min(), part.max()) for part in map(strip, tops)])
-    low, high = ends[:, 0].min(), ends[:, 1].max()
+    low = ends[:, 0].min()
+    high = ends[:, 1].max()
     if image.mode != "F" and low >= 0 and high <= 65535:
-        low, high = 0, 65535
+        low = 0
+        high = 65535
     grey = np.empty((height, width), np.uint8)
     for top in tops:
         grey[top : top + tops.step] = np.rint((strip(top) - low) * (255 / (high - low or 1)))

@@ -25,7 +25,8 @@ FORMATS = {
 }
 #: Bytes that a pixel of what comes out takes while it is converted and turned, and pixels of the largest that does: a
 #: larger image is shrunk by a whole number.
-_CONVERTED, FULL_PIXELS = 14, 50_000_000
+_CONVERTED = 14
+FULL_PIXELS = 50_000_000
 #: Bytes that a pixel of a JPEG takes in the coefficients of all scans, where it has several.
 _SCANS = 7
 #: Pixels of the largest image, however much memory is allowed: more would take minutes.
@@ -82,7 +83,8 @@ def room_for(image: Image.Image, data: bytes, size: tuple[int, int]) -> Abstract
     pixels = max(image.width * image.height, int(tile.get(322, 0)) * int(tile.get(323, 0)))
     shrunk = image.width * image.height // max(1, shrink_factor(image.size)) ** 2
     cost = _LEAST + 2 * len(data) + FORMATS.get(image.format or "", 4) * pixels + _CONVERTED * shrunk
-    memory, scans = image_memory(), _SCANS * size[0] * size[1]
+    memory = image_memory()
+    scans = _SCANS * size[0] * size[1]
     # Counted only where it matters, since it reads all bytes.
     if cost + scans > memory / 8 and data.startswith(b"\xff\xd8") and data.count(b"\xff\xda") > 1:
         cost += scans

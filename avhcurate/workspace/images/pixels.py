@@ -14,7 +14,8 @@ from avhcurate.workspace.images.decoding import BrokenImage, decode_image, fitte
 #: Longest side, in pixels, of the copy that is measured; smaller images keep their size.
 SIDE = 256
 #: Side of the square whose cosine transform is hashed, and of the block of its lowest frequencies.
-HASH_SIDE, _HASH_BLOCK = 32, 8
+HASH_SIDE = 32
+_HASH_BLOCK = 8
 #: Rows that a column is multiplied by for its lowest frequencies.
 _WAVES = dct(np.eye(HASH_SIDE), axis=0)[:_HASH_BLOCK]
 #: Weights of red, green and blue in the luma of ITU-R BT.601, in thousandths.
@@ -40,7 +41,8 @@ def small_image(encoded: bytes | BrokenImage, path: str) -> tuple[dict[str, Any]
         return row | {"problem": broken.reason}, None
     except Exception as error:  # out of memory, say: one image must never end a pass over a million
         return row | {"problem": f"cannot be measured: {type(error).__name__}"}, None
-    odd, suffix = [], os.path.splitext(path)[1]
+    odd = []
+    suffix = os.path.splitext(path)[1]
     if format_of_suffix(suffix) not in (None, header.format):
         odd.append(f"{header.format} named {suffix}")
     if header.animated:
@@ -123,9 +125,11 @@ def perceptual_hashes(grey: np.ndarray) -> np.ndarray:
     """
     flat = _WAVES @ grey @ _WAVES.T
     every_second = (-1.0) ** np.arange(_HASH_BLOCK)
-    across, down = every_second[None, :], every_second[:, None]
+    across = every_second[None, :]
+    down = every_second[:, None]
     waves = np.stack([flat, flat * across, flat * down, flat * across * down], axis=1)
-    ordered, half = np.sort(waves.reshape(*waves.shape[:2], -1), axis=2), _HASH_BLOCK**2 // 2
+    ordered = np.sort(waves.reshape(*waves.shape[:2], -1), axis=2)
+    half = _HASH_BLOCK**2 // 2
     middle = ordered[:, :, half - 1 : half + 1].mean(axis=2)
     above = waves > middle[:, :, None, None]
     laid = np.concatenate([above, above[:, [0, 1, 3]].transpose(0, 1, 3, 2)], axis=1)

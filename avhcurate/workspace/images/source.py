@@ -31,7 +31,8 @@ MAX_BYTES = 512 << 20
 _CHUNK_BYTES = 32 << 20
 #: Shares of the memory of images for a page of a Parquet column, which is decompressed whole and copied where it holds
 #: one image alone, and for an image in it, which is copied once more.
-_PAGE_SHARE, _VALUE_SHARE = 0.25, 0.125
+_PAGE_SHARE = 0.25
+_VALUE_SHARE = 0.125
 #: Cache of `read_one`: bytes of images and open Parquet files.
 _KEPT_BYTES = 128 << 20
 _KEPT_FILES = 8
@@ -55,7 +56,8 @@ class ImageSource:
             places = pa.Table.from_pandas(places[["_file", "_row"]])
         self._files = places["_file"]
         self._rows = places["_row"].fill_null(-1).to_numpy().astype(np.int64)
-        self._image_column, self._first = image_column, first
+        self._image_column = image_column
+        self._first = first
         self._lock = threading.Lock()
         self._open = lru_cache(_KEPT_FILES)(lambda file: _ParquetImages(file, image_column))
         self._chunks: OrderedDict[tuple[str, int], _Chunk] = OrderedDict()
@@ -186,14 +188,16 @@ class _ParquetImages:
         metadata = self._parquet.metadata
         rows = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)])
-        self._group, self._chunk = -1, _Chunk(0, pa.array([], pa.binary()))
+        self._group = -1
+        self._chunk = _Chunk(0, pa.array([], pa.binary()))
         self._ahead: Iterator[_Chunk] = iter(())
 
     def get(self, row: int) -> bytes:
         """Return a row of a file that is read forward; an earlier row starts its row group again."""
         group = self.group(row)
         if group != self._group or row < self._chunk.start:
-            self._ahead, self._chunk = self.chunks(row), _Chunk(row, pa.array([], pa.binary()))
+            self._ahead = self.chunks(row)
+            self._chunk = _Chunk(row, pa.array([], pa.binary()))
         while row not in self._chunk:
             self._group = -1  # until the chunk is read: an error now is the same error next time
             self._chunk = next(self._ahead)
@@ -241,14 +245,18 @@ def batches(
     ids: np.ndarray, encoded: Iterator[bytes | BrokenImage], *, size: int, most_bytes: int = 32 << 20
 ) -> Iterator[tuple[np.ndarray, list[bytes | BrokenImage]]]:
     """Return ids with their images from `encoded`: `size` at a time, fewer where they exceed `most_bytes`."""
-    start, content, held = 0, list[bytes | BrokenImage](), 0
+    start = 0
+    content = list[bytes | BrokenImage]()
+    held = 0
     for stop, data in enumerate(islice(encoded, len(ids)), 1):
         content.append(data)
         if isinstance(data, bytes):
             held += len(data)
         if len(content) == size or held >= most_bytes or stop == len(ids):
             yield ids[start:stop], content
-            start, content, held = stop, [], 0
+            start = stop
+            content = []
+            held = 0
 
 
 def read_file(place: str) -> bytes:

@@ -50,7 +50,8 @@ class ThumbnailStore:
 
     def write_shard(self, shard: int, thumbnails: Mapping[int, bytes]) -> None:
         """Write the thumbnails of one file, by id."""
-        entries, start = np.zeros(SHARD, _ENTRY), _BODY
+        entries = np.zeros(SHARD, _ENTRY)
+        start = _BODY
         for id, data in thumbnails.items():
             entries[id - shard * SHARD] = (start, len(data), zlib.crc32(data))
             start += len(data)

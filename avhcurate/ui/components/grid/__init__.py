@@ -148,7 +148,8 @@ def decode_selection(sent: Any) -> tuple[str, Ranges]:
     ranges: list[tuple[int, int]] = []
     for start, stop in sorted(tuple(span) for span in spans if _is_span(span)):
         if ranges and start <= ranges[-1][1]:
-            start, stop = ranges[-1][0], max(stop, ranges.pop()[1])
+            start = ranges[-1][0]
+            stop = max(stop, ranges.pop()[1])
         ranges.append((start, stop))
     return sent["view"], tuple(ranges)
 

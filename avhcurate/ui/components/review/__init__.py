@@ -109,7 +109,8 @@ def read_place(sent: Any, queue: str) -> tuple[int, int] | None:
     """
     if not isinstance(sent, dict) or sent.get("queue") != queue:
         return None
-    place, turn = sent.get("place"), sent.get("turn")
+    place = sent.get("place")
+    turn = sent.get("turn")
     if not is_count(place) or not is_count(turn):
         return None
     return place, turn

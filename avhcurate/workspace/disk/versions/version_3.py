@@ -3,7 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "3", "2"
+revision = "3"
+down_revision = "2"
 
 
 def upgrade() -> None:
