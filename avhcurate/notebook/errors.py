@@ -13,13 +13,14 @@ def python_words() -> Iterator[None]:
     try:
         yield
     except CurateError as error:
-        error.text = words(error.text, _argument, _call)
+        error.text = words(error.text, _argument, in_python)
         raise
 
 
-def _call(run: Run) -> str:
-    """
-    >>> _call(Run("score", "pets", model="MODEL")), _call(Run("import", "pets", "SOURCE", force=True))
+def in_python(run: Run) -> str:
+    """Return a call of a method; a command that no method does stays.
+
+    >>> in_python(Run("score", "pets", model="MODEL")), in_python(Run("import", "pets", "SOURCE", force=True))
     ('run `pets.score(model=MODEL)`', 'run `avhcurate import pets SOURCE --force`')
     """
     from avhcurate.notebook.dataset import Dataset
