@@ -10,8 +10,8 @@ import streamlit as st
 
 from avhcurate.datasets.export.output import manifest_text
 from avhcurate.datasets.export.service import FOLDERS, FORMATS
-from avhcurate.features.pseudo_labels import round_export
 from avhcurate.errors import Run
+from avhcurate.features.pseudo_labels import round_export
 from avhcurate.features.pseudo_labels.rules import ANGULAR
 from avhcurate.lab.self_training import results
 from avhcurate.lab.self_training.ui import title

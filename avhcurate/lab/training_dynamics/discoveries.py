@@ -140,10 +140,6 @@ def _paired(name: str, first: np.ndarray, second: np.ndarray) -> Figure:
     difference = (first - second)[np.isfinite(first) & np.isfinite(second)]
     if len(difference) < 2:
         return Figure(name, float("nan"), float("nan"), float("nan"))
-<<<<<<< HEAD:avhcurate/lab/training_dynamics/discoveries.py
-    mean, reach = float(difference.mean()), Z * float(difference.std(ddof=1)) / np.sqrt(len(difference))
-=======
     mean = float(difference.mean())
-    reach = _Z * float(difference.std(ddof=1)) / np.sqrt(len(difference))
->>>>>>> 5ead87f6 (A statement gives one thing a name):avhcurate/features/training_dynamics/discoveries.py
+    reach = Z * float(difference.std(ddof=1)) / np.sqrt(len(difference))
     return Figure(name, mean, mean - reach, mean + reach, len(difference))
