@@ -26,7 +26,7 @@ let unread = /** @type {string[]} */ ([]); // why something was refused
 // Of the page itself, where Streamlit takes nothing away.
 function drawn() {
   if (parts) return parts;
-  const host = element("div", { id: "avhcurate-saving" }, document.body);
+  const host = element("div", { id: "avhcurate-saving", role: "region", ariaLabel: "Saving" }, document.body);
   const root = host.attachShadow({ mode: "open" });
   element("style", { textContent: STYLE }, root);
   const text = element("span", "text", root);
