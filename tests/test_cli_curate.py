@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import bare_dataset
+from tests.fakes.sources import attach
 
 
 @pytest.fixture
@@ -46,6 +48,27 @@ def test_a_relabel_takes_a_name_or_an_index_and_is_restored(call, space):
     assert pets(space).frame()["curated_label_name"].tolist()[:2] == ["dog", "cat"]
     call("relabel", "--restore", "--ids", "0")
     assert pets(space).frame()["curated_label_name"].tolist()[:2] == ["cat", "cat"]
+
+
+def test_a_condition_may_be_about_a_run_that_is_not_the_default(cli, own_demo_root, tmp_path):
+    table = open_table(Workspace(own_demo_root), "digits")
+    probs = np.full((table.size, 10), 0.01)
+    probs[np.arange(table.size), 3] = 0.91
+    np.save(tmp_path / "probs.npy", probs)
+    attach(Workspace(own_demo_root), "digits", probs=str(tmp_path / "probs.npy"), name="other")
+    condition = (
+        "tag",
+        "digits",
+        "three",
+        "--where",
+        "predicted = 3 AND confidence > 0.9",
+        "--workspace",
+        own_demo_root,
+    )
+    assert cli(*condition, "--model", "other").code == 0
+    table.refresh()
+    assert table.count(Filters(tags=("three",))) == (table.dataset.labels() == 3).sum()
+    assert cli(*tag, "--model", "nobody").code == 2
 
 
 def test_a_file_lists_the_samples_of_each_verb(call, space, tmp_path):

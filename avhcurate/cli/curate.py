@@ -21,11 +21,12 @@ def tag(
     tag: Annotated[str | None, typer.Argument(metavar="TAG", help="The tag.")] = None,
     ids: options.IdsOption = None,
     where: options.WhereOption = "",
+    model: options.ModelOption = None,
     remove: Annotated[bool, typer.Option("--remove", help="Remove the tag instead.")] = False,
     undo: UndoOption = False,
 ) -> None:
     """Tag samples, or remove a tag."""
-    table = options.run_table(name)
+    table = options.run_table(name, model)
     if undo:
         options.check_alone("--undo", {"TAG": tag, "--ids": ids, "--where": where, "--remove": remove})
         _undo(table, ("tag", "untag"))
@@ -57,13 +58,14 @@ def relabel(
     ] = None,
     ids: options.IdsOption = None,
     where: options.WhereOption = "",
+    model: options.ModelOption = None,
     restore: Annotated[bool, typer.Option("--restore", help="Restore the given label of the samples.")] = False,
     undo: UndoOption = False,
 ) -> None:
     """Correct labels: those of some samples, or all that a file gives."""
     from avhcurate.datasets.curate.annotations import class_index
 
-    table = options.run_table(name)
+    table = options.run_table(name, model)
     others = {"--to": to, "--ids": ids, "--where": where, "--restore": restore}
     if undo:
         options.check_alone("--undo", others | {"--from": file})
@@ -84,12 +86,13 @@ def exclude(
     name: options.NameArgument,
     ids: options.IdsOption = None,
     where: options.WhereOption = "",
+    model: options.ModelOption = None,
     reason: Annotated[str | None, typer.Option(help="Why: a tag until they are included again.")] = None,
     include: Annotated[bool, typer.Option("--include", help="Include excluded samples again instead.")] = False,
     undo: UndoOption = False,
 ) -> None:
     """Exclude samples from views and exports, or include them again."""
-    table = options.run_table(name)
+    table = options.run_table(name, model)
     if undo:
         options.check_alone("--undo", {"--ids": ids, "--where": where, "--reason": reason, "--include": include})
         _undo(table, ("exclude", "include"))

@@ -303,6 +303,8 @@ def _parameter(option: "OptionField") -> inspect.Parameter:
         annotation: Any = Annotated[kind, typer.Argument(**look)]
     elif kind is bool and option.default is False:
         annotation = Annotated[bool, typer.Option(option.flag, **look)]
+    elif option.also:
+        annotation = Annotated[kind | None, typer.Option(option.flag, option.also, **look)]
     else:
         annotation = Annotated[kind | None, typer.Option(**look)]
     default = inspect.Parameter.empty

@@ -15,7 +15,9 @@ class ProjectSettings(VerbSettings):
     verb = "project"
     dataset: str = option(help="Name of the dataset.", argument=True)
     model: str | None = option(None, "Run or model to map.", usual="the default run")
-    neighbours: int = option(15, "Neighbours of each sample: few show detail, many the whole.", low=2, high=200)
+    neighbours: int = option(
+        15, "Neighbours of each sample: few show detail, many the whole.", low=2, high=200, also="--neighbors"
+    )
     seed: int | None = option(
         None,
         "Makes UMAP repeatable. It then runs on one thread and takes 1.5 times as long.",

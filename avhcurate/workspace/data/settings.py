@@ -23,7 +23,7 @@ def option(
     `low` and `high` limit a number. `usual` says what a default of None means. `label` names the widget, by default
     the field's name, and `words` those of its choices that are called otherwise there. An `argument` is given by
     position on the command line. A tuple is given as a list with commas, or with `repeat` by giving the option several
-    times.
+    times. `also` is another spelling of it on the command line.
     """
     return Field(default, description=help, ge=low, le=high, json_schema_extra={"low": low, "high": high, **extra})
 
@@ -44,6 +44,7 @@ class OptionField:
     words: dict[str, str] = field(default_factory=dict)
     argument: bool = False
     repeat: bool = False
+    also: str = ""
 
     @property
     def flag(self) -> str:
