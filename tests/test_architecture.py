@@ -55,7 +55,7 @@ BUDGET = {
     # Acts before the server answers, undo by window, news of other windows, counted uploads, five tabs and a menu;
     # search by words, scripts as one module and compressed (a first page of 1.3 MB in place of 3.3), a grid for
     # notebooks; a click on a mark of any figure opens its images, with the way back; one outbox for every decision.
-    "ui": 43_650,
+    "ui": 43_660,
     # Precision, recall and F1, annotator against annotator, the images of every mark, what changed between two states;
     # which images to label next; fits that leave the threads to NumPy.
     "features": 109_440,

@@ -18,7 +18,7 @@ from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.people import acting
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.app_files import PAGES
+from avhcurate.workspace.disk.app_files import page_file
 from avhcurate.workspace.disk.room import disk_trouble
 
 _P = ParamSpec("_P")
@@ -163,14 +163,15 @@ def show_problem(text: str, verb: str = "") -> None:
     for part in parts(text):
         if isinstance(part, Run) and part.verb in PLACES:
             title, page, form = PLACES[part.verb]
-            _link(url_state.current(), f"Go to {title}", page, form)
+            if page_file(page).exists():  # it is not left out
+                _link(url_state.current(), f"Go to {title}", page, form)
 
 
 def with_data() -> Opened:
     """Return the frame with a dataset; without one, go to Home, which says how to get one."""
     frame = page()
     if frame.table is None:
-        st.switch_page(PAGES / "home.py")
+        st.switch_page(page_file("home"))
     return Opened(**vars(frame))
 
 
@@ -224,7 +225,7 @@ def way_on(frame: Frame, label: str, form: str, page: str = "annotate") -> None:
 
 def _link(view: View, label: str, page: str, form: str) -> None:
     query = view.choosing("home.have", form).elsewhere
-    st.page_link(PAGES / f"{page}.py", label=label, icon=":material/arrow_forward:", query_params=query)
+    st.page_link(page_file(page), label=label, icon=":material/arrow_forward:", query_params=query)
 
 
 def attempt(

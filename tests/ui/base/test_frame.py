@@ -129,12 +129,19 @@ def test_a_condition_that_does_not_fit_shows_no_sample_and_keeps_its_text(open_p
     assert [link.proto.query_string for link in app.get("page_link") if "where=" not in link.proto.query_string] == []
 
 
-def test_an_error_leads_to_the_place_that_does_what_it_advises(open_page, own_demo_root):
-    app = open_page("gallery", own_demo_root, where="hsf_predicted > 0.5", sample="3")
-    assert "is not computed yet. Use “Predicted HSF” on Correlation." in app.error[0].value.replace("\\", "")
+@pytest.mark.parametrize(
+    ("column", "place", "page"),
+    [
+        ("hsf_predicted", "“Predicted HSF” on Correlation", "correlation"),
+        ("train_aum", "the page Training dynamics", "training_dynamics"),  # of a plugin
+    ],
+)
+def test_an_error_leads_to_the_place_that_does_what_it_advises(open_page, own_demo_root, column, place, page):
+    app = open_page("gallery", own_demo_root, where=f"{column} > 0.5", sample="3")
+    assert f"is not computed yet. Use {place}." in app.error[0].value.replace("\\", "")
     (way,) = (link.proto for link in app.main.get("page_link") if link.proto.label.startswith("Go to "))
-    assert (way.label, way.page) == ("Go to “Predicted HSF” on Correlation", "correlation")
-    assert "where=hsf_predicted" in way.query_string
+    assert (way.label, way.page) == (f"Go to {place}", page)
+    assert f"where={column}" in way.query_string
     assert "sample" not in way.query_string
 
 
