@@ -68,7 +68,7 @@ def test_a_condition_may_be_about_a_run_that_is_not_the_default(cli, own_demo_ro
     assert cli(*condition, "--model", "other").code == 0
     table.refresh()
     assert table.count(Filters(tags=("three",))) == (table.dataset.labels() == 3).sum()
-    assert cli(*tag, "--model", "nobody").code == 2
+    assert cli(*condition, "--model", "nobody").code == 2
 
 
 def test_a_file_lists_the_samples_of_each_verb(call, space, tmp_path):
