@@ -23,6 +23,8 @@ button { font: inherit; padding: 4px 12px; cursor: pointer; }
 let parts = /** @type {Record<"host" | "text" | "refused" | "why", HTMLElement> | null} */ (null);
 let unread = /** @type {string[]} */ ([]); // why something was refused
 
+const app = () => /** @type {HTMLElement} */ (document.querySelector("[data-testid=stApp]"));
+
 // Of the page itself, where Streamlit takes nothing away.
 function drawn() {
   if (parts) return parts;
@@ -38,6 +40,7 @@ function drawn() {
     paintStatus();
   };
   parts = { host, text, refused, why };
+  new MutationObserver(paintStatus).observe(app(), { attributeFilter: ["class"] }); // it changes with the theme
   return parts;
 }
 
@@ -49,8 +52,7 @@ function statusText(n) {
 
 export function paintStatus() {
   const { host, text, refused, why } = drawn();
-  const app = document.querySelector("[data-testid=stApp]");
-  if (app) host.style.colorScheme = getComputedStyle(app).colorScheme;
+  host.style.colorScheme = getComputedStyle(app()).colorScheme;
   const n = unsaved().length;
   text.textContent = statusText(n);
   text.classList.toggle("lost", isLost());
