@@ -28,7 +28,7 @@ PLACES = {
     "train": ("the page Training dynamics", "training_dynamics", ""),
 }
 #: What is said of an image: pages have one word for it, also where the shell and the files have others.
-_SAMPLE = re.compile(r"(?<![\w'\"“.-])([sS])ample(?!s?['\"”.-]\w|s?\w)")
+_SAMPLE = re.compile(r"(?<![\w'\"“.-])([sS])ample(?=s?\b)(?!s?['\"”.-]\w)")
 
 
 def plain(text: str) -> str:

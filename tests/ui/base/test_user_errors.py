@@ -45,6 +45,9 @@ def test_a_page_says_an_option_by_the_name_of_its_widget_and_a_run_by_its_place(
         "The classes differ. Use “+ a classifier” on Home, or add “Last layer: Fit one for these classes”."
     )
     assert in_page(f"It is damaged: {Run('check')}.") == "It is damaged: run `avhcurate check`."
+    assert in_page("Fewer than 3 samples of samples.csv: a sample lacks it.") == (
+        "Fewer than 3 images of samples.csv: an image lacks it."
+    )
 
 
 def test_a_text_of_the_user_that_looks_like_an_option_stays():
