@@ -244,7 +244,7 @@ def test_decisions_about_a_dataset_that_is_gone_are_refused(new_context, serve, 
     expected = decide()
     page.evaluate("localStorage.removeItem('test:held')")
     nothing_kept(page)
-    said = rf"^{len(expected)} decisions were not saved\. .*{re.escape(why)}"
+    said = rf"^{len(expected)} decisions were not saved: .*{re.escape(why)}"
     expect(page.locator(REFUSED)).to_contain_text(re.compile(said))
     assert {name: decided(root, name) for name in Workspace(root).names() if decided(root, name)} == {}
     page.locator(REFUSED).get_by_role("button", name="OK").click()
