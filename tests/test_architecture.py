@@ -51,7 +51,7 @@ BUDGET = {
     "networks": 50_370,
     "people": 26_080,
     # A repair that builds the new database beside the damaged one, reads around each damage and says what is gone.
-    "datasets": 53_150,
+    "datasets": 53_240,
     # Acts before the server answers, undo by window, news of other windows, counted uploads, five tabs and a menu;
     # search by words, scripts as one module and compressed (a first page of 1.3 MB in place of 3.3), a grid for
     # notebooks; a click on a mark of any figure opens its images, with the way back; one outbox for every decision.

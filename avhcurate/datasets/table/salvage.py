@@ -31,6 +31,8 @@ HOLDS = {
     "leases": ("Images that annotators have now", "they are handed out again"),
 }
 _REPORT = "lost.txt"
+#: The largest number of a row.
+_MOST = (1 << 63) - 1
 
 
 def salvage(workspace: Workspace, aside: Path) -> str:
@@ -151,38 +153,49 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection, table: str) ->
     for row in _rows(source, f"SELECT rowid, {', '.join(names)} FROM {table} WHERE rowid", damages):
         target.execute(put, row)
         rows += 1
-    if not damages:
-        return rows
     # Counted in an index, which may be whole.
-    return next((count for (count,) in _read(source, f"SELECT count(*) FROM {table}")), None)
+    counted: int | None = next((count for (count,) in _read(source, f"SELECT count(*) FROM {table}")), None)
+    if not damages:
+        return max(rows, counted or 0)
+    return counted
 
 
 def _rows(source: sqlite3.Connection, query: str, damages: list[int]) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a table up to each damage, from both of its sides; add the number before it to `damages`.
+    """Yield the rows of a table up to each damage, from both of its sides; add a number beside it to `damages`.
 
     Rows are read one by one: sqlite3 drops the one before an error.
     """
-    forwards = f"{query} > ? ORDER BY rowid LIMIT 1"
+    forwards = f"{query} BETWEEN ? AND ? ORDER BY rowid LIMIT 1"
     backwards = f"{query} BETWEEN ? AND ? ORDER BY rowid DESC LIMIT 1"
     last = -1
     leap = 0
-    while last + leap < 1 << 62:
+    while last + leap < _MOST:
         try:
-            row = source.execute(forwards, (last + leap,)).fetchone()
+            row = _one(source, forwards, last + leap + 1, _MOST)
         except sqlite3.DatabaseError:
             damages.append(last)
             leap = 2 * leap + 1
             continue
-        with suppress(sqlite3.DatabaseError):
-            end = last + leap
-            while before := source.execute(backwards, (last + 1, end)).fetchone():
+        end = last + leap
+        try:
+            while before := _one(source, backwards, last + 1, end):
                 end = before[0] - 1
                 yield before[1:]
+        except sqlite3.DatabaseError:
+            damages.append(end)
         if row is None:
             return
         last = row[0]
         leap = 0
         yield row[1:]
+
+
+def _one(source: sqlite3.Connection, query: str, low: int, high: int) -> tuple[Any, ...] | None:
+    """Return the row of a query, None without one; a damaged page may give another, again and again."""
+    row: tuple[Any, ...] | None = source.execute(query, (low, high)).fetchone()
+    if row and not low <= row[0] <= high:
+        raise sqlite3.DatabaseError
+    return row
 
 
 def _read(connection: sqlite3.Connection, query: str) -> list[Any]:
