@@ -8,7 +8,7 @@ import { element } from "../shared.js";
 const PATIENCE_MS = 10_000; // of a download
 const DOWNLOADS = "[data-testid=stDownloadButton] button, a[href*='/exports/']";
 const STYLE = `
-:host { position: fixed; inset: 0 4rem auto auto; z-index: 999991; height: 3.75rem; display: flex; align-items: center;
+:host { position: fixed; inset: 0 9rem auto auto; z-index: 999991; height: 3.75rem; display: flex; align-items: center;
   font: 0.8125rem "Source Sans", sans-serif; color: light-dark(#4a5266, #b9c0cf); pointer-events: none; }
 .refused { position: fixed; top: 4rem; left: 50%; transform: translateX(-50%); width: max-content; max-width: 90vw;
   box-sizing: border-box; display: flex; gap: 12px; align-items: center; padding: 10px 14px; border-radius: 8px;
