@@ -102,7 +102,7 @@ def test_roles_are_kept_by_the_server_whatever_the_page_shows(page, team):
     revoke(workspace, ANN)
     page.keyboard.press("ArrowRight")
     expect(page.get_by_text("have no role in this workspace")).to_be_visible()
-    assert page.locator(f".viewer, {TILES}").count() == 0
+    expect(page.locator(f".viewer, {TILES}")).to_have_count(0)
     grant(workspace, ANN, "viewer")
     open_at(page, f"{address}/gallery")
 
