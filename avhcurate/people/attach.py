@@ -43,8 +43,7 @@ def attach_votes(
     messages; when none matches, the file is refused. Cancelled before they are written, it leaves the votes unchanged.
     """
     progress.report(0, 0, "reading the votes")
-    with progress.interrupting(_STOPPED):
-        sheet = read_votes(Path(file), workspace.dataset(name))
+    sheet = progress.waiting(lambda: read_votes(Path(file), workspace.dataset(name)), _STOPPED)
     source = str(Path(file).absolute())
     with workspace.lock(name):
         folder = workspace.dataset(name)
@@ -61,8 +60,7 @@ def attach_sheet(
     **options: Any,
 ) -> VotesRecord:
     """Attach votes that were read already; the caller holds the dataset's lock. `options` are those of `attach`."""
-    with progress.interrupting(_STOPPED):
-        votes, messages = counted(sheet, folder)
+    votes, messages = progress.waiting(lambda: counted(sheet, folder), _STOPPED)
     if sheet.simulated and not simulated:
         messages = [*messages, "the file says that its votes are simulated"]
     simulated = simulated or sheet.simulated

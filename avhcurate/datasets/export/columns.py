@@ -11,14 +11,16 @@ import pyarrow as pa
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.workspace.disk.jobs import SILENT, Progress
 
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """The samples that an export holds: by id, or in the order of the ids `order`, (n,) int64."""
+    """The samples that an export holds: by id, or in the order of the ids `order`, (n,) int64; may be cancelled."""
 
     filters: Filters
     order: np.ndarray | None = None
+    progress: Progress = SILENT
 
 
 def export_columns(table: DatasetTable) -> list[str]:
@@ -53,6 +55,7 @@ def batches(
     if table.prediction is not None:
         sources["human_gap"] = "hsf_predicted_from", f"{_kind(table.prediction.record.votes_simulated)} votes"
     for batch in table.batches(chosen.filters, columns=columns or export_columns(table), rows=rows, order=chosen.order):
+        chosen.progress.check()
         for before, (name, text) in sources.items():
             if before in batch.schema.names:
                 place = batch.schema.get_field_index(before) + 1

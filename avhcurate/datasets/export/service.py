@@ -79,7 +79,8 @@ def export(
     be read, and for cleanlab samples without label or prediction. `how`: `order`, ids in the order of the samples,
     those that it does not have come last; `about`, more for the manifest.
 
-    A folder whose `out` ends in .zip is packed into that file, with `progress`. An `out` hf:OWNER/NAME is a repository
+    Cancelled, it leaves nothing: `progress` is asked between batches. It counts the files of a folder whose `out` ends
+    in .zip, while they are packed into that file. An `out` hf:OWNER/NAME is a repository
     of the hub, hf:OWNER/NAME/FILE one file of it. The manifest is `OUT.manifest.json`, or
     `manifest.json` within a folder. An existing export is refused unless `force`, and replaced when the new one is
     complete. A folder that is not an export is never replaced.
@@ -87,7 +88,7 @@ def export(
     require(Role.CURATOR, "writing files on the server")
 
     def write(path: Path) -> int:
-        return _export(table, filters, format, path, force=force, **how)
+        return _export(table, filters, format, path, force=force, progress=progress, **how)
 
     if str(out).startswith(HUB):
         return push(str(out), write, force=force)
@@ -98,7 +99,7 @@ def export(
     files.remove_leftovers(out.parent)
     making = files.temporary_name(out)
     try:
-        with progress.interrupting("cancelled before anything was written"), files.replacing(out) as stream:
+        with files.replacing(out) as stream:
             count = write(making / out.stem)
             pack(making / out.stem, stream, progress)
     finally:
@@ -136,6 +137,7 @@ def _export(
     out: Path,
     *,
     force: bool = False,
+    progress: Progress,
     order: np.ndarray | None = None,
     about: dict[str, Any] | None = None,
 ) -> int:
@@ -147,7 +149,7 @@ def _export(
         nothing = "No sample satisfies the filters, so there is nothing to export."
         raise empty_view(table, filters, nothing, instead=f", or export with {Option('view', 'excluded=null')}")
     with atomic_output(out, folder=format in FOLDERS, force=force) as (path, manifest):
-        if (written := write(table, Chosen(filters, order), path)) is None:
+        if (written := write(table, Chosen(filters, order, progress), path)) is None:
             written = count
         table.present_name()  # after an import the images would be those of others
         manifest |= describe_export(table, filters, format, written) | {"left_out": count - written} | (about or {})

@@ -13,7 +13,7 @@ from avhcurate.datasets.sources.readers import ImportOptions, SourceTable, read_
 from avhcurate.datasets.sources.reimport import change_messages, old_classes, refusal
 from avhcurate.errors import CurateError, Option
 from avhcurate.people.attach import attach_column, attach_sheet, carry_votes, from_column
-from avhcurate.people.files import read_votes
+from avhcurate.people.files import VoteSheet, read_votes
 from avhcurate.people.queues import carry_records
 from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord
 from avhcurate.workspace.data.workspace import Workspace
@@ -52,16 +52,20 @@ def import_dataset(
             f"The workspace {root} lies inside {source}, and nothing is written there.",
             fix=f"Choose another with {Option('workspace')}",
         )
-    sheet = votes_column = None
     place = prepare_download(workspace, str(source), progress=progress)
     progress.report(0, 0, "reading names and labels")
-    with progress.interrupting(f"cancelled before dataset {name!r} was written"):
-        if votes is not None and (Path(votes).exists() or Path(votes).suffix.casefold() in _VOTES):
+    votes_column = None
+    if votes is not None and not _is_votes_file(votes):
+        votes_column = str(votes)
+
+    def read() -> tuple[VoteSheet | None, SourceTable, str]:
+        sheet = None
+        if votes is not None and votes_column is None:
             sheet = read_votes(Path(votes))
-        elif votes is not None:
-            votes_column = str(votes)
         table = read_source(place, ImportOptions(votes_column=votes_column, **options))
-        fingerprint = _fingerprint(table)
+        return sheet, table, _fingerprint(table)
+
+    sheet, table, fingerprint = progress.waiting(read, f"cancelled before dataset {name!r} was written")
     with workspace.lock(name):
         before = _existing(workspace, name, force=force)
         if before is not None and before.record.fingerprint == fingerprint:
@@ -79,6 +83,10 @@ def import_dataset(
         if folder is before:
             return folder
         return workspace.adopt(name, folder)
+
+
+def _is_votes_file(votes: str | Path) -> bool:
+    return Path(votes).exists() or Path(votes).suffix.casefold() in _VOTES
 
 
 def _write(

@@ -1,15 +1,16 @@
 """Jobs as files: their state, progress and requests to cancel; one job at a time in a workspace."""
 
+import contextvars
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from filelock import FileLock, Timeout
 from pydantic import Field, ValidationError
@@ -19,6 +20,7 @@ from avhcurate.workspace.disk.files import remove_leftovers, write_json
 from avhcurate.workspace.disk.room import disk_trouble
 from avhcurate.workspace.disk.schema import StoredRecord, UnknownVersion
 
+Result = TypeVar("Result")
 State = Literal["starting", "running", "done", "failed", "cancelled", "interrupted"]
 
 #: Tells a process that the app started which job it is.
@@ -54,26 +56,26 @@ class Progress:
         if self.should_stop():
             raise Cancelled(cancelled)
 
-    @contextmanager
-    def interrupting(self, cancelled: str = _CANCELLED) -> Iterator[None]:
-        """End a block that does not ask by itself as soon as the work should stop, even while it waits for the disk.
+    def waiting(self, read: Callable[[], Result], cancelled: str = _CANCELLED) -> Result:
+        """Return what `read` returns, or raise Cancelled once the work should stop, even while it waits for a disk.
 
-        Raise Cancelled within it, in the main thread of a system that has timers; elsewhere only at its end. For what
-        loses nothing wherever it ends: reading, not writing.
+        For what changes nothing: it runs in a thread of its own, which a cancelled job leaves behind.
         """
-        timed = hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
-        if self is SILENT or not timed:
-            yield
+        if self is SILENT:
+            return read()
+        result = Future[Result]()
+
+        def keep() -> None:
+            try:
+                result.set_result(read())
+            except BaseException as error:
+                result.set_exception(error)
+
+        threading.Thread(target=contextvars.copy_context().run, args=(keep,), daemon=True).start()
+        while not wait([result], _INTERVAL).done:
             self.check(cancelled)
-            return
-        before = signal.signal(signal.SIGALRM, lambda *_: self.check(cancelled))
-        signal.setitimer(signal.ITIMER_REAL, _INTERVAL, _INTERVAL)
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
         self.check(cancelled)
+        return result.result()
 
     def through(self, report: Callable[[int, int, str], None]) -> "Progress":
         """Return the progress of a part of the work, which reports to `report` and is stopped with the whole."""

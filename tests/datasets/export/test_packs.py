@@ -1,6 +1,7 @@
 """Exports of many images: packed into one file, in a shell or by a job of the page."""
 
 import io
+import itertools
 import os
 import re
 import zipfile
@@ -28,9 +29,13 @@ def test_images_dated_before_zip_knows_dates_are_packed(tmp_path):
         assert archive.read("all/old.png") == b"an image"
 
 
-def test_a_cancelled_pack_leaves_nothing(digits, tmp_path):
+@pytest.mark.parametrize("asked", [1, 2, 3])
+def test_an_export_that_is_cancelled_between_batches_or_while_it_packs_leaves_nothing(digits, tmp_path, asked):
+    times = itertools.count(1)
     with pytest.raises(Cancelled):
-        export(digits, Filters(), "folder", tmp_path / "all.zip", progress=Progress(should_stop=lambda: True))
+        export(
+            digits, Filters(), "folder", tmp_path / "a.zip", progress=Progress(should_stop=lambda: next(times) == asked)
+        )
     assert list(tmp_path.iterdir()) == []
 
 
