@@ -14,7 +14,8 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 
 from avhcurate.measures.stats.beta_binomial import vote_likelihood
-from avhcurate.measures.stats.blas import leave_threads_to_numpy
+from avhcurate.measures.stats.blas import one_thread
+from avhcurate.measures.stats.climb import climb
 
 #: Penalties, and weights of the wide inputs in relation to the scores, each with the place where a climb begins.
 PENALTIES = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
@@ -106,9 +107,9 @@ class VoteModel:
         return np.einsum("nd,nd->n", x @ self.spread, x)
 
 
+@one_thread()
 def fit_votes(voted: VotedSamples, strength: Strength) -> VoteModel:
     """Return the likeliest coefficients for the hits of votes, 1 or more each, less the penalty on their squares."""
-    leave_threads_to_numpy()
     x = voted.design.matrix(strength.weight)
     hits = voted.hits
     votes = voted.votes
@@ -169,22 +170,10 @@ def choose_strength(voted: VotedSamples, check: Check = lambda: None) -> Strengt
         check()
         return found
 
-    best = _climb([Strength(penalty, WIDE_WEIGHTS[_WEIGHT_AT]) for penalty in PENALTIES], _PENALTY_AT, likelihood)
+    best, _ = climb([Strength(penalty, WIDE_WEIGHTS[_WEIGHT_AT]) for penalty in PENALTIES], _PENALTY_AT, likelihood)
     if not voted.design.wide.shape[1]:
         return best
-    return _climb([Strength(best.penalty, weight) for weight in WIDE_WEIGHTS], _WEIGHT_AT, likelihood)
-
-
-def _climb(strengths: Sequence[Strength], at: int, likelihood: Callable[[Strength], float]) -> Strength:
-    """Return the first strength, going up from a place, whose neighbours are not likelier."""
-    found: dict[int, float] = {}
-    while True:
-        near = [place for place in (at, at + 1, at - 1) if 0 <= place < len(strengths)]
-        found |= {place: likelihood(strengths[place]) for place in near if place not in found}
-        best = max(near, key=lambda place: found[place])
-        if best == at:
-            return strengths[at]
-        at = best
+    return climb([Strength(best.penalty, weight) for weight in WIDE_WEIGHTS], _WEIGHT_AT, likelihood)[0]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from avhcurate.measures.stats.blas import leave_threads_to_numpy
+from avhcurate.measures.stats.blas import one_thread
 
 #: Samples for which a wrong label is drawn at most, and classes up to which confusions of pairs are counted.
 MOST_DRAWN = 20_000
@@ -165,13 +165,13 @@ def _knots(own: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     return np.concatenate([knots[:1], knots[1:][apart]])
 
 
+@one_thread()
 def _slopes(ratios: Mapping[str, _Ratio], importance: np.ndarray, rejected: np.ndarray) -> dict[str, np.ndarray]:
     """Return the slopes of each source's ramps: a logistic regression with a ridge penalty and no negative slope.
 
     Drawn labels, of an `importance` (n,), are wrong, and after the first round given ones too: those that people have
     `rejected` (m,) or, unless these are some and few, those that it doubts most.
     """
-    leave_threads_to_numpy()
     own, drawn = (np.hstack([getattr(one, side) for one in ratios.values()]) for side in ("own", "drawn"))
     x = np.concatenate([own, own, drawn])
     first = np.zeros(len(own))

@@ -1,17 +1,19 @@
 """Which threads linear algebra takes."""
 
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import threadpool_limits
 
 
-@cache
-def leave_threads_to_numpy() -> None:
-    """Let SciPy's linear algebra run in the thread that calls it, for the rest of the process.
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let linear algebra run in the thread that calls it, within a block or a decorated function.
 
-    As wheels, NumPy and SciPy each bring an OpenBLAS, whose threads keep a core busy while they wait. A fit by L-BFGS
-    goes from the one to the other and back at every step, and takes 2.7 times as long with the threads of both.
+    For products of small matrices: OpenBLAS keeps its threads busy while they wait for each other, so that beside other
+    busy processes a fit took 60 times the processor time of one thread. NumPy and SciPy may each bring an OpenBLAS.
     """
-    for library in ThreadpoolController().lib_controllers:
-        if "scipy.libs" in library.filepath:
-            library.set_num_threads(1)
+    import scipy.linalg  # noqa: F401 - what is loaded later would not be limited
+
+    with threadpool_limits(1, user_api="blas"):
+        yield

@@ -54,11 +54,16 @@ def head_settings(settings: ScoreSettings) -> tuple[FittedHeads | None, str | No
 def check_fit(dataset: DatasetFolder, fit: FittedHeads) -> None:
     """Refuse what cannot be fitted, before the pass over the images."""
     labels = dataset.labels()
-    classes = len(np.unique(labels[labels >= 0]))
-    if classes < 2:
+    sizes = np.bincount(labels[labels >= 0])
+    if (classes := np.count_nonzero(sizes)) < 2:
         raise CurateError(
             f"Dataset {dataset.name!r} has labels of {classes} class, and a head needs two or more. Import it with "
             "labels."
+        )
+    if sizes.max() < 2:
+        raise CurateError(
+            f"No class of dataset {dataset.name!r} has two labelled samples, so no head would know one like the "
+            "sample that it judges. Import it with fewer classes."
         )
     columns = pq.read_schema(dataset.samples_path).names
     known = [name for name in columns if name not in ("id", "label") and not name.startswith("_")]

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from avhcurate.measures.stats.blas import leave_threads_to_numpy
+from avhcurate.measures.stats.blas import one_thread
+from avhcurate.measures.stats.climb import climb
 from avhcurate.measures.stats.folds import stratified_folds
 from avhcurate.networks.scoring.shards import LOCAL, Engine, Step, work_through
 from avhcurate.workspace.data.runs import FoldHeads
@@ -26,6 +27,8 @@ MOST_NUMBERS = 1 << 27
 #: there is.
 _ABSENT = 1e-4
 _STEPS = 1000
+#: The tolerance of the fits that are only compared: strengths differ by a factor of four.
+_ROUGH = 1e-4
 
 #: What decides the numbers of a head, for a record and for the name of a folder.
 RECIPE: dict[str, Any] = {
@@ -34,6 +37,7 @@ RECIPE: dict[str, Any] = {
     "choice_samples": CHOICE_SAMPLES,
     "parts": PARTS,
     "most_numbers": MOST_NUMBERS,
+    "choice_tolerance": _ROUGH,
 }
 
 
@@ -87,6 +91,7 @@ class ChosenPenalty:
     standardised: bool
 
 
+@one_thread()
 def fit_head(
     samples: Samples, *, seed: int = 0, check: Callable[[], None] = lambda: None
 ) -> tuple[LinearHead, ChosenPenalty]:
@@ -94,8 +99,8 @@ def fit_head(
 
     The same seed gives the same head. `check` is called before every fit and may raise.
     """
-    penalty = _choose(samples.some(CHOICE_SAMPLES, seed=seed), seed, check)
     fitted = samples.some(max(1, MOST_NUMBERS // samples.features.shape[1]), seed=seed)
+    penalty = _choose(samples.some(CHOICE_SAMPLES, seed=seed), seed, check)
     # The penalty stays the same share of the objective.
     strength = penalty.strength * len(fitted) / len(samples)
     return _Fit(fitted, check, standardised=penalty.standardised, tolerance=1e-6).head(strength), penalty
@@ -109,25 +114,25 @@ def _choose(samples: Samples, seed: int, check: Callable[[], None]) -> ChosenPen
     of_sample = stratified_folds(samples.targets, samples.groups, folds=parts, seed=seed)
     # Of many samples one part says enough.
     held_out = range(parts if len(samples) < CHOICE_SAMPLES else 1)
-    found: list[ChosenPenalty] = []
+    penalties = []
     for standardised in (False, True):
         pairs = []
         for part in held_out:
-            fit = _Fit(samples.part(of_sample != part), check, standardised=standardised, tolerance=1e-5)
+            fit = _Fit(samples.part(of_sample != part), check, standardised=standardised, tolerance=_ROUGH)
             pairs.append((fit, samples.part(of_sample == part)))
-        path: list[ChosenPenalty] = []
-        for strength in STRENGTHS:
-            loss = sum(_loss(fit.head(strength), held) for fit, held in pairs)
-            path.append(ChosenPenalty(loss / sum(len(held) for _, held in pairs), strength, standardised))
-            # A path to weaker penalties that has become worse twice does not become better.
-            if min(path) not in path[-2:]:
-                break
-        found += path
-    return min(found)
+        strength, gain = climb(STRENGTHS, len(STRENGTHS) // 2, partial(_less_loss, pairs))
+        penalties.append(ChosenPenalty(-gain, strength, standardised))
+    return min(penalties)
+
+
+def _less_loss(pairs: Sequence[tuple["_Fit", Samples]], strength: float) -> float:
+    """Return the mean loss, taken as negative, of fits with this penalty on the samples that each did not have."""
+    loss = sum(_loss(fit.head(strength), held) for fit, held in pairs)
+    return -loss / sum(len(held) for _, held in pairs)
 
 
 class _Fit:
-    """Fits to the same samples with weaker and weaker penalties, each from where the last one ended."""
+    """Fits to the same samples with several penalties, each from where the last one ended."""
 
     def __init__(self, samples: Samples, check: Callable[[], None], *, standardised: bool, tolerance: float) -> None:
         from sklearn.linear_model import LogisticRegression
@@ -146,7 +151,12 @@ class _Fit:
         self._x = np.concatenate([((x - self._mean) / self._scale).astype(np.float32), zeros])
         self._targets = np.concatenate([samples.targets, absent])
         self._weights = np.repeat([1.0, _ABSENT], [len(x), len(absent)])
-        leave_threads_to_numpy()
+        # Class weights at the minimum lie in the span of the samples, which is smaller than the width where these are
+        # few: in its axes the penalty is the same, and so is the head.
+        self._axes = None
+        if len(self._x) < self._x.shape[1]:
+            self._axes, in_axes = np.linalg.qr(self._x.T)
+            self._x = np.ascontiguousarray(in_axes.T)
         self._model = LogisticRegression(warm_start=True, max_iter=_STEPS, tol=tolerance)
 
     def head(self, strength: float) -> LinearHead:
@@ -163,6 +173,8 @@ class _Fit:
         if self._num_classes == 2:
             weights = np.stack([-weights[0], weights[0]]) / 2
             bias = np.array([-bias[0], bias[0]]) / 2
+        if self._axes is not None:
+            weights = weights @ self._axes.T.astype(np.float64)
         weights = weights / self._scale
         return LinearHead(weights.astype(np.float32), (bias - weights @ self._mean).astype(np.float32))
 

@@ -1,29 +1,25 @@
-"""SciPy's linear algebra in one thread, NumPy's in all."""
+"""Linear algebra of small matrices in one thread."""
 
-import numpy as np
-import pytest
-import scipy.linalg
 from threadpoolctl import ThreadpoolController
 
-from avhcurate.measures.stats.blas import leave_threads_to_numpy
+from avhcurate.measures.stats.blas import one_thread
 
 
-def threads(place):
-    found = [one for one in ThreadpoolController().lib_controllers if place in one.filepath]
-    if not found:
-        pytest.skip("no wheels: one library for both")
-    return found[0]
+def threads():
+    return {one.filepath: one.num_threads for one in ThreadpoolController().lib_controllers if one.user_api == "blas"}
 
 
-def test_only_scipys_threads_are_left_out():
-    numpy, scipy_ = threads("numpy.libs"), threads("scipy.libs")
-    before = numpy.num_threads, scipy_.num_threads
+def test_all_linear_algebra_has_one_thread_within_the_block_and_its_own_again_after_it():
+    with one_thread():
+        pass  # every library is loaded now
+    before = threads()
+    assert before
+    ThreadpoolController().limit(limits=2, user_api="blas")
     try:
-        scipy_.set_num_threads(2)
-        leave_threads_to_numpy.cache_clear()
-        leave_threads_to_numpy()
-        assert (numpy.num_threads, scipy_.num_threads) == (before[0], 1)
-        assert scipy.linalg.solve(np.diag([2.0, 4.0]), [2.0, 4.0]).tolist() == [1, 1]
+        with one_thread():
+            assert set(threads().values()) == {1}
+        assert set(threads().values()) == {2}
     finally:
-        scipy_.set_num_threads(before[1])
-        leave_threads_to_numpy.cache_clear()
+        for library in ThreadpoolController().lib_controllers:
+            if library.filepath in before:
+                library.set_num_threads(before[library.filepath])

@@ -244,9 +244,16 @@ def test_a_notebook_fits_the_same_heads_and_the_app_can_resume_its_job(scored_ro
     assert len(list((root / "datasets" / "stripes" / "runs").iterdir())) == 1
 
 
-def test_one_class_of_labels_is_refused_before_the_pass(workspace, tmp_path):
-    add_dataset(workspace, tmp_path, {"cat/a.png": "red", "cat/b.png": "blue"}, "pets")
-    with pytest.raises(CurateError, match="labels of 1 class, and a head needs two or more"):
+@pytest.mark.parametrize(
+    ("images", "reason"),
+    [
+        (["cat/a.png", "cat/b.png"], "labels of 1 class, and a head needs two or more"),
+        (["cat/a.png", "dog/b.png", "fox/c.png"], "No class of dataset 'pets' has two labelled samples"),
+    ],
+)
+def test_labels_that_no_head_can_be_judged_on_are_refused_before_the_pass(workspace, tmp_path, images, reason):
+    add_dataset(workspace, tmp_path, dict.fromkeys(images, "red"), "pets")
+    with pytest.raises(CurateError, match=reason):
         score_dataset(workspace, "pets", SPEC, fit=heads_to_fit())
 
 

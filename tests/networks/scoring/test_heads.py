@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from avhcurate.networks.scoring import heads
 from avhcurate.networks.scoring.heads import Samples, fit_head
@@ -39,6 +41,37 @@ def test_more_noise_gets_a_stronger_penalty_and_the_same_seed_the_same_head():
     assert clear.strength < noisy.strength
     first, second = (fit_head(samples(120), seed=1)[0] for _ in range(2))
     np.testing.assert_array_equal(first.class_weights, second.class_weights)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_fewer_samples_than_the_width_give_the_same_head_in_the_axes_that_they_span(monkeypatch, classes):
+    clusters = samples(8 * WIDTH, classes=classes)
+    wide = np.random.default_rng(1).normal(size=(WIDTH, 200)).astype(np.float32)
+    few = Samples(
+        clusters.features @ wide, clusters.ids, clusters.targets, clusters.groups, 5
+    )  # two classes or none absent
+    in_axes, penalty = fit_head(few)
+    widths = set()
+    monkeypatch.setattr(np.linalg, "qr", lambda x: widths.add(x.shape) or (np.eye(len(x)), x))
+    plain, same = fit_head(few)
+    assert widths
+    assert (penalty.strength, penalty.standardised) == (same.strength, same.standardised)
+    np.testing.assert_allclose(in_axes.logits(few.features), plain.logits(few.features), atol=0.05)
+    assert np.array_equal(in_axes.logits(few.features).argmax(axis=1), plain.logits(few.features).argmax(axis=1))
+
+
+def test_a_head_is_fitted_in_one_thread(monkeypatch):
+    counts = set()
+    fit = LogisticRegression.fit
+
+    def fit_and_look(*arguments, **options):
+        counts.update(one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas")
+        return fit(*arguments, **options)
+
+    monkeypatch.setattr(LogisticRegression, "fit", fit_and_look)
+    with threadpool_limits(2, user_api="blas"):
+        fit_head(samples(60))
+    assert counts == {1}
 
 
 def test_a_class_without_samples_has_a_weight_and_is_never_predicted():

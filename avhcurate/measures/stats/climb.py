@@ -1,0 +1,23 @@
+"""The best of candidates in a row, of which only those near the best are tried."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def climb(candidates: Sequence[T], start: int, value: Callable[[T], float]) -> tuple[T, float]:
+    """Return the first candidate, going up from the place `start`, whose neighbours have no greater value; and its own.
+
+    >>> climb([1, 2, 4, 8, 16], 1, lambda number: -abs(number - 7))
+    (8, -1)
+    """
+    values: dict[int, float] = {}
+    place = start
+    while True:
+        near = [beside for beside in (place, place + 1, place - 1) if 0 <= beside < len(candidates)]
+        values |= {beside: value(candidates[beside]) for beside in near if beside not in values}
+        best = max(near, key=lambda beside: values[beside])
+        if best == place:
+            return candidates[place], values[place]
+        place = best
