@@ -14,6 +14,7 @@ from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Progress
+from avhcurate.workspace.disk.provenance import settings_digest
 
 
 def check_pair(workspace: Workspace, settings: SelfTrainSettings) -> None:
@@ -23,7 +24,7 @@ def check_pair(workspace: Workspace, settings: SelfTrainSettings) -> None:
             f"Source and target are both {settings.source!r}.",
             fix=f"Split it by {Option('source_where')} and {Option('target_where')}, or name two datasets",
         )
-    source, target = (workspace.dataset(name).record for name in (settings.source, settings.target))
+    source, target = (dataset.record for dataset in _pair(workspace, settings))
     if len(source.classes) < 2:
         raise CurateError(f"The source {source.name!r} has {len(source.classes)} classes. It needs 2 or more.")
     refuse_other_classes(source, target)
@@ -40,9 +41,10 @@ def domains(
     target_where = settings.target_where
     same = settings.source == settings.target
     if same:  # with only one condition, the other part is the rest
-        source_where, target_where = source_where or rest_of(target_where), target_where or rest_of(source_where)
+        source_where = source_where or rest_of(target_where)
+        target_where = target_where or rest_of(source_where)
     scored = runs is not None
-    datasets = [workspace.dataset(name) for name in (settings.source, settings.target)]
+    datasets = _pair(workspace, settings)
     shown = runs or [dataset.default_run for dataset in datasets]
     tables = [DatasetTable(workspace, dataset, run) for dataset, run in zip(datasets, shown, strict=True)]
     source = read_subset(tables[0], Filters(where=source_where), label="curated_label", scored=scored)
@@ -66,12 +68,12 @@ def paired_runs(workspace: Workspace, settings: SelfTrainSettings, progress: Pro
     are used unless weights are given; where one is missing, both datasets are scored. Raises CurateError when there is
     neither a pair nor a model.
     """
-    first, second = (workspace.dataset(name) for name in (settings.source, settings.target))
-    if settings.weights is None and (pair := known_runs(first, second, settings.model)):
-        return pair
+    source, target = _pair(workspace, settings)
+    if settings.weights is None and (runs := _runs_by_one_network(source, target, settings.model)):
+        return runs
     if settings.model is None:
         raise CurateError(
-            f"No model has scored both {first.name!r} and {second.name!r}.",
+            f"No model has scored both {source.name!r} and {target.name!r}.",
             fix=f"Name one by {Option('model')}: what is missing is scored first",
         )
     from avhcurate.networks.models.loading import ModelSpec
@@ -81,36 +83,41 @@ def paired_runs(workspace: Workspace, settings: SelfTrainSettings, progress: Pro
     if weights == Path("random"):
         weights = "random"
     spec = ModelSpec(name=settings.model, weights=weights)
-    names = dict.fromkeys((first.name, second.name))
-    runs = {
-        name: score_dataset(
-            workspace, name, spec, device=settings.device, progress=progress.part(number, len(names), f"scoring {name}")
-        )
-        for number, name in enumerate(names)
-    }
-    return runs[first.name], runs[second.name]
+    names = dict.fromkeys((source.name, target.name))
+    scored = {}
+    for number, name in enumerate(names):
+        part = progress.part(number, len(names), f"scoring {name}")
+        scored[name] = score_dataset(workspace, name, spec, device=settings.device, progress=part)
+    return scored[source.name], scored[target.name]
 
 
-def known_runs(first: DatasetFolder, second: DatasetFolder, model: str | None) -> tuple[RunFolder, RunFolder] | None:
+def _pair(workspace: Workspace, settings: SelfTrainSettings) -> tuple[DatasetFolder, DatasetFolder]:
+    """Return the datasets of source and target."""
+    return workspace.dataset(settings.source), workspace.dataset(settings.target)
+
+
+def _runs_by_one_network(
+    source: DatasetFolder, target: DatasetFolder, model: str | None
+) -> tuple[RunFolder, RunFolder] | None:
     """Return complete runs of both, by one network of the model; None without such runs.
 
-    The default run of the second comes first, then newer before older ones. model: as for scoring, or the name of a run
-    of the second.
+    The default run of the target comes first, then newer before older ones. model: as for scoring, or the name of a run
+    of the target.
     """
-    theirs, ours = (
-        [run for run in reversed(one.runs()) if run.complete and run.record.limit is None and run.has_features]
-        for one in (first, second)
-    )
-    default = second.default_run
-    for run in sorted(ours, key=lambda run: default is None or run.name != default.name):
-        if model in (None, run.name, run.record.model):
-            for other in theirs:
-                if _network(other) == _network(run):
-                    return other, run
+    of_source = {_network(run): run for run in reversed(_whole_runs(source))}
+    default = target.default_run
+    for run in sorted(_whole_runs(target), key=lambda run: default is None or run.name != default.name):
+        if model in (None, run.name, run.record.model) and _network(run) in of_source:
+            return of_source[_network(run)], run
     return None
 
 
-def _network(run: RunFolder) -> tuple[object, ...]:
-    """Return what two runs must share for their features to compare."""
-    record = run.record
-    return record.weights_sha256, record.head, record.code, record.preprocess, record.precision, record.width
+def _whole_runs(dataset: DatasetFolder) -> list[RunFolder]:
+    """Return the complete runs of all samples that have embeddings, newest first."""
+    return [run for run in reversed(dataset.runs()) if run.complete and run.record.limit is None and run.has_features]
+
+
+def _network(run: RunFolder) -> str:
+    """Return a text of what two runs must share for their features to compare."""
+    names = {"weights_sha256", "head", "code", "preprocess", "precision", "width"}
+    return settings_digest(run.record.model_dump(include=names))

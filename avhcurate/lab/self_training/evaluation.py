@@ -29,13 +29,13 @@ class TargetEvaluator:
         `chosen` is what a later round selected before, and `avh` that of the selected samples: the table then adds
         counts, thresholds, precision and recall.
         """
-        labels, (predicted, confidence) = self._labels, outputs.predictions
-        known = (labels >= 0) & (predicted >= 0)
-        error = calibrate(confidence[known], predicted[known] == labels[known])
-        table = pd.DataFrame({"label_name": self._classes})
-        table["samples"] = self._count(labels)
-        table["right"] = self._count(labels[predicted == labels])
-        classes = _with_interval(table.rename_axis("label").reset_index(), "accuracy", "right", "samples")
+        labels = self._labels
+        predicted, confidence = outputs.predictions
+        usable = (labels >= 0) & (predicted >= 0)
+        error = calibrate(confidence[usable], predicted[usable] == labels[usable])
+        counts = {"samples": self._count(labels), "right": self._count(labels[predicted == labels])}
+        table = pd.DataFrame({"label_name": self._classes} | counts).rename_axis("label").reset_index()
+        classes = _with_interval(table, "accuracy", "right", "samples")
         samples = int(classes["samples"].sum())
         selection: dict[str, Any] = {}
         if chosen is not None:

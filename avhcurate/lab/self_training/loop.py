@@ -70,6 +70,11 @@ class TrainerSetup:
     make_trainer: Callable[[SelfTrainingFolder], Trainer]
 
 
+def seed_of_round(seed: int, number: int) -> int:
+    """Return the seed of one round."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
 def self_train(
     trainer: Trainer,
     ids: np.ndarray,
@@ -92,10 +97,10 @@ def self_train(
     machine's CPU to the same bits. `progress` counts samples once per round. Raises Cancelled between rounds.
     """
     schedule = schedule or Schedule()
-    gate = RULES[rule].gate
-    last = rounds
-    if last is None:
-        last = schedule.rounds
+    last = schedule.rounds
+    if rounds is not None:
+        last = rounds
+    total = (last + 1) * len(ids)
     #: The pseudo-labels (N,) trained on last, -1 for none.
     labels = np.full(len(ids), -1)
     done = folder.rounds()
@@ -107,53 +112,55 @@ def self_train(
         labels = np.where(learnt["selected"], learnt["candidate"], -1)
     for number in range(len(done), last + 1):
         cancelled = f"Cancelled before round {number} of {last}. The same command resumes."
-        progress.tell(number * len(ids), (last + 1) * len(ids), f"round {number} of {last}", cancelled=cancelled)
+        progress.tell(number * len(ids), total, f"round {number} of {last}", cancelled=cancelled)
         began = time.perf_counter()
-        ours = pseudo = table = avh = None
+        selection = pseudo = table = avh = None
         changed = 0
         if number:
             portion = schedule.portion(number)
             earlier = labels
-            chosen = choose(outputs, portion=portion, rule=rule)
-            ours = chosen[gate]
-            labels = np.where(ours.selected, ours.candidate, -1)
+            by_gate = choose(outputs, portion=portion, rule=rule)
+            selection = by_gate[RULES[rule].gate]
+            labels = np.where(selection.selected, selection.candidate, -1)
             changed = int((labels != earlier).sum())
             if not changed and portion == schedule.end:
                 return NO_CHANGE
-            pseudo = pseudo_labels(ours, outputs)
-            table = _table(ids, ours, chosen, pseudo)
-            avh = outputs.avh(pseudo.rows, ours.candidate[pseudo.rows])
+            pseudo = pseudo_labels(selection, outputs)
+            table = _table(ids, selection, by_gate, pseudo)
+            avh = outputs.avh(pseudo.rows, selection.candidate[pseudo.rows])
         trainer.fit(number, pseudo)
         outputs = trainer.outputs()
-        report, classes = evaluator.report(number, outputs, ours, avh)
+        report, classes = evaluator.report(number, outputs, selection, avh)
         changes = {"changed": changed, "seconds": time.perf_counter() - began}
         folder.commit(report.model_copy(update=changes), classes, table, trainer.save)
-    progress.report((last + 1) * len(ids), (last + 1) * len(ids), "")
+    progress.report(total, total, "")
     return ALL_ROUNDS
 
 
 def choose(outputs: ModelOutputs, *, portion: float, rule: Rule) -> dict[str, Selection]:
     """Return what each gate selects, by its name; for the gate of `rule`, what that rule selects."""
     rules: dict[Gate, Rule] = {gate: gate for gate in GATES} | {RULES[rule].gate: rule}
-    return {gate: outputs.select(rule=one, portion=portion) for gate, one in rules.items()}
+    return {gate: outputs.select(rule=of_gate, portion=portion) for gate, of_gate in rules.items()}
 
 
-def pseudo_labels(chosen: Selection, outputs: ModelOutputs) -> PseudoLabelled:
+def pseudo_labels(selection: Selection, outputs: ModelOutputs) -> PseudoLabelled:
     """Return the selected samples, and the targets of the rule for each. Raises CurateError for no sample."""
-    if not chosen.selected.any():
+    if not selection.selected.any():
         raise CurateError(
-            f"{chosen.rule} selects no sample of the target, so there is nothing to learn from. Give a larger portion, "
-            "or another network where its embeddings have no direction."
+            f"{selection.rule} selects no sample of the target, so there is nothing to learn from. Give a larger "
+            "portion, or another network where its embeddings have no direction."
         )
-    rows, goals = zip(*targets(chosen, outputs.plain), strict=True)
+    rows, goals = zip(*targets(selection, outputs.plain), strict=True)
     return PseudoLabelled(np.concatenate(rows), np.concatenate(goals))
 
 
-def _table(ids: np.ndarray, ours: Selection, chosen: Mapping[str, Selection], pseudo: PseudoLabelled) -> pd.DataFrame:
+def _table(
+    ids: np.ndarray, selection: Selection, by_gate: Mapping[str, Selection], pseudo: PseudoLabelled
+) -> pd.DataFrame:
     """Return the columns of `SelfTrainingFolder.selection`."""
-    table = pd.DataFrame({"id": ids, "predicted": ours.predicted, "candidate": ours.candidate}).join(ours.table())
-    table = table.astype({"pseudo_label": "Int32", "rank_in_class": "Int32"})
-    table = table.assign(**{BY + name: other.selected for name, other in chosen.items()})
-    if RULES[ours.rule].targets == "lrent":
+    table = pd.DataFrame({"id": ids, "predicted": selection.predicted, "candidate": selection.candidate})
+    table = table.join(selection.table()).astype({"pseudo_label": "Int32", "rank_in_class": "Int32"})
+    table = table.assign(**{BY + gate: other.selected for gate, other in by_gate.items()})
+    if RULES[selection.rule].targets == "lrent":
         table["soft_label"] = pd.Series(pseudo.targets.tolist(), pseudo.rows, object)
     return table

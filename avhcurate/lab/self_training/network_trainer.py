@@ -2,19 +2,19 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import KW_ONLY, asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from avhcurate.datasets.table.subset_images import decode_images, image_caches, readable_images
 from avhcurate.errors import CurateError, Option
 from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.lab.self_training.domains import domains
-from avhcurate.lab.self_training.loop import PseudoLabelled, TrainerSetup
+from avhcurate.lab.self_training.loop import PseudoLabelled, TrainerSetup, seed_of_round
 from avhcurate.lab.self_training.settings import SelfTrainSettings
 from avhcurate.networks.models.families import find_architecture
 from avhcurate.networks.models.loading import ModelSpec, new_model
@@ -34,8 +34,10 @@ FILE = "weights.safetensors"
 
 #: Peak learning rate of a round.
 RATE = 0.01
+_CPU = torch.device("cpu")
 
 
+@dataclass
 class FullTrainer:
     """Trains `module` in place on the source's images and selected ones of the target, whose labels are not used.
 
@@ -44,28 +46,19 @@ class FullTrainer:
     round's number.
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        source: LabelledImages,
-        target: LabelledImages,
-        *,
-        num_classes: int,
-        recipe: Recipe,
-        checkpoints: Path,
-        head: str | None = None,
-        device: torch.device | None = None,
-        progress: Callable[[int], Progress] = lambda _: SILENT,
-    ) -> None:
-        self.module = module
-        self.source = source
-        self.num_classes = num_classes
-        self.target = replace(target, labels=np.full(len(target), -1))
-        self.recipe = recipe
-        self.checkpoints = checkpoints
-        self.head = head
-        self.device = device or torch.device("cpu")
-        self.progress = progress
+    module: nn.Module
+    source: LabelledImages
+    target: LabelledImages
+    _: KW_ONLY
+    num_classes: int
+    recipe: Recipe
+    checkpoints: Path
+    head: str | None = None
+    device: torch.device = _CPU
+    progress: Callable[[int], Progress] = lambda _: SILENT
+
+    def __post_init__(self) -> None:
+        self.target = replace(self.target, labels=np.full(len(self.target), -1))
 
     def fit(self, round: int, pseudo: PseudoLabelled | None) -> None:
         """See `self_training.loop.Trainer`."""
@@ -78,11 +71,10 @@ class FullTrainer:
         for old in self.checkpoints.glob("round-*.pt"):
             if old != checkpoint:
                 old.unlink()
-        seed = int(np.random.SeedSequence([self.recipe.seed, round]).generate_state(1)[0])
         train(
             self.module,
             data,
-            replace(self.recipe, seed=seed),
+            replace(self.recipe, seed=seed_of_round(self.recipe.seed, round)),
             head=self.head,
             device=self.device,
             progress=self.progress(round),
@@ -98,12 +90,8 @@ class FullTrainer:
             features = [learner(batch)[0].float().cpu().numpy() for _, batch in batches]
         learner.hook.remove()
         self.module.to("cpu")
-        weights = learner.class_weights.detach().numpy().copy()
-        bias = learner.head.bias
-        offsets = np.zeros(len(weights), np.float32)
-        if isinstance(bias, Tensor):
-            offsets = bias.detach().numpy().copy()
-        return ModelOutputs(np.concatenate(features), weights, offsets)
+        weights, bias = learner.numbers()
+        return ModelOutputs(np.concatenate(features), weights.copy(), bias.copy())
 
     def save(self, folder: Path) -> None:
         """Write `weights.safetensors`."""
@@ -131,24 +119,20 @@ def set_up(
     workspace: Workspace, settings: SelfTrainSettings, recipe: Recipe | None, progress: Progress
 ) -> TrainerSetup:
     """Prepare the whole network, and decode the images."""
-    name = settings.model
-    weights = settings.weights
-    if name is None:
+    if settings.model is None:
         raise CurateError("No network is given.", fix=f"To train the whole network, use {Option('model')}")
-    spec = ModelSpec(name=name, seed=settings.seed)
-    pretrained = weights is None and find_architecture(spec.model).published is not None
-    if weights != Path("random"):
-        spec = spec.model_copy(update={"weights": weights})
+    spec = ModelSpec(name=settings.model, seed=settings.seed)
+    pretrained = settings.weights is None and find_architecture(spec.model).published is not None
+    if settings.weights != Path("random"):
+        spec = spec.model_copy(update={"weights": settings.weights})
     subsets = domains(workspace, settings)
     classes = len(subsets[0].dataset.record.classes)
     model = new_model(spec, classes, pretrained=pretrained)
-    usual = Recipe(epochs=settings.epochs, learning_rate=settings.learning_rate or RATE)
-    chosen = replace(recipe or usual, seed=settings.seed)
-    chosen = chosen.for_images(model.preprocess.channels, model.preprocess.crop)
+    recipe = recipe or Recipe(epochs=settings.epochs, learning_rate=settings.learning_rate or RATE)
+    recipe = replace(recipe, seed=settings.seed).for_images(model.preprocess.channels, model.preprocess.crop)
     caches = image_caches(workspace, subsets, model.preprocess)
     decode_images(subsets, caches, progress)
-    source, source_images = readable_images(subsets[0], caches[0])
-    target, target_images = readable_images(subsets[1], caches[1])
+    (source, source_images), (target, target_images) = map(readable_images, subsets, caches)
     device = find_device(settings.device)
     rounds = settings.most_rounds
 
@@ -158,23 +142,25 @@ def set_up(
             source_images,
             target_images,
             num_classes=classes,
-            recipe=chosen,
+            recipe=recipe,
             checkpoints=folder.root,
             head=model.head_name,
             device=device,
             progress=lambda number: progress.part(number, rounds + 1, f"round {number} of {rounds}"),
         )
 
+    numbers = as_numbers(recipe)
+    del numbers["seed"]
     about = {
-        "model": name,
+        "model": settings.model,
         "weights_sha256": model.weights_sha256,
         "weights_source": model.source,
         "head": model.head_name,
         "preprocess": asdict(model.preprocess),
         "code": model.code,
         "trainer": "full",
-        "recipe": {key: value for key, value in as_numbers(chosen).items() if key != "seed"},
+        "recipe": numbers,
         "device": str(device),
-        "precision": chosen.precision,
+        "precision": recipe.precision,
     }
     return TrainerSetup(source, target, about, make_trainer)

@@ -51,10 +51,9 @@ def _line(
     form = PANELS[key][1]
     numbers = rounds["round"].to_numpy()
     ends = rounds.reindex(columns=[f"{key}_low", f"{key}_high"]).to_numpy(float).round(6)
-    known = ~np.isnan(ends).any(axis=1)
-    if known.any():
-        low, high = ends[known].T
-        area = band(numbers[known], low, high, faded(color, 0.1))
+    bounded = ~np.isnan(ends).any(axis=1)
+    if bounded.any():
+        area = band(numbers[bounded], *ends[bounded].T, faded(color, 0.1))
         figure.add_scatter(**area, legendgroup=name, row=row, col=col)
     figure.add_scatter(
         x=numbers,

@@ -1,12 +1,13 @@
 """Self-training of a probe: a head on frozen features."""
 
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.lab.self_training.domains import domains, paired_runs
-from avhcurate.lab.self_training.loop import PseudoLabelled, TrainerSetup
+from avhcurate.lab.self_training.loop import PseudoLabelled, TrainerSetup, seed_of_round
 from avhcurate.lab.self_training.probe import ProbeHead, ProbeRecipe, train_probe
 from avhcurate.lab.self_training.settings import SelfTrainSettings
 from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
@@ -17,39 +18,36 @@ from avhcurate.workspace.disk.jobs import Progress
 FILE = "head.safetensors"
 
 
+@dataclass
 class ProbeTrainer:
     """Trains a head on features (n, D) and labels (n,) of the source, and on selected features of the target (N, D).
 
     Angles are taken at the input of the head's last layer.
     """
 
-    def __init__(
-        self,
-        source: np.ndarray,
-        labels: np.ndarray,
-        target: np.ndarray,
-        *,
-        num_classes: int,
-        recipe: ProbeRecipe,
-        seed: int,
-    ) -> None:
-        self.source = source
-        self.target = target
-        self.goals = np.eye(num_classes, dtype=np.float32)[labels]
-        self.recipe = recipe
-        self.seed = seed
-        self.head: ProbeHead | None = None
+    source: np.ndarray
+    labels: np.ndarray
+    target: np.ndarray
+    _: KW_ONLY
+    num_classes: int
+    recipe: ProbeRecipe
+    seed: int
+    head: ProbeHead | None = None
 
     def fit(self, round: int, pseudo: PseudoLabelled | None) -> None:
         """See `self_training.loop.Trainer`."""
         features = self.source
-        goals = self.goals
+        goals = np.eye(self.num_classes, dtype=np.float32)[self.labels]
         if pseudo is not None:
             features = np.concatenate([features, self.target[pseudo.rows]])
             goals = np.concatenate([goals, pseudo.targets])
-        seed = int(np.random.SeedSequence([self.seed, round]).generate_state(1)[0])
         self.head = train_probe(
-            features, goals, num_classes=goals.shape[1], recipe=self.recipe, seed=seed, start=self.head
+            features,
+            goals,
+            num_classes=self.num_classes,
+            recipe=self.recipe,
+            seed=seed_of_round(self.seed, round),
+            start=self.head,
         )
 
     def outputs(self) -> ModelOutputs:
@@ -74,15 +72,14 @@ def set_up(
     runs = paired_runs(workspace, settings, progress)
     source, target = domains(workspace, settings, runs)
     rate = settings.learning_rate or ProbeRecipe.learning_rate
-    chosen = recipe or ProbeRecipe(epochs=settings.epochs, learning_rate=rate)
-    run = runs[1].record
+    recipe = recipe or ProbeRecipe(epochs=settings.epochs, learning_rate=rate)
     names = ("model", "weights_sha256", "weights_source", "head", "preprocess", "code", "device", "precision")
     about = {
         "source_run": runs[0].name,
         "target_run": runs[1].name,
         "trainer": "probe",
-        "recipe": vars(chosen),
-        **{name: getattr(run, name) for name in names},
+        "recipe": vars(recipe),
+        **runs[1].record.model_dump(include={*names}),
     }
 
     def make_trainer(_: SelfTrainingFolder) -> ProbeTrainer:
@@ -91,7 +88,7 @@ def set_up(
             source.labels,
             runs[1].features_of(target.ids),
             num_classes=len(source.dataset.record.classes),
-            recipe=chosen,
+            recipe=recipe,
             seed=settings.seed,
         )
 

@@ -8,11 +8,12 @@ import pyarrow.parquet as pq
 from avhcurate.features.pseudo_labels.rules import RULES
 from avhcurate.workspace.data.self_trainings import BY, SelfTrainingFolder
 
-_RECORD = ("source", "target", "model", "rule", "seed", "stopped", "seconds")
-_LAST = (
+#: What a summary has of the record, and of the last round.
+_RECORD = ["source", "target", "model", "rule", "seed", "stopped", "seconds"]
+_LAST = [
     *("accuracy", "accuracy_low", "accuracy_high"),
     *("mean_accuracy", "mean_accuracy_low", "mean_accuracy_high", "selected", "precision", "ece"),
-)
+]
 
 
 def table(folder: SelfTrainingFolder) -> pd.DataFrame:
@@ -28,10 +29,10 @@ def table(folder: SelfTrainingFolder) -> pd.DataFrame:
 
 def gates(folder: SelfTrainingFolder, number: int) -> list[str]:
     """Return the gates whose selection a round has stored, the run's own first."""
-    own = RULES[folder.record.rule].gate  # type: ignore[index]
+    gate_of_rule = RULES[folder.record.rule].gate  # type: ignore[index]
     columns = pq.read_schema(folder.round(number) / "selection.parquet").names
     stored = [name.removeprefix(BY) for name in columns if name.startswith(BY)]
-    return sorted(stored, key=lambda gate: gate != own)
+    return sorted(stored, key=lambda gate: gate != gate_of_rule)
 
 
 def selections(folder: SelfTrainingFolder, number: int) -> pd.DataFrame:
@@ -55,6 +56,6 @@ def summary(folder: SelfTrainingFolder) -> dict[str, Any]:
         "left_out": record.target_left_out + last["left_out"],
         "source_only": first["accuracy"],
         "mean_accuracy_before": first["mean_accuracy"],
-        **{key: last[key] for key in _LAST},
+        **last[_LAST],
         "empty_classes": folder.report(last["round"]).empty_classes,
     }

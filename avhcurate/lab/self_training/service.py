@@ -65,9 +65,10 @@ def _record(settings: SelfTrainSettings, setup: TrainerSetup) -> SelfTrainingRec
     """Return the record, named by rule, seed and a fingerprint of everything that the results depend on."""
     source = setup.source
     target = setup.target
+    about = setup.about
     decisive = {
-        "trainer": setup.about["trainer"],
-        "recipe": setup.about["recipe"],
+        "trainer": about["trainer"],
+        "recipe": about["recipe"],
         "classes": source.dataset.record.classes,
         "rule": settings.rule,
         "alpha": RULES[settings.rule].alpha,
@@ -75,14 +76,11 @@ def _record(settings: SelfTrainSettings, setup: TrainerSetup) -> SelfTrainingRec
         "rounds": settings.most_rounds,
         "seed": settings.seed,
     }
-    network = {
-        key: setup.about[key]
-        for key in ("model", "weights_sha256", "head", "preprocess", "precision", "code")
-        if setup.about[key] is not None
-    }
+    keys = ("model", "weights_sha256", "head", "preprocess", "precision", "code")
+    network = {key: about[key] for key in keys if about[key] is not None}
     attached = [part.run.record.attached for part in (source, target) if part.run]
     # The record of a run hashes only the head of an attached network's files.
-    files = [[file.sha256 for file in one.files] for one in attached if one]
+    files = [[file.sha256 for file in outputs.files] for outputs in attached if outputs]
     inputs = decisive | {"source": source.digest, "target": target.digest, "network": network, "files": files}
     return SelfTrainingRecord(
         name=f"{settings.source}-{settings.rule}-seed{settings.seed}-{settings_digest(inputs)[:8]}",
@@ -97,7 +95,7 @@ def _record(settings: SelfTrainSettings, setup: TrainerSetup) -> SelfTrainingRec
         target_left_out=target.left_out,
         versions=versions("torch", "numpy", "scipy"),
         started=now(),
-        **(setup.about | decisive),
+        **(about | decisive),
     )
 
 

@@ -38,8 +38,8 @@ class Schedule:
         (Schedule(start=0.2, step=0.1, end=0.4), Schedule(start=0.3, step=0.0, end=0.3))
         """
         try:
-            start, *rest = map(float, text.split(":"))
-            end, step = rest or (start, 0.0)
+            start, *others = map(float, text.split(":"))
+            end, step = others or (start, 0.0)
         except ValueError:
             message = f"{Option('portion')} {text!r} is not valid. Give START:END:STEP or one number, as 0.2:0.5:0.05."
             raise CurateError(message) from None
