@@ -1,6 +1,6 @@
 """The verb that trains a network."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from avhcurate.cli import options
@@ -10,14 +10,10 @@ from avhcurate.lab.training_dynamics.settings import TrainSettings
 
 @options.verb(TrainSettings, group="Training")
 def train(settings: TrainSettings) -> None:
-    from avhcurate.lab.training_dynamics.folds import train_folds
-    from avhcurate.lab.training_dynamics.train import summary, train_model, train_seeds
+    from avhcurate.lab.training_dynamics.train import summary, train_seeds
 
     space = options.open_workspace()
-    work: Callable[..., Any] = train_model
-    if settings.folds:
-        work = train_folds
-    trained = options.distributed_job(settings, lambda progress: train_seeds(space, settings, work, progress=progress))
+    trained = options.distributed_job(settings, lambda progress: train_seeds(space, settings, progress=progress))
     if settings.folds:
         _print_runs(settings, trained)
     elif trained:
@@ -37,7 +33,7 @@ def _print_runs(settings: TrainSettings, runs: Sequence[Any]) -> None:
 
 
 def _print(summaries: list[dict[str, Any]]) -> None:
-    from avhcurate.lab.training_dynamics.leaks import leak_text
+    from avhcurate.lab.training_dynamics.held_out import leak_text
 
     first = summaries[0]
     print(

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
+from scipy.optimize import isotonic_regression
 
 from avhcurate.features.compare.discoveries import Z, finding_of
 from avhcurate.features.compare.findings import LEAST_SAMPLES, Figure, Finding, Model
-from avhcurate.lab.training_dynamics.settling import FALLS, way
 
 #: Accuracy or loss still improves where more than this share of its way is left; AVH has 5 % left by then.
 STILL = 0.1
@@ -18,6 +19,15 @@ LEAST_EVALUATIONS = 6
 LEAST_IN_BIN = 30
 
 _RESAMPLES = 100
+
+#: The curves that settle, and whether they fall while a network learns.
+FALLS = {"avh": True, "accuracy": False, "loss": True}
+#: Share of its way after which a curve counts as settled.
+SETTLED = 0.95
+
+#: Share of the evaluations whose mean is the end of a curve, and the least number of them.
+_END_SHARE = 0.2
+_LEAST_AT_END = 3
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,52 @@ class TrainingCurves:
     parts: Mapping[str, np.ndarray]
     n: int
     planned: float
+
+
+# --- when a curve has settled ------------------------------------------------------------------------------------
+
+
+class Way(NamedTuple):
+    """A curve's way, turned so that it falls: the falling values (m,) nearest to it at `epochs` (m,), and its `end`."""
+
+    epochs: np.ndarray
+    fitted: np.ndarray
+    end: float
+
+    def settled(self) -> float:
+        """Return the epoch by which 95 % of the way is made, on a straight line between two evaluations."""
+        target = self.fitted[0] - SETTLED * (self.fitted[0] - self.end)
+        after = int(np.argmax(self.fitted <= target))
+        return float(np.interp(-target, -self.fitted[after - 1 : after + 1], self.epochs[after - 1 : after + 1]))
+
+    def left(self, epoch: float) -> float:
+        """Return the share of the way that is left at an epoch."""
+        return float((np.interp(epoch, self.epochs, self.fitted) - self.end) / (self.fitted[0] - self.end))
+
+
+def way(epochs: np.ndarray, values: np.ndarray, *, falls: bool) -> Way | None:
+    """Return the way down (or up) of a curve at `epochs` (T,); None where it makes none.
+
+    It ends at the mean over the last fifth of the evaluations (three at least). A curve that turns, like a loss that
+    rises again, is read to its lowest fifth: it turns when its last fifth is higher by more than 5 % of the way. The
+    curve is replaced by the falling curve nearest to it (isotonic regression), so a single lucky evaluation does not
+    count.
+    """
+    finite = np.isfinite(values)
+    epochs = np.asarray(epochs, float)[finite]
+    values = np.where(falls, values, -values)[finite]
+    width = max(_LEAST_AT_END, round(_END_SHARE * len(values)))
+    if len(values) < 2 * width:
+        return None
+    means = np.convolve(values, np.full(width, 1 / width), "valid")
+    last = len(means) - 1
+    lowest = int(np.argmin(means))
+    if means[-1] - means[lowest] > (1 - SETTLED) * (values[0] - means[lowest]):
+        last = lowest
+    fitted = isotonic_regression(values[: last + width], increasing=False).x
+    if means[last] >= fitted[0]:
+        return None
+    return Way(epochs[: last + width], fitted, float(means[last]))
 
 
 # --- 1 and 3: trainings --------------------------------------------------------------------------------------
@@ -57,7 +113,7 @@ def _left_when_settled(training: TrainingCurves) -> list[Figure]:
     """Return the share of its way that the slower of accuracy and loss has left when AVH has settled."""
     size = training.parts["avh"].shape[1]
     weights = np.random.default_rng(0).multinomial(size, np.full(size, 1 / size), _RESAMPLES) / size
-    whole, *drawn = (_left(training, one) for one in (np.full(size, 1 / size), *weights))
+    whole, *drawn = (_left(training, shares) for shares in (np.full(size, 1 / size), *weights))
     if whole is None or None in drawn:
         return []
     low, high = np.quantile(np.array(drawn, float), [0.025, 0.975])
@@ -65,12 +121,14 @@ def _left_when_settled(training: TrainingCurves) -> list[Figure]:
 
 
 def _left(training: TrainingCurves, weights: np.ndarray) -> float | None:
-    ways = [way(training.epochs, training.parts[key] @ weights, falls=falls) for key, falls in FALLS.items()]
-    known = [one for one in ways if one is not None]
-    if len(known) < len(ways):
-        return None
-    at = known[0].settled()
-    return max(one.left(at) for one in known[1:])
+    ways = []
+    for key, falls in FALLS.items():
+        made = way(training.epochs, training.parts[key] @ weights, falls=falls)
+        if made is None:
+            return None
+        ways.append(made)
+    avh, *others = ways
+    return max(other.left(avh.settled()) for other in others)
 
 
 def norm_increases(trainings: Sequence[TrainingCurves]) -> Finding:
@@ -95,15 +153,13 @@ def _drift(times: np.ndarray, values: np.ndarray) -> tuple[float, float, float]:
     steps = np.diff(values)
     growth = float(steps.sum() / gaps.sum())
     n = len(steps)
-    left = (steps - growth * gaps) / np.sqrt(gaps)
-    squares = float(left @ left)
+    residuals = (steps - growth * gaps) / np.sqrt(gaps)
+    squares = float(residuals @ residuals)
     if squares == 0:
         return growth, growth, growth
-    correlation = max(0.0, float(left[1:] @ left[:-1]) / squares)
-    if correlation:
-        correlation = min(
-            0.95, correlation + (1 + 3 * correlation) / n
-        )  # which few steps show too small (Kendall 1954)
+    correlation = max(0.0, float(residuals[1:] @ residuals[:-1]) / squares)
+    if correlation:  # few steps show it too small (Kendall 1954)
+        correlation = min(0.95, correlation + (1 + 3 * correlation) / n)
     counted = max(2.0, n * (1 - correlation) / (1 + correlation))
     variance = squares / n / (counted - 1)
     reach = float(stats.t.ppf(0.975, counted - 1) * np.sqrt(variance * n / gaps.sum()))

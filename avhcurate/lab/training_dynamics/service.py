@@ -1,26 +1,26 @@
 """Results over the recorded epochs of trainings: curves, the data map, models and HSF, and the five discoveries."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.titles import learnt_here, titles
 from avhcurate.features.compare.discoveries import avh_follows_hsf, norm_is_inconsistent
 from avhcurate.features.compare.findings import Finding, Model
+from avhcurate.features.compare.samples import RunScores, comparable_runs, labelled_samples
 from avhcurate.lab.training_dynamics.discoveries import (
+    FALLS,
     TrainingCurves,
     lower_where_better,
     norm_increases,
     settles_early,
 )
-from avhcurate.lab.training_dynamics.settling import FALLS
 from avhcurate.measures.stats.correlation import ALL
 from avhcurate.measures.stats.epoch_scores import KEYS
-from avhcurate.people import bins
+from avhcurate.people.bins import bin_labels
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.trainings import Part, TrainingFolder
@@ -45,16 +45,15 @@ def curves(table: DatasetTable, training: TrainingFolder, *, filters: Filters | 
     n counts samples with a label. One evaluation is in memory at a time.
     """
     groups = _groups(table, training, filters)
-    found = []
-    rows = groups[ALL]
+    means = []
     for number, evaluation in enumerate(training.evaluations().itertuples()):
-        values = _values(training, number, rows).set_axis(rows)
+        values = _values(training, number, groups[ALL])
         for name, members in groups.items():
             part = values.loc[members]
             row = {"epoch": evaluation.epoch, "step": evaluation.step, "bin": name, "n": len(part)}
-            found.append(row | part.mean().to_dict() | part.sem().add_suffix("_se").to_dict())
+            means.append(row | part.mean().to_dict() | part.sem().add_suffix("_se").to_dict())
     names = [f"{key}{end}" for key in MEASURES for end in ("", "_se")]
-    return pd.DataFrame(found, columns=["epoch", "step", "bin", "n", *names])
+    return pd.DataFrame(means, columns=["epoch", "step", "bin", "n", *names])
 
 
 def images(table: DatasetTable, training: TrainingFolder, *, filters: Filters | None = None) -> dict[str, Filters]:
@@ -88,10 +87,11 @@ def findings(table: DatasetTable, chosen: Sequence[TrainingFolder], *, filters: 
     """Test the five discoveries on trainings, and on models where they are about models: see `compared_models`."""
     names = titles(table.dataset)
     curves = [_training_curves(table, training, names[training.name], filters) for training in chosen]
-    models, hsf, index = compared_models(table, chosen, filters)
+    models, samples = compared_models(table, chosen, filters)
+    hsf = samples["hsf"].to_numpy(float)
     return [
         settles_early(curves),
-        lower_where_better(models, index, bins.bin_labels(table.edges)),
+        lower_where_better(models, samples["bin"].to_numpy(), bin_labels(table.edges)),
         norm_increases(curves),
         avh_follows_hsf(models, hsf),
         norm_is_inconsistent(models, hsf),
@@ -101,34 +101,28 @@ def findings(table: DatasetTable, chosen: Sequence[TrainingFolder], *, filters: 
 # --- what is evaluated -------------------------------------------------------------------------------------------
 
 
-def _in_view(table: DatasetTable, training: TrainingFolder, filters: Filters | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows (n,) of an evaluation whose samples are in view and have a label, and their HSF (n,)."""
-    frame = _labelled(table, filters)
+def _in_view(table: DatasetTable, training: TrainingFolder, filters: Filters | None) -> pd.DataFrame:
+    """Return `hsf, bin` by row of an evaluation, of the labelled samples in view."""
+    samples = labelled_samples(table, filters)
     ids = training.ids()
-    rows = np.flatnonzero(np.isin(ids, frame.index))
-    return rows, frame.loc[ids[rows], "hsf"].to_numpy(float)
+    rows = np.flatnonzero(np.isin(ids, samples.index))
+    return samples.loc[ids[rows], ["hsf", "bin"]].set_index(rows)
 
 
 def _groups(table: DatasetTable, training: TrainingFolder, filters: Filters | None) -> dict[str, np.ndarray]:
     """Return the rows of an evaluation in view, of all samples and of each HSF bin."""
-    rows, hsf = _in_view(table, training, filters)
-    groups = {ALL: rows}
-    if np.isfinite(hsf).any():
-        index = bins.bin_index(hsf, table.edges)
-        groups |= {label: rows[index == number] for number, label in enumerate(bins.bin_labels(table.edges))}
+    samples = _in_view(table, training, filters)
+    groups = {ALL: samples.index.to_numpy()}
+    if samples["hsf"].notna().any():
+        for number, label in enumerate(bin_labels(table.edges)):
+            groups[label] = samples.index[samples["bin"] == number].to_numpy()
     return groups
 
 
 def _values(training: TrainingFolder, number: int, rows: np.ndarray) -> pd.DataFrame:
     """Return `MEASURES` of some rows of an evaluation, NaN where not finite."""
-    recorded = training.samples(number, _RECORDED).iloc[rows][_RECORDED].set_axis(MEASURES, axis=1)
+    recorded = training.samples(number, _RECORDED).loc[rows, _RECORDED].set_axis(MEASURES, axis=1)
     return recorded.astype(np.float64).replace([np.inf, -np.inf], np.nan)
-
-
-def _labelled(table: DatasetTable, filters: Filters | None) -> pd.DataFrame:
-    """Return `label, hsf` by id of the samples in view that have a label."""
-    frame = table.frame(filters or Filters(), columns=["id", "label", "hsf"]).set_index("id")
-    return frame[frame["label"].notna()].astype({"label": "int64"})
 
 
 def _training_curves(
@@ -138,7 +132,7 @@ def _training_curves(
 
     One evaluation is in memory at a time.
     """
-    rows, _ = _in_view(table, training, filters)
+    rows = _in_view(table, training, filters).index.to_numpy()
     part = np.random.default_rng(0).permutation(len(rows)) % max(1, min(_PARTS, len(rows) // _LEAST_IN_PART))
     epochs = training.evaluations()["epoch"]
     means = {epoch: _values(training, number, rows).groupby(part).mean() for number, epoch in enumerate(epochs)}
@@ -152,53 +146,57 @@ def _training_curves(
 
 def compared_models(
     table: DatasetTable, chosen: Sequence[TrainingFolder], filters: Filters | None = None
-) -> tuple[list[Model], np.ndarray, np.ndarray]:
-    """Return every complete run with as many classes, on samples that all of them and all of `chosen` saw, and the HSF
-    (n,) and HSF bin (n,) of these samples.
+) -> tuple[list[Model], pd.DataFrame]:
+    """Return every complete run with as many classes, on samples that all of them and all of `chosen` saw, and these
+    samples as of `labelled_samples`.
 
-    Runs that saw less than half of these are left out, and so are all but the `MOST_MODELS` newest.
+    Runs that saw less than half of these are left out, and so are all but the `MOST_MODELS` newest. Of weights that a
+    training made from this dataset, only the samples that it held out count as seen.
     """
-    frame = _labelled(table, filters)
+    samples = labelled_samples(table, filters)
     for training in chosen:
-        frame = frame.loc[frame.index.intersection(pd.Index(training.ids()))]
-    networks = _networks(table, chosen)
-    seen = {name: rows for name, rows in networks if 2 * rows.index.isin(frame.index).sum() > len(frame)}
-    for rows in seen.values():
-        frame = frame.loc[frame.index.intersection(rows.index)]
-    models = []
-    for name, rows in seen.items():
-        same = rows.loc[frame.index]
-        correct = same["predicted"].to_numpy() == frame["label"].to_numpy()
-        models.append(Model(name, correct, *(same[key].to_numpy(np.float32) for key in ("avh", "norm"))))
-    hsf = frame["hsf"].to_numpy(float)
-    return models, hsf, bins.bin_index(hsf, table.edges)
-
-
-def _networks(table: DatasetTable, chosen: Sequence[TrainingFolder]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield name and rows `predicted, avh, norm` by id of each complete run with the classes of the open one.
-
-    The newest come first. Weights that were scored more than once count once, except for heads fitted on their
-    features. Of weights that a training made from this dataset, only the samples that it held out are there.
-    """
+        samples = samples[samples.index.isin(training.ids())]
+    learnt = learnt_here(table.dataset)
+    held_out = _held_out(table.dataset)
+    runs = []
+    shared = np.full(len(samples), True)
+    for run in _networks(table, chosen):
+        scored = RunScores(run, samples)["predicted"].notna().to_numpy()
+        if run.name in learnt:
+            scored &= samples.index.isin(held_out.get(run.record.weights_sha256, ()))
+        if 2 * scored.sum() > len(samples):
+            runs.append(run)
+            shared &= scored
+    samples = samples[shared]
     names = titles(table.dataset)
+    models = []
+    for run in runs:
+        scores = RunScores(run, samples)
+        avh, norm = (scores[key].to_numpy(np.float32) for key in ("avh", "norm"))
+        models.append(Model(names[run.name], scores.right.to_numpy(), avh, norm))
+    return models, samples
+
+
+def _networks(table: DatasetTable, chosen: Sequence[TrainingFolder]) -> list[RunFolder]:
+    """Return the newest complete runs with the classes of the open one, at most `MOST_MODELS`.
+
+    Weights that were scored more than once count once, except for heads fitted on their features.
+    """
     classes = [training.record.num_classes for training in chosen]
     if table.run:
         classes = [table.run.record.num_classes]
     by_network: dict[tuple[str, ...], RunFolder] = {}
-    for run in reversed(table.dataset.runs()):
-        if run.complete and run.record.num_classes in classes and run.has_class_weights:
+    for run in comparable_runs(table):
+        if run.record.num_classes in classes and run.has_class_weights:
             by_network.setdefault(run.record.network, run)
-    learnt = learnt_here(table.dataset)
-    held_out = _held_out(table.dataset)
-    for run in list(by_network.values())[:MOST_MODELS]:
-        rows = pq.read_table(run.scores_path, columns=["id", "predicted", "avh", "norm"]).to_pandas()
-        rows = rows[rows["predicted"].notna()].set_index("id")
-        if run.name in learnt:
-            rows = rows.loc[rows.index.isin(held_out.get(run.record.weights_sha256, ()))]
-        yield names[run.name], rows
+    return list(by_network.values())[:MOST_MODELS]
 
 
 def _held_out(dataset: DatasetFolder) -> dict[str, np.ndarray]:
     """Return the ids of the samples that each training of a dataset held out, by the digest of its weights."""
-    own = [one for one in dataset.trainings() if one.record.held_out_fingerprint == dataset.record.fingerprint]
-    return {one.record.weights_sha256: one.ids() for one in own if one.record.weights_sha256}
+    ids = {}
+    for training in dataset.trainings():
+        record = training.record
+        if record.weights_sha256 and record.held_out_fingerprint == dataset.record.fingerprint:
+            ids[record.weights_sha256] = training.ids()
+    return ids

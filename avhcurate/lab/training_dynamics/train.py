@@ -1,46 +1,50 @@
-"""Trains a network on a dataset, evaluates it on held-out samples, and scores them with the trained weights."""
+"""Trains a network on a dataset, evaluates it on held-out samples and scores them; or trains one for each fold."""
 
 import json
 import re
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 
-from avhcurate.datasets.table.subset import Subset
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.subset import Subset, read_subset
 from avhcurate.datasets.table.subset_images import decode_images, image_caches, readable_images
-from avhcurate.errors import CurateError, Run
-from avhcurate.lab.training_dynamics.held_out import stratified, train_and_held_out
-from avhcurate.lab.training_dynamics.leaks import held_out_copies
+from avhcurate.errors import CurateError, Option, Run
+from avhcurate.lab.training_dynamics.held_out import held_out_copies, stratified, train_and_held_out
 from avhcurate.lab.training_dynamics.settings import TrainSettings
+from avhcurate.measures.stats.folds import stratified_folds
 from avhcurate.networks.models.loading import ModelSpec, NewModel, decisive, new_model
 from avhcurate.networks.models.runtime import find_device
+from avhcurate.networks.scoring.fold_networks import FoldNetworks
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.networks.training import trainer
 from avhcurate.networks.training.checkpoints import checkpoint_step, save_weights
 from avhcurate.networks.training.distributed import ProcessGroup, joined
 from avhcurate.networks.training.images import LabelledImages
 from avhcurate.networks.training.recipe import Recipe, as_numbers
+from avhcurate.workspace.data.runs import RunFolder
+from avhcurate.workspace.data.sample_groups import sample_groups
 from avhcurate.workspace.data.trainings import TrainingFolder, TrainingRecord
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import sha256
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import now, settings_digest, versions
 
-T = TypeVar("T")
-
 #: Evaluations before training and within the first epoch, where angles move most.
 EARLY = (0.0, 0.25, 0.5, 0.75)
 
 
-def train_seeds(
-    workspace: Workspace, settings: TrainSettings, work: Callable[..., T], *, progress: Progress = SILENT
-) -> list[T]:
-    """Run `train_model`, or `train_folds`, with each seed of weights and order."""
+def train_seeds(workspace: Workspace, settings: TrainSettings, *, progress: Progress = SILENT) -> list[Any]:
+    """Return what `train_model`, or `train_folds` where there are folds, returns for each seed of weights and order."""
+    work: Any = train_model
+    if settings.folds:
+        work = train_folds
     trainings = []
     for number, seed in enumerate(settings.seeds):
         part = progress
@@ -87,6 +91,43 @@ def summary(training: TrainingFolder) -> dict[str, Any]:
     } | means
 
 
+def train_folds(
+    workspace: Workspace, settings: TrainSettings, *, seed: int = 0, progress: Progress = SILENT
+) -> RunFolder:
+    """Train a network for each fold on the samples of the others; return the complete run.
+
+    Each image is scored by the one network that has seen neither it nor its copies. Networks learn curated labels of
+    samples that are not excluded and satisfy the condition; scores use the given labels. Folds are even in classes. The
+    same call again resumes. Raises Cancelled, and CurateError for mistakes of the user.
+    """
+    with joined() as group:
+        if group.size > 1:
+            raise CurateError(f"{Option('folds')} trains in one process. Run it without torchrun.")
+    table = open_table(workspace, settings.dataset)
+    new = partial(_network, settings, seed, len(table.dataset.record.classes))
+    shape = new().preprocess
+    everyone = read_subset(table, Filters(excluded=None), label="curated_label")
+    learnt = read_subset(table, Filters(where=settings.train_where, excluded=False))
+    (cache,) = image_caches(workspace, [everyone], shape)
+    decode_images([everyone], [cache], progress)
+    samples, images = readable_images(everyone, cache)
+    groups, duplicates = sample_groups(table.dataset, cache.images(), samples.ids)
+    networks = FoldNetworks(
+        dataset=table.dataset,
+        name=settings.network,
+        new=new,
+        recipe=settings.make_recipe(seed).for_images(shape.channels, shape.crop),
+        device=find_device(settings.device),
+        ids=samples.ids,
+        images=images,
+        folds=stratified_folds(samples.labels, groups, folds=settings.folds or 2, seed=seed),
+        learnt=np.isin(samples.ids, learnt.ids) & (samples.labels >= 0),
+        duplicates=duplicates,
+    )
+    _refuse_one_class(settings, samples.labels[networks.learnt])
+    return networks.train(_slug(settings), progress)
+
+
 @dataclass
 class _Training:
     """One training in progress, in one of the processes of `group`."""
@@ -104,18 +145,16 @@ class _Training:
         self.device = find_device(settings.device)
         self.parts = train_and_held_out(self.workspace, settings)
         labelled, held_out = self.parts
-        refuse_one_class(settings, labelled.labels)
-        classes = len(labelled.dataset.record.classes)
-        self.model = network(settings, self.seed, classes)
+        _refuse_one_class(settings, labelled.labels)
+        self.model = _network(settings, self.seed, len(labelled.dataset.record.classes))
         shape = self.model.preprocess
         self.recipe = settings.make_recipe(self.seed).for_images(shape.channels, shape.crop)
         self.caches = image_caches(self.workspace, self.parts, shape)
-        name = _name(settings, self.recipe, self.model, *self.parts)
-        self.folder = TrainingFolder.of(held_out.dataset, name)
-        alone: Any = nullcontext()
+        self.folder = TrainingFolder.of(held_out.dataset, _name(settings, self.recipe, self.model, *self.parts))
+        lock: Any = nullcontext()
         if self.group.leads:
-            alone = self.folder.alone()
-        with alone:
+            lock = self.folder.alone()
+        with lock:
             if not self.group.broadcast(self.folder.complete):
                 self._run()
             if self.group.leads:
@@ -131,8 +170,7 @@ class _Training:
         if self.group.leads:
             decode_images(self.parts, self.caches, self.progress.after(0, total), again=again)
         self.group.broadcast(None)
-        train, images = readable_images(self.parts[0], self.caches[0])
-        held_out, held_out_images = readable_images(self.parts[1], self.caches[1])
+        (train, images), (held_out, held_out_images) = map(readable_images, self.parts, self.caches)
         if self.group.leads:
             self._begin(train, held_out)
         self.group.broadcast(None)
@@ -150,8 +188,8 @@ class _Training:
             checkpoint=self.folder.checkpoint_path,
         )
         if self.group.leads:
-            named = {"training": self.folder.name, "classes": json.dumps(train.dataset.record.classes)}
-            save_weights(module, self.folder.weights_path, named)
+            about = {"training": self.folder.name, "classes": json.dumps(train.dataset.record.classes)}
+            save_weights(module, self.folder.weights_path, about)
             self.folder.finish(sha256(self.folder.weights_path))
             self.folder.checkpoint_path.unlink(missing_ok=True)
 
@@ -180,7 +218,8 @@ class _Training:
             "broken_images": train.left_out + held_out.left_out,
             "processes": self.group.size,
         }
-        classes = train.dataset.record.classes
+        trained_on = train.dataset.record
+        tested_on = held_out.dataset.record
         return TrainingRecord(
             name=self.folder.name,
             model=self.settings.network,
@@ -190,15 +229,15 @@ class _Training:
             epochs=recipe.epochs,
             drops=list(recipe.drops),
             dataset=train.dataset.name,
-            dataset_fingerprint=train.dataset.record.fingerprint,
+            dataset_fingerprint=trained_on.fingerprint,
             train_where=train.where,
             train_samples=len(train.ids),
             held_out=held_out.dataset.name,
-            held_out_fingerprint=held_out.dataset.record.fingerprint,
+            held_out_fingerprint=tested_on.fingerprint,
             held_out_where=held_out.where,
             held_out_samples=len(held_out.ids),
-            classes=classes,
-            num_classes=len(classes),
+            classes=trained_on.classes,
+            num_classes=len(trained_on.classes),
             parameters=sum(parameter.numel() for parameter in model.module.parameters()),
             device=device,
             precision=recipe.precision,
@@ -209,14 +248,17 @@ class _Training:
 
     def _score(self) -> None:
         """Score the dataset held out with the trained weights, so that every page shows them."""
-        spec = _spec(self.settings, self.seed, self.folder.weights_path)
-        name = self.folder.record.held_out
 
         def tell(done: int, samples: int, _: str) -> None:
             self.progress.report(self.total, self.total, f"scoring, {done} of {samples}")
 
-        progress = self.progress.through(tell)
-        score_dataset(self.workspace, name, spec, device=self.settings.device, progress=progress)
+        score_dataset(
+            self.workspace,
+            self.settings.subject,
+            _spec(self.settings, self.seed, self.folder.weights_path),
+            device=self.settings.device,
+            progress=self.progress.through(tell),
+        )
 
 
 def _learnt(training: TrainingFolder, train: Subset, images: LabelledImages) -> LabelledImages | None:
@@ -224,8 +266,8 @@ def _learnt(training: TrainingFolder, train: Subset, images: LabelledImages) -> 
     rows = np.flatnonzero(np.isin(train.ids, training.ids("learnt from")))
     if not len(rows):
         return None
-    given = train.dataset.labels()[train.ids[rows]]
-    return replace(images.part(rows), labels=given.astype(np.int64))
+    labels = train.dataset.labels()[train.ids[rows]]
+    return replace(images.part(rows), labels=labels.astype(np.int64))
 
 
 def _check_same_samples(training: TrainingFolder, train: Subset, held_out: Subset) -> None:
@@ -239,18 +281,18 @@ def _check_same_samples(training: TrainingFolder, train: Subset, held_out: Subse
         )
 
 
-def network(settings: TrainSettings, seed: int, classes: int) -> NewModel:
+def _network(settings: TrainSettings, seed: int, classes: int) -> NewModel:
     """Return the network to train, with its first weights."""
     return new_model(_spec(settings, seed, settings.weights), classes, pretrained=settings.pretrained)
 
 
-def refuse_one_class(settings: TrainSettings, labels: np.ndarray) -> None:
+def _refuse_one_class(settings: TrainSettings, labels: np.ndarray) -> None:
     """Refuse training samples of a single class."""
     if len(np.unique(labels)) < 2:
         raise CurateError(f"{settings.dataset!r} has training samples of only one class. Give two or more.")
 
 
-def network_slug(settings: TrainSettings) -> str:
+def _slug(settings: TrainSettings) -> str:
     """Return the network's name as part of a folder's."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", settings.network).strip("-.")[:40]
 
@@ -268,4 +310,4 @@ def _name(settings: TrainSettings, recipe: Recipe, model: NewModel, train: Subse
         "train_sample": settings.train_sample,
         "samples": [train.digest, held_out.digest],
     }
-    return f"{network_slug(settings)}-{recipe.loss}-seed{recipe.seed}-{settings_digest(inputs)[:8]}"
+    return f"{_slug(settings)}-{recipe.loss}-seed{recipe.seed}-{settings_digest(inputs)[:8]}"

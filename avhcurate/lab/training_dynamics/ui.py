@@ -10,7 +10,7 @@ import streamlit as st
 from avhcurate.datasets.table.titles import titles
 from avhcurate.features.compare.findings import Figure, Finding
 from avhcurate.lab.training_dynamics import service
-from avhcurate.lab.training_dynamics.leaks import leak_text
+from avhcurate.lab.training_dynamics.held_out import leak_text
 from avhcurate.lab.training_dynamics.plots import ALL, courses, with_learnt
 from avhcurate.people.bins import bin_labels
 from avhcurate.ui.base.cache import kept

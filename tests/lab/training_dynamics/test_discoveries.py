@@ -8,8 +8,8 @@ from avhcurate.lab.training_dynamics.discoveries import (
     lower_where_better,
     norm_increases,
     settles_early,
+    way,
 )
-from avhcurate.lab.training_dynamics.settling import way
 from tests.features.compare.test_discoveries import HSF, model
 
 EPOCHS = np.array([0, 0.25, 0.5, 0.75, *range(1, 41)], float)

@@ -11,9 +11,9 @@ from avhcurate.datasets.table.sample import inspect
 from avhcurate.errors import CurateError
 from avhcurate.features.suspects.service import find_suspects
 from avhcurate.features.suspects.settings import SuspectsSettings
-from avhcurate.lab.training_dynamics.folds import train_folds
-from avhcurate.lab.training_dynamics.train import network
+from avhcurate.lab.training_dynamics.train import train_folds
 from avhcurate.networks.models.head import FeatureTap
+from avhcurate.networks.models.loading import ModelSpec, new_model
 from avhcurate.networks.scoring.service import rebuild_model
 from avhcurate.networks.training import trainer
 from avhcurate.networks.training.digits import read_digits
@@ -53,7 +53,7 @@ def test_each_image_is_judged_by_a_network_that_never_saw_it_also_when_cut_short
     labels = digits.labels.copy()
     labels[relabelled] = 3
     learnt = np.flatnonzero((folds != 1) & (np.arange(len(labels)) != excluded))
-    model = network(FOLDS, 0, 10)
+    model = new_model(ModelSpec(name=FOLDS.model), 10)
     shape, images = model.preprocess, torch.from_numpy(digits.images)[:, None]
     module = trainer.train(
         model.module, LabelledImages(images[learnt], labels[learnt], shape.mean, shape.std), FOLDS.make_recipe()

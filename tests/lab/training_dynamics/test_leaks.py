@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 
 from avhcurate.datasets.table.subset import Subset
-from avhcurate.lab.training_dynamics.leaks import held_out_copies
+from avhcurate.lab.training_dynamics.held_out import held_out_copies
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
 

@@ -167,10 +167,10 @@ def test_the_data_map_has_a_row_a_recorded_sample_in_view(trained: DatasetTable,
 
 def test_models_are_the_runs_on_the_samples_that_all_saw(trained: DatasetTable, trained_root: Path) -> None:
     chosen = Workspace(trained_root).dataset("digits").trainings()
-    found, hsf, _ = training_dynamics_service.compared_models(trained, chosen)
+    found, samples = training_dynamics_service.compared_models(trained, chosen)
     by_name = {model.name: model for model in found}
     assert set(by_name) == {"avhcurate:digits", *(f"digits · cross-entropy · seed {seed}" for seed in (0, 1))}
-    assert {len(model.correct) for model in found} == {len(hsf)} == {896}
+    assert {len(model.correct) for model in found} == {len(samples)} == {896}
     model, frame = by_name["digits · cross-entropy · seed 0"], trained.frame(Filters(splits=("test",)))
     assert model.accuracy == pytest.approx((frame["predicted"] == frame["label"]).mean())
     assert model.avh.mean() == pytest.approx(frame["avh"].astype(float).mean(), rel=1e-5)
@@ -184,7 +184,7 @@ def test_a_network_that_learnt_the_samples_is_not_compared_on_them(
     learnt = {weights: np.setdiff1d(np.arange(trained.size), ids) for weights, ids in every.items()}
     monkeypatch.setattr(training_dynamics_service, "_held_out", lambda _: learnt)
     chosen = Workspace(trained_root).dataset("digits").trainings()
-    found, *_ = training_dynamics_service.compared_models(trained, chosen)
+    found, _ = training_dynamics_service.compared_models(trained, chosen)
     assert [model.name for model in found] == ["avhcurate:digits"]
 
 

@@ -210,12 +210,12 @@ def test_progress_counts_images_to_read_and_then_samples_trained_on(trained):
 @pytest.mark.slow
 def test_the_same_again_does_nothing_and_another_seed_is_another_training(fresh):
     settings = SETTINGS.with_(epochs=1, seeds=(0, 1))
-    first, second = train_seeds(fresh, settings, train_model)
+    first, second = train_seeds(fresh, settings)
     assert first.name != second.name
     weights = [load_file(training.weights_path)["head.weight"] for training in (first, second)]
     assert not torch.equal(*weights)
     written = first.weights_path.stat().st_mtime_ns
-    assert [one.name for one in train_seeds(fresh, settings, train_model)] == [first.name, second.name]
+    assert [training.name for training in train_seeds(fresh, settings)] == [first.name, second.name]
     assert first.weights_path.stat().st_mtime_ns == written
 
 
