@@ -4,7 +4,6 @@ import streamlit as st
 
 from avhcurate.datasets.table.titles import title_of
 from avhcurate.lab.degradation import ui as degradation_ui
-from avhcurate.lab.degradation import ui_example
 from avhcurate.ui.base import frame
 from avhcurate.ui.base.job_panel import job_panel
 from avhcurate.ui.base.user_errors import plain
@@ -38,7 +37,7 @@ measures, by_bin = degradation_ui.choose_curves(page, result)
 page.result.markdown(degradation_ui.summary_text(result.summary))
 degradation_ui.curves(result, measures, by_bin=by_bin, simulated=page.table.simulated)
 degradation_ui.table(result, name=page.dataset.name)
-ui_example.example(page, result)
+degradation_ui.example(page, result)
 
 record = folder.record
 title = title_of(page.dataset, record.run)

@@ -3,23 +3,23 @@
 import streamlit as st
 
 from avhcurate.lab.self_training import ui as self_training_ui
-from avhcurate.lab.self_training import ui_round, ui_start
+from avhcurate.lab.self_training import ui_round
 from avhcurate.ui.base import frame
 from avhcurate.ui.base.job_panel import job_panel
 from avhcurate.ui.grid.detail import show_details
 from avhcurate.ui.shell.page_header import open_page
 
-page = open_page("Self-training", ui_start.STORY, frame.with_data, votes=False, terms=["AVC"])
+page = open_page("Self-training", self_training_ui.STORY, frame.with_data, votes=False, terms=["AVC"])
 job_panel()
-ui_start.await_round(page)
+self_training_ui.await_round(page)
 folders = self_training_ui.current_trainings(page)
 if not folders:
-    ui_start.first_start(page)
+    self_training_ui.first_start(page)
     st.stop()
 
 results = st.container()
 with st.expander("Start another"):
-    ui_start.form(page)
+    self_training_ui.start_form(page)
 with results:
     chosen_runs = self_training_ui.choose(folders)
     begun = [folder for folder in chosen_runs if folder.rounds()]

@@ -4,7 +4,6 @@ import streamlit as st
 
 from avhcurate.lab.training_dynamics import ui as training_dynamics_ui
 from avhcurate.lab.training_dynamics import ui_data_map
-from avhcurate.lab.training_dynamics import ui_start as training_dynamics_ui_start
 from avhcurate.ui.base import frame
 from avhcurate.ui.base.job_panel import job_panel
 from avhcurate.ui.base.notes import show_queue_note
@@ -20,13 +19,13 @@ page = open_page(
 job = job_panel()
 trainings = page.dataset.trainings()[::-1]
 if not trainings:
-    training_dynamics_ui_start.first(page)
+    training_dynamics_ui.first_start(page)
     st.stop()
 
 page.help.markdown(training_dynamics_ui.ABOUT_VERDICTS)
 results = st.container()
 with st.expander("Train another"):
-    training_dynamics_ui_start.form(page)
+    training_dynamics_ui.start_form(page)
 with results:
     chosen = training_dynamics_ui.choose(page, trainings)
     training_dynamics_ui.need_samples(page, chosen)

@@ -1,7 +1,8 @@
-"""The Training dynamics page: trainings, curves, the five discoveries, links."""
+"""The Training dynamics page: the form that starts a training, trainings, curves, the five discoveries."""
 
 from collections.abc import Sequence
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,16 +13,37 @@ from avhcurate.features.compare.findings import Figure, Finding
 from avhcurate.lab.training_dynamics import service
 from avhcurate.lab.training_dynamics.held_out import leak_text
 from avhcurate.lab.training_dynamics.plots import ALL, courses, with_learnt
+from avhcurate.lab.training_dynamics.settings import TrainSettings
 from avhcurate.people.bins import bin_labels
+from avhcurate.ui.base import job_forms as forms
+from avhcurate.ui.base import url_state
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.frame import Opened, while_allowed
 from avhcurate.ui.base.job_panel import duration
+from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.base.page_choices import some_of
+from avhcurate.ui.base.text import PAPER
+from avhcurate.ui.base.url_state import View
 from avhcurate.ui.base.user_errors import plain, said
 from avhcurate.ui.charts.show import show_chart
 from avhcurate.ui.grid.grid_actions import nothing_matches
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.trainings import TrainingFolder
 
+#: Networks that are usually trained here, the project's own first.
+MODELS = (
+    "avhcurate:resnet20",
+    "avhcurate:resnet56",
+    "avhcurate:resnet18",
+    "avhcurate:cifar-fast",
+    "avhcurate:cnn9",
+    "avhcurate:vgg-small",
+    "avhcurate:alexnet-small",
+    "avhcurate:digits",
+    "torchvision:resnet18",
+    "torchvision:resnet50",
+)
+LOSS_NAMES = {"softmax": "Softmax", "avh": "AVH loss", "cosine": "Cosine softmax"}
 #: Trainings side by side; more columns would be too narrow.
 MOST = 4
 #: Seconds between two updates while a training is under way.
@@ -31,6 +53,11 @@ _VERDICTS: dict[str, tuple[Literal["green", "orange", "gray"], str]] = {
     "does not hold": ("orange", "cancel"),
     "too little data": ("gray", "hourglass_empty"),
 }
+_WHY = f"""
+Training shows how images are learnt: each held-out image is evaluated several times in the first epoch and after
+every epoch. Its loss, confidence, margin, AVH and norm are kept. The curves then show what the paper ({PAPER}) says of
+training, on your data; the map shows which images were learnt early, late or never.
+"""
 ABOUT_VERDICTS = """
 A discovery is a claim about one number of each training, model or comparison. It **holds** when the 95 % interval of
 every number lies on the claimed side. It **does not hold** when one lies on the other side, at 95 % over all of them
@@ -41,16 +68,73 @@ _curves_of = kept(most=32)(service.curves)
 _findings = kept("Testing the discoveries …")(service.findings)
 
 
+# --- the job -----------------------------------------------------------------------------------------------------
+
+
+def first_start(page: Opened) -> None:
+    """Show what the page is for, and the form, before there is a training or while the first one begins."""
+    dataset = page.dataset
+    settings = TrainSettings(dataset=dataset.name, model=usual_model(dataset))
+    title = f"No training has evaluated {plain(dataset.name)} yet"
+    forms.first_job(page, title, "timeline", _WHY, settings, start_form)
+    forms.await_more(lambda: len(dataset.trainings()))
+
+
+def usual_model(dataset: DatasetFolder) -> str:
+    """Return the project's own network that scored the dataset or was trained on it last, else a small ResNet."""
+    models = [result.record.model for result in (*dataset.runs(), *dataset.trainings())]
+    return [MODELS[0], *(model for model in models if model.startswith("avhcurate:"))][-1]
+
+
+def start_form(page: Opened) -> None:
+    """Draw the options of a training and the button that starts it."""
+    dataset = page.dataset
+    others = forms.partners(page.workspace, dataset)
+    fixed: dict[str, Any] = {}
+    if not others:
+        fixed["dataset"] = dataset.name
+    with forms.job_form("train.", TrainSettings, then=partial(_show, dataset.name), **fixed) as fields:
+        with in_a_row():
+            fields.ask_model(forms.models(usual_model(dataset), usual=MODELS), width=230)
+            fields.ask("loss", format_func=LOSS_NAMES.__getitem__, width=160)
+            fields.ask("epochs", "seeds", width=110)
+            if others:
+                fields.ask("dataset", "held_out", widget=st.selectbox, options=[dataset.name, *others], width=180)
+            fields.submit("Start training", "model_training")
+        st.caption(
+            "Learns from the split “train” and evaluates on the rest. Without such a split a tenth of each class is "
+            "held out."
+        )
+        with st.expander("More"):
+            with in_a_row():
+                fields.ask("learning_rate", "drops", "batch_size", "precision", "device")
+            with in_a_row():
+                fields.ask("train_where", placeholder="such as hsf > 0.4", width=230)
+                fields.ask("held_out_where", placeholder="such as split = 'val'", width=230)
+                fields.ask("train_sample", width=190)
+                fields.ask("pretrained")
+
+
+def _show(shown: str, settings: TrainSettings) -> None:
+    """Show the newest training, which now begins, on the dataset that it holds out."""
+    view = url_state.current()
+    if settings.subject == shown:
+        url_state.write(view.choosing("dynamics.trainings", ""))
+    else:
+        url_state.write(View(dataset=settings.subject))
+
+
+# --- the trainings -----------------------------------------------------------------------------------------------
+
+
 def choose(page: Opened, trainings: Sequence[TrainingFolder]) -> list[TrainingFolder]:
     """Ask which of `trainings` are shown side by side."""
     by_name = {training.name: training for training in trainings}
     called = titles(page.dataset)
-    names = list(by_name)
-    which = some_of("dynamics.trainings", names, names[:1], most=MOST)
-    chosen = which.show(
+    chosen = some_of("dynamics.trainings", list(by_name), list(by_name)[:1], most=MOST).show(
         st.multiselect,
         "Trainings",
-        {name: called[name] for name in names},
+        {name: called[name] for name in by_name},
         max_selections=MOST,
         placeholder="The newest",
         help=f"Up to {MOST}, side by side. Newest first.",
@@ -63,18 +147,14 @@ def describe(training: TrainingFolder) -> str:
     """Return data, size, progress and device of a training, in a line."""
     record = training.record
     evaluations = training.evaluations()
-    reached = 0.0
-    seconds = 0.0
-    if len(evaluations):
-        reached = float(evaluations["epoch"].max())
-        seconds = float(evaluations["seconds"].max())
+    epoch, seconds = evaluations[["epoch", "seconds"]].max().fillna(0.0)
     parts = [
         record.model,
         f"learnt from {record.train_samples:,} images of {record.dataset} {record.train_where}".strip(),
         f"evaluated on {record.held_out_samples:,} of {record.held_out} {record.held_out_where}".strip(),
         f"and on {len(training.ids('learnt from')):,} of those learnt from",
         f"{record.parameters:,} parameters",
-        f"epoch {reached:.3g} of {record.epochs} in {duration(seconds)} on {record.device}",
+        f"epoch {epoch:.3g} of {record.epochs} in {duration(seconds)} on {record.device}",
         leak_text(record.held_out_copies, record.dataset, record.held_out),
     ]
     return said(" · ".join(parts))
@@ -92,13 +172,13 @@ def need_samples(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
 
 def curves(page: Opened, chosen: Sequence[TrainingFolder], *, live: bool) -> None:
     """Show what the trainings have reached, and their curves; while one is running (`live`) they grow."""
-    every = None
+    pause = None
     names = [training.name for training in chosen]
     if live:
-        every = _OFTEN
+        pause = _OFTEN
     with page.result:
-        st.fragment(_reached, run_every=every)(page, names)
-    st.fragment(_curves, run_every=every)(page, names)
+        st.fragment(_reached, run_every=pause)(page, names)
+    st.fragment(_curves, run_every=pause)(page, names)
 
 
 @while_allowed
@@ -162,15 +242,14 @@ def findings(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
 
 def _finding(finding: Finding, *, simulated: bool) -> None:
     color, icon = _VERDICTS[finding.verdict]
-    verdict, told, figures = st.columns([2, 11, 1.4], vertical_alignment="center", gap="small")
+    verdict, text, figures = st.columns([2, 11, 1.4], vertical_alignment="center", gap="small")
     verdict.badge(finding.verdict, color=color, icon=f":material/{icon}:")
-    text = plain(finding.sentence(simulated=simulated))
-    told.markdown(f"**{finding.discovery} · {plain(finding.title)}**  \n{text}")
+    sentence = plain(finding.sentence(simulated=simulated))
+    text.markdown(f"**{finding.discovery} · {plain(finding.title)}**  \n{sentence}")
     if finding.figures:
         with figures.popover("Figures", type="tertiary", key=f"dynamics.figures.{finding.discovery}"):
-            rows = figures_table(finding.figures)
             key = f"dynamics.table.{finding.discovery}"
-            st.dataframe(rows, hide_index=True, width=620, row_height=28, key=key)
+            st.dataframe(figures_table(finding.figures), hide_index=True, width=620, row_height=28, key=key)
 
 
 def figures_table(figures: Sequence[Figure]) -> pd.DataFrame:
@@ -179,5 +258,5 @@ def figures_table(figures: Sequence[Figure]) -> pd.DataFrame:
     >>> figures_table([Figure("a", 0.5, 0.25, 0.75, 100)]).values.tolist()
     [['a, n 100', '0.5', '0.25 to 0.75']]
     """
-    rows = [(one.label, f"{one.value:.4g}", f"{one.low:.4g} to {one.high:.4g}") for one in figures]
+    rows = [(figure.label, f"{figure.value:.4g}", f"{figure.low:.4g} to {figure.high:.4g}") for figure in figures]
     return pd.DataFrame(rows, columns=["Figure", "Value", "95 % interval"])
