@@ -5,7 +5,7 @@ levels, made for 224 x 224, keep their meaning for images of any size. Torch is 
 """
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,12 +22,59 @@ _PUBLISHED_SIDE = 224
 #: Standard deviation in pixels below which a blur changes no 8-bit value.
 _NARROWEST_BLUR = 0.05
 
+#: Returns the degraded image at a strength.
+Degrade = Callable[[float], np.ndarray]
+
+
+def _contrast(image: np.ndarray, _: int) -> Degrade:
+    values = np.arange(256, dtype=np.float64)
+    return lambda share: _pixels(127.5 + share * (values - 127.5))[image]
+
+
+def _noise(image: np.ndarray, id: int) -> Degrade:
+    pattern = np.random.default_rng((0, id)).random((*image.shape[:2], 1), dtype=np.float32) * 510 - 255
+    return lambda width: _pixels(image + np.float32(width) * pattern)
+
+
+def _blur(image: np.ndarray, _: int) -> Degrade:
+    """By the cosine transform, in which a Gaussian blur of the image mirrored at its edges is a product.
+
+    It keeps the mean, costs the same for every width, and is exact below a pixel too, where a sampled kernel does
+    nothing.
+    """
+    sides = image.shape[:2]
+    spectrum = fft.dctn(image.astype(np.float32), axes=(0, 1), norm="ortho")
+    down, across = (np.pi * np.arange(side, dtype=np.float32) / side for side in sides)
+    squared = (down[:, None] ** 2 + across**2)[..., None]
+
+    def at(share: float) -> np.ndarray:
+        sigma = share * min(sides)
+        return _pixels(fft.idctn(spectrum * np.exp(-(sigma**2) / 2 * squared), axes=(0, 1), norm="ortho"))
+
+    return at
+
+
+def _jpeg(image: np.ndarray, _: int) -> Degrade:
+    picture = Image.fromarray(image.squeeze())
+
+    def at(quality: float) -> np.ndarray:
+        stream = io.BytesIO()
+        picture.save(stream, "JPEG", quality=int(quality), subsampling="4:2:0")
+        return np.asarray(Image.open(stream)).reshape(image.shape)
+
+    return at
+
+
+def _pixels(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
 
 @dataclass(frozen=True)
 class Kind:
     """One degradation: `strengths` are those of levels 1, 2, ..., from mild to harsh.
 
-    `text` formats a strength, `unit` is that of the texts, `untouched` is the text of level 0.
+    `text` formats a strength, `unit` is that of the texts, `untouched` is the text of level 0. `begin` takes an image
+    and the id of its sample, and returns what degrades the image at a strength.
     """
 
     name: str
@@ -37,6 +84,7 @@ class Kind:
     strengths: tuple[float, ...]
     text: str
     untouched: str
+    begin: Callable[[np.ndarray, int], Degrade]
 
     def ticks(self, strengths: Sequence[float]) -> list[str]:
         """Return what to write at levels 0, 1, ...
@@ -57,6 +105,7 @@ KINDS = {
         strengths=(0.5, 0.3, 0.15, 0.1, 0.05, 0.03, 0.01),
         text="{:.0%}",
         untouched="100%",
+        begin=_contrast,
     ),
     "noise": Kind(
         name="Noise",
@@ -67,6 +116,7 @@ KINDS = {
         strengths=(0.03, 0.05, 0.1, 0.2, 0.35, 0.6, 0.9),
         text="{:g}",
         untouched="0",
+        begin=_noise,
     ),
     "blur": Kind(
         name="Blur",
@@ -76,6 +126,7 @@ KINDS = {
         strengths=tuple(sigma / _PUBLISHED_SIDE for sigma in (1, 3, 5, 7, 10, 15, 40)),
         text="{:.2%}",
         untouched="0",
+        begin=_blur,
     ),
     "jpeg": Kind(
         name="JPEG",
@@ -85,6 +136,7 @@ KINDS = {
         strengths=(80, 50, 25, 18, 15, 10, 7),
         text="{:g}",
         untouched="–",
+        begin=_jpeg,
     ),
 }
 
@@ -98,7 +150,7 @@ def strengths(kinds: Iterable[str], side: int) -> dict[str, tuple[float, ...]]:
     (7, 6)
     """
     return {
-        key: tuple(each for each in KINDS[key].strengths if key != "blur" or each * side >= _NARROWEST_BLUR)
+        key: tuple(share for share in KINDS[key].strengths if key != "blur" or share * side >= _NARROWEST_BLUR)
         for key in kinds
     }
 
@@ -127,50 +179,4 @@ def degrade(image: np.ndarray, kind: str, strengths: Sequence[float], *, id: int
     >>> degrade(np.array([[[100]], [[200]]], np.uint8), "contrast", [1, 0.5]).tolist()
     [[[[100]], [[200]]], [[[114]], [[164]]]]
     """
-    if kind == "contrast":
-        return _contrast(image, strengths)
-    if kind == "noise":
-        return _noise(image, strengths, np.random.default_rng((0, id)))
-    if kind == "blur":
-        return _blur(image, strengths)
-    return _jpeg(image, strengths)
-
-
-def _contrast(image: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
-    values = np.arange(256, dtype=np.float64)
-    return np.stack([_pixels(127.5 + share * (values - 127.5))[image] for share in strengths])
-
-
-def _noise(image: np.ndarray, strengths: Sequence[float], rng: np.random.Generator) -> np.ndarray:
-    pattern = rng.random((*image.shape[:2], 1), dtype=np.float32) * 510 - 255
-    return np.stack([_pixels(image + np.float32(width) * pattern) for width in strengths])
-
-
-def _blur(image: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
-    """By the cosine transform, in which a Gaussian blur of the image mirrored at its edges is a product.
-
-    It keeps the mean, costs the same for every width, and is exact below a pixel too, where a sampled kernel does
-    nothing.
-    """
-    height, width = image.shape[:2]
-    spectrum = fft.dctn(image.astype(np.float32), axes=(0, 1), norm="ortho")
-    down, across = (np.pi * np.arange(side, dtype=np.float32) / side for side in (height, width))
-    squared = (down[:, None] ** 2 + across**2)[..., None]
-    sigmas = [share * min(height, width) for share in strengths]
-    return np.stack(
-        [_pixels(fft.idctn(spectrum * np.exp(-(s**2) / 2 * squared), axes=(0, 1), norm="ortho")) for s in sigmas]
-    )
-
-
-def _jpeg(image: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
-    encoded = Image.fromarray(image.squeeze())
-    decoded = []
-    for quality in strengths:
-        stream = io.BytesIO()
-        encoded.save(stream, "JPEG", quality=int(quality), subsampling="4:2:0")
-        decoded.append(np.asarray(Image.open(stream)).reshape(image.shape))
-    return np.stack(decoded)
-
-
-def _pixels(values: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.stack(list(map(KINDS[kind].begin(image, id), strengths)))

@@ -82,4 +82,4 @@ def _images(ids: pd.Series) -> Filters | list[Filters]:
     """Return the filters of the images at each level; one for all where they are the same, as they mostly are."""
     if ids.nunique() == 1:
         return Filters(ids=ids.iloc[0])
-    return [Filters(ids=some) for some in ids]
+    return [Filters(ids=of_level) for of_level in ids]

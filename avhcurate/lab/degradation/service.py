@@ -3,8 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,6 @@ from avhcurate.lab.degradation.store import SHARD, DegradationFolder, Degradatio
 from avhcurate.measures import scores
 from avhcurate.measures.scores import SCORES
 from avhcurate.networks.scoring.shards import LOCAL, Engine, OpenNetwork, ShardResult
-from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import SILENT, Progress
@@ -54,12 +52,16 @@ def degrade_dataset(
             f"The run {run.name} is not finished.", fix=f"{Run('score', dataset.name, '...')} again to resume it"
         )
     record = run.record
-    loaded = rebuild_model(run, _weights(dataset, run, settings.weights))
+    weights: Any = settings.weights
+    if weights is None and (training := trainings_of(dataset, run)[0]):
+        weights = training.weights_path
+    loaded = rebuild_model(run, weights)
     shape = loaded.preprocess
     levels = corruptions.strengths(settings.kinds, shape.crop)
     steps = corruptions.steps(levels)
     ids = run.scored_ids(settings.limit or None)
-    if not len(ids):
+    total = len(ids) * len(steps)
+    if not total:
         raise CurateError(f"The run {run.name} has not scored any image. Score the dataset again first.")
     decides = {
         "weights": record.weights_sha256,
@@ -75,13 +77,13 @@ def degrade_dataset(
 
     with folder.alone():
         if folder.complete:
-            progress.report(len(ids) * len(steps), len(ids) * len(steps), "complete already")
+            progress.report(total, total, "complete already")
             return folder
         network = engine.network(
             loaded,
             device=settings.device,
             precision=record.precision,
-            **backend_options(workspace, folder, len(ids) * len(steps)),
+            **backend_options(workspace, folder, total),
         )
         if not folder.begun:
             folder.write_record(_record(folder, run, network, levels, len(ids)))
@@ -120,18 +122,6 @@ def _finish(folder: DegradationFolder, images: "ImagePass") -> None:
         )
     folder.finish(iter(tables), images.finished(len(images.ids) - len(scored)))
     images.progress.report(images.total, images.total, "")
-
-
-def _weights(dataset: DatasetFolder, run: RunFolder, given: str | None) -> Literal["random"] | Path | None:
-    """Return the weights to load: those given, or those of the training that made the run."""
-    if given == "random":
-        return "random"
-    if given is not None:
-        return Path(given)
-    training, _ = trainings_of(dataset, run)
-    if training is None:
-        return None
-    return training.weights_path
 
 
 # --- results -----------------------------------------------------------------------------------------------------
@@ -240,11 +230,11 @@ def _scores_of_shard(
     problem[problem.isna() & ~np.isfinite(outputs.features).all(axis=1)] = "the network's features are not finite"
     usable = problem.isna().to_numpy()
     features = outputs.features[usable]
-    given = labels[ids[usable]]
+    labels = labels[ids[usable]]
     if fitted is None:
-        scored = scores.per_sample(features, class_weights, outputs.logits[usable], given, keys=KEYS)
+        scored = scores.per_sample(features, class_weights, outputs.logits[usable], labels, keys=KEYS)
     else:
-        scored = scores_by_head(fitted, ids[usable], features, given, keys=KEYS)
+        scored = scores_by_head(fitted, ids[usable], features, labels, keys=KEYS)
     columns = {
         "id": pa.array(ids, pa.int64()),
         "kind": pa.array(rows["kind"], pa.string()),
@@ -253,5 +243,5 @@ def _scores_of_shard(
         "problem": pa.array(problem, pa.string(), from_pandas=True),
     }
     # An image that could not be read keeps only its row of level 0.
-    kept = (rows["level"] == 0) | ~np.isin(ids, list(outputs.problems))
-    return ShardResult(outputs.shard, pa.table(columns).filter(pa.array(kept)), outputs.seconds)
+    written = (rows["level"] == 0) | ~np.isin(ids, list(outputs.problems))
+    return ShardResult(outputs.shard, pa.table(columns).filter(pa.array(written)), outputs.seconds)

@@ -25,11 +25,11 @@ _COLUMN = {ACCURACY: "correct"}
 #: By how much rounding may miss a correlation of 1; the closest that fewer than 1000 levels come to it is 1e-8.
 _ROUNDING = 1e-12
 
-CURVE_COLUMNS = ("group", "kind", "level", "measure", "n", "mean", "ci_low", "ci_high", "ids")
-SUMMARY_COLUMNS = (
+CURVE_COLUMNS = ["group", "kind", "level", "measure", "n", "mean", "ci_low", "ci_high", "ids"]
+SUMMARY_COLUMNS = [
     *("score", "kind", "n", "median", "ci_low", "ci_high"),
     *("expected", "expected_low", "expected_high"),
-)
+]
 
 
 def level_correlations(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
@@ -76,7 +76,7 @@ def summarise(rhos: pd.DataFrame, signs: Mapping[str, int]) -> pd.DataFrame:
             rho = of_kind[key].dropna().astype(float)
             n, *expected = share((rho * sign > 0).sum(), len(rho))
             table.append([key, kind, n, rho.median(), *median_interval(rho.to_numpy()), *expected])
-    return pd.DataFrame(table, columns=list(SUMMARY_COLUMNS))
+    return pd.DataFrame(table, columns=SUMMARY_COLUMNS)
 
 
 def median_interval(values: np.ndarray) -> tuple[float, float]:
@@ -101,13 +101,13 @@ def curves(rows: pd.DataFrame, measures: Sequence[str], groups: Mapping[str, np.
     Student's for means, Wilson's for accuracy; n is the number of images, `ids` are theirs.
     """
     table = []
-    every = _by_kind(rows)
+    rows = _by_kind(rows)
     for group, ids in groups.items():
-        for (kind, level), images in every[every["id"].isin(ids)].groupby(["kind", "level"]):
+        for (kind, level), images in rows[rows["id"].isin(ids)].groupby(["kind", "level"]):
             for measure in measures:
-                there = images[np.isfinite(images[_COLUMN.get(measure, measure)])]
-                table.append([group, kind, level, measure, *_mean(there, measure), tuple(there["id"].tolist())])
-    return pd.DataFrame(table, columns=list(CURVE_COLUMNS))
+                scored = images[np.isfinite(images[_COLUMN.get(measure, measure)])]
+                table.append([group, kind, level, measure, *_mean(scored, measure), tuple(scored["id"].tolist())])
+    return pd.DataFrame(table, columns=CURVE_COLUMNS)
 
 
 def _by_kind(rows: pd.DataFrame) -> pd.DataFrame:
