@@ -1,7 +1,5 @@
 """Charts of the toy: maps of data, AVH, norm and Bayes error, and curves over the epochs."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -41,11 +39,7 @@ def maps(result: ToyResult, epoch: int) -> go.Figure:
         row=1,
         col=1,
     )
-    avh_ends = (float(np.nanmin(result.avh)), float(np.nanmax(result.avh)))
-    norm_ends = (float(result.norm.min()), float(result.norm.max()))
-    _heatmap(figure, result, result.avh[epoch], (1, 2), _HARDNESS, avh_ends)
-    _heatmap(figure, result, result.norm[epoch], (2, 1), "Viridis", norm_ends)
-    _heatmap(figure, result, result.bayes, (2, 2), _HARDNESS, (0.0, float(result.bayes.max())))
+    _heatmaps(figure, result, epoch)
     for (row, column), color in {(1, 1): GREY, (1, 2): _DARK, (2, 1): "white"}.items():
         predicted = result.predicted[epoch]
         figure.add_contour(
@@ -101,26 +95,25 @@ def _lines(values: pd.DataFrame, epoch: int, title: str, form: str) -> go.Figure
     return figure.update_layout(showlegend=True, legend=ABOVE)
 
 
-def _heatmap(
-    figure: go.Figure,
-    result: ToyResult,
-    values: np.ndarray,
-    place: tuple[int, int],
-    colors: Any,
-    ends: tuple[float, float],
-) -> None:
-    """Draw a map with its colour bar."""
-    panel = figure.get_subplot(*place)
-    low, high = panel.yaxis.domain
-    figure.add_heatmap(
-        x=result.x,
-        y=result.y,
-        z=np.asarray(values, float).round(4),
-        colorscale=colors,
-        zmin=ends[0],
-        zmax=ends[1],
-        colorbar={"x": panel.xaxis.domain[1] + 0.004, "y": (low + high) / 2, "len": high - low, "thickness": 9},
-        hovertemplate="%{z:.3f}<extra></extra>",
-        row=place[0],
-        col=place[1],
-    )
+def _heatmaps(figure: go.Figure, result: ToyResult, epoch: int) -> None:
+    """Draw AVH, norm and Bayes error, each with its colour bar."""
+    panels = {
+        (1, 2): (result.avh[epoch], _HARDNESS, np.nanmin(result.avh), np.nanmax(result.avh)),
+        (2, 1): (result.norm[epoch], "Viridis", result.norm.min(), result.norm.max()),
+        (2, 2): (result.bayes, _HARDNESS, 0.0, result.bayes.max()),
+    }
+    for (row, column), (values, colors, least, largest) in panels.items():
+        panel = figure.get_subplot(row, column)
+        low, high = panel.yaxis.domain
+        figure.add_heatmap(
+            x=result.x,
+            y=result.y,
+            z=np.asarray(values, float).round(4),
+            colorscale=colors,
+            zmin=float(least),
+            zmax=float(largest),
+            colorbar={"x": panel.xaxis.domain[1] + 0.004, "y": (low + high) / 2, "len": high - low, "thickness": 9},
+            hovertemplate="%{z:.3f}<extra></extra>",
+            row=row,
+            col=column,
+        )

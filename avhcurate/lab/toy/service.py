@@ -23,8 +23,6 @@ from avhcurate.workspace.disk.provenance import now, settings_digest, versions
 
 TRAINED_ON = 1000
 HELD_OUT = 2000
-#: Units of each hidden layer.
-_WIDTH = 64
 #: To be raised when the same settings give another result than before.
 _VERSION = 4
 #: Results kept in a workspace.
@@ -128,22 +126,14 @@ def _compute(settings: ToySettings) -> ToyResult:
 
     blobs = Blobs(settings.classes, settings.overlap, settings.noise)
     points, labels = blobs.sample(TRAINED_ON, seed=2 * settings.seed)
-    held, held_labels = blobs.sample(HELD_OUT, seed=2 * settings.seed + 1)
+    held_out, held_out_labels = blobs.sample(HELD_OUT, seed=2 * settings.seed + 1)
     grid = blobs.grid()
     shape = (-1, len(grid.y), len(grid.x))
     started = time.perf_counter()
-    samples, drawn = train_toy(
-        points,
-        labels,
-        [(held, held_labels), (grid.points, blobs.posterior(grid.points).argmax(1))],
-        classes=settings.classes,
-        width=_WIDTH,
-        epochs=settings.epochs,
-        loss=settings.loss,
-        seed=settings.seed,
-    )
+    on_map_too = (grid.points, blobs.posterior(grid.points).argmax(1))
+    samples, drawn = train_toy(points, labels, [(held_out, held_out_labels), on_map_too], settings)
     seconds = time.perf_counter() - started
-    at_held = blobs.bayes_error(held)
+    at_samples = blobs.bayes_error(held_out)
     on_grid = blobs.bayes_error(grid.points)
     curves = pd.DataFrame(
         {
@@ -152,9 +142,9 @@ def _compute(settings: ToySettings) -> ToyResult:
             "avh": np.ma.masked_invalid(samples.avh).mean(1, dtype=float).filled(np.nan),
             "norm": samples.norm.mean(1, dtype=float),
             "loss": samples.loss.mean(1, dtype=float),
-            "accuracy": (samples.predicted == held_labels).mean(1),
-            "avh_samples": [follows(values, at_held) for values in samples.avh],
-            "norm_samples": [follows(values, at_held) for values in samples.norm],
+            "accuracy": (samples.predicted == held_out_labels).mean(1),
+            "avh_samples": [follows(values, at_samples) for values in samples.avh],
+            "norm_samples": [follows(values, at_samples) for values in samples.norm],
             "avh_map": [follows(values, on_grid) for values in drawn.avh],
             "norm_map": [follows(values, on_grid) for values in drawn.norm],
         }

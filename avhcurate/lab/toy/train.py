@@ -8,11 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avhcurate.lab.toy.settings import ToySettings
 from avhcurate.measures import scores
 from avhcurate.networks.models.runtime import one_thread
 from avhcurate.networks.training.losses import AVHLoss
 
 _BATCH = 64
+#: Units of each hidden layer.
+WIDTH = 64
 _RATE = 0.005
 _MOMENTUM = 0.9
 _SCALE = 10.0
@@ -31,32 +34,27 @@ def train_toy(
     points: np.ndarray,
     labels: np.ndarray,
     eval_points: Sequence[tuple[np.ndarray, np.ndarray]],
-    *,
-    classes: int,
-    width: int,
-    epochs: int,
-    loss: str,
-    seed: int,
+    settings: ToySettings,
 ) -> list[EvalHistory]:
     """Train on points (n, d) with labels (n,) and return the history at each set of `eval_points`.
 
-    A set is points (n, d) and the label (n,) whose AVH is taken at each. loss: "softmax" or "avh". Gradient descent
-    with momentum on small batches; the same bits each time on one machine.
+    A set is points (n, d) and the label (n,) whose AVH is taken at each. Gradient descent with momentum on small
+    batches; the same bits each time on one machine.
     """
     x = torch.from_numpy(points).float()
     y = torch.from_numpy(labels)
     to_logits: Callable[..., Tensor] = F.linear
-    if loss == "avh":
+    if settings.loss == "avh":
         to_logits = AVHLoss(scale=_SCALE).requires_grad_(False).logits
     evaluations: list[list[EvalHistory]] = []
-    with one_thread(seed=seed):
+    with one_thread(seed=settings.seed):
         # Two hidden layers, the second being the embedding, and a linear head without bias.
-        first = nn.Linear(points.shape[1], width)
-        second = nn.Linear(width, width)
+        first = nn.Linear(points.shape[1], WIDTH)
+        second = nn.Linear(WIDTH, WIDTH)
         body = nn.Sequential(first, nn.ReLU(), second, nn.ReLU())
-        head = nn.Linear(width, classes, bias=False).weight
+        head = nn.Linear(WIDTH, settings.classes, bias=False).weight
         moving = [(parameter, torch.zeros_like(parameter)) for parameter in (*body.parameters(), head)]
-        for epoch in range(epochs + 1):
+        for epoch in range(settings.epochs + 1):
             if epoch:
                 for index in torch.randperm(len(x)).split(_BATCH):
                     _step(F.cross_entropy(to_logits(body(x[index]), head), y[index]), moving)
@@ -75,16 +73,15 @@ def _step(loss: Tensor, moving: list[tuple[Tensor, Tensor]]) -> None:
 
 @torch.no_grad()
 def _evaluate(
-    body: nn.Module, head: Tensor, points: np.ndarray, given: np.ndarray, to_logits: Callable[..., Tensor]
+    body: nn.Module, head: Tensor, points: np.ndarray, labels: np.ndarray, to_logits: Callable[..., Tensor]
 ) -> EvalHistory:
     """Return the values at the points as the network is now, (n,) each."""
     features = body(torch.from_numpy(points).float())
-    labels = torch.from_numpy(given)
+    classes = torch.from_numpy(labels)
     logits = to_logits(features, head)
-    values = (
-        scores.avh(features, head, labels),
-        scores.norm(features),
-        F.cross_entropy(logits, labels, reduction="none"),
-        logits.argmax(1),
+    return EvalHistory(
+        avh=scores.avh(features, head, classes).numpy(),
+        norm=scores.norm(features).numpy(),
+        loss=F.cross_entropy(logits, classes, reduction="none").numpy(),
+        predicted=logits.argmax(1).numpy(),
     )
-    return EvalHistory(*(value.numpy() for value in values))

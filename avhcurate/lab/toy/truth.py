@@ -103,10 +103,10 @@ def on_map(points: np.ndarray) -> np.ndarray:
 
 def follows(values: np.ndarray, bayes_error: np.ndarray) -> float:
     """Return Spearman of a map with the Bayes error over the same points (n,), without those where the map is NaN."""
-    known = np.isfinite(values)
-    if not known.any():
+    finite = np.isfinite(values)
+    if not finite.any():
         return float("nan")
-    return spearman(standard_ranks(values[known]), standard_ranks(bayes_error[known]))
+    return spearman(standard_ranks(values[finite]), standard_ranks(bayes_error[finite]))
 
 
 def settled(curve: np.ndarray) -> int:
@@ -129,5 +129,5 @@ def _log_ray(t: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         above = np.log1p(t * t) + log_mills
         above += np.log1p(t * np.exp(-above))
-        far = math.log(2) - 3 * np.log(-t) + np.log1p(-6 / t**2 + 45 / t**4 - 420 / t**6)
-    return np.where(t < -30, far, above)
+        series = math.log(2) - 3 * np.log(-t) + np.log1p(-6 / t**2 + 45 / t**4 - 420 / t**6)
+    return np.where(t < -30, series, above)

@@ -18,15 +18,15 @@ from avhcurate.ui.base.text import signed
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts.show import show_chart
 
-_OPTIONS = {each.name: each for each in ToySettings.options()}
+_OPTIONS = {option.name: option for option in ToySettings.options()}
 LOSS = one_of("toy.loss", LOSSES, LOSSES[0])
 LOSS_NAMES = {"softmax": "Softmax", "avh": "AVH loss"}
 #: Step of each slider.
 _STEPS = {"overlap": 0.1, "noise": 0.05, "classes": 1, "epochs": 5}
 NUMBERS = {
-    name: number(f"toy.{name}", each.default, low=each.low, high=each.high)
-    for name, each in _OPTIONS.items()
-    if each.low is not None and each.high is not None
+    name: number(f"toy.{name}", option.default, low=option.low, high=option.high)
+    for name, option in _OPTIONS.items()
+    if option.low is not None and option.high is not None
 }
 
 ABOUT = rf"""
@@ -42,31 +42,29 @@ the angles and then lengthens the embeddings. Both are measured here.
 
 def settings() -> ToySettings:
     """Return the settings of the address."""
-    chosen: dict[str, Any] = {name: choice.asked() for name, choice in NUMBERS.items()}
-    chosen["loss"] = LOSS.asked()
-    return ToySettings(**chosen)
+    return ToySettings(loss=LOSS.asked(), **{name: choice.asked() for name, choice in NUMBERS.items()})
 
 
-def choose_settings(asked: ToySettings) -> None:
+def choose_settings(settings: ToySettings) -> None:
     """Draw the widgets of all settings; a change trains a network, or reads a stored result."""
     with in_a_row(gap="medium"):
-        LOSS.show(st.segmented_control, "Loss", LOSS_NAMES, value=asked.loss)
+        LOSS.show(st.segmented_control, "Loss", LOSS_NAMES, value=settings.loss)
         for name, step in _STEPS.items():
-            _show(name, st.slider, asked, step=step, width=150)
-        _show("seed", st.number_input, asked, step=1, width=120)
+            _show(name, st.slider, settings, step=step, width=150)
+        _show("seed", st.number_input, settings, step=1, width=120)
 
 
-def _show(name: str, widget: Any, asked: ToySettings, **look: Any) -> None:
-    each = _OPTIONS[name]
-    label = each.label or name.capitalize()
-    NUMBERS[name].show(widget, label, each.low, each.high, value=getattr(asked, name), help=each.help, **look)
+def _show(name: str, widget: Any, settings: ToySettings, **layout: Any) -> None:
+    option = _OPTIONS[name]
+    value = getattr(settings, name)
+    NUMBERS[name].show(widget, option.title, option.low, option.high, value=value, help=option.help, **layout)
 
 
-def trained(workspace: Path, asked: ToySettings) -> ToyResult:
+def trained(workspace: Path, settings: ToySettings) -> ToyResult:
     """Return the result, which is trained first unless it is stored; stop the page where that fails."""
     try:
         with st.spinner("Training the network: some seconds …"):
-            return service.trained(workspace, asked)
+            return service.trained(workspace, settings)
     except CurateError as error:
         show_user_error(error)
         return st.stop()
@@ -75,10 +73,9 @@ def trained(workspace: Path, asked: ToySettings) -> ToyResult:
 def summary(result: ToyResult) -> str:
     """Say how closely AVH and the norm follow the exact Bayes error after the last epoch."""
     last = result.curves.iloc[-1]
-    epochs = result.settings.epochs
     avh = _rho(last["avh_samples"])
     norm = _rho(last["norm_samples"])
-    return f"Spearman with the exact Bayes error after {epochs} epochs: **AVH {avh}**, norm {norm}."
+    return f"Spearman with the exact Bayes error after {last['epoch']:g} epochs: **AVH {avh}**, norm {norm}."
 
 
 @st.fragment
@@ -95,11 +92,11 @@ def explore(result: ToyResult) -> None:
     )
     _facts(result, epoch)
     show_chart(maps(result, epoch), key="toy.maps")
-    left, right = st.columns(2, gap="large")
-    with left:
+    settling, following = st.columns(2, gap="large")
+    with settling:
         st.markdown("**What settles first**")
         show_chart(course(result.curves, epoch=epoch), key="toy.course")
-    with right:
+    with following:
         st.markdown("**What follows the Bayes error**")
         show_chart(agreement_by_epoch(result.curves, epoch=epoch), key="toy.agreement")
     about = result.about
@@ -115,11 +112,8 @@ def _facts(result: ToyResult, epoch: int) -> None:
     with in_a_row("top", gap="large"):
         for key, name in (("avh", "AVH with Bayes error"), ("norm", "Norm with Bayes error")):
             fact(name, _rho(row[f"{key}_samples"]), f"Spearman; over the map {_rho(row[f'{key}_map'])}")
-        fact(
-            "Held-out error",
-            f"{100 * (1 - row['accuracy']):.1f} %",
-            f"Bayes error {100 * result.about['bayes_error']:.1f} %",
-        )
+        error = 1 - row["accuracy"]
+        fact("Held-out error", f"{100 * error:.1f} %", f"Bayes error {100 * result.about['bayes_error']:.1f} %")
         fact("Mean AVH", f"{row['avh']:.3f}", f"95 % by epoch {result.settled['avh']}")
         fact("Mean norm", f"{row['norm']:.2f}", f"95 % by epoch {result.settled['norm']}")
 

@@ -1,6 +1,6 @@
 """How a network learns: AVH, norm, accuracy and loss of held-out samples over the epochs, overall and by HSF bin."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -34,7 +34,6 @@ def with_learnt(curves: pd.DataFrame, evaluations: pd.DataFrame) -> pd.DataFrame
 
 def courses(
     shown: Mapping[str, pd.DataFrame],
-    bins: Sequence[str],
     *,
     simulated: bool = False,
     images: Mapping[str, Mapping[str, Filters]] = MappingProxyType({}),
@@ -42,24 +41,22 @@ def courses(
     """Draw a panel for each of `PANELS`; of several trainings a column each, whose rows share an axis.
 
     A training has a row for each epoch and bin: `epoch, bin, n`, and for each of `PANELS` the mean and, as KEY_se, its
-    standard error, NaN where missing. `bins`: the HSF bins to draw in addition to `ALL` and `LEARNT`, hard to easy.
+    standard error, NaN where missing. A bin is `ALL`, `LEARNT` or one of HSF, of which the hardest come first.
     `images`: the filters of the samples of each training and bin, which a point leads to.
     """
     names = [name for name, _ in PANELS.values()]
     alone = len(shown) == 1
     rows = len(PANELS)
-    columns = len(shown)
-    titles = list(shown)
-    shared = "rows"
+    grid: dict[str, Any] = {"cols": len(shown), "subplot_titles": list(shown), "shared_yaxes": "rows"}
     if alone:
         rows = 2
-        columns = 2
-        titles = names
-        shared = ""
-    figure = make_subplots(rows, columns, shared_yaxes=shared or False, subplot_titles=titles, vertical_spacing=0.1)
+        grid = {"cols": 2, "subplot_titles": names}
+    figure = make_subplots(rows, **grid, vertical_spacing=0.1)
     bare(figure, height=80 + 240 * rows, margin={"t": 66})
+    drawn = dict.fromkeys(name for curves in shown.values() for name in curves["bin"])
+    bins = [name for name in drawn if name not in (ALL, LEARNT)]
     colors = {ALL: TEAL} | dict(zip(bins, ramp(len(bins)), strict=True)) | {LEARNT: GREY}
-    named: set[str] = set()
+    in_legend: set[str] = set()
     for number, (training, curves) in enumerate(shown.items()):
         to = images.get(training, {})
         for panel, key in enumerate(PANELS):
@@ -70,8 +67,8 @@ def courses(
                 points = curves[(curves["bin"] == name) & curves[key].notna()].sort_values("epoch")
                 if len(points):
                     marks = leads(points["n"], to[name]) if name in to else {}
-                    _curve(figure, points, key, color, marks, showlegend=name not in named, **place)
-                    named.add(name)
+                    _curve(figure, points, key, color, marks, showlegend=name not in in_legend, **place)
+                    in_legend.add(name)
             if key == "accuracy":
                 figure.update_yaxes(**place, tickformat=".0%")
             if not alone and not number:
@@ -96,7 +93,8 @@ def _curve(
     showlegend: bool,
 ) -> None:
     """Draw the mean of a quantity and its band; a name acts on all panels."""
-    name, (title, form) = points["bin"].iloc[0], PANELS[key]
+    name = points["bin"].iloc[0]
+    title, form = PANELS[key]
     epochs = points["epoch"].to_numpy(float)
     mean = points[key].to_numpy(float)
     error = points[f"{key}_se"].fillna(0).to_numpy(float)

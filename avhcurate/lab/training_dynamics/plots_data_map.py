@@ -50,17 +50,16 @@ def data_map(
     import plotly.express as px
 
     # Orange is hard, blue is easy: a low correctness is hard, a high AVH is. The hardest last, so that they lie on top.
-    order = [_NO_VOTES, *reversed(bins)]
-    look: dict[str, Any] = {"color_continuous_scale": ramp(9), "range_color": (0, 1)}
+    colors: dict[str, Any] = {"color_continuous_scale": ramp(9), "range_color": (0, 1)}
     points = points.sort_values(color, ascending=color == "avh", na_position="first", kind="stable")
     points = points.assign(label_name=points["label_name"].astype(str).map(as_text))
     if color == "avh":  # a few extreme values must not leave the rest in one colour
         ends = points["avh"].quantile([0.01, 0.99]).fillna(0).tolist()
-        look = {"color_continuous_scale": ramp(9)[::-1], "range_color": ends}
+        colors = {"color_continuous_scale": ramp(9)[::-1], "range_color": ends}
     elif color == "hsf_bin":
         points = points.assign(hsf_bin=points["hsf_bin"].where(points["hsf_bin"].isin(list(bins)), _NO_VOTES))
-        colors = dict(zip(bins, ramp(len(bins)), strict=True)) | {_NO_VOTES: faded(GREY, 0.6)}
-        look = {"color_discrete_map": colors, "category_orders": {"hsf_bin": order}}
+        of_bin = dict(zip(bins, ramp(len(bins)), strict=True)) | {_NO_VOTES: faded(GREY, 0.6)}
+        colors = {"color_discrete_map": of_bin, "category_orders": {"hsf_bin": [_NO_VOTES, *reversed(bins)]}}
     figure = px.scatter(
         points.round({"variability": 4, "confidence_mean": 4, "avh": 4, "correctness": 3}),
         x="variability",
@@ -69,7 +68,7 @@ def data_map(
         custom_data=["id", "label_name", color],
         labels=COLORS | {"hsf_bin": of_hsf(simulated)},
         render_mode="webgl",
-        **look,
+        **colors,
     )
     figure.update_traces(
         marker={"size": 5, "opacity": 0.65},

@@ -163,7 +163,7 @@ def compared_models(
     for run in _networks(table, chosen):
         scored = RunScores(run, samples)["predicted"].notna().to_numpy()
         if run.name in learnt:
-            scored &= samples.index.isin(held_out.get(run.record.weights_sha256, ()))
+            scored = scored & samples.index.isin(held_out.get(run.record.weights_sha256, ()))
         if 2 * scored.sum() > len(samples):
             runs.append(run)
             shared &= scored

@@ -116,8 +116,7 @@ class TrainSettings(VerbSettings):
             recipe = RECIPES[self.recipe].recipe
         elif self.weights or self.pretrained:
             recipe = replace(recipe, learning_rate=TUNING_RATE)
-        names = ("epochs", "batch_size", "learning_rate")
-        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        changes = self.model_dump(include={"epochs", "batch_size", "learning_rate"}, exclude_none=True)
         if self.precision != "auto":
-            given["precision"] = self.precision
-        return replace(recipe, loss=self.loss, drops=self.drops, freeze=self.freeze, seed=seed, **given)
+            changes["precision"] = self.precision
+        return replace(recipe, loss=self.loss, drops=self.drops, freeze=self.freeze, seed=seed, **changes)

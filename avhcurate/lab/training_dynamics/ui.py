@@ -14,7 +14,6 @@ from avhcurate.lab.training_dynamics import service
 from avhcurate.lab.training_dynamics.held_out import leak_text
 from avhcurate.lab.training_dynamics.plots import ALL, courses, with_learnt
 from avhcurate.lab.training_dynamics.settings import TrainSettings
-from avhcurate.people.bins import bin_labels
 from avhcurate.ui.base import job_forms as forms
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.cache import kept
@@ -214,11 +213,8 @@ def _curves(page: Opened, names: list[str]) -> None:
     if all(rows.empty for rows in drawn.values()):
         st.markdown(":material/hourglass_empty: The first evaluation of the held-out images is still to come.")
         return
-    edges: Sequence[str] = ()
-    if page.table.votes is not None:
-        edges = bin_labels(page.table.edges)
     images = {called[name]: service.images(page.table, by_name[name], filters=page.filters) for name in names}
-    show_chart(courses(drawn, edges, simulated=page.table.simulated, images=images), key="dynamics.curves")
+    show_chart(courses(drawn, simulated=page.table.simulated, images=images), key="dynamics.curves")
     st.caption(
         "Means over held-out images; bands are 95 % of the mean (1.96 standard errors). Colours go from the HSF bin "
         "that is hardest for people to the easiest. Click a name in the legend to hide its curves, a point to "

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.lab.training_dynamics import service
-from avhcurate.lab.training_dynamics.plots_data_map import COLORS, MOST_POINTS, data_map, downsampled
+from avhcurate.lab.training_dynamics.plots_data_map import COLORS, data_map, downsampled
 from avhcurate.people.bins import bin_labels
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.frame import Opened
@@ -79,7 +79,7 @@ def chart(page: Opened, points: pd.DataFrame, part: Part, tool: tuple[str, str])
     """Draw the map and take over a region drawn on it; return the id of a point just clicked."""
     color = COLOR.asked()
     region = REGION.asked()
-    drawn = downsampled(points, most=MOST_POINTS)
+    drawn = downsampled(points)
     outline = None
     if region is not None:
         outline = region.outline(-0.02, 1.02)
@@ -116,9 +116,9 @@ def images(page: Opened, points: pd.DataFrame, part: Part, *, about: str) -> Gri
     st.markdown(f"**{len(inside):,} of {len(points):,} images in the region**, least believed first")
     if inside.empty:
         return None
-    values = inside.sort_values("confidence_mean", kind="stable").set_index("id")["confidence_mean"]
-    about = f"{about} {part} {write_region(region)}"
     score = "confidence_mean"
+    values = inside.sort_values(score, kind="stable").set_index("id")[score]
     if part == "learnt from":
-        score = "train_confidence_mean"
+        score = f"train_{score}"
+    about = f"{about} {part} {write_region(region)}"
     return sample_grid(page, values.index.tolist(), about=about, score=score, values=values)

@@ -71,7 +71,7 @@ def test_equal_settings_give_equal_results_and_are_trained_once(tmp_path):
 
 
 def test_points_whose_embedding_is_zero_have_no_angle_and_do_not_count(tmp_path, monkeypatch):
-    monkeypatch.setattr(toy_service, "_WIDTH", 8)
+    monkeypatch.setattr("avhcurate.lab.toy.train.WIDTH", 8)
     result = toy_service.run(tmp_path, ToySettings(seed=2, epochs=20))
     known = np.isfinite(result.avh[-1])
     assert 0 < known.sum() < known.size

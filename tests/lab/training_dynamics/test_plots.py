@@ -29,7 +29,7 @@ def lines(figure, name):
 @pytest.mark.parametrize("number", [1, 3])
 def test_each_panel_draws_the_means_of_the_table_for_every_bin(number):
     shown = {f"training {seed}": table(seed) for seed in range(number)}
-    figure = courses(shown, BINS, simulated=True)
+    figure = courses(shown, simulated=True)
     assert "simulated" in figure.layout.legend.title.text
     for name in (ALL, *BINS):
         drawn = lines(figure, name)
@@ -43,23 +43,23 @@ def test_each_panel_draws_the_means_of_the_table_for_every_bin(number):
 
 
 def test_without_votes_only_the_curve_over_all_samples_is_drawn():
-    figure = courses({"one": table(bins=(ALL,))}, ())
+    figure = courses({"one": table(bins=(ALL,))})
     assert {trace.legendgroup for trace in figure.data} == {ALL}
     assert not figure.layout.legend.title.text
 
 
 def test_samples_learnt_from_have_their_own_curve_for_accuracy_and_loss():
     learnt = pd.DataFrame({"epoch": [0, 1, 2], "accuracy": [np.nan, 0.5, 0.6], "loss": [np.nan, 1, 0.5]})
-    figure = courses({"one": pd.concat([table(), learnt.assign(bin=LEARNT)])}, BINS)
+    figure = courses({"one": pd.concat([table(), learnt.assign(bin=LEARNT)])})
     own = lines(figure, LEARNT)
     assert [list(trace.y) for trace in own] == [[0.5, 0.6], [1, 0.5]]
     assert [list(trace.x) for trace in own] == [[1, 2], [1, 2]]
 
 
 def test_trainings_side_by_side_share_the_axis_of_each_quantity_and_one_may_be_empty():
-    figure = courses({"one": table(0), "two": table(1)}, BINS)
+    figure = courses({"one": table(0), "two": table(1)})
     for trace in lines(figure, ALL):
         axis = figure.layout["yaxis" + trace.yaxis[1:]]
         assert axis.matches is not None or axis.title.text in {name for name, _ in PANELS.values()}
     assert [note.text for note in figure.layout.annotations] == ["one", "two"]
-    assert len(lines(courses({"one": table(), "two": table().iloc[:0]}, BINS), ALL)) == len(PANELS)
+    assert len(lines(courses({"one": table(), "two": table().iloc[:0]}), ALL)) == len(PANELS)
