@@ -19,20 +19,19 @@ if TYPE_CHECKING:
 
 #: The modules that have verbs.
 _MODULES = (
-    *("demo", "data", "workspace", "fetch", "score", "attach", "analysis", "models"),
-    *("neighbours", "suspects", "predict", "quality", "project", "curate", "export", "select", "saved", "votes"),
-    *("report", "plugins", "doctor", "roles", "serve"),
+    *("demo", "data", "workspace", "score", "analysis", "models", "neighbours", "suspects", "predict", "quality"),
+    *("project", "curate", "export", "select", "saved", "votes", "plugins", "doctor", "roles", "serve"),
 )
 #: The modules of verbs that have another name.
 _HOMES = {
-    "import": "data",
-    "columns": "data",
+    "attach": "score",
     "split": "export",
     "history": "saved",
     "diff": "saved",
     "votes-out": "votes",
 }
-_HOMES |= dict.fromkeys(("list", "default", "check", "remove", "rename", "jobs"), "workspace")
+_HOMES |= dict.fromkeys(("import", "fetch", "columns"), "data")
+_HOMES |= dict.fromkeys(("list", "default", "check", "remove", "rename", "jobs", "report"), "workspace")
 _HOMES |= dict.fromkeys(("correlate", "disagree"), "analysis")
 _HOMES |= dict.fromkeys(("tag", "relabel", "exclude"), "curate")
 
@@ -60,8 +59,8 @@ def home_of(verb: str) -> str:
 
 def _app(words: Sequence[str]) -> "Typer":
     """Return the application with the verbs that a call names: a verb is imported only where it is meant."""
-    named = set(map(home_of, words))
-    modules = [module for module in _MODULES if module in named]
+    homes = set(map(home_of, words))
+    modules = [module for module in _MODULES if module in homes]
     added = not {*words}.isdisjoint(names("verbs"))
     if not (modules or added):
         modules, added = [*_MODULES], True

@@ -1,6 +1,6 @@
 """What a shell completes: names of datasets, runs, classes and scores."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -22,51 +22,38 @@ def _workspace(ctx: typer.Context) -> "Workspace":
 
     from avhcurate.workspace.data.workspace import find_workspace
 
-    given = ctx.find_root().params.get("workspace")
-    return find_workspace(Path(given) if given else None)
+    folder = ctx.find_root().params.get("workspace")
+    return find_workspace(folder and Path(folder))
 
 
 def _dataset(ctx: typer.Context) -> "DatasetFolder":
-    given = [ctx.params.get(name) for name in ("dataset", "name", "target")]
-    given += [word for word in ctx.args if not word.startswith("-")]  # not read yet before an option without its value
-    return _workspace(ctx).dataset(next(filter(None, given), ""))
+    names = [ctx.params.get(name) for name in ("dataset", "name", "target")]
+    names += [word for word in ctx.args if not word.startswith("-")]  # not read yet before an option without its value
+    return _workspace(ctx).dataset(next(filter(None, names), ""))
 
 
-def _datasets(ctx: typer.Context) -> list[str]:
-    return _workspace(ctx).names()
-
-
-def _runs(ctx: typer.Context) -> list[str]:
-    return [run.name for run in _dataset(ctx).runs()]
-
-
-def _classes(ctx: typer.Context) -> list[str]:
-    return list(_dataset(ctx).record.classes)
-
-
-def _scores(ctx: typer.Context) -> list[str]:
+def _scores(_: typer.Context) -> Iterable[str]:
     from avhcurate.measures.scores import SCORES
 
-    return list(SCORES)
+    return SCORES
 
 
-def _names(find: Callable[[typer.Context], list[str]]) -> Callable[..., list[str]]:
+def _names(find: Callable[[typer.Context], Iterable[str]]) -> Callable[..., list[str]]:
     """Return a function that completes the last name of a list with commas."""
 
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
         before, comma, begun = incomplete.rpartition(",")
         try:
-            found = find(ctx)
+            return [f"{before}{comma}{name}" for name in find(ctx) if name.startswith(begun)]
         except CurateError:
             return []
-        return [f"{before}{comma}{name}" for name in found if name.startswith(begun)]
 
     return complete
 
 
 _BY_OPTION: dict[str, Any] = {
-    **dict.fromkeys(("dataset", "target", "held_out"), _names(_datasets)),
-    **dict.fromkeys(("model", "runs", "run"), _names(_runs)),
+    **dict.fromkeys(("dataset", "target", "held_out"), _names(lambda ctx: _workspace(ctx).names())),
+    **dict.fromkeys(("model", "runs", "run"), _names(lambda ctx: [run.name for run in _dataset(ctx).runs()])),
     **dict.fromkeys(("scores", "score"), _names(_scores)),
-    "to": _names(_classes),
+    "to": _names(lambda ctx: _dataset(ctx).record.classes),
 }

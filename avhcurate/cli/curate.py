@@ -1,6 +1,7 @@
 """Verbs for what people decide about samples: tag, relabel, exclude, each with undo."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,12 +31,13 @@ def tag(
     if undo:
         options.check_alone("--undo", {"TAG": tag, "--ids": ids, "--where": where, "--remove": remove})
         _undo(table, ("tag", "untag"))
-    elif tag is None:
+        return
+    if tag is None:
         raise CurateError("Give a TAG, and samples by --ids or --where.")
-    elif remove:
-        _decide(table, ids, where, "untag", tag)
-    else:
-        _decide(table, ids, where, "tag", tag)
+    action = "tag"
+    if remove:
+        action = "untag"
+    _decide(table, ids, where, action, tag)
 
 
 @options.app.command()
@@ -64,6 +66,7 @@ def relabel(
 ) -> None:
     """Correct labels: those of some samples, or all that a file gives."""
     from avhcurate.datasets.curate.annotations import class_index
+    from avhcurate.datasets.curate.label_files import relabel_from
 
     table = options.run_table(name, model)
     others = {"--to": to, "--ids": ids, "--where": where, "--restore": restore}
@@ -72,7 +75,8 @@ def relabel(
         _undo(table, ("relabel", "import labels"))
     elif file is not None:
         options.check_alone("--from", others)
-        _relabel_from(table, file)
+        counts = relabel_from(table, file)
+        options.print_result(asdict(counts), f"{file.name}: {counts}")
     elif (to is None) != restore:
         raise CurateError("Give --to LABEL, --restore or --from FILE.")
     elif to is None:
@@ -96,11 +100,12 @@ def exclude(
     if undo:
         options.check_alone("--undo", {"--ids": ids, "--where": where, "--reason": reason, "--include": include})
         _undo(table, ("exclude", "include"))
-    elif include:
+        return
+    action = "exclude"
+    if include:
         options.check_alone("--include", {"--reason": reason})
-        _decide(table, ids, where, "include", None)
-    else:
-        _decide(table, ids, where, "exclude", reason)
+        action = "include"
+    _decide(table, ids, where, action, reason)
 
 
 def _decide(table: "DatasetTable", ids: str | None, where: str, action: str, value: str | int | None) -> None:
@@ -115,24 +120,15 @@ def _decide(table: "DatasetTable", ids: str | None, where: str, action: str, val
     options.print_result(result, text)
 
 
-def _relabel_from(table: "DatasetTable", file: Path) -> None:
-    from dataclasses import asdict
-
-    from avhcurate.datasets.curate.label_files import relabel_from
-
-    counts = relabel_from(table, file)
-    options.print_result(asdict(counts), f"{file.name}: {counts}")
-
-
 def _undo(table: "DatasetTable", actions: Sequence[str]) -> None:
     from avhcurate.datasets.curate.annotations import undo
     from avhcurate.datasets.curate.history import entry_text
 
     entry = undo(table, actions=actions)
     if entry is None:
-        text = f"There is nothing of yours to undo in {table.dataset.name}."
+        name = table.dataset.name
+        text = f"There is nothing of yours to undo in {name}."
         if other := table.log.last(table.dataset.id, actions):
-            name = table.dataset.name
             text += f" {other.who}: {entry_text(other)}. Undo it with `avhcurate history {name} --undo {other.key}`."
         options.printed({"undone": None})
         raise NothingFound(text)

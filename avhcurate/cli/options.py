@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -56,20 +56,20 @@ class _Verbs(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         moved: list[str] = []
-        rest: list[str] = []
+        others: list[str] = []
         words = iter(args)
         for word in words:
             name = word.partition("=")[0]
-            if name not in _ANYWHERE or (name == "--out" and rest and self._has_out(rest[0])):
-                rest.append(word)
+            if name not in _ANYWHERE or (name == "--out" and others and self._has_out(others[0])):
+                others.append(word)
             elif word == name and _ANYWHERE[name]:
                 moved += [word, next(words, "")]
             else:
                 moved.append(word)
-        return super().parse_args(ctx, [*moved, *rest])
+        return super().parse_args(ctx, [*moved, *others])
 
     def _has_out(self, verb: str) -> bool:
-        return verb in self.commands and any("--out" in each.opts for each in self.commands[verb].params)
+        return verb in self.commands and any("--out" in parameter.opts for parameter in self.commands[verb].params)
 
     def get_command(self, ctx: Any, name: str) -> Any:
         """Return a verb, whose help also names what it takes besides its own options."""
@@ -109,8 +109,27 @@ app = typer.Typer(
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def path(text: str) -> Path:
+    """Return a path; refuse an empty one, which would be the current folder.
+
+    >>> path("a.csv").name
+    'a.csv'
+    """
+    if not text:
+        raise CurateError('The path is empty. Use "." for the current folder.')
+    return Path(text)
+
+
+def new_path(text: str) -> Path:
+    """Return a path at which something is made, which must have a name."""
+    place = path(text)
+    if not place.name:
+        raise CurateError(f"{text} is a folder without a name. Give the name of what to write.")
+    return place
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
         print("avhcurate", __version__)
         raise typer.Exit
 
@@ -119,8 +138,9 @@ def _print_version(asked: bool) -> None:
 def _options_of_all_verbs(
     ctx: typer.Context,
     workspace: Annotated[
-        str | None,
+        Path | None,
         typer.Option(
+            parser=path,
             metavar="FOLDER",
             help="The workspace, with any verb [default: AVHCURATE_WORKSPACE, else ./workspace].",
         ),
@@ -171,23 +191,24 @@ def _defaults(ctx: Any, verb: str) -> dict[str, str]:
     from avhcurate.workspace.disk.jobs import JOB_VARIABLE
     from avhcurate.workspace.disk.project_file import project_settings
 
-    given = project_settings()
+    settings = project_settings()
     parameters = ctx.command.commands[verb].params if verb in ctx.command.commands else []
-    required = [each.name for each in parameters if each.param_type_name == "argument" and each.required]
-    found = {}
-    if "dataset" in given and verb != "remove" and required in (["dataset"], ["name"]):
-        found[required[0]] = given["dataset"]
+    arguments = [parameter for parameter in parameters if parameter.param_type_name == "argument"]
+    required = [argument.name for argument in arguments if argument.required]
+    defaults = {}
+    if "dataset" in settings and verb != "remove" and required in (["dataset"], ["name"]):
+        defaults[required[0]] = settings["dataset"]
     # Training uses its own network, and the app has chosen what its job uses.
-    if "model" in given and not verb.endswith("train") and not os.environ.get(JOB_VARIABLE):
-        found["model"] = given["model"]
-    return found
+    if "model" in settings and not verb.endswith("train") and not os.environ.get(JOB_VARIABLE):
+        defaults["model"] = settings["model"]
+    return defaults
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Options:
     """What this call has of the options of all verbs."""
 
-    workspace: str | None = None
+    workspace: Path | None = None
     json: bool = False
     out: Path | None = None
 
@@ -200,39 +221,11 @@ LOG = logging.getLogger("avhcurate")
 _used: ContextVar[str] = ContextVar("run", default="")
 
 
-def given_workspace() -> Path | None:
-    """Return the folder of --workspace, if it was given."""
-    given = _call.get().workspace
-    if given is None:
-        return None
-    return path(given)
-
-
 #: The most entries that a verb lists; longer numbers would not fit into a query.
 MOST_ENTRIES = 1_000_000_000
 
 
-def path(text: str) -> Path:
-    """Return a path; refuse an empty one, which would be the current folder.
-
-    >>> path("a.csv").name
-    'a.csv'
-    """
-    if not text:
-        raise CurateError('The path is empty. Use "." for the current folder.')
-    return Path(text)
-
-
-def new_path(text: str) -> Path:
-    """Return a path at which something is made, which must have a name."""
-    made = path(text)
-    if not made.name:
-        raise CurateError(f"{text} is a folder without a name. Give the name of what to write.")
-    return made
-
-
-#: How a path, and one at which something is made, is given to an option.
-PATH: dict[str, Any] = {"parser": path, "metavar": "<path>"}
+#: How a path at which something is made is given to an option.
 NEW_PATH: dict[str, Any] = {"parser": new_path, "metavar": "<path>"}
 
 ModelOption = Annotated[
@@ -272,7 +265,7 @@ def verb(
 
         parameters = [_parameter(option) for option in settings.options()]
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        call.__annotations__ = {each.name: each.annotation for each in parameters}
+        call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         call.__module__ = work.__module__
         call.__doc__ = inspect.cleandoc(settings.__doc__ or "").split("\n\n")[0]
         app.command(settings.verb)(call)
@@ -283,30 +276,31 @@ def verb(
 
 def _parameter(option: "OptionField") -> inspect.Parameter:
     """Return an option as a parameter that typer reads."""
-    look: dict[str, Any] = {"help": option.help, "autocompletion": completion.of(option.name)}
+    about: dict[str, Any] = {"help": option.help, "autocompletion": completion.of(option.name)}
     kind = option.type
-    if option.is_list:
+    if option.repeat:
+        kind = list[str]
+    elif option.is_list:
         kind = str
-        look["metavar"] = "LIST"
-        if option.repeat:
-            kind, look["metavar"] = list[str], None
+        about["metavar"] = "LIST"
     elif kind is Path:
-        kind, look["metavar"] = str, "PATH"
-    elif kind not in (bool, int, float) and not option.choices:
         kind = str
-    if kind in (int, float):
-        look |= {"min": option.low, "max": option.high}
+        about["metavar"] = "PATH"
+    elif kind in (int, float):
+        about |= {"min": option.low, "max": option.high}
+    elif kind is not bool and not option.choices:
+        kind = str
     if option.usual:
-        look["show_default"] = option.usual
+        about["show_default"] = option.usual
     if option.argument:
-        look["metavar"] = option.name.upper()
-        annotation: Any = Annotated[kind, typer.Argument(**look)]
+        about["metavar"] = option.name.upper()
+        annotation: Any = Annotated[kind, typer.Argument(**about)]
     elif kind is bool and option.default is False:
-        annotation = Annotated[bool, typer.Option(option.flag, **look)]
+        annotation = Annotated[bool, typer.Option(option.flag, **about)]
     elif option.also:
-        annotation = Annotated[kind | None, typer.Option(option.flag, option.also, **look)]
+        annotation = Annotated[kind | None, typer.Option(option.flag, option.also, **about)]
     else:
-        annotation = Annotated[kind | None, typer.Option(**look)]
+        annotation = Annotated[kind | None, typer.Option(**about)]
     default = inspect.Parameter.empty
     if not option.required:
         default = _typed_default(option)
@@ -326,14 +320,14 @@ def open_workspace() -> "Workspace":
     """Open the workspace of --workspace, of AVHCURATE_WORKSPACE, or ./workspace."""
     from avhcurate.workspace.data.workspace import find_workspace
 
-    return find_workspace(given_workspace())
+    return find_workspace(_call.get().workspace)
 
 
-def run_table(name: str, model: str | None = None, **more: Any) -> "DatasetTable":
+def run_table(name: str, model: str | None = None, *, edges: tuple[float, ...] | None = None) -> "DatasetTable":
     """Return the table of a dataset with the scores of a run, by default its default one."""
     from avhcurate.datasets.table.dataset_table import open_table
 
-    table = open_table(open_workspace(), name, model, **more)
+    table = open_table(open_workspace(), name, model, edges=edges)
     if table.run:
         _used.set(table.run.name)
     return table
@@ -408,23 +402,23 @@ def output(out: Path) -> Iterator[Path]:
         return
     if _call.get().json:
         raise CurateError("--json and --out - both print to standard output. Leave one out.")
-    _call.set(_Options(workspace=_call.get().workspace, out=out))
+    _call.set(replace(_call.get(), out=out))
     with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / "out.csv"
-        yield made
-        if made.is_dir():
+        place = Path(folder) / "out.csv"
+        yield place
+        if place.is_dir():
             raise CurateError("A folder cannot go to standard output. Give --out a name.")
-        sys.stdout.buffer.write(made.read_bytes())
+        sys.stdout.buffer.write(place.read_bytes())
 
 
-def check_alone(option: str, given: Mapping[str, Any]) -> None:
+def check_alone(option: str, others: Mapping[str, Any]) -> None:
     """Refuse options that cannot be given with another one."""
-    others = [other for other, value in given.items() if value]
-    if others:
-        raise CurateError(f"{', '.join(others)} cannot be given with {option}. Leave one of them out.")
+    refused = [other for other, value in others.items() if value]
+    if refused:
+        raise CurateError(f"{', '.join(refused)} cannot be given with {option}. Leave one of them out.")
 
 
-def samples(table: "DatasetTable", ids: str | None, where: str, **more: Any) -> "list[int] | Filters":
+def samples(table: "DatasetTable", ids: str | None, where: str, *, excluded: bool = False) -> "list[int] | Filters":
     """Return the samples that a call names: by --ids, numbers or a file that lists samples, or by --where."""
     from avhcurate.datasets.curate.saved import listed_ids
     from avhcurate.datasets.table.filters import Filters
@@ -432,16 +426,16 @@ def samples(table: "DatasetTable", ids: str | None, where: str, **more: Any) -> 
     if (ids is None) == (not where):
         raise CurateError("Name the samples by either --ids LIST or --where CONDITION.")
     if ids is None:
-        return Filters(where=where, **more)
+        return Filters(where=where, excluded=excluded)
     try:
         return [int(part) for part in ids.split(",")]
     except ValueError:
         if not os.path.isfile(ids):
             raise CurateError(f"--ids must be whole numbers, as 3,17,20, or a file, not {ids!r}.") from None
-    found, unknown = listed_ids(table.dataset, Path(ids).read_bytes())
+    listed, unknown = listed_ids(table.dataset, Path(ids).read_bytes())
     if unknown:
         print_messages([f"{len(unknown)} entries of {ids} are not in {table.dataset.name}, as {unknown[0]}: left out"])
-    return found
+    return listed
 
 
 def print_dataset(folder: "DatasetFolder") -> None:
@@ -469,13 +463,13 @@ def print_next(commands: Sequence[Sequence[str]]) -> None:
     """Print commands to try next, in the workspace of this call."""
     if not LOG.isEnabledFor(logging.WARNING):
         return
-    workspace = given_workspace()
-    given = []
+    workspace = _call.get().workspace
+    place = []
     if workspace is not None:
-        given = ["--workspace", str(workspace)]
+        place = ["--workspace", str(workspace)]
     print("Now try:")
     for command in commands:
-        print("  " + shlex.join(["avhcurate", *command, *given]))
+        print("  " + shlex.join(["avhcurate", *command, *place]))
 
 
 def print_next_of_run(name: str) -> None:
@@ -500,11 +494,13 @@ def print_votes_note(table: "DatasetTable") -> None:
     print(f"{table.dataset.name}, {run}{votes}")
 
 
-def print_table(rows: "pd.DataFrame | Sequence[Mapping[str, Any]]", *, digits: int = 3) -> None:
-    """Print rows as a table, with a dash for what is missing."""
+def print_table(
+    rows: "pd.DataFrame | Sequence[Mapping[str, Any]]", *, columns: Sequence[str] | None = None, digits: int = 3
+) -> None:
+    """Print rows, or some of their columns, as a table, with a dash for what is missing."""
     import pandas as pd
 
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows, columns=columns)
     print(frame.round(digits).to_string(index=False, na_rep="-"))
 
 

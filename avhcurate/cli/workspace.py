@@ -1,4 +1,4 @@
-"""Verbs about the workspace itself: list, remove, check, rename, jobs."""
+"""Verbs about the workspace and what it holds: list, remove, check, rename, default, jobs, report."""
 
 import sys
 from pathlib import Path
@@ -77,18 +77,22 @@ def remove(
     from avhcurate.datasets.table import removal
 
     space = options.open_workspace()
-    asked: dict[removal.Kind, str | None] = {"run": run, "training": training, "self-training": self_training}
-    results = {kind: which for kind, which in asked.items() if which is not None}
+    options_of_results: dict[removal.Kind, str | None] = {
+        "run": run,
+        "training": training,
+        "self-training": self_training,
+    }
+    results = {kind: result for kind, result in options_of_results.items() if result is not None}
     if len(results) > 1:
         raise CurateError(f"--{' and --'.join(results)} cannot be given together. Give one of them.")
-    for kind, which in results.items():
-        found = removal.find_result(space.dataset(name), kind, which)
-        _confirm(f"Remove {kind} {found.name} of {name}?", yes)
-        folder = removal.remove_result(space, name, kind, which)
+    for kind, result in results.items():
+        folder = removal.find_result(space.dataset(name), kind, result)
+        _confirm(f"Remove {kind} {folder.name} of {name}?", yes)
+        removal.remove_result(space, name, kind, result)
         options.print_result({"removed": folder.name, "dataset": name}, f"{folder.name} of {name} is removed")
         return
     counts = removal.people_work(space, name)
-    work = ", ".join(f"{count:,} {what}" for what, count in counts.items()) or "nothing that people wrote"
+    work = ", ".join(f"{count:,} {kind}" for kind, count in counts.items()) or "nothing that people wrote"
     _confirm(f"Remove dataset {name}, its runs and trainings, and {work}? The files that were imported stay.", yes)
     removal.remove_dataset(space, name)
     options.print_result({"removed": name, "with": counts}, f"{name} is removed, with {work}")
@@ -119,15 +123,15 @@ def check(
         back_up(space, backup)
         options.print_result({"backup": str(backup)}, f"{space.root} is copied to {backup}, a workspace of its own")
         return
-    damaged = check_workspace(space, repair=repair)
-    lines = [one.line for one in damaged]
+    damages = check_workspace(space, repair=repair)
+    lines = [damage.line for damage in damages]
     lost = lost_entries(space)
     for file, tables in lost.items():
         lines += [f"{file} says what a repair could not read:", *(f"  {table}" for table in tables)]
     text = "\n".join(lines) or f"{space.root} is intact"
-    options.print_result({"damaged": [one._asdict() for one in damaged], "lost": lost}, text)
-    if left := sum(not one.done for one in damaged):
-        raise CurateError(f"{left} parts of {space.root} are damaged, and all others are intact.")
+    options.print_result({"damaged": [damage._asdict() for damage in damages], "lost": lost}, text)
+    if damaged := sum(not damage.done for damage in damages):
+        raise CurateError(f"{damaged} parts of {space.root} are damaged, and all others are intact.")
     if lost:
         raise CurateError(
             "Some of what people decided is gone, as said above. Put back a copy that `avhcurate check --backup OUT` "
@@ -179,8 +183,7 @@ def jobs(
     if options.printed({"jobs": rows}, rows):
         return
     if rows:
-        columns = ("id", "dataset", "state", "who", "done", "total", "message")
-        options.print_table([{column: row[column] for column in columns} for row in rows])
+        options.print_table(rows, columns=["id", "dataset", "state", "who", "done", "total", "message"])
     else:
         print("No job has run here.")
 
@@ -191,3 +194,20 @@ def _running(jobs: "Jobs", which: str) -> "JobRecord":
         if job.active and which in (job.id, "running"):
             return job
     raise CurateError(f"No such job is running: {which}. List them with `avhcurate jobs`.")
+
+
+@options.app.command()
+def report(
+    name: options.NameArgument,
+    out: Annotated[Path, typer.Option(**options.NEW_PATH, help="HTML file to write.")],
+    model: options.ModelOption = None,
+    images: Annotated[bool, typer.Option("--images/--no-images", help="Inline thumbnails.")] = True,
+    force: options.ForceOption = False,
+) -> None:
+    """What a dataset is and what was found, in one HTML file that asks for nothing else, with the commands."""
+    from avhcurate.features.report.service import write_report
+
+    with options.output(out) as place:
+        path = write_report(options.run_table(name, model), place, images=images, force=force)
+        size = path.stat().st_size
+    options.print_result({"out": str(out), "bytes": size}, f"{out}: {size_text(size)}")
