@@ -33,14 +33,14 @@ def correlate(settings: CorrelateSettings) -> None:
     )
     rows = service.export_table(result)
     ceiling = result.ceiling
-    found = {
+    printable = {
         "rows": rows,
         "pairs": result.pairs,
         "noise_ceiling": ceiling.ceiling,
         "noise_ceiling_low": ceiling.ceiling_low,
         "noise_ceiling_high": ceiling.ceiling_high,
     }
-    if not options.printed(found, rows):
+    if not options.printed(printable, rows):
         _print_table(table, result)
 
 
@@ -53,9 +53,7 @@ def _print_table(table: "DatasetTable", result: "Correlations") -> None:
         options.print_votes_note(table)
         print(f"compared with {result.against}, in bins of equally many samples")
     rows = result.table.assign(bin=result.table["bin"].astype(str))
-    wide = rows.pivot(index="score", columns="bin", values="spearman").loc[
-        result.keys, list(dict.fromkeys(rows["bin"]))
-    ]
+    wide = rows.pivot(index="score", columns="bin", values="spearman").loc[result.keys, rows["bin"].unique()]
     (first, _), *others = service.sample_counts(result.table).items()
     wide.columns = [f"{group} (n={n})" for group, n in zip(wide.columns, first, strict=True)]
     print(wide.round(3).to_string(na_rep="-"))
@@ -102,7 +100,7 @@ def _print_analysis(table: "DatasetTable", analysis: str, settings: CorrelateSet
     if options.printed({"analysis": analysis, "rows": rows}, rows):
         return
     _print_votes_note(table, weighs=False)
-    print(rows.dropna(axis=1, how="all").round(3).to_string(index=False, na_rep="-"))
+    options.print_table(rows.dropna(axis=1, how="all"))
 
 
 @options.verb(DisagreeSettings)

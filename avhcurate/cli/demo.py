@@ -43,10 +43,10 @@ def fill_pages(space: "Workspace", progress: "Progress") -> "DatasetFolder":
 
     A step that was done already does not count in the whole, or the rest would seem as fast.
     """
-    every = steps()
+    work = steps()
     before = 0
-    whole = 100 * sum(SECONDS[title] for title in every)
-    for title, step in every.items():
+    whole = 100 * sum(SECONDS[title] for title in work)
+    for title, step in work.items():
 
         def tell(
             done: int, total: int, message: str, title: str = title, before: int = before, whole: int = whole
@@ -82,11 +82,11 @@ def steps() -> dict[str, Step]:
     from avhcurate.features.suspects.settings import SuspectsSettings
 
     suspects = SuspectsSettings(dataset=NAME)
-    own: dict[str, Step] = {
+    of_package: dict[str, Step] = {
         "Digits": lambda space, progress: prepare_demo(space, progress=progress),
         "Quality": lambda space, progress: measure_dataset(space, NAME, progress=progress),
         "Suspects": lambda space, progress: find_suspects(open_table(space, NAME), suspects, progress=progress),
         "Predicted HSF": lambda space, progress: predict_hsf(open_table(space, NAME), progress=progress),
         "Map": lambda space, progress: project_dataset(space, ProjectSettings(dataset=NAME), progress=progress),
     }
-    return own | {title: work for title, _, work in ADDED}
+    return of_package | {title: work for title, _, work in ADDED}

@@ -1,5 +1,6 @@
 """The verbs that write labels to files: export and split."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
@@ -22,15 +23,16 @@ def export(settings: ExportSettings) -> None:
     query = _query(name, settings.view or "")
     if "edges" in query:
         edges = parse_edges(query["edges"])
-    table = options.run_table(name, settings.model or query.get("run"), edges=edges)
+    open_table = partial(options.run_table, name, settings.model or query.get("run"), edges=edges)
+    table = open_table()
     filters = Filters.from_query(query)
-    conditions = [f"({one}\n)" for one in (filters.where, settings.where) if one]
+    conditions = [f"({condition}\n)" for condition in (filters.where, settings.where) if condition]
     sets = tuple(dict.fromkeys([*filters.sets, *settings.set]))
     filters = filters.with_(where=" AND ".join(conditions), sets=sets)
     sort = settings.sort
     if settings.like_text:
         column = angles_to_words(table.run, settings.like_text)
-        table = options.run_table(name, settings.model or query.get("run"), edges=edges)
+        table = open_table()
         sort = sort or f"{column}:asc"
     with options.started_job() as progress, options.output(settings.out) as out:
         count = export(
@@ -42,8 +44,8 @@ def export(settings: ExportSettings) -> None:
             order=order_of(table, filters, query, sort=sort, like=settings.like),
             progress=progress,
         )
-    found = {"samples": count, "out": str(settings.out), "simulated": table.simulated}
-    options.print_result(found, f"{count} samples of {name} written to {settings.out}" + _simulated(table))
+    result = {"samples": count, "out": str(settings.out), "simulated": table.simulated}
+    options.print_result(result, f"{count} samples of {name} written to {settings.out}" + _simulated(table))
 
 
 def _query(name: str, view: str) -> dict[str, str]:
@@ -90,8 +92,8 @@ def split(settings: SplitSettings) -> None:
             split_service.write_split(parts, out, force=settings.force)
     if settings.as_sets is not None:
         saved = split_service.save_parts(options.open_workspace(), table, parts, settings.as_sets)
-    lines = [", ".join(f"{part} {count}" for part, count in parts.counts.items()), parts.strata.to_string(index=False)]
-    text = "\n".join(lines)
+    sizes = ", ".join(f"{part} {count}" for part, count in parts.counts.items())
+    text = f"{sizes}\n{parts.strata.to_string(index=False)}"
     if settings.out is not None:
         text += _simulated(table)
     options.print_result({"parts": parts.counts, "sets": saved, "strata": parts.strata}, text)

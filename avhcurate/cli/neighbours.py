@@ -18,23 +18,23 @@ def neighbours(settings: NeighboursSettings) -> None:
         record = find_neighbours(dataset, run, count=settings.count, seed=settings.seed, progress=progress).record
     table = options.run_table(settings.dataset, record.run)
     columns = ["id", "path", "label_name", "neighbour_angle"]
-    far = table.page(sort="neighbour_angle", descending=True, limit=10, columns=columns)
-    if options.printed({"record": record, "outliers": far}, lambda: table.frame(columns=columns)):
+    outliers = table.page(sort="neighbour_angle", descending=True, limit=10, columns=columns)
+    if options.printed({"record": record, "outliers": outliers}, lambda: table.frame(columns=columns)):
         return
-    how = "all compared"
+    method = "all compared"
     if record.method != "exact":
-        how = f"by {record.method}, {record.recall:.1%} of them found"
-    print(f"{settings.dataset}, {record.run}: {record.count} nearest of {record.samples:,} samples, {how}")
+        method = f"by {record.method}, {record.recall:.1%} of them found"
+    print(f"{settings.dataset}, {record.run}: {record.count} nearest of {record.samples:,} samples, {method}")
     if record.recall is not None and record.recall < RECALL:
         print(f"The aim is {RECALL:.0%}: with these embeddings suspects, copies and outliers miss some neighbours.")
     print("the samples furthest from their nearest, by the column neighbour_angle:")
-    print(far.round(4).to_string(index=False))
+    options.print_table(outliers, digits=4)
 
 
 def _print_like(dataset: str, run: str, column: str) -> None:
     """Print the images at the smallest angle to words."""
     table = options.run_table(dataset, run)
     columns = ["id", "path", "label_name", column]
-    near = table.page(sort=column, limit=10, columns=columns)
-    if not options.printed({"column": column, "nearest": near}, lambda: table.frame(columns=columns)):
-        print(near.round(4).to_string(index=False))
+    nearest = table.page(sort=column, limit=10, columns=columns)
+    if not options.printed({"column": column, "nearest": nearest}, lambda: table.frame(columns=columns)):
+        options.print_table(nearest, digits=4)

@@ -44,7 +44,7 @@ def plugins() -> None:
             _try("scores", key, partial(per_sample, features, weights, None, labels, keys=[key]))
     for key, measure in MEASURES.items():
         if measure.pixels is not None:
-            _try("measures", key, partial(lambda of: float(of(pixels)), measure.pixels))
+            _try("measures", key, partial(lambda function: float(function(pixels)), measure.pixels))
     listed = sorted(plugins_.found.values(), key=lambda plugin: (plugins_.GROUPS.index(plugin.group), plugin.name))
     if not options.printed({"plugins": [asdict(plugin) for plugin in listed]}):
         for plugin in listed:

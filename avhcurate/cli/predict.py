@@ -17,8 +17,8 @@ def predict(settings: PredictSettings) -> None:
     with options.job(settings) as progress:
         folder = predict_hsf(table, settings, progress=progress)
     record = folder.record
-    found = {"record": record, "table": str(folder.scores_path)}
-    if options.printed(found, lambda: predictions(options.run_table(settings.dataset, first))):
+    result = {"record": record, "table": str(folder.scores_path)}
+    if options.printed(result, lambda: predictions(options.run_table(settings.dataset, first))):
         return
     votes = "SIMULATED votes" if record.votes_simulated else "votes"
     print(f"{settings.dataset}: predicted HSF of {record.samples:,} samples from {votes} on {record.learnt:,}")

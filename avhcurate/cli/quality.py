@@ -40,7 +40,7 @@ def quality(settings: QualitySettings) -> None:
     ):
         return
     print(f"{name}: {record.samples - record.skipped} images measured, {record.skipped} cannot be read")
-    print(summary.round(4).to_string(index=False, na_rep="-"))
+    options.print_table(summary, digits=4)
     print(f"\n{len(groups)} groups of near duplicates ({len(duplicates.extra)} copies)")
     if record.similarity is not None:
         print(f"embeddings of {record.run} from cosine {record.similarity:.4f}")

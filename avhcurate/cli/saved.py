@@ -1,11 +1,14 @@
 """The verbs about named views and sets, and about who decided what."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from avhcurate.cli import options
 from avhcurate.errors import CurateError
+
+if TYPE_CHECKING:
+    from avhcurate.workspace.data.events import Event
 
 
 @options.app.command()
@@ -19,21 +22,15 @@ def saved(
     """Named sets and views of a dataset: list them, save or remove a set."""
     from avhcurate.datasets.curate.saved import Saved
 
-    kept = Saved(options.open_workspace(), name)
+    store = Saved(options.open_workspace(), name)
     if save_set is not None:
         _save(name, save_set, where, ids)
     elif where or ids is not None:
         raise CurateError("--where and --ids say what is in a set. Give a name with --save-set.")
     if remove is not None:
-        kept.remove("set", remove)
-    sets = [
-        {"set": one.name, "samples": one.samples, "who": one.who, "at": f"{one.at:%Y-%m-%d %H:%M}"}
-        for one in kept.sets()
-    ]
-    views = [
-        {"view": one.name, "page": one.page, "query": one.query, "who": one.who, "at": f"{one.at:%Y-%m-%d %H:%M}"}
-        for one in kept.views()
-    ]
+        store.remove("set", remove)
+    sets = [{"set": entry.name, "samples": entry.samples} | _by_whom(entry) for entry in store.sets()]
+    views = [{"view": view.name, "page": view.page, "query": view.query} | _by_whom(view) for view in store.views()]
     if options.printed({"sets": sets, "views": views}):
         return
     for rows in (sets, views):
@@ -41,6 +38,10 @@ def saved(
             options.print_table(rows)
     if not sets and not views:
         print(f"{name} has no sets and no views")
+
+
+def _by_whom(entry: "Event") -> dict[str, Any]:
+    return {"who": entry.who, "at": f"{entry.at:%Y-%m-%d %H:%M}"}
 
 
 def _save(name: str, title: str, where: str, ids: str | None) -> None:
@@ -79,8 +80,8 @@ def history(
         options.print_messages([f"undone: {undo_entry(table, undo)}"])
     entries, count = history_entries(table, who=who, sample=sample, limit=limit)
     names = ("key", "who", "action", "value", "samples", "undone_by", "at")
-    every = [{name: getattr(entry, name) for name in names} for entry in entries]
-    if options.printed({"entries": every, "count": count}, every):
+    table_of_entries = [{name: getattr(entry, name) for name in names} for entry in entries]
+    if options.printed({"entries": table_of_entries, "count": count}, table_of_entries):
         return
     rows = [
         {
@@ -106,11 +107,11 @@ def diff(
     """What changed between two states: images, labels, splits, scores; by whom and why."""
     from avhcurate.features.saved import diff_service
 
-    found = diff_service.diff(*diff_service.states(options.open_workspace(), first, second, model=model))
-    if options.printed(found.result(), found.changes):
+    changed = diff_service.diff(*diff_service.states(options.open_workspace(), first, second, model=model))
+    if options.printed(changed.result(), changed.changes):
         return
-    print(f"{found.before.title} to {found.after.title}: {diff_service.text_of(found)}")
-    for rows in (found.summary, found.classes, found.shifts):
+    print(f"{changed.before.title} to {changed.after.title}: {diff_service.text_of(changed)}")
+    for rows in (changed.summary, changed.classes, changed.shifts):
         if len(rows):
             print(f"\n{rows.to_string(index=False)}")
-    options.print_messages(found.notes)
+    options.print_messages(changed.notes)

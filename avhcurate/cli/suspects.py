@@ -24,10 +24,10 @@ def suspects(settings: SuspectsSettings) -> None:
     with options.job(settings) as progress:
         folder = suspects_service.find_suspects(table, settings, progress=progress)
     record = folder.record
-    every = folder.suspects()
-    doubtful = decisions.undecided(table, every)
+    listed = folder.suspects()
+    doubtful = decisions.undecided(table, listed)
     rows = suspects_service.export_table(table, doubtful, record)[: settings.limit]
-    left_out = len(every) - len(doubtful)
+    left_out = len(listed) - len(doubtful)
     if not options.printed({"record": record, "left_out": left_out, "rows": rows}, rows):
         _print(settings, record, rows, doubtful, left_out)
     if rows.empty:

@@ -44,11 +44,10 @@ def votes_out(settings: VotesOutSettings) -> None:
     from avhcurate.features.annotate.votes_out import write_votes
 
     table = options.run_table(settings.dataset)
-    form = settings.form
     with options.output(settings.out) as out:
-        count = write_votes(table, form, out, force=settings.force)
+        count = write_votes(table, settings.form, out, force=settings.force)
     text = f"{count} answers about {settings.dataset} written to {settings.out}"
     if table.simulated:
         text += "\nThe votes are simulated; the file says so."
-    found = {"answers": count, "out": str(settings.out), "format": form, "simulated": table.simulated}
-    options.print_result(found, text)
+    result = {"answers": count, "out": str(settings.out), "format": settings.form, "simulated": table.simulated}
+    options.print_result(result, text)
