@@ -36,10 +36,8 @@ from avhcurate import scores
 from avhcurate.features.pseudo_labels import rules
 from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.features.pseudo_labels.rules import RULES, Rule
-from avhcurate.lab.self_training.evaluation import TargetEvaluator
-from avhcurate.lab.self_training.loop import PseudoLabelled, self_train
-from avhcurate.lab.self_training.probe import ProbeHead, ProbeRecipe, train_probe
-from avhcurate.lab.self_training.probe_trainer import ProbeTrainer
+from avhcurate.lab.self_training.loop import PseudoLabelled, TargetEvaluator, self_train
+from avhcurate.lab.self_training.probe import ProbeHead, ProbeRecipe, ProbeTrainer, train_probe
 from avhcurate.lab.self_training.settings import Schedule
 from avhcurate.networks.models.engine import Network, embed
 from avhcurate.networks.models.loading import ModelSpec, load_model

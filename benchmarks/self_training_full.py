@@ -30,8 +30,7 @@ from filelock import FileLock, Timeout
 from safetensors.torch import load_file
 
 from avhcurate.features.pseudo_labels.rules import RULES
-from avhcurate.lab.self_training.evaluation import TargetEvaluator
-from avhcurate.lab.self_training.loop import PseudoLabelled, self_train
+from avhcurate.lab.self_training.loop import PseudoLabelled, TargetEvaluator, self_train
 from avhcurate.lab.self_training.network_trainer import FullTrainer
 from avhcurate.lab.self_training.settings import Schedule
 from avhcurate.networks.models.loading import ModelSpec, NewModel, new_model

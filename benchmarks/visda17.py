@@ -23,7 +23,7 @@ import torch
 from avhcurate.datasets.sources.readers import class_list
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.features.pseudo_labels.rules import RULES
-from avhcurate.lab.self_training import results
+from avhcurate.lab.self_training import service as self_training_service
 from avhcurate.lab.self_training.service import self_train_dataset
 from avhcurate.lab.self_training.settings import SelfTrainSettings
 from avhcurate.networks.models.loading import ModelSpec, new_model
@@ -139,7 +139,7 @@ def run(arguments: argparse.Namespace, progress: Progress = SILENT) -> bool:
     for seed, rule in product(seeds, rules):
         one = settings(arguments, rule, seed)
         folders.append(self_train_dataset(workspace, one, recipe=recipe_of(arguments), progress=progress))
-        say(str(results.summary(folders[-1])))
+        say(str(self_training_service.summary(folders[-1])))
     say(table(folders, classes))
     return True
 

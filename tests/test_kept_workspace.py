@@ -18,7 +18,7 @@ from avhcurate.datasets.table.logs import open_events
 from avhcurate.features.annotate import annotators, answers, queue
 from avhcurate.features.map.store import MapFolder
 from avhcurate.features.suspects.store import OutOfFoldFolder, SuspectsFolder
-from avhcurate.lab.degradation.store import DegradationFolder
+from avhcurate.lab.degradation.service import DegradationFolder
 from avhcurate.networks.neighbours.graph import NeighbourGraph
 from avhcurate.people.log_tables import METADATA
 from avhcurate.workspace.data.datasets import DatasetFolder

@@ -12,9 +12,8 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.pseudo_labels import round_export
 from avhcurate.features.pseudo_labels.service import portion_curve, select
 from avhcurate.features.pseudo_labels.ui import file_of
-from avhcurate.lab.self_training import results
-from avhcurate.lab.self_training.probe import ProbeHead, ProbeRecipe
-from avhcurate.lab.self_training.probe_trainer import FILE
+from avhcurate.lab.self_training import service as self_training_service
+from avhcurate.lab.self_training.probe import FILE, ProbeHead, ProbeRecipe
 from avhcurate.lab.self_training.service import self_train_dataset
 from avhcurate.lab.self_training.settings import SelfTrainSettings
 from avhcurate.measures.stats.intervals import wilson
@@ -130,7 +129,7 @@ def test_page_command_line_and_first_round_of_self_training_select_the_same(
         found = select(table, rule=rule, portion=0.3, filters=Filters(where=where))
         rows = pd.read_parquet(io.BytesIO(file_of(table, found, "parquet", soft=False)))
         pd.testing.assert_frame_equal(rows[columns], expected, check_dtype=False)
-        assert results.summary(folder)["left_out"] == 2
+        assert self_training_service.summary(folder)["left_out"] == 2
     app = open_page("pseudo_labels", own_demo_root, pseudo__rule=rule, pseudo__portion="0.3", where=where)
     assert metrics(app)["Selected"] == f"{len(expected):,}"
     assert "2 images in view have no finite embedding" in words(app)

@@ -13,10 +13,15 @@ from avhcurate.errors import CurateError
 from avhcurate.lab.degradation import service, statistics
 from avhcurate.lab.degradation.corruptions import KINDS
 from avhcurate.lab.degradation.plots import curve_panels, measure_name
-from avhcurate.lab.degradation.service import KEYS, Degraded
+from avhcurate.lab.degradation.service import (
+    KEYS,
+    DegradationFolder,
+    DegradationRecord,
+    Degraded,
+    degradations,
+)
 from avhcurate.lab.degradation.settings import KIND_KEYS, DegradeSettings
 from avhcurate.lab.degradation.statistics import ACCURACY, ORIGINAL
-from avhcurate.lab.degradation.store import DegradationFolder, DegradationRecord, degradations
 from avhcurate.measures.scores import SCORES
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.cache import HASH_FUNCS, file_key, kept

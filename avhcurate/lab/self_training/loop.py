@@ -7,7 +7,7 @@ report to write, and reads nothing back from it.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,9 +19,10 @@ from avhcurate.datasets.table.subset import Subset
 from avhcurate.errors import CurateError
 from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.features.pseudo_labels.rules import GATES, RULES, Gate, Rule, Selection, targets
-from avhcurate.lab.self_training.evaluation import TargetEvaluator
 from avhcurate.lab.self_training.settings import Schedule
-from avhcurate.workspace.data.self_trainings import BY, SelfTrainingFolder
+from avhcurate.measures.stats.calibration import calibrate
+from avhcurate.measures.stats.intervals import share, wilson
+from avhcurate.workspace.data.self_trainings import BY, RoundReport, SelfTrainingFolder, Share
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 
 #: Why a run has no more rounds.
@@ -68,6 +69,87 @@ class TrainerSetup:
     target: Subset
     about: dict[str, Any]
     make_trainer: Callable[[SelfTrainingFolder], Trainer]
+
+
+# --- reports -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TargetEvaluator:
+    """Labels (N,) of the target's samples, -1 for none, and the names of the K classes: only for reports."""
+
+    labels: np.ndarray
+    classes: Sequence[str]
+
+    def report(
+        self, number: int, outputs: ModelOutputs, selection: Selection | None = None, avh: np.ndarray | None = None
+    ) -> tuple[RoundReport, pd.DataFrame]:
+        """Evaluate the outputs after a round: accuracy and calibration, and a row a class: `label, label_name`, and
+        `samples, right, accuracy, accuracy_low, accuracy_high`.
+
+        `selection` is what a later round selected before, and `avh` that of the selected samples: the table then adds
+        counts, thresholds, precision and recall.
+        """
+        labels = np.asarray(self.labels)
+        predicted, confidence = outputs.predictions
+        usable = (labels >= 0) & (predicted >= 0)
+        error = calibrate(confidence[usable], predicted[usable] == labels[usable])
+        counts = {"samples": self._count(labels), "right": self._count(labels[predicted == labels])}
+        table = pd.DataFrame({"label_name": list(self.classes)} | counts).rename_axis("label").reset_index()
+        table = _with_interval(table, "accuracy", "right", "samples")
+        values: dict[str, Any] = {}
+        if selection is not None:
+            choices = selection.classes(labels).drop(columns="accuracy")
+            choices = _with_interval(choices, "precision", "correct", "labelled")
+            choices["recall"] = choices["correct"] / table["samples"]
+            table = table.merge(choices, on="label")
+            values = {
+                "portion": selection.portion,
+                "selected": int(selection.selected.sum()),
+                "left_out": selection.left_out,
+                "empty_classes": table["label_name"][table["selected"] == 0].tolist(),
+                "precision": _share(table, "correct", "labelled"),
+                "recall": _share(table, "correct", "samples"),
+                # An embedding of zeros has a confidence and no angle.
+                "mean_avh": float(pd.Series(avh).mean()),
+                "mean_confidence": selection.confidence[selection.selected].mean(),
+            }
+        report = RoundReport(
+            round=number,
+            samples=len(labels),
+            accuracy=_share(table, "right", "samples"),
+            mean_accuracy=_mean_accuracy(table[table["samples"] > 0]),
+            ece=Share(n=error.n, value=error.ece, low=error.low, high=error.high),
+            **values,
+        )
+        return report, table
+
+    def _count(self, labels: np.ndarray) -> np.ndarray:
+        return np.bincount(labels[labels >= 0], minlength=len(self.classes))
+
+
+def _mean_accuracy(classes: pd.DataFrame) -> Share:
+    """Return the mean over classes, and its interval from those of each class (MOVER: Zou and Donner 2008)."""
+    mean = classes["accuracy"].mean()
+    size = max(1, len(classes))
+    below, above = (np.linalg.norm(classes["accuracy"] - classes[f"accuracy_{end}"]) for end in ("low", "high"))
+    return Share(n=len(classes), value=mean, low=float(mean - below / size), high=float(mean + above / size))
+
+
+def _share(classes: pd.DataFrame, hits: str, n: str) -> Share:
+    """Return the share over all classes of one column in another."""
+    samples, value, low, high = share(int(classes[hits].sum()), int(classes[n].sum()))
+    return Share(n=samples, value=value, low=low, high=high)
+
+
+def _with_interval(table: pd.DataFrame, name: str, hits: str, n: str) -> pd.DataFrame:
+    """Return the table with a share and the ends of its Wilson interval, NaN where n is 0."""
+    low, high = wilson(table[hits], table[n])
+    columns: dict[str, Any] = {name: table[hits] / table[n], f"{name}_low": low, f"{name}_high": high}
+    return table.assign(**columns)
+
+
+# --- the rounds --------------------------------------------------------------------------------------------------
 
 
 def seed_of_round(seed: int, number: int) -> int:

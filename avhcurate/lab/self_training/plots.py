@@ -22,7 +22,7 @@ _COLUMNS = 3
 
 
 def curves(runs: Mapping[str, pd.DataFrame]) -> go.Figure:
-    """Draw a panel for each of `PANELS` from the rounds of up to five runs: see `results.table`."""
+    """Draw a panel for each of `PANELS` from the rounds of up to five runs: see `service.table`."""
     # In two lines, so that those of a narrow window do not meet.
     titles = [
         name.replace(", ", ",<br>").replace(" of the", "<br>of the").replace(" (", "<br>(")

@@ -1,19 +1,29 @@
-"""Starts and resumes the self-training of a model from one dataset to another."""
+"""Starts and resumes the self-training of a model from one dataset to another; its rounds as tables."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow.parquet as pq
 
 from avhcurate.features.pseudo_labels.rules import RULES
 from avhcurate.lab.self_training.domains import check_pair
-from avhcurate.lab.self_training.loop import TrainerSetup, self_train
+from avhcurate.lab.self_training.loop import TargetEvaluator, TrainerSetup, self_train
 from avhcurate.lab.self_training.settings import SelfTrainSettings
 from avhcurate.networks.training.recipe import Recipe
-from avhcurate.workspace.data.self_trainings import SelfTrainingFolder, SelfTrainingRecord
+from avhcurate.workspace.data.self_trainings import BY, SelfTrainingFolder, SelfTrainingRecord
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import now, settings_digest, versions
 
 if TYPE_CHECKING:  # torch takes seconds to import, and this module is light
     from avhcurate.lab.self_training.probe import ProbeRecipe
+
+#: What a summary has of the record, and of the last round.
+_RECORD = ["source", "target", "model", "rule", "seed", "stopped", "seconds"]
+_LAST = [
+    *("accuracy", "accuracy_low", "accuracy_high"),
+    *("mean_accuracy", "mean_accuracy_low", "mean_accuracy_high", "selected", "precision", "ece"),
+]
 
 
 def self_train_dataset(
@@ -33,11 +43,10 @@ def self_train_dataset(
 
     Raises Cancelled when asked to stop, and CurateError for a mistake of the user.
     """
-    from avhcurate.lab.self_training import network_trainer, probe_trainer
-    from avhcurate.lab.self_training.evaluation import TargetEvaluator
+    from avhcurate.lab.self_training import network_trainer, probe
 
     check_pair(workspace, settings)
-    trainers = {"full": network_trainer, "probe": probe_trainer}
+    trainers = {"full": network_trainer, "probe": probe}
     setup = trainers[settings.trainer].set_up(workspace, settings, recipe, progress)
     record = _record(settings, setup)
     folder = SelfTrainingFolder.of(setup.target.dataset, record.name)
@@ -106,3 +115,51 @@ def _finish(folder: SelfTrainingFolder, stopped: str) -> None:
     folder.write_record(folder.record.model_copy(update=changes))
     for checkpoint in folder.root.glob("round-*.pt"):
         checkpoint.unlink()
+
+
+# --- results -----------------------------------------------------------------------------------------------------
+
+
+def table(folder: SelfTrainingFolder) -> pd.DataFrame:
+    """Return a row per round, from 0 (the source alone): the numbers of a `RoundReport`, missing as NaN.
+
+    A share is the columns `accuracy, accuracy_low, accuracy_high, accuracy_n`, and so on.
+    """
+    reports = (folder.report(number) for number in folder.rounds())
+    rows = [report.model_dump(exclude={"empty_classes", "schema_version"}) for report in reports]
+    frame = pd.json_normalize(rows, sep="_").rename(columns=lambda name: name.removesuffix("_value"))
+    return frame.astype(dict.fromkeys(frame.select_dtypes(object), "float64"))
+
+
+def gates(folder: SelfTrainingFolder, number: int) -> list[str]:
+    """Return the gates whose selection a round has stored, the run's own first."""
+    gate_of_rule = RULES[folder.record.rule].gate  # type: ignore[index]
+    columns = pq.read_schema(folder.round(number) / "selection.parquet").names
+    stored = [name.removeprefix(BY) for name in columns if name.startswith(BY)]
+    return sorted(stored, key=lambda gate: gate != gate_of_rule)
+
+
+def selections(folder: SelfTrainingFolder, number: int) -> pd.DataFrame:
+    """Return a row per sample of a round by id: `candidate, confidence, avc`, and `by_GATE`: whether it selects it."""
+    columns = ["id", "candidate", "confidence", "avc", *(BY + gate for gate in gates(folder, number))]
+    return folder.selection(number, columns).set_index("id")
+
+
+def summary(folder: SelfTrainingFolder) -> dict[str, Any]:
+    """Return the name of a self-training, accuracies on the target before and after, and its last selection."""
+    record = folder.record
+    rounds = table(folder)
+    rounds = rounds.astype(object).where(rounds.notna(), None)
+    first = rounds.iloc[0]
+    last = rounds.iloc[-1]
+    return {
+        "self_training": folder.name,
+        **{key: getattr(record, key) for key in _RECORD},
+        "rounds": last["round"],
+        "samples": record.target_samples,
+        "left_out": record.target_left_out + last["left_out"],
+        "source_only": first["accuracy"],
+        "mean_accuracy_before": first["mean_accuracy"],
+        **last[_LAST],
+        "empty_classes": folder.report(last["round"]).empty_classes,
+    }

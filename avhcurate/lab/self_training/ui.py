@@ -6,7 +6,7 @@ from html import escape
 import pandas as pd
 import streamlit as st
 
-from avhcurate.lab.self_training import results
+from avhcurate.lab.self_training import service
 from avhcurate.lab.self_training.plots import curves
 from avhcurate.lab.self_training.settings import SelfTrainSettings
 from avhcurate.ui.base import job_forms as forms
@@ -209,7 +209,7 @@ def reached(name: str, rounds: pd.DataFrame) -> str:
     hash_funcs={SelfTrainingFolder: lambda folder: f"{folder.root} {len(folder.rounds())}"},
 )
 def _rounds(folder: SelfTrainingFolder) -> pd.DataFrame:
-    return results.table(folder)
+    return service.table(folder)
 
 
 def runs_table(folders: Sequence[SelfTrainingFolder]) -> None:

@@ -13,7 +13,7 @@ from avhcurate.datasets.export.service import FOLDERS, FORMATS
 from avhcurate.errors import Run
 from avhcurate.features.pseudo_labels import round_export
 from avhcurate.features.pseudo_labels.rules import ANGULAR
-from avhcurate.lab.self_training import results
+from avhcurate.lab.self_training import service
 from avhcurate.lab.self_training.ui import title
 from avhcurate.measures.stats.intervals import share
 from avhcurate.ui.base.export_menu import ABOUT, LARGEST_ZIP, download, samples_label
@@ -111,7 +111,7 @@ def gallery(page: Opened, chosen: ChosenRound) -> GridView | None:
     """Show what one gate selects and another does not, from the same network outputs, as a grid."""
     st.header("Selected by one and not by the other")
     folder, number = chosen
-    gates = {gate: RULE_NAMES[gate] for gate in results.gates(folder, number)}
+    gates = {gate: RULE_NAMES[gate] for gate in service.gates(folder, number)}
     one = one_of("selftrain.one", tuple(gates), next(iter(gates)))
     first = one.asked()
     rest = {gate: name for gate, name in gates.items() if gate != first}
@@ -158,7 +158,7 @@ def _rows(page: Opened, folder: SelfTrainingFolder, number: int) -> pd.DataFrame
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the round …")
 def _selections(root: str, number: int) -> pd.DataFrame:
-    return results.selections(SelfTrainingFolder(Path(root)), number)
+    return service.selections(SelfTrainingFolder(Path(root)), number)
 
 
 # --- export ----------------------------------------------------------------------------------------------

@@ -157,7 +157,7 @@ class SelfTrainingFolder(ResultFolder[SelfTrainingRecord]):
         return RoundReport.model_validate_json((self.round(number) / "report.json").read_bytes())
 
     def classes(self, number: int) -> pd.DataFrame:
-        """Return a row a class of a round: see `self_training.evaluation.TargetEvaluator`."""
+        """Return a row a class of a round: see `self_training.loop.TargetEvaluator`."""
         return pd.read_parquet(self.round(number) / "classes.parquet")
 
     def selection(self, number: int, columns: list[str] | None = None) -> pd.DataFrame:

@@ -20,9 +20,8 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.lab.degradation.corruptions import KINDS, strengths
-from avhcurate.lab.degradation.service import KEYS, degrade_dataset, example, read
+from avhcurate.lab.degradation.service import KEYS, degradations, degrade_dataset, example, read
 from avhcurate.lab.degradation.settings import DegradeSettings
-from avhcurate.lab.degradation.store import degradations
 from avhcurate.networks.models import DIGITS_WEIGHTS
 from avhcurate.networks.models.head import FeatureTap
 from avhcurate.networks.models.loading import ModelSpec, load_model

@@ -10,9 +10,8 @@ import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.lab.degradation.corruptions import KINDS
-from avhcurate.lab.degradation.service import degrade_dataset, read
+from avhcurate.lab.degradation.service import degradations, degrade_dataset, read
 from avhcurate.lab.degradation.settings import DegradeSettings
-from avhcurate.lab.degradation.store import degradations
 from avhcurate.ui.base.text import signed
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace

@@ -11,10 +11,8 @@ from avhcurate import scores
 from avhcurate.errors import CurateError
 from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.features.pseudo_labels.rules import GATES, RULES, select
-from avhcurate.lab.self_training.evaluation import TargetEvaluator
-from avhcurate.lab.self_training.loop import ALL_ROUNDS, NO_CHANGE, pseudo_labels, self_train
-from avhcurate.lab.self_training.probe import ProbeRecipe
-from avhcurate.lab.self_training.probe_trainer import FILE, ProbeTrainer
+from avhcurate.lab.self_training.loop import ALL_ROUNDS, NO_CHANGE, TargetEvaluator, pseudo_labels, self_train
+from avhcurate.lab.self_training.probe import FILE, ProbeRecipe, ProbeTrainer
 from avhcurate.lab.self_training.settings import Schedule
 from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
 from avhcurate.workspace.disk.jobs import Cancelled, Progress

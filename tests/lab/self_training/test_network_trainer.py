@@ -8,8 +8,7 @@ import pytest
 import torch
 from torchvision.models import mnasnet0_5
 
-from avhcurate.lab.self_training.evaluation import TargetEvaluator
-from avhcurate.lab.self_training.loop import PseudoLabelled, self_train
+from avhcurate.lab.self_training.loop import PseudoLabelled, TargetEvaluator, self_train
 from avhcurate.lab.self_training.network_trainer import FILE, FullTrainer
 from avhcurate.lab.self_training.settings import Schedule
 from avhcurate.networks.training.images import LabelledImages

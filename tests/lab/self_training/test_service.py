@@ -25,9 +25,9 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.errors import CurateError
 from avhcurate.features.pseudo_labels import round_export
 from avhcurate.features.pseudo_labels.service import COLUMNS
-from avhcurate.lab.self_training import results
+from avhcurate.lab.self_training import service as self_training_service
 from avhcurate.lab.self_training.domains import domains
-from avhcurate.lab.self_training.probe_trainer import FILE
+from avhcurate.lab.self_training.probe import FILE
 from avhcurate.lab.self_training.service import self_train_dataset
 from avhcurate.lab.self_training.settings import SelfTrainSettings
 from avhcurate.workspace.data.workspace import Workspace
@@ -116,7 +116,7 @@ def test_the_command_scores_what_is_missing_and_adapts(adapted_root, adapted):
     assert [folder.record.rule for folder in adapted] == ["avc", "confidence"]
     for folder in adapted:
         printed = json.loads((adapted_root / f"{folder.record.rule}.json").read_text())
-        assert printed == results.summary(folder)
+        assert printed == self_training_service.summary(folder)
         assert printed["accuracy"] > printed["source_only"] + 0.04
         assert printed["accuracy_low"] < printed["accuracy"] < printed["accuracy_high"]
     record = adapted[0].record
@@ -249,7 +249,7 @@ def test_one_dataset_in_two_parts_and_what_people_decided(own_root):
 
 def test_rounds_and_selections_as_tables(adapted):
     folder = adapted[0]
-    table, reports = results.table(folder), [folder.report(number) for number in range(4)]
+    table, reports = self_training_service.table(folder), [folder.report(number) for number in range(4)]
     assert table["round"].tolist() == [0, 1, 2, 3]
     for key in ("accuracy", "mean_accuracy", "ece"):
         shares = [getattr(report, key) for report in reports]
@@ -258,8 +258,8 @@ def test_rounds_and_selections_as_tables(adapted):
     assert table["accuracy_n"].tolist() == [896] * 4
     assert table["portion"].isna().tolist() == table["precision"].isna().tolist() == [True, False, False, False]
     assert table["portion"][1:].tolist() == [0.2, 0.35, 0.5]
-    rows, found = folder.selection(2).set_index("id"), results.selections(folder, 2)
-    assert [results.gates(one, 2)[0] for one in adapted] == ["avc", "confidence"]
+    rows, found = folder.selection(2).set_index("id"), self_training_service.selections(folder, 2)
+    assert [self_training_service.gates(one, 2)[0] for one in adapted] == ["avc", "confidence"]
     for gate in ("avc", "confidence"):
         assert found[f"by_{gate}"].tolist() == rows[f"by_{gate}"].tolist()
 
