@@ -22,12 +22,9 @@ def self_train(settings: SelfTrainSettings) -> None:
     for key, name in names.items():
         if figures[key] is not None:
             print(f"{name} {figures[key]:.4f}")
-    options.print_messages(
-        [f"Class {name} gave no pseudo-label in the last round." for name in figures["empty_classes"]]
-    )
+    notes = [f"Class {name} gave no pseudo-label in the last round." for name in figures["empty_classes"]]
     if figures["left_out"]:
-        options.print_messages(
-            [f"{figures['left_out']} samples of the target have no finite embedding and are left out."]
-        )
+        notes.append(f"{figures['left_out']} samples of the target have no finite embedding and are left out.")
+    options.print_messages(notes)
     print()
     options.print_next([["serve"]])
