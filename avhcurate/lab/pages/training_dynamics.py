@@ -38,7 +38,7 @@ with results:
     st.header("Data map")
     mapped = chosen[0]
     part = ui_data_map.choose_part(page, mapped)
-    points = ui_data_map.points(page, mapped, part)
+    points = ui_data_map.points(page.table, mapped, part=part, filters=page.filters)
     if points.empty:
         st.markdown(":material/hourglass_empty: The map begins with the first whole epoch.")
         st.stop()

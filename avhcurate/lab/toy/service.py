@@ -133,33 +133,29 @@ def _compute(settings: ToySettings) -> ToyResult:
     on_map_too = (grid.points, blobs.posterior(grid.points).argmax(1))
     samples, drawn = train_toy(points, labels, [(held_out, held_out_labels), on_map_too], settings)
     seconds = time.perf_counter() - started
-    at_samples = blobs.bayes_error(held_out)
-    on_grid = blobs.bayes_error(grid.points)
-    curves = pd.DataFrame(
-        {
-            "epoch": np.arange(settings.epochs + 1),
-            # An embedding whose every ReLU is at 0 has no angle.
-            "avh": np.ma.masked_invalid(samples.avh).mean(1, dtype=float).filled(np.nan),
-            "norm": samples.norm.mean(1, dtype=float),
-            "loss": samples.loss.mean(1, dtype=float),
-            "accuracy": (samples.predicted == held_out_labels).mean(1),
-            "avh_samples": [follows(values, at_samples) for values in samples.avh],
-            "norm_samples": [follows(values, at_samples) for values in samples.norm],
-            "avh_map": [follows(values, on_grid) for values in drawn.avh],
-            "norm_map": [follows(values, on_grid) for values in drawn.norm],
-        }
-    )
+    bayes = blobs.bayes_error(grid.points)
+    curves = {
+        "epoch": np.arange(settings.epochs + 1),
+        # An embedding whose every ReLU is at 0 has no angle.
+        "avh": np.ma.masked_invalid(samples.avh).mean(1, dtype=float).filled(np.nan),
+        "norm": samples.norm.mean(1, dtype=float),
+        "loss": samples.loss.mean(1, dtype=float),
+        "accuracy": (samples.predicted == held_out_labels).mean(1),
+    }
+    for place, history, error in (("samples", samples, blobs.bayes_error(held_out)), ("map", drawn, bayes)):
+        curves[f"avh_{place}"] = [follows(values, error) for values in history.avh]
+        curves[f"norm_{place}"] = [follows(values, error) for values in history.norm]
     return ToyResult(
         settings=settings,
         x=grid.x,
         y=grid.y,
         points=on_map(points),
         labels=labels,
-        bayes=on_grid.reshape(shape[1:]),
+        bayes=bayes.reshape(shape[1:]),
         avh=drawn.avh.reshape(shape).astype(np.float16),
         norm=drawn.norm.reshape(shape).astype(np.float16),
         predicted=drawn.predicted.reshape(shape).astype(np.int8),
-        curves=curves,
+        curves=pd.DataFrame(curves),
         about={
             "bayes_error": blobs.mean_bayes_error,
             "seconds": seconds,

@@ -62,10 +62,10 @@ def images(table: DatasetTable, training: TrainingFolder, *, filters: Filters | 
     return {name: Filters(ids=tuple(ids[rows].tolist())) for name, rows in _groups(table, training, filters).items()}
 
 
-def parts(table: DatasetTable, training: TrainingFolder) -> list[Part]:
-    """Return the samples that a training was evaluated on and that are of this dataset."""
-    ours = training.record.dataset_fingerprint == table.dataset.record.fingerprint
-    return ["held out", "learnt from"] if ours and len(training.ids("learnt from")) else ["held out"]
+def learnt_from(table: DatasetTable, training: TrainingFolder) -> bool:
+    """Return whether a training was also evaluated on samples of this dataset that it learnt from."""
+    of_dataset = training.record.dataset_fingerprint == table.dataset.record.fingerprint
+    return of_dataset and len(training.ids("learnt from")) > 0
 
 
 def data_map(

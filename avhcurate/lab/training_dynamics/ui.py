@@ -183,7 +183,8 @@ def curves(page: Opened, chosen: Sequence[TrainingFolder], *, live: bool) -> Non
 @while_allowed
 def _reached(page: Opened, names: list[str]) -> None:
     called = titles(page.dataset)
-    st.markdown("  \n".join(reached(called[name], _curves_of_name(page, name)) for name in names))
+    curves = {name: _curves_of(page.table, page.dataset.training(name), filters=page.filters) for name in names}
+    st.markdown("  \n".join(reached(called[name], rows) for name, rows in curves.items()))
 
 
 def reached(name: str, curves: pd.DataFrame) -> str:
@@ -204,26 +205,25 @@ def reached(name: str, curves: pd.DataFrame) -> str:
 
 @while_allowed
 def _curves(page: Opened, names: list[str]) -> None:
-    folder = page.dataset
-    by_name = {name: folder.training(name) for name in names}
+    called = titles(page.dataset)
+    by_title = {called[name]: page.dataset.training(name) for name in names}
     st.header("Curves over the epochs")
-    st.caption("  \n".join(describe(by_name[name]) for name in names))
-    called = titles(folder)
-    drawn = {called[name]: with_learnt(_curves_of_name(page, name), by_name[name].evaluations()) for name in names}
+    st.caption("  \n".join(map(describe, by_title.values())))
+    drawn = {}
+    images = {}
+    for title, training in by_title.items():
+        curves = _curves_of(page.table, training, filters=page.filters)
+        drawn[title] = with_learnt(curves, training.evaluations())
+        images[title] = service.images(page.table, training, filters=page.filters)
     if all(rows.empty for rows in drawn.values()):
         st.markdown(":material/hourglass_empty: The first evaluation of the held-out images is still to come.")
         return
-    images = {called[name]: service.images(page.table, by_name[name], filters=page.filters) for name in names}
     show_chart(courses(drawn, simulated=page.table.simulated, images=images), key="dynamics.curves")
     st.caption(
         "Means over held-out images; bands are 95 % of the mean (1.96 standard errors). Colours go from the HSF bin "
         "that is hardest for people to the easiest. Click a name in the legend to hide its curves, a point to "
         "see its images."
     )
-
-
-def _curves_of_name(page: Opened, name: str) -> pd.DataFrame:
-    return _curves_of(page.table, page.dataset.training(name), filters=page.filters)
 
 
 # --- the five discoveries ------------------------------------------------------------------------------------

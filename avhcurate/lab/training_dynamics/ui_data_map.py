@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.lab.training_dynamics import service
-from avhcurate.lab.training_dynamics.plots_data_map import COLORS, data_map, downsampled
+from avhcurate.lab.training_dynamics.plots import COLORS, data_map, downsampled
 from avhcurate.people.bins import bin_labels
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.frame import Opened
@@ -25,7 +25,8 @@ REGION = regions.region_choice("dynamics")
 #: Share of the samples in a region that a button selects.
 _TENTH = 0.1
 
-_points_of = kept("Reading every epoch …")(service.data_map)
+#: A row per sample in view: its place on the data map, and what it can be coloured and ordered by.
+points = kept("Reading every epoch …")(service.data_map)
 
 ABOUT = r"""
 Each point is a image. Over the evaluations at the end of each epoch, **confidence** is the mean of the probability
@@ -40,14 +41,9 @@ them. Far to the right lie those on which it changes its mind.
 
 def choose_part(page: Opened, training: TrainingFolder) -> Part:
     """Return whether the map is of samples held out or of samples learnt from, where these are of this dataset."""
-    if len(service.parts(page.table, training)) > 1:
+    if service.learnt_from(page.table, training):
         return PART.show(st.segmented_control, "Images", _PARTS, label_visibility="collapsed")
     return "held out"
-
-
-def points(page: Opened, training: TrainingFolder, part: Part) -> pd.DataFrame:
-    """Return a row per sample in view: its place on the data map, and what it can be coloured and ordered by."""
-    return _points_of(page.table, training, part=part, filters=page.filters)
 
 
 def choose_region(page: Opened, points: pd.DataFrame) -> tuple[str, str]:

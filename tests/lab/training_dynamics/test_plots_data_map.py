@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.lab.training_dynamics.plots_data_map import data_map
+from avhcurate.lab.training_dynamics.plots import data_map
 from avhcurate.ui.charts.chart_style import ramp
 
 BINS = ("[0, 0.5)", "[0.5, 1]")
