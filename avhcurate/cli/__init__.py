@@ -17,23 +17,28 @@ from avhcurate.plugins import load, names
 if TYPE_CHECKING:
     from typer import Typer
 
-#: The modules that have verbs.
-_MODULES = (
-    *("demo", "data", "workspace", "score", "analysis", "models", "neighbours", "suspects", "predict", "quality"),
-    *("project", "curate", "export", "select", "saved", "votes", "plugins", "doctor", "roles", "serve"),
-)
-#: The modules of verbs that have another name.
-_HOMES = {
-    "attach": "score",
-    "split": "export",
-    "history": "saved",
-    "diff": "saved",
-    "votes-out": "votes",
+#: The modules that have verbs, and the verbs of each.
+_MODULES = {
+    "demo": "demo",
+    "data": "import fetch columns",
+    "workspace": "list default check remove rename jobs report",
+    "score": "score attach",
+    "analysis": "correlate disagree models",
+    "neighbours": "neighbours",
+    "suspects": "suspects",
+    "predict": "predict",
+    "quality": "quality",
+    "project": "project",
+    "curate": "tag relabel exclude",
+    "export": "export split",
+    "select": "select",
+    "saved": "saved history diff",
+    "votes": "votes votes-out",
+    "doctor": "doctor plugins",
+    "roles": "roles",
+    "serve": "serve",
 }
-_HOMES |= dict.fromkeys(("import", "fetch", "columns"), "data")
-_HOMES |= dict.fromkeys(("list", "default", "check", "remove", "rename", "jobs", "report"), "workspace")
-_HOMES |= dict.fromkeys(("correlate", "disagree"), "analysis")
-_HOMES |= dict.fromkeys(("tag", "relabel", "exclude"), "curate")
+_HOMES = {verb: module for module, verbs in _MODULES.items() for verb in verbs.split()}
 
 _INTERRUPTED = 130
 #: What moves a terminal's cursor, colours it or turns text around, but for the ends and starts of lines.
@@ -67,7 +72,7 @@ def _app(words: Sequence[str]) -> "Typer":
     for module in modules:
         import_module(f"avhcurate.cli.{module}")
     if added:
-        load("verbs", lambda _, module: module, taken={*_HOMES, *_MODULES})
+        load("verbs", lambda _, module: module, taken=_HOMES)
     return options.app
 
 

@@ -40,15 +40,8 @@ def select(
 ) -> None:
     """Select class-balanced pseudo-labels, or images to label next, and write them with a manifest next to them."""
     if self_training is not None:
-        given = {
-            "--rule": rule,
-            "--portion": portion,
-            "--model": model,
-            "--soft": soft,
-            "--where": where,
-            "--budget": budget,
-        }
-        options.check_alone("--self-training", given)
+        others = {"--rule": rule, "--portion": portion, "--model": model, "--soft": soft, "--where": where}
+        options.check_alone("--self-training", others | {"--budget": budget})
         _select_round(name, self_training, number, format, out, force)
         return
     options.check_alone("--rule", {"--round": number, "--format": format})
@@ -83,10 +76,10 @@ def _select_next(name: str, model: str | None, where: str, budget: int | None, o
         raise CurateError("Say with --budget how many images to label.")
     table = options.run_table(name, model)
     filters = Filters(where=where)
-    found = next_labels(table, budget, filters=filters)
+    chosen = next_labels(table, budget, filters=filters)
     with options.output(out) as place:
-        record = write_next_labels(table, found, filters, place, force=force)
-    options.print_result(record, f"{found.summary}\nwritten to {out}")
+        record = write_next_labels(table, chosen, filters, place, force=force)
+    options.print_result(record, f"{chosen.summary}\nwritten to {out}")
 
 
 def _note_left_out(count: int) -> None:
