@@ -1,5 +1,6 @@
 """Training as a job: what is held out, what is written, and that a training cut short comes to the same."""
 
+import io
 import json
 import os
 import shutil
@@ -14,22 +15,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
-from avhcurate import cli
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.subset import Subset
 from avhcurate.errors import CurateError
-from avhcurate.lab.training_dynamics.held_out import stratified, train_and_held_out
+from avhcurate.lab.training_dynamics.held_out import held_out_copies, stratified, train_and_held_out
 from avhcurate.lab.training_dynamics.train import _name, summary, train_model, train_seeds
 from avhcurate.networks.models import DIGITS_WEIGHTS
 from avhcurate.networks.models.loading import ModelSpec, new_model
 from avhcurate.networks.scoring.service import score_dataset
+from avhcurate.networks.training.image_cache import ImageCache
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.jobs import Progress
+from avhcurate.workspace.disk.jobs import Cancelled, Progress
 from tests.lab.training_dynamics.conftest import PHOTOS, SETTINGS, photos
 
 
@@ -117,6 +121,60 @@ def test_another_dataset_is_held_out_when_its_classes_are_the_same(fresh, tmp_pa
     assert (known.dataset.name, len(known.ids), held.dataset.name, len(held.ids)) == ("photos", 12, "other", 6)
     with pytest.raises(CurateError, match="must have the same classes"):
         train_and_held_out(fresh, PHOTOS.with_(held_out="named"))
+
+
+def _parts(dataset):
+    """Subsets of the pets by split; of the test split, both images are copies of training ones."""
+    samples = dataset.samples(["id", "split"])
+    ids = {split: rows["id"].to_numpy(np.int64) for split, rows in samples.groupby("split")}
+    return {split: Subset(dataset, chosen, np.zeros(len(chosen), int)) for split, chosen in ids.items()}
+
+
+def test_copies_across_splits_and_datasets_are_counted(planted_root, tmp_path):
+    pets = _parts(Workspace(planted_root).dataset("pets"))
+    assert len(pets["test"].ids) == 2
+    assert held_out_copies(pets["train"], pets["test"]) == 2
+    assert held_out_copies(pets["test"], pets["train"].only(pets["train"].ids > 3)) < 2
+    again = _parts(DatasetFolder(shutil.copytree(pets["train"].dataset.root, tmp_path / "again")))
+    assert held_out_copies(pets["train"], again["test"]) == 2
+    assert held_out_copies(pets["train"], again["train"]) == len(pets["train"].ids)
+
+
+def test_without_measures_nothing_is_claimed(planted_root, tmp_path):
+    folder = DatasetFolder(shutil.copytree(planted_root / "datasets" / "pets", tmp_path / "pets"))
+    folder.quality.clear()
+    unmeasured = _parts(folder)
+    assert held_out_copies(unmeasured["train"], unmeasured["test"]) is None
+
+
+# Images
+
+
+def test_images_are_decoded_once_as_the_network_wants_them_and_broken_ones_left_out(fresh, tmp_path):
+    import_dataset(fresh, "photos", photos(tmp_path, "photos", 10, broken=1))
+    dataset = fresh.dataset("photos")
+    model = new_model(ModelSpec(name="avhcurate:resnet20"), 3)
+    store = ImageCache(tmp_path / "cache", dataset, model.preprocess)
+    ids = np.arange(len(dataset.labels()))
+    with pytest.raises(Cancelled):
+        store.decode(ids, progress=Progress(should_stop=lambda: True))
+    store.decode(ids[5:])
+    assert set(store.missing(ids)) <= {0, 1, 2, 3, 4}
+    store.decode(ids)
+    assert (~store.whole(ids)).sum() == 3
+    for id in (0, 20):
+        with Image.open(io.BytesIO(dataset.images().read_one(id))) as image:
+            expected = model.preprocess.prepare(np.asarray(image.convert("RGB")))
+        np.testing.assert_array_equal(store.images()[id].transpose(1, 2, 0), expected)
+    training = train_model(fresh, PHOTOS.with_(epochs=1))
+    assert training.record.recipe["broken_images"] == 3
+    assert training.record.train_samples + training.record.held_out_samples == 30
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_decoded(fresh, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
+    with pytest.raises(CurateError, match="Make room"):
+        train_model(fresh, SETTINGS)
 
 
 # What is written
@@ -246,9 +304,7 @@ KILLED = """
 @pytest.mark.slow
 def test_the_command_killed_at_an_evaluation_resumes_to_the_same(fresh, trained):
     _, whole, _ = trained
-    argv = ["train", "digits", "--model", "avhcurate:digits", "--epochs", "3", "--batch-size", "100"]
-    argv += ["--train-sample", "200", "--workspace", str(fresh.root), "--json"]
-    command = [sys.executable, "-c", textwrap.dedent(KILLED), *argv]
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), *SETTINGS.argv, "--workspace", fresh.root, "--json"]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
     *killed, printed, last = ended.stdout.split("\n")[:-1]
     assert [int(code) for code in (*killed, last)] == [-signal.SIGKILL, 0], ended.stderr
@@ -294,18 +350,11 @@ def test_networks_of_torchvision_train_at_a_small_size(fresh, tmp_path):
 
 # The command
 
-
-def call(monkeypatch, capsys, *argv):
-    monkeypatch.setattr(sys, "argv", ["avhcurate", *map(str, argv)])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    captured = capsys.readouterr()
-    return ended.value.code, captured.out, captured.err
+TRAIN = ("train", "digits", "--model", "avhcurate:digits")
 
 
-def test_the_command_says_how_good_it_is_and_what_to_run_next(fresh, monkeypatch, capsys):
-    argv = ("train", "digits", "--model", "avhcurate:digits", "--epochs", 1, "--seeds", "1")
-    code, out, err = call(monkeypatch, capsys, *argv, "--loss", "avh", "--workspace", fresh.root)
+def test_the_command_says_how_good_it_is_and_what_to_run_next(fresh, cli):
+    code, out, err = cli(*TRAIN, "--epochs", 1, "--seeds", "1", "--loss", "avh", "--workspace", fresh.root)
     assert code == 0, err
     assert "901 samples of digits, 896 of digits held out, avh loss" in out
     assert "avhcurate-digits-avh-seed1-" in out
@@ -323,9 +372,6 @@ def test_the_command_says_how_good_it_is_and_what_to_run_next(fresh, monkeypatch
         (["--batch-size", "1"], "--batch-size"),
     ],
 )
-def test_a_mistake_of_training_is_one_line_and_exit_code_2(fresh, monkeypatch, capsys, options, message):
-    argv = ["train", "digits", "--model", "avhcurate:digits", *options, "--workspace", fresh.root]
-    code, out, err = call(monkeypatch, capsys, *argv)
-    assert code == 2
-    assert message in err
-    assert "Traceback" not in out + err
+def test_a_mistake_of_training_is_one_line_and_exit_code_2(fresh, cli, options, message):
+    code, _, err = cli(*TRAIN, *options, "--workspace", fresh.root)
+    assert (code, message in err) == (2, True), err
