@@ -1,5 +1,6 @@
 """Degrading a run's images: its own scores at level 0, a job that may be killed at any moment, refusals that help."""
 
+import io
 import re
 import shutil
 import signal
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -29,6 +31,7 @@ from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
 
+SETTINGS = DegradeSettings(dataset="digits", limit=140)
 STEPS = 1 + sum(map(len, strengths(KINDS, 8).values()))
 
 
@@ -40,7 +43,7 @@ def rows_of(folder):
 def degraded_root(demo_root, tmp_path_factory):
     """The digits, 140 of them degraded; for reading only."""
     root = Path(shutil.copytree(demo_root, tmp_path_factory.mktemp("degraded") / "demo"))
-    degrade_dataset(Workspace(root), DegradeSettings(dataset="digits", limit=140))
+    degrade_dataset(Workspace(root), SETTINGS)
     return root
 
 
@@ -76,10 +79,6 @@ def test_level_0_repeats_the_runs_own_scores(folder, digits):
 
 def test_a_level_is_the_network_on_the_picture_that_the_example_shows(folder, table):
     """Decoded from the example's own PNG and run through the network by hand."""
-    import io
-
-    import torch
-
     model = load_model(ModelSpec(name="avhcurate:digits"))
     rows = rows_of(folder).set_index(["id", "kind", "level"])
     id = int(rows.index[0][0])
@@ -120,7 +119,7 @@ def test_the_same_again_does_nothing_and_other_settings_are_kept_next_to_it(degr
     root = Path(shutil.copytree(degraded_root, tmp_path / "demo"))
     said = []
     progress = Progress(lambda *report: said.append(report))
-    again = degrade_dataset(Workspace(root), DegradeSettings(dataset="digits", limit=140), progress=progress)
+    again = degrade_dataset(Workspace(root), SETTINGS, progress=progress)
     assert said == [(140 * STEPS, 140 * STEPS, "complete already")]
     other = degrade_dataset(Workspace(root), DegradeSettings(dataset="digits", kinds=["noise"], limit=140))
     run = Workspace(root).dataset("digits").run()
@@ -136,18 +135,11 @@ def test_a_cancelled_job_keeps_its_shards_and_goes_on_from_there(folder, own_dem
         return bool(seen) and seen[-1] >= 128 * STEPS
 
     with pytest.raises(Cancelled, match="resumes"):
-        degrade_dataset(
-            workspace,
-            DegradeSettings(dataset="digits", limit=140),
-            progress=Progress(lambda done, *_: seen.append(done), stop),
-        )
+        degrade_dataset(workspace, SETTINGS, progress=Progress(lambda done, *_: seen.append(done), stop))
     assert not degradations(workspace.dataset("digits").run())
     again = []
-    whole = degrade_dataset(
-        workspace, DegradeSettings(dataset="digits", limit=140), progress=Progress(lambda done, *_: again.append(done))
-    )
-    assert again[0] == 128 * STEPS
-    assert again[-1] == 140 * STEPS
+    whole = degrade_dataset(workspace, SETTINGS, progress=Progress(lambda done, *_: again.append(done)))
+    assert (again[0], again[-1]) == (128 * STEPS, 140 * STEPS)
     pd.testing.assert_frame_equal(rows_of(whole), rows_of(folder))
 
 
@@ -184,7 +176,7 @@ def test_a_job_killed_at_any_moment_resumes_to_the_very_same_table(folder, demo_
     codes = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
     assert [int(code) for code in codes] == [-signal.SIGKILL] * len(MOMENTS)
     for moment, root in roots.items():
-        whole = degrade_dataset(Workspace(root), DegradeSettings(dataset="digits", limit=140))
+        whole = degrade_dataset(Workspace(root), SETTINGS)
         pd.testing.assert_frame_equal(rows_of(whole), rows_of(folder), obj=moment)
         assert not list(whole.root.rglob("*.tmp"))
 
@@ -243,9 +235,8 @@ def test_images_without_labels_have_the_scores_that_need_none(demo_root, tmp_pat
     workspace = Workspace(tmp_path / "workspace")
     import_dataset(workspace, "bare", tmp_path / "bare.parquet")
     score_dataset(workspace, "bare", ModelSpec(name="avhcurate:digits"))
-    found = read(
-        open_table(workspace, "bare"), degrade_dataset(workspace, DegradeSettings(dataset="bare", kinds=["noise"]))
-    )
+    folder = degrade_dataset(workspace, DegradeSettings(dataset="bare", kinds=["noise"]))
+    found = read(open_table(workspace, "bare"), folder)
     counts = found.summary.set_index("score")["n"]
     assert (counts["avh"], counts["norm"], counts["entropy"]) == (0, 40, 40)
     assert found.rows["correct"].isna().all()

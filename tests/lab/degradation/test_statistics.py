@@ -1,4 +1,4 @@
-"""Correlations with the level: hand-checked, equal to scipy's one by one, ties and gaps in their place."""
+"""Correlations with the level, equal to scipy's one by one with ties and gaps in their place; curves, and a figure."""
 
 import math
 
@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from avhcurate.lab.degradation.plots import curve_panels
 from avhcurate.lab.degradation.statistics import (
     curves,
     level_correlations,
@@ -82,3 +83,38 @@ def test_accuracy_is_the_share_of_right_predictions_among_labelled_images():
     assert table["n"].tolist() == [4, 3]
     assert table["mean"].tolist() == pytest.approx([1, 1 / 3])
     assert ((table["ci_low"] <= table["mean"]) & (table["mean"] <= table["ci_high"] + 1e-9)).all()
+
+
+STRENGTHS = {"contrast": (0.5, 0.1), "jpeg": (50, 10)}
+
+
+@pytest.fixture
+def degraded():
+    rng = np.random.default_rng(0)
+    parts = [pd.DataFrame({"id": range(30), "kind": "none", "level": 0})]
+    parts += [pd.DataFrame({"id": range(30), "kind": kind, "level": level}) for kind in STRENGTHS for level in (1, 2)]
+    table = pd.concat(parts, ignore_index=True)
+    return table.assign(avh=table["level"] / 10 + rng.normal(0, 0.01, len(table)), correct=1.0)
+
+
+def test_a_panel_a_kind_and_measure_has_the_means_from_level_0_on(degraded):
+    table = curves(degraded, ["avh", "accuracy"], {"all": np.arange(30)})
+    figure = curve_panels(table, STRENGTHS)
+    assert len(figure.data) == 4
+    line = figure.data[0]
+    of_kind = table[(table["kind"] == "contrast") & (table["measure"] == "avh")]
+    assert list(line.x) == [0, 1, 2]
+    np.testing.assert_allclose(line.y, of_kind["mean"])
+    np.testing.assert_allclose(line.error_y.array, of_kind["ci_high"] - of_kind["mean"])
+    titles = {note.text for note in figure.layout.annotations}
+    assert titles == {"Contrast", "JPEG", "AVH", "Accuracy"}
+    assert list(figure.layout.xaxis4.ticktext) == ["–", "50", "10"]
+    assert not figure.layout.showlegend
+
+
+def test_bins_are_lines_of_their_own_named_once(degraded):
+    groups = {"[0, 0.5)": np.arange(10), "[0.5, 1]": np.arange(10, 30)}
+    figure = curve_panels(curves(degraded, ["avh"], groups), STRENGTHS)
+    assert [trace.name for trace in figure.data if trace.showlegend] == list(groups)
+    assert len({trace.line.color for trace in figure.data}) == 2
+    assert len(figure.data) == 4

@@ -11,27 +11,26 @@ from scipy import stats
 from avhcurate.datasets.export.columns import export_columns
 from avhcurate.datasets.export.service import describe_export, export_bytes
 from avhcurate.datasets.table.columns import STANDARD
-from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
+from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.features.correlation import service as correlation_service
-from avhcurate.features.disagreement import service as disagreement_service
-from avhcurate.lab.training_dynamics import service as training_dynamics_service
+from avhcurate.features.correlation.service import correlate, to_latex
+from avhcurate.features.disagreement.service import disagree, gap_table
+from avhcurate.lab.training_dynamics import service
 from avhcurate.measures.scores import SCORES
 from avhcurate.measures.stats.epoch_scores import KEYS
 from avhcurate.people.bins import bin_labels
-from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
 
 DYNAMICS = tuple(key for key, score in SCORES.items() if score.training)
 
 
 @pytest.fixture(scope="module")
-def trained(trained_root: Path) -> DatasetTable:
+def trained(trained_root):
     """The digits with the run of the better training open."""
     return of_seed(trained_root, 0)
 
 
-def of_seed(root: Path, seed: int) -> DatasetTable:
+def of_seed(root, seed):
     workspace = Workspace(root)
     dataset = workspace.dataset("digits")
     weights = training(root, seed).record.weights_sha256
@@ -39,12 +38,12 @@ def of_seed(root: Path, seed: int) -> DatasetTable:
     return open_table(workspace, "digits", run.name)
 
 
-def training(root: Path, seed: int) -> TrainingFolder:
+def training(root, seed):
     found = Workspace(root).dataset("digits").trainings()
     return next(training for training in found if training.record.seed == seed)
 
 
-def history(folder: TrainingFolder, column: str) -> pd.DataFrame:
+def history(folder, column):
     """A column of every evaluation at a whole epoch, a row a sample by id, a column an epoch."""
     epochs = folder.evaluations()["epoch"]
     evaluations = {epoch: folder.samples(i).set_index("id")[column] for i, epoch in enumerate(epochs) if epoch >= 1}
@@ -54,9 +53,7 @@ def history(folder: TrainingFolder, column: str) -> pd.DataFrame:
 # --- the table -----------------------------------------------------------------------------------------------
 
 
-def test_the_scores_of_the_epochs_join_the_run_of_the_trained_weights(
-    trained: DatasetTable, trained_root: Path
-) -> None:
+def test_the_scores_of_the_epochs_join_the_run_of_the_trained_weights(trained, trained_root):
     folder = training(trained_root, 0)
     assert trained.training is not None
     assert trained.training.name == folder.name
@@ -77,7 +74,7 @@ def test_the_scores_of_the_epochs_join_the_run_of_the_trained_weights(
     assert frame.drop(folder.ids())[list(KEYS)].isna().all(axis=None)
 
 
-def test_a_run_of_other_weights_has_no_such_columns(digits: DatasetTable, trained_root: Path) -> None:
+def test_a_run_of_other_weights_has_no_such_columns(digits, trained_root):
     own = open_table(Workspace(trained_root), "digits", digits.run.name)  # the committed network, in the same workspace
     for table in (digits, own):
         assert table.training is None
@@ -85,9 +82,7 @@ def test_a_run_of_other_weights_has_no_such_columns(digits: DatasetTable, traine
         assert export_columns(table)[: len(STANDARD)] == list(STANDARD)
 
 
-def test_their_columns_follow_the_scores_in_an_export_and_the_manifest_names_the_training(
-    trained: DatasetTable,
-) -> None:
+def test_their_columns_follow_the_scores_in_an_export_and_the_manifest_names_the_training(trained):
     columns = export_columns(trained)
     place = columns.index("prototype_distance") + 1
     assert columns[place : place + len(DYNAMICS)] == list(DYNAMICS)
@@ -97,29 +92,29 @@ def test_their_columns_follow_the_scores_in_an_export_and_the_manifest_names_the
     assert describe_export(trained, Filters(), "csv", 1)["training"] == trained.training.name
 
 
-def test_they_are_correlated_sorted_by_and_filtered_by_like_any_score(trained: DatasetTable) -> None:
-    found = correlation_service.correlate(trained)
+def test_they_are_correlated_sorted_by_and_filtered_by_like_any_score(trained):
+    found = correlate(trained)
     assert list(dict.fromkeys(found.table["score"])) == list(trained.scores)
     frame = trained.frame(columns=["aum", "hsf"]).dropna()
     row = found.table[(found.table["score"] == "aum") & (found.table["bin"] == "all")].iloc[0]
     assert row["n"] == len(frame) == 896
     assert row["spearman"] == pytest.approx(stats.spearmanr(frame["aum"], frame["hsf"]).statistic, abs=1e-9)
-    assert "Held-out learning speed" in correlation_service.to_latex(found)
+    assert "Held-out learning speed" in to_latex(found)
     hardest = trained.page(sort="aum", limit=3)
     assert hardest["aum"].tolist() == sorted(trained.frame()["aum"].dropna())[:3]
     assert trained.count(Filters(ranges=(("aum", -np.inf, float(hardest["aum"][2])),))) == 3
     assert trained.count(Filters(where="forgetting >= 1")) == int((trained.frame()["forgetting"] >= 1).sum())
     assert set(KEYS) <= set(trained.percentiles(4))
-    gap = disagreement_service.disagree(trained, key="confidence_mean")
-    assert set(KEYS) < set(disagreement_service.gap_table(trained, gap).columns)
+    gap = disagree(trained, key="confidence_mean")
+    assert set(KEYS) < set(gap_table(trained, gap).columns)
 
 
 # --- curves and map ------------------------------------------------------------------------------------------
 
 
-def test_curves_are_means_of_the_looks_over_all_and_in_each_bin(trained: DatasetTable, trained_root: Path) -> None:
+def test_curves_are_means_of_the_looks_over_all_and_in_each_bin(trained, trained_root):
     folder = training(trained_root, 0)
-    found = training_dynamics_service.curves(trained, folder)
+    found = service.curves(trained, folder)
     assert list(dict.fromkeys(found["bin"])) == ["all", *bin_labels()]
     whole = found[found["bin"] == "all"].reset_index(drop=True)
     overall = folder.evaluations()
@@ -135,28 +130,28 @@ def test_curves_are_means_of_the_looks_over_all_and_in_each_bin(trained: Dataset
     assert found[found["bin"] != "all"].groupby("epoch")["n"].sum().tolist() == [896] * 11
 
 
-def test_curves_keep_to_the_filters_and_the_edges(trained: DatasetTable, trained_root: Path) -> None:
+def test_curves_keep_to_the_filters_and_the_edges(trained, trained_root):
     folder = training(trained_root, 0)
     halves = open_table(Workspace(trained_root), "digits", trained.run.name, edges=(0, 0.5, 1))
-    found = training_dynamics_service.curves(halves, folder, filters=Filters(classes=(3,)))
+    found = service.curves(halves, folder, filters=Filters(classes=(3,)))
     some = trained.frame(Filters(classes=(3,), splits=("test",)), columns=["id", "hsf"])
     assert found["n"][0] == len(some)
     assert list(dict.fromkeys(found["bin"])) == ["all", "[0, 0.5)", "[0.5, 1]"]
     assert found["n"][1] == (some["hsf"] < 0.5 - 1e-9).sum()
-    assert training_dynamics_service.curves(trained, folder, filters=Filters(splits=("train",)))["n"].eq(0).all()
+    assert service.curves(trained, folder, filters=Filters(splits=("train",)))["n"].eq(0).all()
 
 
-def test_the_data_map_has_a_row_a_recorded_sample_in_view(trained: DatasetTable, trained_root: Path) -> None:
+def test_the_data_map_has_a_row_a_recorded_sample_in_view(trained, trained_root):
     folder = training(trained_root, 0)
-    found = training_dynamics_service.data_map(trained, folder)
+    found = service.data_map(trained, folder)
     assert list(found.columns) == ["id", "label_name", "hsf", "hsf_bin", "avh", *KEYS]
     assert found["id"].tolist() == sorted(folder.ids())
     last = folder.samples(-1).set_index("id")
     np.testing.assert_array_equal(found["avh"], last.loc[found["id"], "avh"])
-    some = training_dynamics_service.data_map(trained, folder, filters=Filters(classes=(1,)))
+    some = service.data_map(trained, folder, filters=Filters(classes=(1,)))
     assert set(some["label_name"]) == {"1"}
-    assert training_dynamics_service.learnt_from(trained, folder)
-    learnt = training_dynamics_service.data_map(trained, folder, part="learnt from").set_index("id")
+    assert service.learnt_from(trained, folder)
+    learnt = service.data_map(trained, folder, part="learnt from").set_index("id")
     assert sorted(learnt.index) == sorted(folder.ids("learnt from"))
     own = trained.frame(columns=["id", "train_variability"]).set_index("id").loc[learnt.index, "train_variability"]
     np.testing.assert_allclose(learnt["variability"], own, rtol=1e-6)
@@ -165,9 +160,9 @@ def test_the_data_map_has_a_row_a_recorded_sample_in_view(trained: DatasetTable,
 # --- models and findings -------------------------------------------------------------------------------------
 
 
-def test_models_are_the_runs_on_the_samples_that_all_saw(trained: DatasetTable, trained_root: Path) -> None:
+def test_models_are_the_runs_on_the_samples_that_all_saw(trained, trained_root):
     chosen = Workspace(trained_root).dataset("digits").trainings()
-    found, samples = training_dynamics_service.compared_models(trained, chosen)
+    found, samples = service.compared_models(trained, chosen)
     by_name = {model.name: model for model in found}
     assert set(by_name) == {"avhcurate:digits", *(f"digits · cross-entropy · seed {seed}" for seed in (0, 1))}
     assert {len(model.correct) for model in found} == {len(samples)} == {896}
@@ -176,20 +171,18 @@ def test_models_are_the_runs_on_the_samples_that_all_saw(trained: DatasetTable, 
     assert model.avh.mean() == pytest.approx(frame["avh"].astype(float).mean(), rel=1e-5)
 
 
-def test_a_network_that_learnt_the_samples_is_not_compared_on_them(
-    trained: DatasetTable, trained_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_network_that_learnt_the_samples_is_not_compared_on_them(trained, trained_root, monkeypatch):
     """As where a training held out another part: it may know those of the first by heart."""
-    every = training_dynamics_service._held_out(trained.dataset)
+    every = service._held_out(trained.dataset)
     learnt = {weights: np.setdiff1d(np.arange(trained.size), ids) for weights, ids in every.items()}
-    monkeypatch.setattr(training_dynamics_service, "_held_out", lambda _: learnt)
+    monkeypatch.setattr(service, "_held_out", lambda _: learnt)
     chosen = Workspace(trained_root).dataset("digits").trainings()
-    found, _ = training_dynamics_service.compared_models(trained, chosen)
+    found, _ = service.compared_models(trained, chosen)
     assert [model.name for model in found] == ["avhcurate:digits"]
 
 
-def test_the_five_findings_of_real_trainings(trained: DatasetTable, trained_root: Path) -> None:
-    found = training_dynamics_service.findings(trained, Workspace(trained_root).dataset("digits").trainings())
+def test_the_five_findings_of_real_trainings(trained, trained_root):
+    found = service.findings(trained, Workspace(trained_root).dataset("digits").trainings())
     assert [finding.discovery for finding in found] == [1, 2, 3, 4, 5]
     by_number = {finding.discovery: finding for finding in found}
     assert len(by_number[1].figures) == 2  # without the unfinished one
@@ -201,15 +194,15 @@ def test_the_five_findings_of_real_trainings(trained: DatasetTable, trained_root
     assert figure.value == pytest.approx(expected, abs=1e-6)
 
 
-def test_findings_without_votes_or_trainings_say_what_is_missing(trained_root: Path, tmp_path: Path) -> None:
+def test_findings_without_votes_or_trainings_say_what_is_missing(trained_root, tmp_path):
     root = Path(shutil.copytree(trained_root, tmp_path / "voteless"))
     dataset = Workspace(root).dataset("digits")
     dataset.write_record(dataset.record.model_copy(update={"votes": None}))
     table = of_seed(root, 0)
-    found = {finding.discovery: finding for finding in training_dynamics_service.findings(table, [table.training])}
+    found = {finding.discovery: finding for finding in service.findings(table, [table.training])}
     assert [found[number].verdict for number in (2, 4, 5)] == ["too little data"] * 3
     assert "human votes" in found[4].sentence()
     assert found[1].verdict != "too little data"
-    assert set(training_dynamics_service.curves(table, table.training)["bin"]) == {"all"}
-    none = {finding.discovery: finding for finding in training_dynamics_service.findings(table, [])}
+    assert set(service.curves(table, table.training)["bin"]) == {"all"}
+    none = {finding.discovery: finding for finding in service.findings(table, [])}
     assert none[1].verdict == none[3].verdict == "too little data"
