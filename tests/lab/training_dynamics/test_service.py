@@ -30,6 +30,12 @@ def trained(trained_root):
     return of_seed(trained_root, 0)
 
 
+@pytest.fixture(scope="module")
+def folder(trained_root):
+    """The better training."""
+    return training(trained_root, 0)
+
+
 def of_seed(root, seed):
     workspace = Workspace(root)
     dataset = workspace.dataset("digits")
@@ -53,8 +59,7 @@ def history(folder, column):
 # --- the table -----------------------------------------------------------------------------------------------
 
 
-def test_the_scores_of_the_epochs_join_the_run_of_the_trained_weights(trained, trained_root):
-    folder = training(trained_root, 0)
+def test_the_scores_of_the_epochs_join_the_run_of_the_trained_weights(trained, folder):
     assert trained.training is not None
     assert trained.training.name == folder.name
     assert trained.scores[-len(DYNAMICS) :] == DYNAMICS == (*KEYS, *(f"train_{key}" for key in KEYS))
@@ -112,8 +117,7 @@ def test_they_are_correlated_sorted_by_and_filtered_by_like_any_score(trained):
 # --- curves and map ------------------------------------------------------------------------------------------
 
 
-def test_curves_are_means_of_the_looks_over_all_and_in_each_bin(trained, trained_root):
-    folder = training(trained_root, 0)
+def test_curves_are_means_of_the_looks_over_all_and_in_each_bin(trained, folder):
     found = service.curves(trained, folder)
     assert list(dict.fromkeys(found["bin"])) == ["all", *bin_labels()]
     whole = found[found["bin"] == "all"].reset_index(drop=True)
@@ -130,8 +134,7 @@ def test_curves_are_means_of_the_looks_over_all_and_in_each_bin(trained, trained
     assert found[found["bin"] != "all"].groupby("epoch")["n"].sum().tolist() == [896] * 11
 
 
-def test_curves_keep_to_the_filters_and_the_edges(trained, trained_root):
-    folder = training(trained_root, 0)
+def test_curves_keep_to_the_filters_and_the_edges(trained, trained_root, folder):
     halves = open_table(Workspace(trained_root), "digits", trained.run.name, edges=(0, 0.5, 1))
     found = service.curves(halves, folder, filters=Filters(classes=(3,)))
     some = trained.frame(Filters(classes=(3,), splits=("test",)), columns=["id", "hsf"])
@@ -141,8 +144,7 @@ def test_curves_keep_to_the_filters_and_the_edges(trained, trained_root):
     assert service.curves(trained, folder, filters=Filters(splits=("train",)))["n"].eq(0).all()
 
 
-def test_the_data_map_has_a_row_a_recorded_sample_in_view(trained, trained_root):
-    folder = training(trained_root, 0)
+def test_the_data_map_has_a_row_a_recorded_sample_in_view(trained, folder):
     found = service.data_map(trained, folder)
     assert list(found.columns) == ["id", "label_name", "hsf", "hsf_bin", "avh", *KEYS]
     assert found["id"].tolist() == sorted(folder.ids())
