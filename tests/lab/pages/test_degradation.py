@@ -1,6 +1,5 @@
 """The Degradation page without a browser: its figures and words, its choices, the empty state and the job it starts."""
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -13,7 +12,6 @@ from avhcurate.lab.degradation.corruptions import KINDS
 from avhcurate.lab.degradation.service import degradations, degrade_dataset, read
 from avhcurate.lab.degradation.settings import DegradeSettings
 from avhcurate.ui.base.text import signed
-from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
 
 
@@ -32,14 +30,10 @@ def summary(root):
     return read(table, degradations(table.run)[-1]).summary
 
 
-def figure(app, number):
-    return json.loads(app.get("plotly_chart")[number].proto.spec)
-
-
-def test_the_page_shows_curves_table_and_one_image(open_page, root, words, summary, asked):
+def test_the_page_shows_curves_table_and_one_image(open_page, root, words, summary, asked, figures):
     app = open_page("degradation", root)
     text = words(app)
-    assert len(figure(app, 0)["data"]) == 4 * len(KINDS)
+    assert len(figures(app)[0]["data"]) == 4 * len(KINDS)
     avh = summary[summary["score"] == "avh"]
     low, high = f"{100 * avh['expected'].min():.0f} %", f"{100 * avh['expected'].max():.0f} %"
     assert f"**AVH** rises with the level in {low} to {high} of 60 images" in text
@@ -51,18 +45,18 @@ def test_the_page_shows_curves_table_and_one_image(open_page, root, words, summa
     assert re.search(r"60 images of avhcurate\\?:digits", text)
     app.multiselect(key="degradation.scores").set_value(["loss"]).run()
     assert asked(app, "degradation.scores") == "loss"
-    assert len(figure(app, 0)["data"]) == len(KINDS)
+    assert len(figures(app)[0]["data"]) == len(KINDS)
     box = app.selectbox(key="degradation.made")
     assert len(box.options) == 2
     box.select(next(name for name in box.options if "noise" not in name)).run()
     assert asked(app, "degradation.made")
     assert re.search(r"40 images of avhcurate\\?:digits", words(app))
-    assert len(figure(app, 0)["data"]) == 1
+    assert len(figures(app)[0]["data"]) == 1
 
 
-def test_hsf_bins_part_the_curves_and_simulated_votes_are_called_so(open_page, root, words):
+def test_hsf_bins_part_the_curves_and_simulated_votes_are_called_so(open_page, root, words, figures):
     app = open_page("degradation", root, degradation__bins="1", degradation__scores="avh")
-    named = [trace["name"] for trace in figure(app, 0)["data"] if trace["showlegend"]]
+    named = [trace["name"] for trace in figures(app)[0]["data"] if trace["showlegend"]]
     assert named == sorted(named)
     assert len(named) > 1
     assert "by HSF (simulated votes)" in words(app)
@@ -89,12 +83,8 @@ def test_the_sample_of_the_address_is_the_example(open_page, root, words, asked)
     assert any("no image 99999" in warning.value for warning in app.warning)
 
 
-def test_the_empty_state_starts_the_job_with_one_button(open_page, own_demo_root, words, monkeypatch):
-    started = []
-    monkeypatch.setattr(background, "start", lambda root, argv, **keywords: started.append((argv, keywords["verb"])))
+def test_the_empty_state_starts_the_job_with_one_button(open_page, own_demo_root, words, start):
     app = open_page("degradation", own_demo_root)
     assert "No degraded images of this run yet" in words(app)
-    button = next(button for button in app.button if button.label == "Degrade images")
-    button.click().run()
     run = Workspace(own_demo_root).dataset("digits").run()
-    assert started == [(["degrade", "digits", f"--model={run.name}"], "degrade")]
+    assert start(app, "Degrade images") == [["degrade", "digits", f"--model={run.name}"]]

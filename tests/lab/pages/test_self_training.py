@@ -1,7 +1,6 @@
 """The Self-training page without a browser: rounds, rules, classes, who chose what, the export, and the start."""
 
 import io
-import json
 import shutil
 import zipfile
 
@@ -37,17 +36,13 @@ def labels(self_trained_root):
     return Workspace(self_trained_root).dataset("digits").samples(["id", "label"]).set_index("id")["label"]
 
 
-def _figure(app, number):
-    return json.loads(app.get("plotly_chart")[number].proto.spec)
-
-
-def test_rounds_are_curves_and_runs_stand_side_by_side(open_page, self_trained_root, runs, address, words):
+def test_rounds_are_curves_and_runs_stand_side_by_side(open_page, self_trained_root, runs, address, words, figures):
     app = open_page("self_training", self_trained_root, **address())
     text = words(app)
     for rule in ("avc", "confidence"):
         report = runs[rule, 0].report(3).accuracy
         assert f"{100 * report.value:.1f} %<small>{100 * report.low:.1f} to {100 * report.high:.1f}</small>" in text
-    names = [trace["name"] for trace in _figure(app, 0)["data"] if trace.get("showlegend")]
+    names = [trace["name"] for trace in figures(app)[0]["data"] if trace.get("showlegend")]
     assert [name.split(" · ")[0] for name in names] == ["AVC", "Confidence"]
     assert "Labels of the target are only used in reports" in text
     assert "60 images id" in text
@@ -118,21 +113,15 @@ def test_before_any_run_the_page_says_what_to_do(open_page, demo_root, words):
     assert "split by conditions" in text
 
 
-def test_the_form_starts_the_command_with_what_was_chosen(open_page, self_trained_root, monkeypatch):
-    started = []
-    monkeypatch.setattr(
-        "avhcurate.workspace.data.background.start",
-        lambda root, argv, *, verb, dataset="": started.append((argv, verb, dataset)),
-    )
+def test_the_form_starts_the_command_with_what_was_chosen(open_page, self_trained_root, start):
     app = open_page("self_training", self_trained_root)
     assert app.text_input(key="selftrain.start_source_where").value == "split = 'train'"
     app.selectbox(key="selftrain.start_rule").set_value("lrent")
     app.number_input(key="selftrain.start_seed").set_value(2)
     app.number_input(key="selftrain.start_rounds").set_value(4)
-    next(button for button in app.button if button.label == "Start self-training").click().run()
     options = {"rule": "lrent", "seed": 2, "rounds": 4, "source_where": "split = 'train'"}
     wanted = SelfTrainSettings(source="digits", target="digits", model="avhcurate:digits", **options)
-    assert started == [(wanted.argv, "self-train", "digits")]
+    assert start(app, "Start self-training") == [wanted.argv]
 
 
 def test_runs_of_an_older_import_are_left_out(open_page, self_trained_root, tmp_path, words):

@@ -1,7 +1,5 @@
 """The Toy page without a browser: what it shows of a result, its settings in the address, the wait for a training."""
 
-import json
-
 import pytest
 
 from avhcurate.errors import CurateError
@@ -26,17 +24,14 @@ def open_toy(open_page):
     return lambda root, **query: open_page("toy", root, **query)
 
 
-def figure(app, number):
-    return json.loads(app.get("plotly_chart")[number].proto.spec)
-
-
-def test_the_maps_are_those_of_the_last_epoch_and_the_figures_are_printed(open_toy, root):
+def test_the_maps_are_those_of_the_last_epoch_and_the_figures_are_printed(open_toy, root, figures):
     app = open_toy(root)
     result = toy_service.read(root, ToySettings())
     assert app.slider(key="toy.epoch").value == 40
-    titles = [note["text"] for note in figure(app, 0)["layout"]["annotations"]]
+    maps = figures(app)[0]
+    titles = [note["text"] for note in maps["layout"]["annotations"]]
     assert titles == ["Training data", "AVH", "Norm |x|", "Exact Bayes error"]
-    assert sum(trace["type"] == "heatmap" for trace in figure(app, 0)["data"]) == 3
+    assert sum(trace["type"] == "heatmap" for trace in maps["data"]) == 3
     shown = {metric.label: metric.value for metric in app.metric}
     assert shown["AVH with Bayes error"] == f"{result.curves['avh_samples'].iloc[-1]:.2f}"
     assert shown["Norm with Bayes error"] == f"{result.curves['norm_samples'].iloc[-1]:.2f}".replace("-", "−")
@@ -55,11 +50,11 @@ def test_the_epoch_slider_changes_figures_and_address(open_toy, root):
     assert {metric.label: metric.value for metric in app.metric} == last
 
 
-def test_an_address_sets_every_setting(open_toy, root):
+def test_an_address_sets_every_setting(open_toy, root, figures):
     app = open_toy(root, **QUICK, **{"toy.classes": "7", "toy.epoch": "99"})
     assert app.slider(key="toy.classes").value == 7
     assert app.slider(key="toy.epoch").value == 5
-    (points,) = [trace for trace in figure(app, 0)["data"] if trace["type"] == "scatter"]
+    (points,) = [trace for trace in figures(app)[0]["data"] if trace["type"] == "scatter"]
     assert len(set(zip(points["marker"]["color"], points["marker"]["symbol"], strict=True))) == 7
 
 

@@ -1,6 +1,6 @@
 """The Training dynamics page without a browser: its states, its curves, the map with its regions, the job it starts."""
 
-import json
+import base64
 
 import numpy as np
 import pytest
@@ -31,17 +31,12 @@ def table_of(root):
     return open_table(Workspace(root), "digits")
 
 
-def figures(app):
-    return [json.loads(node.proto.spec) for node in app.get("plotly_chart")]
-
-
 def numbers(values):
-    """A column of a figure, which may be packed."""
-    if isinstance(values, dict):
-        import base64
-
-        return np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
-    return np.asarray(values, float)
+    """Columns of a figure, which may be packed."""
+    if not isinstance(values, dict):
+        return np.asarray(values, float)
+    packed = np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
+    return packed.reshape([int(part) for part in str(values.get("shape", -1)).split(",")])
 
 
 def points_on(figure):
@@ -66,7 +61,7 @@ def test_without_a_training_it_offers_one_with_what_can_be_found_out_filled_in(o
     assert not app.get("plotly_chart")
 
 
-def test_curves_are_the_services_numbers_for_all_samples_and_every_bin(opened, trained_root):
+def test_curves_are_the_services_numbers_for_all_samples_and_every_bin(opened, trained_root, figures):
     app = opened(ONE)
     table = table_of(trained_root)
     expected = training_dynamics_service.curves(table, table.dataset.training(ONE))
@@ -81,7 +76,7 @@ def test_curves_are_the_services_numbers_for_all_samples_and_every_bin(opened, t
         np.testing.assert_allclose(numbers(trace["y"]), rows[key], atol=1e-5)
 
 
-def test_trainings_side_by_side_are_chosen_from_the_list_and_kept_in_the_address(opened, asked):
+def test_trainings_side_by_side_are_chosen_from_the_list_and_kept_in_the_address(opened, asked, figures):
     app = opened(ONE)
     app.multiselect(key="dynamics.trainings").set_value([ONE, TWO]).run()
     assert not app.exception
@@ -91,21 +86,14 @@ def test_trainings_side_by_side_are_chosen_from_the_list_and_kept_in_the_address
     assert sum(trace["type"] == "scattergl" for trace in figures(app)[1]["data"]) == 1
 
 
-def test_filters_of_the_frame_narrow_curves_map_and_reading(opened, trained_root):
+def test_filters_of_the_frame_narrow_curves_map_and_reading(opened, trained_root, figures):
     app = opened(ONE, **{"class": "3"})
     table = table_of(trained_root)
     threes = set(table.frame(columns=["id", "label"]).query("label == 3")["id"])
     ids = set(points_on(figures(app)[1]))
     assert ids == threes & set(table.dataset.training(ONE).ids())
     first = next(trace for trace in figures(app)[0]["data"] if trace.get("name") == "all")
-    assert {int(row[0]) for row in numbers_2d(first["customdata"])} == {len(ids)}
-
-
-def numbers_2d(values):
-    if isinstance(values, dict):
-        shape = [int(part) for part in str(values["shape"]).split(",")]
-        return numbers(values).reshape(shape)
-    return np.asarray(values, float)
+    assert {int(row[0]) for row in numbers(first["customdata"])} == {len(ids)}
 
 
 def test_the_five_discoveries_are_read_with_their_figures(opened, trained_root, words):
@@ -124,7 +112,7 @@ def test_the_five_discoveries_are_read_with_their_figures(opened, trained_root, 
         assert (figure.label, f"{figure.value:.4g}") in shown
 
 
-def test_an_unfinished_training_is_shown_as_far_as_it_came(opened, words):
+def test_an_unfinished_training_is_shown_as_far_as_it_came(opened, words, figures):
     app = opened(CUT)
     said = words(app)
     assert "epoch 3 of 10" in said
@@ -132,7 +120,7 @@ def test_an_unfinished_training_is_shown_as_far_as_it_came(opened, words):
     assert points_on(figures(app)[1])
 
 
-def test_a_training_that_has_just_begun_waits_for_its_first_look(own_trained, open_page, words):
+def test_a_training_that_has_just_begun_waits_for_its_first_look(own_trained, open_page, words, figures):
     root, folder = own_trained
     folder.truncate(-1)
     app = open_page("training_dynamics", root)
@@ -147,7 +135,7 @@ def own_trained(own_demo_root, train_digits):
     return own_demo_root, train_digits(own_demo_root, epochs=4, stop_after=1, images=120)
 
 
-def test_without_votes_there_are_no_bins_and_hsf_is_not_offered(voteless_root, train_digits, open_page, words):
+def test_without_votes_there_are_no_bins_and_hsf_is_not_offered(voteless_root, train_digits, open_page, words, figures):
     train_digits(voteless_root, epochs=2, images=120)
     app = open_page("training_dynamics", voteless_root)
     groups = {trace.get("legendgroup") for trace in figures(app)[0]["data"]}
@@ -157,7 +145,7 @@ def test_without_votes_there_are_no_bins_and_hsf_is_not_offered(voteless_root, t
     assert "imulated" not in words(app)
 
 
-def test_the_map_of_samples_learnt_from_is_another(opened, asked, trained_root, words):
+def test_the_map_of_samples_learnt_from_is_another(opened, asked, trained_root, words, figures):
     app = opened(ONE, dynamics__region="-inf:-inf:inf:inf")
     app.segmented_control(key="dynamics.samples").set_value("learnt from").run()
     assert not app.exception
@@ -193,7 +181,7 @@ def test_a_box_drawn_on_the_map_goes_into_the_address_and_shows_its_images(opene
 
 
 @pytest.mark.slow
-def test_images_of_a_region_are_tagged_and_excluded(own_trained, open_page, grids, act):
+def test_images_of_a_region_are_tagged_and_excluded(own_trained, open_page, grids, act, figures):
     root, folder = own_trained
     table = table_of(root)
     annotate(table, [1700], "tag", "odd")
@@ -222,13 +210,10 @@ def test_a_running_training_is_shown_with_its_progress_and_blocks_another(own_tr
         assert "epoch 1 of 4" in words(app)
 
 
-def test_the_form_starts_the_command_line(open_page, demo_root, monkeypatch):
-    started = []
-    monkeypatch.setattr("avhcurate.workspace.data.background.start", lambda root, argv, **told: started.append(argv))
+def test_the_form_starts_the_command_line(open_page, demo_root, start):
     app = open_page("training_dynamics", demo_root)
     app.number_input(key="train.epochs").set_value(1)
     app.selectbox(key="train.loss").set_value("avh")
     app.text_input(key="train.train_where").set_value("split = 'train' AND id % 4 = 0")
-    next(button for button in app.button if button.label == "Start training").click().run()
     options = ["--loss=avh", "--epochs=1", "--train-where=split = 'train' AND id % 4 = 0"]
-    assert started == [["train", "digits", "--model=avhcurate:digits", *options]]
+    assert start(app, "Start training") == [["train", "digits", "--model=avhcurate:digits", *options]]

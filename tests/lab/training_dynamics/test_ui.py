@@ -46,11 +46,8 @@ def test_a_missing_network_is_asked_for_and_no_name_becomes_an_option():
     assert "--model=--force" in argv
 
 
-def test_the_form_sends_what_it_found_out(space, open_page, monkeypatch):
-    started = []
-    monkeypatch.setattr("avhcurate.workspace.data.background.start", lambda root, argv, **told: started.append(argv))
+def test_the_form_sends_what_it_found_out(space, open_page, start):
     app = open_page("training_dynamics", space.root, dataset="few")
     assert (app.selectbox(key="train.dataset").value, app.selectbox(key="train.held_out").value) == ("few", "few")
     app.selectbox(key="train.dataset").set_value("many")
-    next(button for button in app.button if button.label == "Start training").click().run()
-    assert [(argv[1], argv[-1]) for argv in started] == [("many", "--held-out=few")]
+    assert [(argv[1], argv[-1]) for argv in start(app, "Start training")] == [("many", "--held-out=few")]
