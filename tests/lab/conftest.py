@@ -17,7 +17,13 @@ def figures():
 def start(monkeypatch):
     """Presses the button that starts a job, and returns the command lines that were started."""
     started = []
-    monkeypatch.setattr(background, "start", lambda root, argv, **_: started.append(argv))
+
+    def begin(root, argv, *, verb, dataset):
+        assert verb == argv[0]
+        assert any(word.endswith(dataset) for word in argv[1:])
+        started.append(argv)
+
+    monkeypatch.setattr(background, "start", begin)
 
     def press(app, label):
         next(button for button in app.button if button.label == label).click().run()

@@ -87,7 +87,7 @@ def adapted_root(shifted_root, tmp_path_factory):
         argv = ["avhcurate", *SETTINGS.with_(rule=rule).argv, "--json", "--workspace", str(root)]
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as printed:
             patch.setattr(sys, "argv", argv)
-            with pytest.raises(SystemExit, match="^0$"):
+            with pytest.raises(SystemExit, match=r"^0$"):
                 cli.main()
         (root / f"{rule}.json").write_text(printed.getvalue())
     return root
