@@ -52,9 +52,8 @@ def test_beyond_this_machine_it_asks_for_a_login(told, tmp_path):
     assert str(tmp_path / ".streamlit" / "secrets.toml") in command
 
 
-@pytest.mark.parametrize("said", [("--base-path", "a?b"), ("--base-path", "../a b")])
-def test_a_base_path_that_is_none_is_refused(told, said):
-    assert "--base-path" in told(*said)[0].err
+def test_a_base_path_that_is_none_is_refused(told):
+    assert all("--base-path" in told("--base-path", path)[0].err for path in ("a?b", "../a b"))
 
 
 def test_a_login_that_cannot_work_is_refused_on_this_machine_too(told, monkeypatch, tmp_path):

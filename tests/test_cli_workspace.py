@@ -84,17 +84,16 @@ def test_a_place_that_cannot_be_written_is_named_and_not_a_temporary_file(cli, w
 
     monkeypatch.setitem(FORMATS, "csv", refused)
     for number in (errno.EPERM, errno.EROFS):
-        ended = cli("export", "pets", "--format", "csv", "--out", out, "--workspace", workspace.root)
-        assert ended.code == 2
-        assert ended.err.startswith(f"avhcurate: {out} cannot be written ({os.strerror(number)}). Choose another place")
+        code, _, err = cli("export", "pets", "--format", "csv", "--out", out, "--workspace", workspace.root)
+        said = f"avhcurate: {out} cannot be written ({os.strerror(number)}). Choose another place"
+        assert (code, err[: len(said)]) == (2, said)
 
 
 def test_a_workspace_that_is_a_file_is_refused(cli, tmp_path):
     (tmp_path / "model.pt").write_bytes(b"")
     for verb in (("list",), ("import", "pets", tmp_path), ("demo",)):
-        ended = cli(*verb, "--workspace", tmp_path / "model.pt")
-        assert ended.code == 2
-        assert "model.pt is a file, and the workspace must be a folder" in ended.err
+        code, _, err = cli(*verb, "--workspace", tmp_path / "model.pt")
+        assert (code, "model.pt is a file, and the workspace must be a folder" in err) == (2, True)
 
 
 def test_a_damaged_dataset_is_listed_and_can_be_removed(cli, call, workspace):
@@ -260,9 +259,7 @@ def test_remove_says_what_goes_and_asks(cli, call, workspace):
     bare_dataset(workspace, ["a.png"], [0], ["cat"], "pets")
     call("tag", "pets", "odd", "--ids", "0")
     code, _, err = cli("remove", "pets", "--workspace", workspace.root)
-    assert code == 2
-    assert "1 tags, relabels and exclusions" in err
-    assert "--yes" in err
+    assert (code, "1 tags, relabels and exclusions" in err, "--yes" in err) == (2, True, True)
     assert workspace.names() == ["pets"]
     assert call("remove", "pets", "--yes", "--json")["with"] == {"tags, relabels and exclusions": 1}
     assert workspace.names() == []
