@@ -149,19 +149,15 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(cli, copied_root, tmp_path,
 @pytest.mark.parametrize(
     "call",
     [
-        ["import", "new", ""],
-        ["votes", "digits", ""],
-        ["export", "digits", "--format", "csv", "--out", ""],
-        ["export", "digits", "--format", "csv", "--out", "/"],
-        ["votes-out", "digits", "--format", "counts", "--out", ""],
-        ["votes-out", "digits", "--format", "counts", "--out", "."],
-        ["select", "digits", "--rule", "avc", "--portion", "0.5", "--out", ""],
-        ["list", "--workspace", ""],
+        *("import new ''", "votes digits ''", "list --workspace ''"),
+        *("export digits --format csv --out ''", "export digits --format csv --out /"),
+        *("votes-out digits --format counts --out ''", "votes-out digits --format counts --out ."),
+        "select digits --rule avc --portion 0.5 --out ''",
     ],
 )
 def test_an_empty_path_is_never_the_current_folder(cli, demo_root, tmp_path, monkeypatch, call):
     monkeypatch.chdir(tmp_path)
-    code, out, err = cli(*call, *([] if "--workspace" in call else ["--workspace", demo_root]))
+    code, out, err = cli(*shlex.split(call), *([] if "--workspace" in call else ["--workspace", demo_root]))
     assert (code, out, list(tmp_path.iterdir())) == (2, "", [])
     assert 'Use "." for' in err or "Give the name" in err
 
@@ -169,16 +165,14 @@ def test_an_empty_path_is_never_the_current_folder(cli, demo_root, tmp_path, mon
 @pytest.mark.parametrize(
     "call",
     [
-        ("import", "d", "~nobody-of-that-name/photos"),
-        ("import", "d", "list:~nobody-of-that-name/list.txt"),
-        ("import", "d", ".", "--classes", "~nobody-of-that-name/classes.txt"),
-        ("attach", "digits", "--features", "~nobody-of-that-name/features.npy"),
-        ("list", "--workspace", "~nobody-of-that-name/space"),
+        *("import d ~nobody-of-that-name/photos", "import d list:~nobody-of-that-name/list.txt"),
+        *("import d . --classes ~nobody-of-that-name/classes.txt", "list --workspace ~nobody-of-that-name/space"),
+        "attach digits --features ~nobody-of-that-name/features.npy",
     ],
 )
 def test_the_home_of_nobody_is_refused_with_the_next_step(cli, copied_root, monkeypatch, call):
     monkeypatch.setenv("AVHCURATE_WORKSPACE", str(copied_root))
-    code, _, err = cli(*call)
+    code, _, err = cli(*call.split())
     assert (code, "~nobody-of-that-name" in err, "Write the whole path" in err) == (2, True, True)
 
 
@@ -254,29 +248,17 @@ def test_a_table_goes_to_a_file_by_its_ending_or_to_standard_output(cli, demo_ro
 @pytest.mark.parametrize(
     "call",
     [
-        ["list"],
-        ["jobs"],
-        ["plugins"],
-        ["fetch"],
-        ["roles", "list"],
-        ["columns", "digits"],
-        ["models", "digits"],
-        ["disagree", "digits"],
-        ["history", "digits"],
-        ["saved", "digits"],
-        ["export", "digits", "--out", "labels.csv"],
-        ["votes-out", "digits", "--out", "votes.npy"],
-        ["split", "digits", "--shares", "0.5,0.5", "--out", "split.csv"],
-        ["select", "digits", "--rule", "avc", "--portion", "0.1", "--out", "pseudo.csv"],
-        ["report", "digits", "--no-images", "--out", "report.html"],
-        ["roles", "grant", "ann@x.org", "owner"],
-        ["roles", "revoke", "ann@x.org"],
+        *("list", "jobs", "plugins", "fetch", "roles list", "columns digits", "models digits", "disagree digits"),
+        *("history digits", "saved digits", "export digits --out labels.csv", "votes-out digits --out votes.npy"),
+        "split digits --shares 0.5,0.5 --out split.csv",
+        "select digits --rule avc --portion 0.1 --out pseudo.csv",
+        "report digits --no-images --out report.html",
+        *("roles grant ann@x.org owner", "roles revoke ann@x.org"),
     ],
-    ids=" ".join,
 )
 def test_every_result_is_json_on_request(cli, copied_root, tmp_path, monkeypatch, call):
     monkeypatch.chdir(tmp_path)
-    code, out, err = cli(*call, "--json", "--workspace", copied_root)
+    code, out, err = cli(*call.split(), "--json", "--workspace", copied_root)
     assert (code, out.count("\n")) == (0, 1), err
     assert json.loads(out)
 

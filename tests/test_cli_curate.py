@@ -56,19 +56,11 @@ def test_a_condition_may_be_about_a_run_that_is_not_the_default(cli, own_demo_ro
     probs[np.arange(table.size), 3] = 0.91
     np.save(tmp_path / "probs.npy", probs)
     attach(Workspace(own_demo_root), "digits", probs=str(tmp_path / "probs.npy"), name="other")
-    condition = (
-        "tag",
-        "digits",
-        "three",
-        "--where",
-        "predicted = 3 AND confidence > 0.9",
-        "--workspace",
-        own_demo_root,
-    )
-    assert cli(*condition, "--model", "other").code == 0
+    condition = ("--where", "predicted = 3 AND confidence > 0.9", "--workspace", own_demo_root)
+    assert cli("tag", "digits", "three", *condition, "--model", "other").code == 0
     table.refresh()
     assert table.count(Filters(tags=("three",))) == (table.dataset.labels() == 3).sum()
-    assert cli(*condition, "--model", "nobody").code == 2
+    assert cli("tag", "digits", "three", *condition, "--model", "nobody").code == 2
 
 
 def test_a_file_lists_the_samples_of_each_verb(call, space, tmp_path):
