@@ -20,6 +20,11 @@ from avhcurate.workspace.disk.jobs import Cancelled, Progress
 RECIPE = Recipe(epochs=3, batch_size=50, learning_rate=0.05, crop_padding=0, flip=False, precision="bfloat16", clip=1.0)
 
 
+def full(net, source, target, folder, *, classes=10, recipe=RECIPE, stop=lambda: False):
+    watched = {"checkpoints": folder, "progress": lambda _: Progress(should_stop=stop)}
+    return FullTrainer(net, source, target, num_classes=classes, recipe=recipe, **watched)
+
+
 @pytest.fixture
 def halves(digit_halves):
     """Some digits with labels, and others darker and washed out."""
@@ -30,10 +35,7 @@ def halves(digit_halves):
 
 def test_a_network_that_asks_for_the_version_of_its_weights_goes_on_from_a_round(tmp_path):
     images = LabelledImages(torch.zeros(4, 3, 32, 32, dtype=torch.uint8), torch.arange(4) % 3, (0.5,) * 3, (0.5,) * 3)
-    trainers = [
-        FullTrainer(mnasnet0_5(num_classes=3), images, images, num_classes=3, recipe=RECIPE, checkpoints=tmp_path)
-        for _ in range(2)
-    ]
+    trainers = [full(mnasnet0_5(num_classes=3), images, images, tmp_path, classes=3) for _ in range(2)]
     trainers[0].save(tmp_path)
     trainers[1].restore(tmp_path)
     states = [trainer.module.state_dict() for trainer in trainers]
@@ -47,16 +49,7 @@ def adapt(halves, digits_net, tmp_path):
     def run(name, *, labels=None, should_stop=lambda: False):
         source, target = halves
         labels = np.asarray(target.labels) if labels is None else labels
-        trainer = FullTrainer(
-            digits_net(),
-            source,
-            replace(target, labels=labels),
-            num_classes=10,
-            recipe=RECIPE,
-            checkpoints=tmp_path / name,
-            head="head",
-            progress=lambda _: Progress(should_stop=should_stop),
-        )
+        trainer = full(digits_net(), source, replace(target, labels=labels), tmp_path / name, stop=should_stop)
         folder = SelfTrainingFolder(tmp_path / name)
         evaluator = TargetEvaluator(labels, list("0123456789"))
         options = {"schedule": Schedule(0.3, 0.2, 0.5), "progress": Progress(should_stop=should_stop)}
@@ -93,16 +86,12 @@ def test_a_checkpoint_of_another_selection_is_not_gone_on_from(halves, digits_ne
     first, second = (PseudoLabelled(np.arange(n), np.eye(10, dtype=np.float32)[:n]) for n in (5, 6))
 
     def trained(folder, pseudo, stop=lambda: False):
-        trainer = FullTrainer(
-            digits_net(),
-            source,
-            target,
-            num_classes=10,
-            recipe=replace(RECIPE, epochs=1),
-            checkpoints=folder,
-            head="head",
-            progress=lambda _: Progress(should_stop=stop),
-        )
+        options = {
+            "recipe": replace(RECIPE, epochs=1),
+            "head": "head",
+            "progress": lambda _: Progress(should_stop=stop),
+        }
+        trainer = full(digits_net(), source, target, folder, **options)
         trainer.fit(1, pseudo)
         return trainer.module.state_dict()
 
@@ -116,8 +105,7 @@ def test_a_checkpoint_of_another_selection_is_not_gone_on_from(halves, digits_ne
 def test_its_outputs_are_those_of_the_network(halves, digits_net, tmp_path):
     source, target = halves
     net = digits_net()
-    trainer = FullTrainer(net, source, target, num_classes=10, recipe=RECIPE, checkpoints=tmp_path)
-    outputs = trainer.outputs()
+    outputs = full(net, source, target, tmp_path).outputs()
     pixels = (target.take(torch.arange(300)) / 255 - target.mean[0]) / target.std[0]
     with torch.inference_mode():
         logits = net.eval()(pixels).numpy()
@@ -136,22 +124,9 @@ def test_one_hot_soft_labels_teach_what_labels_teach(halves, digits_net):
 
 def test_what_is_learnt_is_the_source_and_the_selected(halves, digits_net, tmp_path):
     source, target = halves
-    trainer = FullTrainer(digits_net(), source, target, num_classes=10, recipe=RECIPE, checkpoints=tmp_path)
     goals = np.full((2, 10), 0.1, np.float32)
-    learnt = trainer._with(PseudoLabelled(np.array([7, 11]), goals))
+    learnt = full(digits_net(), source, target, tmp_path)._with(PseudoLabelled(np.array([7, 11]), goals))
     assert len(learnt) == 302
     torch.testing.assert_close(learnt.take(torch.tensor([300, 301])), target.take(torch.tensor([7, 11])))
     torch.testing.assert_close(learnt.labels_of(torch.tensor([300, 301])), torch.from_numpy(goals))
     assert learnt.labels_of(torch.tensor([5])).argmax() == source.labels[5]
-
-
-class Contrast(torch.nn.Module):
-    """A network that divides by the contrast of an image: a blank one has no finite embedding."""
-
-    def __init__(self):
-        super().__init__()
-        self.head = torch.nn.Linear(64, 10)
-
-    def forward(self, images):
-        flat = images.flatten(1)
-        return self.head((flat - flat.mean(1, keepdim=True)) / flat.std(1, keepdim=True))

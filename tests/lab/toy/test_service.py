@@ -85,11 +85,8 @@ def test_only_the_newest_results_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(toy_service, "_KEPT", 2)
     for seed in range(3):
         toy_service.run(tmp_path, QUICK.with_(seed=seed))
-    assert [toy_service.read(tmp_path, QUICK.with_(seed=seed)) is not None for seed in range(3)] == [
-        False,
-        True,
-        True,
-    ]
+    kept = [toy_service.read(tmp_path, QUICK.with_(seed=seed)) is not None for seed in range(3)]
+    assert kept == [False, True, True]
 
 
 @pytest.mark.parametrize(
