@@ -91,11 +91,7 @@ def test_only_the_newest_results_are_kept(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
-    [
-        ({"loss": "hinge"}, "hinge"),
-        ({"epochs": 10**6}, "epochs"),
-        ({"overlap": float("nan")}, "overlap"),
-    ],
+    [({"loss": "hinge"}, "hinge"), ({"epochs": 10**6}, "epochs"), ({"overlap": float("nan")}, "overlap")],
 )
 def test_settings_out_of_range_are_a_users_mistake(wrong, said):
     with pytest.raises(CurateError, match=said):
