@@ -141,12 +141,8 @@ def degrade_dataset(
         if folder.complete:
             progress.report(total, total, "complete already")
             return folder
-        network = engine.network(
-            loaded,
-            device=settings.device,
-            precision=record.precision,
-            **backend_options(workspace, folder, total),
-        )
+        backend = backend_options(workspace, folder, total)
+        network = engine.network(loaded, device=settings.device, precision=record.precision, **backend)
         if not folder.begun:
             folder.write_record(_record(folder, run, network, levels, len(ids)))
         images = ImagePass(
@@ -222,25 +218,23 @@ def read(table: DatasetTable, folder: DegradationFolder, filters: Filters | None
     )
 
 
-def example(table: DatasetTable, record: DegradationRecord, id: int) -> dict[tuple[str, int], bytes]:
+def example(table: DatasetTable, folder: DegradationFolder, id: int) -> dict[tuple[str, int], bytes]:
     """Return one image at every kind and level, as the network saw it: encoded images by (kind, level).
 
     Raises CurateError when it cannot be read.
     """
     from avhcurate.networks.models.preprocess import Preprocess
 
+    record = folder.record
     try:
         rgb = decode(table.dataset.images().read_one(id))
-    except IndexError as error:
-        raise CurateError(f"The dataset has no sample {id}. Ids run from 0 to {table.size - 1}.") from error
     except BrokenImage as broken:
         raise CurateError(f"Image {id} cannot be read: {broken.reason}") from broken
     square = Preprocess.from_record(record.preprocess).prepare(rgb)
-    shown = corruptions.variants(square, record.strengths, id=id)
-    if shown.shape[3] == 1:
-        shown = np.repeat(shown, 3, axis=3)
-    steps = corruptions.steps(record.strengths)
-    return {step: encode_thumbnail(image) for step, image in zip(steps, shown, strict=True)}
+    images = corruptions.variants(square, record.strengths, id=id)
+    if images.shape[3] == 1:
+        images = np.repeat(images, 3, axis=3)
+    return dict(zip(corruptions.steps(record.strengths), map(encode_thumbnail, images), strict=True))
 
 
 def _record(

@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
 from avhcurate.lab.degradation import service, statistics
 from avhcurate.lab.degradation.corruptions import KINDS
@@ -126,6 +125,7 @@ def _title_of(folder: DegradationFolder) -> str:
 
 
 result_of = kept("Reading the degraded images …", funcs=_HASH_FUNCS)(service.read)
+_example = kept("Degrading the example …", most=24, funcs=_HASH_FUNCS)(service.example)
 
 
 def choose_curves(page: Opened, result: Degraded) -> tuple[list[str], bool]:
@@ -236,7 +236,7 @@ def example(page: Opened, result: Degraded) -> None:
     if wanted is not None:
         id = wanted
     try:
-        images = _degraded_images(page.table, result.folder, id)
+        images = _example(page.table, result.folder, id)
     except CurateError as error:
         st.warning(said(error.text), icon=":material/broken_image:")
         return
@@ -248,11 +248,6 @@ def example(page: Opened, result: Degraded) -> None:
     record = result.folder.record
     strips = [_strip(page, record, kind, images, rows.to_dict("index")) for kind in record.strengths]
     st.html(_EXAMPLE_CSS + "".join(strips))
-
-
-@st.cache_data(max_entries=24, show_spinner="Degrading the example …", hash_funcs=_HASH_FUNCS)
-def _degraded_images(table: DatasetTable, folder: DegradationFolder, id: int) -> dict[tuple[str, int], bytes]:
-    return service.example(table, folder.record, id)
 
 
 def _strip(

@@ -10,6 +10,7 @@ from avhcurate.lab.self_training import service
 from avhcurate.lab.self_training.plots import curves
 from avhcurate.lab.self_training.settings import SelfTrainSettings
 from avhcurate.ui.base import job_forms as forms
+from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.frame import Opened
 from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.base.page_choices import some_of
@@ -124,6 +125,11 @@ def start_form(page: Opened) -> None:
 # --- the runs ----------------------------------------------------------------------------------------------------
 
 
+_rounds = kept(most=32, funcs={SelfTrainingFolder: lambda folder: f"{folder.root} {len(folder.rounds())}"})(
+    service.table
+)
+
+
 def current_trainings(page: Opened) -> list[SelfTrainingFolder]:
     """Return self-trainings of the open dataset, newest first, without those of an older import."""
     folders = page.dataset.self_trainings()[::-1]
@@ -201,15 +207,6 @@ def reached(name: str, rounds: pd.DataFrame) -> str:
         text += f", {100 * last['accuracy']:.1f} % after round {len(rounds) - 1}, when {100 * last['precision']:.1f} % "
         text += "of its pseudo-labels are right"
     return f"{text}."
-
-
-@st.cache_data(
-    max_entries=32,
-    show_spinner=False,
-    hash_funcs={SelfTrainingFolder: lambda folder: f"{folder.root} {len(folder.rounds())}"},
-)
-def _rounds(folder: SelfTrainingFolder) -> pd.DataFrame:
-    return service.table(folder)
 
 
 def runs_table(folders: Sequence[SelfTrainingFolder]) -> None:

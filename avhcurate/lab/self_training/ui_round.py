@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -16,6 +15,7 @@ from avhcurate.features.pseudo_labels.rules import ANGULAR
 from avhcurate.lab.self_training import service
 from avhcurate.lab.self_training.ui import title
 from avhcurate.measures.stats.intervals import share
+from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import ABOUT, LARGEST_ZIP, download, samples_label
 from avhcurate.ui.base.frame import Opened
 from avhcurate.ui.base.layout import fact, in_a_row
@@ -29,6 +29,10 @@ from avhcurate.workspace.data.self_trainings import BY, SelfTrainingFolder
 
 #: A run and one of its rounds.
 ChosenRound = tuple[SelfTrainingFolder, int]
+
+_selections = kept("Reading the round …", funcs={SelfTrainingFolder: lambda folder: str(folder.root)})(
+    service.selections
+)
 
 
 def choose_round(page: Opened, folders: Sequence[SelfTrainingFolder]) -> ChosenRound | None:
@@ -112,13 +116,14 @@ def gallery(page: Opened, chosen: ChosenRound) -> GridView | None:
     st.header("Selected by one and not by the other")
     folder, number = chosen
     gates = {gate: RULE_NAMES[gate] for gate in service.gates(folder, number)}
-    one = one_of("selftrain.one", tuple(gates), next(iter(gates)))
-    first = one.asked()
-    rest = {gate: name for gate, name in gates.items() if gate != first}
-    other = one_of("selftrain.other", tuple(rest), next(gate for gate in ("confidence", "avc") if gate in rest))
+    selecting = one_of("selftrain.one", tuple(gates), next(iter(gates)))
+    first = selecting.asked()
+    others = {gate: name for gate, name in gates.items() if gate != first}
+    other = one_of("selftrain.other", tuple(others), next(gate for gate in ("confidence", "avc") if gate in others))
     with in_a_row():
-        one.show(st.selectbox, "Selected by", gates, on_change=one.restart, args=("selftrain.other",), width=200)
-        second = other.show(st.selectbox, "Not by", rest, on_change=other.restart, width=200)
+        again = {"on_change": selecting.restart, "args": (other.name,)}
+        selecting.show(st.selectbox, "Selected by", gates, width=200, **again)
+        second = other.show(st.selectbox, "Not by", others, on_change=other.restart, width=200)
     by = "confidence"
     if second in ANGULAR:
         by = "avc"
@@ -126,7 +131,7 @@ def gallery(page: Opened, chosen: ChosenRound) -> GridView | None:
     rows = rows[rows[BY + first] & ~rows[BY + second]].sort_values(by, kind="stable")
     labelled = rows[rows["label"] >= 0]
     n, value, low, high = share((labelled["label"] == labelled["candidate"]).sum(), len(labelled))
-    heading = f"{gates[first]}, not {rest[second]}"
+    heading = f"{gates[first]}, not {others[second]}"
     right = "–"
     if n:
         right = f"{100 * value:.1f} % right"
@@ -138,12 +143,12 @@ def gallery(page: Opened, chosen: ChosenRound) -> GridView | None:
     names = folder.record.classes
 
     def look(tile: Tile) -> Tile:
-        label = int(rows["candidate"][tile.id])
-        given = int(rows["label"][tile.id])
-        value = format_score(by, float(rows[by][tile.id]))
-        alt = f"image {tile.id}, label {tile.title}, as {names[label]}, {score_name(by)} {value}"
-        differs = given >= 0 and label != given
-        return replace(tile, predicted="", sub=f"as {names[label]}", score=value, differs=differs, alt=alt)
+        row = rows.loc[tile.id]
+        name = names[int(row["candidate"])]
+        value = format_score(by, float(row[by]))
+        alt = f"image {tile.id}, label {tile.title}, as {name}, {score_name(by)} {value}"
+        differs = bool(row["label"] >= 0 and row["label"] != row["candidate"])
+        return replace(tile, predicted="", sub=f"as {name}", score=value, differs=differs, alt=alt)
 
     about = f"{folder.name} {number} {heading}"
     return sample_grid(page, rows.index.tolist(), about=about, look=look, score="id")
@@ -152,13 +157,8 @@ def gallery(page: Opened, chosen: ChosenRound) -> GridView | None:
 def _rows(page: Opened, folder: SelfTrainingFolder, number: int) -> pd.DataFrame:
     """Return the samples in view that a round selected from, by id, with the given `label`, -1 for none."""
     labels = page.table.frame(page.filters, columns=["id", "label"]).set_index("id")["label"]
-    rows = _selections(str(folder.root), number).join(labels, how="inner")
+    rows = _selections(folder, number).join(labels, how="inner")
     return rows.assign(label=rows["label"].fillna(-1).astype("int64"))
-
-
-@st.cache_resource(max_entries=8, show_spinner="Reading the round …")
-def _selections(root: str, number: int) -> pd.DataFrame:
-    return service.selections(SelfTrainingFolder(Path(root)), number)
 
 
 # --- export ----------------------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def test_a_level_is_the_network_on_the_picture_that_the_example_shows(folder, ta
     rows = rows_of(folder).set_index(["id", "kind", "level"])
     id = int(rows.index[0][0])
     mean, std = model.preprocess.mean[0], model.preprocess.std[0]
-    for (kind, level), picture in example(table, folder.record, id).items():
+    for (kind, level), picture in example(table, folder, id).items():
         pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("L"), np.float32) / 255
         with torch.inference_mode():
             features, _ = FeatureTap(model.module, model.head)(torch.from_numpy((pixels - mean) / std)[None, None])
@@ -226,7 +226,7 @@ def test_a_network_of_the_users_with_other_preprocessing_is_rebuilt_from_the_rec
     rows = rows_of(folder).query("level == 0").set_index("id")
     np.testing.assert_allclose(rows["avh"], own["avh"], rtol=1e-4)
     assert folder.record.side == 16
-    assert len(example(open_table(workspace, "pets"), folder.record, 0)) == folder.record.steps
+    assert len(example(open_table(workspace, "pets"), folder, 0)) == folder.record.steps
 
 
 def test_images_without_labels_have_the_scores_that_need_none(demo_root, tmp_path):
@@ -256,7 +256,7 @@ def test_an_image_that_broke_since_is_skipped_and_the_job_goes_on(colours, tmp_p
     assert re.search(r"\n +1 \S.*\nCheck that these images are still where", out)
     assert len(read(open_table(workspace, "pets"), folder).ids) == 7
     with pytest.raises(CurateError, match="Image 1 cannot be read"):
-        example(open_table(workspace, "pets"), folder.record, 1)
+        example(open_table(workspace, "pets"), folder, 1)
 
 
 def test_a_dataset_imported_anew_is_refused(colours, tmp_path):
