@@ -10,9 +10,7 @@ def predict(settings: PredictSettings) -> None:
     from avhcurate.features.predicted_hsf.service import added_text, coverage_text, predict_hsf, predictions
     from avhcurate.people.queues import BIASED
 
-    first = None
-    if settings.runs:
-        first = settings.runs[0]
+    first = next(iter(settings.runs), None)
     table = options.run_table(settings.dataset, first)
     with options.job(settings) as progress:
         folder = predict_hsf(table, settings, progress=progress)

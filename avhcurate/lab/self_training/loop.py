@@ -164,7 +164,7 @@ def self_train(
     rule: Rule,
     evaluator: TargetEvaluator,
     folder: SelfTrainingFolder,
-    schedule: Schedule | None = None,
+    schedule: Schedule,
     rounds: int | None = None,
     progress: Progress = SILENT,
 ) -> str:
@@ -178,7 +178,6 @@ def self_train(
     Each round is on disk before the next begins: an interrupted run resumes after its last complete round, on one
     machine's CPU to the same bits. `progress` counts samples once per round. Raises Cancelled between rounds.
     """
-    schedule = schedule or Schedule()
     last = schedule.rounds
     if rounds is not None:
         last = rounds

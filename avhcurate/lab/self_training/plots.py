@@ -9,25 +9,21 @@ from plotly.subplots import make_subplots
 
 from avhcurate.ui.charts.chart_style import AT_TOP, SERIES, SYMBOLS, band, bare, faded
 
-#: Quantities that are drawn: name and number format.
+#: Quantities that are drawn: name, in two lines so that those of a narrow window do not meet, and number format.
 PANELS = {
-    "mean_accuracy": ("Accuracy, mean of classes", ".1%"),
-    "precision": ("Precision of the selected", ".1%"),
+    "mean_accuracy": ("Accuracy,<br>mean of classes", ".1%"),
+    "precision": ("Precision<br>of the selected", ".1%"),
     "selected": ("Selected images", ",.0f"),
-    "mean_avh": ("Mean AVH of the selected", ".4f"),
-    "mean_confidence": ("Mean confidence of the selected", ".3f"),
-    "ece": ("Calibration error (ECE)", ".3f"),
+    "mean_avh": ("Mean AVH<br>of the selected", ".4f"),
+    "mean_confidence": ("Mean confidence<br>of the selected", ".3f"),
+    "ece": ("Calibration error<br>(ECE)", ".3f"),
 }
 _COLUMNS = 3
 
 
 def curves(runs: Mapping[str, pd.DataFrame]) -> go.Figure:
     """Draw a panel for each of `PANELS` from the rounds of up to five runs: see `service.table`."""
-    # In two lines, so that those of a narrow window do not meet.
-    titles = [
-        name.replace(", ", ",<br>").replace(" of the", "<br>of the").replace(" (", "<br>(")
-        for name, _ in PANELS.values()
-    ]
+    titles = [name for name, _ in PANELS.values()]
     figure = make_subplots(2, _COLUMNS, subplot_titles=titles, horizontal_spacing=0.1, vertical_spacing=0.17)
     for number, (key, (_, form)) in enumerate(PANELS.items()):
         place = {"row": 1 + number // _COLUMNS, "col": 1 + number % _COLUMNS}

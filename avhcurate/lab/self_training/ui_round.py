@@ -121,8 +121,8 @@ def gallery(page: Opened, chosen: ChosenRound) -> GridView | None:
     others = {gate: name for gate, name in gates.items() if gate != first}
     other = one_of("selftrain.other", tuple(others), next(gate for gate in ("confidence", "avc") if gate in others))
     with in_a_row():
-        again = {"on_change": selecting.restart, "args": (other.name,)}
-        selecting.show(st.selectbox, "Selected by", gates, width=200, **again)
+        reset = {"on_change": selecting.restart, "args": (other.name,)}
+        selecting.show(st.selectbox, "Selected by", gates, width=200, **reset)
         second = other.show(st.selectbox, "Not by", others, on_change=other.restart, width=200)
     by = "confidence"
     if second in ANGULAR:

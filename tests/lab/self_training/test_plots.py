@@ -14,8 +14,7 @@ def rounds(**changes):
 
 def test_every_quantity_has_a_panel_every_run_a_colour_and_an_interval_its_band():
     figure = curves({"Confidence": rounds(), "AVC": rounds(precision_low=np.nan)})
-    titles = [note.text.replace("<br>", " ") for note in figure.layout.annotations]
-    assert titles == [name for name, _ in PANELS.values()]
+    assert [note.text for note in figure.layout.annotations] == [name for name, _ in PANELS.values()]
     lines = [trace for trace in figure.data if not trace.fill]
     assert len(lines) == 2 * len(PANELS)
     assert [trace.name for trace in lines if trace.showlegend] == ["Confidence", "AVC"]
