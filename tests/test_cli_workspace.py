@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -41,9 +42,8 @@ def call(cli, workspace):
 def test_list_tells_samples_accuracy_and_size_of_everything(cli, trained_root, self_trained_root):
     (digits,) = json.loads(cli("list", "--json", "--workspace", trained_root).out)["datasets"]
     assert (digits["name"], digits["samples"], digits["labelled"], digits["classes"]) == ("digits", 1797, 1797, 10)
-    kinds = [(one["kind"], one["complete"]) for one in digits["results"]]
-    assert kinds.count(("training", True)) == 2
-    assert kinds.count(("training", False)) == 1
+    kinds = Counter((one["kind"], one["complete"]) for one in digits["results"])
+    assert (kinds["training", True], kinds["training", False]) == (2, 1)
     own = next(one for one in digits["results"] if one["model"] == "avhcurate:digits" and one["n"] == 1797)
     table = avhcurate.open(trained_root, "digits", own["name"]).table
     assert own["accuracy"] == pytest.approx((table["predicted"] == table["label"]).mean())

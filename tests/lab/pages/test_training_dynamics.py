@@ -8,7 +8,7 @@ import pytest
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.lab.training_dynamics import service as training_dynamics_service
+from avhcurate.lab.training_dynamics import service
 from avhcurate.ui.charts.regions import read_region
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
@@ -27,8 +27,9 @@ def opened(open_page, trained_root):
     return run
 
 
-def table_of(root):
-    return open_table(Workspace(root), "digits")
+@pytest.fixture
+def table(trained_root):
+    return open_table(Workspace(trained_root), "digits")
 
 
 def numbers(values):
@@ -61,18 +62,16 @@ def test_without_a_training_it_offers_one_with_what_can_be_found_out_filled_in(o
     assert not app.get("plotly_chart")
 
 
-def test_curves_are_the_services_numbers_for_all_samples_and_every_bin(opened, trained_root, figures):
+def test_curves_are_the_services_numbers_for_all_samples_and_every_bin(opened, figures, table):
     app = opened(ONE)
-    table = table_of(trained_root)
-    expected = training_dynamics_service.curves(table, table.dataset.training(ONE))
+    expected = service.curves(table, table.dataset.training(ONE))
     drawn = [trace for trace in figures(app)[0]["data"] if "standard error" in trace.get("hovertemplate", "")]
     drawn = [trace for trace in drawn if trace["legendgroup"] != "training data"]
     names = ["all", *dict.fromkeys(name for name in expected["bin"] if name != "all")]
     assert len(drawn) == 4 * len(names)
     for trace in drawn:
         rows = expected[expected["bin"] == trace["legendgroup"]]
-        key = {"M": {"A": "avh", "n": "norm", "l": "loss"}, "A": "accuracy"}[trace["hovertemplate"][0]]
-        key = key if isinstance(key, str) else key[trace["hovertemplate"][5]]
+        key = {"Mean A": "avh", "Mean n": "norm", "Mean l": "loss", "Accura": "accuracy"}[trace["hovertemplate"][:6]]
         np.testing.assert_allclose(numbers(trace["y"]), rows[key], atol=1e-5)
 
 
@@ -86,9 +85,8 @@ def test_trainings_side_by_side_are_chosen_from_the_list_and_kept_in_the_address
     assert sum(trace["type"] == "scattergl" for trace in figures(app)[1]["data"]) == 1
 
 
-def test_filters_of_the_frame_narrow_curves_map_and_reading(opened, trained_root, figures):
+def test_filters_of_the_frame_narrow_curves_map_and_reading(opened, figures, table):
     app = opened(ONE, **{"class": "3"})
-    table = table_of(trained_root)
     threes = set(table.frame(columns=["id", "label"]).query("label == 3")["id"])
     ids = set(points_on(figures(app)[1]))
     assert ids == threes & set(table.dataset.training(ONE).ids())
@@ -96,10 +94,9 @@ def test_filters_of_the_frame_narrow_curves_map_and_reading(opened, trained_root
     assert {int(row[0]) for row in numbers(first["customdata"])} == {len(ids)}
 
 
-def test_the_five_discoveries_are_read_with_their_figures(opened, trained_root, words):
+def test_the_five_discoveries_are_read_with_their_figures(opened, words, table):
     app = opened(ONE)
-    table = table_of(trained_root)
-    expected = training_dynamics_service.findings(table, [table.dataset.training(ONE)])
+    expected = service.findings(table, [table.dataset.training(ONE)])
     said = words(app)
     assert [finding.discovery for finding in expected] == [1, 2, 3, 4, 5]
     for finding in expected:
@@ -145,18 +142,18 @@ def test_without_votes_there_are_no_bins_and_hsf_is_not_offered(voteless_root, t
     assert "imulated" not in words(app)
 
 
-def test_the_map_of_samples_learnt_from_is_another(opened, asked, trained_root, words, figures):
+def test_the_map_of_samples_learnt_from_is_another(opened, asked, words, figures, table):
     app = opened(ONE, dynamics__region="-inf:-inf:inf:inf")
     app.segmented_control(key="dynamics.samples").set_value("learnt from").run()
     assert not app.exception
     assert asked(app, "dynamics.samples") == "learnt from"
-    training = table_of(trained_root).dataset.training(ONE)
+    training = table.dataset.training(ONE)
     assert set(points_on(figures(app)[1])) == set(training.ids("learnt from"))
     assert "120 images learnt from" in words(app)
 
 
 @pytest.mark.slow
-def test_a_box_drawn_on_the_map_goes_into_the_address_and_shows_its_images(opened, asked, grids, words, trained_root):
+def test_a_box_drawn_on_the_map_goes_into_the_address_and_shows_its_images(opened, asked, grids, words, table):
     app = opened(ONE)
     assert "Images" not in grids(app)
     box = {"xref": "x", "yref": "y", "x": [0.5, 0.2], "y": [0.0, 0.8]}
@@ -166,8 +163,7 @@ def test_a_box_drawn_on_the_map_goes_into_the_address_and_shows_its_images(opene
     assert asked(app, "dynamics.region") == "0.2:0:0.5:0.8"
     assert app.session_state["dynamics.turn"] == 1
     region = read_region("0.2:0:0.5:0.8")
-    table = table_of(trained_root)
-    points = training_dynamics_service.data_map(table, table.dataset.training(ONE))
+    points = service.data_map(table, table.dataset.training(ONE))
     inside = points[region.holds(points["variability"], points["confidence_mean"])]
     assert len(inside) > 5
     assert tiles(grids, app) == inside.sort_values("confidence_mean", kind="stable")["id"].tolist()[:60]
@@ -183,7 +179,7 @@ def test_a_box_drawn_on_the_map_goes_into_the_address_and_shows_its_images(opene
 @pytest.mark.slow
 def test_images_of_a_region_are_tagged_and_excluded(own_trained, open_page, grids, act, figures):
     root, folder = own_trained
-    table = table_of(root)
+    table = open_table(Workspace(root), "digits")
     annotate(table, [1700], "tag", "odd")
     app = open_page("training_dynamics", root, dynamics__region="-inf:-inf:inf:inf")
     before = tiles(grids, app)
