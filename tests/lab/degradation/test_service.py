@@ -118,8 +118,7 @@ def test_filters_choose_the_images_and_bins_part_them(folder, table):
 def test_the_same_again_does_nothing_and_other_settings_are_kept_next_to_it(degraded_root, tmp_path):
     root = Path(shutil.copytree(degraded_root, tmp_path / "demo"))
     said = []
-    progress = Progress(lambda *report: said.append(report))
-    again = degrade_dataset(Workspace(root), SETTINGS, progress=progress)
+    again = degrade_dataset(Workspace(root), SETTINGS, progress=Progress(lambda *report: said.append(report)))
     assert said == [(140 * STEPS, 140 * STEPS, "complete already")]
     other = degrade_dataset(Workspace(root), DegradeSettings(dataset="digits", kinds=["noise"], limit=140))
     run = Workspace(root).dataset("digits").run()

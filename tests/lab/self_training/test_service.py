@@ -131,20 +131,13 @@ def test_the_command_scores_what_is_missing_and_adapts(adapted_root, space, adap
 
 #: Dies in the middle of writing round 2: its head is there, its report is not.
 KILLED = """
-    import os, signal, sys
-    from avhcurate.workspace.data.workspace import Workspace
-    from avhcurate.workspace.data import self_trainings
+    import sys
     from avhcurate.lab.self_training.service import self_train_dataset
     from avhcurate.lab.self_training.settings import SelfTrainSettings
+    from avhcurate.workspace.data.workspace import Workspace
+    from tests.fakes.killing import die_at_rename
 
-    write = self_trainings.write_json
-
-    def dying(path, record):
-        if path.name == "report.json" and record.round == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
-        write(path, record)
-
-    self_trainings.write_json = dying
+    die_at_rename(3, True, "report.json")
     self_train_dataset(Workspace(sys.argv[1]), SelfTrainSettings(**OPTIONS))
 """
 

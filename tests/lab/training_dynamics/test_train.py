@@ -279,23 +279,20 @@ def test_the_same_again_does_nothing_and_another_seed_is_another_training(fresh)
 
 #: The command in children of one import of torch, which takes seconds: killed after a rename, then left alone.
 KILLED = """
-    import os, signal, sys
+    import os, sys
     import torch._dynamo  # by the first optimiser of each child, otherwise
     import avhcurate.networks.scoring.service, avhcurate.lab.training_dynamics.train
     import avhcurate.networks.training.image_cache, avhcurate.networks.training.trainer as trainer
     from avhcurate.cli import main
+    from tests.fakes.killing import die_at_rename
 
     trainer._SOON = 0.0  # a checkpoint after every epoch
-    rename, sys.argv = os.replace, ["avhcurate", *sys.argv[1:]]
-    for name in ("000000018.json", None):
-        def killing(source, target):
-            rename(source, target)
-            if name and str(target).endswith(name):
-                os.kill(os.getpid(), signal.SIGKILL)
-
+    sys.argv = ["avhcurate", *sys.argv[1:]]
+    for dies in (True, False):
         child = os.fork()
         if child == 0:
-            os.replace = killing
+            if dies:
+                die_at_rename(1, False, "000000018.json")
             main()
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
