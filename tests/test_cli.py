@@ -12,7 +12,6 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from typer.exceptions import TyperException
 from typer.main import get_command
 
@@ -21,6 +20,7 @@ from avhcurate.cli import app, home_of, main
 from avhcurate.errors import CurateError
 from avhcurate.plugins import names
 from avhcurate.ui.base import navigation
+from tests.fakes.datasets import write_images
 from tests.fakes.waiting import wait_until
 from tests.fakes.web import free_port
 
@@ -29,16 +29,13 @@ from tests.fakes.web import free_port
 def photos(tmp_path):
     """A folder of two classes and a votes file about it."""
     rng = np.random.default_rng(0)
-    rows = []
+    pictures, votes = {"dark/broken.png": b"\x89PNG\r\n\x1a\nnothing"}, []
     for name, tone in (("dark", 40), ("light", 200)):
-        (tmp_path / "photos" / name).mkdir(parents=True)
         for i in range(6):
-            pixels = np.clip(rng.normal(tone, 30, (40, 50, 3)), 0, 255).astype("uint8")
-            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.png")
-            rows += [(f"{name}/{i}.png", annotator, "dark" if annotator <= i else name) for annotator in range(5)]
-    (tmp_path / "photos" / "dark" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    votes = pd.DataFrame(rows, columns=["sample", "annotator", "label"])
-    votes.to_csv(tmp_path / "votes.csv", index=False)
+            pictures[f"{name}/{i}.png"] = np.clip(rng.normal(tone, 30, (40, 50, 3)), 0, 255).astype("uint8")
+            votes += [(f"{name}/{i}.png", annotator, "dark" if annotator <= i else name) for annotator in range(5)]
+    write_images(tmp_path / "photos", pictures)
+    pd.DataFrame(votes, columns=["sample", "annotator", "label"]).to_csv(tmp_path / "votes.csv", index=False)
     (tmp_path / "small_nets.py").write_text(
         "import torch\n"
         "def tiny(num_classes=2):\n"

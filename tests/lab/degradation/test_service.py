@@ -30,6 +30,7 @@ from avhcurate.networks.models.loading import ModelSpec, load_model
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
+from tests.fakes.datasets import write_images
 
 SETTINGS = DegradeSettings(dataset="digits", limit=140)
 STEPS = 1 + sum(map(len, strengths(KINDS, 8).values()))
@@ -207,12 +208,9 @@ def colours(tmp_path, monkeypatch, workspace):
     (tmp_path / "tiny_colour_net.py").write_text(textwrap.dedent(TINY))
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
-    for label in ("cat", "dog"):
-        (tmp_path / "images" / label).mkdir(parents=True)
-        for number in range(4):
-            picture = Image.fromarray(rng.integers(0, 255, (40, 30, 3), np.uint8))
-            picture.save(tmp_path / "images" / label / f"{number}.jpg")
-    import_dataset(workspace, "pets", tmp_path / "images")
+    names = [f"{label}/{number}.jpg" for label in ("cat", "dog") for number in range(4)]
+    pictures = {name: rng.integers(0, 255, (40, 30, 3), np.uint8) for name in names}
+    import_dataset(workspace, "pets", write_images(tmp_path / "images", pictures))
     spec = ModelSpec(name="tiny_colour_net:make", weights="random", resize=24, crop=16, seed=5)
     yield workspace, score_dataset(workspace, "pets", spec)
     sys.modules.pop("tiny_colour_net", None)

@@ -4,11 +4,11 @@ import shutil
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.lab.training_dynamics.settings import TrainSettings
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.datasets import write_images
 
 SETTINGS = TrainSettings(dataset="digits", model="avhcurate:digits", epochs=3, batch_size=100, train_sample=200)
 #: Of the photographs of three tones.
@@ -32,11 +32,8 @@ def fresh(imported, tmp_path):
 def photos(root, name, sizes, classes=("dark", "light", "mid"), broken=0):
     """Photographs of three tones in folders, some of them no images."""
     rng = np.random.default_rng(0)
+    pictures = {f"{label}/broken{i}.png": b"\x89PNG\r\n\x1a\nnothing" for label in classes for i in range(broken)}
     for label, tone in zip(classes, (40, 210, 120), strict=True):
-        (root / name / label).mkdir(parents=True)
         for i in range(sizes):
-            pixels = np.clip(rng.normal(tone, 20, (12, 10, 3)), 0, 255).astype("uint8")
-            Image.fromarray(pixels).save(root / name / label / f"{i}.png")
-        for i in range(broken):
-            (root / name / label / f"broken{i}.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    return root / name
+            pictures[f"{label}/{i}.png"] = np.clip(rng.normal(tone, 20, (12, 10, 3)), 0, 255).astype("uint8")
+    return write_images(root / name, pictures)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
 from avhcurate.lab.training_dynamics.settings import TrainSettings
 from avhcurate.lab.training_dynamics.ui import MODELS, usual_model
 from avhcurate.networks.models.own import OWN
 from avhcurate.ui.base.job_forms import partners
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.datasets import add_dataset
 
 
 @pytest.fixture
@@ -16,11 +16,8 @@ def space(tmp_path):
     """A workspace with datasets of the same two classes, `few` and `many`, and one of other classes."""
     workspace = Workspace(tmp_path / "workspace")
     for name, classes, count in (("few", ("cat", "dog"), 1), ("many", ("cat", "dog"), 3), ("other", ("oak", "fir"), 2)):
-        for label in classes:
-            (tmp_path / name / label).mkdir(parents=True)
-            for number in range(count):
-                (tmp_path / name / label / f"{number}.png").write_bytes(b"no image")
-        import_dataset(workspace, name, tmp_path / name)
+        pictures = {f"{label}/{number}.png": b"no image" for label in classes for number in range(count)}
+        add_dataset(workspace, tmp_path, pictures, name)
     return workspace
 
 
