@@ -20,15 +20,11 @@ if TYPE_CHECKING:
 #: The modules that have verbs, and the verbs of each.
 _MODULES = {
     "demo": "demo",
-    "data": "import fetch columns",
+    "data": "import fetch columns quality",
     "workspace": "list default check remove rename jobs report",
     "score": "score attach",
-    "analysis": "correlate disagree models",
-    "neighbours": "neighbours",
-    "suspects": "suspects",
-    "predict": "predict",
-    "quality": "quality",
-    "project": "project",
+    "analysis": "correlate disagree models predict",
+    "images": "suspects neighbours project",
     "curate": "tag relabel exclude",
     "export": "export split",
     "select": "select",
