@@ -3,7 +3,6 @@
 import streamlit as st
 
 from avhcurate.lab.training_dynamics import ui as training_dynamics_ui
-from avhcurate.lab.training_dynamics import ui_data_map
 from avhcurate.ui.base import frame
 from avhcurate.ui.base.job_panel import job_panel
 from avhcurate.ui.base.notes import show_queue_note
@@ -37,12 +36,12 @@ with results:
 
     st.header("Data map")
     mapped = chosen[0]
-    part = ui_data_map.choose_part(page, mapped)
-    points = ui_data_map.points(page.table, mapped, part=part, filters=page.filters)
+    part = training_dynamics_ui.choose_part(page, mapped)
+    points = training_dynamics_ui.points(page.table, mapped, part=part, filters=page.filters)
     if points.empty:
         st.markdown(":material/hourglass_empty: The map begins with the first whole epoch.")
         st.stop()
-    tool = ui_data_map.choose_region(page, points)
-    clicked = ui_data_map.chart(page, points, part, tool)
-    listed = ui_data_map.images(page, points, part, about=f"{page.dataset.name} {page.version} {mapped.name}")
+    tool = training_dynamics_ui.choose_region(page, points)
+    clicked = training_dynamics_ui.chart(page, points, part, tool)
+    listed = training_dynamics_ui.images(page, points, part, about=f"{page.dataset.name} {page.version} {mapped.name}")
 show_details(page, listed, clicked)
