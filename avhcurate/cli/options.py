@@ -495,7 +495,7 @@ def print_votes_note(table: "DatasetTable") -> None:
 
 
 def print_table(
-    rows: "pd.DataFrame | Sequence[Mapping[str, Any]]", *, columns: Sequence[str] | None = None, digits: int = 3
+    rows: "pd.DataFrame | Sequence[Mapping[str, Any]]", *, columns: list[str] | None = None, digits: int = 3
 ) -> None:
     """Print rows, or some of their columns, as a table, with a dash for what is missing."""
     import pandas as pd

@@ -49,7 +49,8 @@ def _line(
     ends = rounds.reindex(columns=[f"{key}_low", f"{key}_high"]).to_numpy(float).round(6)
     bounded = ~np.isnan(ends).any(axis=1)
     if bounded.any():
-        area = band(numbers[bounded], *ends[bounded].T, faded(color, 0.1))
+        low, high = ends[bounded].T
+        area = band(numbers[bounded], low, high, faded(color, 0.1))
         figure.add_scatter(**area, legendgroup=name, row=row, col=col)
     figure.add_scatter(
         x=numbers,
