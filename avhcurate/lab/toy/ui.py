@@ -42,7 +42,8 @@ the angles and then lengthens the embeddings. Both are measured here.
 
 def settings() -> ToySettings:
     """Return the settings of the address."""
-    return ToySettings(loss=LOSS.asked(), **{name: choice.asked() for name, choice in NUMBERS.items()})
+    chosen: dict[str, Any] = {name: choice.asked() for name, choice in NUMBERS.items()}
+    return ToySettings(**chosen | {"loss": LOSS.asked()})
 
 
 def choose_settings(settings: ToySettings) -> None:

@@ -109,7 +109,8 @@ def first_start(page: Opened) -> None:
 
 def usual_model(dataset: DatasetFolder) -> str:
     """Return the project's own network that scored the dataset or was trained on it last, else a small ResNet."""
-    models = [result.record.model for result in (*dataset.runs(), *dataset.trainings())]
+    models = [run.record.model for run in dataset.runs()]
+    models += [training.record.model for training in dataset.trainings()]
     return [MODELS[0], *(model for model in models if model.startswith("avhcurate:"))][-1]
 
 
