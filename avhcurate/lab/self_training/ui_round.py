@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -121,8 +122,7 @@ def gallery(page: Opened, chosen: ChosenRound) -> GridView | None:
     others = {gate: name for gate, name in gates.items() if gate != first}
     other = one_of("selftrain.other", tuple(others), next(gate for gate in ("confidence", "avc") if gate in others))
     with in_a_row():
-        reset = {"on_change": selecting.restart, "args": (other.name,)}
-        selecting.show(st.selectbox, "Selected by", gates, width=200, **reset)
+        selecting.show(st.selectbox, "Selected by", gates, on_change=selecting.restart, args=(other.name,), width=200)
         second = other.show(st.selectbox, "Not by", others, on_change=other.restart, width=200)
     by = "confidence"
     if second in ANGULAR:
@@ -143,7 +143,7 @@ def gallery(page: Opened, chosen: ChosenRound) -> GridView | None:
     names = folder.record.classes
 
     def look(tile: Tile) -> Tile:
-        row = rows.loc[tile.id]
+        row: Any = rows.loc[tile.id]
         name = names[int(row["candidate"])]
         value = format_score(by, float(row[by]))
         alt = f"image {tile.id}, label {tile.title}, as {name}, {score_name(by)} {value}"
