@@ -86,12 +86,7 @@ def test_a_checkpoint_of_another_selection_is_not_gone_on_from(halves, digits_ne
     first, second = (PseudoLabelled(np.arange(n), np.eye(10, dtype=np.float32)[:n]) for n in (5, 6))
 
     def trained(folder, pseudo, stop=lambda: False):
-        options = {
-            "recipe": replace(RECIPE, epochs=1),
-            "head": "head",
-            "progress": lambda _: Progress(should_stop=stop),
-        }
-        trainer = full(digits_net(), source, target, folder, **options)
+        trainer = full(digits_net(), source, target, folder, recipe=replace(RECIPE, epochs=1), stop=stop)
         trainer.fit(1, pseudo)
         return trainer.module.state_dict()
 
