@@ -5,8 +5,6 @@ import streamlit as st
 from avhcurate.features.compare import ui as compare_ui
 from avhcurate.features.compare import ui_pair
 from avhcurate.features.compare.samples import comparable_runs
-from avhcurate.features.compare.ui_all import all_runs
-from avhcurate.features.compare.ui_confusion import confusions
 from avhcurate.features.compare.ui_transfer import across
 from avhcurate.ui.base.notes import show_queue_note
 from avhcurate.ui.grid.detail import show_details
@@ -21,22 +19,22 @@ show_queue_note(page.table)
 runs = comparable_runs(page.table)
 part = compare_ui.part(runs)
 if len(runs) < 2 and part != "confusion":
-    compare_ui.only_one_run(page, runs)
+    compare_ui.only_one_run(page)
 if part == "transfer":
     across(page)
     st.stop()
 if part == "all":
     names, keys = compare_ui.chosen_runs(page, runs), compare_ui.chosen_scores()
-    all_runs(page, compare_ui.side_by_side(page.table, names, keys=keys, filters=page.filters), keys)
+    compare_ui.all_runs(page, compare_ui.side_by_side(page.table, names, keys=keys, filters=page.filters), keys)
     st.stop()
 
 if part == "confusion" and len(runs) < 2:
-    confusions(page, (page.run.name,))
+    ui_pair.confusions(page, (page.run.name,))
     st.stop()
 if (chosen := compare_ui.chosen_pair(page, runs)) is None:
     st.stop()
 if part == "confusion":
-    confusions(page, chosen)
+    ui_pair.confusions(page, chosen)
     st.stop()
 keys = compare_ui.chosen_scores() if part == "pair" else ["avh"]
 pair = compare_ui.compare_pair(page.table, *chosen, keys=keys, filters=page.filters)

@@ -10,10 +10,11 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 import avhcurate
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate import vote_quality
 from avhcurate.features.annotate.next_labels import next_labels
-from avhcurate.features.compare.confusion import confusion
+from avhcurate.features.compare.confusion import by_class, confusion
 from avhcurate.features.compare.run_pair import compare_pair
 from avhcurate.features.compare.service import side_by_side
 from avhcurate.features.correlation import analyses, ui
@@ -44,7 +45,7 @@ COMPUTED = [
     lambda found, _: next_labels(found.sample_table, 5),
     lambda found, _: side_by_side(found.sample_table, keys=["avh", "confidence"]),
     lambda found, _: compare_pair(found.sample_table, "first-1", "second-1", keys=["avh"]),
-    lambda found, _: confusion(found.sample_table).by_class(found.sample_table.classes),
+    lambda found, _: by_class(confusion(found.sample_table, Filters()), found.sample_table.classes),
     lambda found, _: found.quality(),
     lambda found, folder: found.report(folder / "d.html", images=False),
 ]

@@ -1,7 +1,7 @@
 """Model runs side by side: reliability, rank agreement, who is right, confusions, and transfer."""
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
+from itertools import cycle, product
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,6 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.features.compare.confusion import Confusion
 from avhcurate.features.compare.transfer import fit_line
 from avhcurate.measures.stats.calibration import Calibration
 from avhcurate.ui.charts.chart_style import (
@@ -103,17 +102,18 @@ def who_is_right(rows: pd.DataFrame, names: Mapping[str, str], *, simulated: boo
     """
     figure = go.Figure()
     for judge, name in names.items():
-        some = rows[rows["judge"] == judge]
+        judged = rows[rows["judge"] == judge]
         marks = {}
         if linked:
-            bins = [(), *((number,) for number in range(len(some) - 1))]
-            marks = leads(some["n"], [Filters(where="label IS NOT NULL AND votes > 0", hsf_bins=one) for one in bins])
+            bins = [(), *((number,) for number in range(len(judged) - 1))]
+            to = [Filters(where="label IS NOT NULL AND votes > 0", hsf_bins=numbers) for numbers in bins]
+            marks = leads(judged["n"], to)
         figure.add_bar(
-            x=[f"{row.bin}<br>n {row.n:,}" for row in some.itertuples()],
-            y=some["right"],
+            x=[f"{row.bin}<br>n {row.n:,}" for row in judged.itertuples()],
+            y=judged["right"],
             name=as_text(name),
             marker={"color": faded(JUDGES[judge], 0.75), "line": {"width": 0}},
-            error_y=intervals(some["right"], some["low"], some["high"], width=3),
+            error_y=intervals(judged["right"], judged["low"], judged["high"], width=3),
             hovertemplate="%{y:.1%}<br>%{x}",
             **marks,
         )
@@ -122,28 +122,29 @@ def who_is_right(rows: pd.DataFrame, names: Mapping[str, str], *, simulated: boo
     return figure.update_yaxes(range=[0, 1.03], tickformat=".0%")
 
 
-def confusion_matrix(found: Confusion, chosen: Sequence[int], classes: Sequence[str], *, run: str) -> go.Figure:
-    """Draw the confusion matrix of the `chosen` classes: row the given label, column the predicted class.
+def confusion_matrix(counts: np.ndarray, chosen: Sequence[int], classes: Sequence[str], *, run: str) -> go.Figure:
+    """Draw the confusion matrix (K, K) of the `chosen` classes: row the given label, column the predicted class.
 
     Colour says how often the two are confused, so that the diagonal does not outshine it.
     """
-    part = found.counts[np.ix_(chosen, chosen)]
+    part = counts[np.ix_(chosen, chosen)]
     shade = -part.astype(float)
-    names = [as_text(classes[label]) for label in chosen]
     np.fill_diagonal(shade, 0)
-    pairs = [(label, predicted) for label in chosen for predicted in chosen]
-    hover = [f"label {as_text(classes[one])}, predicted {as_text(classes[other])}" for one, other in pairs]
-    hover = [f"{text}: {n:,}" for text, n in zip(hover, part.ravel(), strict=True)]
-    to = [Filters(classes=(label,), predicted=(predicted,)) for label, predicted in pairs]
+    hover = []
+    to = []
+    for label, predicted in product(chosen, chosen):
+        name = as_text(classes[label])
+        hover.append(f"label {name}, predicted {as_text(classes[predicted])}: {counts[label, predicted]:,}")
+        to.append(Filters(classes=(label,), predicted=(predicted,)))
     text = np.where(part == 0, "", part.astype(str))
-    names = short_names(names)
+    names = short_names(classes[label] for label in chosen)
     figure = matrix(text, shade, hover, names, names, **leads(part.ravel(), to, run=run))
     figure.update_xaxes(title_text="predicted")
     return figure.update_yaxes(title_text="given label")
 
 
 def by_class(rows: pd.DataFrame, *, run: str) -> go.Figure:
-    """Draw precision, recall and F1 of each class from rows of `Confusion.by_class`, shares with their intervals."""
+    """Draw precision, recall and F1 of each class from rows of `confusion.by_class`, shares with their intervals."""
     figure = go.Figure()
     names = short_names(rows["name"])
     for number, (key, title) in enumerate({"precision": "precision", "recall": "recall", "f1": "F1"}.items()):
@@ -169,26 +170,20 @@ def by_class(rows: pd.DataFrame, *, run: str) -> go.Figure:
     return figure.update_yaxes(range=[len(rows) - 0.5, -0.5], showgrid=False, **ticks)
 
 
-def most_confused(found: Confusion, classes: Sequence[str], *, run: str, most: int) -> go.Figure:
-    """Draw a bar for each of the pairs that are confused most."""
-    pairs = found.most_confused(most)
+def most_confused(pairs: pd.DataFrame, classes: Sequence[str], *, run: str) -> go.Figure:
+    """Draw a bar for each of the pairs of `confusion.most_confused`."""
     figure = go.Figure()
     names = short_names(classes)
+    labels = pairs[["label", "predicted"]].to_numpy().tolist()
+    to = [Filters(classes=(label,), predicted=(predicted,)) for label, predicted in labels]
     figure.add_bar(
         x=pairs["n"],
-        y=[f"{names[one]} as {names[other]}" for one, other in zip(pairs["label"], pairs["predicted"], strict=True)],
+        y=[f"{names[label]} as {names[predicted]}" for label, predicted in labels],
         orientation="h",
         marker_color=ORANGE,
         texttemplate="%{x:,}",
         hovertemplate="%{y}: %{x:,}<extra></extra>",
-        **leads(
-            pairs["n"],
-            [
-                Filters(classes=(one,), predicted=(other,))
-                for one, other in zip(pairs["label"].tolist(), pairs["predicted"].tolist(), strict=True)
-            ],
-            run=run,
-        ),
+        **leads(pairs["n"], to, run=run),
     )
     bare(figure, height=60 + 24 * len(pairs))
     figure.update_xaxes(visible=False)

@@ -59,8 +59,8 @@ class RunPair:
 
     def ids(self, where: str, order: str = "a_rank + b_rank") -> list[int]:
         """Return the ids of points by an expression over their columns, those with the highest `order` first."""
-        found: Any = self.points.query(where).eval(order)
-        return found.sort_values(ascending=False, kind="stable").index.tolist()
+        values: Any = self.points.query(where).eval(order)
+        return values.sort_values(ascending=False, kind="stable").index.tolist()
 
 
 def compare_pair(
@@ -104,11 +104,11 @@ def mcnemar(first: pd.Series, second: pd.Series) -> tuple[int, int, float]:
     >>> mcnemar(pd.Series([1, 1, 1, 0]), pd.Series([0, 0, 0, 1]))
     (3, 1, 0.625)
     """
-    one = int((first > second).sum())
-    other = int((second > first).sum())
-    if one + other == 0:
+    first_only = int((first > second).sum())
+    second_only = int((second > first).sum())
+    if first_only + second_only == 0:
         return 0, 0, 1.0
-    return one, other, float(binomtest(one, one + other).pvalue)
+    return first_only, second_only, float(binomtest(first_only, first_only + second_only).pvalue)
 
 
 def _measure(shared: Shared) -> str:
@@ -128,11 +128,11 @@ def _tests(shared: Shared, keys: Sequence[str], labels: Sequence[str]) -> pd.Dat
     hsf = shared.samples["hsf"]
     parts = []
     for key in keys:
-        scores = {side: one[key] for side, one in zip("ab", shared.scores.values(), strict=True)}
+        a, b = (run_scores[key] for run_scores in shared.scores.values())
         harder = dict.fromkeys("ab", SCORES[key].hard_end)
         for name, rows in _groups(shared.samples["bin"], labels):
-            one = correlation_tests.compare({side: scores[side][rows] for side in "ab"}, hsf[rows], harder=harder)
-            parts.append(one.assign(score=key, bin=name))
+            test = correlation_tests.compare({"a": a[rows], "b": b[rows]}, hsf[rows], harder=harder)
+            parts.append(test.assign(score=key, bin=name))
     tests = pd.concat(parts, ignore_index=True)
     return tests.assign(p_holm=holm(tests["p_value"]))
 
@@ -159,7 +159,7 @@ def outcomes(pair: RunPair) -> pd.DataFrame:
 
     Over the samples with votes; without any, over all, and people is missing.
     """
-    every = pd.MultiIndex.from_product([(1, 0)] * len(pair.judges), names=pair.judges)
-    table = pair.judged[pair.judges].value_counts().reindex(every, fill_value=0).rename("n").reset_index()
+    combinations = pd.MultiIndex.from_product([(1, 0)] * len(pair.judges), names=pair.judges)
+    table = pair.judged[pair.judges].value_counts().reindex(combinations, fill_value=0).rename("n").reset_index()
     table["share"] = table["n"] / max(1, table["n"].sum())
     return table.sort_values("n", ascending=False, kind="stable", ignore_index=True)

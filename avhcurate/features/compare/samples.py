@@ -98,28 +98,28 @@ def shared_samples(
     unknown = [key for key in keys if key not in KEYS]
     if unknown or not keys:
         raise CurateError(f"A run has no score {', '.join(unknown) or '(none)'}. Choose from {', '.join(KEYS)}.")
-    every = labelled_samples(table, filters)
-    if every.empty:
+    labelled = labelled_samples(table, filters)
+    if labelled.empty:
         raise CurateError("No sample in view has a label to compare the runs by. Label some, or widen the filters.")
-    missing = {run.name: RunScores(run, every)["predicted"].isna() for run in runs}
-    samples = every
+    missing = {run.name: RunScores(run, labelled)["predicted"].isna() for run in runs}
+    samples = labelled
     lacking = np.logical_or.reduce(list(missing.values()))
     if lacking.any():
-        samples = every[~lacking]
+        samples = labelled[~lacking]
     if samples.empty:
         raise CurateError(
             "No labelled sample in view was scored by all of these runs. Widen the filters or drop a run."
         )
     scores = {run.name: RunScores(run, samples) for run in runs}
     left_out = {name: int(lacks.sum()) for name, lacks in missing.items()}
-    return Shared(runs=runs, samples=samples, scores=scores, left_out=left_out, labelled=len(every))
+    return Shared(runs=runs, samples=samples, scores=scores, left_out=left_out, labelled=len(labelled))
 
 
 def _named_runs(table: DatasetTable, names: Sequence[str] | None) -> list[RunFolder]:
     runs = comparable_runs(table)
     if names is None:
         names = default_runs(runs)
-    chosen = [table.dataset.run(one) for one in names]
+    chosen = [table.dataset.run(name) for name in names]
     if not chosen or len({run.name for run in chosen if run.complete}) < len(chosen):
         has = ", ".join(run.name for run in runs) or "none"
         raise CurateError(f"Name each run once, and finished ones. {table.dataset.name} has {has}.")

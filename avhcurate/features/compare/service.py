@@ -14,8 +14,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import HARDNESS
 from avhcurate.datasets.table.titles import titles
-from avhcurate.features.compare.discoveries import avh_follows_hsf, norm_is_inconsistent
-from avhcurate.features.compare.findings import Finding, Model
+from avhcurate.features.compare.discoveries import Finding, Model, avh_follows_hsf, norm_is_inconsistent
 from avhcurate.features.compare.samples import KEYS, RunScores, shared_samples
 from avhcurate.measures.scores import SCORES
 from avhcurate.measures.stats.calibration import Calibration, calibrate
@@ -66,7 +65,6 @@ def side_by_side(
     shared = shared_samples(table, names, keys, filters)
     samples = shared.samples
     called = titles(table.dataset)
-    hsf = shared.samples["hsf"].to_numpy()
     rows = []
     calibrations = {}
     columns = {key: Scratch() for key in {*keys, "avh", "norm"}}
@@ -81,27 +79,27 @@ def side_by_side(
         for key in keys
     ]
     agreement = pd.concat(parts, ignore_index=True).rename(columns={"score": "run", "key": "score"})
-    found = pd.DataFrame(rows)
+    by_run = pd.DataFrame(rows)
     for key in keys:
         overall = agreement[(agreement["bin"] == ALL) & (agreement["score"] == key)].set_index("run")
         for end, column in {"_n": "n", "": "spearman", "_low": "ci_low", "_high": "ci_high"}.items():
-            found[f"{key}_hsf{end}"] = found["run"].map(overall[column])
+            by_run[f"{key}_hsf{end}"] = by_run["run"].map(overall[column])
     if table.simulated:
-        found["hsf_source"] = "simulated"
+        by_run["hsf_source"] = "simulated"
     models = [
-        Model(called[name], one.right.to_numpy(), columns["avh"][name], columns["norm"][name])
-        for name, one in shared.scores.items()
+        Model(called[name], scores.right.to_numpy(), columns["avh"][name], columns["norm"][name])
+        for name, scores in shared.scores.items()
     ]
-    names = [called[name] for name in shared.scores]
-    avh = np.eye(len(shared.runs))
+    avh = np.eye(len(models))
     # HSF does not count in how two runs agree.
     pairs = compare(columns["avh"], np.zeros(len(samples), np.float32), harder=dict.fromkeys(columns["avh"], "high"))
     first, second = np.triu_indices(len(avh), 1)
     avh[first, second] = avh[second, first] = pairs["between"]
+    hsf = samples["hsf"].to_numpy()
     return SideBySide(
-        table=found,
+        table=by_run,
         agreement=agreement,
-        avh=pd.DataFrame(avh, names, names),
+        avh=pd.DataFrame(avh, by_run["model"].tolist(), by_run["model"].tolist()),
         findings=[avh_follows_hsf(models, hsf), norm_is_inconsistent(models, hsf)],
         calibrations=calibrations,
         voted=bool((samples["people"] >= 0).any()),
@@ -128,7 +126,9 @@ def _judged(scores: RunScores, model: str, left_out: int) -> tuple[dict[str, Any
         "class_accuracy": right.groupby(scores.samples["label"]).mean().mean(),
         "brier": float((scores["el2n"].astype(float) ** 2).mean()),  # the root of Brier's score of a sample
         "nll": scores["loss"].astype(float).mean(),
-        **{key: scores[key].astype(float).mean() for key in ("avh", "relative_avh", "norm")},
+        "avh": scores["avh"].astype(float).mean(),
+        "relative_avh": scores["relative_avh"].astype(float).mean(),
+        "norm": scores["norm"].astype(float).mean(),
         "not_scored": left_out,
         "ece": calibration.ece,
         "ece_low": calibration.low,
@@ -148,6 +148,6 @@ def hardness_ranks(
     shared = shared_samples(table, names, KEYS[:1], filters)
     ranks = {}
     for name, scores in shared.scores.items():
-        own = next((key for key in HARDNESS if scores[key].notna().any()), HARDNESS[0])
-        ranks[name] = rank_shares(SCORES[own].sign * scores[own].to_numpy()).astype(np.float32)
+        measure = next((key for key in HARDNESS if scores[key].notna().any()), HARDNESS[0])
+        ranks[name] = rank_shares(SCORES[measure].sign * scores[measure].to_numpy()).astype(np.float32)
     return pd.DataFrame(ranks, shared.samples.index)

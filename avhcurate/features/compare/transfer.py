@@ -64,8 +64,7 @@ def fit_line(x: pd.Series, y: pd.Series) -> tuple[Any, float] | None:
 def _accuracy(run: RunFolder, samples: pd.DataFrame, side: str) -> pd.DataFrame:
     """Return by bin and, named by the side, accuracy, n and Wilson's ends."""
     predicted = RunScores(run, samples)["predicted"]
-    some = samples[predicted.notna() & (samples["bin"] >= 0)]
-    right = (predicted == samples["label"])[some.index].groupby(some["bin"])
+    judged = predicted.notna() & (samples["bin"] >= 0)
+    right = (predicted == samples["label"])[judged].groupby(samples["bin"])
     low, high = wilson(right.sum(), right.size())
-    found = pd.DataFrame({"": right.mean(), "_n": right.size(), "_low": low, "_high": high})
-    return found.add_prefix(side)
+    return pd.DataFrame({"": right.mean(), "_n": right.size(), "_low": low, "_high": high}).add_prefix(side)

@@ -1,4 +1,4 @@
-"""Two runs on the Models page: who is right more often, and the images of each part as a grid."""
+"""Two runs on the Models page: who is right more often, what each confuses, and the images of a part as a grid."""
 
 from dataclasses import replace
 from html import escape
@@ -7,21 +7,29 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.features.compare import plots, run_pair
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.features.compare import confusion, plots, run_pair
 from avhcurate.features.compare.run_pair import RunPair
-from avhcurate.features.compare.ui import number_cell, ranks_shown
+from avhcurate.features.compare.ui import HASH_FUNCS, number_cell, ranks_shown
+from avhcurate.ui.base import cache
 from avhcurate.ui.base.frame import Opened
-from avhcurate.ui.base.layout import in_a_row
+from avhcurate.ui.base.layout import halves, in_a_row
+from avhcurate.ui.base.notes import run_titles
 from avhcurate.ui.base.page_choices import Choice, one_of
 from avhcurate.ui.base.score_help import score_name
 from avhcurate.ui.base.text import p_text, people
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts import regions
+from avhcurate.ui.charts.charts_by_class import choose_classes
 from avhcurate.ui.charts.html_table import estimate, html_table, table_row
 from avhcurate.ui.charts.show import show_chart
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.grid.grid_bar import sample_grid
 from avhcurate.ui.grid.grid_views import GridView
+
+#: More classes do not fit into a matrix that can be read; the pairs confused most are always drawn.
+_MOST_CLASSES = 12
+_MOST_PAIRS = 12
 
 #: Samples to show as a grid: a title, and their ids in order.
 ImageList = tuple[str, list[int]]
@@ -52,7 +60,9 @@ def images(page: Opened, pair: RunPair, listing: ImageList | None) -> GridView |
     """Draw the samples of a listing as a grid, each with what A and B make of it."""
     if listing is None:
         return None
-    (title, ids), points, classes = listing, pair.points, class_names(page, pair)
+    title, ids = listing
+    points = pair.points
+    classes = class_names(page.table, pair.num_classes)
     st.markdown(f"**{plain(title)}** · n {len(ids):,}")
     if not ids:
         st.markdown("No image is like that here.")
@@ -72,10 +82,9 @@ def images(page: Opened, pair: RunPair, listing: ImageList | None) -> GridView |
     return sample_grid(page, ids, about=f"{pair.names} {title}", look=look)
 
 
-def class_names(page: Opened, pair: RunPair) -> list[str]:
-    """Return names by class of the run with more classes; the open one may have fewer."""
-    known = list(page.table.classes)
-    return [*known, *map(str, range(len(known), pair.num_classes))]
+def class_names(table: DatasetTable, number: int) -> list[str]:
+    """Return the names of so many classes; a run may have more than the dataset."""
+    return [*table.classes, *map(str, range(len(table.classes), number))]
 
 
 # --- who is right ------------------------------------------------------------------------------------------------
@@ -149,8 +158,47 @@ def _outcomes(pair: RunPair, judge: str) -> ImageList | None:
         st.caption("Select a row to see its images.")
         return None
     right = chosen.iloc[0]
-    title = ", ".join(f"{names[str(one)]} {_VERDICTS[value]}" for one, value in right.items())
-    return title, pair.ids(" and ".join(f"{one} == {value}" for one, value in right.items()))
+    title = ", ".join(f"{names[str(judge)]} {_VERDICTS[value]}" for judge, value in right.items())
+    return title, pair.ids(" and ".join(f"{judge} == {value}" for judge, value in right.items()))
+
+
+# --- confusions ------------------------------------------------------------------------------------------------------
+
+_confusion_of = cache.kept("Counting …", most=6, funcs=HASH_FUNCS)(confusion.confusion)
+
+
+def confusions(page: Opened, runs: tuple[str, ...]) -> None:
+    """Draw what one or two runs confuse, side by side; every cell, dot and bar leads to its images."""
+    columns = [st.container()]
+    if len(runs) > 1:
+        columns = list(halves())
+    for column, run in zip(columns, runs, strict=True):
+        with column:
+            _confusion(page, run)
+    st.caption(
+        "Over all images in view that have a label and a prediction of the run. Row: given label. Column: predicted "
+        "class. Precision: right of those predicted so. Recall: right of those labelled so. F1: their harmonic mean. "
+        "Lines are Wilson's 95 % intervals. Click a cell, dot or bar to see its images."
+    )
+
+
+def _confusion(page: Opened, run: str) -> None:
+    table = cache.table(page.workspace, page.dataset.name, run, page.view.edges)
+    counts = _confusion_of(table, page.filters)
+    classes = class_names(table, len(counts))
+    pairs = confusion.most_confused(counts, _MOST_PAIRS)
+    confused = pairs[["label", "predicted"]].to_numpy().ravel().tolist()
+    chosen = sorted(list(dict.fromkeys([*confused, *range(len(counts))]))[:_MOST_CLASSES])
+    st.markdown(f"**{plain(run_titles(page.dataset)[run])}** · n {counts.sum():,}")
+    if len(classes) > len(chosen):
+        st.caption(f"The {len(chosen)} classes that are confused most, of {len(classes):,}.")
+    show_chart(plots.confusion_matrix(counts, chosen, classes, run=run), key=f"models.confusion.{run}")
+    st.markdown("**Each class**")
+    rows = confusion.by_class(counts, classes)
+    rows = choose_classes(rows, rows["f1"], names="name", what="F1", key=f"models.class.{run}")
+    show_chart(plots.by_class(rows, run=run), key=f"models.by_class.{run}")
+    st.markdown("**Confused most**")
+    show_chart(plots.most_confused(pairs, classes, run=run), key=f"models.confused.{run}")
 
 
 # --- hard for one, or for all ------------------------------------------------------------------------------------
@@ -178,23 +226,21 @@ def hard_for(page: Opened, pair: RunPair) -> ImageList | None:
     measure = score_name(pair.measure)
     n = len(pair.points)
     with in_a_row(gap="medium"):
-        look: dict[str, Any] = {"on_change": SET.restart, "label_visibility": "collapsed"}
-        chosen = SET.show(st.segmented_control, "Set", SETS, **look)
-        look = {"step": 0.05, "on_change": CUTS.restart, "width": 300}
+        chosen = SET.show(st.segmented_control, "Set", SETS, on_change=SET.restart, label_visibility="collapsed")
         label = f"Percentiles of {measure}: easy up to, hard from"
-        easy, hard = CUTS.show(st.slider, label, _LEAST_CUT, _MOST_CUT, **look)
+        easy, hard = CUTS.show(st.slider, label, _LEAST_CUT, _MOST_CUT, step=0.05, on_change=CUTS.restart, width=300)
     if chosen == "all":
         ranks = ranks_shown(page)
-        found = ranks[(ranks >= hard).all(axis=1)].mean(axis=1).sort_values(ascending=False, kind="stable")
-        ids = found.index.tolist()
+        means = ranks[(ranks >= hard).all(axis=1)].mean(axis=1)
+        ids = means.sort_values(ascending=False, kind="stable").index.tolist()
         n = len(ranks)
-        what = f"at or above percentile {100 * hard:.0f} of hardness in each of {ranks.shape[1]} runs"
+        rule = f"at or above percentile {100 * hard:.0f} of hardness in each of {ranks.shape[1]} runs"
     else:
-        one, other = sorted("ab", reverse=chosen == "b")
-        ids = pair.ids(f"{one}_rank >= {hard} and {other}_rank <= {easy}", f"{one}_rank - {other}_rank")
-        what = f"hard: at or above percentile {100 * hard:.0f} of {measure}; easy: at or below {100 * easy:.0f}"
+        side, other = sorted("ab", reverse=chosen == "b")
+        ids = pair.ids(f"{side}_rank >= {hard} and {other}_rank <= {easy}", f"{side}_rank - {other}_rank")
+        rule = f"hard: at or above percentile {100 * hard:.0f} of {measure}; easy: at or below {100 * easy:.0f}"
     st.caption(
-        f"n {len(ids):,} of {n:,} ({100 * len(ids) / max(1, n):.1f} %) · {what} · widest difference or highest mean "
+        f"n {len(ids):,} of {n:,} ({100 * len(ids) / max(1, n):.1f} %) · {rule} · widest difference or highest mean "
         "first. A percentile is the share of the compared images with a lower value, ties counted half."
     )
     return SETS[chosen], ids

@@ -41,9 +41,9 @@ def across(page: Opened) -> None:
         st.caption("Choose two different sides.")
         return
     (first, x_filters), (second, y_filters) = _side(page, x), _side(page, y)
-    found = _transfer(first, second, x_filters=x_filters, y_filters=y_filters)
-    points = found[found[["x_n", "y_n"]].min(axis=1) >= LEAST_IN_BIN]
-    models = found["model"].nunique()
+    compared = _transfer(first, second, x_filters=x_filters, y_filters=y_filters)
+    points = compared[compared[["x_n", "y_n"]].min(axis=1) >= LEAST_IN_BIN]
+    models = compared["model"].nunique()
     if points.empty:
         empty_state(
             "No network has scored both sides",
@@ -56,7 +56,7 @@ def across(page: Opened) -> None:
     show_chart(plots.transfer(points, sides=(sides[x], sides[y]), simulated=simulated), key="models.transfer")
     across, up = (f"**{100 * points[side].mean():.1f} %**" for side in "xy")
     page.result.markdown(f"Mean accuracy {across} across and {up} up: {len(points)} points of {models} networks.")
-    note = f"{len(found) - len(points)} points left out, with too few images."
+    note = f"{len(compared) - len(points)} points left out, with too few images."
     if (fitted := fit_line(points["x"], points["y"])) is not None:
         line, reach = fitted
         low = signed(line.slope - reach, 3)

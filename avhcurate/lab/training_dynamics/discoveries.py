@@ -9,8 +9,7 @@ import numpy as np
 from scipy import stats
 from scipy.optimize import isotonic_regression
 
-from avhcurate.features.compare.discoveries import Z, finding_of
-from avhcurate.features.compare.findings import LEAST_SAMPLES, Figure, Finding, Model
+from avhcurate.features.compare.discoveries import LEAST_SAMPLES, Figure, Finding, Model, Z, finding_of
 
 #: Accuracy or loss still improves where more than this share of its way is left; AVH has 5 % left by then.
 STILL = 0.1

@@ -8,8 +8,7 @@ import pandas as pd
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.titles import learnt_here, titles
-from avhcurate.features.compare.discoveries import avh_follows_hsf, norm_is_inconsistent
-from avhcurate.features.compare.findings import Finding, Model
+from avhcurate.features.compare.discoveries import Finding, Model, avh_follows_hsf, norm_is_inconsistent
 from avhcurate.features.compare.samples import RunScores, comparable_runs, labelled_samples
 from avhcurate.lab.training_dynamics.discoveries import (
     FALLS,

@@ -13,7 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.table.titles import titles
-from avhcurate.features.compare.findings import Figure, Finding
+from avhcurate.features.compare.discoveries import Figure, Finding
 from avhcurate.lab.training_dynamics import service
 from avhcurate.lab.training_dynamics.held_out import leak_text
 from avhcurate.lab.training_dynamics.plots import ALL, COLORS, courses, data_map, downsampled, with_learnt

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from avhcurate.features.compare.discoveries import avh_follows_hsf, norm_is_inconsistent
-from avhcurate.features.compare.findings import Figure, Finding, Model
+from avhcurate.features.compare.discoveries import Figure, Finding, Model, avh_follows_hsf, norm_is_inconsistent
 
 
 def model(name, *, accuracy=0.8, avh=0.1, follows=0.0, norm=0.0, n=600, seed=0):

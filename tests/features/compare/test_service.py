@@ -13,7 +13,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.compare import run_pair, samples
 from avhcurate.features.compare import service as compare_service
-from avhcurate.features.compare.confusion import confusion
+from avhcurate.features.compare.confusion import by_class, confusion, most_confused
 from avhcurate.features.compare.transfer import transfer
 from avhcurate.measures.stats import correlation_tests
 from avhcurate.measures.stats.multiple_testing import holm
@@ -138,14 +138,14 @@ def test_the_combinations_add_up_and_lead_to_their_samples(table, names):
 
 
 def test_confusions_are_those_of_a_cross_table_with_precision_recall_and_f1(table, names):
-    rows, found = rows_of(table, "sharp-1"), confusion(table)
+    rows, counts = rows_of(table, "sharp-1"), confusion(table, Filters())
     crossed = pd.crosstab(rows["label"], rows["predicted"]).reindex(range(10), columns=range(10), fill_value=0)
-    assert (found.counts == crossed.to_numpy()).all()
-    pairs = found.most_confused(5)
+    assert (counts == crossed.to_numpy()).all()
+    pairs = most_confused(counts, 5)
     assert pairs.iloc[0][["label", "predicted"]].tolist() == [7, 1]
     assert pairs["n"].is_monotonic_decreasing
-    assert [found.counts[row.label, row.predicted] for row in pairs.itertuples()] == pairs["n"].tolist()
-    of_class = found.by_class(table.classes)
+    assert [counts[row.label, row.predicted] for row in pairs.itertuples()] == pairs["n"].tolist()
+    of_class = by_class(counts, table.classes)
     theirs = precision_recall_fscore_support(rows["label"], rows["predicted"])
     for key, expected in zip(("precision", "recall", "f1", "recall_n"), theirs, strict=True):
         assert np.allclose(of_class[key], expected)
