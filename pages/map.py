@@ -5,9 +5,9 @@ from dataclasses import replace
 import streamlit as st
 
 from avhcurate.features.map import ui as map_ui
-from avhcurate.features.map import ui_points as map_ui_points
-from avhcurate.features.map import ui_region as map_ui_region
-from avhcurate.features.map import ui_start as map_ui_start
+from avhcurate.features.map.store import maps
+from avhcurate.features.map.ui_points import chart
+from avhcurate.features.map.ui_region import images
 from avhcurate.ui.base import frame
 from avhcurate.ui.base.job_forms import await_more
 from avhcurate.ui.base.job_panel import job_panel
@@ -16,26 +16,26 @@ from avhcurate.ui.grid.grid_actions import nothing_matches
 from avhcurate.ui.shell.filter_chips import show_chips
 from avhcurate.ui.shell.page_header import title_line
 
-line, menu = title_line("Map", map_ui_start.STORY)
-page = replace(frame.with_run(), story=map_ui_start.STORY, help=menu)
+line, menu = title_line("Map", map_ui.STORY)
+page = replace(frame.with_run(), story=map_ui.STORY, help=menu)
 show_chips(page)
 if not page.run.has_features:
     frame.lacking(page, "embeddings", "A map places images by the angles between their embeddings.")
 job_panel()
-maps = map_ui_start.maps_of_run(page)
-await_more(lambda: len(map_ui_start.maps_of_run(page)))
-if not maps:
-    map_ui_start.first(page)
+folders = maps(page.run)
+await_more(lambda: len(maps(page.run)))
+if not folders:
+    map_ui.first(page)
     st.stop()
 if not page.count:
     nothing_matches()
 
 with line:
-    shown = map_ui.choose_map(page, maps)
+    shown = map_ui.choose_map(page, folders)
 with st.container(horizontal=True, gap="medium", key="map.sides"):  # in a narrow window one below the other: frame.css
     with st.container():
-        map_ui_points.chart(page, shown)
-    listed = map_ui_region.images(page, shown)
+        chart(page, shown)
+    listed = images(page, shown)
 with st.expander("Make another map"):
-    map_ui_start.form(page)
+    map_ui.form(page)
 show_details(page, listed)

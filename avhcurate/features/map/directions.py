@@ -26,39 +26,38 @@ def directions(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def with_class_weights(
-    near: np.ndarray, angles: np.ndarray, blocks: Iterable[np.ndarray], weights: np.ndarray, *, count: int
+    nearest: np.ndarray, angles: np.ndarray, blocks: Iterable[np.ndarray], weights: np.ndarray, *, count: int
 ) -> Nearest:
     """Return rows (n + k, count), each itself first, and their cosine distances, for `umap.UMAP(precomputed_knn=...)`.
 
-    near, angles (n, m): positions of each sample's nearest samples, -1 for none, and their angles (rad). `blocks` are
-    the samples (n, D) and `weights` (k, D) the class weights, of length 1; these get the positions n to n + k - 1.
-    A missing neighbour is -1 at an infinite distance.
+    nearest, angles (n, m): positions of the nearest samples of each, -1 for none, and their angles (rad). `blocks` are
+    the samples (n, D) and `weights` (k, D) the class weights, of length 1; these get the positions n to n + k - 1. A
+    missing neighbour is -1 at an infinite distance.
 
     >>> samples = np.array([[1.0, 0.0], [0.8, 0.6]])
-    >>> near, angles = np.array([[1], [0]]), np.arccos([[0.8], [0.8]])
-    >>> with_class_weights(near, angles, [samples], np.array([[0.96, 0.28]]), count=2)[0].tolist()
+    >>> nearest, angles = np.array([[1], [0]]), np.arccos([[0.8], [0.8]])
+    >>> with_class_weights(nearest, angles, [samples], np.array([[0.96, 0.28]]), count=2)[0].tolist()
     [[0, 2], [1, 2], [2, 0]]
     """
-    n = len(near)
+    n = len(nearest)
     k = len(weights)
     positions = n + np.arange(k)
     between = _angles(weights, weights)
     np.fill_diagonal(between, np.inf)
     of_weights = _nearest(positions, between, count - 1)
-    found = []
+    parts = []
     start = 0
     for rows in blocks:
         stop = start + len(rows)
         to_weights = _angles(rows, weights)
-        ids = np.hstack([near[start:stop], np.broadcast_to(positions, to_weights.shape)])
-        found.append(_nearest(ids, np.hstack([angles[start:stop], to_weights]), count - 1))
+        ids = np.hstack([nearest[start:stop], np.broadcast_to(positions, to_weights.shape)])
+        parts.append(_nearest(ids, np.hstack([angles[start:stop], to_weights]), count - 1))
         ids = np.hstack([of_weights[0], np.broadcast_to(np.arange(start, stop), (k, len(rows)))])
         of_weights = _nearest(ids, np.hstack([of_weights[1], to_weights.T]), count - 1)
         start = stop
-    found.append(of_weights)
-    ids = np.hstack([np.arange(n + k)[:, None], np.concatenate([part[0] for part in found])])
-    apart = np.concatenate([part[1] for part in found])
+    others, apart = map(np.concatenate, zip(*parts, of_weights, strict=True))
     distances = np.where(np.isfinite(apart), 1 - np.cos(apart), np.inf)
+    ids = np.hstack([np.arange(n + k)[:, None], others])
     return ids.astype(np.int32), np.hstack([np.zeros((n + k, 1)), distances]).astype(np.float32)
 
 

@@ -1,6 +1,7 @@
 """How points are drawn: colour and symbol of each group or value, and which lie on top."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,10 +26,9 @@ _ON_TOP = {"hsf_bin": "first", "mistake": "last", "excluded": "last"}
 def ends(values: np.ndarray) -> tuple[float, float]:
     """Return the 1st and the 99th percentile, so that a few extreme values do not use up the colours."""
     finite = values[np.isfinite(values)]
-    low = 0.0
-    high = 0.0
-    if len(finite):
-        low, high = np.quantile(finite, [0.01, 0.99]).tolist()
+    if not len(finite):
+        return 0.0, 1.0
+    low, high = np.quantile(finite, [0.01, 0.99]).tolist()
     if high <= low:
         high = low + 1
     return low, high
@@ -40,8 +40,8 @@ def steps(values: np.ndarray, low: float, high: float, count: int) -> np.ndarray
     >>> steps(np.array([-1.0, 0.0, 0.5, 1.0, np.nan]), 0, 1, 4).tolist()
     [0, 0, 2, 3, 4]
     """
-    found = np.clip((values - low) / (high - low) * count, 0, count - 1)
-    return np.where(np.isfinite(values), np.nan_to_num(found), count).astype(np.uint8)
+    shades = np.clip((values - low) / (high - low) * count, 0, count - 1)
+    return np.where(np.isfinite(values), np.nan_to_num(shades), count).astype(np.uint8)
 
 
 def hardest_last(values: np.ndarray, harder: str) -> np.ndarray:
@@ -60,10 +60,11 @@ def fold(groups: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list[str
     if len(names) <= MOST_GROUPS:
         return groups, list(names)
     counts = np.bincount(groups[groups >= 0], minlength=len(names))
-    kept = np.sort(np.argsort(-counts, kind="stable")[:MOST_GROUPS])
+    largest = np.sort(np.argsort(-counts, kind="stable")[:MOST_GROUPS]).tolist()
     new = np.full(len(names) + 1, MOST_GROUPS, np.int32)
-    new[kept], new[-1] = np.arange(len(kept)), -1
-    return new[groups], [*(names[int(index)] for index in kept), _REST]
+    new[largest] = np.arange(MOST_GROUPS)
+    new[-1] = -1
+    return new[groups], [*(names[index] for index in largest), _REST]
 
 
 def drawing_order(groups: np.ndarray, color: str, number: int) -> np.ndarray:
@@ -100,20 +101,28 @@ def point_figure(points: pd.DataFrame, color: str) -> go.Figure:
     """Draw points, `x, y` and the column `color`, with their ids on hover: a hue for each text, a ramp for numbers."""
     figure = go.Figure()
     values = points[color]
-    look = {"mode": "markers", "hovertemplate": "image %{customdata}<extra>%{fullData.name}</extra>"}
+
+    def add(rows: pd.DataFrame, name: str, **marker: Any) -> None:
+        figure.add_scattergl(
+            x=rows["x"],
+            y=rows["y"],
+            mode="markers",
+            customdata=rows.index,
+            name=name,
+            hovertemplate="image %{customdata}<extra>%{fullData.name}</extra>",
+            marker={"size": 4} | marker,
+        )
+
     if pd.api.types.is_numeric_dtype(values):
         numbers = values.to_numpy(float, na_value=np.nan)
         low, high = ends(numbers)
         scale = {"cmin": low, "cmax": high, "colorscale": ramp(9), "reversescale": True, "showscale": True}
-        marker = {"size": 4, "color": numbers, "colorbar": {"title": color}} | scale
-        figure.add_scattergl(x=points["x"], y=points["y"], customdata=points.index, name=color, marker=marker, **look)
+        add(points, color, color=numbers, colorbar={"title": color}, **scale)
     else:
         codes, names = pd.factorize(values, sort=True)
         groups, titles = fold(codes.astype(np.int32), [str(name) for name in names])
         for group, (title, hue) in enumerate(zip(titles, group_colors("label", len(titles)), strict=True)):
-            one = points[groups == group]
-            marker = {"size": 4, "color": hue}
-            figure.add_scattergl(x=one["x"], y=one["y"], customdata=one.index, name=title, marker=marker, **look)
+            add(points[groups == group], title, color=hue)
     bare(figure, height=560)
     figure.update_layout(showlegend=len(figure.data) > 1)
     return figure.update_yaxes(scaleanchor="x")

@@ -43,9 +43,9 @@ def color_options(table: DatasetTable) -> dict[str, str]:
     if not len(table.group_counts("split")["value"].dropna()):
         del kinds["split"]
     usable = {*table.own("number"), *table.groups}
-    own = {_own_key(name): name for name in table.user_columns if name in usable}
+    columns = {_own_key(name): name for name in table.user_columns if name in usable}
     tags = {f"{TAG}{tag}": f"Tag {tag}" for tag in table.group_counts("tags")["value"]}
-    return kinds | dict.fromkeys(numbers, "") | own | tags
+    return kinds | dict.fromkeys(numbers, "") | columns | tags
 
 
 def column_of(color: str) -> str:
@@ -63,9 +63,9 @@ def find_sample(table: DatasetTable, text: str) -> int | None:
     """Return the id of the image that a text means: its number, else the first whose path holds the text."""
     if text.isascii() and text.isdigit() and len(text) < _LONGEST_ID and int(text) < table.size:
         return int(text)
-    held = text[:_LONGEST_TEXT].lower().replace("'", "''")
-    found = table.page(Filters(excluded=None, where=f"contains(lower(path), '{held}')"), columns=["id"], limit=1)
-    return next(iter(found["id"].tolist()), None)
+    part = text[:_LONGEST_TEXT].lower().replace("'", "''")
+    rows = table.page(Filters(excluded=None, where=f"contains(lower(path), '{part}')"), columns=["id"], limit=1)
+    return next(iter(rows["id"].tolist()), None)
 
 
 def points_in_view(table: DatasetTable, folder: MapFolder, filters: Filters, *, color: str) -> pd.DataFrame:
@@ -84,19 +84,16 @@ def points_in_view(table: DatasetTable, folder: MapFolder, filters: Filters, *, 
     at = pd.Index(ids).get_indexer(frame["id"])
     frame = frame[at >= 0]
     places = places[at[at >= 0]]
-    label = _codes(frame["label"])
-    predicted = _codes(frame["predicted"])
+    classes = {name: frame[name].to_numpy(np.int32, na_value=-1) for name in ("label", "predicted")}
+    label = classes["label"]
     points = pd.DataFrame({"id": frame["id"].to_numpy(np.int64), "x": places[:, 0], "y": places[:, 1], "label": label})
     codes: ArrayLike
     names: Sequence[str]
-    if color == "label":
-        codes = label
-        names = table.classes
-    elif color == "predicted":
-        codes = predicted
+    if color in classes:
+        codes = classes[color]
         names = table.classes
     elif color == "mistake":
-        codes = np.where((label < 0) | (predicted < 0), -1, label != predicted)
+        codes = np.where((label < 0) | (classes["predicted"] < 0), -1, label != classes["predicted"])
         names = ("right", "mistaken")
     elif color == "excluded":
         codes = frame[color]
@@ -109,12 +106,8 @@ def points_in_view(table: DatasetTable, folder: MapFolder, filters: Filters, *, 
         codes = points["id"].isin(tagged)
         names = ("without it", "with it")
     elif color == "split" or table.kinds.get(column) in ("text", "yes or no"):
-        codes, found = pd.factorize(frame[column], sort=True)
-        names = [{False: "no", True: "yes"}.get(name, str(name)) for name in found]
+        codes, values = pd.factorize(frame[column], sort=True)
+        names = [{False: "no", True: "yes"}.get(value, str(value)) for value in values]
     else:
         return points.assign(color=frame[column].to_numpy(np.float64, na_value=np.nan))
     return points.assign(color=pd.Categorical.from_codes(np.asarray(codes, int), pd.Index(names)))
-
-
-def _codes(column: pd.Series) -> np.ndarray:
-    return column.to_numpy(np.int32, na_value=-1)

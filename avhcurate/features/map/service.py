@@ -51,13 +51,12 @@ def project_dataset(workspace: Workspace, settings: ProjectSettings, *, progress
     run.features()  # refused where there are none
     ids = run.scored_ids(settings.limit)
     neighbours = settings.neighbours
-    seed = settings.seed
     if len(ids) <= neighbours:
         raise CurateError(f"{len(ids)} samples are too few for {neighbours} neighbours. Use fewer neighbours.")
-    common = {"weights": run.record.weights_sha256, "ids": hashlib.sha256(ids.tobytes()).hexdigest()}
-    options = {"neighbours": neighbours, "seed": seed}
-    linear = MapFolder.of(run, f"pca-{settings_digest(common)[:12]}")
-    umap = MapFolder.of(run, f"umap-{settings_digest(common | options)[:12]}")
+    inputs = {"weights": run.record.weights_sha256, "ids": hashlib.sha256(ids.tobytes()).hexdigest()}
+    linear = MapFolder.of(run, f"pca-{settings_digest(inputs)[:12]}")
+    inputs |= {"neighbours": neighbours, "seed": settings.seed}
+    umap = MapFolder.of(run, f"umap-{settings_digest(inputs)[:12]}")
     dataset.refuse_another_import(run.record.dataset_fingerprint)
     with umap.alone():
         if umap.complete:
@@ -133,25 +132,34 @@ class _Mapping:
 
     def lay_out_by_umap(self, linear: MapFolder, umap: MapFolder) -> None:
         """Write the UMAP map of the rows that are on disk."""
-        (ids, _), seed, neighbours, epochs = linear.coordinates(), self.settings.seed, self.settings.neighbours, 200
+        ids, _ = linear.coordinates()
+        settings = self.settings
+        epochs = 200
         if len(ids) <= LARGE:
             epochs = 500
-        own: dict[str, Any] = {"name": umap.name, "layout": "umap", "shares": None, "started": now()}
-        own |= {"neighbours": neighbours, "seed": seed, "epochs": epochs}
-        if seed is not None:
-            own["threads"] = 1
-        if self.settings.limit is None and len(ids) > LARGE:
+        changes: dict[str, Any] = {
+            "name": umap.name,
+            "layout": "umap",
+            "shares": None,
+            "started": now(),
+            "neighbours": settings.neighbours,
+            "seed": settings.seed,
+            "epochs": epochs,
+        }
+        if settings.seed is not None:
+            changes["threads"] = 1
+        if settings.limit is None and len(ids) > LARGE:
             self._write_nearest(umap, ids)
         self.progress.report(0, epochs, "UMAP: its graph first, without progress")
         laid = umap_process.lay_out(
             umap.rows_path,
             nearest=umap.nearest_path,
             options={
-                "n_neighbors": neighbours,
+                "n_neighbors": settings.neighbours,
                 "min_dist": _MIN_DIST,
                 "metric": "cosine",
                 "n_epochs": epochs,  # UMAP's own numbers, needed here to report progress
-                "random_state": seed,
+                "random_state": settings.seed,
             },
             progress=self.progress.through(lambda done, *_: self.progress.report(done, epochs, "UMAP epochs")),
         )
@@ -159,7 +167,7 @@ class _Mapping:
         of_classes[~np.isnan(of_classes[:, 0])] = laid[len(ids) :]
         places = laid[: len(ids)]
         placed = np.isfinite(places).all(axis=1)  # a sample without any neighbour gets no place
-        self._finish(umap, linear.record.model_copy(update=own), ids[placed], places[placed], of_classes)
+        self._finish(umap, linear.record.model_copy(update=changes), ids[placed], places[placed], of_classes)
         self.progress.report(epochs, epochs, "")
 
     def _finish(
@@ -185,19 +193,19 @@ class _Mapping:
         position = np.full(len(graph.near()) + 1, -1, np.int32)  # the last is that of no neighbour, -1
         position[ids] = np.arange(len(ids))
         blocks = (rows for _, rows in self._blocks("class weights among the samples"))
-        near, distances = with_class_weights(
+        nearest, distances = with_class_weights(
             position[graph.near()[ids]], graph.angles()[ids], blocks, self._class_weights()[0], count=count
         )
         with replacing(umap.nearest_path) as stream:
-            np.savez(stream, near=near, distances=distances)
+            np.savez(stream, near=nearest, distances=distances)
 
-    def _blocks(self, what: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _blocks(self, stage: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield ids and directions of the samples that have one, block by block."""
         features = self.run.features()
         size = max(1, _BLOCK // (features.shape[1] * 8))
         for start in range(0, len(self.ids), size):
             self.progress.check(f"Cancelled after {start} of {len(self.ids)} samples. The same command starts over.")
-            self.progress.report(start, len(self.ids), what)
+            self.progress.report(start, len(self.ids), stage)
             ids = self.ids[start : start + size]
             rows, placed = directions(features[ids])
             yield ids[placed], rows[placed]

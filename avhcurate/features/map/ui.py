@@ -1,7 +1,7 @@
-"""The Map page: choice of map, colours and tool, what is in view, and what the page says of it."""
+"""The Map page: the form that makes a map, its choices, what is in view, and what the page says of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,9 +14,11 @@ from avhcurate.datasets.table.head_notes import HEAD_OF_ALL
 from avhcurate.datasets.table.titles import title_of
 from avhcurate.features.map.plots import Window
 from avhcurate.features.map.points import color_options, find_sample, points_in_view
+from avhcurate.features.map.settings import ProjectSettings
 from avhcurate.features.map.store import MapFolder, MapRecord
 from avhcurate.ui.base.cache import HASH_FUNCS, kept
 from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.job_forms import first_job, job_form, of_run
 from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.base.page_choices import Choice, one_of, switch
 from avhcurate.ui.base.score_help import score_name
@@ -37,10 +39,10 @@ _LONGEST = 40
 
 
 def _read_window(text: str) -> Window:
-    left, right, low, high = (float(part) for part in text.split(":"))
-    if not (max(map(abs, (left, right, low, high))) < FAR and left < right and low < high):
+    west, east, south, north = map(float, text.split(":"))
+    if not (max(map(abs, (west, east, south, north))) < FAR and west < east and south < north):
         raise ValueError(text)
-    return left, right, low, high
+    return west, east, south, north
 
 
 LAYOUT = "map.layout"
@@ -54,6 +56,12 @@ IN_GALLERY = switch("gallery.map")
 #: Number or path of the image that is marked on the map.
 FIND = Choice("map.find", "", str.strip)
 
+STORY = "Images that the network sees alike lie close together: draw around some to see them next to the map."
+_WHY = """
+Every image becomes a point near those whose embeddings have a similar direction, with the class weights among them.
+PCA is quick and shows the broad directions; UMAP takes longer and shows which images are neighbours. Draw around a
+group to see its images and to tag, relabel, exclude, export or save them.
+"""
 ABOUT = """
 **Near** means a small angle between embeddings. **PCA** keeps most of the variance: its axes and distances have a
 meaning. **UMAP** keeps neighbours together: groups have a meaning, their sizes and the distances between them have
@@ -66,6 +74,25 @@ class weights.
 wheel zooms. Hover to see an image with its label and score, click to open its details. Click a group in the legend to
 hide it, double-click to hide all others. **Find** marks an image by its number or a part of its path.
 """
+
+
+# --- the job -----------------------------------------------------------------------------------------------------
+
+
+def first(page: Opened) -> None:
+    """Draw what the page is for, and the form, before there is a map."""
+    usual = ProjectSettings(**of_run(page))
+    first_job(replace(page, story=STORY), "No map of this run yet", "bubble_chart", _WHY, usual, form)
+
+
+def form(page: Opened) -> None:
+    """Draw the options, and the button that starts the job."""
+    with job_form("map.start_", ProjectSettings, **of_run(page)) as fields, in_a_row():
+        fields.ask("neighbours", "seed", "limit", width=140)
+        fields.submit("Make the map")
+
+
+# --- what is in view ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -100,26 +127,34 @@ def choose_map(page: Opened, maps: Sequence[MapFolder]) -> MapInView:
         options["hsf_bin"] = f"{options['hsf']} in bins"
     titles = {folder.name: _title(folder.record) for folder in reversed(maps)}
     layouts = one_of(LAYOUT, list(titles), maps[-1].name)
-    colours = one_of("map.color", list(options), "label")
     layout = layouts.asked()
+    colours = one_of("map.color", list(options), "label")
     color = colours.asked()
     window = WINDOW.asked()
-    folder = next(one for one in maps if one.name == layout)
+    folder = next(folder for folder in maps if folder.name == layout)
     with in_a_row("center", gap="small"):
         with st.popover(plain(f"Colour: {options[color]}"), icon=":material/palette:", key="map.look"):
             restart = partial(layouts.restart, REGION.name, WINDOW.name)
             layouts.show(st.selectbox, "Map", titles, value=layout, on_change=restart)
             colours.show(st.selectbox, "Colour", options, value=color)
-            look: dict[str, Any] = {"placeholder": "Number or path", "on_change": _find_on_the_whole}
-            text = FIND.show(st.text_input, "Find", **look)
+            text = FIND.show(st.text_input, "Find", placeholder="Number or path", on_change=_find_on_the_whole)
         tool = TOOL.show(st.segmented_control, "Pointer", list(TOOLS), label_visibility="collapsed")
         if window is not None:
             st.button("Whole map", icon=":material/zoom_out_map:", key="map.whole", on_click=WINDOW.put, args=(None,))
     page.help.markdown(ABOUT)
     points = _points(page.table, folder, page.filters, color=color)
-    found, note = _find(page.table, folder, points, text)
-    region = REGION.asked()
-    return MapInView(folder, color, options[color], points, tool, window, region, found, note)
+    mark, note = _find(page.table, folder, points, text)
+    return MapInView(
+        folder=folder,
+        color=color,
+        title=options[color],
+        points=points,
+        tool=tool,
+        window=window,
+        region=REGION.asked(),
+        found=mark,
+        note=note,
+    )
 
 
 def _find(table: DatasetTable, folder: MapFolder, points: pd.DataFrame, text: str) -> tuple[dict[str, Any] | None, str]:
@@ -133,11 +168,11 @@ def _find(table: DatasetTable, folder: MapFolder, points: pd.DataFrame, text: st
     place = places[ids == id].tolist()
     if not place:
         return None, f"Image {id:,} has no place on this map."
-    found = {"x": place[0][0], "y": place[0][1], "text": f"image {id}"}
+    ((x, y),) = place
     note = ""
     if not (points["id"] == id).any():
         note = f"Image {id:,}, which is marked, is not in view."
-    return found, note
+    return {"x": x, "y": y, "text": f"image {id}"}, note
 
 
 _points = kept("Reading the map …", most=3, funcs=MAP_HASH_FUNCS)(points_in_view)
@@ -218,9 +253,10 @@ def whole(folder: MapFolder) -> Window:
     """Return the window that holds the whole map."""
     _, places = folder.coordinates()
     weights = folder.class_weights()
-    every = np.concatenate([places, weights[np.isfinite(weights).all(axis=1)]])
-    low = every.min(axis=0)
-    high = every.max(axis=0)
+    points = np.concatenate([places, weights[np.isfinite(weights).all(axis=1)]])
+    low = points.min(axis=0)
+    high = points.max(axis=0)
     margin = 0.04 * np.maximum(high - low, 1e-6)
-    (left, bottom), (right, top) = (low - margin).tolist(), (high + margin).tolist()
-    return left, right, bottom, top
+    west, south = (low - margin).tolist()
+    east, north = (high + margin).tolist()
+    return west, east, south, north

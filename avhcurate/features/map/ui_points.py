@@ -49,7 +49,7 @@ _NAME = 18
 
 def chart(page: Opened, shown: MapInView, *, linked: bool = False) -> None:
     """Draw the map with a caption; `linked` to the grid next to it, where a click goes to the image."""
-    ids, cloud, look = _drawn(page.table, shown.folder, page.filters, shown.color, _shown=shown)
+    ids, cloud, shading = _drawn(page.table, shown.folder, page.filters, shown.color, _shown=shown)
     score = page.table.hardness
     title = score_name(score)
     if not isinstance(shown.points["color"].dtype, pd.CategoricalDtype):
@@ -58,11 +58,8 @@ def chart(page: Opened, shown: MapInView, *, linked: bool = False) -> None:
     tiles = list_view(page, ids, about=f"{shown.about} points", score=score)
     st.session_state[f"{_CHART}.held"] = tiles, cloud  # a view and a cloud are readable as long as they are held
     marks = _marks(shown.folder, page.table.classes)
-    region = None
-    if shown.region:
-        region = shown.region.outline(-FAR, FAR)
     if marks["named"]:
-        look = look | {"names": []}
+        shading = shading | {"names": []}
     scatter(
         key=_CHART,
         label=f"Map of {len(shown.points):,} images, coloured by {shown.title}",
@@ -77,10 +74,10 @@ def chart(page: Opened, shown: MapInView, *, linked: bool = False) -> None:
         linked=linked,
         marks=marks,
         found=shown.found,
-        region=region,
+        region=shown.region and shown.region.outline(-FAR, FAR),
         axes=axes(shown.folder.record),
         on_event=partial(_take_over, shown.folder.name),
-        **look,
+        **shading,
     )
     caption(page, shown, len(ids))
 
@@ -105,15 +102,15 @@ def _take_over(layout: str) -> None:
 def _drawn(
     table: DatasetTable, folder: MapFolder, filters: Filters, color: str, *, _shown: MapInView
 ) -> tuple[np.ndarray, PointCloud, dict[str, Any]]:
-    """Return the ids (n,) of the points in the order in which they are drawn, the points, and their look."""
+    """Return the ids (n,) of the points in the order in which they are drawn, the points, and their shading."""
     points = _shown.points
-    colors = _shown.points["color"]
+    colors = points["color"]
     if isinstance(colors.dtype, pd.CategoricalDtype):
         shades, titles = plots.fold(colors.cat.codes.to_numpy(np.int32), list(colors.cat.categories))
         order = plots.drawing_order(shades, color, len(titles))
-        look = _of_groups(shades, titles, plots.group_colors(color, len(titles)))
+        shading = _of_groups(shades, titles, plots.group_colors(color, len(titles)))
         if color in ("label", "predicted"):
-            look["names"] = _at_medians(points, shades, titles[: plots.MOST_GROUPS])
+            shading["names"] = _at_medians(points, shades, titles[: plots.MOST_GROUPS])
     else:
         values = colors.to_numpy()
         harder = ""
@@ -124,16 +121,16 @@ def _drawn(
         ends = plots.ends(values)
         shades = plots.steps(values, *ends, NO_SHADE)
         order = plots.hardest_last(values, harder)
-        look = _of_number(*ends, harder)
-    look["legend"]["title"] = _shown.title
+        shading = _of_number(*ends, harder)
+    shading["legend"]["title"] = _shown.title
     if len(order) > MOST_SENT:
         order = order[np.isin(order, downsample(points["label"].to_numpy(), most=MOST_SENT), assume_unique=True)]
     cloud = point_cloud(points["x"].to_numpy()[order], points["y"].to_numpy()[order], shades[order])
-    return points["id"].to_numpy()[order], cloud, {"names": []} | look
+    return points["id"].to_numpy()[order], cloud, {"names": []} | shading
 
 
 def _of_number(low: float, high: float, harder: str) -> dict[str, Any]:
-    """Return the look of a number, whose colours go from `low` to `high`: orange is hard and blue is easy."""
+    """Return the shading by a number, whose colours go from `low` to `high`: orange is hard and blue is easy."""
     ticks = [f"{value:.3g}" for value in np.linspace(low, high, _TICKS)]
     turn = -1
     if harder == "low":
@@ -147,7 +144,7 @@ def _of_number(low: float, high: float, harder: str) -> dict[str, Any]:
 
 
 def _of_groups(groups: np.ndarray, names: list[str], colors: list[str]) -> dict[str, Any]:
-    """Return the look of groups, with their exact numbers of samples, and of those in none if there are any."""
+    """Return the shading by groups, with their exact numbers of samples, and of those in none if there are any."""
     without, *counts = np.bincount(groups + 1, minlength=len(names) + 1).tolist()
     symbols = [index % plots.MOST_GROUPS for index in range(len(names))]
     none = faded(GREY, 0.6)
@@ -157,8 +154,12 @@ def _of_groups(groups: np.ndarray, names: list[str], colors: list[str]) -> dict[
     ]
     if without:
         entries.append({"name": f"none ({without:,})", "color": none, "symbol": 0, "shade": NO_SHADE})
-    colors_of = list(map(rgba, colors))
-    return {"colors": colors_of, "symbols": symbols, "none": rgba(none), "legend": {"entries": entries}}
+    return {
+        "colors": list(map(rgba, colors)),
+        "symbols": symbols,
+        "none": rgba(none),
+        "legend": {"entries": entries},
+    }
 
 
 def _at_medians(points: pd.DataFrame, groups: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -175,11 +176,11 @@ def _marks(folder: MapFolder, classes: Sequence[str]) -> dict[str, Any]:
     """Return the class weights, with their names if they are few."""
     places = folder.class_weights()
     placed = np.flatnonzero(np.isfinite(places).all(axis=1))
-    every = [*classes, *(f"class {k}" for k in range(len(classes), len(places)))]
+    names = [*classes, *(f"class {k}" for k in range(len(classes), len(places)))]
     return {
         "x": places[placed, 0].tolist(),
         "y": places[placed, 1].tolist(),
-        "names": [shortened(every[k], _NAME) for k in placed],
+        "names": [shortened(names[k], _NAME) for k in placed],
         "named": 0 < len(placed) <= plots.NAMED,
         "title": f"class weights ({len(placed):,})",
         "what": "class weight",

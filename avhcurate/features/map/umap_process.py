@@ -30,17 +30,17 @@ def lay_out(rows: Path, *, nearest: Path, options: dict[str, Any], progress: Pro
     """
     out = temporary_name(rows.with_suffix(".out.npy"))
     argv = [str(rows), str(out), json.dumps(options), str(nearest)]
-    how: dict[str, Any] = {"module": __name__, "stdout": subprocess.PIPE, "bufsize": 0, "start_new_session": True}
-    with tempfile.TemporaryFile() as errors, launch(argv, stderr=errors, **how) as process:
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "bufsize": 0, "start_new_session": True}
+    with tempfile.TemporaryFile() as errors, launch(argv, module=__name__, stderr=errors, **streams) as process:
         stdout: Any = process.stdout
         try:
-            said = b" "
-            while said:
+            printed = b" "
+            while printed:
                 progress.check("Cancelled while UMAP worked. The same command starts it again.")
                 if not select([stdout], [], [], _POLL)[0]:
                     continue
-                said = stdout.read(_MOST)
-                for epoch in map(int, said.split()):
+                printed = stdout.read(_MOST)
+                for epoch in map(int, printed.split()):
                     progress.report(epoch, epoch, "")
             if process.wait() < 0:
                 raise RuntimeError("UMAP's process was killed before it was done, perhaps for lack of memory.")
@@ -72,12 +72,12 @@ def _lay_out(rows: str, out: str, options: str, nearest: str) -> None:
 
     warnings.filterwarnings("ignore", category=UserWarning)  # on seeds and sizes, which the record has
     bar = {"file": _Epochs(), "disable": False, "bar_format": "{n_fmt}", "mininterval": 0, "miniters": 1}
-    given = json.loads(options)
+    settings = json.loads(options)
     if Path(nearest).exists():
         with np.load(nearest) as file:
-            given["precomputed_knn"] = file["near"], file["distances"]
+            settings["precomputed_knn"] = file["near"], file["distances"]
     with open(out, "wb") as stream:
-        np.save(stream, umap.UMAP(**given, tqdm_kwds=bar).fit_transform(laid).astype(np.float32))
+        np.save(stream, umap.UMAP(**settings, tqdm_kwds=bar).fit_transform(laid).astype(np.float32))
 
 
 if __name__ == "__main__":
