@@ -86,16 +86,16 @@ def plant(kind: str, truth: np.ndarray, probs: np.ndarray, near: np.ndarray, rng
     return np.where(wrong, new[name], truth)
 
 
-def row(name: str, search: LabelSearch, heads: Heads | None, near: np.ndarray, wrong: np.ndarray) -> list[str]:
+def row(name: str, search: LabelSearch, wrong: np.ndarray) -> list[str]:
     """Return the average precision of each source, of the best, of all together, and the weights."""
     everyone = np.arange(len(search.ids))
-    judged = search.judged(heads, everyone, search.labels, keep=True)
+    judged = search.judged(everyone, search.labels, keep=True)
     sources = [*SOURCES, *["votes"] * (search.votes is not None)]
-    evidence = search.evidence(sources, everyone, search.labels, near, judged)
+    evidence = search.evidence(sources, everyone, search.labels, judged)
     evidence["cleanlab"] = replace(
-        evidence["cleanlab"], doubts=prune(judged[1], search.labels, np.unique(search.labels))
+        evidence["cleanlab"], doubts=prune(judged.probs, search.labels, np.unique(search.labels))
     )
-    weighed = search.weighed(heads, evidence, near, judged)
+    weighed = search.weighed(evidence, judged)
     alone = {one: average_precision_score(wrong, np.nan_to_num(evidence[one].score, nan=-1)) for one in evidence}
     together, best = average_precision_score(wrong, weighed.doubt), max(alone.values())
     scores = [f"{alone[one]:.3f}" if one in alone else "" for one in (*SOURCES, "votes")]
@@ -123,6 +123,7 @@ def main() -> None:
     def search() -> LabelSearch:
         found = LabelSearch(data, data.run, SILENT)
         found.votes = None
+        found.near = near
         some = np.sort(np.random.default_rng(0).permutation(len(found.ids))[: asked.images])
         found.ids, found.labels = found.ids[some], found.labels[some]
         return found
@@ -130,8 +131,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clean = search()
         truth, everyone = clean.labels, np.arange(len(clean.ids))
-        heads = Heads(Path(folder) / "clean", clean, asked.penalty)
-        _, probs = clean.judged(heads, everyone, truth, keep=True)
+        clean.heads = Heads(Path(folder) / "clean", clean, asked.penalty)
+        _, probs = clean.judged(everyone, truth, keep=True)
         print(f"{len(truth):,} images, heads {np.mean(probs.argmax(axis=1) == truth):.1%} right on the true labels")
         place = np.full(len(clean.all_labels), -1)
         place[clean.ids] = everyone
@@ -143,11 +144,12 @@ def main() -> None:
             noisy.all_labels = noisy.all_labels.copy()
             noisy.all_labels[:] = -1  # neighbours outside of the sample have no label
             noisy.all_labels[noisy.ids] = noisy.labels
-            heads = Heads(Path(folder) / kind.replace(" ", "-"), noisy, asked.penalty)
-            lines.append(row(kind, noisy, heads, near, noisy.labels != truth))
+            noisy.heads = Heads(Path(folder) / kind.replace(" ", "-"), noisy, asked.penalty)
+            lines.append(row(kind, noisy, noisy.labels != truth))
     votes = data.vote_counts()
     if "votes" in asked.only and votes is not None and not data.simulated and data.run.has_class_weights:
         real = LabelSearch(data, data.run, SILENT)
+        real.near = near
         counts = np.stack(votes.set_index("id")["counts"].loc[real.ids].to_list())
         for drawn, share in ((0, 0.0), (1, 1.0), (3, 1.0), (5, 1.0), (5, 0.3)):
             few = np.stack([rng.multivariate_hypergeometric(one, drawn) for one in counts])
@@ -157,7 +159,7 @@ def main() -> None:
                 real.votes = pd.DataFrame({"id": real.ids, "counts": list(few)})
             rejected = (counts - few).argmax(axis=1) != real.labels
             name = f"people reject; {drawn} votes on {share:.0%} as a source"
-            lines.append(row(name, real, None, near, rejected))
+            lines.append(row(name, real, rejected))
     print(table(["errors", "n", *SOURCES, "votes", "together", "less the best", "weights"], lines))
 
 

@@ -26,8 +26,7 @@ if not page.count:
 suspects = suspects_ui.suspects_in_view(page, found[-1])
 suspects_ui.toolbar(page, suspects)
 if suspects_ui.VIEW.asked() == "one":
-    ids = suspects.open["id"].astype(int).tolist()
-    ui_review.one_by_one(page, suspects.record, suspects.every, suspects.about, ids, nothing=suspects.nothing)
+    ui_review.one_by_one(page, suspects)
 else:
     show_details(page, suspects_ui.listing(page, suspects))
 suspects_ui.footer(page, suspects)

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.features.annotate.setup import annotator_name, columns_of, required_settings
+from avhcurate.features.annotate.setup import annotator_name, columns_of, excluded, required_settings
 from avhcurate.people.annotators import ExclusionRule, annotator_table, exclusions
 from avhcurate.people.grids import CONTROLS
-from avhcurate.people.hsf_source import control_hits, left_out, source_choice
+from avhcurate.people.hsf_source import control_hits, source_choice
 from avhcurate.people.log import BY_RULE
 from avhcurate.people.responses import DESIGNS
 
@@ -28,8 +28,7 @@ def responses(table: DatasetTable, *, design: str | None = None, controls: bool 
         chosen &= columns.of_design(design)
     task = np.cumsum(rows["place"] == 0)[chosen]
     rows = rows[chosen]
-    control_filter = source_choice(columns)[1]
-    excluded = {name: np.isin(rows["annotator"], left_out(columns, name, control_filter)) for name in DESIGNS}
+    left_out = {name: np.isin(rows["annotator"], excluded(columns, name)) for name in DESIGNS}
     return pd.DataFrame(
         {
             "at": pd.to_datetime(rows["at"], unit="s", utc=True),
@@ -44,7 +43,7 @@ def responses(table: DatasetTable, *, design: str | None = None, controls: bool 
             "expected": _texts(columns.classes.texts, rows["expected"]),
             "reaction_ms": rows["reaction_ms"],
             "task": task,
-            "excluded": np.where(rows["classify"], excluded["classify"], excluded["select"]),
+            "excluded": np.where(rows["classify"], left_out["classify"], left_out["select"]),
         }
     )
 
@@ -61,15 +60,13 @@ def annotators(table: DatasetTable) -> pd.DataFrame:
     people = annotator_table(answers).set_index("annotator")
     people = people.join(groups.agg(tasks=("task", "nunique"), first=("at", "min"), last=("at", "max")))
     people[["why", "by"]] = ""
-    limit = source_choice(columns)[1] or 0.0
     right, controls = control_hits(columns, design)
-    excluded = left_out(columns, design, limit)
-    for number in excluded:
+    for number in excluded(columns, design):
         name = columns.annotators.texts[number]
-        action, why, who = columns.statuses.get(name, ("", "", ""))
-        by = f"hand: {who}"
+        action, why, person = columns.statuses.get(name, ("", "", ""))
+        by = f"hand: {person}"
         if action != "exclude":
-            why = f"{right[number]} of {controls[number]} controls right, below {limit:.0%}"
+            why = f"{right[number]} of {controls[number]} controls right, below {source_choice(columns)[1]:.0%}"
             by = "rule"
         people.loc[people.index == name, ["why", "by"]] = why or "excluded", by
     return people.assign(excluded=people["by"] != "").reset_index()
@@ -86,16 +83,16 @@ def set_status(
 
 def excluded_by(table: DatasetTable, people: pd.DataFrame, rule: ExclusionRule) -> pd.DataFrame:
     """Return those of `annotators` that a rule excludes, `annotator, reason`; none whose status was set by hand."""
-    excluded = exclusions(people, rule)
-    return excluded[~excluded["annotator"].isin(columns_of(table).statuses)].reset_index(drop=True)
+    outside = exclusions(people, rule)
+    return outside[~outside["annotator"].isin(columns_of(table).statuses)].reset_index(drop=True)
 
 
 def apply_rule(table: DatasetTable, rule: ExclusionRule, *, who: str) -> pd.DataFrame:
     """Exclude the annotators that a rule excludes now, see `excluded_by`."""
-    excluded = excluded_by(table, annotators(table), rule)
-    for name, reason in zip(excluded["annotator"], excluded["reason"], strict=True):
+    outside = excluded_by(table, annotators(table), rule)
+    for name, reason in outside.itertuples(index=False):
         set_status(table, name, "exclude", why=reason, who=f"{who}{BY_RULE}")
-    return excluded
+    return outside
 
 
 def withdraw(table: DatasetTable, annotator: str) -> int:

@@ -36,16 +36,16 @@ def answer(
     "" means that it is on the disk. The same `nonce` again is acknowledged again and counts once.
     """
     classes = table.counter.classes
-    said = CANNOT_TELL
+    name = CANNOT_TELL
     if label is None:
         if not required_settings(table, columns_of(table)).skip:
             raise CurateError("This collection asks for a class of every image. Choose one.")
     elif 0 <= label < len(classes):
-        said = classes[label]
+        name = classes[label]
     else:
         raise CurateError(f"Unknown class {label}. Labels run from 0 to {len(classes) - 1}.")
 
-    return _take(table, "classify", annotator, task, {id: {"class_name": said}}, nonce, reaction_ms)
+    return _take(table, "classify", annotator, task, {id: {"class_name": name}}, nonce, reaction_ms)
 
 
 def submit_grid(
@@ -62,8 +62,8 @@ def submit_grid(
     if not set(ticked) <= set(ids):
         raise CurateError("Images were ticked that were not on screen. Reload the page.")
 
-    said = {id: {"ticked": id in ticked} for id in ids}
-    return _take(table, "select", annotator, task, said, nonce, reaction_ms)
+    answers = {id: {"ticked": id in ticked} for id in ids}
+    return _take(table, "select", annotator, task, answers, nonce, reaction_ms)
 
 
 def take_back(table: DatasetTable, annotator: str, *, of: str = "") -> bool:
@@ -77,14 +77,14 @@ def take_back(table: DatasetTable, annotator: str, *, of: str = "") -> bool:
         old = log.given(design, annotator, **({"nonce": of} if of else {}))
         if old is not None and old.stands:
             log.retract(old.task, at=time.time())
-            again: dict[str, Any] = {
+            changes: dict[str, Any] = {
                 "task": _again(old.task),
                 "turn": min([lease.turn for lease in log.leases(design, annotator)], default=0) - 1,
                 "expires": time.time() + LEASE_S,
             }
             if design == "classify":
-                again["class_name"] = ""
-            log.lend(design, annotator, [replace(lease, **again) for lease in log.answers(old.task)])
+                changes["class_name"] = ""
+            log.lend(design, annotator, [replace(lease, **changes) for lease in log.answers(old.task)])
     return old is not None
 
 
@@ -98,33 +98,33 @@ def _take(
     design: Design,
     annotator: str,
     task: str,
-    said: Mapping[int, dict[str, Any]],
+    answers: Mapping[int, dict[str, Any]],
     nonce: str,
     reaction_ms: float,
 ) -> str:
-    """Record what was `said` about each image, by id, nothing where others were on screen.
+    """Record the answer to each image, by id, nothing where others were on screen.
 
     The browser may know a task that was taken back by its old name only.
     """
     annotator = annotator_name(annotator)
     with table.response_log.transaction(table.present_id(), annotator=annotator) as log:
         while not (leases := log.task(task, annotator)):
-            given = log.given(design, annotator, task=task)
-            if given is None:
+            old = log.given(design, annotator, task=task)
+            if old is None:
                 return STALE
-            if given.nonce == nonce:
+            if old.nonce == nonce:
                 return ""
-            if given.stands:
+            if old.stands:
                 return ANSWERED
             task = _again(task)
-        shown = task_pool(table).ids_of([lease.path for lease in leases])
-        if bool(leases[0].class_name) != (design == "select") or sorted(shown.values()) != sorted(said):
+        shown = task_pool(table).ids_leased(leases)
+        if bool(leases[0].class_name) != (design == "select") or sorted(shown.values()) != sorted(answers):
             return STALE
         if reaction_ms < _FASTEST[design] * len(leases):
             return FAST
         if leases[0].expires < time.time() and not TaskQueue(table, annotator).still_wanted(log, leases):
             log.release([task])
             return TAKEN
-        answers = [replace(lease, **said[shown[lease.path]]) for lease in leases]
-        log.record(design, annotator, answers, nonce=nonce, reaction_ms=int(reaction_ms), at=time.time())
+        responses = [replace(lease, **answers[shown[lease.path]]) for lease in leases]
+        log.record(design, annotator, responses, nonce=nonce, reaction_ms=int(reaction_ms), at=time.time())
     return ""

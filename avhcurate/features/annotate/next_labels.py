@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from avhcurate.datasets.export.tabular import format_of, write_frame
 from avhcurate.datasets.table.dataset_table import DatasetTable
@@ -25,7 +24,7 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class NextLabels:
-    """Images to label next: `ids` (n,), the most wanted first; `known` of the `samples` in view have a label already.
+    """Images to label next: `ids` (n,), the most wanted first; `labelled` of the `samples` in view have a label.
 
     covered (n,): how alike the images in view are to the nearest with a label, on average from 0 to 1, once each of
     `ids` has one; at_random (n,): the same with as many at random, the mean of some draws. `weighted_by`: the score by
@@ -35,7 +34,7 @@ class NextLabels:
     ids: np.ndarray
     covered: np.ndarray
     at_random: np.ndarray
-    known: int
+    labelled: int
     samples: int
     weighted_by: str
 
@@ -64,16 +63,15 @@ def next_labels(table: DatasetTable, budget: int, *, filters: Filters | None = N
     graph = table.neighbours or find_neighbours(table.dataset, table.run)
     certain = next((key for key in _CERTAIN if key in table.scores), "")
     rows = table.frame(Filters(excluded=None), columns=["curated_label", "votes", certain or "id"])
-    known = rows["votes"].fillna(0).to_numpy() > 0
     labelled = rows["curated_label"].notna().to_numpy()
-    if table.simulated:
-        known[:] = False
-    if not labelled.all():
-        known |= labelled
+    if labelled.all():
+        labelled[:] = False
+    if not table.simulated:
+        labelled |= rows["votes"].fillna(0).to_numpy() > 0
     view = np.zeros(len(rows), bool)
     view[table.order(filters)] = True
     view &= graph.near()[:, 0] >= 0
-    free = view & ~known
+    free = view & ~labelled
     if not free.any():
         raise CurateError("No image in view is left to label.", fix=f"Widen the filters, or take {Option('where')} out")
     weights = np.ones(len(rows))
@@ -81,7 +79,7 @@ def next_labels(table: DatasetTable, budget: int, *, filters: Filters | None = N
         weights = np.nan_to_num(rank_shares(-rows[certain].to_numpy(float)), nan=0.5)
     begun = Coverage(graph.near(), graph.angles())
     begun.best[~view] = 1  # what is not in view need not be covered
-    for id in np.flatnonzero(view & known).tolist():
+    for id in np.flatnonzero(view & labelled).tolist():
         begun.take(id)
     ids = begun.copy().order(budget, among=free, weights=weights)
     rng = np.random.default_rng(_SEED)
@@ -90,7 +88,7 @@ def next_labels(table: DatasetTable, budget: int, *, filters: Filters | None = N
         ids=np.array(ids),
         covered=_covered(begun, ids, view),
         at_random=np.mean([_covered(begun, draw.tolist(), view) for draw in draws], axis=0),
-        known=int((view & known).sum()),
+        labelled=int((view & labelled).sum()),
         samples=int(view.sum()),
         weighted_by=certain,
     )
@@ -99,32 +97,32 @@ def next_labels(table: DatasetTable, budget: int, *, filters: Filters | None = N
 def _covered(begun: Coverage, ids: list[int], view: np.ndarray) -> np.ndarray:
     """Return the share of the view that is covered after each of some samples is taken in turn, (n,)."""
     coverage = begun.copy()
-    found = []
+    sums = []
     for id in ids:
         coverage.take(id)
-        found.append(coverage.best.sum(dtype=np.float64))
-    return (np.array(found) - (~view).sum()) / view.sum()
+        sums.append(coverage.best.sum(dtype=np.float64))
+    return (np.array(sums) - (~view).sum()) / view.sum()
 
 
 def write_next_labels(
-    table: DatasetTable, found: NextLabels, filters: Filters, out: Path, *, force: bool = False
+    table: DatasetTable, batch: NextLabels, filters: Filters, out: Path, *, force: bool = False
 ) -> dict[str, Any]:
     """Write `id, path, order, covered` and the score as a table, with a manifest, which it returns."""
     format_of(out)  # refused before the work
     assert table.run is not None
-    chosen = Filters(excluded=None, ids=tuple(found.ids.tolist()))
-    rows = table.frame(chosen, columns=["id", "path", *filter(None, [found.weighted_by])]).set_index("id")
-    rows = rows.loc[found.ids].reset_index()
+    chosen = Filters(excluded=None, ids=tuple(batch.ids.tolist()))
+    rows = table.frame(chosen, columns=["id", "path", *filter(None, [batch.weighted_by])])
+    rows = rows.set_index("id").loc[batch.ids].reset_index()
     rows.insert(2, "order", np.arange(1, len(rows) + 1))
-    rows.insert(3, "covered", found.covered)
+    rows.insert(3, "covered", batch.covered)
     record = {
         "rule": "diverse",
         "samples": len(rows),
-        "known": found.known,
-        "in_view": found.samples,
-        "weighted_by": found.weighted_by or None,
-        "covered": float(found.covered[-1]),
-        "covered_at_random": float(found.at_random[-1]),
+        "known": batch.labelled,
+        "in_view": batch.samples,
+        "weighted_by": batch.weighted_by or None,
+        "covered": float(batch.covered[-1]),
+        "covered_at_random": float(batch.at_random[-1]),
         "drawn": False,
         "filters": filters.to_query(),
         "run": table.run.name,
@@ -134,5 +132,5 @@ def write_next_labels(
         "versions": versions("numpy"),
         "created": now().isoformat(timespec="seconds"),
     }
-    write_frame(pd.DataFrame(rows), out, record, force=force)
+    write_frame(rows, out, record, force=force)
     return record

@@ -5,17 +5,17 @@ Annotators are not told whether an image is a control, nor what others or a mode
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.features.annotate.setup import LEASE_S, annotator_name, columns_of, required_settings
+from avhcurate.features.annotate.setup import LEASE_S, annotator_name, collected, columns_of, required_settings
 from avhcurate.features.annotate.task_pool import seed_of, task_pool
 from avhcurate.people.grids import grid_of, is_check
-from avhcurate.people.hsf_source import left_out, source_choice
 from avhcurate.people.log import Lease, LogTransaction
 from avhcurate.people.responses import Design
 
@@ -83,7 +83,7 @@ def next_questions(table: DatasetTable, annotator: str, *, ahead: int = 5) -> tu
     leases = queue.leases()
     if len(leases) <= ahead // 2 or _run_out(leases):
         leases = queue.more_questions(ahead)
-    ids = queue.pool.ids_of([lease.path for lease in leases])
+    ids = queue.pool.ids_leased(leases)
     return tuple(Question(lease.task, ids[lease.path]) for lease in leases if lease.path in ids)[:ahead]
 
 
@@ -95,7 +95,7 @@ def next_grid(table: DatasetTable, annotator: str) -> GridTask | None:
         leases = queue.another_grid()
     if not leases:
         return None
-    ids = queue.pool.ids_of([lease.path for lease in leases])
+    ids = queue.pool.ids_leased(leases)
     ticked = tuple(ids[lease.path] for lease in leases if lease.ticked and lease.path in ids)
     return GridTask(leases[0].task, leases[0].class_name, tuple(ids.values()), ticked)
 
@@ -110,8 +110,6 @@ def progress(table: DatasetTable, annotator: str = "") -> CollectionProgress:
     queue = TaskQueue(table, annotator)
     scope = queue.settings.scope(queue.pool)
     wanted = scope & (queue.votes < queue.settings.target)
-    left = wanted.copy()
-    left[queue.seen] = False
     rows = queue.columns.rows
     to_controls = queue.answers["control"] != 0
     people = rows["annotator"][rows["standing"] & queue.columns.of_design(queue.design)]
@@ -120,7 +118,7 @@ def progress(table: DatasetTable, annotator: str = "") -> CollectionProgress:
         checks=int(to_controls.sum()),
         checks_told=int(to_controls[: len(to_controls) - len(to_controls) % _TOLD_BY].sum()),
         tasks=queue.tasks_done,
-        left=int(left.sum()),
+        left=int(np.delete(wanted, queue.seen).sum()),
         samples=int(scope.sum()),
         done=int(scope.sum() - wanted.sum()),
         votes=int(queue.votes[scope].sum()),
@@ -143,14 +141,13 @@ class TaskQueue:
     def answers(self) -> np.ndarray:
         """The annotator's standing answers of the design."""
         rows = self.columns.rows
-        own = rows["annotator"] == self.columns.annotators.number(self.annotator)
-        return rows[own & rows["standing"] & self.columns.of_design(self.design)]
+        number = self.columns.annotators.number(self.annotator)
+        return rows[(rows["annotator"] == number) & rows["standing"] & self.columns.of_design(self.design)]
 
     @cached_property
     def votes(self) -> np.ndarray:
         """Collected votes that count of each sample, (N,); of grids, those for the sample's own label."""
-        excluded = left_out(self.columns, self.design, source_choice(self.columns)[1])
-        return self.table.counter.collected(self.columns, self.design, excluded).votes
+        return collected(self.table, self.columns, self.design).votes
 
     @cached_property
     def seen(self) -> np.ndarray:
@@ -158,8 +155,8 @@ class TaskQueue:
         ids = self.table.counter.ids(self.columns)[self.answers["path"]]
         counted = ids >= 0
         if self.design == "select":
-            asked = self.table.counter.class_numbers(self.columns)[self.answers["answer"]]
-            counted &= asked == self.pool.labels[ids]
+            labels = self.table.counter.class_numbers(self.columns)[self.answers["answer"]]
+            counted &= labels == self.pool.labels[ids]
         return np.unique(ids[counted])
 
     @property
@@ -172,31 +169,37 @@ class TaskQueue:
             return log.leases(self.design, self.annotator)
 
     def _order(self) -> np.ndarray:
-        return self.pool.order(self.table, self.settings.record, self.votes, self.settings.target)
+        order = self.pool.order(self.table, self.settings.record, self.votes, self.settings.target)
+        return order[self.settings.scope(self.pool)[order]]
+
+    @contextmanager
+    def _lending(self) -> Iterator[tuple[LogTransaction, "TaskQueue", list[Lease]]]:
+        """Begin to hand out tasks; yield the log, the queue as it is now, and the annotator's images with more time."""
+        with self.table.response_log.transaction(self.table.present_id(), annotator=self.annotator) as log:
+            now = TaskQueue(self.table, self.annotator, self.design)  # others may have answered since
+            yield log, now, now._prolonged(log)
+            log.forget(time.time() - _KEPT_S)
 
     def more_questions(self, ahead: int) -> list[Lease]:
         """Return the annotator's images, with more time, and new ones up to `ahead`."""
         order = self._order()
-        with self.table.response_log.transaction(self.table.present_id(), annotator=self.annotator) as log:
-            now = TaskQueue(self.table, self.annotator, self.design)  # others may have answered since
-            leases = now._kept(log)
-            held = np.zeros(len(self.pool.labels), bool)
-            held[now.seen] = True
-            held[list(self.pool.ids_of([lease.path for lease in leases]).values())] = True
+        with self._lending() as (log, now, leases):
+            met = np.zeros(len(self.pool.labels), bool)
+            met[now.seen] = True
+            met[list(self.pool.ids_leased(leases).values())] = True
             need = max(0, ahead - len(leases))
-            free = order[now.room(log)[order] & ~held[order]][:need]
-            held[free] = True  # what is asked about is not a check
-            new = now._with_checks(free.tolist(), held, leases, need)
+            free = order[now.room(log)[order] & ~met[order]][:need]
+            met[free] = True  # what is asked about is not a check
+            new = now._with_checks(free.tolist(), met, leases, need)
             log.lend("classify", self.annotator, new)
-            log.forget(time.time() - _KEPT_S)
         return leases + new
 
-    def _with_checks(self, questions: list[int], held: np.ndarray, leases: list[Lease], need: int) -> list[Lease]:
-        """Return leases on images, with attention checks that the annotator has not met mixed in."""
+    def _with_checks(self, questions: list[int], met: np.ndarray, leases: list[Lease], need: int) -> list[Lease]:
+        """Return leases on images, with attention checks that the annotator has not met (N,) mixed in."""
         seed = seed_of(self.annotator)
         pool = self.pool
         turn = max([lease.turn for lease in leases], default=0)
-        spare = pool.checks[~held[pool.checks]]
+        spare = pool.checks[~met[pool.checks]]
         checks = np.random.default_rng([seed, len(spare)]).permutation(spare).tolist()
         # What was answered and what is out: together the position of the next image in the annotator's sequence.
         first = self.tasks_done + len(leases)
@@ -227,24 +230,21 @@ class TaskQueue:
     def another_grid(self) -> list[Lease]:
         """Return the annotator's grid with more time, or a new one."""
         order = self._order()
-        order = order[self.settings.scope(self.pool)[order]]
-        with self.table.response_log.transaction(self.table.present_id(), annotator=self.annotator) as log:
-            now = TaskQueue(self.table, self.annotator, self.design)
-            if leases := _first_task(now._kept(log)):
-                return leases
+        with self._lending() as (log, now, leases):
+            if leases:
+                return _first_task(leases)
             grid: list[Lease] = []
             for label in now._classes_in_turn(np.setdiff1d(order, now.seen)):
                 grid = now._new_grid(log, label, order[self.pool.labels[order] == label])
                 if grid:
                     break
             log.lend("select", self.annotator, grid)
-            log.forget(time.time() - _KEPT_S)
         return grid
 
     def _new_grid(self, log: LogTransaction, label: int, candidates: np.ndarray) -> list[Lease]:
         pool = self.pool
         settings = self.settings
-        name = self.pool.classes[label]
+        name = pool.classes[label]
         # What the annotator has met in grids of the class, controls among them.
         met = self.answers["answer"] == self.columns.classes.number(name)
         ids = self.table.counter.ids(self.columns)[self.answers["path"][met]]
@@ -279,33 +279,33 @@ class TaskQueue:
 
     def room(self, log: LogTransaction, class_name: str = "") -> np.ndarray:
         """Return a mask (N,) of the samples that others neither have answered nor have now up to the target."""
-        taken = self.votes.copy()
+        votes = self.votes.copy()
         loans = log.on_loan(self.design, class_name, annotator=self.annotator, now=time.time())
         for path, id in self.pool.ids_of(loans).items():
-            taken[id] += loans[path]
-        return taken < self.settings.target
+            votes[id] += loans[path]
+        return votes < self.settings.target
 
     def still_wanted(self, log: LogTransaction, leases: Sequence[Lease]) -> bool:
         """Return whether a late answer is still of use: there is room for one image of it, or it is a check."""
-        asked = [lease.path for lease in leases if lease.control == "none"]
-        ids = list(self.pool.ids_of(asked).values())
-        return not asked or bool(self.room(log, leases[0].class_name)[ids].any())
+        questions = [lease for lease in leases if lease.control == "none"]
+        ids = list(self.pool.ids_leased(questions).values())
+        return not questions or bool(self.room(log, leases[0].class_name)[ids].any())
 
-    def _kept(self, log: LogTransaction) -> list[Lease]:
+    def _prolonged(self, log: LogTransaction) -> list[Lease]:
         """Return the images that the annotator has, with more time; release those answered by others."""
         leases = log.leases(self.design, self.annotator)
-        ids = self.pool.ids_of([lease.path for lease in leases])
-        kept: list[Lease] = []
+        ids = self.pool.ids_leased(leases)
+        wanted: list[Lease] = []
         for task in dict.fromkeys(lease.task for lease in leases):
             images = [lease for lease in leases if lease.task == task]
             exist = all(lease.path in ids for lease in images)
             if exist and (images[0].expires >= time.time() or self.still_wanted(log, images)):
-                kept += images
+                wanted += images
             else:
                 log.release([task])
         expires = time.time() + LEASE_S
-        log.prolong({lease.task for lease in kept}, expires)
-        return [replace(lease, expires=expires) for lease in kept]
+        log.prolong({lease.task for lease in wanted}, expires)
+        return [replace(lease, expires=expires) for lease in wanted]
 
 
 def _run_out(leases: Sequence[Lease]) -> bool:

@@ -13,8 +13,9 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate.next_labels import next_labels
 from avhcurate.features.annotate.task_pool import Queue, TaskPool, task_pool
+from avhcurate.people.counting import VoteCounts
 from avhcurate.people.grids import CANDIDATES, GRID_CONTROLS
-from avhcurate.people.hsf_source import CHOICE, SOURCES, HsfSource
+from avhcurate.people.hsf_source import CHOICE, SOURCES, HsfSource, left_out, source_choice
 from avhcurate.people.log_columns import ResponseColumns
 from avhcurate.people.queues import DECIDING, SETTINGS, record_covers, write_record
 from avhcurate.people.responses import Design
@@ -112,9 +113,9 @@ def _with_record(table: DatasetTable, settings: CollectionSettings) -> Collectio
     # A record that does not know the samples of a later import is over: the next one has them too.
     if same and before.record and record_covers(table.dataset, before.record, pool.paths[pool.eligible]):
         return settings.with_(record=before.record)
-    rates = np.zeros(len(pool.paths))
     times = None
     if settings.queue == "diverse":
+        rates = np.zeros(len(pool.paths))
         times = np.full(len(rates), np.inf)
         first = next_labels(table, BATCH).ids
         times[first] = np.arange(len(first))
@@ -176,6 +177,16 @@ def source(table: DatasetTable) -> HsfSource:
 def columns_of(table: DatasetTable) -> ResponseColumns:
     """Return the present log of the table's dataset."""
     return table.response_log.columns(table.dataset.id)
+
+
+def collected(table: DatasetTable, columns: ResponseColumns, design: str) -> VoteCounts:
+    """Return the votes of a design that count, by the annotators who count."""
+    return table.counter.collected(columns, design, excluded(columns, design))
+
+
+def excluded(columns: ResponseColumns, design: str) -> np.ndarray:
+    """Return the numbers of the annotators who do not count."""
+    return left_out(columns, design, source_choice(columns)[1])
 
 
 def annotator_name(text: str) -> str:

@@ -15,6 +15,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError, Run
 from avhcurate.measures.scores import SCORES
 from avhcurate.people.grids import CANDIDATES, GRID_CONTROLS, known_members, similar_classes
+from avhcurate.people.log import Lease
 from avhcurate.people.queues import LAST, draw_rates, read_record
 
 #: Which samples are asked about next: at random, hard ones first, where models disagree, fewest votes first, where
@@ -50,6 +51,10 @@ class TaskPool:
     def ids_of(self, paths: Iterable[str]) -> dict[str, int]:
         """Return ids by path, of the samples that the dataset still has."""
         return {path: self._ids[path] for path in paths if path in self._ids}
+
+    def ids_leased(self, leases: Iterable[Lease]) -> dict[str, int]:
+        """Return ids by path, of leased images that the dataset still has."""
+        return self.ids_of(lease.path for lease in leases)
 
     @cached_property
     def _ids(self) -> dict[str, int]:
@@ -127,10 +132,10 @@ class TaskPool:
     @cached_property
     def _kept_back(self) -> np.ndarray:
         """Mask (N,) of the known members that are asked about last."""
-        kept = np.zeros(len(self.labels), bool)
+        last = np.zeros(len(self.labels), bool)
         if len(self.checks) <= len(self.labels) / 2:  # else every sample is a known member
-            kept[np.random.default_rng(0).permutation(self.checks)[: len(self.checks) // 2]] = True
-        return kept
+            last[np.random.default_rng(0).permutation(self.checks)[: len(self.checks) // 2]] = True
+        return last
 
 
 def wanted(table: DatasetTable, queue: Queue, score: str) -> np.ndarray:

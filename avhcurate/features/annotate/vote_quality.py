@@ -1,18 +1,18 @@
 """Quality of the collected votes: agreement, reliability, disputed labels."""
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.features.annotate.annotators import annotators, responses
-from avhcurate.features.annotate.setup import columns_of
+from avhcurate.features.annotate.setup import collected, columns_of
 from avhcurate.measures.stats.sample_size import Need, VoteForecast, votes_needed
 from avhcurate.people import agreement, reliability
 from avhcurate.people.agreement import Agreement
 from avhcurate.people.dawid_skene import labels_by_dawid_skene
-from avhcurate.people.hsf_source import left_out, source_choice
 from avhcurate.people.reliability import Reliability
 from avhcurate.people.responses import Design, ticks_of
 
@@ -47,9 +47,7 @@ def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
         kinds = pd.crosstab([answers["path"], answers["answer"]], ticks_of(answers["selected"])).to_numpy()
     elif len(answers):
         kinds = pd.crosstab(answers["path"], answers["label"]).to_numpy()
-    columns = columns_of(table)
-    excluded = left_out(columns, design, source_choice(columns)[1])
-    counts = table.counter.collected(columns, design, excluded)
+    counts = collected(table, columns_of(table), design)
     return VoteQuality(
         design=design,
         table=annotators(table),
@@ -76,17 +74,16 @@ def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:
     """
     answers = responses(table, design=design)
     answers = answers[~answers["excluded"] & (answers["id"] >= 0) & (answers["label"] >= 0)]
-    found = labels_by_dawid_skene(answers, table.counter.classes).rename(columns={"label": "said"})
+    opinions = labels_by_dawid_skene(answers, table.counter.classes)
     ids = answers.drop_duplicates("path").set_index("path")["id"]
-    found["id"] = ids.reindex(found["path"]).to_numpy(np.int64)
-    given = table.dataset.labels()[found["id"]]
-    said = found["said"].to_numpy()
+    opinions["id"] = ids.reindex(opinions["path"]).to_numpy(np.int64)
+    labels = table.dataset.labels()[opinions["id"]]
+    differs = (labels >= 0) & (opinions["label"] != labels)
     if design == "select":
-        differs = (said == given) & (found["prob"] < 0.5)
-        found = found.assign(said=-1, prob=1 - found["prob"])
-    else:
-        differs = (given >= 0) & (said != given)
-    return found.loc[differs, ["id", "said", "prob", "votes"]].sort_values("prob", ascending=False, kind="stable")
+        differs = (opinions["label"] == labels) & (opinions["prob"] < 0.5)
+        opinions = opinions.assign(label=-1, prob=1 - opinions["prob"])
+    opinions = opinions[differs].rename(columns={"label": "said"})[["id", "said", "prob", "votes"]]
+    return opinions.sort_values("prob", ascending=False, kind="stable")
 
 
 def annotator_pairs(votes: pd.DataFrame) -> pd.DataFrame:
@@ -95,15 +92,13 @@ def annotator_pairs(votes: pd.DataFrame) -> pd.DataFrame:
     `n` images have a vote of both, `ids` are theirs; both say the `same` of some. `votes` are those of `VoteQuality`.
     """
     busiest = votes["annotator"].value_counts().index[:12]
-    kept = votes[votes["annotator"].isin(busiest)].drop_duplicates(["id", "annotator"], keep="last")
-    said = kept["selected"].astype("boolean").astype("Int64").fillna(kept["label"] + 2)  # a class, or left and ticked
-    by_image = kept.assign(said=said.astype(float)).pivot(index="id", columns="annotator", values="said")
+    latest = votes[votes["annotator"].isin(busiest)].drop_duplicates(["id", "annotator"], keep="last")
+    ticked = latest["selected"].astype("boolean").astype("Int64")
+    answer = ticked.fillna(latest["label"] + 2).astype(float)  # a class, or left and ticked
+    by_image = latest.assign(answer=answer).pivot(index="id", columns="annotator", values="answer")
     rows = []
-    ids = by_image.index.to_numpy()
-    for first in busiest:
-        for second in busiest:
-            one = by_image[first].to_numpy()
-            other = by_image[second].to_numpy()
-            both = ~np.isnan(one) & ~np.isnan(other)
-            rows.append((first, second, int(both.sum()), int((one == other).sum()), ids[both]))
+    for first, second in product(busiest, busiest):
+        pair = by_image[[first, second]].dropna()
+        same = pair.iloc[:, 0] == pair.iloc[:, 1]
+        rows.append((first, second, len(pair), int(same.sum()), pair.index.to_numpy()))
     return pd.DataFrame(rows, columns=["first", "second", "n", "same", "ids"])

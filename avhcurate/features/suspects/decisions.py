@@ -18,8 +18,8 @@ def decided(table: DatasetTable, ids: Sequence[int]) -> pd.Series:
     """Return the decision on each sample, by id in order: "accepted" (its label was changed), "kept" or ""."""
     rows = table.frame(Filters(excluded=None, ids=tuple(ids)), columns=["id", "label", "curated_label", "tags"])
     changed = (rows["curated_label"] != rows["label"]).fillna(True)
-    kept = np.array([KEPT in tags for tags in rows["tags"]], bool)
-    decisions = np.select([changed, kept], ["accepted", "kept"], "")
+    confirmed = np.array([KEPT in tags for tags in rows["tags"]], bool)
+    decisions = np.select([changed, confirmed], ["accepted", "kept"], "")
     return pd.Series(decisions, index=rows["id"].astype("int64")).loc[list(ids)]
 
 

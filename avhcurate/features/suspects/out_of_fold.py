@@ -13,10 +13,11 @@ from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import now, settings_digest, versions
 
 _BLOCK = 8192
+_SEED = 0
 
 
 def cross_validate(
-    dataset: DatasetFolder, run: RunFolder, *, folds: int = 5, seed: int = 0, progress: Progress = SILENT
+    dataset: DatasetFolder, run: RunFolder, *, folds: int, progress: Progress = SILENT
 ) -> OutOfFoldFolder:
     """Return heads such that every labelled sample of a run has one that was fitted without it.
 
@@ -33,9 +34,9 @@ def cross_validate(
             "classes or more."
         )
     copies, _ = sample_groups(dataset, run.features(), ids)
-    of_sample = stratified_folds(targets, copies, folds=folds, seed=seed)
+    of_sample = stratified_folds(targets, copies, folds=folds, seed=_SEED)
     groups = settings_digest(copies.tolist())
-    digest = settings_digest([dataset.record.fingerprint, folds, seed, RECIPE, groups])
+    digest = settings_digest([dataset.record.fingerprint, folds, _SEED, RECIPE, groups])
     folder = OutOfFoldFolder.of(run, digest[:12])
     with folder.alone():
         if folder.complete:
@@ -47,7 +48,7 @@ def cross_validate(
                     run=run.name,
                     dataset_fingerprint=run.record.dataset_fingerprint,
                     folds=folds,
-                    seed=seed,
+                    seed=_SEED,
                     recipe=RECIPE,
                     classes=classes.tolist(),
                     versions=versions("scikit-learn", "numpy"),
@@ -61,7 +62,7 @@ def cross_validate(
             groups=copies,
             num_classes=len(classes),
             of_sample=of_sample,
-            seed=seed,
+            seed=_SEED,
             shards=range(int(of_sample.max()) + 1),
             check=lambda: progress.check("cancelled while heads were fitted: the same command resumes"),
         )

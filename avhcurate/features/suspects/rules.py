@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from avhcurate.measures.stats.intervals import wilson
 from avhcurate.measures.stats.ranks import rank_shares
@@ -40,32 +39,28 @@ class Evidence:
     details: dict[str, np.ndarray]
 
 
-def angular_view(theta: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
-    """Return angles theta (N, K) of samples to the class weights, K >= 2, summarised for labels (N,), none -1.
+def angular_view(angles: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+    """Return angles (N, K) of samples to the class weights, K >= 2, summarised for labels (N,), none -1.
 
     avh, avc_given: of the given label. rival: the other class at the smallest angle; avc_rival: its AVC. margin: angle
     to the second nearest class minus angle to the nearest, rad. nearer: whether the rival is nearer than the label.
 
-    >>> angular_view([[0.5, 1.0, 1.5]], [1]).drop(columns="nearer").round(3).to_dict("records")
+    >>> angular_view(np.array([[0.5, 1.0, 1.5]]), [1]).drop(columns="nearer").round(3).to_dict("records")
     [{'avh': 0.333, 'avc_given': 0.333, 'rival': 0, 'avc_rival': 0.411, 'margin': 0.5}]
     """
-    angles = np.asarray(theta, np.float64)
-    given = np.asarray(labels, np.int64)
     rows = np.arange(len(angles))
     closeness = np.pi - angles
     share = closeness / closeness.sum(axis=1, keepdims=True)
-    others = angles.copy()
-    others[rows, given] = np.inf
-    rival = others.argmin(axis=1)
+    rival = _others(-angles, labels, -np.inf).argmax(axis=1)
     nearest = np.partition(angles, 1, axis=1)
     return pd.DataFrame(
         {
-            "avh": angles[rows, given] / angles.sum(axis=1),
-            "avc_given": share[rows, given],
+            "avh": angles[rows, labels] / angles.sum(axis=1),
+            "avc_given": share[rows, labels],
             "rival": rival,
             "avc_rival": share[rows, rival],
             "margin": nearest[:, 1] - nearest[:, 0],
-            "nearer": share[rows, rival] > share[rows, given],
+            "nearer": share[rows, rival] > share[rows, labels],
         }
     )
 
@@ -74,11 +69,16 @@ def softmax_view(probs: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
     """Return `rival`, `margin` and `nearer` by probabilities (N, K) alone, K >= 2, for labels (N,)."""
     rows = np.arange(len(probs))
     best = np.partition(probs, -2, axis=1)
-    others = probs.copy()
-    others[rows, labels] = -1
-    rival = others.argmax(axis=1)
+    rival = _others(probs, labels).argmax(axis=1)
     nearer = probs[rows, rival] > probs[rows, labels]
     return pd.DataFrame({"rival": rival, "margin": best[:, -1] - best[:, -2], "nearer": nearer})
+
+
+def _others(values: np.ndarray, labels: np.ndarray, lowest: float = -1) -> np.ndarray:
+    """Return values (N, K) with the lowest in place of those of the labels (N,)."""
+    others = values.copy()
+    others[np.arange(len(labels)), labels] = lowest
+    return others
 
 
 # --- the sources -------------------------------------------------------------------------------------------------
@@ -102,25 +102,27 @@ def angular(view: pd.DataFrame, labels: np.ndarray) -> Evidence:
     return Evidence(score.to_numpy(), view["rival"].to_numpy(), doubts, details)
 
 
-def neighbours(near: np.ndarray, labels: np.ndarray, given: np.ndarray) -> Evidence:
-    """Share of the nearest samples that have another label: near (n, k) ids, -1 for none; labels (N,) of all by id.
+def neighbours(nearest: np.ndarray, all_labels: np.ndarray, labels: np.ndarray) -> Evidence:
+    """Share of the nearest samples that have another label: ids (n, k), -1 for none; labels (N,) of all by id.
 
-    `given` (n,) are the labels in question. The suggestion is the most frequent other label, of equally frequent ones
-    that of the nearest; the label is doubted where more neighbours have the suggestion than the label itself.
+    `labels` (n,) are those in question. The suggestion is the most frequent other label, of equally frequent ones that
+    of the nearest; the label is doubted where more neighbours have the suggestion than the label itself.
 
     >>> evidence = neighbours(np.array([[1, 2, 3]]), np.array([0, 1, 1, 0]), np.array([0]))
     >>> evidence.score.round(3), evidence.suggested, evidence.doubts
     (array([0.667]), array([1]), array([ True]))
     """
-    of = np.where(near >= 0, labels[np.maximum(near, 0)], -1)
-    known = (of >= 0).sum(axis=1)
-    same = ((of == given[:, None]) & (of >= 0)).sum(axis=1)
-    frequency = (of[:, :, None] == of[:, None, :]).sum(axis=2)
-    frequency[(of < 0) | (of == given[:, None])] = 0
+    theirs = np.where(nearest >= 0, all_labels[np.maximum(nearest, 0)], -1)
+    labelled = theirs >= 0
+    same = labelled & (theirs == labels[:, None])
+    frequency = (theirs[:, :, None] == theirs[:, None, :]).sum(axis=2)
+    frequency[~labelled | same] = 0
     best = frequency.argmax(axis=1)[:, None]
-    most = np.take_along_axis(frequency, best, 1)[:, 0]
-    suggested = np.where(most > 0, np.take_along_axis(of, best, 1)[:, 0], -1)
-    return Evidence(_share(known - same, known), suggested, most > same, {"known": known})
+    highest = np.take_along_axis(frequency, best, 1)[:, 0]
+    suggested = np.where(highest > 0, np.take_along_axis(theirs, best, 1)[:, 0], -1)
+    number = labelled.sum(axis=1)
+    agreeing = same.sum(axis=1)
+    return Evidence(_share(number - agreeing, number), suggested, highest > agreeing, {"known": number})
 
 
 def confident_learning(probs: np.ndarray, labels: np.ndarray, present: np.ndarray) -> Evidence:
@@ -129,15 +131,12 @@ def confident_learning(probs: np.ndarray, labels: np.ndarray, present: np.ndarra
     The margin is the label's probability less that of the likeliest other class, which is the suggestion, brought to
     [0, 1]. Only the classes `present` count. `prune` needs the extra `cleanlab`.
     """
-    rows = np.arange(len(labels))
-    others = probs.copy()
-    others[rows, labels] = -1
-    suggested = others.argmax(axis=1)
+    others = _others(probs, labels)
     score = np.full(len(labels), np.nan)
     if len(present) > 1:
-        total = np.maximum(probs[:, present].sum(axis=1), np.finfo(probs.dtype).tiny)
-        score = (1 - (probs[rows, labels] - others[:, present].max(axis=1)) / total) / 2
-    return Evidence(score, suggested, np.zeros(len(labels), bool), {})
+        margin = probs[np.arange(len(labels)), labels] - others[:, present].max(axis=1)
+        score = (1 - margin / _total(probs[:, present])) / 2
+    return Evidence(score, others.argmax(axis=1), np.zeros(len(labels), bool), {})
 
 
 def prune(probs: np.ndarray, labels: np.ndarray, present: np.ndarray) -> np.ndarray:
@@ -146,9 +145,14 @@ def prune(probs: np.ndarray, labels: np.ndarray, present: np.ndarray) -> np.ndar
 
     if len(present) < 2:
         return np.zeros(len(labels), bool)
-    some = probs[:, present] / np.maximum(probs[:, present].sum(axis=1, keepdims=True), np.finfo(probs.dtype).tiny)
+    shares = probs[:, present] / _total(probs[:, present])[:, None]
     compact = np.searchsorted(present, labels)
-    return np.asarray(find_label_issues(compact, some, filter_by="prune_by_noise_rate", n_jobs=1), bool)
+    return np.asarray(find_label_issues(compact, shares, filter_by="prune_by_noise_rate", n_jobs=1), bool)
+
+
+def _total(probs: np.ndarray) -> np.ndarray:
+    """Return sums of probs (N, K), (N,), by which one can divide."""
+    return np.maximum(probs.sum(axis=1), np.finfo(probs.dtype).tiny)
 
 
 def kway_votes(counts: np.ndarray, labels: np.ndarray) -> Evidence:
@@ -162,21 +166,25 @@ def kway_votes(counts: np.ndarray, labels: np.ndarray) -> Evidence:
     """
     rows = np.arange(len(labels))
     total = counts.sum(axis=1)
-    given = counts[rows, labels]
-    others = counts.copy()
-    others[rows, labels] = -1
+    agreeing = counts[rows, labels]
+    others = _others(counts, labels)
     best = others.argmax(axis=1)
-    most = np.maximum(others[rows, best], 0)
-    low, high = wilson(most, total)
-    details = {"n": total, "share": _share(most, total), "low": low, "high": high}
-    return Evidence(_share(total - given, total), np.where(most > 0, best, -1), most > given, details)
+    highest = np.maximum(others[rows, best], 0)
+    suggested = np.where(highest > 0, best, -1)
+    return Evidence(_share(total - agreeing, total), suggested, highest > agreeing, _interval(highest, total))
 
 
 def tick_votes(selected: np.ndarray, shown: np.ndarray) -> Evidence:
     """Tick votes: score 1 - selection frequency; no label is suggested. Doubts where fewer than half ticked it."""
-    share, (low, high) = _share(shown - selected, shown), wilson(shown - selected, shown)
-    details = {"n": shown, "share": share, "low": low, "high": high}
+    share = _share(shown - selected, shown)
+    details = _interval(shown - selected, shown)
     return Evidence(share, np.full(len(shown), -1), np.nan_to_num(share) > 0.5, details)
+
+
+def _interval(votes: np.ndarray, total: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the share of votes among a total, and its Wilson interval."""
+    low, high = wilson(votes, total)
+    return {"n": total, "share": _share(votes, total), "low": low, "high": high}
 
 
 # --- all sources together ----------------------------------------------------------------------------------------
@@ -198,18 +206,19 @@ def combine(evidence: Mapping[str, Evidence], doubt: np.ndarray, weights: Mappin
     evidence, then in order of the samples. suggested: the label that doubting sources of most weight name, then that of
     the highest rank shares. agreement: how many doubting sources name it. spoke: how many have evidence.
     """
-    shares = np.stack([rank_shares(one.score) for one in evidence.values()])
-    names = np.stack([one.suggested for one in evidence.values()])
-    doubts = np.stack([one.doubts for one in evidence.values()])
+    sources = evidence.values()
+    shares = np.stack([rank_shares(source.score) for source in sources])
+    labels = np.stack([source.suggested for source in sources])
+    doubts = np.stack([source.doubts for source in sources])
     spoke = (~np.isnan(shares)).sum(axis=0)
     mean = np.nan_to_num(_share(np.nansum(shares, axis=0), spoke))
     # Sources are few and classes may be many: weights are summed per suggestion, not per class.
-    own = np.array([[weights[name] + 1e-3] for name in evidence])
-    weight = own * (np.nan_to_num(shares) + len(evidence) * doubts)
-    support = np.stack([np.where(names == one, weight, 0.0).sum(axis=0) for one in names])
-    support[names < 0] = -1.0
-    suggested = np.take_along_axis(names, support.argmax(axis=0)[None], 0)[0]
-    agreement = (doubts & (names == suggested) & (suggested >= 0)).sum(axis=0)
+    of_source = np.array([[weights[name] + 1e-3] for name in evidence])
+    weight = of_source * (np.nan_to_num(shares) + len(evidence) * doubts)
+    support = np.stack([np.where(labels == suggested, weight, 0.0).sum(axis=0) for suggested in labels])
+    support[labels < 0] = -1.0
+    suggested = np.take_along_axis(labels, support.argmax(axis=0)[None], 0)[0]
+    agreement = (doubts & (labels == suggested) & (suggested >= 0)).sum(axis=0)
     rank = np.empty(len(mean), np.int64)
     rank[np.lexsort((-mean, -doubt))] = np.arange(1, len(mean) + 1)
     return pd.DataFrame({"rank": rank, "doubt": doubt, "suggested": suggested, "agreement": agreement, "spoke": spoke})

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from importlib.util import find_spec
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -70,12 +71,16 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
         )
     started = time.perf_counter()
     search = LabelSearch(table, run, progress)
-    chosen, missing = _available(table, search, settings)
+    chosen, missing = _available(search, settings)
     votes = None
     if "votes" in chosen:
         votes = table.votes
-    identity = {"version": _VERSION, "sources": chosen, "dataset": dataset.record.fingerprint}
-    identity["votes"] = votes and votes.key
+    identity = {
+        "version": _VERSION,
+        "sources": chosen,
+        "dataset": dataset.record.fingerprint,
+        "votes": votes and votes.key,
+    }
     if cross_validated:
         identity["out_of_fold"] = [settings.folds, RECIPE]
         identity |= duplicates_digest(dataset)
@@ -84,12 +89,9 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
         if folder.complete:
             folder.write_record(folder.record.model_copy(update={"asked": now()}))
             return folder
-        heads = judged_by = None
         if cross_validated:
-            heads = out_of_fold.cross_validate(dataset, run, folds=settings.folds, progress=progress)
-        suspects, doubting, weights = search.examine(chosen, heads)
-        if heads:
-            judged_by = heads.record  # with their accuracy
+            search.heads = out_of_fold.cross_validate(dataset, run, folds=settings.folds, progress=progress)
+        suspects, doubting, weights = search.examine(chosen)
         write_parquet(folder.table_path, suspects)
         folder.write_record(
             SuspectsRecord(
@@ -98,7 +100,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
                 dataset_fingerprint=dataset.record.fingerprint,
                 sources=chosen,
                 missing=missing,
-                heads=judged_by,
+                heads=search.heads and search.heads.record,  # with their accuracy
                 votes=votes,
                 samples=len(search.ids),
                 listed=len(suspects),
@@ -118,22 +120,34 @@ def export_table(table: DatasetTable, suspects: pd.DataFrame, record: SuspectsRe
     """Return the suspects as a file has them. A column `votes_source` marks simulated votes."""
     ids = Filters(excluded=None, ids=tuple(suspects["id"].tolist()))
     rows = table.frame(ids, columns=["id", "path", "label_name"])
-    named = suspects.merge(rows, on="id", how="left").assign(
+    rows = suspects.merge(rows, on="id", how="left").assign(
         suggested=suspects["suggested"].astype("Int64").where(suspects["suggested"] >= 0).to_numpy(),
         suggested_name=suspects["suggested"].map(dict(enumerate(table.classes))).to_numpy(),
     )
     columns = ["id", "path", "label", "label_name", "suggested", "suggested_name", "verdict"]
-    named = named[[*columns, *(f"{source}_score" for source in record.sources), "rank"]]
+    rows = rows[[*columns, *(f"{source}_score" for source in record.sources), "rank"]]
     if record.simulated:
-        named = named.assign(votes_source="simulated")
-    return named
+        return rows.assign(votes_source="simulated")
+    return rows
 
 
 # --- the search --------------------------------------------------------------------------------------------------
 
 
+class Judged(NamedTuple):
+    """A view of n samples with some labels, and their probabilities (n, K): see `LabelSearch.judged`."""
+
+    view: pd.DataFrame
+    probs: np.ndarray
+
+
 class LabelSearch:
-    """One search: `ids` and `labels` of the N samples that are labelled and scored."""
+    """One search: `ids` and `labels` of the N samples that are labelled and scored.
+
+    `heads` are those out of fold, None for the run's own; `near` has the ids of the nearest samples of each one.
+    """
+
+    heads: OutOfFoldFolder | None = None
 
     def __init__(self, table: DatasetTable, run: RunFolder, progress: Progress) -> None:
         self.table = table
@@ -142,6 +156,7 @@ class LabelSearch:
         self.all_labels = table.dataset.labels().astype(np.int64)
         self.ids, self.labels = out_of_fold.labelled(table.dataset, run)
         self.num_classes = max(len(table.classes), int(self.labels.max()) + 1)
+        self.near = np.full((len(self.all_labels), SHOWN), -1)
 
     @cached_property
     def votes(self) -> pd.DataFrame | None:
@@ -153,98 +168,79 @@ class LabelSearch:
         """Whether the probabilities fit in memory."""
         return len(self.ids) * self.num_classes <= _MOST_PROBS
 
-    def examine(
-        self, sources: Sequence[str], heads: OutOfFoldFolder | None
-    ) -> tuple[pd.DataFrame, dict[str, int], dict[str, float]]:
+    def examine(self, sources: Sequence[str]) -> tuple[pd.DataFrame, dict[str, int], dict[str, float]]:
         """Return the suspects (`SuspectsFolder.suspects`), how many each source doubts, and the sources' weights."""
-        near = np.full((len(self.all_labels), SHOWN), -1)
         if "neighbours" in sources:
-            near = find_neighbours(self.table.dataset, self.run, progress=self.progress).near()
+            self.near = find_neighbours(self.table.dataset, self.run, progress=self.progress).near()
         self.progress.tell(len(self.ids), len(self.ids), "angles and probabilities")
         everyone = np.arange(len(self.ids))
-        view, probs = self.judged(heads, everyone, self.labels, keep=self.fits)
-        if heads:
-            right = float((view["predicted"] == self.labels).mean())
-            heads.write_record(heads.record.model_copy(update={"accuracy": right}))
-        evidence = self.evidence(sources, everyone, self.labels, near, (view, probs))
+        judged = self.judged(everyone, self.labels, keep=self.fits)
+        view = judged.view
+        if self.heads:
+            accuracy = float((view["predicted"] == self.labels).mean())
+            self.heads.write_record(self.heads.record.model_copy(update={"accuracy": accuracy}))
+        evidence = self.evidence(sources, everyone, self.labels, judged)
         if "cleanlab" in sources:
-            doubts = rules.prune(probs, self.labels, np.unique(self.labels))
+            doubts = rules.prune(judged.probs, self.labels, np.unique(self.labels))
             evidence["cleanlab"] = replace(evidence["cleanlab"], doubts=doubts)
-        weighed = self.weighed(heads, evidence, near, (view, probs))
-        doubted = np.any([one.doubts for one in evidence.values()], axis=0)
+        weighed = self.weighed(evidence, judged)
+        doubted = np.any([source.doubts for source in evidence.values()], axis=0)
         verdict = rules.verdicts(view, doubted)
-        own = pd.DataFrame({"id": self.ids, "label": self.labels, "verdict": verdict})
+        samples = pd.DataFrame({"id": self.ids, "label": self.labels, "verdict": verdict})
         if "avh" in view:
-            own = own.assign(**rules.angular(view, self.labels).details)
+            samples = samples.assign(**rules.angular(view, self.labels).details)
         ranked = rules.combine(evidence, weighed.doubt, weighed.weights)
-        parts = [own, ranked, view, *(_columns(name, one) for name, one in evidence.items())]
-        listed = pd.concat(parts, axis=1)[verdict != ""].sort_values("rank", ignore_index=True)
+        parts = [samples, ranked, view, *(_columns(name, source) for name, source in evidence.items())]
+        suspects = pd.concat(parts, axis=1)[verdict != ""].sort_values("rank", ignore_index=True)
         for column, name in (("label", "near_given"), ("suggested", "near_suggested")):
-            nearest = self._nearest_labelled(listed["id"].to_numpy(), listed[column].to_numpy(), near)
-            listed[name] = [row[row >= 0] for row in nearest]
+            nearest = self._nearest_labelled(suspects["id"].to_numpy(), suspects[column].to_numpy())
+            suspects[name] = [row[row >= 0] for row in nearest]
         self.progress.report(len(self.ids), len(self.ids), "")
-        return listed, {name: int(one.doubts.sum()) for name, one in evidence.items()}, weighed.weights
+        return suspects, {name: int(source.doubts.sum()) for name, source in evidence.items()}, weighed.weights
 
     def evidence(
-        self,
-        sources: Iterable[str],
-        places: np.ndarray,
-        labels: np.ndarray,
-        near: np.ndarray,
-        judged: tuple[pd.DataFrame, np.ndarray],
+        self, sources: Iterable[str], places: np.ndarray, labels: np.ndarray, judged: Judged
     ) -> dict[str, Evidence]:
         """Return the evidence of each source on the samples at some places, as if they had these labels."""
-        evidence: dict[str, Evidence] = {}
-        for source in sources:
-            match source:
-                case "angular":
-                    evidence[source] = rules.angular(judged[0], labels)
-                case "neighbours":
-                    of = near[self.ids[places], :NEIGHBOURS]
-                    evidence[source] = rules.neighbours(of, self.all_labels, labels)
-                case "cleanlab":
-                    evidence[source] = rules.confident_learning(judged[1], labels, np.unique(self.labels))
-                case "votes":
-                    evidence[source] = self._votes(places, labels)
-        return evidence
+        examined = {
+            "angular": lambda: rules.angular(judged.view, labels),
+            "neighbours": lambda: rules.neighbours(self.near[self.ids[places], :NEIGHBOURS], self.all_labels, labels),
+            "cleanlab": lambda: rules.confident_learning(judged.probs, labels, np.unique(self.labels)),
+            "votes": lambda: self._votes(places, labels),
+        }
+        return {source: examined[source]() for source in sources}
 
-    def weighed(
-        self,
-        heads: OutOfFoldFolder | None,
-        evidence: dict[str, Evidence],
-        near: np.ndarray,
-        judged: tuple[pd.DataFrame, np.ndarray],
-    ) -> weighing.Weighed:
+    def weighed(self, evidence: dict[str, Evidence], judged: Judged) -> weighing.Weighed:
         """Weigh the sources by what they say of labels that are drawn to be wrong; one source alone keeps its order."""
         if len(evidence) == 1 or len(np.unique(self.labels)) < 2:
-            shares = [np.nan_to_num(rank_shares(one.score)) for one in evidence.values()]
+            shares = [np.nan_to_num(rank_shares(source.score)) for source in evidence.values()]
             return weighing.Weighed(np.mean(shares, axis=0), dict.fromkeys(evidence, 1 / len(evidence)))
         self.progress.tell(len(self.ids), len(self.ids), "weighing the sources")
-        most = min(weighing.MOST_DRAWN, max(100, _MOST_PROBS // (10 * self.num_classes)))
-        some = np.random.default_rng(0).permutation(len(self.ids))[:most]
-        pairs = "cleanlab" in evidence and judged[1].shape[1] <= weighing.MOST_CLASSES
+        number = min(weighing.MOST_DRAWN, max(100, _MOST_PROBS // (10 * self.num_classes)))
+        places = np.random.default_rng(0).permutation(len(self.ids))[:number]
+        pairs = "cleanlab" in evidence and judged.probs.shape[1] <= weighing.MOST_CLASSES
         confused = None
         if pairs:
-            confused = weighing.confusions(judged[1][some], self.labels[some])
-        drawn = weighing.draw_wrong_labels(self.labels[some], confused)
-        theirs = self.judged(heads, some, drawn.labels, keep="cleanlab" in evidence)
-        of_drawn = self.evidence(evidence, some, drawn.labels, near, theirs)
-        own = _numbers(evidence, judged[0])
-        wrong = _numbers(of_drawn, theirs[0])
+            confused = weighing.confusions(judged.probs[places], self.labels[places])
+        drawn = weighing.draw_wrong_labels(self.labels[places], confused)
+        wrongly_judged = self.judged(places, drawn.labels, keep="cleanlab" in evidence)
+        wrong_evidence = self.evidence(evidence, places, drawn.labels, wrongly_judged)
+        numbers = _numbers(evidence, judged.view)
+        wrong = _numbers(wrong_evidence, wrongly_judged.view)
         if pairs:
-            own["pairs"] = drawn.likely[self.labels, evidence["cleanlab"].suggested][:, None]
-            wrong["pairs"] = drawn.likely[drawn.labels, of_drawn["cleanlab"].suggested][:, None]
-        return weighing.weigh(own, wrong, some, drawn.importance)
+            numbers["pairs"] = drawn.likely[self.labels, evidence["cleanlab"].suggested][:, None]
+            wrong["pairs"] = drawn.likely[drawn.labels, wrong_evidence["cleanlab"].suggested][:, None]
+        return weighing.weigh(numbers, wrong, places, drawn.importance)
 
-    def _nearest_labelled(self, ids: np.ndarray, wanted: np.ndarray, near: np.ndarray) -> np.ndarray:
+    def _nearest_labelled(self, ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         """Return ids (n, SHOWN) of the nearest samples with the `wanted` label (n,), -1 after the last; `ids` by rank.
 
-        `near` (N, k), the nearest of any label, has them for most. For the others, down to `_SHOWN_TO`, at most
+        The nearest of any label have them for most. For the others, down to `_SHOWN_TO`, at most
         `_MEMBERS` samples of the label are searched, the same each time.
         """
         if not self.run.has_features:
             return np.full((len(ids), SHOWN), -1)
-        near = near[ids]
+        near = self.near[ids]
         right = (near >= 0) & (self.all_labels[near] == wanted[:, None]) & (wanted >= 0)[:, None]
         first = np.argsort(~right, axis=1, kind="stable")[:, :SHOWN]
         nearest = np.where(np.take_along_axis(right, first, 1), np.take_along_axis(near, first, 1), -1)
@@ -256,21 +252,19 @@ class LabelSearch:
             asking = np.flatnonzero(short & (wanted == label))
             for at in range(0, len(asking), _ROWS):
                 self.progress.tell(len(self.ids), len(self.ids), "neighbours of the suspects")
-                some = asking[at : at + _ROWS]
-                nearest[some], _ = nearest_of(self.run.features(), ids[some], count=SHOWN, among=members)
+                rows = asking[at : at + _ROWS]
+                nearest[rows], _ = nearest_of(self.run.features(), ids[rows], count=SHOWN, among=members)
         return nearest
 
-    def judged(
-        self, heads: OutOfFoldFolder | None, places: np.ndarray, labels: np.ndarray, *, keep: bool
-    ) -> tuple[pd.DataFrame, np.ndarray]:
+    def judged(self, places: np.ndarray, labels: np.ndarray, *, keep: bool) -> Judged:
         """Return a view of the samples at some places with these labels, and their probabilities (n, K) if kept.
 
         The view is `rules.angular_view`, or `rules.softmax_view` without class weights, with prediction and confidence.
         Each sample is judged by its own head.
         """
         classes = np.arange(self.run.record.num_classes)
-        if heads:
-            classes = np.array(heads.record.classes)
+        if self.heads:
+            classes = np.array(self.heads.record.classes)
         if len(classes) < 2:
             raise CurateError(f"The run {self.run.name} has one class. Suspects need two: attach outputs with more.")
         row_of = np.full(max(self.num_classes, int(classes.max()) + 1), -1)
@@ -285,32 +279,33 @@ class LabelSearch:
         views = []
         step = max(1, min(8192, (1 << 23) // len(classes)))
         for at in range(0, len(places), step):
-            given = targets[at : at + step]
-            ids = self.ids[places[at : at + step]]
-            if heads or self.run.has_heads:
-                angles, logits = self._by_heads(heads or self.run, ids, len(classes))
+            block = slice(at, at + step)
+            ids = self.ids[places[block]]
+            if self.heads or self.run.has_heads:
+                angles, logits = self._by_heads(ids, len(classes))
                 softmaxed = softmax(logits, axis=1)
-                view = rules.angular_view(angles, given)
+                view = rules.angular_view(angles, targets[block])
             else:
                 softmaxed = softmax(self.run.logits_of(ids), axis=1)
-                view = rules.softmax_view(softmaxed, given)
+                view = rules.softmax_view(softmaxed, targets[block])
             view["predicted"] = classes[softmaxed.argmax(axis=1)]
-            view["confidence"] = softmaxed[np.arange(len(given)), given]
+            view["confidence"] = softmaxed[np.arange(len(ids)), targets[block]]
             view["rival"] = classes[view["rival"]]
             views.append(view)
             if keep:
-                probs[at : at + step, classes] = softmaxed
-        return pd.concat(views, ignore_index=True), probs
+                probs[block, classes] = softmaxed
+        return Judged(pd.concat(views, ignore_index=True), probs)
 
-    def _by_heads(self, heads: FoldHeads, ids: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    def _by_heads(self, ids: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the angles to the class weights and the logits (n, K) of some samples."""
         features = self.run.features_of(ids).astype(np.float64)
         angles, logits = np.empty((2, len(ids), num_classes))
+        heads: FoldHeads = self.heads or self.run
         for places, class_weights, bias in heads.heads_of(ids):
             weights = class_weights.astype(np.float64)
             angles[places] = scores.angles(features[places], weights)
             logits[places] = features[places] @ weights.T + bias
-        if heads is self.run:  # it may have logits of its own
+        if not self.heads:  # the run may have logits of its own
             logits = self.run.logits_of(ids)
         return angles, logits
 
@@ -324,16 +319,14 @@ class LabelSearch:
             selected = np.where(labels == self.labels[places], ticks["selected"], 0)
             return rules.tick_votes(selected, ticks["shown"].to_numpy())
         counts = np.zeros((len(ids), self.num_classes), np.int64)
-        known = np.flatnonzero(np.isin(ids, votes.index))
-        if len(known):
-            rows = np.stack(votes["counts"].loc[ids[known]].to_list())
-            counts[known, : rows.shape[1]] = rows
+        voted = np.flatnonzero(np.isin(ids, votes.index))
+        if len(voted):
+            rows = np.stack(votes["counts"].loc[ids[voted]].to_list())
+            counts[voted, : rows.shape[1]] = rows
         return rules.kway_votes(counts, labels)
 
 
-def _available(
-    table: DatasetTable, search: LabelSearch, settings: SuspectsSettings
-) -> tuple[list[str], dict[str, str]]:
+def _available(search: LabelSearch, settings: SuspectsSettings) -> tuple[list[str], dict[str, str]]:
     """Return the sources to use, in the order of SOURCES, and why others are not available.
 
     Without wanted ones all that are available are used. A wanted one that is not available is refused.
@@ -341,32 +334,32 @@ def _available(
     missing = {}
     wanted = settings.sources
     run = search.run
-    why = "the run has no embeddings"
     if not (settings.out_of_fold or run.has_heads):
         missing["angular"] = "the run has no class weights"
-    if run.has_heads:
-        why = "the embeddings are of several networks, which cannot be compared"
     if not run.has_features:
-        missing["neighbours"] = why
+        missing["neighbours"] = "the run has no embeddings"
+        if run.has_heads:
+            missing["neighbours"] = "the embeddings are of several networks, which cannot be compared"
     if find_spec("cleanlab") is None:
         missing["cleanlab"] = f"run `{install_command('cleanlab')}`"
     elif not search.fits:
         missing["cleanlab"] = f"{len(search.ids):,} x {search.num_classes:,} probabilities do not fit in memory"
-    if table.votes is None:
+    if search.table.votes is None:
         missing["votes"] = "the dataset has none; attach some"
+    available = [name for name in SOURCES if name not in missing]
     refused = [name for name in wanted if name in missing]
-    if not (wanted or set(SOURCES) - set(missing)):
+    if not (wanted or available):
         refused = ["cleanlab"]
     if refused:
         raise CurateError(f"The source {refused[0]} is not available: {missing[refused[0]]}.")
     if wanted:
-        return [name for name in SOURCES if name in wanted], {}
-    return [name for name in SOURCES if name not in missing], missing
+        return [name for name in available if name in wanted], {}
+    return available, missing
 
 
 def _numbers(evidence: Mapping[str, Evidence], view: pd.DataFrame) -> dict[str, np.ndarray]:
     """Return what is weighed of each source: its score, and of cleanlab the loss too, as softmax margins saturate."""
-    numbers = {name: one.score[:, None] for name, one in evidence.items()}
+    numbers = {name: source.score[:, None] for name, source in evidence.items()}
     if "cleanlab" in numbers:
         loss = -np.log(np.maximum(view["confidence"].to_numpy(), 1e-12))
         numbers["cleanlab"] = np.column_stack([numbers["cleanlab"], loss])

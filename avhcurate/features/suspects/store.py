@@ -78,8 +78,8 @@ class SuspectsRecord(WorkRecord):
     @property
     def weights_text(self) -> str:
         """Return how much each source counts, as a sentence."""
-        named = {SOURCES[key]: share for key, share in self.weights.items() if key in SOURCES}
-        return "Weights: " + ", ".join(f"{name.lower()} {share:.0%}" for name, share in named.items()) + "."
+        shares = [f"{SOURCES[key].lower()} {share:.0%}" for key, share in self.weights.items() if key in SOURCES]
+        return f"Weights: {', '.join(shares)}."
 
 
 class SuspectsFolder(ResultFolder[SuspectsRecord]):

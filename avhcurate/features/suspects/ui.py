@@ -60,23 +60,23 @@ head that was trained without it; a fitted head does so already. Copies share a 
 def empty(page: Opened) -> None:
     """Show what suspects are, and the form, before the first job."""
     story = "Evidence from angles, neighbours, confident learning and votes, together: the most suspect label first."
-    first_job(page, "No suspects of this run yet", "flag", story, SuspectsSettings(**_known(page)), start_form)
+    first_job(page, "No suspects of this run yet", "flag", story, SuspectsSettings(**_options(page)), start_form)
 
 
-def _known(page: Opened) -> dict[str, Any]:
+def _options(page: Opened) -> dict[str, Any]:
     """Return the options that the page knows; without class weights and logits only heads out of fold can judge."""
-    known = of_run(page)
-    if page.table.run and not page.table.run.has_logits:
-        known["out_of_fold"] = True
-    return known
+    options = of_run(page)
+    if not page.run.has_logits:
+        options["out_of_fold"] = True
+    return options
 
 
 def start_form(page: Opened) -> None:
     """Draw the form that starts the job."""
-    known = _known(page)
-    if "out_of_fold" in known:
+    options = _options(page)
+    if "out_of_fold" in options:
         st.caption("The run was attached without class weights, so heads out of fold judge its images.")
-    with job_form("suspects.start_", SuspectsSettings, **known) as form, in_a_row():
+    with job_form("suspects.start_", SuspectsSettings, **options) as form, in_a_row():
         form.ask(
             "sources",
             widget=st.pills,
@@ -85,8 +85,8 @@ def start_form(page: Opened) -> None:
             format_func=SOURCES.__getitem__,
             help="All that are available, if you choose none.",
         )
-        if page.table.run and page.table.run.has_features:
-            if "out_of_fold" not in known:
+        if page.run.has_features:
+            if "out_of_fold" not in options:
                 form.ask("out_of_fold", widget=st.toggle)
             form.ask("folds", width=110)
         form.submit("Look for suspects")
@@ -97,13 +97,13 @@ def start_form(page: Opened) -> None:
 
 @dataclass(frozen=True)
 class SuspectsInView:
-    """All suspects of the run (`every`), and those `in_view` by rank, after the filters of the frame and of the page.
+    """All suspects of the run, and those `in_view` by rank, after the filters of the frame and of the page.
 
     `open`: those in view that are undecided. `about` changes with every choice except decisions.
     """
 
     record: SuspectsRecord
-    every: pd.DataFrame
+    suspects: pd.DataFrame
     in_view: pd.DataFrame
     open: pd.DataFrame
     about: str
@@ -119,21 +119,18 @@ class SuspectsInView:
 def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
     """Return the suspects after the filters and the choices of the page."""
     record = folder.record
-    every = _read(folder)
+    suspects = _read(folder)
     # Another list may have sources that this one lacks.
     sources = [source for source in SOURCE.asked() if source in record.sources]
     verdicts = VERDICT.asked()
-    shown = every
-    keep = shown["id"].isin(page.table.frame(page.filters, columns=["id"])["id"])
-    keep &= shown["verdict"].isin(verdicts or list(VERDICTS))
+    matches = suspects["id"].isin(page.table.frame(page.filters, columns=["id"])["id"])
+    matches &= suspects["verdict"].isin(verdicts or list(VERDICTS))
     for source in sources:
-        keep &= shown[f"{source}_doubts"]
-    shown = shown[keep]
-    decided = decisions.decided(page.table, shown["id"].tolist())
-    shown = shown.assign(decided=decided.to_numpy(object))
-    choices = (page.filters.to_query(), sources, verdicts)
-    about = repr((page.dataset.name, page.version, folder.name, choices))
-    return SuspectsInView(record, every, shown, shown[shown["decided"] == ""], about)
+        matches &= suspects[f"{source}_doubts"]
+    in_view = suspects[matches]
+    decided = decisions.decided(page.table, in_view["id"].tolist())
+    about = repr((page.dataset.name, page.version, folder.name, page.filters.to_query(), sources, verdicts))
+    return SuspectsInView(record, suspects, in_view, in_view[(decided == "").to_numpy()], about)
 
 
 _read = kept("Reading the suspects …", most=4, funcs=_HASH_FUNCS)(SuspectsFolder.suspects)
@@ -148,8 +145,8 @@ def toolbar(page: Opened, suspects: SuspectsInView) -> None:
         with st.popover("Filter", icon=":material/filter_alt:", key="suspects.filter"):
             VERDICT.show(st.pills, "What it is", VERDICTS, selection_mode="multi", on_change=VERDICT.restart)
             sources = {name: SOURCES[name] for name in record.sources}
-            every = "All of these doubt it"
-            SOURCE.show(st.pills, every, sources, selection_mode="multi", on_change=SOURCE.restart)
+            label = "All of these doubt it"
+            SOURCE.show(st.pills, label, sources, selection_mode="multi", on_change=SOURCE.restart)
         shown = f"Showing {len(suspects.in_view):,} of {record.listed:,} suspects ({record.samples:,} labels)"
         st.markdown(f"**{len(suspects.open):,}** to decide. {shown}.", width="content")
 
@@ -178,7 +175,7 @@ def _notes(page: Opened, record: SuspectsRecord) -> list[str]:
             f"Judged out of {record.heads.folds} folds: the heads predict {record.heads.accuracy:.1%} of the given "
             "labels."
         )
-    elif table.run and table.run.record.fitted:
+    elif page.run.record.fitted:
         notes.append("Judged out of folds.")
     elif table.training or "train" in set(table.group_counts("split", page.filters)["value"]):
         notes.append("The model may have been trained on these labels. Run again out of fold for a fair judgement.")
@@ -219,10 +216,10 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
             alt=f"{tile.alt}, suggested {other}, {agree}",
         )
 
-    view = list_view(page, rows["id"].to_numpy(), about=f"suspects {suspects.about}", look=look)
     first = [
         BarAction("accept", "Accept suggestions", "check", of=suspects.record.address, primary=True),
         BarAction("keep", "Keep labels", "verified"),
     ]
+    view = list_view(page, rows["id"].to_numpy(), about=f"suspects {suspects.about}", look=look)
     actions_grid(page, view, first=first, part=True)
     return view

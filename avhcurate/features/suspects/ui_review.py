@@ -16,6 +16,7 @@ from avhcurate.errors import CurateError
 from avhcurate.features.suspects import decisions
 from avhcurate.features.suspects.rules import SOURCES, VERDICTS
 from avhcurate.features.suspects.store import SuspectsRecord, suspects_at
+from avhcurate.features.suspects.ui import SuspectsInView
 from avhcurate.ui.base.frame import Opened, while_allowed
 from avhcurate.ui.base.signin import say_why_not, who
 from avhcurate.ui.base.text import counted
@@ -109,26 +110,21 @@ class ReviewSession:
 
 @st.fragment
 @while_allowed
-def one_by_one(
-    page: Opened, record: SuspectsRecord, every: pd.DataFrame, query: str, ids: list[int], *, nothing: str
-) -> None:
-    """Show the card, which redraws itself after each decision, without the rest of the page.
-
-    `every` has all suspects; `ids` are the undecided ones in view of a `query`, by rank; `nothing` is the text without
-    any.
-    """
+def one_by_one(page: Opened, shown: SuspectsInView) -> None:
+    """Show the card, which redraws itself after each decision, without the rest of the page."""
     say_why_not(Role.CURATOR, "Deciding on suspects")
     page.table.refresh()
     page = replace(page, entry=page.table.annotated)
-    rows = every.set_index("id", drop=False)
+    record = shown.record
+    rows = shown.suspects.set_index("id", drop=False)
     scope = f"{page.dataset.name}|{page.version}|{record.address}|{who()}"
     session: ReviewSession | None = st.session_state.get(_SESSION)
     if session is None or session.scope != scope:
         session = st.session_state[_SESSION] = ReviewSession(scope)
-    session.set_queue(query, ids)
+    session.set_queue(shown.about, shown.open["id"].tolist())
     session.move((st.session_state.get(_CARD) or {}).get("at"))
     if not session.ids:
-        st.info(nothing, icon=":material/task_alt:")
+        st.info(shown.nothing, icon=":material/task_alt:")
         return
     first = max(0, session.place - _BEHIND)
     review_card(
@@ -139,7 +135,7 @@ def one_by_one(
         of=record.address,
         place=session.place,
         total=len(session.ids),
-        tally=_tally(page, every, session.ids[session.place]),
+        tally=_tally(page, shown.suspects["id"].tolist(), session.ids[session.place]),
         echo=session.turn,
         least_ms=_LEAST_MS,
         actions=key_data(page, _CARD),
@@ -147,11 +143,10 @@ def one_by_one(
     )
 
 
-def _tally(page: Opened, every: pd.DataFrame, id: int) -> str:
+def _tally(page: Opened, ids: list[int], id: int) -> str:
     """Return how many of the last decisions, up the list from a sample, found a wrong label: it tells when to stop."""
-    above = every["id"].tolist()
-    above = above[max(0, above.index(id) - _SEARCHED) : above.index(id) + _AHEAD]
-    states = decisions.decided(page.table, above)
+    place = ids.index(id)
+    states = decisions.decided(page.table, ids[max(0, place - _SEARCHED) : place + _AHEAD])
     last = states[states != ""].tail(_LAST)
     wrong = int((last == "accepted").sum())
     if last.empty:
@@ -181,9 +176,9 @@ def _suspect(
     id = row["id"]
     label = row["suggested"]
     url = partial(image_url, page.dataset.name, version=page.version)
-    given = names[row["label"]]
+    given_name = names[row["label"]]
     suggested = ""
-    strips = [(names[row["label"]], row["near_given"])]
+    strips = [(given_name, row["near_given"])]
     agree = f"{VERDICTS[row['verdict']]} · {row['agreement']} of {row['spoke']} sources"
     lead = f"{agree} suggest another label"
     if label >= 0:
@@ -196,7 +191,7 @@ def _suspect(
         label=label,
         src=url(id, size="full"),
         name=f"image {id}",
-        given=given,
+        given=given_name,
         suggested=suggested,
         lead=lead,
         facts=card_facts(row, names),
@@ -210,12 +205,12 @@ def _suspect(
 
 def card_facts(row: dict[Any, Any], names: Sequence[str]) -> str:
     """Return the numbers behind the verdict."""
-    given = names[row["label"]]
+    name = names[row["label"]]
     rival = names[row["rival"]]
     if "avh" not in row:
-        return f"“{given}” has a probability of {row['confidence']:.3f}; “{rival}” is the likeliest other class"
+        return f"“{name}” has a probability of {row['confidence']:.3f}; “{rival}” is the likeliest other class"
     return (
-        f"AVH {row['avh']:.4f}, above {row['avh_share']:.0%} of “{given}” · AVC {row['avc_given']:.3f} on “{given}”, "
+        f"AVH {row['avh']:.4f}, above {row['avh_share']:.0%} of “{name}” · AVC {row['avc_given']:.3f} on “{name}”, "
         f"{row['avc_rival']:.3f} on “{rival}” · best two classes {math.degrees(row['margin']):.1f}° apart"
     )
 
@@ -251,8 +246,8 @@ def _evidence_text(source: str, row: dict[Any, Any], names: Sequence[str]) -> st
             return f"{round(row['neighbours_score'] * number)} of the {number} nearest have another label"
         case "cleanlab":
             return f"gives “{names[row['label']]}” a probability of {row['confidence']:.3f}"
-    what = "against the label"
+    side = "against the label"
     if row["votes_suggested"] >= 0:
-        what = f"for “{names[int(row['votes_suggested'])]}”"
+        side = f"for “{names[int(row['votes_suggested'])]}”"
     interval = f"95 % interval {row['votes_low']:.0%} to {row['votes_high']:.0%}"
-    return f"{row['votes_share']:.0%} of {int(row['votes_n'])} votes {what} ({interval})"
+    return f"{row['votes_share']:.0%} of {int(row['votes_n'])} votes {side} ({interval})"

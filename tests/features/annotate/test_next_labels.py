@@ -25,7 +25,7 @@ def test_each_cluster_comes_before_a_second_of_one_and_those_with_a_label_are_kn
     table = open_table(workspace, "dots")
     found = next_labels(table, 40)
     assert clusters[found.ids[0]] == 0  # the others have a labelled image each
-    assert (found.known, found.samples) == (2, 300)
+    assert (found.labelled, found.samples) == (2, 300)
     assert not np.isin([200, 260], found.ids).any()
     assert found.covered[-1] > found.at_random[-1]
     assert (np.diff(found.covered) > 0).all()
