@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.features.annotate import ui_session as annotators
+from avhcurate.features.annotate import ui as annotators
 from avhcurate.features.suspects import ui_review as review
 from avhcurate.ui.base import export_menu, signin
 from avhcurate.ui.base.frame import show_user_error

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.features.annotate import setup, ui_session, ui_setup
+from avhcurate.features.annotate import setup, ui_setup
 from avhcurate.features.annotate import ui as annotate_ui
 from avhcurate.ui.base import frame
 from avhcurate.ui.base.layout import in_a_row
@@ -17,8 +17,8 @@ if settings is None:
         ui_setup.collection_form(page, None, key="annotate.setup")
     st.stop()
 
-annotator = ui_session.annotator()
+annotator = annotate_ui.annotator()
 annotate_ui.title_row(annotator)
 annotate_ui.current_task(page, annotator, settings)
 with in_a_row("top", horizontal_alignment="right"):
-    ui_session.answers_menu(page, annotator)
+    annotate_ui.answers_menu(page, annotator)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.features.annotate import queue, setup, ui_annotators, ui_setup, ui_vote_quality
+from avhcurate.features.annotate import queue, setup, ui_annotators, ui_setup
 from avhcurate.ui.base import frame
 from avhcurate.ui.base.notes import show_queue_note
 from avhcurate.ui.grid.detail import show_details
@@ -32,15 +32,15 @@ if not progress.annotators:
     st.info("No answers yet. The Annotate page asks; every answer shows here at once.", icon=":material/info:")
     st.stop()
 
-quality = ui_vote_quality.vote_quality(page.table, settings.design)
+quality = ui_annotators.quality_of(page.table, settings.design)
 ui_annotators.progress_charts(quality, settings)
 ui_annotators.annotators_table(page, quality)
-ui_vote_quality.exclusion_rule(page, quality)
+ui_annotators.exclusion_rule(page, quality)
 ui_annotators.status_history(page)
-ui_vote_quality.agreement_facts(quality)
-ui_vote_quality.annotator_pairs(quality)
+ui_annotators.agreement_facts(quality)
+ui_annotators.annotator_pairs(quality)
 show_queue_note(page.table)
-ui_vote_quality.votes_needed(page)
-listed = ui_vote_quality.disputed_labels(page, quality)
-ui_vote_quality.export_menu(page)
+ui_annotators.votes_needed(page)
+listed = ui_annotators.disputed_labels(page, quality)
+ui_annotators.export_menu(page)
 show_details(page, listed)

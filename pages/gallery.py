@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from avhcurate.features.map import ui_region
+from avhcurate.features.map import ui_points
 from avhcurate.ui.base import frame, gallery_links
 from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.grid import grid_actions
@@ -24,7 +24,7 @@ with line, in_a_row("center"):
     gallery_links.way_back()
     grid_actions.choose_order(page, menu, like=True)
     words_box(page)
-    ui_region.choose(page)
+    ui_points.choose(page)
     grid_actions.saved_views(page)
 await_words(page.table)
 show_chips(page)
@@ -33,7 +33,7 @@ if not page.count:
 
 with st.container(horizontal=True, gap="medium", key="map.sides"):  # in a narrow window the map lies below: frame.css
     grid = st.container()
-    region = ui_region.in_gallery(page)
+    region = ui_points.in_gallery(page)
 with grid:
     view = like_view(page, region) or region or table_view(page)
     actions_grid(page, view, like=True)

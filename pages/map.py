@@ -6,8 +6,7 @@ import streamlit as st
 
 from avhcurate.features.map import ui as map_ui
 from avhcurate.features.map.store import maps
-from avhcurate.features.map.ui_points import chart
-from avhcurate.features.map.ui_region import images
+from avhcurate.features.map.ui_points import chart, images
 from avhcurate.ui.base import frame
 from avhcurate.ui.base.job_forms import await_more
 from avhcurate.ui.base.job_panel import job_panel

@@ -5,7 +5,6 @@ import streamlit as st
 from avhcurate.features.compare import ui as compare_ui
 from avhcurate.features.compare import ui_pair
 from avhcurate.features.compare.samples import comparable_runs
-from avhcurate.features.compare.ui_transfer import across
 from avhcurate.ui.base.notes import show_queue_note
 from avhcurate.ui.grid.detail import show_details
 from avhcurate.ui.grid.grid_actions import nothing_matches
@@ -21,7 +20,7 @@ part = compare_ui.part(runs)
 if len(runs) < 2 and part != "confusion":
     compare_ui.only_one_run(page)
 if part == "transfer":
-    across(page)
+    compare_ui.across(page)
     st.stop()
 if part == "all":
     names, keys = compare_ui.chosen_runs(page, runs), compare_ui.chosen_scores()

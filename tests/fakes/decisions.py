@@ -3,7 +3,7 @@
 import itertools
 from pathlib import Path
 
-from avhcurate.features.annotate import ui_session
+from avhcurate.features.annotate import ui as annotate_ui
 from avhcurate.features.suspects import ui_review
 from avhcurate.ui.grid import grid_keys
 from avhcurate.ui.server import decisions
@@ -11,7 +11,7 @@ from avhcurate.workspace.data.people import OPERATOR, Person
 from avhcurate.workspace.data.workspace import Workspace
 
 #: As the app has them.
-TAKERS = {**grid_keys.TAKERS, **ui_review.TAKERS, **ui_session.TAKERS}
+TAKERS = {**grid_keys.TAKERS, **ui_review.TAKERS, **annotate_ui.TAKERS}
 _numbers = itertools.count(1)
 
 

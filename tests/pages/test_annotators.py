@@ -13,7 +13,7 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.annotate import annotators, queue, setup, ui_annotators, vote_quality
 from avhcurate.features.annotate import answers as annotate_answers
 from avhcurate.features.annotate.setup import CollectionSettings
-from avhcurate.features.annotate.ui_vote_quality import file_of
+from avhcurate.features.annotate.ui_annotators import file_of
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import copy_dataset
 

@@ -54,7 +54,7 @@ def annotators(table: DatasetTable) -> pd.DataFrame:
     `tasks, first, last, excluded, why, by`; `by` is "", "rule" or "hand: NAME".
     """
     columns = columns_of(table)
-    design = required_settings(table, columns).design
+    design = required_settings(table).design
     answers = responses(table, design=design, controls=True)
     groups = answers.groupby("annotator")
     people = annotator_table(answers).set_index("annotator")

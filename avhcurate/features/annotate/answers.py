@@ -9,7 +9,7 @@ from typing import Any
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate.queue import TaskQueue
-from avhcurate.features.annotate.setup import LEASE_S, annotator_name, columns_of, required_settings
+from avhcurate.features.annotate.setup import LEASE_S, annotator_name, required_settings
 from avhcurate.features.annotate.task_pool import task_pool
 from avhcurate.people.responses import CANNOT_TELL, Design
 
@@ -38,7 +38,7 @@ def answer(
     classes = table.counter.classes
     name = CANNOT_TELL
     if label is None:
-        if not required_settings(table, columns_of(table)).skip:
+        if not required_settings(table).skip:
             raise CurateError("This collection asks for a class of every image. Choose one.")
     elif 0 <= label < len(classes):
         name = classes[label]
@@ -72,7 +72,7 @@ def take_back(table: DatasetTable, annotator: str, *, of: str = "") -> bool:
     of: the nonce of the answer that is meant. When it is asked for again, nothing more is retracted.
     """
     annotator = annotator_name(annotator)
-    design = required_settings(table, columns_of(table)).design
+    design = required_settings(table).design
     with table.response_log.transaction(table.present_id(), annotator=annotator) as log:
         old = log.given(design, annotator, **({"nonce": of} if of else {}))
         if old is not None and old.stands:

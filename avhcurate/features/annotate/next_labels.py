@@ -65,9 +65,9 @@ def next_labels(table: DatasetTable, budget: int, *, filters: Filters | None = N
     rows = table.frame(Filters(excluded=None), columns=["curated_label", "votes", certain or "id"])
     labelled = rows["curated_label"].notna().to_numpy()
     if labelled.all():
-        labelled[:] = False
+        labelled = np.zeros(len(rows), bool)
     if not table.simulated:
-        labelled |= rows["votes"].fillna(0).to_numpy() > 0
+        labelled = labelled | (rows["votes"].fillna(0).to_numpy() > 0)
     view = np.zeros(len(rows), bool)
     view[table.order(filters)] = True
     view &= graph.near()[:, 0] >= 0

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import ArrayLike
 
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui.charts.chart_style import (
@@ -28,24 +27,24 @@ _OTHERS = "others"
 def votes_over_time(votes: pd.DataFrame) -> go.Figure:
     """Return the number of votes so far against time, from rows of `at, annotator`, a line for each of the busiest."""
     busiest = votes["annotator"].value_counts().index[: len(SERIES) - 1]
-    who = votes["annotator"].where(votes["annotator"].isin(busiest), _OTHERS)
+    names = votes["annotator"].where(votes["annotator"].isin(busiest), _OTHERS)
     figure = go.Figure()
     for name, color in zip([*busiest, _OTHERS], [*SERIES[: len(busiest)], GREY], strict=True):
-        at = votes["at"][who == name].sort_values()
+        at = votes["at"][names == name].sort_values()
         place = np.unique(np.linspace(0, len(at) - 1, min(_POINTS, len(at))).round().astype(np.int64))
         if len(at):
-            look = {"shape": "hv", "width": 2, "color": color}
-            figure.add_scatter(x=at.iloc[place], y=place + 1, mode="lines", line=look, name=as_text(str(name)))
+            line = {"shape": "hv", "width": 2, "color": color}
+            figure.add_scatter(x=at.iloc[place], y=place + 1, mode="lines", line=line, name=as_text(str(name)))
     bare(figure, height=250, y="votes", margin={"t": 30})
     return figure.update_layout(showlegend=True, legend=ABOVE).update_yaxes(rangemode="tozero")
 
 
-def votes_of_samples(each: ArrayLike, *, target: int) -> go.Figure:
+def votes_of_samples(votes: np.ndarray, *, target: int) -> go.Figure:
     """Return how many samples have 1, 2, ... votes, from the votes of each (N,); those with the target are done.
 
     The samples without a vote are a number below the bars: in a new collection they would dwarf them.
     """
-    counts = np.bincount(votes := np.asarray(each, np.int64), minlength=target + 1)
+    counts = np.bincount(votes, minlength=target + 1)
     number = np.arange(1, len(counts))
     figure = go.Figure()
     figure.add_bar(
@@ -53,7 +52,7 @@ def votes_of_samples(each: ArrayLike, *, target: int) -> go.Figure:
         y=counts[1:],
         marker={"color": np.where(number >= target, SLATE, faded(GREY, 0.6))},
         hovertemplate="%{y:,} images with %{x} votes<extra></extra>",
-        **leads(counts[1:], [_of(np.flatnonzero(votes == one)) for one in number]),
+        **leads(counts[1:], [_of(np.flatnonzero(votes == count)) for count in number]),
     )
     return bare(figure, height=250, x=f"votes ({counts[0]:,} images have none yet)", y="images", margin={"t": 30})
 

@@ -133,7 +133,7 @@ class TaskQueue:
         self.table = table
         self.annotator = annotator
         self.columns = columns_of(table)
-        self.settings = required_settings(table, self.columns, design)
+        self.settings = required_settings(table, design)
         self.pool = task_pool(table)
         self.design = self.settings.design
 

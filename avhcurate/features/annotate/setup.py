@@ -126,24 +126,22 @@ def _with_record(table: DatasetTable, settings: CollectionSettings) -> Collectio
     return settings.with_(record=write_record(table.dataset, pool.paths, rates, times=times, used=used))
 
 
-def settings_of(table: DatasetTable, columns: ResponseColumns | None = None) -> CollectionSettings | None:
-    """Return the newest settings of the collection, from `columns` if the log was read; None before the first."""
-    text = (columns or columns_of(table)).choices.get(SETTINGS)
+def settings_of(table: DatasetTable) -> CollectionSettings | None:
+    """Return the newest settings of the collection; None before the first."""
+    text = columns_of(table).choices.get(SETTINGS)
     if text is None:
         return None
     fields = json.loads(text)
     chosen = present_numbers(fields["classes"], fields.pop("class_names"), table.own_classes)
     classes = [number for number in chosen if number is not None]
-    if chosen and not classes:
-        classes = [NO_CLASS]
+    if chosen:
+        classes = classes or [NO_CLASS]
     return CollectionSettings(**(fields | {"classes": classes}))
 
 
-def required_settings(
-    table: DatasetTable, columns: ResponseColumns, design: Design | None = None
-) -> CollectionSettings:
+def required_settings(table: DatasetTable, design: Design | None = None) -> CollectionSettings:
     """Return the settings in the log; refuse where there are none, or where they are of another design."""
-    settings = settings_of(table, columns)
+    settings = settings_of(table)
     if settings is None:
         raise CurateError("No votes are collected on this dataset yet. Set up a collection first.")
     if design not in (None, settings.design):

@@ -1,22 +1,26 @@
-"""Parts of the Annotate page: the grid to tick, the card to classify, and the end."""
+"""The Annotate page: who annotates, the grid to tick, the card to classify, the end, and what annotators decide."""
 
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
-from avhcurate.features.annotate import answers, queue
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.features.annotate import annotators, answers, queue
 from avhcurate.features.annotate.queue import CollectionProgress, GridTask
-from avhcurate.features.annotate.setup import CollectionSettings
-from avhcurate.features.annotate.ui_session import NAME
-from avhcurate.ui.base.frame import Opened, while_allowed
+from avhcurate.features.annotate.setup import LONGEST_NAME, CollectionSettings, annotator_name
+from avhcurate.ui.base.frame import Opened, attempt, while_allowed
 from avhcurate.ui.base.layout import apart, in_a_row
-from avhcurate.ui.base.signin import who
+from avhcurate.ui.base.page_choices import Choice
+from avhcurate.ui.base.signin import say_why_not, who, why_not
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.components.classify import Item, classify_card
 from avhcurate.ui.components.task import read_seen
 from avhcurate.ui.components.ticks import TickTile, tick_grid
 from avhcurate.ui.grid.grid_keys import about
+from avhcurate.ui.server.decisions import Decision, Reply, Takers
 from avhcurate.ui.server.image_routes import image_url
+from avhcurate.workspace.data.people import Role
 
 #: Images handed out at once: shown now, and fetched beforehand.
 _AHEAD = 8
@@ -25,6 +29,35 @@ RULE = (
     "An image counts when it holds at least one object of the class, also in clutter, small or half hidden. "
     "Drawings do not count."
 )
+#: The annotator's name, kept in the address so that a reload does not ask for it.
+NAME: Choice[str] = Choice("annotate.name", "", str)
+
+
+# --- the annotator ------------------------------------------------------------------------------------------------
+
+
+def annotator() -> str:
+    """Return the signed-in user, else the name in the address; without one, ask for it and end the page.
+
+    It ends for viewers too, who do not answer.
+    """
+    if not why_not(Role.ANNOTATOR) and (name := who() or NAME.asked()):
+        return name
+    st.title("Annotate", anchor=False)
+    if why_not(Role.ANNOTATOR):
+        say_why_not(Role.ANNOTATOR, "Answering")
+        st.stop()
+    with st.container(border=True, width=560):
+        st.header("Who are you?", icon=":material/badge:")
+        st.write("Your answers are kept under a name, so that you can continue later and take them back.")
+        with st.form("annotate.who", border=False):
+            st.text_input("Name", key="annotate.typed", max_chars=LONGEST_NAME, placeholder="ada", autocomplete="name")
+            st.form_submit_button("Start", type="primary", on_click=attempt, args=(_begin,))
+    return st.stop()
+
+
+def _begin() -> None:
+    NAME.put(annotator_name(st.session_state["annotate.typed"]))
 
 
 def title_row(annotator: str) -> None:
@@ -37,38 +70,35 @@ def title_row(annotator: str) -> None:
                 st.button("Change", type="tertiary", key="annotate.leave", on_click=NAME.put, args=("",))
 
 
-def current_task(page: Opened, annotator: str, settings: CollectionSettings) -> None:
-    """Draw the current task; after each answer only this part of the page is drawn again."""
-    if settings.design == "select":
-        _tick(page, settings, annotator)
-    else:
-        _classify(page, settings, annotator)
-
-
-def _scope(page: Opened, settings: CollectionSettings, annotator: str) -> str:
-    """Return a name for the work of one annotator: what the browser keeps is of one."""
-    return f"{page.dataset.name}|{page.version}|{settings.design}|{annotator}"
+# --- the task ----------------------------------------------------------------------------------------------------
 
 
 @st.fragment
 @while_allowed
-def _classify(page: Opened, settings: CollectionSettings, annotator: str) -> None:
+def current_task(page: Opened, annotator: str, settings: CollectionSettings) -> None:
+    """Draw the current task; after each answer only this part of the page is drawn again."""
+    draw = _classify
+    key = "annotate.card"
+    if settings.design == "select":
+        draw = _tick
+        key = "annotate.grid"
+    # What the browser keeps is the work of one annotator.
+    scope = f"{page.dataset.name}|{page.version}|{settings.design}|{annotator}"
+    turn, broken = read_seen((st.session_state.get(key) or {}).get("seen"), scope)
+    draw(page, annotator, settings, broken, key=key, scope=scope, echo=turn, who=annotator, **about(page))
+
+
+def _classify(page: Opened, annotator: str, settings: CollectionSettings, broken: list[str], **task: Any) -> None:
     table = page.table
-    scope = _scope(page, settings, annotator)
-    turn, broken = read_seen((st.session_state.get("annotate.card") or {}).get("seen"), scope)
-    asked = queue.next_questions(table, annotator, ahead=_AHEAD + len(broken))
-    questions = [one for one in asked if one.task not in broken]
+    ahead = queue.next_questions(table, annotator, ahead=_AHEAD + len(broken))
+    questions = [question for question in ahead if question.task not in broken]
     progress = queue.progress(table, annotator)
     if questions or progress.answers:
         definitions = dict(settings.definitions)
         url = partial(image_url, table.dataset.name, version=page.version)
         classify_card(
-            [Item(one.id, one.task, url(one.id, size="full")) for one in questions],
+            [Item(question.id, question.task, url(question.id, size="full")) for question in questions],
             table.classes,
-            key="annotate.card",
-            scope=scope,
-            echo=turn,
-            who=annotator,
             done=progress.answered,
             goal=progress.answered + progress.left,
             apart=progress.apart,
@@ -76,18 +106,14 @@ def _classify(page: Opened, settings: CollectionSettings, annotator: str) -> Non
             skip=settings.skip,
             least_ms=answers.FASTEST_MS,
             about=[definitions.get(name, "") for name in table.classes],
-            **about(page),
+            **task,
         )
     if not questions:
         _nothing_left(progress)
 
 
-@st.fragment
-@while_allowed
-def _tick(page: Opened, settings: CollectionSettings, annotator: str) -> None:
+def _tick(page: Opened, annotator: str, settings: CollectionSettings, _: list[str], **task: Any) -> None:
     table = page.table
-    scope = _scope(page, settings, annotator)
-    turn, _ = read_seen((st.session_state.get("annotate.grid") or {}).get("seen"), scope)
     grid = queue.next_grid(table, annotator)
     progress = queue.progress(table, annotator)
     if grid is None:
@@ -100,16 +126,12 @@ def _tick(page: Opened, settings: CollectionSettings, annotator: str) -> None:
     url = partial(image_url, table.dataset.name, version=page.version)
     tick_grid(
         [TickTile(id, url(id), url(id, size="full")) for id in grid.ids],
-        key="annotate.grid",
-        scope=scope,
-        echo=turn,
-        who=annotator,
         task=grid.task,
         name=grid.class_name,
         ticked=grid.ticked,
         size=page.view.tile,
         can_go_back=progress.tasks > 0,
-        **about(page),
+        **task,
     )
 
 
@@ -127,10 +149,60 @@ def _nothing_left(progress: CollectionProgress) -> None:
     """Draw the end of an annotator's tasks, and the progress of the collection."""
     with st.container(border=True):
         st.header("You're done", icon=":material/celebration:")
-        given = f"{progress.answers - progress.checks:,} answers"
-        checks = f"{progress.checks:,}"
-        st.write(f"You have given {given}, and {checks} to images whose class is known. Thank you.")
+        votes = f"{progress.answers - progress.checks:,} answers"
+        st.write(f"You have given {votes}, and {progress.checks:,} to images whose class is known. Thank you.")
         st.caption(
             f"{progress.done:,} of {progress.samples:,} images have all the votes that are wanted. The others are with "
             "other annotators, or wait for one."
         )
+
+
+# --- what annotators decide --------------------------------------------------------------------------------------
+
+
+def _answer(table: DatasetTable, decision: Decision) -> Reply:
+    label = None if decision.kind == "skip" else decision.choice
+    return Reply(answers.answer(table, decision.who, decision.task, decision.image, label, **_sent(decision)))
+
+
+def _submit(table: DatasetTable, decision: Decision) -> Reply:
+    ids = decision.images
+    return Reply(answers.submit_grid(table, decision.who, decision.task, ids, decision.ticked, **_sent(decision)))
+
+
+def _sent(decision: Decision) -> dict[str, Any]:
+    return {"nonce": decision.nonce, "reaction_ms": decision.ms}
+
+
+def _take_back(table: DatasetTable, decision: Decision) -> Reply:
+    """Retract the answer of a nonce, or the newest before the grid on screen, which tells whether that was done."""
+    if not decision.of and decision.task != queue.open_grid(table, decision.who):
+        return Reply()
+    if not answers.take_back(table, decision.who, of=decision.of) and not decision.of:
+        return Reply("There is no answer to take back.")
+    return Reply()
+
+
+#: What annotators decide, by kind of decision.
+TAKERS: Takers = {"answer": _answer, "skip": _answer, "grid": _submit, "back": _take_back}
+
+
+def answers_menu(page: Opened, me: str) -> None:
+    """Draw a menu in which annotators can remove their answers for good."""
+    with st.popover("My answers", icon=":material/delete:", type="tertiary", key="annotate.mine"):
+        st.write("You can remove all your answers on this dataset for good. This cannot be undone.")
+        sure = st.checkbox("I want that", key="annotate.sure")
+        st.button(
+            "Remove my answers",
+            key="annotate.withdraw",
+            icon=":material/delete_forever:",
+            disabled=not sure,
+            on_click=_remove_answers,
+            args=(page, me),
+        )
+
+
+def _remove_answers(page: Opened, me: str) -> None:
+    if st.session_state["annotate.sure"]:
+        attempt(annotators.withdraw, page.table, me, done="Your answers are removed")
+        st.session_state["annotate.sure"] = False

@@ -1,23 +1,70 @@
-"""Parts of the Annotators page: progress of the collection, and its annotators, excluded or not."""
+"""The Annotators page: progress of the collection, its annotators, exclusion, agreement, disputed labels, export."""
 
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.curate.annotations import user
-from avhcurate.features.annotate import annotators, ui_setup
-from avhcurate.features.annotate.plots import votes_of_samples, votes_over_time
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.errors import CurateError
+from avhcurate.features.annotate import annotators, plots, ui_setup, vote_quality
 from avhcurate.features.annotate.queue import CollectionProgress
 from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.features.annotate.vote_quality import VoteQuality
-from avhcurate.ui.base.frame import Opened, attempt
-from avhcurate.ui.base.layout import fact, halves, in_a_row
+from avhcurate.features.annotate.votes_out import FORMATS, write_votes
+from avhcurate.measures.stats.sample_size import Need
+from avhcurate.people.agreement import Agreement
+from avhcurate.people.annotators import LEAST_COMPARED, LEAST_CONTROLS, LEAST_TIMED, ExclusionRule
+from avhcurate.people.reliability import Reliability
+from avhcurate.ui.base import cache
+from avhcurate.ui.base.export_menu import download
+from avhcurate.ui.base.frame import Opened, attempt, show_user_error
+from avhcurate.ui.base.layout import apart, fact, halves, help_menu, in_a_row
+from avhcurate.ui.base.score_help import score_name
 from avhcurate.ui.base.signin import for_curators, only_for
+from avhcurate.ui.base.text import counted
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts.show import show_chart
+from avhcurate.ui.grid.grid_views import GridView, tiles_view
+from avhcurate.ui.grid.selection import browsing_grid
+from avhcurate.ui.grid.tiles import tiles_of
 from avhcurate.workspace.data.people import Role
+
+_MEANING = """
+- **Fleiss' kappa** and **Krippendorff's alpha**: how far annotators agree beyond chance. 1 is full agreement, 0 that of
+  chance. Intervals are 95 %, bootstrapped over images.
+- **Reliability**: the Spearman correlation to expect between this HSF and HSF of as many further votes, from a mixture
+  of binomials fitted to the votes.
+- **Noise ceiling**: its square root, the highest Spearman with HSF that any score can be expected to reach.
+- Images that are hard for people lower agreement even where all are careful: it describes images and annotators.
+"""
+
+#: The most votes that Dawid-Skene runs on without a click, and the most tiles that show its result.
+_CHEAP = 20_000
+_MOST = 24
+#: From fewer votes a sample forecasts of the correlation are low (`stats.sample_size`).
+_FEW_VOTES = 5
+
+
+def _votes_key(table: DatasetTable) -> str:
+    return f"{cache.cache_key(table)}\n{table.response_log.columns(table.dataset.id).version}"
+
+
+#: For caches of results over the collected votes, which change with every answer, status and choice.
+VOTES_HASH = cache.HASH_FUNCS | {DatasetTable: _votes_key}
+
+quality_of = cache.kept("Reading the votes …", funcs=VOTES_HASH)(vote_quality.vote_quality)
+_disputed_labels = cache.kept("Weighing the votes …", funcs=VOTES_HASH)(vote_quality.disputed_labels)
+_annotator_pairs = st.cache_data(max_entries=4, show_spinner=False)(vote_quality.annotator_pairs)
+
+
+# --- the collection and its annotators ----------------------------------------------------------------------------
 
 
 def progress_facts(progress: CollectionProgress, settings: CollectionSettings) -> None:
@@ -33,13 +80,13 @@ def progress_facts(progress: CollectionProgress, settings: CollectionSettings) -
 
 def progress_charts(quality: VoteQuality, settings: CollectionSettings) -> None:
     """Draw votes over time, and how many votes the samples have."""
-    left, right = halves()
-    with left:
+    over_time, of_samples = halves()
+    with over_time:
         st.markdown("**Votes over time**")
-        show_chart(votes_over_time(quality.votes), key="annotators.time")
-    with right:
+        show_chart(plots.votes_over_time(quality.votes), key="annotators.time")
+    with of_samples:
         st.markdown("**Votes of each image**")
-        show_chart(votes_of_samples(quality.each, target=settings.target), key="annotators.each")
+        show_chart(plots.votes_of_samples(quality.by_sample, target=settings.target), key="annotators.each")
 
 
 def annotators_table(page: Opened, quality: VoteQuality) -> None:
@@ -132,3 +179,156 @@ def _set_status(page: Opened, action: Literal["exclude", "include"], names: Sequ
     for name in names:
         done = f"{name}: {action}d"
         attempt(annotators.set_status, page.table, name, action, why=why, who=user(), done=done)
+
+
+# --- exclusion by a rule -----------------------------------------------------------------------------------------
+
+
+def exclusion_rule(page: Opened, quality: VoteQuality) -> None:
+    """Draw limits that annotators must keep, who does not, and a button that excludes them."""
+    with st.expander("Exclude by a rule", icon=":material/rule:"):
+        with in_a_row():
+            limits = ExclusionRule(
+                control_accuracy=_limit("Controls right, at least", "control_accuracy", f"{LEAST_CONTROLS} controls"),
+                agreement=_limit("Agreement, at least", "agreement", f"{LEAST_COMPARED} compared votes"),
+                too_fast=_limit("Impossibly fast, at most", "too_fast", f"{LEAST_TIMED} timed answers"),
+            )
+        excluded = annotators.excluded_by(page.table, quality.table, limits)
+        if excluded.empty:
+            st.caption("No annotator who counts is outside these limits. The rule does nothing until you apply it.")
+            return
+        st.markdown("\n".join(f"- **{plain(name)}**: {plain(why)}" for name, why in excluded.itertuples(index=False)))
+        st.button(
+            f"Exclude {counted(len(excluded), 'annotator')}",
+            key="annotators.apply",
+            icon=":material/block:",
+            on_click=attempt,
+            args=(annotators.apply_rule, page.table, limits),
+            kwargs={"who": user(), "done": "The rule is applied"},
+            **for_curators("Excluding annotators"),
+        )
+
+
+def _limit(label: str, key: str, judged: str) -> float | None:
+    help = f"In percent. It judges annotators with at least {judged}."
+    key = f"annotators.rule.{key}"
+    value = st.number_input(label, 0, 100, None, step=5, key=key, placeholder="% (off)", help=help, width=210)
+    return None if value is None else value / 100
+
+
+# --- agreement and reliability -----------------------------------------------------------------------------------
+
+
+def agreement_facts(quality: VoteQuality) -> None:
+    """Draw kappa, alpha, reliability and the noise ceiling."""
+    with apart():
+        st.header("Agreement and reliability")
+        with help_menu("annotators.meaning"):
+            st.markdown(_MEANING)
+    with in_a_row("top", gap="medium"):
+        for agreement in (quality.kappa, quality.alpha):
+            _estimate(agreement, agreement.name, agreement.value, agreement.low, agreement.high)
+        hsf = quality.reliability
+        _estimate(hsf, "Reliability of HSF", hsf.reliability, hsf.low, hsf.high)
+        _estimate(hsf, "Noise ceiling", hsf.ceiling, hsf.ceiling_low, hsf.ceiling_high)
+
+
+def _estimate(of_votes: Agreement | Reliability, name: str, value: float, low: float, high: float) -> None:
+    note = of_votes.reason or f"{low:.2f}–{high:.2f}, {of_votes.samples:,} images"
+    fact(name, f"{value:.2f}".replace("nan", "–"), note)
+
+
+def annotator_pairs(quality: VoteQuality) -> None:
+    """Draw how often each two of the busiest annotators say the same."""
+    pairs = _annotator_pairs(quality.votes)
+    if len(pairs) > 1:
+        st.header("Annotator against annotator")
+        show_chart(plots.annotator_pairs(pairs), key="annotators.pairs")
+        st.caption("Share of the images with a vote of both on which they say the same. Click a cell to see them.")
+
+
+def votes_needed(page: Opened) -> None:
+    """Draw how many more votes are needed to know the correlation of a score with HSF as narrowly as asked."""
+    st.header("How many more votes?")
+    if page.table.run is None:
+        st.caption("A correlation needs scores: score the dataset with a model first.")
+        return
+    with in_a_row():
+        scores = list(page.table.scores)
+        score = st.selectbox("Correlation with HSF of", scores, format_func=score_name, key="annotators.score")
+        width = st.number_input("Width of its 95 % interval", 0.01, 1.0, 0.1, step=0.01, key="annotators.width")
+    try:
+        st.markdown(need_text(vote_quality.need(page.table, score=score, width=width)))
+    except CurateError as error:
+        show_user_error(error)
+
+
+def need_text(need: Need) -> str:
+    """Return how many more votes or samples are needed, in a sentence or two."""
+    now = f"The interval is {need.width_now:.3f} wide"
+    if need.width_now <= need.width:
+        return f"{now}. That is already as narrow as asked."
+    samples = f"{need.samples_needed - need.samples} more images with {need.votes:.3g} votes each"
+    if need.votes_needed is None:
+        return f"{now}. More votes cannot be expected to make it narrower than {need.width_at_best:.3f}; {samples} can."
+    text = (
+        f"{now}. {need.votes_needed} votes per image at least, {need.more_votes} more in all, can be expected to make "
+        f"it {need.width:.3g}, or {samples}."
+    )
+    if need.votes < _FEW_VOTES:
+        text += " From so few votes an image this is a cautious forecast: fewer may do."
+    return text
+
+
+# --- disputed labels ------------------------------------------------------------------------------------------------
+
+
+def disputed_labels(page: Opened, quality: VoteQuality) -> GridView | None:
+    """Draw disputed labels as tiles, the surest first; return the view of them."""
+    st.header("Where people contradict the label")
+    st.caption(
+        "Dawid and Skene (1979): an annotator who is often wrong counts less. It finds labels to check; HSF stays the "
+        "plain share of votes, which measures how hard an image is."
+    )
+    if len(quality.votes) > _CHEAP and not st.toggle("Find disputed labels", key="annotators.opinions"):
+        return None
+    disputed = _disputed_labels(page.table, quality.design)
+    shown = disputed.head(_MOST)
+    st.caption(f"{len(shown):,} of {counted(len(disputed), 'image')}, the surest first, with what people say.")
+    if disputed.empty:
+        return None
+    names = dict(enumerate(page.table.classes))
+    tiles = []
+    for tile, row in zip(tiles_of(page, shown["id"].tolist(), score="hsf"), shown.itertuples(), strict=True):
+        people = f"people: {names.get(row.said, 'something else')}"
+        tiles.append(replace(tile, predicted="", score="", sub=people, note=f"{row.prob:.2f}", differs=True))
+    view = tiles_view(tiles, about=f"disputed {page.dataset.name}")
+    browsing_grid(view, key="annotators.contradicted", tile_size=110, label="Where people contradict the label")
+    return view
+
+
+# --- export ------------------------------------------------------------------------------------------------------
+
+
+def export_menu(page: Opened) -> None:
+    """Draw the download of the answers behind HSF, as a file of the format chosen."""
+    table = page.table
+    if table.votes is None:
+        return
+    st.header("Export the votes")
+    st.caption("Every answer that HSF uses, with its annotator and time where they are known.")
+    possible = [name for name in FORMATS if name != "imagenetv2" or table.votes.kind == "tick"]
+    with in_a_row():
+        name = st.selectbox("Format", possible, key="annotators.format", width=200)
+        file = f"{table.dataset.name}-votes-{name}{FORMATS[name]}"
+        download("Download votes", partial(file_of, table, name), file, key="annotators.download")
+    if table.simulated:
+        st.caption("These votes are simulated; the file says so.")
+
+
+def file_of(table: DatasetTable, format: str) -> bytes:
+    """Return the bytes of the votes in a format of `annotate.votes_out`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"votes{FORMATS[format]}"
+        write_votes(table, format, path)
+        return path.read_bytes()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,13 +23,13 @@ class VoteQuality:
     """Quality of the collected votes of one design; excluded annotators are left out of all but `table`.
 
     table: a row per annotator, see `annotators.annotators`. votes: the counted ones as `annotators.responses`, oldest
-    first; ticks only where the class asked about is the label. each: votes of each sample, (N,).
+    first; ticks only where the class asked about is the label. by_sample: votes of each sample, (N,).
     """
 
     design: Design
     table: pd.DataFrame
     votes: pd.DataFrame
-    each: np.ndarray
+    by_sample: np.ndarray
     kappa: Agreement
     alpha: Agreement
     reliability: Reliability
@@ -36,27 +37,35 @@ class VoteQuality:
 
 def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
     """Return agreement and reliability of the votes collected in one design."""
-    answers = responses(table, design=design)
-    answers = answers[~answers["excluded"] & (answers["label"] >= 0)]
+    answers = _counted(table, design)
     votes = answers[answers["id"] >= 0]
     kinds = np.zeros((0, 2), np.int64)
     if design == "select":
         votes = votes[votes["label"] == table.dataset.labels()[votes["id"]]]
     # Answers to each question by category: a class, or left and ticked.
-    if design == "select" and len(answers):
-        kinds = pd.crosstab([answers["path"], answers["answer"]], ticks_of(answers["selected"])).to_numpy()
-    elif len(answers):
-        kinds = pd.crosstab(answers["path"], answers["label"]).to_numpy()
+    questions = [answers["path"]]
+    categories: Any = answers["label"]
+    if design == "select":
+        questions.append(answers["answer"])
+        categories = ticks_of(answers["selected"])
+    if len(answers):
+        kinds = pd.crosstab(questions, categories).to_numpy()
     counts = collected(table, columns_of(table), design)
     return VoteQuality(
         design=design,
         table=annotators(table),
         votes=votes,
-        each=counts.votes,
+        by_sample=counts.votes,
         kappa=agreement.fleiss_kappa(kinds),
         alpha=agreement.krippendorff_alpha(kinds),
         reliability=reliability.of_ticks(counts.hits, counts.asked),
     )
+
+
+def _counted(table: DatasetTable, design: Design) -> pd.DataFrame:
+    """Return the answers of annotators who count that name a class of the dataset."""
+    answers = responses(table, design=design)
+    return answers[~answers["excluded"] & (answers["label"] >= 0)]
 
 
 def need(table: DatasetTable, *, score: str, width: float) -> Need:
@@ -72,8 +81,8 @@ def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:
 
     Columns `id, said, prob, votes`: the class they say (-1: another one, of ticks), and how probable that is.
     """
-    answers = responses(table, design=design)
-    answers = answers[~answers["excluded"] & (answers["id"] >= 0) & (answers["label"] >= 0)]
+    answers = _counted(table, design)
+    answers = answers[answers["id"] >= 0]
     opinions = labels_by_dawid_skene(answers, table.counter.classes)
     ids = answers.drop_duplicates("path").set_index("path")["id"]
     opinions["id"] = ids.reindex(opinions["path"]).to_numpy(np.int64)

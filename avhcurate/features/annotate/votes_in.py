@@ -56,9 +56,10 @@ def responses_of(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pd.DataFrame,
         except CurateError:  # none of them is a sample
             ids = np.full(len(answers), -1)
         texts = [column.cast(pa.string()) for column in sheet.controls.samples.values()]
-        named = pc.coalesce(*texts, pa.scalar("unknown")).to_pandas().to_numpy(object)
-        own = samples.reindex(ids)
-        parts.append(_named(answers, folder, own.assign(path=np.where(ids >= 0, own["path"].to_numpy(object), named))))
+        names = pc.coalesce(*texts, pa.scalar("unknown")).to_pandas().to_numpy(object)
+        shown = samples.reindex(ids)
+        shown["path"] = np.where(ids >= 0, shown["path"].to_numpy(object), names)
+        parts.append(_named(answers, folder, shown))
     responses = pd.concat([part.dropna(axis=1, how="all") for part in parts], ignore_index=True)
     return check_responses(responses), [*sheet.messages, *messages]
 
@@ -115,12 +116,12 @@ def _named(answers: pd.DataFrame, folder: DatasetFolder, samples: pd.DataFrame) 
     answers = answers[answers["answer"].notna()]
     # Controls may be of other classes.
     for name in {"answer", "expected"} & set(answers):
-        given = without_blanks(answers[name], classes)
+        texts = without_blanks(answers[name], classes)
         if name == "answer" and (answers["control"] == "none").all():
-            answers[name] = np.array(classes, object)[class_indices(given, classes)]
-        elif not given.astype(str).isin(classes).any():
+            answers[name] = np.array(classes, object)[class_indices(texts, classes)]
+        elif not texts.astype(str).isin(classes).any():
             numbers = {str(number): label for number, label in enumerate(classes)}
-            answers[name] = given.astype(str).replace(numbers).where(given.notna())
+            answers[name] = texts.astype(str).replace(numbers).where(texts.notna())
     return answers.reindex(columns=list(RESPONSE_COLUMNS))
 
 

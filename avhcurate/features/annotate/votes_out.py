@@ -77,15 +77,15 @@ def responses_in_use(table: DatasetTable) -> pd.DataFrame:
     source = table.counter.source
     parts = []
     if source.imported:
-        parts.append(check_responses(_attached(table)))
+        parts.append(_attached(table))
     if source.collected:
         collected = responses(table, design=DESIGN_OF[source.key], controls=True)
-        parts.append(check_responses(collected[~collected["excluded"]]))
+        parts.append(collected[~collected["excluded"]])
     answers = pd.concat([part.dropna(axis=1, how="all") for part in parts], ignore_index=True)
     answers = check_responses(answers)
-    kept = answers["control"] != "none"
-    kept.loc[votes_of(answers).index] = True
-    return answers[kept].reset_index(drop=True)
+    counted = answers["control"] != "none"
+    counted.loc[votes_of(answers).index] = True
+    return answers[counted].reset_index(drop=True)
 
 
 def _attached(table: DatasetTable) -> pd.DataFrame:

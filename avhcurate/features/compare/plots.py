@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.features.compare.transfer import fit_line
+from avhcurate.features.compare.service import fit_line
 from avhcurate.measures.stats.calibration import Calibration
 from avhcurate.ui.charts.chart_style import (
     ABOVE,

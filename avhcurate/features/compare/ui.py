@@ -1,4 +1,4 @@
-"""The Models page: its choices and cached comparisons, which all parts share, and the part about all runs."""
+"""The Models page: its choices and cached comparisons, which all parts share, and the parts about all runs."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -9,11 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.titles import learnt_here
-from avhcurate.features.compare import run_pair, service
-from avhcurate.features.compare.plots import rank_matrix, reliability
+from avhcurate.features.compare import plots, run_pair, service
 from avhcurate.features.compare.samples import KEYS, MOST_RUNS, comparable_runs, default_runs
-from avhcurate.features.compare.service import SideBySide
+from avhcurate.features.compare.service import LEAST_IN_BIN, SideBySide, fit_line, transfer
 from avhcurate.ui.base import cache
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download
@@ -22,7 +22,7 @@ from avhcurate.ui.base.layout import empty_state, halves, in_a_row
 from avhcurate.ui.base.notes import run_titles
 from avhcurate.ui.base.page_choices import Choice, one_of, some_of
 from avhcurate.ui.base.score_help import score_name
-from avhcurate.ui.base.text import PAPER
+from avhcurate.ui.base.text import PAPER, signed
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts.html_table import estimate, html_table, table_row
 from avhcurate.ui.charts.show import show_chart
@@ -86,16 +86,21 @@ def chosen_scores() -> list[str]:
 
 def chosen_pair(page: Opened, runs: Sequence[RunFolder]) -> tuple[str, str] | None:
     """Choose runs A and B, by default the open run and the newest other; None for one run twice."""
-    titles = _titles(page, runs)
-    names = tuple(titles)
+    return _two_of(_titles(page, runs), {"a": "A", "b": "B"}, page.run.name, "runs")
+
+
+def _two_of(titles: Mapping[str, str], labels: Mapping[str, str], default: str, noun: str) -> tuple[str, str] | None:
+    """Choose two keys of titles in two widgets; None for one twice."""
+    chosen = []
     with in_a_row():
-        a = one_of("models.a", names, page.run.name).show(st.selectbox, "A", titles, width=300)
-        other = next(name for name in names if name != a)
-        b = one_of("models.b", names, other).show(st.selectbox, "B", titles, width=300)
-    if a == b:
-        st.caption("Choose two different runs.")
+        for key, label in labels.items():
+            chosen.append(one_of(f"models.{key}", tuple(titles), default).show(st.selectbox, label, titles, width=300))
+            default = next(name for name in titles if name != chosen[0])
+    first, second = chosen
+    if first == second:
+        st.caption(f"Choose two different {noun}.")
         return None
-    return a, b
+    return first, second
 
 
 def only_one_run(page: Opened) -> None:
@@ -115,6 +120,7 @@ def runs_key(table: DatasetTable) -> str:
 
 
 HASH_FUNCS = cache.HASH_FUNCS | {DatasetTable: runs_key}
+_transfer = kept("Reading both sides …", most=12, funcs=HASH_FUNCS)(transfer)
 side_by_side = kept("Comparing the runs …", most=6, funcs=HASH_FUNCS)(service.side_by_side)
 # Of these, which have a row a sample, only the newest: each is 0.5 GB of ten million.
 compare_pair = kept("Comparing A and B …", most=1, funcs=HASH_FUNCS)(run_pair.compare_pair)
@@ -159,13 +165,13 @@ def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
         st.header("Is it as sure as it is right?")
         drawn = table[table["ece"].notna()].head(_MOST_LINES)
         called = dict(zip(drawn["run"], drawn["model"], strict=True))
-        show_chart(reliability(runs.calibrations, called, linked=linked), key="models.reliability")
+        show_chart(plots.reliability(runs.calibrations, called, linked=linked), key="models.reliability")
         st.caption(f"A larger dot holds more images. Up to {_MOST_LINES} runs that have logits.")
     if len(table) > 1:
         with agreement:
             st.header("Do they find the same images hard?")
             st.caption("Spearman of AVH between every two runs, over the images of the table.")
-            show_chart(rank_matrix(runs.avh.dropna(how="all").dropna(how="all", axis=1)), key="models.ranks")
+            show_chart(plots.rank_matrix(runs.avh.dropna(how="all").dropna(how="all", axis=1)), key="models.ranks")
     if runs.voted:
         st.header(f"Discoveries 4 and 5 of {PAPER}")
         for finding in runs.findings:
@@ -217,3 +223,89 @@ def _runs_html(runs: SideBySide, keys: Sequence[str], learnt: Mapping[str, str])
 
 def _interval(row: Mapping[Any, Any], key: str, digits: int, *, percent: bool = False) -> str:
     return estimate(row[key], row[f"{key}_low"], row[f"{key}_high"], digits, percent=percent)
+
+
+# --- across datasets ---------------------------------------------------------------------------------------------
+
+
+def across(page: Opened) -> None:
+    """Draw the accuracy of every network on one side against that on another."""
+    page.help.markdown(
+        "Accuracy of every network on one dataset or split against another. Networks are the same when their weights "
+        "are; a point is a network and HSF bin."
+    )
+    sides = possible_sides(page)
+    if len(sides) < 2:
+        empty_state(
+            "Nothing to compare this dataset with",
+            "balance",
+            "It has one split, and no other dataset here has the same classes and a run of the same weights.",
+            partial(way_on, page, "Import another dataset", "images"),
+        )
+        return
+    chosen = _two_of(sides, {"x": "Across", "y": "Up"}, next(iter(sides)), "sides")
+    if chosen is None:
+        return
+    x, y = chosen
+    first, x_filters = _side(page, x)
+    second, y_filters = _side(page, y)
+    compared = _transfer(first, second, x_filters=x_filters, y_filters=y_filters)
+    points = compared[compared[["x_n", "y_n"]].min(axis=1) >= LEAST_IN_BIN]
+    models = compared["model"].nunique()
+    if points.empty:
+        empty_state(
+            "No network has scored both sides",
+            "balance",
+            f"Score both with the same weights; an HSF bin needs {LEAST_IN_BIN} images on both sides. Networks that "
+            f"have scored both: {models}.",
+        )
+        return
+    simulated = first.simulated or second.simulated
+    show_chart(plots.transfer(points, sides=(sides[x], sides[y]), simulated=simulated), key="models.transfer")
+    across, up = (f"**{100 * points[side].mean():.1f} %**" for side in "xy")
+    page.result.markdown(f"Mean accuracy {across} across and {up} up: {len(points)} points of {models} networks.")
+    note = f"{len(compared) - len(points)} points left out, with too few images."
+    if (fitted := fit_line(points["x"], points["y"])) is not None:
+        line, reach = fitted
+        low = signed(line.slope - reach, 3)
+        high = signed(line.slope + reach, 3)
+        note += (
+            f" Linear fit: slope {signed(line.slope, 3)} [{low}, {high}], intercept {signed(line.intercept, 3)}, "
+            f"R² {line.rvalue**2:.3f}, n {len(points)}. The interval takes points as independent, which bins of one "
+            "network are not quite."
+        )
+    st.caption(f"{note} Bars are Wilson's 95 % intervals; the dashed line is the same accuracy on both.")
+
+
+def possible_sides(page: Opened) -> dict[str, str]:
+    """Return datasets with the classes of the open one and a run, whole and by split: the name of each by key.
+
+    The open one comes first.
+    """
+    opened = page.dataset
+    sides = {}
+    for name in dict.fromkeys([opened.name, *page.workspace.names()]):
+        folder = page.workspace.dataset(name)
+        if folder.record.classes != opened.record.classes or not any(run.complete for run in folder.runs()):
+            continue
+        splits = sorted({split for split in folder.samples(["split"])["split"] if isinstance(split, str)})
+        if len(splits) < 2:
+            sides[name] = name
+            continue
+        sides |= {f"{name}:{split}": f"{name}, {split}" for split in splits}
+        sides[name] = f"{name}, all splits"
+    return sides
+
+
+def _side(page: Opened, key: str) -> tuple[DatasetTable, Filters]:
+    """Return the dataset of a key of `possible_sides`, and the filters that apply there."""
+    name, _, split = key.partition(":")
+    table = page.table
+    filters = page.filters
+    if name != table.dataset.name:
+        # Of the filters, those that mean the same there: scores, tags, sets and conditions belong to the open dataset.
+        table = cache.table(page.workspace, name, "", page.view.edges)
+        filters = Filters(hsf_bins=filters.hsf_bins, classes=filters.classes, excluded=filters.excluded)
+    if split:
+        filters = filters.with_(splits=(split,))
+    return table, filters

@@ -29,7 +29,7 @@ def test_many_annotators_share_a_line_and_no_vote_is_left_out():
 
 
 def test_bars_and_the_note_add_up_to_the_samples_and_those_with_the_target_stand_out():
-    figure = votes_of_samples([0, 0, 1, 3, 5, 5, 6], target=5)
+    figure = votes_of_samples(np.array([0, 0, 1, 3, 5, 5, 6]), target=5)
     bars = figure.data[0]
     assert dict(zip(bars.x.tolist(), bars.y.tolist(), strict=True)) == {1: 1, 2: 0, 3: 1, 4: 0, 5: 2, 6: 1}
     assert "2 images have none yet" in figure.layout.xaxis.title.text

@@ -76,8 +76,8 @@ def test_votes_are_those_of_the_log_without_controls(voted):
     answers = annotators.responses(voted, controls=True)
     plain = answers[answers["control"] == "none"]
     assert len(quality.votes) == len(plain) < len(answers)
-    assert quality.each.sum() == len(plain)
-    np.testing.assert_array_equal(quality.each, np.bincount(plain["id"], minlength=voted.size))
+    assert quality.by_sample.sum() == len(plain)
+    np.testing.assert_array_equal(quality.by_sample, np.bincount(plain["id"], minlength=voted.size))
 
 
 def test_a_rule_names_who_fails_it_and_excludes_them(voted):
@@ -138,7 +138,7 @@ def test_quality_of_nothing_is_empty_and_says_why(asked):
     assert quality.table.empty
     assert quality.kappa.reason
     assert quality.reliability.reason
-    assert not quality.each.any()
+    assert not quality.by_sample.any()
     assert vote_quality.disputed_labels(asked, "classify").empty
     give(asked, "ann", 2, rightly)
     with pytest.raises(CurateError, match="Collect more votes"):
@@ -151,7 +151,7 @@ def test_what_people_say_against_the_label_is_found_by_dawid_skene(asked):
     give(asked, "mal", EACH, lambda label, id: (label + 5) % 10)
     found = vote_quality.disputed_labels(asked, "classify")
     labels = asked.dataset.labels()
-    seen = vote_quality.vote_quality(asked, "classify").each
+    seen = vote_quality.vote_quality(asked, "classify").by_sample
     several = found[found["votes"] >= 3]
     assert set(several["id"]) == set(np.flatnonzero((seen >= 3) & (np.arange(len(seen)) % 3 == 0)))
     assert (several["said"] == (labels[several["id"]] + 1) % 10).all()

@@ -14,7 +14,6 @@ from avhcurate.errors import CurateError
 from avhcurate.features.compare import run_pair, samples
 from avhcurate.features.compare import service as compare_service
 from avhcurate.features.compare.confusion import by_class, confusion, most_confused
-from avhcurate.features.compare.transfer import transfer
 from avhcurate.measures.stats import correlation_tests
 from avhcurate.measures.stats.multiple_testing import holm
 from avhcurate.people.attach import attach_votes
@@ -197,7 +196,7 @@ def test_runs_of_different_class_counts_are_compared_by_relative_avh(own_demo_ro
 
 def test_one_split_against_the_other(table, names):
     train, test = (Filters(splits=(split,)) for split in ("train", "test"))
-    found = transfer(table, table, x_filters=train, y_filters=test)
+    found = compare_service.transfer(table, table, x_filters=train, y_filters=test)
     assert (found["model"].nunique(), len(found["bin"].cat.categories)) == (3, 5)
     points = found.set_index(["model", "bin"])
     rows = rows_of(table, "sharp-1")
@@ -207,9 +206,6 @@ def test_one_split_against_the_other(table, names):
         assert at[f"{axis}_n"] == len(some)
         assert at[axis] == pytest.approx((some["predicted"] == some["label"]).mean())
     assert found[["x_low", "x_high"]].notna().all(axis=None)
-    halves = open_table(Workspace(table.dataset.root.parents[1]), "digits", edges=(0, 0.5, 1))
-    with pytest.raises(CurateError, match="different HSF bins"):
-        transfer(table, halves, x_filters=train, y_filters=test)
 
 
 def test_by_default_each_network_counts_once(own_demo_root, add_run):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from avhcurate.features.compare.run_pair import mcnemar
-from avhcurate.features.compare.transfer import fit_line
+from avhcurate.features.compare.service import fit_line
 
 RNG = np.random.default_rng(0)
 
