@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import avhcurate
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.features.annotate import vote_quality
+from avhcurate.features.annotate import annotators
 from avhcurate.features.annotate.next_labels import next_labels
 from avhcurate.features.compare.confusion import by_class, confusion
 from avhcurate.features.compare.run_pair import compare_pair
@@ -33,8 +33,8 @@ COMPUTED = [
     lambda found, _: ui.summary(correlate(found.sample_table)),
     lambda found, _: export_table(correlate(found.sample_table)),
     *(lambda found, _, key=key: analyses.analyse(found.sample_table, key) for key in analyses.ANALYSES),
-    lambda found, _: vote_quality.need(found.sample_table, score="confidence", width=0.2),
-    lambda found, _: vote_quality.vote_quality(found.sample_table, "classify"),
+    lambda found, _: annotators.need(found.sample_table, score="confidence", width=0.2),
+    lambda found, _: annotators.vote_quality(found.sample_table, "classify"),
     lambda found, _: found.disagree(),
     lambda found, _: found.suspects(),
     lambda found, _: drawn_curve(found),

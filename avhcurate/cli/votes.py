@@ -28,7 +28,7 @@ def votes(settings: VotesSettings) -> None:
 
 def _log_votes(settings: VotesSettings) -> None:
     from avhcurate.errors import CurateError
-    from avhcurate.features.annotate.votes_in import log_votes
+    from avhcurate.features.annotate.vote_files import log_votes
 
     if settings.simulated:
         raise CurateError("Simulated votes are never mixed with people's. Leave out --log.")
@@ -41,7 +41,7 @@ def _log_votes(settings: VotesSettings) -> None:
 
 @options.verb(VotesOutSettings)
 def votes_out(settings: VotesOutSettings) -> None:
-    from avhcurate.features.annotate.votes_out import write_votes
+    from avhcurate.features.annotate.vote_files import write_votes
 
     table = options.run_table(settings.dataset)
     with options.output(settings.out) as out:

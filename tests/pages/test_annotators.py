@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
-from avhcurate.features.annotate import annotators, queue, setup, ui_annotators, vote_quality
+from avhcurate.features.annotate import annotators, queue, setup, ui_annotators
 from avhcurate.features.annotate import answers as annotate_answers
 from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.features.annotate.ui_annotators import file_of
@@ -87,7 +87,7 @@ def test_a_row_an_annotator_with_intervals(open_page, voted_root, words):
     assert rows["Controls right, 95 %"].str.contains("n ").all()
     assert rows.loc["ann", "Median time"] == 0.9
     table = table_of(voted_root)
-    made, quality = queue.progress(table), vote_quality.vote_quality(table, "classify")
+    made, quality = queue.progress(table), annotators.vote_quality(table, "classify")
     alone = quality.table.assign(compared=0, agreement=math.nan, agreement_low=math.nan, agreement_high=math.nan)
     assert ui_annotators.shown(alone)["Agreement, 95 %"].tolist() == ["n 0"] * 3
     shown = metrics(app)
@@ -202,7 +202,7 @@ def test_images_whose_label_people_contradict_are_shown_with_what_they_say(open_
         give(table, name, EACH, lambda label: 9 if label == 8 else label)
     shown = grids(open_page("annotators", own_demo_root))["Where people contradict the label"]["tiles"]
     eights = {
-        int(id) for id in vote_quality.vote_quality(table, "classify").votes["id"] if table.dataset.labels()[id] == 8
+        int(id) for id in annotators.vote_quality(table, "classify").votes["id"] if table.dataset.labels()[id] == 8
     }
     assert {tile["id"] for tile in shown} == eights != set()
     assert {(tile["title"], tile["sub"]) for tile in shown} == {("8", "people: 9")}

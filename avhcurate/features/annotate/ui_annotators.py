@@ -13,11 +13,11 @@ import streamlit as st
 from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
-from avhcurate.features.annotate import annotators, plots, ui_setup, vote_quality
+from avhcurate.features.annotate import annotators, plots, ui_setup
+from avhcurate.features.annotate.annotators import VoteQuality
 from avhcurate.features.annotate.queue import CollectionProgress
 from avhcurate.features.annotate.setup import CollectionSettings
-from avhcurate.features.annotate.vote_quality import VoteQuality
-from avhcurate.features.annotate.votes_out import FORMATS, write_votes
+from avhcurate.features.annotate.vote_files import FORMATS, write_votes
 from avhcurate.measures.stats.sample_size import Need
 from avhcurate.people.agreement import Agreement
 from avhcurate.people.annotators import LEAST_COMPARED, LEAST_CONTROLS, LEAST_TIMED, ExclusionRule
@@ -59,9 +59,9 @@ def _votes_key(table: DatasetTable) -> str:
 #: For caches of results over the collected votes, which change with every answer, status and choice.
 VOTES_HASH = cache.HASH_FUNCS | {DatasetTable: _votes_key}
 
-quality_of = cache.kept("Reading the votes …", funcs=VOTES_HASH)(vote_quality.vote_quality)
-_disputed_labels = cache.kept("Weighing the votes …", funcs=VOTES_HASH)(vote_quality.disputed_labels)
-_annotator_pairs = st.cache_data(max_entries=4, show_spinner=False)(vote_quality.annotator_pairs)
+quality_of = cache.kept("Reading the votes …", funcs=VOTES_HASH)(annotators.vote_quality)
+_disputed_labels = cache.kept("Weighing the votes …", funcs=VOTES_HASH)(annotators.disputed_labels)
+_annotator_pairs = st.cache_data(max_entries=4, show_spinner=False)(annotators.annotator_pairs)
 
 
 # --- the collection and its annotators ----------------------------------------------------------------------------
@@ -258,7 +258,7 @@ def votes_needed(page: Opened) -> None:
         score = st.selectbox("Correlation with HSF of", scores, format_func=score_name, key="annotators.score")
         width = st.number_input("Width of its 95 % interval", 0.01, 1.0, 0.1, step=0.01, key="annotators.width")
     try:
-        st.markdown(need_text(vote_quality.need(page.table, score=score, width=width)))
+        st.markdown(need_text(annotators.need(page.table, score=score, width=width)))
     except CurateError as error:
         show_user_error(error)
 
@@ -327,7 +327,7 @@ def export_menu(page: Opened) -> None:
 
 
 def file_of(table: DatasetTable, format: str) -> bytes:
-    """Return the bytes of the votes in a format of `annotate.votes_out`."""
+    """Return the bytes of the votes in a format of `annotate.vote_files`."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"votes{FORMATS[format]}"
         write_votes(table, format, path)

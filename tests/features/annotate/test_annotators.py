@@ -1,14 +1,34 @@
-"""Who counts, and what that does to HSF and the tasks of others."""
+"""Who counts, what that does to HSF, and what votes say about themselves, with a careless annotator among others."""
 
+import shutil
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.errors import CurateError
 from avhcurate.features.annotate import annotators, queue, setup
-from tests.fakes.votes import answer_all, collect, truth
+from avhcurate.measures.stats.correlation import fisher_interval
+from avhcurate.people.annotators import ExclusionRule
+from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.votes import answer_all, collect, members, tick, truth
+
+CAREFUL = ("ann", "bob", "cid")
+EACH = 30
+
+
+def give(table, annotator, number, *, off=0, every=1):
+    """Lets an annotator answer questions, of every so many images with a class so far off the given label."""
+    right = truth(table)
+    answer_all(table, annotator, lambda id: (right(id) + off * (id % every == 0)) % len(table.classes), number)
+    table.refresh()
 
 
 def test_excluding_and_including_an_annotator_moves_hsf_and_opens_places(pets):
     collect(pets, control_share=0.0, target=2)
-    answer_all(pets, "ann", truth(pets), 60)
-    answer_all(pets, "bob", lambda id: (truth(pets)(id) + 1) % 3, 60)
-    pets.refresh()
+    give(pets, "ann", 60)
+    give(pets, "bob", 60, off=1)
     assert (pets.frame()["hsf"] == 0.5).all()
     assert queue.next_questions(pets, "cyd") == ()
     annotators.set_status(pets, "bob", "exclude", why="always wrong", who="boss")
@@ -25,8 +45,8 @@ def test_excluding_and_including_an_annotator_moves_hsf_and_opens_places(pets):
 
 def test_a_withdrawn_annotator_is_gone_from_hsf_and_tables(pets):
     collect(pets, control_share=0.0)
-    answer_all(pets, "ann", truth(pets), 60)
-    answer_all(pets, "bob", lambda id: 0, 30)
+    give(pets, "ann", 60)
+    give(pets, "bob", 30, off=1)
     assert annotators.withdraw(pets, "bob") == 30
     assert (pets.frame()["hsf"] == 1.0).all()
     assert annotators.annotators(pets)["annotator"].tolist() == ["ann"]
@@ -38,8 +58,8 @@ def test_a_withdrawn_annotator_is_gone_from_hsf_and_tables(pets):
 
 def test_the_control_filter_leaves_out_who_fails_controls_unless_included_by_hand(own_digits):
     collect(own_digits, control_share=0.5, target=5)
-    answer_all(own_digits, "ann", truth(own_digits), 40)
-    answer_all(own_digits, "bob", lambda id: (truth(own_digits)(id) + 1) % 10, 40)
+    give(own_digits, "ann", 40)
+    give(own_digits, "bob", 40, off=1)
     found = annotators.annotators(own_digits).set_index("annotator")
     assert found["control_accuracy"].to_dict() == {"ann": 1.0, "bob": 0.0}
     assert setup.source(own_digits).collected == 40
@@ -50,3 +70,115 @@ def test_the_control_filter_leaves_out_who_fails_controls_unless_included_by_han
     assert (found.loc["bob", "why"], found.loc["bob", "by"]) == ("0 of 20 controls right, below 80%", "rule")
     annotators.set_status(own_digits, "bob", "include", who="boss")
     assert setup.source(own_digits).collected == 40
+
+
+# --- quality
+
+
+def ask(root):
+    """The digits with a collection that asks everybody about the same images first, a fifth of them checks."""
+    table = open_table(Workspace(root), "digits")
+    collect(table, queue="hardest", target=10, control_share=0.2)
+    return table
+
+
+@pytest.fixture
+def asked(own_demo_root):
+    return ask(own_demo_root)
+
+
+@pytest.fixture(scope="module")
+def voted_root(demo_root, tmp_path_factory):
+    """Three careful annotators and one who always says one class more."""
+    root = tmp_path_factory.mktemp("voted") / "demo"
+    table = ask(shutil.copytree(demo_root, root))
+    for name in CAREFUL:
+        give(table, name, EACH)
+    give(table, "mal", EACH, off=1)
+    return root
+
+
+@pytest.fixture
+def voted(voted_root, tmp_path):
+    return open_table(Workspace(shutil.copytree(voted_root, tmp_path / "voted")), "digits")
+
+
+def test_votes_are_those_of_the_log_without_controls(voted):
+    quality = annotators.vote_quality(voted, "classify")
+    answers = annotators.responses(voted, controls=True)
+    plain = answers[answers["control"] == "none"]
+    assert len(quality.votes) == len(plain) < len(answers)
+    assert quality.by_sample.sum() == len(plain)
+    np.testing.assert_array_equal(quality.by_sample, np.bincount(plain["id"], minlength=voted.size))
+
+
+def test_a_rule_names_who_fails_it_and_excludes_them(voted):
+    rule = ExclusionRule(control_accuracy=0.7)
+    before = annotators.vote_quality(voted, "classify")
+    table = before.table.set_index("annotator")
+    assert table["control_accuracy"].to_dict() == {"ann": 1, "bob": 1, "cid": 1, "mal": 0}
+    assert table.loc["mal", "agreement"] < table.loc[list(CAREFUL), "agreement"].min()
+    assert annotators.excluded_by(voted, before.table, rule)["annotator"].tolist() == ["mal"]
+    annotators.apply_rule(voted, rule, who="lead")
+    after = annotators.vote_quality(voted, "classify")
+    assert "mal" not in set(after.votes["annotator"])
+    assert annotators.excluded_by(voted, after.table, rule).empty
+    annotators.set_status(voted, "mal", "include", who="lead")
+    assert annotators.apply_rule(voted, rule, who="lead").empty, "who was included by hand stays"
+    assert after.kappa.value > before.kappa.value
+    assert after.alpha.value == pytest.approx(1)
+    assert set(after.votes["annotator"]) == set(CAREFUL)
+    assert set(after.table["annotator"]) == {*CAREFUL, "mal"}
+
+
+def test_how_many_more_votes_starts_from_the_correlation_there_is(voted):
+    annotators.set_status(voted, "mal", "exclude", why="", who="lead")
+    for name in ("eve", "fay", "gil"):  # who all find the same images hard
+        give(voted, name, EACH, off=1, every=3)
+    known = voted.frame(columns=["hsf", "avh"]).dropna()
+    need = annotators.need(voted, score="avh", width=0.05)
+    assert need.samples == len(known)
+    low, high = fisher_interval(spearmanr(known["hsf"], known["avh"])[0], len(known))
+    assert need.width_now == pytest.approx(high - low)
+    assert need.width_now > 0.05
+    assert need.samples_needed > len(known)
+
+
+def test_ticks_count_for_the_given_label_only(asked):
+    collect(asked, "select", candidates=6, controls=2, target=5)
+    for name in ("ann", "bob"):
+        for _ in range(3):
+            grid = queue.next_grid(asked, name)
+            assert tick(asked, name, grid, members(grid, asked)) == ""
+    asked.refresh()
+    quality = annotators.vote_quality(asked, "select")
+    assert len(quality.votes) == 2 * 3 * 6
+    assert quality.votes["selected"].all()
+    assert quality.kappa.reason, "every vote is a tick, so chance would agree as well"
+    assert (quality.table["control_accuracy"] == 1).all()
+
+
+def test_quality_of_nothing_is_empty_and_says_why(asked):
+    quality = annotators.vote_quality(asked, "classify")
+    assert quality.votes.empty
+    assert quality.table.empty
+    assert quality.kappa.reason
+    assert quality.reliability.reason
+    assert not quality.by_sample.any()
+    assert annotators.disputed_labels(asked, "classify").empty
+    give(asked, "ann", 2)
+    with pytest.raises(CurateError, match="Collect more votes"):
+        annotators.need(asked, score="avh", width=0.1)
+
+
+def test_what_people_say_against_the_label_is_found_by_dawid_skene(asked):
+    for name in CAREFUL:  # who see in every third image something else than its label
+        give(asked, name, EACH, off=1, every=3)
+    give(asked, "mal", EACH, off=5)
+    found = annotators.disputed_labels(asked, "classify")
+    labels = asked.dataset.labels()
+    seen = annotators.vote_quality(asked, "classify").by_sample
+    several = found[found["votes"] >= 3]
+    assert set(several["id"]) == set(np.flatnonzero((seen >= 3) & (np.arange(len(seen)) % 3 == 0)))
+    assert (several["said"] == (labels[several["id"]] + 1) % 10).all()
+    assert found["prob"].is_monotonic_decreasing

@@ -11,7 +11,7 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.removal import rename_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate import annotators, answers, queue
-from avhcurate.features.annotate.votes_out import responses_in_use
+from avhcurate.features.annotate.vote_files import responses_in_use
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.votes import collect, make_labelled, say, tick
 

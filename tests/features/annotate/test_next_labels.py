@@ -11,9 +11,8 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate import setup
 from avhcurate.features.annotate.next_labels import next_labels
-from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.people.queues import queue_use
-from tests.features.annotate.test_drawn_queue import give
+from tests.features.annotate.test_drawn_queue import DRAWN, give
 
 
 def test_each_cluster_comes_before_a_second_of_one_and_those_with_a_label_are_known(made_up, workspace):
@@ -40,7 +39,7 @@ def test_the_queue_goes_by_the_order_without_chances_and_saving_again_gives_the_
     order = next_labels(own_digits, 30).ids.tolist()
     avc = own_digits.frame(columns=["avc"])["avc"].rank(pct=True)
     assert avc[order].mean() < 0.4  # the less certain first
-    diverse = CollectionSettings(design="classify", queue="diverse", target=1, control_share=0.0)
+    diverse = DRAWN.with_(queue="diverse")
     first = setup.configure(own_digits, diverse, who="lead")
     assert give(own_digits, 20) == order[:20]
     use = queue_use(own_digits.counter)
@@ -51,8 +50,8 @@ def test_the_queue_goes_by_the_order_without_chances_and_saving_again_gives_the_
     assert give(own_digits, 5) == following
 
 
-def test_the_verb_writes_the_order_with_what_it_covers(cli, demo_root, tmp_path):
-    out, words = tmp_path / "next.csv", ["select", "digits", "--rule", "diverse", "--workspace", demo_root]
+def test_the_verb_writes_the_order_with_what_it_covers(cli, own_demo_root, tmp_path):
+    out, words = tmp_path / "next.csv", ["select", "digits", "--rule", "diverse", "--workspace", own_demo_root]
     code, printed, _ = cli(*words, "--budget", "25", "--where", "split = 'test'", "--out", out)
     assert code == 0
     assert "25 images cover" in printed

@@ -1,4 +1,4 @@
-"""What annotators are asked: never beyond the target, nothing twice, controls among the images, grids by class."""
+"""What annotators are asked: settings, never beyond the target, nothing twice, controls among the images, grids."""
 
 import time
 from collections import Counter, defaultdict
@@ -9,10 +9,36 @@ import pandas as pd
 import pytest
 
 from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.errors import CurateError
-from avhcurate.features.annotate import annotators, answers
+from avhcurate.features.annotate import annotators, answers, setup
 from avhcurate.features.annotate import queue as annotate_queue
+from avhcurate.features.annotate.setup import CollectionSettings
 from tests.fakes.votes import answer_all, collect, members, say, tick, truth
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"target": 0}, "greater than or equal to 1"),
+        ({"control_share": 0.7}, "less than or equal to 0.5"),
+        ({"design": "guess"}, "'classify' or 'select'"),
+        ({"queue": "best"}, "'random', 'hardest'"),
+        ({"design": "select", "classes": (7,)}, "No sample has a label"),
+        ({"candidates": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_settings_that_give_no_tasks_are_refused(pets, changes, message):
+    with pytest.raises(CurateError, match=message):
+        setup.configure(pets, CollectionSettings(**changes), who="boss")
+    assert setup.settings_of(pets) is None
+
+
+def test_settings_hold_for_everybody_and_after_a_restart(pets, workspace):
+    wanted = CollectionSettings(design="select", classes=(1, 2), definitions=(("dog", "It barks."),))
+    setup.configure(pets, wanted, who="boss")
+    # A random order keeps a record of its chances, the first.
+    assert setup.settings_of(open_table(workspace, "pets")) == wanted.with_(record=1)
 
 
 def test_an_image_that_one_holds_is_not_given_to_another_beyond_the_target(pets):

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avhcurate.features.map.directions import directions
+from avhcurate.features.map.service import directions
 
 
 def features(n=200, width=12, seed=0):

@@ -1,4 +1,4 @@
-"""Imported answers meet collected ones: in one table, with controls apart, counted once however often they are read."""
+"""Votes as files: out and in again with the same HSF; into the log once, next to collected ones, controls apart."""
 
 import json
 from datetime import UTC, datetime
@@ -7,39 +7,116 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
-from avhcurate.cli import app
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.errors import CurateError
-from avhcurate.features.annotate.votes_in import log_votes, responses_of
-from avhcurate.features.annotate.votes_out import responses_in_use, write_votes
+from avhcurate.features.annotate.vote_files import FORMATS, log_votes, responses_in_use, responses_of, write_votes
 from avhcurate.people.annotators import annotator_table
 from avhcurate.people.attach import attach_votes
 from avhcurate.people.files import read_votes
-from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import bare_dataset
 
 CLASSES = ["cat", "dog", "owl"]
-PATHS = [f"{name}/{name}{number}.png" for name in CLASSES for number in range(4)]
-LABELS = [0] * 4 + [1] * 4 + [2] * 4
+PATHS = [*(f"{name}/{name}{number}.png" for name in CLASSES for number in range(4)), "owl/-1.png"]
+LABELS = [0] * 4 + [1] * 4 + [2] * 4 + [None]
+
+#: Names of files that each format is written to.
+FILES = [
+    ("long-csv", "v.csv"),
+    ("long-parquet", "v.parquet"),
+    ("counts", "v.npy"),
+    ("counts", "v.parquet"),
+    ("label-studio", "v.json"),
+    ("imagenetv2", "v.json"),
+]
 
 
-def make_dataset(workspace: Workspace) -> DatasetFolder:
-    """Twelve samples of three classes, without images."""
-    return bare_dataset(workspace, PATHS, LABELS, CLASSES)
+def made_in(folder: Path) -> Workspace:
+    """A workspace with 13 samples of three classes, the last without a label, and without images."""
+    workspace = Workspace(folder)
+    bare_dataset(workspace, PATHS, LABELS, CLASSES)
+    return workspace
 
 
 @pytest.fixture
-def table(workspace: Workspace) -> DatasetTable:
-    make_dataset(workspace)
-    return open_table(workspace, "d")
+def table(tmp_path: Path) -> DatasetTable:
+    return open_table(made_in(tmp_path / "workspace"), "d")
 
 
 def hsf(table: DatasetTable) -> dict[str, tuple[float, int]]:
     known = table.frame().dropna(subset="hsf")
     return {row["path"]: (row["hsf"], row["votes"]) for row in known.to_dict("records")}
+
+
+# -- out
+
+
+def votes_of(kind: str) -> pd.DataFrame:
+    """Answers of three annotators and some without a name, to a sample a class; one annotator changes their mind."""
+    rng = np.random.default_rng(5)
+    rows = [
+        (PATHS[4 * label], who, CLASSES[label], CLASSES[rng.integers(3)], bool(rng.integers(2)))
+        for label in range(3)
+        for who in ("ann", "bob", "=cyd", None, None)
+    ]
+    frame = pd.DataFrame([*rows, rows[0]], columns=["path", "annotator", "class", "label", "selected"])
+    return frame.drop(columns="label" if kind == "tick" else ["class", "selected"])
+
+
+def with_votes(root: Path, kind: str, *, simulated: bool = False) -> DatasetTable:
+    workspace = made_in(root / "from")
+    votes_of(kind).to_csv(root / "in.csv", index=False)
+    attach_votes(workspace, "d", root / "in.csv", simulated=simulated)
+    return open_table(workspace, "d")
+
+
+@pytest.mark.parametrize(("kind", "simulated"), [("k-way", True), ("tick", False)])
+def test_out_and_in_gives_the_same_hsf(tmp_path: Path, kind: str, simulated: bool) -> None:
+    table = with_votes(tmp_path, kind, simulated=simulated)
+    workspace = made_in(tmp_path / "to")
+    assert len(hsf(table)) == 3
+    for format, name in FILES:
+        out = tmp_path / f"{format}-{name}"
+        if (kind, format) == ("k-way", "imagenetv2") or (kind, name) == ("tick", "v.npy"):
+            with pytest.raises(CurateError):
+                write_votes(table, format, out)
+            assert list(tmp_path.glob(f"*{format}-{name}*")) == []
+            continue
+        assert write_votes(table, format, out) == table.votes.total
+        record = attach_votes(workspace, "d", out)
+        assert (record.kind, record.simulated, record.total) == (kind, simulated, table.votes.total), format
+        assert hsf(open_table(workspace, "d")) == hsf(table), format
+        assert json.loads(Path(f"{out}.manifest.json").read_text())["simulated"] == simulated
+
+
+def test_every_format_is_tested() -> None:
+    assert {format for format, _ in FILES} == set(FORMATS)
+
+
+def test_a_file_is_not_replaced_without_force(tmp_path: Path) -> None:
+    table = with_votes(tmp_path, "tick")
+    out = tmp_path / "v.csv"
+    out.write_text("mine")
+    with pytest.raises(CurateError, match="--force"):
+        write_votes(table, "long-csv", out)
+    assert out.read_text() == "mine"
+    write_votes(table, "long-csv", out, force=True)
+    assert out.read_text() != "mine"
+
+
+def test_missing_votes_say_what_to_do(table: DatasetTable, tmp_path: Path) -> None:
+    with pytest.raises(CurateError, match="Import or collect"):
+        write_votes(table, "long-csv", tmp_path / "v.csv")
+
+
+def test_the_verb_writes_and_says_that_votes_are_simulated(tmp_path: Path, cli) -> None:
+    with_votes(tmp_path, "k-way", simulated=True)
+    arguments = ["votes-out", "d", "--format", "long-csv", "--out", tmp_path / "v.csv"]
+    ended = cli(*arguments, "--workspace", tmp_path / "from")
+    assert ended.code == 0, ended.err
+    assert "simulated" in ended.out
+    assert read_votes(tmp_path / "v.csv").simulated
 
 
 # -- CIFAR-10H's raw answers
@@ -55,12 +132,9 @@ def cifar10h(folder: Path) -> Path:
     names = ["annotator_id", "trial_index", "is_attn_check", "true_category", "chosen_category", "true_label"]
     frame = pd.DataFrame(rows, columns=[*names, "chosen_label", "cifar10_test_set_idx"])
     frame["correct_guess"] = (frame["true_label"] == frame["chosen_label"]).astype(int)
-    frame["image_filename"] = [
-        f"check{who}.png" if check else PATHS[sample].split("/")[1]
-        for who, check, sample in zip(
-            frame["annotator_id"], frame["is_attn_check"], frame["cifar10_test_set_idx"], strict=True
-        )
-    ]
+    checks = frame["is_attn_check"] == 1
+    names = frame["cifar10_test_set_idx"].where(~checks, 0).map(lambda sample: PATHS[sample].split("/")[1])
+    frame["image_filename"] = names.where(~checks, "check" + frame["annotator_id"].astype(str) + ".png")
     frame["subcategory"], frame["reaction_time"], frame["time_elapsed"] = "x", 1500 + frame.index, 9000
     frame.to_csv(folder / "cifar10h-raw.csv", index=False)
     return folder / "cifar10h-raw.csv"
@@ -78,8 +152,7 @@ def test_cifar10h_checks_are_no_votes_but_judge_the_annotators(table: DatasetTab
     found = log_votes(table, tmp_path / "cifar10h-raw.csv")
     assert (found.answers, found.annotators, found.known) == (8, 2, 0)
     assert hsf(table) == {PATHS[0]: (1, 2), PATHS[4]: (1, 2), PATHS[8]: (0.5, 2)}
-    other = Workspace(tmp_path / "other")
-    make_dataset(other)
+    other = made_in(tmp_path / "other")
     attach_votes(other, "d", tmp_path / "cifar10h-raw.csv")
     assert hsf(open_table(other, "d")) == hsf(table), "attached or logged, the votes are the same"
 
@@ -95,25 +168,14 @@ def test_reading_a_file_twice_adds_nothing(table: DatasetTable, tmp_path: Path) 
 # -- ImageNetV2's tasks and answers
 
 
-def imagenetv2() -> tuple[list[dict], dict[str, dict]]:
+def imagenetv2(folder: Path) -> Path:
     """Two tasks about cats, in their form, with three workers, one of them rejected."""
-    images = {"t1": ["cat0", "cat1"], "t2": ["cat1", "cat2"]}
-    tasks = [
-        {
-            "wnid": "cat",
-            "images_to_label": shown,
-            "images_pos_control": ["cat3.png"],
-            "images_neg_control": ["dog0.png"],
-            "images_all": [*shown[::-1], "dog0.png", "cat3.png"],
-            "user": "u",
-            "uuid": uuid,
-            "time": "2018-09-21 17:46:02.066488+00:00",
-            "submitted": True,
-            "hit_id": "h" + uuid,
-            "hit_type_id": "y",
-        }
-        for uuid, shown in images.items()
-    ]
+    shared = {"wnid": "cat", "images_pos_control": ["cat3.png"], "images_neg_control": ["dog0.png"], "user": "u"}
+    shared |= {"time": "2018-09-21 17:46:02.066488+00:00", "submitted": True, "hit_type_id": "y"}
+    tasks = {}
+    for uuid, shown in {"t1": ["cat0", "cat1"], "t2": ["cat1", "cat2"]}.items():
+        images = {"images_to_label": shown, "images_all": [*shown[::-1], "dog0.png", "cat3.png"]}
+        tasks[uuid] = shared | images | {"uuid": uuid, "hit_id": "h" + uuid}
     said = {
         ("t1", "w1"): ("Approved", ["cat0", "cat1", "cat3.png"]),
         ("t1", "w2"): ("Submitted", ["cat0", "dog0.png"]),
@@ -121,29 +183,22 @@ def imagenetv2() -> tuple[list[dict], dict[str, dict]]:
         ("t2", "w2"): ("Approved", [""]),
         ("gone", "w1"): ("Approved", ["cat0"]),
     }
+    times = {
+        "AcceptTime": datetime(2018, 9, 22, 10, tzinfo=UTC),
+        "SubmitTime": datetime(2018, 9, 22, 10, 0, 52, tzinfo=UTC),
+    }
     answers: dict[str, dict] = {}
     for (task, who), (status, ticked) in said.items():
-        answers.setdefault(task, {})[f"a-{task}-{who}"] = {
-            "WorkerId": who,
-            "hit_uuid": task,
-            "AssignmentId": f"a-{task}-{who}",
-            "AssignmentStatus": status,
-            "AcceptTime": datetime(2018, 9, 22, 10, 0, tzinfo=UTC),
-            "SubmitTime": datetime(2018, 9, 22, 10, 0, 52, tzinfo=UTC),
-            "Answer": ticked,
-        }
-    return tasks, answers
-
-
-def as_json(folder: Path) -> Path:
-    tasks, answers = imagenetv2()
-    content = {"hits": {task["uuid"]: task for task in tasks}, "assignments": answers, "username": "u"}
+        name = f"a-{task}-{who}"
+        answer = {"WorkerId": who, "hit_uuid": task, "AssignmentId": name, "AssignmentStatus": status, "Answer": ticked}
+        answers.setdefault(task, {})[name] = times | answer
+    content = {"hits": tasks, "assignments": answers, "username": "u"}
     (folder / "theirs.json").write_text(json.dumps(content, default=str))
     return folder / "theirs.json"
 
 
 def test_imagenetv2_counts_submitted_and_approved_answers(table: DatasetTable, tmp_path: Path) -> None:
-    source = as_json(tmp_path)
+    source = imagenetv2(tmp_path)
     responses, messages = responses_of(read_votes(source), table.dataset)
     assert "2 answers that were rejected or have no task were left out" in messages
     judged = annotator_table(responses).set_index("annotator")
@@ -159,16 +214,11 @@ def test_imagenetv2_counts_submitted_and_approved_answers(table: DatasetTable, t
 
 
 def test_log_out_and_in_keeps_annotators_controls_and_times(table: DatasetTable, tmp_path: Path) -> None:
-    log_votes(table, as_json(tmp_path))
+    log_votes(table, imagenetv2(tmp_path))
     quality = annotator_table(responses_in_use(table))
-    for format, name in [
-        ("long-csv", "v.csv"),
-        ("label-studio", "v.json"),
-        ("imagenetv2", "hits.json"),
-    ]:
+    for format, name in (("long-csv", "v.csv"), ("label-studio", "v.json"), ("imagenetv2", "hits.json")):
         write_votes(table, format, tmp_path / name)
-        other = Workspace(tmp_path / format)
-        make_dataset(other)
+        other = made_in(tmp_path / format)
         again = open_table(other, "d")
         log_votes(again, tmp_path / name)
         assert hsf(again) == hsf(table), format
@@ -177,15 +227,15 @@ def test_log_out_and_in_keeps_annotators_controls_and_times(table: DatasetTable,
         assert open_table(other, "d").votes.total == 2 * table.votes.total
 
 
-def test_attached_counts_and_logged_answers_add_up(table: DatasetTable, workspace: Workspace, tmp_path: Path) -> None:
-    np.save(tmp_path / "v.npy", np.eye(12, 3, dtype=int) + 1)
+def test_attached_counts_and_logged_answers_add_up(tmp_path: Path) -> None:
+    workspace = made_in(tmp_path / "workspace")
+    np.save(tmp_path / "v.npy", np.eye(13, 3, dtype=int) + 1)
     attach_votes(workspace, "d", tmp_path / "v.npy")
     table = open_table(workspace, "d")
     log_votes(table, cifar10h(tmp_path))
     assert hsf(table)[PATHS[0]] == ((2 + 2) / (4 + 2), 6)
     write_votes(table, "long-csv", tmp_path / "out.csv")
-    other = Workspace(tmp_path / "other")
-    make_dataset(other)
+    other = made_in(tmp_path / "other")
     attach_votes(other, "d", tmp_path / "out.csv")
     assert hsf(open_table(other, "d")) == hsf(table)
 
@@ -209,9 +259,7 @@ def test_what_cannot_enter_the_log_is_refused(table: DatasetTable, tmp_path: Pat
     assert hsf(table) == {}
 
 
-def test_the_verb_says_what_came_in(table: DatasetTable, tmp_path: Path) -> None:
-    root = str(table.dataset.root.parents[1])
-    arguments = ["votes", "d", str(cifar10h(tmp_path)), "--log", "--workspace", root]
-    first, again = (CliRunner().invoke(app, [*arguments, "--json"]) for _ in range(2))
-    assert json.loads(first.output) == {"answers": 8, "annotators": 2, "known": 0}
-    assert json.loads(again.output) == {"answers": 0, "annotators": 2, "known": 8}
+def test_the_verb_says_what_came_in(table: DatasetTable, tmp_path: Path, cli) -> None:
+    words = ["votes", "d", cifar10h(tmp_path), "--log", "--json", "--workspace", tmp_path / "workspace"]
+    assert json.loads(cli(*words).out) == {"answers": 8, "annotators": 2, "known": 0}
+    assert json.loads(cli(*words).out) == {"answers": 0, "annotators": 2, "known": 8}

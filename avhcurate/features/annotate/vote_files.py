@@ -1,0 +1,307 @@
+"""Votes as files: every answer that HSF uses, or their counts, out; and the answers of a file into the log."""
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from avhcurate.datasets.export.output import atomic_output
+from avhcurate.datasets.export.text import csv_text, text_file, write_items
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.errors import CurateError, Option
+from avhcurate.features.annotate.annotators import responses
+from avhcurate.people.files import VoteSheet, read_votes
+from avhcurate.people.files.imagenetv2 import hits_of
+from avhcurate.people.files.label_studio import label_config, tasks_of
+from avhcurate.people.hsf import class_indices, without_blanks
+from avhcurate.people.hsf_source import DESIGN_OF
+from avhcurate.people.responses import DESIGNS, RESPONSE_COLUMNS, Design, check_responses, ticks_of, votes_of
+from avhcurate.people.row_matching import match_samples
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.disk.arrays import create_npy
+from avhcurate.workspace.disk.files import write_atomic, write_parquet
+from avhcurate.workspace.disk.json_text import json_text
+from avhcurate.workspace.disk.provenance import versions
+
+#: What `write_votes` can write, and how a file of it ends; counts may be .npy too.
+FORMATS = {
+    "long-csv": ".csv",
+    "long-parquet": ".parquet",
+    "counts": ".parquet",
+    "label-studio": ".json",
+    "imagenetv2": ".json",
+}
+#: Answers that are held in memory at once.
+_MOST_ANSWERS = 50_000_000
+#: Columns of a long file in their order; the answer is called label or class, the names that are read again.
+_LONG = ("path", "annotator", "answer", "selected", "control", "expected", "reaction_ms", "task", "at")
+#: Namespace of the names of imported tasks.
+_IMPORTED = uuid.UUID("0b9d5a1e-52c4-5f0c-8d57-3f4c1f0e7a66")
+#: The reaction time of an answer without one.
+UNKNOWN_MS = -1
+
+
+def write_votes(table: DatasetTable, format: str, out: Path, *, force: bool = False) -> int:
+    """Write the votes that HSF uses, with controls where the format has them; return how many.
+
+    A manifest next to the file, `OUT.manifest.json`, says whether the votes are simulated; so does the file itself,
+    where it can. An existing file is refused unless `force`. Excluded annotators are left out.
+    """
+    record = table.dataset.record
+    votes = table.votes
+    if votes is None:
+        raise CurateError(f"Dataset {table.dataset.name!r} has no votes to export. Import or collect some first.")
+    with atomic_output(out, folder=False, force=force) as (path, manifest):
+        if format == "counts":
+            number = votes.total
+            _write_counts(table, path, out.suffix.casefold())
+        else:
+            answers = responses_in_use(table)
+            number = len(answers)
+            manifest |= _write(table, format, answers, path)
+        manifest |= {
+            "format": format,
+            "answers": number,
+            "simulated": votes.simulated,
+            "dataset": record.name,
+            "dataset_fingerprint": record.fingerprint,
+            "classes": list(table.counter.classes),
+            "votes": votes.model_dump(mode="json"),
+            "versions": versions("pyarrow"),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+    return number
+
+
+def responses_in_use(table: DatasetTable) -> pd.DataFrame:
+    """Return every answer behind HSF and the controls of those who gave them, a row each, see `votes.responses`.
+
+    Votes that were imported as counts are answers without an annotator, as many as were counted.
+    """
+    source = table.counter.source
+    parts = []
+    if source.imported:
+        parts.append(_attached(table))
+    if source.collected:
+        collected = responses(table, design=DESIGN_OF[source.key], controls=True)
+        parts.append(collected[~collected["excluded"]])
+    answers = pd.concat([part.dropna(axis=1, how="all") for part in parts], ignore_index=True)
+    return _votes_and_controls(check_responses(answers))
+
+
+def _votes_and_controls(answers: pd.DataFrame) -> pd.DataFrame:
+    counted = answers["control"] != "none"
+    counted.loc[votes_of(answers).index] = True
+    return answers[counted].reset_index(drop=True)
+
+
+def _attached(table: DatasetTable) -> pd.DataFrame:
+    """Return imported votes, a row per answer; ticks are for the sample's own label."""
+    votes = table.dataset.votes()
+    record = table.dataset.record.votes
+    assert votes is not None
+    assert record is not None
+    if record.total > _MOST_ANSWERS:
+        raise CurateError(f"There are {record.total} answers, more than {_MOST_ANSWERS}. Export counts instead.")
+    paths = table.dataset.samples(["path"])["path"].to_numpy(object)
+    classes = np.array(table.counter.classes, object)
+    ids = votes["id"].to_numpy()
+    if record.kind == "k-way":
+        counts = np.stack(votes["counts"].to_list())
+        rows, labels = np.nonzero(counts)
+        answers = pd.DataFrame({"path": paths[ids[rows]], "answer": classes[labels], "design": "classify"})
+        return answers.loc[answers.index.repeat(counts[rows, labels])]
+    answers = pd.DataFrame({"path": paths[ids], "answer": classes[table.counter.labels[ids]], "design": "select"})
+    answers = answers.loc[answers.index.repeat(votes["shown"])]
+    turn = answers.groupby(level=0).cumcount().to_numpy()
+    return answers.assign(selected=turn < votes["selected"].reindex(answers.index).to_numpy())
+
+
+def _write(table: DatasetTable, format: str, answers: pd.DataFrame, path: Path) -> dict[str, Any]:
+    """Write single answers; return what the manifest says in addition."""
+    select = answers["design"].iloc[0] == "select"
+    simulated = table.simulated
+    if format == "label-studio":
+        with text_file(path) as stream:
+            stream.write("[")
+            write_items(stream, map(json_text, tasks_of(answers, simulated=simulated)))
+            stream.write("]\n")
+        return {"label_config": label_config([] if select else table.counter.classes, select=select)}
+    if format == "imagenetv2":
+        if not select:
+            raise CurateError("ImageNetV2's files hold ticks, and these are votes for classes. Choose another format.")
+        write_atomic(path, json.dumps(hits_of(answers, simulated=simulated)))
+        return {}
+    name = "label"
+    kinds = {"reaction_ms": "Float64"}
+    if select:
+        name = "class"
+        kinds = kinds | {"selected": "bool"}
+    else:
+        answers = answers.drop(columns="selected")
+    long = answers[[column for column in _LONG if column in answers]].rename(columns={"answer": name})
+    long["at"] = pd.to_datetime(long["at"], utc=True).dt.strftime("%Y-%m-%dT%H:%M:%S.%f%z")
+    long = long.astype({column: kinds.get(str(column), "str") for column in long}).assign(simulated=simulated)
+    if format == "long-csv":
+        write_atomic(path, csv_text(long))
+    else:
+        write_parquet(path, long)
+    return {}
+
+
+def _write_counts(table: DatasetTable, path: Path, suffix: str) -> None:
+    """Write a matrix with a row for every sample in order of id, or a table that names the samples."""
+    votes = table.vote_counts()
+    counter = table.counter
+    assert votes is not None
+    ids = votes["id"].to_numpy()
+    if suffix not in (".npy", ".parquet", ".pq") or (suffix == ".npy" and "counts" not in votes):
+        raise CurateError("Counts are written as .npy (K-way: a row for every sample, in order of id) or .parquet.")
+    if suffix == ".npy":
+        matrix = create_npy(path, np.int32, (len(counter.labels), len(counter.classes)))
+        matrix[ids] = np.stack(votes["counts"].to_list())
+        matrix.flush()
+        return
+    columns: dict[str, Any] = {"path": pa.array(table.dataset.samples(["path"])["path"].iloc[ids], pa.string())}
+    if "counts" in votes:
+        columns["counts"] = pa.array(votes["counts"].to_list(), pa.list_(pa.int32()))
+    else:
+        columns["class"] = pa.array(np.array(counter.classes, object)[counter.labels[ids]], pa.string())
+        columns |= {name: pa.array(votes[name], pa.int32()) for name in ("selected", "shown")}
+    write_parquet(path, pa.table(columns | {"simulated": pa.array([table.simulated] * len(ids))}))
+
+
+# --- in -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Logged:
+    """New answers in the log, their number of annotators, answers that it had already, and messages."""
+
+    answers: int
+    annotators: int
+    known: int
+    messages: list[str]
+
+
+def responses_of(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pd.DataFrame, list[str]]:
+    """Return the answers of a file as responses (`votes.responses`) about samples of a dataset, and messages.
+
+    Rows that match no sample are left out, but for controls, which may be images from elsewhere.
+    """
+    if sheet.answers is None:
+        raise CurateError(
+            "The file holds counts and not single answers.",
+            fix=f"Attach it with `votes`, without {Option('log', True)}",
+        )
+    samples = folder.samples(["path", "label"])
+    paths = pa.chunked_array([pa.array(samples["path"], pa.string())])
+    ids, messages = match_samples(sheet, paths)
+    parts = [_named(sheet.answers[ids >= 0].assign(control="none"), folder, samples.iloc[ids[ids >= 0]])]
+    if sheet.controls is not None and sheet.controls.answers is not None:
+        answers = sheet.controls.answers
+        try:
+            ids, _ = match_samples(sheet.controls, paths)
+        except CurateError:  # none of them is a sample
+            ids = np.full(len(answers), -1)
+        texts = [column.cast(pa.string()) for column in sheet.controls.samples.values()]
+        names = pc.coalesce(*texts, pa.scalar("unknown")).to_pandas().to_numpy(object)
+        shown = samples.reindex(ids)
+        shown["path"] = np.where(ids >= 0, shown["path"].to_numpy(object), names)
+        parts.append(_named(answers, folder, shown))
+    answers = pd.concat([part.dropna(axis=1, how="all") for part in parts], ignore_index=True)
+    return check_responses(answers), [*sheet.messages, *messages]
+
+
+def log_votes(table: DatasetTable, file: Path | str) -> Logged:
+    """Write the answers of a file into the log of votes, next to those given in the app, whole or not at all.
+
+    Every answer needs an annotator. An answer that is in the log already is not written twice, so that the same file
+    can be read again. Where the file has no time, that of the import holds. Simulated votes are refused.
+    """
+    sheet = read_votes(Path(file))
+    if sheet.simulated:
+        raise CurateError(
+            f"{file} holds simulated votes, which are never mixed with people's.",
+            fix=f"Leave out {Option('log', True)}",
+        )
+    answers, messages = responses_of(sheet, table.dataset)
+    unsigned = int(answers["annotator"].isna().sum())
+    if unsigned:
+        raise CurateError(
+            f"{unsigned} of {len(answers)} answers in {file} have no annotator.",
+            fix=f"Leave out {Option('log', True)}",
+        )
+    answers = _votes_and_controls(answers)
+    answers["at"] = answers["at"].fillna(pd.Timestamp(datetime.now(UTC)))
+    with table.response_log.transaction(table.present_id()) as log:
+        new = sum(
+            log.record_all(design, _rows(table.dataset.id, design, answers[answers["design"] == design]))
+            for design in DESIGNS
+        )
+    table.refresh()
+    attached = table.dataset.record.votes
+    if attached is not None and not attached.simulated:
+        messages.append(
+            f"{attached.total} votes from {attached.source} are attached as well: if they are the same answers, HSF "
+            "counts them twice"
+        )
+    return Logged(new, int(answers["annotator"].nunique()), len(answers) - new, messages)
+
+
+def _named(answers: pd.DataFrame, folder: DatasetFolder, samples: pd.DataFrame) -> pd.DataFrame:
+    """Return answers about these samples, a row each, with the columns of responses and class names of the dataset."""
+    classes = folder.record.classes
+    answers = answers.assign(path=samples["path"].to_numpy(object))
+    if "selected" not in answers:
+        answers = answers.assign(answer=without_blanks(answers["label"], classes), design="classify")
+    elif "class" in answers:
+        answers = answers.assign(answer=answers["class"], design="select")
+    else:
+        names = np.array([*classes, None], object)[samples["label"].fillna(-1).to_numpy(np.int64)]
+        answers = answers.assign(answer=names, design="select")
+    answers = answers[answers["answer"].notna()]
+    # Controls may be of other classes.
+    for name in {"answer", "expected"} & set(answers):
+        texts = without_blanks(answers[name], classes)
+        if name == "answer" and (answers["control"] == "none").all():
+            answers[name] = np.array(classes, object)[class_indices(texts, classes)]
+        elif not texts.astype(str).isin(classes).any():
+            numbers = {str(number): label for number, label in enumerate(classes)}
+            answers[name] = texts.astype(str).replace(numbers).where(texts.notna())
+    return answers.reindex(columns=list(RESPONSE_COLUMNS))
+
+
+def _rows(naming: str, design: Design, answers: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows of the log for answers of a design, those of a task together, oldest task first.
+
+    A grid is a task, a single image is one of its own; their names follow from what they hold, and from `naming`.
+    """
+    answers = answers.reset_index(drop=True)
+    select = design == "select"
+    about = [answers["path"], answers["control"]]
+    if select:  # without tasks, what an annotator said about a class is one
+        about = [answers["answer"]]
+    task = answers["task"].astype(object).where(answers["task"].notna(), "")
+    parts = [part.astype(str) for part in (answers["annotator"], task, *about)]
+    codes, keys = pd.factorize(pd.MultiIndex.from_arrays(parts))
+    names = np.array([str(uuid.uuid5(_IMPORTED, "\0".join([naming, design, *key]))) for key in keys], object)
+    milliseconds = pd.to_numeric(answers["reaction_ms"]).fillna(UNKNOWN_MS).clip(upper=2**31 - 1)
+    rows = answers[["annotator", "path", "answer", "control"]].astype(object)
+    rows["task"] = rows["nonce"] = names[codes]
+    rows["place"] = rows.groupby(codes).cumcount()
+    rows["reaction_ms"] = milliseconds.round().astype(np.int64)
+    rows["at"] = answers["at"].astype("datetime64[us, UTC]").astype(np.int64) / 1e6
+    rows["selected"] = None
+    if select:
+        rows["selected"] = ticks_of(answers["selected"]) == 1
+    rows["expected"] = answers["expected"].astype(object).where(answers["expected"].notna(), None)
+    started = rows.groupby(codes)["at"].transform("min")
+    return cast(list[dict[str, Any]], rows.iloc[np.lexsort((codes, started))].to_dict("records"))
