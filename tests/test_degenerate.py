@@ -14,9 +14,8 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate import annotators
 from avhcurate.features.annotate.next_labels import next_labels
-from avhcurate.features.compare.confusion import by_class, confusion
 from avhcurate.features.compare.run_pair import compare_pair
-from avhcurate.features.compare.service import side_by_side
+from avhcurate.features.compare.service import by_class, confusion, side_by_side
 from avhcurate.features.correlation import analyses, ui
 from avhcurate.features.correlation.service import correlate, export_table
 from avhcurate.features.predicted_hsf.plots import curve_chart

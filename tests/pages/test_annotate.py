@@ -7,12 +7,10 @@ import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.annotate import annotators, answers, queue, setup
-from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.networks.neighbours.service import find_neighbours
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.decisions import decide, decision
-
-SMALL = CollectionSettings(design="select", candidates=6, controls=2, target=1, classes=(3,))
+from tests.fakes.votes import collect
 
 
 @pytest.fixture
@@ -21,12 +19,26 @@ def collection(own_demo_root):
 
     def make(**settings):
         table = open_table(Workspace(own_demo_root), "digits")
-        setup.configure(
-            table, CollectionSettings(**{"design": "classify", "control_share": 0.0} | settings), who="lead"
-        )
+        collect(table, **{"control_share": 0.0} | settings)
         return own_demo_root, table
 
     return make
+
+
+@pytest.fixture
+def started(open_page, collection):
+    """Sets up a collection in which Ada annotates; returns the page, its workspace and the table."""
+
+    def make(**settings):
+        root, table = collection(**settings)
+        return open_page("annotate", root, annotate__name="ada"), root, table
+
+    return make
+
+
+def press(app, label):
+    next(button for button in app.button if button.label == label).click().run()
+    assert not app.exception
 
 
 def sent(app):
@@ -61,9 +73,6 @@ def votes(table, **more):
     return annotators.responses(table, controls=True, **more)
 
 
-# --- before the work -------------------------------------------------------------------------------------------
-
-
 def test_without_a_collection_it_offers_to_set_one_up(open_page, own_demo_root, words):
     app = open_page("annotate", own_demo_root)
     assert "Set up the collection" in words(app)
@@ -79,8 +88,7 @@ def test_without_a_collection_it_offers_to_set_one_up(open_page, own_demo_root, 
     app.selectbox(key="annotate.setup.digits.queue").set_value("hardest").run()
     app.selectbox(key="annotate.setup.digits.score").set_value("confidence")
     app.number_input(key="annotate.setup.digits.target").set_value(3)
-    next(button for button in app.button if button.label == "Start the collection").click().run()
-    assert not app.exception
+    press(app, "Start the collection")
     found = setup.settings_of(open_table(Workspace(own_demo_root), "digits"))
     assert (found.design, found.target, found.queue, found.score) == ("classify", 3, "hardest", "confidence")
     assert "Who are you?" in words(app)
@@ -92,7 +100,7 @@ def test_a_grid_is_set_up_with_its_rule_and_its_numbers(open_page, own_demo_root
     app.number_input(key="annotate.setup.digits.candidates").set_value(12)
     app.multiselect(key="annotate.setup.digits.classes").set_value([1, 7])
     app.text_area(key="annotate.setup.digits.rule").set_value("Tick the sevens.")
-    next(button for button in app.button if button.label == "Start the collection").click().run()
+    press(app, "Start the collection")
     found = setup.settings_of(open_table(Workspace(own_demo_root), "digits"))
     assert (found.design, found.candidates, found.classes) == ("select", 12, (1, 7))
     assert found.rule == "Tick the sevens."
@@ -103,18 +111,15 @@ def test_a_name_is_asked_for_and_kept_in_the_address(open_page, collection, aske
     app = open_page("annotate", root)
     assert not cards(app)
     app.text_input(key="annotate.typed").set_value("  ")
-    next(button for button in app.button if button.label == "Start").click().run()
+    press(app, "Start")
     assert "1 to 254 printable characters" in words(app)
     app.text_input(key="annotate.typed").set_value("ada")
-    next(button for button in app.button if button.label == "Start").click().run()
+    press(app, "Start")
     assert asked(app, "annotate.name") == "ada"
     assert sent(app)["items"]
     app.button(key="annotate.leave").click().run()
     assert asked(app, "annotate.name") == ""
     assert "Who are you?" in words(app)
-
-
-# --- blind -----------------------------------------------------------------------------------------------------
 
 
 def test_the_frame_shows_no_filter_no_run_and_nothing_of_the_votes(open_page, collection, words):
@@ -128,9 +133,8 @@ def test_the_frame_shows_no_filter_no_run_and_nothing_of_the_votes(open_page, co
     assert "bin=0" in str([link.proto.query_string for link in app.get("page_link")]), "filters wait for other pages"
 
 
-def test_nothing_of_the_model_or_the_label_is_in_what_the_browser_gets(open_page, collection):
-    root, _ = collection(control_share=0.5, queue="hardest")
-    app = open_page("annotate", root, annotate__name="ada")
+def test_nothing_of_the_model_or_the_label_is_in_what_the_browser_gets(started):
+    app, _, _ = started(control_share=0.5, queue="hardest")
     data = sent(app)
     assert {frozenset(item) for item in data["items"]} == {frozenset({"id", "task", "src"})}
     assert all(item["src"].startswith("/images/digits/") for item in data["items"])
@@ -138,20 +142,15 @@ def test_nothing_of_the_model_or_the_label_is_in_what_the_browser_gets(open_page
     assert set(data) == work | {"scope", "echo", "who", "dataset", "version", "entry"}
 
 
-def test_a_grid_does_not_tell_which_tiles_are_controls(open_page, collection):
-    root, _ = collection(**{name: getattr(SMALL, name) for name in ("design", "candidates", "controls")})
-    app = open_page("annotate", root, annotate__name="ada")
+def test_a_grid_does_not_tell_which_tiles_are_controls(started):
+    app, _, _ = started(design="select", candidates=6, controls=2)
     tiles = sent(app)["tiles"]
     assert len(tiles) == 10
     assert {frozenset(tile) for tile in tiles} == {frozenset({"id", "src", "large"})}
 
 
-# --- classify --------------------------------------------------------------------------------------------------
-
-
-def test_answers_are_in_the_log_and_the_browser_is_told_so(open_page, collection):
-    root, table = collection()
-    app = open_page("annotate", root, annotate__name="ada")
+def test_answers_are_in_the_log_and_the_browser_is_told_so(started):
+    app, root, table = started()
     first, second = sent(app)["items"][:2]
     why, data = say(app, root, answer(first, 4), answer(second, 7, ms=412))
     found = votes(table)
@@ -164,9 +163,8 @@ def test_answers_are_in_the_log_and_the_browser_is_told_so(open_page, collection
     assert not {first["id"], second["id"]} & {item["id"] for item in data["items"]}
 
 
-def test_backspace_takes_the_last_answer_back_and_another_is_given(open_page, collection):
-    root, table = collection()
-    app = open_page("annotate", root, annotate__name="ada")
+def test_backspace_takes_the_last_answer_back_and_another_is_given(started):
+    app, root, table = started()
     first, second = sent(app)["items"][:2]
     say(app, root, answer(first, 4), answer(second, 7, nonce="second"))
     again = back("second")
@@ -180,18 +178,16 @@ def test_backspace_takes_the_last_answer_back_and_another_is_given(open_page, co
     assert votes(table)[["id", "label"]].values.tolist() == [[first["id"], 4], [second["id"], 2]]
 
 
-def test_backspace_and_a_new_answer_may_come_before_the_browser_knows_the_new_task(open_page, collection):
-    root, table = collection()
-    app = open_page("annotate", root, annotate__name="ada")
+def test_backspace_and_a_new_answer_may_come_before_the_browser_knows_the_new_task(started):
+    app, root, table = started()
     item = sent(app)["items"][0]
     why, _ = say(app, root, answer(item, 4, nonce="first"), back("first"), answer(item, 9))
     assert why == ["", "", ""]
     assert votes(table)["label"].tolist() == [9]
 
 
-def test_a_broken_image_is_not_asked_about_again(open_page, collection):
-    root, table = collection()
-    app = open_page("annotate", root, annotate__name="ada")
+def test_a_broken_image_is_not_asked_about_again(started):
+    app, _, table = started()
     item = sent(app)["items"][0]
     app.session_state["annotate.card"] = {"seen": {"scope": sent(app)["scope"], "turn": 3, "broken": [item["task"]]}}
     app.run()
@@ -202,12 +198,8 @@ def test_a_broken_image_is_not_asked_about_again(open_page, collection):
     assert votes(table).empty
 
 
-# --- select ----------------------------------------------------------------------------------------------------
-
-
-def test_a_grid_is_submitted_whole_and_can_be_had_back(open_page, collection):
-    root, table = collection(design="select", candidates=6, controls=2, classes=(3,))
-    app = open_page("annotate", root, annotate__name="ada")
+def test_a_grid_is_submitted_whole_and_can_be_had_back(started):
+    app, root, table = started(design="select", candidates=6, controls=2, classes=(3,))
     before = sent(app)
     ids = [tile["id"] for tile in before["tiles"]]
     sheet = decision("grid", *ids, who="ada", task=before["task"], ticked=ids[:4], ms=9000)
@@ -225,9 +217,6 @@ def test_a_grid_is_submitted_whole_and_can_be_had_back(open_page, collection):
     assert votes(table).empty
 
 
-# --- the end -----------------------------------------------------------------------------------------------------
-
-
 def test_when_nothing_is_left_it_says_so_and_how_far_the_collection_is(open_page, collection, words):
     root, table = collection(design="select", candidates=200, controls=0, target=1, classes=(3,))
     grid = queue.next_grid(table, "ada")
@@ -237,9 +226,8 @@ def test_when_nothing_is_left_it_says_so_and_how_far_the_collection_is(open_page
     assert "have all the votes that are wanted" in text
 
 
-def test_an_annotator_can_have_the_own_answers_removed_for_good(open_page, collection):
-    root, table = collection()
-    app = open_page("annotate", root, annotate__name="ada")
+def test_an_annotator_can_have_the_own_answers_removed_for_good(started):
+    app, root, table = started()
     say(app, root, answer(sent(app)["items"][0], 4))
     assert app.button(key="annotate.withdraw").disabled
     app.checkbox(key="annotate.sure").check().run()

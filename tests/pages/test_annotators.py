@@ -1,7 +1,6 @@
 """The Annotators page without a browser: figures are the log's, exclusion moves HSF, withdrawal is for good."""
 
 import io
-import itertools
 import json
 import math
 import shutil
@@ -11,38 +10,24 @@ import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.annotate import annotators, queue, setup, ui_annotators
-from avhcurate.features.annotate import answers as annotate_answers
-from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.features.annotate.ui_annotators import file_of
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import copy_dataset
+from tests.fakes.votes import answer_all, collect, truth
 
-NONCES = itertools.count()
 EACH = 12
-
-
-def give(table, annotator, number, say):
-    labels = table.dataset.labels()
-    for _ in range(number):
-        (question,) = queue.next_questions(table, annotator, ahead=1)
-        label = say(int(labels[question.id]))
-        nonce = f"n{next(NONCES)}"
-        reply = annotate_answers.answer(
-            table, annotator, question.task, question.id, label, nonce=nonce, reaction_ms=900
-        )
-        assert not reply
 
 
 @pytest.fixture(scope="module")
 def voted_root(demo_root, tmp_path_factory):
     """The digits with the votes of two who are right and one who never is."""
     root = shutil.copytree(demo_root, tmp_path_factory.mktemp("annotators") / "demo")
-    table = open_table(Workspace(root), "digits")
-    settings = CollectionSettings(design="classify", queue="hardest", target=3, control_share=0.5)
-    setup.configure(table, settings, who="lead")
+    table = table_of(root)
+    collect(table, queue="hardest", target=3, control_share=0.5)
+    right = truth(table)
     for name in ("ann", "bob"):
-        give(table, name, EACH, lambda label: label)
-    give(table, "mal", EACH, lambda label: (label + 1) % 10)
+        answer_all(table, name, right, EACH)
+    answer_all(table, "mal", lambda id: (right(id) + 1) % 10, EACH)
     return root
 
 
@@ -59,23 +44,21 @@ def metrics(app):
     return {metric.label: metric.value for metric in app.metric}
 
 
+def press(app, label):
+    next(button for button in app.button if button.label == label).click().run()
+    assert not app.exception
+
+
 def people(app):
     return next(frame.value for frame in app.dataframe if "Agreement" in frame.value).set_index("Annotator")
 
 
-# --- states ------------------------------------------------------------------------------------------------------
-
-
 def test_before_the_first_answer_it_shows_what_is_wanted(open_page, own_demo_root):
-    table = table_of(own_demo_root)
-    setup.configure(table, CollectionSettings(design="classify", target=4), who="lead")
+    collect(table_of(own_demo_root), target=4)
     app = open_page("annotators", own_demo_root)
     assert metrics(app)["Votes collected"] == "0"
     assert any("No answers yet" in info.value for info in app.info)
     assert not app.get("plotly_chart")
-
-
-# --- figures -----------------------------------------------------------------------------------------------------
 
 
 def test_a_row_an_annotator_with_intervals(open_page, voted_root, words):
@@ -85,7 +68,7 @@ def test_a_row_an_annotator_with_intervals(open_page, voted_root, words):
     assert rows.loc["mal", "Controls right"] == 0
     assert rows.loc["ann", "Controls right"] == 100
     assert rows["Controls right, 95 %"].str.contains("n ").all()
-    assert rows.loc["ann", "Median time"] == 0.9
+    assert rows.loc["ann", "Median time"] == 0.7
     table = table_of(voted_root)
     made, quality = queue.progress(table), annotators.vote_quality(table, "classify")
     alone = quality.table.assign(compared=0, agreement=math.nan, agreement_low=math.nan, agreement_high=math.nan)
@@ -100,9 +83,6 @@ def test_a_row_an_annotator_with_intervals(open_page, voted_root, words):
     assert f"{quality.alpha.low:.2f}–{quality.alpha.high:.2f}" in text
     assert f"{table.votes.total:,} given in the app by 3 annotators" in text
     assert f"{table.counter.sources()['simulated']:,} simulated votes" in text
-
-
-# --- exclusion ---------------------------------------------------------------------------------------------------
 
 
 def test_excluding_by_hand_moves_hsf_and_including_moves_it_back(open_page, own_root):
@@ -140,12 +120,11 @@ def test_a_rule_is_previewed_and_nobody_is_excluded_until_it_is_applied(open_pag
 def test_what_hsf_is_made_of_can_be_chosen(open_page, own_root):
     app = open_page("annotators", own_root)
     app.radio(key="annotators.source.digits.chosen").set_value("simulated")
-    next(button for button in app.button if button.label == "Use").click().run()
-    assert not app.exception
+    press(app, "Use")
     assert table_of(own_root).simulated
     app.radio(key="annotators.source.digits.chosen").set_value("auto")
     app.number_input(key="annotators.source.digits.control_filter").set_value(0.7)
-    next(button for button in app.button if button.label == "Use").click().run()
+    press(app, "Use")
     table = table_of(own_root)
     assert not table.simulated
     assert setup.source(table).left_out == 1
@@ -164,9 +143,6 @@ def test_withdrawal_asks_for_the_name_and_then_is_for_good(open_page, own_root, 
     assert set(left["annotator"]) == {"ann", "bob"}
 
 
-# --- planning and export -----------------------------------------------------------------------------------------
-
-
 def test_the_file_of_votes_holds_each_of_them(voted_root):
     table = table_of(voted_root)
     rows = pd.read_csv(io.BytesIO(file_of(table, "long-csv")))
@@ -180,16 +156,15 @@ def test_the_file_of_votes_holds_each_of_them(voted_root):
 def test_the_forms_hold_the_settings_of_the_dataset_that_is_open(open_page, own_root):
     copy_dataset(own_root, "more")
     table = open_table(Workspace(own_root), "more")
-    setup.configure(table, CollectionSettings(design="classify", queue="fewest", target=7), who="lead")
+    collect(table, queue="fewest", target=7)
     setup.choose_source(table, chosen="simulated", control_filter=0.6, who="lead")
     app = open_page("annotators", own_root)
     app.number_input(key="annotators.settings.digits.target").set_value(9)
-    next(button for button in app.button if button.label == "Save for everybody").click().run()
+    press(app, "Save for everybody")
     assert setup.settings_of(table_of(own_root)).target == 9
     app.selectbox(key="frame.dataset").set_value("more").run()
-    next(button for button in app.button if button.label == "Save for everybody").click().run()
-    next(button for button in app.button if button.label == "Use").click().run()
-    assert not app.exception
+    press(app, "Save for everybody")
+    press(app, "Use")
     settings, source = setup.settings_of(table), setup.source(table)
     assert (settings.queue, settings.target) == ("fewest", 7)
     assert (source.chosen, source.control_filter) == ("simulated", 0.6)
@@ -197,12 +172,11 @@ def test_the_forms_hold_the_settings_of_the_dataset_that_is_open(open_page, own_
 
 def test_images_whose_label_people_contradict_are_shown_with_what_they_say(open_page, own_demo_root, grids):
     table = table_of(own_demo_root)
-    setup.configure(table, CollectionSettings(design="classify", queue="hardest", control_share=0.0), who="lead")
+    collect(table, queue="hardest", control_share=0.0)
+    right = truth(table)
     for name in ("ann", "bob", "cid"):  # all find nines in place of the eights
-        give(table, name, EACH, lambda label: 9 if label == 8 else label)
+        answer_all(table, name, lambda id: max(right(id), 9 * (right(id) == 8)), EACH)
     shown = grids(open_page("annotators", own_demo_root))["Where people contradict the label"]["tiles"]
-    eights = {
-        int(id) for id in annotators.vote_quality(table, "classify").votes["id"] if table.dataset.labels()[id] == 8
-    }
+    eights = {int(id) for id in annotators.vote_quality(table, "classify").votes["id"] if right(id) == 8}
     assert {tile["id"] for tile in shown} == eights != set()
     assert {(tile["title"], tile["sub"]) for tile in shown} == {("8", "people: 9")}

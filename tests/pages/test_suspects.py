@@ -1,25 +1,22 @@
 """The Suspects page without a browser: one by one and as a list, deciding, undo, filters, export, empty states."""
 
-import io
 import json
 import re
 import shutil
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from avhcurate.datasets.curate.annotations import undo
 from avhcurate.datasets.curate.history import history_entries
-from avhcurate.datasets.export.text import csv_text
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.suspects import decisions
 from avhcurate.features.suspects.decisions import KEPT
 from avhcurate.features.suspects.rules import SOURCES
-from avhcurate.features.suspects.service import export_table
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.networks.neighbours.graph import NeighbourGraph
+from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import write_json
 from tests.fakes.decisions import decide, decision
@@ -98,11 +95,8 @@ def test_accepting_keeping_and_undoing_write_the_log(open_page, own_root, found)
     assert table.frame(Filters(tags=(KEPT,)), columns=["id"])["id"].tolist() == [second["id"]]
     both = decision("undo", of="a"), accept(app, third)
     _, sent = say(app, own_root, *both)
-    assert stands(own_root, [first["id"], second["id"], third["id"]]) == {
-        first["id"]: "",
-        second["id"]: "kept",
-        third["id"]: "accepted",
-    }
+    ids = [one["id"] for one in (first, second, third)]
+    assert stands(own_root, ids) == dict(zip(ids, ["", "kept", "accepted"], strict=True))
     assert sent["suspects"][0]["state"] == ""
     # A message that comes twice, as after a lost connection, changes nothing.
     events = history_entries(digits_of(own_root))[1]
@@ -119,12 +113,8 @@ def test_tags_labels_and_exclusions_show_on_the_card_and_one_that_fails_is_refus
     assert [bool(text) for text in why] == [False, False, False, False, True]
     shown = [(one["excluded"], one["tags"]) for one in sent["suspects"][:2]]
     assert shown == [(True, []), (False, ["blurred"])]
-    assert [entry.action for entry in history_entries(digits_of(own_root))[0]] == [
-        "tag",
-        "include",
-        "exclude",
-        "exclude",
-    ]
+    actions = [entry.action for entry in history_entries(digits_of(own_root))[0]]
+    assert actions == ["tag", "include", "exclude", "exclude"]
 
 
 def test_an_answer_about_another_suggestion_or_one_decided_elsewhere_is_refused(open_page, own_root):
@@ -187,19 +177,9 @@ def test_the_list_decides_many_at_once_and_takes_it_back(open_page, own_root, fo
     assert stands(own_root, ids[:3]) == {ids[0]: "", ids[1]: "kept", ids[2]: "kept"}
 
 
-def test_the_export_holds_the_suspects_in_view(suspects_root, found):
-    table = digits_of(suspects_root)
-    record = suspects_of(table.run)[-1].record
-    rows = pd.read_csv(io.StringIO(csv_text(export_table(table, found.head(5), record))))
-    assert rows["id"].tolist() == found["id"].head(5).tolist()
-    assert set(rows["votes_source"]) == {"simulated"}
-
-
 def test_without_suspects_a_button_starts_the_job(open_page, demo_root, monkeypatch, words):
     started = []
-    monkeypatch.setattr(
-        "avhcurate.workspace.data.background.start", lambda root, argv, **about: started.append((argv, about))
-    )
+    monkeypatch.setattr(background, "start", lambda root, argv, **about: started.append((argv, about)))
     app = open_page("suspects", demo_root)
     assert "No suspects of this run yet" in words(app)
     app.toggle(key="suspects.start_out_of_fold").set_value(True)

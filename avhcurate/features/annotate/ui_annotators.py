@@ -31,9 +31,9 @@ from avhcurate.ui.base.signin import for_curators, only_for
 from avhcurate.ui.base.text import counted
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts.show import show_chart
-from avhcurate.ui.grid.grid_views import GridView, tiles_view
-from avhcurate.ui.grid.selection import browsing_grid
-from avhcurate.ui.grid.tiles import tiles_of
+from avhcurate.ui.components.grid import Tile
+from avhcurate.ui.grid.grid_bar import narrow_grid
+from avhcurate.ui.grid.grid_views import GridView
 from avhcurate.workspace.data.people import Role
 
 _MEANING = """
@@ -298,13 +298,15 @@ def disputed_labels(page: Opened, quality: VoteQuality) -> GridView | None:
     if disputed.empty:
         return None
     names = dict(enumerate(page.table.classes))
-    tiles = []
-    for tile, row in zip(tiles_of(page, shown["id"].tolist(), score="hsf"), shown.itertuples(), strict=True):
-        people = f"people: {names.get(row.said, 'something else')}"
-        tiles.append(replace(tile, predicted="", score="", sub=people, note=f"{row.prob:.2f}", differs=True))
-    view = tiles_view(tiles, about=f"disputed {page.dataset.name}")
-    browsing_grid(view, key="annotators.contradicted", tile_size=110, label="Where people contradict the label")
-    return view
+    rows = shown.set_index("id")
+
+    def look(tile: Tile) -> Tile:
+        row: Any = rows.loc[tile.id]
+        people = f"people: {names.get(row['said'], 'something else')}"
+        return replace(tile, predicted="", score="", sub=people, note=f"{row['prob']:.2f}", differs=True)
+
+    title = "Where people contradict the label"
+    return narrow_grid(page, rows.index.tolist(), key="annotators.contradicted", label=title, score="hsf", look=look)
 
 
 # --- export ------------------------------------------------------------------------------------------------------

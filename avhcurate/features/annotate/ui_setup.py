@@ -63,7 +63,6 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
     """
     key = f"{key}.{page.dataset.name}"
     table = page.table
-    options = CollectionSettings.options()
     start = before or CollectionSettings(design="classify", target=5, skip=True)
     design = st.segmented_control(
         "Design",
@@ -75,8 +74,12 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
     )
     st.caption(_ABOUT[design])
     # Outside the form, whose fields depend on it.
-    needs: dict[str, Any] = {"hardest": table.run, "disagreement": table.run}
-    needs |= {"informative": table.prediction, "diverse": table.neighbours}
+    needs: dict[str, Any] = {
+        "hardest": table.run,
+        "disagreement": table.run,
+        "informative": table.prediction,
+        "diverse": table.neighbours,
+    }
     possible = {name: title for name, title in QUEUES.items() if needs.get(name, 1)}
     queue = _choose("Which images first", possible, start.queue, key, "queue")
     if queue in _ABOUT_QUEUES:
@@ -87,11 +90,11 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
         with in_a_row():
             if queue == "hardest":
                 _choose("Hard by", {name: score_name(name) for name in table.scores}, start.score, key, "score")
-            for option in options:
+            for option in CollectionSettings.options():
                 if option.name in _FIELDS[design]:
-                    draw, look = widget_of(option)
-                    look |= {"value": getattr(start, option.name), "help": option.help}
-                    draw(option.label or option.name.capitalize(), key=f"{key}.{option.name}", **look)
+                    draw, arguments = widget_of(option)
+                    arguments |= {"value": getattr(start, option.name), "help": option.help}
+                    draw(option.title, key=f"{key}.{option.name}", **arguments)
         if design == "select":
             _grid_settings(page, start, key)
         st.form_submit_button(
@@ -107,12 +110,12 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
 def _coverage(page: Opened) -> None:
     """Draw what the first images of the queue, at most a quarter of all, cover, and what random ones do."""
     try:
-        found = _next_labels(page.table, min(setup.BATCH, -(-page.table.size // 4)))
+        batch = _next_labels(page.table, min(setup.BATCH, -(-page.table.size // 4)))
     except CurateError as error:
         show_user_error(error)
         return
-    show_chart(coverage_curve(found.covered, found.at_random), key="annotators.coverage")
-    st.caption(found.summary)
+    show_chart(coverage_curve(batch.covered, batch.at_random), key="annotators.coverage")
+    st.caption(batch.summary)
 
 
 _next_labels = kept("Choosing images …")(next_labels)
@@ -128,8 +131,7 @@ def _grid_settings(page: Opened, start: CollectionSettings, key: str) -> None:
     names = page.table.classes
     definitions = dict(start.definitions)
     chosen = [label for label in start.classes if label != setup.NO_CLASS]
-    look: dict[str, Any] = {"format_func": names.__getitem__, "placeholder": "All", "key": f"{key}.classes"}
-    st.multiselect("Classes", range(len(names)), chosen, **look)
+    st.multiselect("Classes", range(len(names)), chosen, names.__getitem__, key=f"{key}.classes", placeholder="All")
     st.text_area("Rule", start.rule, key=f"{key}.rule", placeholder=RULE, help="What annotators read above the grid.")
     with st.expander("Definitions of the classes"):
         st.data_editor(
@@ -176,8 +178,8 @@ def source_text(source: HsfSource) -> str:
     if source.key == "simulated":
         return f"HSF uses {source.imported:,} simulated votes, not people's."
     people = f"{counted(source.annotators, 'annotator')} ({source.left_out} left out)"
-    given = f"{source.collected:,} given in the app by {people}"
-    return f"HSF uses {_ORIGINS[source.key].lower()}: {source.imported:,} imported, {given}."
+    collected = f"{source.collected:,} given in the app by {people}"
+    return f"HSF uses {_ORIGINS[source.key].lower()}: {source.imported:,} imported, {collected}."
 
 
 def _source_form(page: Opened, source: HsfSource, options: list[str]) -> None:

@@ -54,7 +54,6 @@ def write_votes(table: DatasetTable, format: str, out: Path, *, force: bool = Fa
     A manifest next to the file, `OUT.manifest.json`, says whether the votes are simulated; so does the file itself,
     where it can. An existing file is refused unless `force`. Excluded annotators are left out.
     """
-    record = table.dataset.record
     votes = table.votes
     if votes is None:
         raise CurateError(f"Dataset {table.dataset.name!r} has no votes to export. Import or collect some first.")
@@ -65,13 +64,13 @@ def write_votes(table: DatasetTable, format: str, out: Path, *, force: bool = Fa
         else:
             answers = responses_in_use(table)
             number = len(answers)
-            manifest |= _write(table, format, answers, path)
+            manifest |= _write_answers(table, format, answers, path)
         manifest |= {
             "format": format,
             "answers": number,
             "simulated": votes.simulated,
-            "dataset": record.name,
-            "dataset_fingerprint": record.fingerprint,
+            "dataset": table.dataset.record.name,
+            "dataset_fingerprint": table.dataset.record.fingerprint,
             "classes": list(table.counter.classes),
             "votes": votes.model_dump(mode="json"),
             "versions": versions("pyarrow"),
@@ -124,7 +123,7 @@ def _attached(table: DatasetTable) -> pd.DataFrame:
     return answers.assign(selected=turn < votes["selected"].reindex(answers.index).to_numpy())
 
 
-def _write(table: DatasetTable, format: str, answers: pd.DataFrame, path: Path) -> dict[str, Any]:
+def _write_answers(table: DatasetTable, format: str, answers: pd.DataFrame, path: Path) -> dict[str, Any]:
     """Write single answers; return what the manifest says in addition."""
     select = answers["design"].iloc[0] == "select"
     simulated = table.simulated
@@ -139,15 +138,14 @@ def _write(table: DatasetTable, format: str, answers: pd.DataFrame, path: Path) 
             raise CurateError("ImageNetV2's files hold ticks, and these are votes for classes. Choose another format.")
         write_atomic(path, json.dumps(hits_of(answers, simulated=simulated)))
         return {}
-    name = "label"
-    kinds = {"reaction_ms": "Float64"}
-    if select:
-        name = "class"
-        kinds = kinds | {"selected": "bool"}
-    else:
-        answers = answers.drop(columns="selected")
-    long = answers[[column for column in _LONG if column in answers]].rename(columns={"answer": name})
-    long["at"] = pd.to_datetime(long["at"], utc=True).dt.strftime("%Y-%m-%dT%H:%M:%S.%f%z")
+    long = answers[list(_LONG)]
+    name = "class"
+    if not select:
+        name = "label"
+        long = long.drop(columns="selected")
+    long = long.rename(columns={"answer": name})
+    long["at"] = long["at"].dt.strftime("%Y-%m-%dT%H:%M:%S.%f%z")
+    kinds = {"reaction_ms": "Float64", "selected": "bool"}
     long = long.astype({column: kinds.get(str(column), "str") for column in long}).assign(simulated=simulated)
     if format == "long-csv":
         write_atomic(path, csv_text(long))
@@ -212,7 +210,7 @@ def responses_of(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pd.DataFrame,
         except CurateError:  # none of them is a sample
             ids = np.full(len(answers), -1)
         texts = [column.cast(pa.string()) for column in sheet.controls.samples.values()]
-        names = pc.coalesce(*texts, pa.scalar("unknown")).to_pandas().to_numpy(object)
+        names = pc.coalesce(*texts, "unknown").to_pandas().to_numpy(object)
         shown = samples.reindex(ids)
         shown["path"] = np.where(ids >= 0, shown["path"].to_numpy(object), names)
         parts.append(_named(answers, folder, shown))
@@ -289,7 +287,7 @@ def _rows(naming: str, design: Design, answers: pd.DataFrame) -> list[dict[str, 
     about = [answers["path"], answers["control"]]
     if select:  # without tasks, what an annotator said about a class is one
         about = [answers["answer"]]
-    task = answers["task"].astype(object).where(answers["task"].notna(), "")
+    task = answers["task"].astype(object).fillna("")
     parts = [part.astype(str) for part in (answers["annotator"], task, *about)]
     codes, keys = pd.factorize(pd.MultiIndex.from_arrays(parts))
     names = np.array([str(uuid.uuid5(_IMPORTED, "\0".join([naming, design, *key]))) for key in keys], object)

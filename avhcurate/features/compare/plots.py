@@ -144,7 +144,7 @@ def confusion_matrix(counts: np.ndarray, chosen: Sequence[int], classes: Sequenc
 
 
 def by_class(rows: pd.DataFrame, *, run: str) -> go.Figure:
-    """Draw precision, recall and F1 of each class from rows of `confusion.by_class`, shares with their intervals."""
+    """Draw precision, recall and F1 of each class from rows of `service.by_class`, shares with their intervals."""
     figure = go.Figure()
     names = short_names(rows["name"])
     for number, (key, title) in enumerate({"precision": "precision", "recall": "recall", "f1": "F1"}.items()):
@@ -171,7 +171,7 @@ def by_class(rows: pd.DataFrame, *, run: str) -> go.Figure:
 
 
 def most_confused(pairs: pd.DataFrame, classes: Sequence[str], *, run: str) -> go.Figure:
-    """Draw a bar for each of the pairs of `confusion.most_confused`."""
+    """Draw a bar for each of the pairs of `service.most_confused`."""
     figure = go.Figure()
     names = short_names(classes)
     labels = pairs[["label", "predicted"]].to_numpy().tolist()

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.features.compare import confusion, plots, run_pair
+from avhcurate.features.compare import plots, run_pair, service
 from avhcurate.features.compare.run_pair import RunPair
 from avhcurate.features.compare.ui import HASH_FUNCS, number_cell, ranks_shown
 from avhcurate.ui.base import cache
@@ -164,7 +164,7 @@ def _outcomes(pair: RunPair, judge: str) -> ImageList | None:
 
 # --- confusions ------------------------------------------------------------------------------------------------------
 
-_confusion_of = cache.kept("Counting …", most=6, funcs=HASH_FUNCS)(confusion.confusion)
+_confusion_of = cache.kept("Counting …", most=6, funcs=HASH_FUNCS)(service.confusion)
 
 
 def confusions(page: Opened, runs: tuple[str, ...]) -> None:
@@ -186,7 +186,7 @@ def _confusion(page: Opened, run: str) -> None:
     table = cache.table(page.workspace, page.dataset.name, run, page.view.edges)
     counts = _confusion_of(table, page.filters)
     classes = class_names(table, len(counts))
-    pairs = confusion.most_confused(counts, _MOST_PAIRS)
+    pairs = service.most_confused(counts, _MOST_PAIRS)
     confused = pairs[["label", "predicted"]].to_numpy().ravel().tolist()
     chosen = sorted(list(dict.fromkeys([*confused, *range(len(counts))]))[:_MOST_CLASSES])
     st.markdown(f"**{plain(run_titles(page.dataset)[run])}** · n {counts.sum():,}")
@@ -194,7 +194,7 @@ def _confusion(page: Opened, run: str) -> None:
         st.caption(f"The {len(chosen)} classes that are confused most, of {len(classes):,}.")
     show_chart(plots.confusion_matrix(counts, chosen, classes, run=run), key=f"models.confusion.{run}")
     st.markdown("**Each class**")
-    rows = confusion.by_class(counts, classes)
+    rows = service.by_class(counts, classes)
     rows = choose_classes(rows, rows["f1"], names="name", what="F1", key=f"models.class.{run}")
     show_chart(plots.by_class(rows, run=run), key=f"models.by_class.{run}")
     st.markdown("**Confused most**")

@@ -1,6 +1,7 @@
-"""Runs of networks that were planted beside the real one of the digits, compared on the same samples."""
+"""Runs of networks that were planted beside the real one of the digits, compared on the same samples; statistics."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -11,22 +12,23 @@ from sklearn.metrics import precision_recall_fscore_support
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.features.compare import run_pair, samples
+from avhcurate.features.compare import plots, run_pair, samples
 from avhcurate.features.compare import service as compare_service
-from avhcurate.features.compare.confusion import by_class, confusion, most_confused
+from avhcurate.features.compare.run_pair import compare_pair, mcnemar
+from avhcurate.features.compare.service import by_class, confusion, fit_line, most_confused, side_by_side
 from avhcurate.measures.stats import correlation_tests
+from avhcurate.measures.stats.calibration import calibrate
 from avhcurate.measures.stats.multiple_testing import holm
 from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.workspace import Workspace
 
 HARD = ("[0, 0.2)", "[0.2, 0.4)")
+RNG = np.random.default_rng(0)
 
 
 @pytest.fixture(scope="module")
 def planted(demo_root, tmp_path_factory, add_run):
     """The demo with `sharp`, right in the two hardest bins and else wrong on 7, and `part`, which lacks 100 ids."""
-    import shutil
-
     root = shutil.copytree(demo_root, tmp_path_factory.mktemp("planted") / "workspace")
     table = open_table(Workspace(root), "digits").frame(columns=["id", "label", "hsf_bin"])
     hard, seven = table["hsf_bin"].isin(HARD).to_numpy(), (table["label"] == 7).to_numpy()
@@ -37,11 +39,8 @@ def planted(demo_root, tmp_path_factory, add_run):
         flipped = np.where(hard, rows["avh"].min(), rows["avh"])
         return rows.assign(predicted=predicted.astype("int32"), avh=flipped, norm=-rows["norm"])
 
-    def part(rows):
-        return rows[rows["id"] >= 100]
-
     add_run(root, "sharp-1", sharp)
-    add_run(root, "part-2", part)
+    add_run(root, "part-2", lambda rows: rows[rows["id"] >= 100])
     return root
 
 
@@ -55,13 +54,18 @@ def names(table):
     return next(run.name for run in table.dataset.runs() if run.record.model == "avhcurate:digits"), "sharp-1", "part-2"
 
 
+@pytest.fixture(scope="module")
+def pair(table, names):
+    return compare_pair(table, names[0], "sharp-1")
+
+
 def rows_of(table, name):
     rows = pq.read_table(table.dataset.run(name).scores_path).to_pandas().set_index("id")
     return rows.join(table.frame(columns=["id", "label", "hsf", "hsf_bin", "split"]).set_index("id"))
 
 
 def test_the_table_says_what_the_files_say(table, names):
-    found = compare_service.side_by_side(table, names[:2], keys=["avh", "norm"])
+    found = side_by_side(table, names[:2], keys=["avh", "norm"])
     assert found.table["run"].tolist() == list(names[:2])
     rows = rows_of(table, names[0])
     row = found.table.iloc[0]
@@ -85,11 +89,11 @@ def test_the_table_says_what_the_files_say(table, names):
 
 
 def test_samples_that_a_run_has_not_scored_are_left_out_and_counted(table, names):
-    found = compare_service.side_by_side(table, names)
+    found = side_by_side(table, names)
     assert (len(compare_service.hardness_ranks(table, names)), found.labelled) == (1697, 1797)
     assert found.table.set_index("run")["not_scored"].to_dict() == {names[0]: 0, "sharp-1": 0, "part-2": 100}
     assert set(found.table["n"]) == {1697}
-    pair = run_pair.compare_pair(table, "part-2", names[0])
+    pair = compare_pair(table, "part-2", names[0])
     assert pair.left_out == (100, 0)
     # The part has the numbers of the real run: aligned by id, both sides are the same.
     assert (pair.points["a_rank"] == pair.points["b_rank"]).all()
@@ -97,9 +101,8 @@ def test_samples_that_a_run_has_not_scored_are_left_out_and_counted(table, names
     assert pair.only == (0, 0, 1.0)
 
 
-def test_who_is_right_finds_the_network_that_is_perfect_on_hard_bins(table, names):
-    found = run_pair.compare_pair(table, names[0], "sharp-1")
-    every = run_pair.who_is_right(found).set_index(["judge", "bin"])
+def test_who_is_right_finds_the_network_that_is_perfect_on_hard_bins(table, names, pair):
+    every = run_pair.who_is_right(pair).set_index(["judge", "bin"])
     rows = every["right"].unstack("judge")
     assert (every.loc["b"].loc[list(HARD), ["right", "high"]] == 1).all(axis=None)
     assert rows.loc[HARD[0], "people"] < 0.1
@@ -115,25 +118,24 @@ def test_of_ticks_people_are_right_where_more_than_half_ticked(own_demo_root, ad
     (tmp_path / "ticks.csv").write_text("id,selected,shown\n0,5,10\n1,6,10\n2,0,3\n4,1,1\n")
     attach_votes(Workspace(own_demo_root), "digits", tmp_path / "ticks.csv", force=True)
     table = open_table(Workspace(own_demo_root), "digits")
-    found = run_pair.compare_pair(table, *[run.name for run in samples.comparable_runs(table)])
+    found = compare_pair(table, *[run.name for run in samples.comparable_runs(table)])
     assert found.points["people"][:6].tolist() == [0, 1, 0, -1, 1, -1]
     rows = run_pair.who_is_right(found).query("judge == 'people'").set_index("bin")
     assert rows.loc["all", ["n", "right"]].tolist() == [4, 0.5]
     assert rows["n"].tolist() == [4, 1, 0, 1, 1, 1]
     assert run_pair.outcomes(found)["n"].sum() == 4
-    side = compare_service.side_by_side(table)
+    side = side_by_side(table)
     assert (side.table["avh_hsf_n"] == 4).all()
     assert not side.simulated
 
 
-def test_the_combinations_add_up_and_lead_to_their_samples(table, names):
-    found = run_pair.compare_pair(table, names[0], "sharp-1")
-    rows = run_pair.outcomes(found)
+def test_the_combinations_add_up_and_lead_to_their_samples(pair):
+    rows = run_pair.outcomes(pair)
     assert (len(rows), rows["n"].sum()) == (8, 1797)
     for row in rows.itertuples():
-        ids = found.ids(f"people == {row.people} and a == {row.a} and b == {row.b}")
+        ids = pair.ids(f"people == {row.people} and a == {row.a} and b == {row.b}")
         assert len(ids) == row.n
-        assert (found.points.loc[ids, ["people", "a", "b"]] == [row.people, row.a, row.b]).all(axis=None)
+        assert (pair.points.loc[ids, ["people", "a", "b"]] == [row.people, row.a, row.b]).all(axis=None)
 
 
 def test_confusions_are_those_of_a_cross_table_with_precision_recall_and_f1(table, names):
@@ -150,24 +152,22 @@ def test_confusions_are_those_of_a_cross_table_with_precision_recall_and_f1(tabl
         assert np.allclose(of_class[key], expected)
 
 
-def test_hard_for_one_is_what_was_planted(table, names):
-    found = run_pair.compare_pair(table, names[0], "sharp-1")
-    ids = found.ids("a_rank >= 0.8 and b_rank <= 0.2", "a_rank - b_rank")
+def test_hard_for_one_is_what_was_planted(table, names, pair):
+    ids = pair.ids("a_rank >= 0.8 and b_rank <= 0.2", "a_rank - b_rank")
     assert len(ids) > 20
     hard = rows_of(table, names[0]).loc[ids]
     assert hard["hsf_bin"].isin(HARD).all()  # there the planted network finds everything easy
     assert (hard["avh"] >= rows_of(table, names[0])["avh"].quantile(0.79)).all()
-    ranks = found.points[["a_rank", "b_rank"]]
+    ranks = pair.points[["a_rank", "b_rank"]]
     assert set(ids) == set(ranks[(ranks["a_rank"] >= 0.8) & (ranks["b_rank"] <= 0.2)].index)
     assert (ranks.loc[ids, "a_rank"] - ranks.loc[ids, "b_rank"]).is_monotonic_decreasing
 
 
 def test_the_test_between_runs_is_the_dependent_one_on_the_same_samples(table, names):
-    found = run_pair.compare_pair(table, names[0], "sharp-1", keys=["avh", "confidence"])
+    found = compare_pair(table, names[0], "sharp-1", keys=["avh", "confidence"])
     a, b = rows_of(table, names[0]), rows_of(table, "sharp-1")
-    expected = correlation_tests.compare(
-        {"a": a["avh"], "b": b["avh"]}, a["hsf"], harder={"a": "high", "b": "high"}
-    ).iloc[0]
+    harder = {"a": "high", "b": "high"}
+    expected = correlation_tests.compare({"a": a["avh"], "b": b["avh"]}, a["hsf"], harder=harder).iloc[0]
     row = found.tests[(found.tests["score"] == "avh") & (found.tests["bin"] == "all")].iloc[0]
     assert (row["difference"], row["p_value"]) == pytest.approx((expected["difference"], expected["p_value"]))
     assert row["difference"] > 0  # the planted network finds easy what people find hard
@@ -178,10 +178,10 @@ def test_the_test_between_runs_is_the_dependent_one_on_the_same_samples(table, n
 
 
 def test_discovery_five_holds_where_one_network_was_turned(table, names):
-    found = compare_service.side_by_side(table, names[:2])
+    found = side_by_side(table, names[:2])
     four, five = found.findings
     assert (four.discovery, five.discovery, five.verdict) == (4, 5, "holds")
-    same = compare_service.side_by_side(table, [names[0], "part-2"])
+    same = side_by_side(table, [names[0], "part-2"])
     assert same.findings[1].verdict == "does not hold"
 
 
@@ -189,7 +189,7 @@ def test_runs_of_different_class_counts_are_compared_by_relative_avh(own_demo_ro
     add_run(own_demo_root, "wide-1", lambda rows: rows.assign(avh=rows["avh"] / 2), num_classes=20)
     table = open_table(Workspace(own_demo_root), "digits")
     first = table.dataset.run("avhcurate:digits").name
-    pair = run_pair.compare_pair(table, first, "wide-1")
+    pair = compare_pair(table, first, "wide-1")
     assert (pair.measure, pair.num_classes) == ("relative_avh", 20)
     assert (pair.points["a_rank"] == pair.points["b_rank"]).all()
 
@@ -221,11 +221,11 @@ def test_by_default_each_network_counts_once(own_demo_root, add_run):
 
 def test_mistakes_say_what_there_is(table, names):
     with pytest.raises(CurateError, match="Name each run once"):
-        run_pair.compare_pair(table, names[0], names[0])
+        compare_pair(table, names[0], names[0])
     with pytest.raises(CurateError, match="A run has no score aum"):
-        compare_service.side_by_side(table, names, keys=["aum"])
+        side_by_side(table, names, keys=["aum"])
     with pytest.raises(CurateError, match="has no run 'nothing'"):
-        compare_service.side_by_side(table, ["nothing"])
+        side_by_side(table, ["nothing"])
 
 
 def test_the_verb_prints_and_writes_the_same_table(planted, names, tmp_path, cli):
@@ -237,9 +237,7 @@ def test_the_verb_prints_and_writes_the_same_table(planted, names, tmp_path, cli
     assert code == 0
     assert "SIMULATED" in out
     assert "AVH follows HSF in every model" in out
-    found = compare_service.side_by_side(
-        open_table(Workspace(planted), "digits"), names[:2], keys=["avh", "confidence"]
-    )
+    found = side_by_side(open_table(Workspace(planted), "digits"), names[:2], keys=["avh", "confidence"])
     written = pd.read_csv(tmp_path / "models.csv")
     assert set(written["hsf_source"]) == {"simulated"}
     assert written["ece"].tolist() == pytest.approx(found.table["ece"].tolist())
@@ -248,3 +246,32 @@ def test_the_verb_prints_and_writes_the_same_table(planted, names, tmp_path, cli
     code, _, err = run("models", "digits", "--out", tmp_path / "models.csv")
     assert (code, "already exists" in err) == (2, True)
     assert run("models", "digits", "--runs", "x")[0] == 2
+
+
+# --- statistics and figures --------------------------------------------------------------------------------------
+
+
+def test_mcnemar_is_the_binomial_of_those_that_only_one_has_right():
+    one, other = pd.Series([0] * 30), pd.Series([0] * 30)
+    one[:12] = other[11:14] = 1  # 11 only first, 2 only second, 1 both
+    p = 2 * sum(np.prod([(13 - i) / (i + 1) for i in range(k)]) for k in range(3)) / 2**13
+    assert mcnemar(one, other) == (11, 2, pytest.approx(p))
+    assert mcnemar(one, one) == (0, 0, 1.0)
+
+
+def test_the_line_is_that_of_least_squares_and_its_interval_holds_the_planted_slope():
+    x = pd.Series(RNG.random(40))
+    y = 0.8 * x + 0.1 + RNG.normal(0, 0.05, 40)
+    line, reach = fit_line(x, y)
+    assert (line.slope, line.intercept) == pytest.approx(tuple(np.polyfit(x, y, 1)))
+    assert abs(line.slope - 0.8) < reach
+    assert line.rvalue == pytest.approx(np.corrcoef(x, y)[0, 1])
+    assert fit_line(x[:2], y[:2]) is None
+    assert fit_line(pd.Series(np.ones(5)), y[:5]) is None
+
+
+def test_reliability_has_a_line_a_run_through_its_bins():
+    found = calibrate(RNG.random(200), RNG.random(200) < 0.5)
+    figure = plots.reliability(dict.fromkeys("ab", found), {"a": "one", "b": "two"}, linked=True)
+    assert [trace.name for trace in figure.data] == ["one", "two"]
+    assert list(figure.data[0].y) == found.bins["accuracy"].tolist()

@@ -3,17 +3,17 @@
 import json
 import shutil
 import signal
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from avhcurate import cli
 from avhcurate.errors import CurateError
 from avhcurate.features.map import service as map_service
 from avhcurate.features.map import umap_process
-from avhcurate.features.map.service import project_dataset
+from avhcurate.features.map.service import directions, project_dataset
 from avhcurate.features.map.settings import ProjectSettings
 from avhcurate.features.map.store import maps
 from avhcurate.features.map.umap_process import lay_out
@@ -36,6 +36,11 @@ def run(root):
     return Workspace(root).dataset("digits").run()
 
 
+def project(root, progress=SILENT, **options):
+    settings = ProjectSettings(dataset="digits", **options or OPTIONS)
+    return project_dataset(Workspace(root), settings, progress=progress)
+
+
 @pytest.fixture(scope="module")
 def cancelled(root, run):
     """The PCA map that a job leaves which is cancelled as soon as it is there."""
@@ -44,7 +49,7 @@ def cancelled(root, run):
         patch.setattr(umap_process, "launch", lambda *args, **how: started.append(launch(*args, **how)) or started[-1])
         progress = Progress(should_stop=lambda: bool(maps(run)))
         with pytest.raises(Cancelled, match="starts it again"):
-            project_dataset(Workspace(root), ProjectSettings(dataset="digits", **OPTIONS), progress=progress)
+            project(root, progress)
     assert [process.poll() for process in started] == [-signal.SIGKILL]
     (folder,) = maps(run)
     return folder
@@ -54,12 +59,7 @@ def cancelled(root, run):
 def resumed(root, cancelled):
     """The UMAP map that the same call then makes, and what it reported."""
     said = []
-    folder = project_dataset(
-        Workspace(root),
-        ProjectSettings(dataset="digits", **OPTIONS),
-        progress=Progress(lambda *report: said.append(report)),
-    )
-    return folder, said
+    return project(root, Progress(lambda *report: said.append(report))), said
 
 
 def unit(rows):
@@ -106,23 +106,16 @@ def test_the_resumed_job_reads_nothing_again_and_tells_every_epoch(resumed):
 
 
 @pytest.mark.slow
-def test_the_same_again_does_nothing_from_the_command_line_too(resumed, root, run, monkeypatch, capsys):
+def test_the_same_again_does_nothing_from_the_command_line_too(resumed, root, run, monkeypatch, cli):
     folder, _ = resumed
     monkeypatch.setattr(map_service.umap_process, "lay_out", None)  # would fail if it was called
     before = folder.record
     said = []
-    again = project_dataset(
-        Workspace(root),
-        ProjectSettings(dataset="digits", **OPTIONS),
-        progress=Progress(lambda *report: said.append(report)),
-    )
+    again = project(root, Progress(lambda *report: said.append(report)))
     assert (again.name, said) == (folder.name, [(400, 400, "made already")])
-    options = ["--seed=1", "--neighbours=10", "--limit=400", "--json", "--workspace", str(root)]
-    monkeypatch.setattr(sys, "argv", ["avhcurate", "project", "digits", *options])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == 0
-    told = json.loads(capsys.readouterr().out)
+    ended = cli("project", "digits", "--seed=1", "--neighbours=10", "--limit=400", "--json", "--workspace", root)
+    assert ended.code == 0
+    told = json.loads(ended.out)
     assert told["record"]["name"] == folder.name
     assert Path(told["coordinates"]).exists()
     assert folder.record == before
@@ -130,8 +123,7 @@ def test_the_same_again_does_nothing_from_the_command_line_too(resumed, root, ru
 
 
 def test_samples_and_classes_without_a_direction_get_no_place(own_demo_root):
-    workspace = Workspace(own_demo_root)
-    run = workspace.dataset("digits").run()
+    run = Workspace(own_demo_root).dataset("digits").run()
     features = np.array(run.features())
     features[[3, 5]] = 0
     np.save(run.root / "features.npy", features)
@@ -139,9 +131,7 @@ def test_samples_and_classes_without_a_direction_get_no_place(own_demo_root):
     weights[4] = 0
     np.save(run.root / "class_weights.npy", weights)
     with pytest.raises(Cancelled):
-        project_dataset(
-            workspace, ProjectSettings(dataset="digits"), progress=Progress(should_stop=lambda: bool(maps(run)))
-        )
+        project(own_demo_root, Progress(should_stop=lambda: bool(maps(run))), neighbours=15)
     (flat,) = maps(run)
     assert set(np.arange(1797)) - set(flat.coordinates()[0].tolist()) == {3, 5}
     assert np.flatnonzero(np.isnan(flat.class_weights()[:, 0])).tolist() == [4]
@@ -149,8 +139,8 @@ def test_samples_and_classes_without_a_direction_get_no_place(own_demo_root):
 
 
 def test_umap_gets_the_neighbours_of_the_runs_graph_with_class_weights_among_them(own_demo_root, monkeypatch):
-    workspace, kept = Workspace(own_demo_root), []
-    run = workspace.dataset("digits").run()
+    kept = []
+    run = Workspace(own_demo_root).dataset("digits").run()
     monkeypatch.setattr(map_service, "LARGE", 1000)
     monkeypatch.setattr(map_service, "PCA_WIDTH", 32)
 
@@ -159,7 +149,7 @@ def test_umap_gets_the_neighbours_of_the_runs_graph_with_class_weights_among_the
         return np.load(rows)[:, :2]
 
     monkeypatch.setattr(map_service.umap_process, "lay_out", lay_out)
-    folder = project_dataset(workspace, ProjectSettings(dataset="digits", neighbours=10))
+    folder = project(own_demo_root, neighbours=10)
     assert folder.record.pca == 32
     assert 0.9 < folder.record.kept < 1
     assert NeighbourGraph.of_run(run).complete
@@ -186,9 +176,20 @@ def test_umap_gets_the_neighbours_of_the_runs_graph_with_class_weights_among_the
 )
 def test_what_cannot_be_laid_out_is_refused(demo_root, options, reason):
     with pytest.raises(CurateError, match=reason):
-        project_dataset(Workspace(demo_root), ProjectSettings(dataset="digits", **options))
+        project(demo_root, **options)
 
 
 def test_a_failure_of_umap_is_told_with_its_reason(tmp_path):
     with pytest.raises(RuntimeError, match="UMAP failed: FileNotFoundError"):
         lay_out(tmp_path / "rows.npy", nearest=tmp_path / "none.npz", options={}, progress=SILENT)
+
+
+@given(st.floats(1e-30, 1e30), st.integers(0, 20))
+def test_length_does_not_move_a_sample(factor, seed):
+    rows = np.random.default_rng(seed).random((5, 4))
+    np.testing.assert_allclose(directions(rows * factor)[0], directions(rows)[0], rtol=1e-5)
+
+
+def test_rows_without_a_direction_have_no_place():
+    rows = np.array([[1.0, 2.0], [0.0, 0.0], [np.nan, 1.0], [np.inf, 1.0]])
+    assert directions(rows)[1].tolist() == [True, False, False, False]

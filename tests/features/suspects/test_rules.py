@@ -107,23 +107,25 @@ def test_confident_learning_finds_what_was_planted():
     assert found.score[[0, 50]] == pytest.approx([(1 + 0.92 / 0.98) / 2, (1 - 0.92 / 0.98) / 2])
 
 
-def test_votes_doubt_where_another_label_has_more_and_give_its_interval():
-    counts = np.array([[3, 7, 0], [5, 5, 0], [10, 0, 0], [0, 0, 0]])
-    found = suspects_rules.kway_votes(counts, np.array([0, 0, 0, 0]))
-    assert found.doubts.tolist() == [True, False, False, False]
-    assert found.suggested.tolist() == [1, 1, -1, -1]
-    np.testing.assert_allclose(found.score, [0.7, 0.5, 0.0, np.nan])
-    low, high = wilson(7, 10)
-    assert (found.details["low"][0], found.details["high"][0]) == pytest.approx((float(low), float(high)))
-
-
-def test_ticks_doubt_by_frequency_and_name_no_other_label():
-    found = suspects_rules.tick_votes(np.array([2, 5, 8, 0]), np.array([10, 10, 10, 0]))
-    assert found.doubts.tolist() == [True, False, False, False]
-    assert (found.suggested == -1).all()
-    np.testing.assert_allclose(found.score, [0.8, 0.5, 0.2, np.nan])
-    low, high = wilson(8, 10)
-    assert (found.details["low"][0], found.details["high"][0]) == pytest.approx((float(low), float(high)))
+@pytest.mark.parametrize(
+    ("evidence", "score", "suggested", "votes"),
+    [
+        (
+            suspects_rules.kway_votes(np.array([[3, 7, 0], [5, 5, 0], [10, 0, 0], [0, 0, 0]]), np.zeros(4, int)),
+            *([0.7, 0.5, 0.0, np.nan], [1, 1, -1, -1], 7),
+        ),
+        (
+            suspects_rules.tick_votes(np.array([2, 5, 8, 0]), np.array([10, 10, 10, 0])),
+            *([0.8, 0.5, 0.2, np.nan], [-1] * 4, 8),
+        ),
+    ],
+)
+def test_votes_doubt_by_frequency_with_an_interval_and_ticks_name_no_other_label(evidence, score, suggested, votes):
+    assert evidence.doubts.tolist() == [True, False, False, False]
+    assert evidence.suggested.tolist() == suggested
+    np.testing.assert_allclose(evidence.score, score)
+    ends = [evidence.details[end][0] for end in ("low", "high")]
+    assert ends == pytest.approx([float(end) for end in wilson(votes, 10)])
 
 
 def one(score, suggested, doubts):

@@ -11,7 +11,6 @@ from scipy.special import softmax
 
 import avhcurate
 from avhcurate import scores
-from avhcurate.cli import main
 from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.history import history_entries
 from avhcurate.datasets.table.dataset_table import open_table
@@ -26,6 +25,7 @@ from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.features.suspects.store import OutOfFoldFolder, suspects_of
 from avhcurate.networks.scoring import heads
 from avhcurate.networks.scoring.heads import Samples, fit_head
+from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.events import IMPORT_LABELS
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import SILENT, Cancelled, Jobs, Progress
@@ -35,6 +35,11 @@ from tests.fakes.sources import attach
 def search(table, progress=SILENT, **options):
     settings = SuspectsSettings(dataset=table.dataset.name, **options)
     return find_suspects(table, settings, progress=progress)
+
+
+@pytest.fixture
+def dots(blobs, workspace):
+    return open_table(workspace, "dots")
 
 
 def digits_of(root):
@@ -49,34 +54,27 @@ def few_strengths():
         yield
 
 
+def apart():
+    """Three classes of twenty samples about directions of their own."""
+    labels = np.repeat([0, 1, 2], 20)
+    return np.eye(3, 6)[labels] + np.random.default_rng(0).normal(scale=0.1, size=(60, 6)) + 0.1, labels
+
+
 @pytest.fixture
 def blobs(made_up):
-    """Three classes of twenty samples about directions of their own; sample 0 is labelled 1, sample 59 is a mixture."""
-    rng = np.random.default_rng(0)
-    labels = np.repeat([0, 1, 2], 20)
-    features = np.eye(3, 6)[labels] + rng.normal(scale=0.1, size=(60, 6)) + 0.1
+    """Those, but sample 0 is labelled 1, and sample 59 is a mixture."""
+    features, labels = apart()
     features[59] = features[0] / 2 + features[20] / 2
     labels[0] = 1
     return made_up(features, labels)
 
 
-# --- planted errors in the digits ---------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def truth(demo_root):
-    return digits_of(demo_root).dataset.labels()
-
-
-def planted(root, truth):
-    return set(np.flatnonzero(digits_of(root).dataset.labels() != truth).tolist())
-
-
-def test_each_source_finds_most_planted_errors_and_chance_does_not(suspects_root, truth):
+def test_each_source_finds_most_planted_errors_and_chance_does_not(suspects_root, demo_root):
     pytest.importorskip("cleanlab", reason="the extra cleanlab is not installed")
-    wrong = planted(suspects_root, truth)
+    truth, table = digits_of(demo_root).dataset.labels(), digits_of(suspects_root)
+    wrong = set(np.flatnonzero(table.dataset.labels() != truth).tolist())
     assert len(wrong) == 30
-    folder = suspects_of(digits_of(suspects_root).run)[-1]
+    folder = suspects_of(table.run)[-1]
     found, n = folder.suspects(), len(wrong)
     assert folder.record.sources == ["angular", "neighbours", "cleanlab", "votes"]
     hits = {}
@@ -109,30 +107,25 @@ def test_the_list_holds_the_doubted_and_the_ambiguous_by_rank_with_both_kinds_of
         assert row["id"] not in row["near_given"]
 
 
-def test_the_same_call_finds_what_is_stored(suspects_root, blobs, workspace):
+def test_the_same_call_finds_what_is_stored(suspects_root, dots):
     said = []
     again = search(digits_of(suspects_root), out_of_fold=True, progress=Progress(lambda *report: said.append(report)))
     assert said == []
     assert [folder.name for folder in suspects_of(digits_of(suspects_root).run)] == [again.name]
-    table = open_table(workspace, "dots")
-    lists = [search(table, sources=[source]).name for source in ("angular", "neighbours", "angular")]
-    assert [folder.name for folder in suspects_of(table.run)] == lists[1:], "the one last asked for is the newest"
+    lists = [search(dots, sources=[source]).name for source in ("angular", "neighbours", "angular")]
+    assert [folder.name for folder in suspects_of(dots.run)] == lists[1:], "the one last asked for is the newest"
 
 
-def test_far_down_the_list_only_neighbours_are_shown(blobs, workspace, monkeypatch):
-    table = open_table(workspace, "dots")
-    searched = search(table, sources=["angular"]).suspects().iloc[0]
+def test_far_down_the_list_only_neighbours_are_shown(dots, monkeypatch):
+    searched = search(dots, sources=["angular"]).suspects().iloc[0]
     monkeypatch.setattr(service, "_SHOWN_TO", 0)
-    found = search(table, sources=["angular", "neighbours"]).suspects().iloc[0]
+    found = search(dots, sources=["angular", "neighbours"]).suspects().iloc[0]
     assert searched["id"] == found["id"] == 0  # labelled 1, and all its neighbours are of class 0
     assert (len(searched["near_given"]), len(found["near_given"])) == (6, 0)
     assert searched["near_suggested"].tolist() == found["near_suggested"].tolist()
 
 
-# --- out of fold --------------------------------------------------------------------------------------------------
-
-
-def test_each_sample_is_scored_by_a_head_that_was_trained_without_it(blobs, workspace):
+def test_each_sample_is_scored_by_a_head_that_was_trained_without_it(blobs, dots):
     """Every head again, by hand, from the other folds alone."""
     dataset, run = blobs
     folder = cross_validate(dataset, run, folds=3)
@@ -142,7 +135,7 @@ def test_each_sample_is_scored_by_a_head_that_was_trained_without_it(blobs, work
         others = np.flatnonzero(folds != fold)
         head, _ = fit_head(Samples(features, others, labels[others].astype(np.int64), others, 3))
         np.testing.assert_array_equal(head.class_weights, folder.head(fold)[0])
-    rows = search(open_table(workspace, "dots"), out_of_fold=True, folds=3).suspects().set_index("id")
+    rows = search(dots, out_of_fold=True, folds=3).suspects().set_index("id")
     class_weights, bias = folder.head(folds[0])
     avh = scores.avh(features[:1].astype(float), class_weights.astype(float), labels[:1])
     assert rows.loc[0, "avh"] == pytest.approx(avh[0], rel=1e-6)
@@ -185,38 +178,33 @@ def test_a_cancelled_cross_validation_resumes_after_its_last_head(blobs):
     np.testing.assert_array_equal(folder.head(0)[0], first)
 
 
-# --- what is judged, and by whom ----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("out_of_fold", [False, True])
-def test_a_wrong_label_and_a_mixed_image_are_told_apart(blobs, workspace, out_of_fold):
-    found = search(open_table(workspace, "dots"), out_of_fold=out_of_fold, folds=3).suspects().set_index("id")
+def test_a_wrong_label_and_a_mixed_image_are_told_apart(dots, out_of_fold):
+    found = search(dots, out_of_fold=out_of_fold, folds=3).suspects().set_index("id")
     assert (found.loc[0, "verdict"], found.loc[0, "suggested"], found.loc[0, "rank"]) == ("nearer", 0, 1)
     assert found.loc[59, "verdict"] == "ambiguous"
     assert found.loc[59, "margin"] < found.loc[0, "margin"] / 5
 
 
-def test_sources_that_cannot_be_had_are_named_and_refused_where_asked_for(blobs, workspace):
+def test_sources_that_cannot_be_had_are_named_and_refused_where_asked_for(dots):
     pytest.importorskip("cleanlab", reason="the extra cleanlab is not installed")
-    table = open_table(workspace, "dots")
-    record = search(table, sources=["neighbours", "angular"]).record
+    record = search(dots, sources=["neighbours", "angular"]).record
     assert (record.sources, record.missing) == (["angular", "neighbours"], {})
-    assert set(search(table).record.missing) == {"votes"}
+    assert set(search(dots).record.missing) == {"votes"}
     with pytest.raises(CurateError, match="votes is not available: the dataset has none"):
-        search(table, sources=["votes"])
+        search(dots, sources=["votes"])
     with pytest.raises(CurateError, match="hunch"):
-        search(table, sources=["hunch"])
+        search(dots, sources=["hunch"])
 
 
-def test_probabilities_alone_are_judged_as_with_their_network_and_say_what_else_they_lack(blobs, workspace, tmp_path):
+def test_probabilities_alone_are_judged_as_with_their_network_and_say_what_else_they_lack(dots, workspace, tmp_path):
     pytest.importorskip("cleanlab", reason="the extra cleanlab is not installed")
-    table = open_table(workspace, "dots")
-    run = table.run
+    run = dots.run
     np.save(tmp_path / "p.npy", softmax(run.logits_of(run.scored_ids()), axis=1))
     attach(workspace, "dots", probs=str(tmp_path / "p.npy"), name="alone")
     alone = open_table(workspace, "dots", "alone")
     assert search(alone).record.missing["neighbours"] == "the run has no embeddings"
-    folder, whole = search(alone, sources=["cleanlab"]), search(table, sources=["cleanlab"])
+    folder, whole = search(alone, sources=["cleanlab"]), search(dots, sources=["cleanlab"])
     rows, same = (found.suspects().set_index("id")["cleanlab_score"] for found in (folder, whole))
     assert rows[0] == pytest.approx(same[0], rel=1e-5)
     assert folder.suspects()["id"][0] == 0
@@ -227,9 +215,7 @@ def test_probabilities_alone_are_judged_as_with_their_network_and_say_what_else_
             search(alone, **options)
 
 
-def test_tick_votes_doubt_and_never_become_k_way_ones(blobs, workspace, tmp_path):
-    from avhcurate.people.attach import attach_votes
-
+def test_tick_votes_doubt_and_never_become_k_way_ones(dots, workspace, tmp_path):
     rows = [(f"{i}.png", "c0", who, int(i > 3)) for i in range(1, 20) for who in range(5)]
     pd.DataFrame(rows, columns=["sample", "class", "annotator", "selected"]).to_csv(tmp_path / "v.csv", index=False)
     attach_votes(workspace, "dots", tmp_path / "v.csv")
@@ -244,31 +230,24 @@ def test_tick_votes_doubt_and_never_become_k_way_ones(blobs, workspace, tmp_path
     assert search(open_table(workspace, "dots"), sources=["votes"]).record.simulated
 
 
-# --- decisions and files ------------------------------------------------------------------------------------------
+def test_decisions_stand_in_the_log_and_can_be_taken_back(dots):
+    decisions.accept(dots, {0: 0, 5: 1, 6: 2})  # one event for several labels
+    decisions.keep(dots, [7])
+    assert decisions.decided(dots, []).to_dict() == {}
+    assert decisions.decided(dots, [0, 5, 7, 8]).to_dict() == {0: "accepted", 5: "accepted", 7: "kept", 8: ""}
+    assert dots.frame(Filters(tags=(KEPT,)), columns=["id"])["id"].tolist() == [7]
+    undo(dots)
+    assert decisions.decided(dots, [0, 5, 7]).to_dict() == {0: "accepted", 5: "accepted", 7: ""}
+    undo(dots)
+    assert decisions.decided(dots, [0, 5, 7]).to_dict() == {0: "", 5: "", 7: ""}
+    assert [entry.action for entry in history_entries(dots)[0]] == ["tag", IMPORT_LABELS]
 
 
-def test_decisions_stand_in_the_log_and_can_be_taken_back(blobs, workspace):
-    table = open_table(workspace, "dots")
-    decisions.accept(table, {0: 0, 5: 1, 6: 2})  # one event for several labels
-    decisions.keep(table, [7])
-    assert decisions.decided(table, []).to_dict() == {}
-    assert decisions.decided(table, [0, 5, 7, 8]).to_dict() == {0: "accepted", 5: "accepted", 7: "kept", 8: ""}
-    assert table.frame(Filters(tags=(KEPT,)), columns=["id"])["id"].tolist() == [7]
-    undo(table)
-    assert decisions.decided(table, [0, 5, 7]).to_dict() == {0: "accepted", 5: "accepted", 7: ""}
-    undo(table)
-    assert decisions.decided(table, [0, 5, 7]).to_dict() == {0: "", 5: "", 7: ""}
-    assert [entry.action for entry in history_entries(table)[0]] == ["tag", IMPORT_LABELS]
-
-
-def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path, monkeypatch, capsys):
+def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path, cli):
     pytest.importorskip("cleanlab", reason="the extra cleanlab is not installed")
     root = Path(shutil.copytree(suspects_root, tmp_path / "demo"))
-    command = ["avhcurate", "suspects", "digits", "--out-of-fold"]
-    monkeypatch.setattr("sys.argv", [*command, "--out", str(tmp_path / "out.csv"), "--workspace", str(root)])
-    with pytest.raises(SystemExit, match="0"):
-        main()
-    said = capsys.readouterr().out
+    words = ["suspects", "digits", "--out-of-fold", "--out", tmp_path / "out.csv", "--workspace", root]
+    said = cli(*words).out
     assert "SIMULATED votes" in said
     folder = suspects_of(digits_of(root).run)[-1]
     written, found = pd.read_csv(tmp_path / "out.csv"), folder.suspects()
@@ -284,14 +263,12 @@ def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path
     assert f"{len(found) - 20} more are in doubt" in said
     job = Jobs(root).newest()
     assert (job.verb, job.state) == ("suspects", "done")
-    with pytest.raises(SystemExit, match="2"):
-        main()
-    assert "already exists" in capsys.readouterr().err
+    again = cli(*words)
+    assert (again.code, "already exists" in again.err) == (2, True)
 
 
 def test_what_is_decided_or_excluded_is_left_out_of_every_list(made_up, workspace, cli, tmp_path):
-    labels = np.repeat([0, 1, 2], 20)
-    features = np.eye(3, 6)[labels] + np.random.default_rng(0).normal(scale=0.1, size=(60, 6)) + 0.1
+    features, labels = apart()
     labels[[0, 1, 20, 21, 40]] = 1, 2, 0, 2, 0
     made_up(features, labels)
     table = open_table(workspace, "dots")
