@@ -146,7 +146,8 @@ def models(
     from avhcurate.workspace.data.settings import split_text
 
     keys = split_text(scores)
-    comparison = side_by_side(options.run_table(name), split_text(runs) or None, keys=keys)
+    table = options.run_table(name)
+    comparison = side_by_side(table, split_text(runs) or None, keys=keys)
     findings = [
         {
             "discovery": finding.discovery,
@@ -172,7 +173,7 @@ def models(
     if comparison.voted:
         columns += [f"{key}_hsf" for key in keys]
     options.print_table(comparison.table[columns], digits=4)
-    if comparison.simulated:
+    if table.simulated:
         print("The human votes are SIMULATED.")
     if comparison.voted:
         for finding in findings:

@@ -154,9 +154,7 @@ def hear(app, kind, value):
     assert not app.exception
 
 
-def test_a_region_and_a_window_stay_with_their_map_when_another_is_made(
-    open_page, own_demo_root, plant_map, asked, words
-):
+def test_a_region_and_a_window_stay_with_their_map(open_page, own_demo_root, plant_map, asked, words):
     plant_map(own_demo_root)
     app = open_page("map", own_demo_root)
     hear(app, "region", {"box": [{"x": [29, 37], "y": [-1, 7]}]})

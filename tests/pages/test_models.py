@@ -1,6 +1,7 @@
 """The Models page without a browser: the table, every part about two runs, what a click does, and its empty states."""
 
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -15,8 +16,6 @@ OWN = "avhcurate-digits"
 @pytest.fixture(scope="module")
 def two_runs(demo_root, tmp_path_factory, add_run):
     """The demo with a second network, `other-1`, that calls every 7 a 1 and finds it hard."""
-    import shutil
-
     root = shutil.copytree(demo_root, tmp_path_factory.mktemp("two") / "workspace")
     seven = (open_table(Workspace(root), "digits").frame(columns=["id", "label"])["label"] == 7).to_numpy()
 

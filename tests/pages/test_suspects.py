@@ -12,7 +12,6 @@ from avhcurate.datasets.curate.history import history_entries
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.suspects import decisions
-from avhcurate.features.suspects.decisions import KEPT
 from avhcurate.features.suspects.rules import SOURCES
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.networks.neighbours.graph import NeighbourGraph
@@ -92,7 +91,7 @@ def test_accepting_keeping_and_undoing_write_the_log(open_page, own_root, found)
     assert card(app)["tally"] == "Of the last 2 you looked at, 1 was wrong."
     table = digits_of(own_root)
     assert table.sample(first["id"])["curated_label"] == found["suggested"][0]
-    assert table.frame(Filters(tags=(KEPT,)), columns=["id"])["id"].tolist() == [second["id"]]
+    assert table.frame(Filters(tags=(decisions.KEPT,)), columns=["id"])["id"].tolist() == [second["id"]]
     both = decision("undo", of="a"), accept(app, third)
     _, sent = say(app, own_root, *both)
     ids = [one["id"] for one in (first, second, third)]

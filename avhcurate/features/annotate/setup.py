@@ -72,7 +72,7 @@ class CollectionSettings(VerbSettings):
     def scope(self, pool: TaskPool) -> np.ndarray:
         """Return a mask (N,) of the samples that the collection asks about."""
         if self.design == "classify":
-            return pool.eligible.copy()
+            return pool.eligible
         labelled = pool.eligible & (pool.labels >= 0)
         if self.classes:
             labelled &= np.isin(pool.labels, self.classes)

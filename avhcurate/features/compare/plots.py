@@ -9,7 +9,6 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.features.compare.service import fit_line
 from avhcurate.measures.stats.calibration import Calibration
 from avhcurate.ui.charts.chart_style import (
     ABOVE,
@@ -48,8 +47,8 @@ def reliability(calibrations: Mapping[str, Calibration], titles: Mapping[str, st
         size = np.sqrt(calibrations[run].bins["n"] / max(1, calibrations[run].n))
         marks: dict[str, Any] = {}
         if linked:
-            ends = [f"max_confidence > {low!r} AND " for low in rows["low"].tolist()[1:]]
-            tests = zip(["", *ends], rows["high"].tolist(), strict=True)
+            ends = ["", *(f"max_confidence > {low!r} AND " for low in rows["low"].tolist()[1:])]
+            tests = zip(ends, rows["high"].tolist(), strict=True)
             to = [Filters(where=f"label IS NOT NULL AND {low}max_confidence <= {high!r}") for low, high in tests]
             marks = leads(rows["n"], to, run=run)
         figure.add_scatter(
@@ -190,8 +189,8 @@ def most_confused(pairs: pd.DataFrame, classes: Sequence[str], *, run: str) -> g
     return figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
 
 
-def transfer(points: pd.DataFrame, *, sides: tuple[str, str], simulated: bool) -> go.Figure:
-    """Draw accuracy on one side against the other: a point a model and HSF bin, the ideal line dashed, the fit."""
+def transfer(points: pd.DataFrame, fitted: Any, *, sides: tuple[str, str], simulated: bool) -> go.Figure:
+    """Draw accuracy on one side against the other: a point a model and HSF bin, the ideal line dashed, `fit_line`."""
     figure = go.Figure()
     bins = points["bin"].cat.categories
     low = max(0.0, float(points[["x", "y"]].to_numpy().min()) - 0.04)
@@ -210,10 +209,11 @@ def transfer(points: pd.DataFrame, *, sides: tuple[str, str], simulated: bool) -
             text=rows["model"].map(as_text),
             hovertemplate="%{text}<br>%{x:.1%} (n %{customdata[0]:,}) against %{y:.1%} (n %{customdata[1]:,})",
         )
-    if (line := fit_line(points["x"], points["y"])) is not None:
+    if fitted:
+        line, _ = fitted
         ends = np.array([points["x"].min(), points["x"].max()])
-        fitted = line[0].slope * ends + line[0].intercept
-        figure.add_scatter(x=ends, y=fitted, mode="lines", name="linear fit", line={"color": VIOLET, "width": 2})
+        on_line = line.slope * ends + line.intercept
+        figure.add_scatter(x=ends, y=on_line, mode="lines", name="linear fit", line={"color": VIOLET, "width": 2})
     bare(figure, height=540, x=f"accuracy on {as_text(sides[0])}", y=f"accuracy on {as_text(sides[1])}")
     if len(bins) > 1:
         figure.update_layout(legend_title={"text": of_hsf(simulated), "font": {"size": 12}})

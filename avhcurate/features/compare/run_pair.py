@@ -43,7 +43,6 @@ class RunPair:
     left_out: tuple[int, int]
     labelled: int
     num_classes: int
-    simulated: bool
 
     @property
     def judges(self) -> list[str]:
@@ -92,7 +91,6 @@ def compare_pair(
         left_out=(shared.left_out[a], shared.left_out[b]),
         labelled=shared.labelled,
         num_classes=max(*(run.record.num_classes for run in shared.runs), int(points["label"].max()) + 1),
-        simulated=table.simulated,
     )
 
 

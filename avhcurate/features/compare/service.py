@@ -55,7 +55,6 @@ class SideBySide:
     calibrations: dict[str, Calibration]
     voted: bool
     labelled: int
-    simulated: bool
 
     @property
     def n(self) -> int:
@@ -78,18 +77,17 @@ def side_by_side(
     samples = shared.samples
     called = titles(table.dataset)
     rows = []
+    models = []
     calibrations = {}
     columns = {key: Scratch() for key in {*keys, "avh", "norm"}}
-    for run in shared.runs:
-        scores = shared.scores[run.name]
+    for run, scores in shared.scores.items():
         for key, of_runs in columns.items():
-            of_runs[run.name] = scores[key].to_numpy()
-        row, calibrations[run.name] = _judged(scores, called[run.name], shared.left_out[run.name])
+            of_runs[run] = scores[key].to_numpy()
+        row, calibrations[run] = _judged(scores, called[run], shared.left_out[run])
         rows.append(row)
-    parts = [
-        correlate(columns[key], samples["hsf"], samples["bin"], bins.bin_labels(table.edges)).assign(key=key)
-        for key in keys
-    ]
+        models.append(Model(called[run], scores.right.to_numpy(), columns["avh"][run], columns["norm"][run]))
+    labels = bins.bin_labels(table.edges)
+    parts = [correlate(columns[key], samples["hsf"], samples["bin"], labels).assign(key=key) for key in keys]
     agreement = pd.concat(parts, ignore_index=True).rename(columns={"score": "run", "key": "score"})
     by_run = pd.DataFrame(rows)
     for key in keys:
@@ -98,10 +96,6 @@ def side_by_side(
             by_run[f"{key}_hsf{end}"] = by_run["run"].map(overall[column])
     if table.simulated:
         by_run["hsf_source"] = "simulated"
-    models = [
-        Model(called[name], scores.right.to_numpy(), columns["avh"][name], columns["norm"][name])
-        for name, scores in shared.scores.items()
-    ]
     avh = np.eye(len(models))
     # HSF does not count in how two runs agree.
     pairs = compare(columns["avh"], np.zeros(len(samples), np.float32), harder=dict.fromkeys(columns["avh"], "high"))
@@ -116,7 +110,6 @@ def side_by_side(
         calibrations=calibrations,
         voted=bool((samples["people"] >= 0).any()),
         labelled=shared.labelled,
-        simulated=table.simulated,
     )
 
 

@@ -153,7 +153,7 @@ def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
     n = runs.n
     table = runs.table
     page.result.markdown(_most_often_right(table))
-    st.html(_runs_html(runs, keys, learnt_here(page.dataset)))
+    st.html(_runs_html(page, runs, keys))
     st.caption(f"n {n:,} of {runs.labelled:,} labelled images in view: those that every run has scored. {_NOTE}")
     if without := plain(", ".join(table["model"][table["avh"].isna()])):
         st.caption(f"Without class weights, and so without AVH: {without}.")
@@ -175,7 +175,7 @@ def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
     if runs.voted:
         st.header(f"Discoveries 4 and 5 of {PAPER}")
         for finding in runs.findings:
-            text = plain(finding.sentence(simulated=runs.simulated))
+            text = plain(finding.sentence(simulated=page.table.simulated))
             st.markdown(f"**{finding.discovery} · {plain(finding.title)}: {finding.verdict}.** {text}")
 
 
@@ -189,18 +189,16 @@ def _most_often_right(table: pd.DataFrame) -> str:
     return f"{text}."
 
 
-def _runs_html(runs: SideBySide, keys: Sequence[str], learnt: Mapping[str, str]) -> str:
-    """Return a row a run: accuracy, calibration, mean AVH, and Spearman of each of `keys` with HSF.
-
-    `learnt`: of runs that learnt from the dataset's samples, from how many.
-    """
+def _runs_html(page: Opened, runs: SideBySide, keys: Sequence[str]) -> str:
+    """Return a row a run: accuracy, calibration, mean AVH, and Spearman of each of `keys` with HSF."""
+    learnt = learnt_here(page.dataset)
     measure = "avh"
     mean = "Mean AVH"
     hsf = "HSF"
     if runs.table["classes"].nunique() > 1:
         measure = "relative_avh"
         mean = "Relative AVH"
-    if runs.simulated:
+    if page.table.simulated:
         hsf = "HSF, simulated"
     heads = ["Run", "n", "Accuracy", "Per class", "ECE", "Brier", "NLL", mean]
     if runs.voted:
@@ -261,11 +259,13 @@ def across(page: Opened) -> None:
         )
         return
     simulated = first.simulated or second.simulated
-    show_chart(plots.transfer(points, sides=(sides[x], sides[y]), simulated=simulated), key="models.transfer")
+    fitted = fit_line(points["x"], points["y"])
+    figure = plots.transfer(points, fitted, sides=(sides[x], sides[y]), simulated=simulated)
+    show_chart(figure, key="models.transfer")
     across, up = (f"**{100 * points[side].mean():.1f} %**" for side in "xy")
     page.result.markdown(f"Mean accuracy {across} across and {up} up: {len(points)} points of {models} networks.")
     note = f"{len(compared) - len(points)} points left out, with too few images."
-    if (fitted := fit_line(points["x"], points["y"])) is not None:
+    if fitted:
         line, reach = fitted
         low = signed(line.slope - reach, 3)
         high = signed(line.slope + reach, 3)

@@ -103,20 +103,21 @@ OUTCOME = one_of("models.outcome", ("", *map("".join, product("-01", "01", "01")
 def who_is_right(page: Opened, pair: RunPair) -> ImageList | None:
     """Draw people, A and B per HSF bin, the test of both against HSF, and the combinations of right and wrong."""
     judge = "people"
-    if pair.simulated:
+    simulated = page.table.simulated
+    if simulated:
         judge = "panel (simulated)"
     if "people" in pair.judges:
         names = {"people": f"majority · {judge}", "a": f"A · {pair.titles[0]}", "b": f"B · {pair.titles[1]}"}
         right = run_pair.who_is_right(pair)
         linked = not any(pair.left_out)
-        figure = plots.who_is_right(right, names, simulated=pair.simulated, linked=linked)
+        figure = plots.who_is_right(right, names, simulated=simulated, linked=linked)
         show_chart(figure, key="models.right")
         st.caption(
             "Share right with Wilson's 95 % interval, over the images that have votes. The majority is right where "
             "the given label has more votes than any other class (of ticks: more than half). The bins come from the "
             "same votes, so in low bins it is mostly wrong."
         )
-        st.header(f"Which of the two follows {people(pair.simulated)} more closely")
+        st.header(f"Which of the two follows {people(simulated)} more closely")
         rows = []
         row: Any
         for row in pair.tests.itertuples():
@@ -138,10 +139,9 @@ def _outcomes(pair: RunPair, judge: str) -> ImageList | None:
     table = run_pair.outcomes(pair)
     names = {"people": judge, "a": "A", "b": "B"}
     judges = table[pair.judges]
-    shown = judges.map(_VERDICTS.__getitem__).join(table[["n", "share"]])
-    shown = shown.rename(columns=names | {"n": "Images", "share": "Share"})
+    verdicts = judges.map(_VERDICTS.__getitem__).rename(columns=names)
     event: Any = st.dataframe(
-        shown.assign(Share=100 * table["share"]),
+        verdicts.assign(Images=table["n"], Share=100 * table["share"]),
         hide_index=True,
         key=regions.turned(OUTCOME, "models.outcomes"),
         on_select="rerun",

@@ -75,7 +75,7 @@ class MapFolder(ResultFolder[MapRecord]):
 
     def finish(self, record: MapRecord, ids: np.ndarray, places: np.ndarray, class_weights: np.ndarray) -> None:
         """Complete the map: coordinates first, the record last."""
-        x, y = (np.ascontiguousarray(places[:, side], np.float32) for side in (0, 1))
+        x, y = places.astype(np.float32).T
         write_parquet(self.root / self.TABLE, pa.table({"id": pa.array(ids, pa.int64()), "x": x, "y": y}))
         write_array(self.root / "class_weights.npy", class_weights.astype(np.float32))
         self.write_record(record)

@@ -54,24 +54,14 @@ def lay_out(rows: Path, *, nearest: Path, options: dict[str, Any], progress: Pro
             out.unlink(missing_ok=True)
 
 
-class _Epochs:
-    """The file that UMAP's progress bar writes to: a number an epoch, printed as a line."""
-
-    def write(self, text: str) -> None:
-        if text.strip().isdigit():
-            print(text.strip(), flush=True)
-
-    def flush(self) -> None:
-        """Do nothing: every line is flushed already."""
-
-
 def _lay_out(rows: str, out: str, options: str, nearest: str) -> None:
     """Do the work of the process. When its parent is gone, printing an epoch fails and ends it too."""
     laid = np.load(rows)
     import umap
 
     warnings.filterwarnings("ignore", category=UserWarning)  # on seeds and sizes, which the record has
-    bar = {"file": _Epochs(), "disable": False, "bar_format": "{n_fmt}", "mininterval": 0, "miniters": 1}
+    # A number an epoch, each on a line.
+    bar = {"file": sys.stdout, "disable": False, "bar_format": "{n_fmt}\n", "mininterval": 0, "miniters": 1}
     settings = json.loads(options)
     if Path(nearest).exists():
         with np.load(nearest) as file:

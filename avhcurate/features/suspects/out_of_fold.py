@@ -79,8 +79,8 @@ def labelled(dataset: DatasetFolder, run: RunFolder) -> tuple[np.ndarray, np.nda
     """Return ids, ascending, and labels of the samples that have a label and that the run has scored."""
     ids = run.scored_ids()
     if run.has_features:
-        blocks = [ids[at : at + _BLOCK] for at in range(0, len(ids), _BLOCK)]
-        norms = np.concatenate([np.empty(0), *(np.linalg.norm(run.features_of(block), axis=1) for block in blocks)])
+        blocks = np.split(ids, range(_BLOCK, len(ids), _BLOCK))
+        norms = np.concatenate([np.linalg.norm(run.features_of(block), axis=1) for block in blocks])
         ids = ids[np.isfinite(norms) & (norms > 0)]  # an embedding of zeros has no direction
     labels = dataset.labels()[ids]
     if not (labels >= 0).any():

@@ -250,9 +250,8 @@ class LabelSearch:
             if len(members) > _MEMBERS:
                 members = np.sort(np.random.default_rng(label).choice(members, _MEMBERS, replace=False))
             asking = np.flatnonzero(short & (wanted == label))
-            for at in range(0, len(asking), _ROWS):
+            for rows in np.split(asking, range(_ROWS, len(asking), _ROWS)):
                 self.progress.tell(len(self.ids), len(self.ids), "neighbours of the suspects")
-                rows = asking[at : at + _ROWS]
                 nearest[rows], _ = nearest_of(self.run.features(), ids[rows], count=SHOWN, among=members)
         return nearest
 

@@ -85,20 +85,11 @@ class ReviewSession:
     `queue` is its name for the browser, `place` the one to show, `turn` the browser's last request.
     """
 
-    scope: str
     about: str = ""
-    queue: str = ""
     ids: list[int] = field(default_factory=list)
+    queue: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     place: int = 0
     turn: int = 0
-
-    def set_queue(self, about: str, ids: list[int]) -> None:
-        """Set another queue if `about` has changed or the queue is empty: decisions may have been undone."""
-        if about != self.about or not self.ids:
-            self.about = about
-            self.queue = uuid.uuid4().hex[:12]
-            self.ids = ids
-            self.place = 0
 
     def move(self, sent: Any) -> None:
         """Go to the place that the browser asks for, once."""
@@ -118,10 +109,11 @@ def one_by_one(page: Opened, shown: SuspectsInView) -> None:
     record = shown.record
     rows = shown.suspects.set_index("id", drop=False)
     scope = f"{page.dataset.name}|{page.version}|{record.address}|{who()}"
-    session: ReviewSession | None = st.session_state.get(_SESSION)
-    if session is None or session.scope != scope:
-        session = st.session_state[_SESSION] = ReviewSession(scope)
-    session.set_queue(shown.about, shown.open["id"].tolist())
+    query = f"{scope} {shown.about}"
+    session: ReviewSession = st.session_state.setdefault(_SESSION, ReviewSession())
+    if session.about != query or not session.ids:  # decisions may have been undone
+        session = ReviewSession(query, shown.open["id"].tolist(), turn=session.turn)
+        st.session_state[_SESSION] = session
     session.move((st.session_state.get(_CARD) or {}).get("at"))
     if not session.ids:
         st.info(shown.nothing, icon=":material/task_alt:")
@@ -130,7 +122,7 @@ def one_by_one(page: Opened, shown: SuspectsInView) -> None:
     review_card(
         suspects(page, record, rows.loc[session.ids[first : session.place + _AHEAD]], first),
         key=_CARD,
-        scope=session.scope,
+        scope=scope,
         queue=session.queue,
         of=record.address,
         place=session.place,

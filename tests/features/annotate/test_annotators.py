@@ -74,9 +74,6 @@ def test_the_control_filter_leaves_out_who_fails_controls_unless_included_by_han
     assert setup.source(own_digits).collected == 40
 
 
-# --- quality
-
-
 def ask(root):
     """The digits with a collection that asks everybody about the same images first, a fifth of them checks."""
     table = open_table(Workspace(root), "digits")
@@ -184,9 +181,6 @@ def test_what_people_say_against_the_label_is_found_by_dawid_skene(asked):
     assert set(several["id"]) == set(np.flatnonzero((seen >= 3) & (np.arange(len(seen)) % 3 == 0)))
     assert (several["said"] == (labels[several["id"]] + 1) % 10).all()
     assert found["prob"].is_monotonic_decreasing
-
-
-# --- figures
 
 
 def votes(**numbers):

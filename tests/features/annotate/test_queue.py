@@ -133,9 +133,6 @@ def test_a_queue_that_needs_models_says_so(pets):
             collect(pets, queue=queue)
 
 
-# --- grids
-
-
 def test_a_grid_holds_candidates_and_controls_of_the_right_classes(own_digits):
     collect(own_digits, "select", target=3, classes=(3,))
     grid = annotate_queue.next_grid(own_digits, "ann")

@@ -3,9 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -30,20 +28,16 @@ from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.votes import say
 
 table = open_table(Workspace(sys.argv[1]), "pets")
-
 def asked():
     return [question.id for question in next_questions(table, "bob", ahead=20)]
-
 def answer():
     question = next_questions(table, "bob")[0]
     return [say(table, "bob", question, 1), question.id]
-
 def job():
     try:
         Jobs(table.dataset.root.parents[1]).refuse_second()
     except Unavailable as error:
         return str(error)
-
 def state():
     frame = table.frame(columns=["tags", "excluded"])
     given = responses(table)[["annotator", "id"]].to_numpy().tolist()
@@ -57,7 +51,7 @@ for line in sys.stdin:
 
 
 @pytest.fixture
-def there(workspace, database, monkeypatch) -> Iterator[Callable[[str], Any]]:
+def there(workspace, database, monkeypatch):
     """Returns what an expression gives in the other server, on a dataset of 60 images."""
     monkeypatch.setenv("AVHCURATE_DATABASE_URL", database)
     make_labelled(workspace, [0, 1, 2] * 20)

@@ -22,14 +22,8 @@ PATHS = [*(f"{name}/{name}{number}.png" for name in CLASSES for number in range(
 LABELS = [0] * 4 + [1] * 4 + [2] * 4 + [None]
 
 #: Names of files that each format is written to.
-FILES = [
-    ("long-csv", "v.csv"),
-    ("long-parquet", "v.parquet"),
-    ("counts", "v.npy"),
-    ("counts", "v.parquet"),
-    ("label-studio", "v.json"),
-    ("imagenetv2", "v.json"),
-]
+FILES = [("long-csv", "v.csv"), ("long-parquet", "v.parquet"), ("counts", "v.npy"), ("counts", "v.parquet")]
+FILES += [("label-studio", "v.json"), ("imagenetv2", "v.json")]
 
 
 def made_in(folder: Path) -> Workspace:
@@ -47,9 +41,6 @@ def table(tmp_path: Path) -> DatasetTable:
 def hsf(table: DatasetTable) -> dict[str, tuple[float, int]]:
     known = table.frame().dropna(subset="hsf")
     return {row["path"]: (row["hsf"], row["votes"]) for row in known.to_dict("records")}
-
-
-# -- out
 
 
 def votes_of(kind: str) -> pd.DataFrame:
@@ -119,9 +110,6 @@ def test_the_verb_writes_and_says_that_votes_are_simulated(tmp_path: Path, cli) 
     assert read_votes(tmp_path / "v.csv").simulated
 
 
-# -- CIFAR-10H's raw answers
-
-
 def cifar10h(folder: Path) -> Path:
     """The columns of the raw file: two annotators, three images, an attention check each, one of them failed."""
     rows = []
@@ -163,9 +151,6 @@ def test_reading_a_file_twice_adds_nothing(table: DatasetTable, tmp_path: Path) 
     again = log_votes(table, tmp_path / "cifar10h-raw.csv")
     assert (again.answers, again.known) == (0, 8)
     assert hsf(table) == before
-
-
-# -- ImageNetV2's tasks and answers
 
 
 def imagenetv2(folder: Path) -> Path:
@@ -210,9 +195,6 @@ def test_imagenetv2_counts_submitted_and_approved_answers(table: DatasetTable, t
     assert hsf(table) == {PATHS[0]: (1, 2), PATHS[1]: (0.5, 2), PATHS[2]: (0, 1)}
 
 
-# -- out of the log and in again
-
-
 def test_log_out_and_in_keeps_annotators_controls_and_times(table: DatasetTable, tmp_path: Path) -> None:
     log_votes(table, imagenetv2(tmp_path))
     quality = annotator_table(responses_in_use(table))
@@ -238,9 +220,6 @@ def test_attached_counts_and_logged_answers_add_up(tmp_path: Path) -> None:
     other = made_in(tmp_path / "other")
     attach_votes(other, "d", tmp_path / "out.csv")
     assert hsf(open_table(other, "d")) == hsf(table)
-
-
-# -- what cannot enter the log
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_of_ticks_people_are_right_where_more_than_half_ticked(own_demo_root, ad
     assert run_pair.outcomes(found)["n"].sum() == 4
     side = side_by_side(table)
     assert (side.table["avh_hsf_n"] == 4).all()
-    assert not side.simulated
+    assert "hsf_source" not in side.table
 
 
 def test_the_combinations_add_up_and_lead_to_their_samples(pair):
@@ -229,11 +229,9 @@ def test_mistakes_say_what_there_is(table, names):
 
 
 def test_the_verb_prints_and_writes_the_same_table(planted, names, tmp_path, cli):
-    def run(*arguments):
-        return cli(*arguments, "--workspace", planted)
-
+    words = ["models", "digits", "--workspace", planted, "--runs"]
     runs = ",".join(names[:2])
-    code, out, _ = run("models", "digits", "--runs", runs, "--out", tmp_path / "models.csv")
+    code, out, _ = cli(*words, runs, "--out", tmp_path / "models.csv")
     assert code == 0
     assert "SIMULATED" in out
     assert "AVH follows HSF in every model" in out
@@ -241,14 +239,10 @@ def test_the_verb_prints_and_writes_the_same_table(planted, names, tmp_path, cli
     written = pd.read_csv(tmp_path / "models.csv")
     assert set(written["hsf_source"]) == {"simulated"}
     assert written["ece"].tolist() == pytest.approx(found.table["ece"].tolist())
-    code, out, _ = run("models", "digits", "--runs", runs, "--json")
-    assert [row["run"] for row in json.loads(out)["rows"]] == list(names[:2])
-    code, _, err = run("models", "digits", "--out", tmp_path / "models.csv")
+    assert [row["run"] for row in json.loads(cli(*words, runs, "--json").out)["rows"]] == list(names[:2])
+    code, _, err = cli(*words, runs, "--out", tmp_path / "models.csv")
     assert (code, "already exists" in err) == (2, True)
-    assert run("models", "digits", "--runs", "x")[0] == 2
-
-
-# --- statistics and figures --------------------------------------------------------------------------------------
+    assert cli(*words, "x").code == 2
 
 
 def test_mcnemar_is_the_binomial_of_those_that_only_one_has_right():

@@ -47,20 +47,15 @@ def test_samples_in_view_lie_where_the_map_has_them(table, folder):
 
 
 @pytest.mark.parametrize(
-    ("color", "column", "names"),
-    [
-        ("hsf_bin", "hsf_bin", None),
-        ("split", "split", ("test", "train")),
-        ("excluded", "excluded", ("kept", "excluded")),
-        ("predicted", "predicted_name", None),
-    ],
+    ("color", "column"),
+    [("hsf_bin", "hsf_bin"), ("split", "split"), ("excluded", "excluded"), ("predicted", "predicted_name")],
 )
-def test_groups_are_those_of_the_table(table, folder, color, column, names):
-    points = points_in_view(table, folder, EVERY, color=color)
-    said = table.frame(EVERY, columns=[column])[column]
-    expected = said.map({False: "kept", True: "excluded"}) if color == "excluded" else said
-    assert points["color"].tolist() == expected.tolist()
-    assert names is None or tuple(points["color"].cat.categories) == names
+def test_groups_are_those_of_the_table(table, folder, color, column):
+    colors = points_in_view(table, folder, EVERY, color=color)["color"]
+    values = table.frame(EVERY, columns=[column])[column].replace({False: "kept", True: "excluded"})
+    assert colors.tolist() == values.tolist()
+    names = {"split": ["test", "train"], "excluded": ["kept", "excluded"]}
+    assert colors.cat.categories.tolist() == names.get(color, colors.cat.categories.tolist())
 
 
 def test_mistakes_and_tags_are_groups(table, folder):
@@ -84,9 +79,6 @@ def test_samples_without_a_place_are_left_out(table, folder):
 def test_colours_are_offered_where_there_is_something_to_see(table, digits):
     assert {"label", "hsf_bin", "split", "avh", "hsf", "tag:odd"} <= set(color_options(table))
     assert "tag:odd" not in color_options(digits)
-
-
-# --- columns of the user's own --------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +118,6 @@ def test_texts_and_truths_are_groups(columns, color, names):
     assert (points["color"].isna() == values.isna().to_numpy()).all()
     if color == "place":
         assert points["color"].dropna().tolist() == values.dropna().tolist()
-
-
-# --- colours and order
 
 
 @pytest.mark.parametrize("harder", ["high", "low", ""])

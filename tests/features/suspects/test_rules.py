@@ -107,18 +107,13 @@ def test_confident_learning_finds_what_was_planted():
     assert found.score[[0, 50]] == pytest.approx([(1 + 0.92 / 0.98) / 2, (1 - 0.92 / 0.98) / 2])
 
 
+K_WAY = suspects_rules.kway_votes(np.array([[3, 7, 0], [5, 5, 0], [10, 0, 0], [0, 0, 0]]), np.zeros(4, int))
+TICKS = suspects_rules.tick_votes(np.array([2, 5, 8, 0]), np.array([10, 10, 10, 0]))
+
+
 @pytest.mark.parametrize(
     ("evidence", "score", "suggested", "votes"),
-    [
-        (
-            suspects_rules.kway_votes(np.array([[3, 7, 0], [5, 5, 0], [10, 0, 0], [0, 0, 0]]), np.zeros(4, int)),
-            *([0.7, 0.5, 0.0, np.nan], [1, 1, -1, -1], 7),
-        ),
-        (
-            suspects_rules.tick_votes(np.array([2, 5, 8, 0]), np.array([10, 10, 10, 0])),
-            *([0.8, 0.5, 0.2, np.nan], [-1] * 4, 8),
-        ),
-    ],
+    [(K_WAY, [0.7, 0.5, 0.0, np.nan], [1, 1, -1, -1], 7), (TICKS, [0.8, 0.5, 0.2, np.nan], [-1] * 4, 8)],
 )
 def test_votes_doubt_by_frequency_with_an_interval_and_ticks_name_no_other_label(evidence, score, suggested, votes):
     assert evidence.doubts.tolist() == [True, False, False, False]

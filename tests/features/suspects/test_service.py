@@ -18,13 +18,10 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.report.service import describe_suspects
 from avhcurate.features.suspects import decisions, service
-from avhcurate.features.suspects.decisions import KEPT
 from avhcurate.features.suspects.out_of_fold import cross_validate
-from avhcurate.features.suspects.service import find_suspects
 from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.features.suspects.store import OutOfFoldFolder, suspects_of
 from avhcurate.networks.scoring import heads
-from avhcurate.networks.scoring.heads import Samples, fit_head
 from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.events import IMPORT_LABELS
 from avhcurate.workspace.data.workspace import Workspace
@@ -34,7 +31,7 @@ from tests.fakes.sources import attach
 
 def search(table, progress=SILENT, **options):
     settings = SuspectsSettings(dataset=table.dataset.name, **options)
-    return find_suspects(table, settings, progress=progress)
+    return service.find_suspects(table, settings, progress=progress)
 
 
 @pytest.fixture
@@ -133,7 +130,7 @@ def test_each_sample_is_scored_by_a_head_that_was_trained_without_it(blobs, dots
     assert sorted(np.bincount(folds)) == [20, 20, 20]
     for fold in range(3):
         others = np.flatnonzero(folds != fold)
-        head, _ = fit_head(Samples(features, others, labels[others].astype(np.int64), others, 3))
+        head, _ = heads.fit_head(heads.Samples(features, others, labels[others].astype(np.int64), others, 3))
         np.testing.assert_array_equal(head.class_weights, folder.head(fold)[0])
     rows = search(dots, out_of_fold=True, folds=3).suspects().set_index("id")
     class_weights, bias = folder.head(folds[0])
@@ -235,7 +232,7 @@ def test_decisions_stand_in_the_log_and_can_be_taken_back(dots):
     decisions.keep(dots, [7])
     assert decisions.decided(dots, []).to_dict() == {}
     assert decisions.decided(dots, [0, 5, 7, 8]).to_dict() == {0: "accepted", 5: "accepted", 7: "kept", 8: ""}
-    assert dots.frame(Filters(tags=(KEPT,)), columns=["id"])["id"].tolist() == [7]
+    assert dots.frame(Filters(tags=(decisions.KEPT,)), columns=["id"])["id"].tolist() == [7]
     undo(dots)
     assert decisions.decided(dots, [0, 5, 7]).to_dict() == {0: "accepted", 5: "accepted", 7: ""}
     undo(dots)
