@@ -193,7 +193,7 @@ def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:
     ids = answers.drop_duplicates("path").set_index("path")["id"]
     opinions["id"] = ids.reindex(opinions["path"]).to_numpy(np.int64)
     labels = table.dataset.labels()[opinions["id"]]
-    differs = (labels >= 0) & (opinions["label"] != labels)
+    differs = (opinions["label"] != labels) & (labels >= 0)
     if design == "select":
         differs = (opinions["label"] == labels) & (opinions["prob"] < 0.5)
         opinions = opinions.assign(label=-1, prob=1 - opinions["prob"])

@@ -77,7 +77,7 @@ def title_row(annotator: str) -> None:
 @while_allowed
 def current_task(page: Opened, annotator: str, settings: CollectionSettings) -> None:
     """Draw the current task; after each answer only this part of the page is drawn again."""
-    draw = _classify
+    draw: Any = _classify
     key = "annotate.card"
     if settings.design == "select":
         draw = _tick

@@ -250,7 +250,9 @@ def by_class(counts: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     rows["f1_n"] = predicted + labelled - right
     both = "label IS NOT NULL AND predicted IS NOT NULL AND (label = {0} OR predicted = {0})"
     numbers = range(len(classes))
-    rows["precision_to"] = [Filters(predicted=(number,), where="label IS NOT NULL") for number in numbers]
-    rows["recall_to"] = [Filters(classes=(number,), where="predicted IS NOT NULL") for number in numbers]
-    rows["f1_to"] = [Filters(where=both.format(number)) for number in numbers]
-    return rows
+    to: dict[str, Any] = {
+        "precision_to": [Filters(predicted=(number,), where="label IS NOT NULL") for number in numbers],
+        "recall_to": [Filters(classes=(number,), where="predicted IS NOT NULL") for number in numbers],
+        "f1_to": [Filters(where=both.format(number)) for number in numbers],
+    }
+    return rows.assign(**to)

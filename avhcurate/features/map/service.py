@@ -54,7 +54,7 @@ def project_dataset(workspace: Workspace, settings: ProjectSettings, *, progress
     neighbours = settings.neighbours
     if len(ids) <= neighbours:
         raise CurateError(f"{len(ids)} samples are too few for {neighbours} neighbours. Use fewer neighbours.")
-    inputs = {"weights": run.record.weights_sha256, "ids": hashlib.sha256(ids.tobytes()).hexdigest()}
+    inputs: dict[str, Any] = {"weights": run.record.weights_sha256, "ids": hashlib.sha256(ids.tobytes()).hexdigest()}
     linear = MapFolder.of(run, f"pca-{settings_digest(inputs)[:12]}")
     inputs |= {"neighbours": neighbours, "seed": settings.seed}
     umap = MapFolder.of(run, f"umap-{settings_digest(inputs)[:12]}")

@@ -68,6 +68,9 @@ def chart(page: Opened, shown: MapInView, *, linked: bool = False) -> None:
     tiles = list_view(page, ids, about=f"{shown.about} points", score=score)
     st.session_state[f"{_CHART}.held"] = tiles, cloud  # a view and a cloud are readable as long as they are held
     marks = _marks(shown.folder, page.table.classes)
+    region = None
+    if shown.region:
+        region = shown.region.outline(-FAR, FAR)
     if marks["named"]:
         shading = shading | {"names": []}
     scatter(
@@ -84,7 +87,7 @@ def chart(page: Opened, shown: MapInView, *, linked: bool = False) -> None:
         linked=linked,
         marks=marks,
         found=shown.found,
-        region=shown.region and shown.region.outline(-FAR, FAR),
+        region=region,
         axes=axes(shown.folder.record),
         on_event=partial(_take_over, shown.folder.name),
         **shading,

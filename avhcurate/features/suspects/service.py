@@ -92,6 +92,9 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
         if cross_validated:
             search.heads = out_of_fold.cross_validate(dataset, run, folds=settings.folds, progress=progress)
         suspects, doubting, weights = search.examine(chosen)
+        judged_by = None
+        if search.heads:
+            judged_by = search.heads.record  # with their accuracy
         write_parquet(folder.table_path, suspects)
         folder.write_record(
             SuspectsRecord(
@@ -100,7 +103,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
                 dataset_fingerprint=dataset.record.fingerprint,
                 sources=chosen,
                 missing=missing,
-                heads=search.heads and search.heads.record,  # with their accuracy
+                heads=judged_by,
                 votes=votes,
                 samples=len(search.ids),
                 listed=len(suspects),
