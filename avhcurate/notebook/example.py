@@ -22,7 +22,7 @@ def example_dataset(*, fresh: bool = False) -> Dataset:
 
 @lru_cache(maxsize=1)
 def _made() -> Dataset:
-    from avhcurate.datasets.sources.simulated_annotators import answer_counts, simulate_answers
+    from avhcurate.datasets.sources.demo import simulated_votes
     from avhcurate.networks.training.digits import read_digits
 
     folder = Path(tempfile.mkdtemp(prefix="avhcurate-example-"))
@@ -30,5 +30,4 @@ def _made() -> Dataset:
     images, labels = (part[:_IMAGES] for part in read_digits()[:2])
     classes = [str(digit) for digit in range(10)]
     digits = avhcurate.dataset("digits", images, labels, classes=classes, workspace=folder)
-    counts = answer_counts(simulate_answers(images / 255, labels), 10)
-    return digits.votes(counts, simulated=True).score("avhcurate:digits")
+    return digits.votes(simulated_votes("first_120"), simulated=True).score("avhcurate:digits")

@@ -21,7 +21,7 @@ import torch
 
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.saved import Saved
-from avhcurate.datasets.sources.simulated_annotators import answer_counts, simulate_answers
+from avhcurate.datasets.sources.demo import simulated_votes
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.features.annotate import annotators, answers, queue, setup
 from avhcurate.features.annotate.setup import CollectionSettings
@@ -97,7 +97,7 @@ def _write_sources(folder: Path) -> None:
         for number, (pixels, label) in enumerate(zip(images, labels, strict=True))
     )
     write_images(folder / "digits.parquet", rows, CLASSES)
-    np.save(folder / "votes.npy", answer_counts(simulate_answers(images / 255, labels), len(CLASSES)))
+    np.save(folder / "votes.npy", simulated_votes("first_120"))
 
 
 def _run(line: str, folder: Path) -> None:

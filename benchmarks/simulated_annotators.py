@@ -2,15 +2,22 @@
 
 No network takes part, so how hard an image is for them does not depend on how hard it is for a CNN. The answers are
 marked as simulated everywhere.
+
+    python -m benchmarks.simulated_annotators
+
+writes the votes that the embedded digits come with, to the same bits.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.distance import cdist
 
+from avhcurate.datasets.sources import demo
 from avhcurate.errors import CurateError
+from avhcurate.networks.training.digits import read_digits
 
 
 @dataclass(frozen=True)
@@ -99,3 +106,17 @@ def _interpolation(offsets: np.ndarray, side: int) -> np.ndarray:
     """(N, side, side): row i has the value at position i - offset, weighting the two pixels around it."""
     positions = np.arange(side)[None, :] - offsets[:, None]
     return np.clip(1 - np.abs(positions[:, :, None] - np.arange(side)), 0, None)
+
+
+def digits_votes() -> dict[str, np.ndarray]:
+    """Return the counts (N, 10) of all digits, and those of the first 120, whose annotators know no other image."""
+    digits = read_digits()
+    votes = {}
+    for name, part in {"all": slice(None), "first_120": slice(120)}.items():
+        answers = simulate_answers(digits.images[part] / 255, digits.labels[part])
+        votes[name] = answer_counts(answers, len(demo.CLASSES)).astype(np.uint8)
+    return votes
+
+
+if __name__ == "__main__":
+    np.savez_compressed(Path(demo.__file__).with_name("digits_votes.npz"), **digits_votes())

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from avhcurate.datasets.sources.simulated_annotators import SimulatedAnnotators, simulate_answers
+from avhcurate.datasets.sources.demo import simulated_votes
 from avhcurate.errors import CurateError
+from benchmarks.simulated_annotators import SimulatedAnnotators, digits_votes, simulate_answers
 
 #: Eyes that see what is there, and a memory of everything.
 PERFECT = SimulatedAnnotators(
@@ -24,9 +25,9 @@ def answers(digits):
     return simulate_answers(*digits)
 
 
-@pytest.fixture(scope="module")
-def hsf(digits, answers):
-    return (answers == digits[1]).mean(axis=0)
+def test_the_digits_come_with_the_votes_that_are_simulated():
+    for name, votes in digits_votes().items():
+        np.testing.assert_array_equal(simulated_votes(name), votes)
 
 
 def test_no_observer_remembers_the_image_it_is_shown():
@@ -51,7 +52,7 @@ def test_an_observer_answers_with_the_nearest_image_it_remembers(digits):
 
 
 def test_a_shift_moves_the_image_and_keeps_its_light():
-    from avhcurate.datasets.sources.simulated_annotators import _shift
+    from benchmarks.simulated_annotators import _shift
 
     image = np.zeros((1, 6, 6))
     image[0, 2, 2] = 1
