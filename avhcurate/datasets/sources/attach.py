@@ -2,11 +2,9 @@
 
 import hashlib
 import math
-import re
 import shutil
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -20,10 +18,10 @@ from avhcurate.networks.scoring.added_scores import add_scores
 from avhcurate.networks.scoring.class_sums import sum_by_class
 from avhcurate.networks.scoring.image_pass import score_columns
 from avhcurate.networks.scoring.settings import AttachSettings
-from avhcurate.workspace.data.runs import SHARD, Attached, RunFolder, RunRecord
+from avhcurate.workspace.data.runs import SHARD, RunFolder, RunRecord
 from avhcurate.workspace.data.workspace import Workspace, check_name
 from avhcurate.workspace.disk.jobs import SILENT, Progress
-from avhcurate.workspace.disk.provenance import now, settings_digest, versions
+from avhcurate.workspace.disk.provenance import now, versions
 from avhcurate.workspace.disk.room import check_room
 
 #: The smallest probability whose logarithm is taken: 0 counts as this.
@@ -54,13 +52,9 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
         raise CurateError(f"Dataset {dataset.name!r} has no samples. Import it again.")
     progress.tell(0, 0, "hashing the files")
     outputs = Outputs.of(dataset, settings)
-    titles = [one.array.title for one in outputs.arrays.values()]
-    hashes = [file.sha256 for file in outputs.files]
-    digest = settings_digest([dataset.record.fingerprint, settings.by, titles, hashes])
-    stem = Path(settings.features or settings.logits or settings.probs).stem
-    source = f"attached {digest}"
-    title = re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:40]
-    run = RunFolder.of(dataset, check_name(settings.name or f"attached-{title}-{digest[:8]}"))
+    source = f"attached {outputs.digest}"
+    name = settings.name or f"attached-{outputs.title}-{outputs.digest[:8]}"
+    run = RunFolder.of(dataset, check_name(name))
     with run.alone():
         if run.begun and run.record.weights_source != source:
             raise CurateError(
@@ -76,27 +70,27 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
         except CurateError:
             shutil.rmtree(run.root, ignore_errors=True)
             raise
-        notes = outputs.notes
-        names = dataset.record.classes
-        if not usable.all():
-            notes = [*notes, f"{(~usable).sum()} samples have no row and no scores, first {usable.argmin()}"]
-        if len(names) != outputs.num_classes:
-            names = []
+        skipped = int((~usable).sum())
+        if skipped:
+            outputs.attached.notes.append(f"{skipped} samples have no row and no scores, first {usable.argmin()}")
+        classes = dataset.record.classes
+        if len(classes) != outputs.num_classes:
+            classes = []
         record = RunRecord(
             name=run.name,
-            model=f"attached:{settings.name or title}",
-            weights_sha256=head or digest,
+            model=f"attached:{settings.name or outputs.title}",
+            weights_sha256=head or outputs.digest,
             weights_source=source,
             preprocess={},
-            classes=names,
+            classes=classes,
             num_classes=outputs.num_classes,
             width=outputs.width,
             dataset_fingerprint=dataset.record.fingerprint,
             samples=len(usable),
-            skipped=int((~usable).sum()),
+            skipped=skipped,
             versions=versions("numpy", "pyarrow"),
             started=now(),
-            attached=Attached(by=settings.by, files=outputs.files, predicted=outputs.predicted, notes=notes),
+            attached=outputs.attached,
         )
         run.write_record(record)
         tables = list(_tables(run, outputs.labels, usable, progress))
@@ -112,7 +106,7 @@ def _copy(run: RunFolder, outputs: Outputs, progress: Progress) -> tuple[np.ndar
     """
     samples = len(outputs.labels)
     head = ""
-    check_room(run.root, sum(4 * math.prod(one.array.shape) for one in outputs.by_sample) + _SPARE, "the run")
+    check_room(run.root, sum(4 * math.prod(output.array.shape) for output in outputs.by_sample) + _SPARE, "the run")
     if "class_weights" in outputs.arrays:
         class_weights = outputs.arrays["class_weights"]
         weights = class_weights.read_finite()
@@ -124,12 +118,12 @@ def _copy(run: RunFolder, outputs: Outputs, progress: Progress) -> tuple[np.ndar
         run.write_head(weights, bias)
         head = hashlib.sha256(weights.tobytes() + bias.tobytes()).hexdigest()
     rows_of = np.zeros(samples, int)
-    for one in outputs.by_sample:
-        file = _FILES[one.role]
-        run.reserve(file, (samples, one.array.shape[1]), some=one.array.shape[0] < samples)
-        for ids, rows, before in one.blocks():
-            progress.tell(before, samples, f"copying {one.role}", cancelled=_CANCELLED)
-            if one.role == "probs":
+    for output in outputs.by_sample:
+        file = _FILES[output.role]
+        run.reserve(file, (samples, output.array.shape[1]), some=output.array.shape[0] < samples)
+        for ids, rows, before in output.blocks():
+            progress.tell(before, samples, f"copying {output.role}", cancelled=_CANCELLED)
+            if output.role == "probs":
                 rows = np.log(np.maximum(rows.astype(np.float64), _LEAST))
             run.write_rows(file, ids, rows)
             rows_of[ids] += 1
@@ -148,18 +142,18 @@ def _tables(run: RunFolder, labels: np.ndarray, usable: np.ndarray, progress: Pr
         totals = sum_by_class(run, (ids[usable[ids]] for ids in blocks), labels, run.record.num_classes)
     for ids in blocks:
         progress.tell(int(ids[0]), samples, "scoring", cancelled=_CANCELLED)
-        some = ids[usable[ids]]
+        scored = ids[usable[ids]]
         features = logits = prototypes = None
         if run.has_features:
-            features = run.features_of(some)
+            features = run.features_of(scored)
         if run.has_logits:
-            logits = run.logits_of(some)
+            logits = run.logits_of(scored)
         if weights is None:
             prototypes = totals
-        values = scores.per_sample(features, weights, logits, labels[some], prototypes=prototypes)
+        values = scores.per_sample(features, weights, logits, labels[scored], prototypes=prototypes)
         if features is not None and totals is not None:
             means = totals.means.astype(np.float32)
-            values["prototype_distance"] = scores.prototype_distance(features, means, labels[some])
+            values["prototype_distance"] = scores.prototype_distance(features, means, labels[scored])
         columns = {"id": pa.array(ids, pa.int64())} | score_columns(values, usable[ids])
         problem = pc.if_else(usable[ids], pa.scalar(None, pa.string()), "no row of the attached arrays is about it")
         yield pa.table(columns | {"problem": problem})

@@ -1,20 +1,27 @@
 """The outputs of a network that a user attaches: found in files, checked against a dataset, their rows unread."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from avhcurate.datasets.sources.output_rows import ids_of_rows
 from avhcurate.errors import CurateError, Option
 from avhcurate.networks.scoring.settings import AttachSettings
+from avhcurate.people.row_matching import match_paths
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.runs import AttachedFile
-from avhcurate.workspace.disk.arrays import ArrayInFile, open_array
+from avhcurate.workspace.data.runs import Attached, AttachedFile
+from avhcurate.workspace.disk.arrays import ArrayInFile, open_array, read_texts
 from avhcurate.workspace.disk.budget import check_budget
-from avhcurate.workspace.disk.columns import listed
+from avhcurate.workspace.disk.columns import PATH_NAMES, check_column, listed
 from avhcurate.workspace.disk.files import sha256, user_path
+from avhcurate.workspace.disk.provenance import settings_digest
+from avhcurate.workspace.disk.tabular import read_table
 
 Role = Literal["features", "class_weights", "bias", "logits", "probs"]
 
@@ -80,45 +87,60 @@ class OutputArray:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Arrays by role that fit each other and the dataset.
+    """Arrays by role that fit each other and the dataset, read once from the settings of a user.
 
-    labels (N,): of the dataset. files: what they were read from. notes: what to tell the user.
+    labels (N,): of the dataset. attached: how the run records where they come from. digest changes with all of it.
     """
 
     arrays: dict[Role, OutputArray]
     num_classes: int
     labels: np.ndarray
-    files: list[AttachedFile]
-    notes: list[str]
+    attached: Attached
+    digest: str
+    title: str
 
     @classmethod
     def of(cls, dataset: DatasetFolder, settings: AttachSettings) -> "Outputs":
         """Return the outputs that the settings name; refuse what does not fit."""
         labels = dataset.labels()
         notes = list[str]()
-        arrays = {role: _open(role, text) for role in NAMES if (text := getattr(settings, role).strip())}
-        num_classes = _num_classes(dataset, arrays, labels)
-        outputs = dict[Role, OutputArray]()
-        for role, one in arrays.items():
+        in_files = {role: _open(role, text) for role in NAMES if (text := getattr(settings, role).strip())}
+        num_classes = _num_classes(dataset, in_files, labels)
+        arrays = dict[Role, OutputArray]()
+        for role, array in in_files.items():
             ids = None
             if role not in ("class_weights", "bias"):
-                ids = ids_of_rows(dataset, one, settings.by, settings.rows)
-                if left := int((ids < 0).sum()):
-                    notes.append(f"{left} rows of {one.title} name no sample, first {ids.argmin()}: left out")
-            outputs[role] = OutputArray(role, one, ids)
+                ids = _ids_of_rows(dataset, array, settings.by, settings.rows)
+                if missing := int((ids < 0).sum()):
+                    notes.append(f"{missing} rows of {array.title} name no sample, first {ids.argmin()}: left out")
+            arrays[role] = OutputArray(role, array, ids)
         files = [
-            AttachedFile(role=role, source=str(one.path.absolute().parent / one.title), sha256=sha256(one.path))
-            for role, one in arrays.items()
+            AttachedFile(role=role, source=str(array.path.absolute().parent / array.title), sha256=sha256(array.path))
+            for role, array in in_files.items()
         ]
         if settings.rows and settings.by != "order":
             rows = user_path(settings.rows)
             files.append(AttachedFile(role="rows", source=str(rows.absolute()), sha256=sha256(rows)))
-        return cls(outputs, num_classes, labels, files, notes)
+        predicted: Literal["logits", "prototypes", "nothing"] = "nothing"
+        if {"class_weights", "logits", "probs"} & arrays.keys():
+            predicted = "logits"
+        elif (labels >= 0).any():
+            predicted = "prototypes"
+        titles = [array.title for array in in_files.values()]
+        stem = Path(settings.features or settings.logits or settings.probs).stem
+        return cls(
+            arrays=arrays,
+            num_classes=num_classes,
+            labels=labels,
+            attached=Attached(by=settings.by, files=files, predicted=predicted, notes=notes),
+            digest=settings_digest([dataset.record.fingerprint, settings.by, titles, [file.sha256 for file in files]]),
+            title=re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:40],
+        )
 
     @property
     def by_sample(self) -> list[OutputArray]:
         """Those with a row a sample."""
-        return [one for one in self.arrays.values() if one.ids is not None]
+        return [output for output in self.arrays.values() if output.ids is not None]
 
     @property
     def width(self) -> int:
@@ -126,15 +148,6 @@ class Outputs:
         if "features" in self.arrays:
             return self.arrays["features"].array.shape[1]
         return 0
-
-    @property
-    def predicted(self) -> Literal["logits", "prototypes", "nothing"]:
-        """What tells the predicted class."""
-        if {"class_weights", "logits", "probs"} & self.arrays.keys():
-            return "logits"
-        if (self.labels >= 0).any():
-            return "prototypes"
-        return "nothing"
 
 
 def _open(role: Role, text: str) -> ArrayInFile:
@@ -151,13 +164,13 @@ def _num_classes(dataset: DatasetFolder, arrays: dict[Role, ArrayInFile], labels
     """Return K of the arrays, else of the dataset; check class weights (K, D), features (N, D) and the others."""
     counts = set[int]()
     needed = max(len(dataset.record.classes), int(labels.max(initial=-1)) + 1)
-    for role, one in arrays.items():
+    for role, array in arrays.items():
         sides = 2 - (role == "bias")
-        if len(one.shape) != sides or not all(one.shape):
-            raise CurateError(f"{one.title} has the shape {one.shape}, and {role} needs {sides} dimension(s).")
+        if len(array.shape) != sides or not all(array.shape):
+            raise CurateError(f"{array.title} has the shape {array.shape}, and {role} needs {sides} dimension(s).")
         if role != "features":
-            counts.add(one.shape[int(role in ("logits", "probs"))])
-    shapes = {one.title: one.shape for one in arrays.values()}
+            counts.add(array.shape[int(role in ("logits", "probs"))])
+    shapes = {array.title: array.shape for array in arrays.values()}
     if "class_weights" in arrays and arrays["class_weights"].shape[1] != arrays["features"].shape[1]:
         raise CurateError(f"The shapes {shapes} do not fit. Give class weights (K, D) for features (N, D).")
     if len(counts) > 1:
@@ -170,6 +183,64 @@ def _num_classes(dataset: DatasetFolder, arrays: dict[Role, ArrayInFile], labels
             )
         needed = count
     if "features" in arrays:
-        one = arrays["features"]
-        check_budget(one.path, needed * one.shape[1] * 8, f"The prototypes of the classes by {one.title}")
+        array = arrays["features"]
+        check_budget(array.path, needed * array.shape[1] * 8, f"The prototypes of the classes by {array.title}")
     return needed
+
+
+def _ids_of_rows(dataset: DatasetFolder, array: ArrayInFile, by: str, table: str) -> np.ndarray:
+    """Return the id that each row is about, -1 for none; two rows about one sample are refused.
+
+    by: order, path or a column. table: a file that names the rows; "" where a column next to the array does.
+    """
+    rows = array.shape[0]
+    samples = dataset.record.samples
+    if by == "order":
+        if rows != samples:
+            raise CurateError(
+                f"{array.title} has {rows} rows and dataset {dataset.name!r} has {samples} samples.",
+                fix=(
+                    f"Give a row for each in order of id, or say by {Option('by', 'path')} or "
+                    f"{Option('by', 'COLUMN')} which sample a row is"
+                ),
+            )
+        return np.arange(rows)
+    columns = [name for name in pq.read_schema(dataset.samples_path).names if not name.startswith("_")]
+    if by not in columns:
+        raise CurateError(f"{Option('by')} {by}: give order, path or a column of the dataset: {listed(columns)}.")
+    texts = _names_of_rows(array.path, by, table)
+    names = dataset.column(by)
+    if by == "path":
+        ids = match_paths(texts, names)[0]
+    else:
+        values = names.cast(pa.string()).to_pandas().dropna()
+        if not values.is_unique:
+            raise CurateError(f"Several samples have the same value in column {by!r}. Choose one whose values differ.")
+        ids = np.append(values.index, -1)[pd.Index(values).get_indexer(texts.cast(pa.string()).to_pandas())]
+    if len(texts) != rows or (ids < 0).all():
+        raise CurateError(
+            f"Of {rows} rows of {array.title}, {(ids >= 0).sum()} are named after a sample, as {texts[0]}.",
+            fix=f"Give a name for each row, or choose another {Option('by')}",
+        )
+    twice = np.flatnonzero((ids >= 0) & pd.Series(ids).duplicated())
+    if len(twice):
+        rows_of = np.flatnonzero(ids == ids[twice[0]]).tolist()
+        raise CurateError(f"Rows {rows_of} of {array.title} are about one sample. Leave all but one of them out.")
+    return ids
+
+
+def _names_of_rows(file: Path, by: str, table: str) -> pa.ChunkedArray:
+    """Return what the rows are called: a column of the table, else one next to the array in its file."""
+    names = [by]
+    if by == "path":
+        names = PATH_NAMES
+    if not table:
+        return read_texts(file, *names)
+    path = user_path(table)
+    if not path.is_file():
+        raise CurateError(
+            f"{Option('rows')} {path} is not a file. Give a CSV or Parquet table with a row for each row."
+        )
+    rows = read_table(path, texts=names)
+    name = next((name for name in names if name in rows.column_names), by)
+    return rows[check_column(name, rows.column_names, "by")]
