@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from avhcurate.datasets.sources.readers import class_list
+from avhcurate.datasets.sources.manifest import class_list
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.features.pseudo_labels.rules import RULES
 from avhcurate.lab.self_training import service as self_training_service

@@ -15,7 +15,7 @@ from PIL import Image
 
 from avhcurate import plugins, scores
 from avhcurate.datasets.export.service import _written
-from avhcurate.datasets.sources.readers import _made
+from avhcurate.datasets.sources.service import _table_or_path
 from avhcurate.datasets.table.columns import EXTRA, PREDICTED_COLUMNS, STANDARD
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.errors import CurateError
@@ -141,7 +141,7 @@ def test_no_score_or_measure_of_a_plugin_can_be_called_as_a_column_is(demo_root)
 @pytest.mark.parametrize(
     ("then", "made", "said"),
     [
-        (_made, 5, "TypeError: expected str"),
+        (_table_or_path, 5, "TypeError: expected str"),
         (_written, None, "it wrote nothing at the path"),
         (_written, "all", "cannot be interpreted as an integer"),
     ],

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @options.verb(ImportSettings)
 def import_(settings: ImportSettings) -> None:
-    from avhcurate.datasets.sources.readers import class_list
+    from avhcurate.datasets.sources.manifest import class_list
     from avhcurate.datasets.sources.service import import_dataset
     from avhcurate.datasets.table.logs import open_response_log
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
-from avhcurate.datasets.sources.hf_parquet import write_hugging_face
+from avhcurate.datasets.sources.parquet import write_hugging_face
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.workspace import Workspace

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avhcurate.datasets.curate.annotations import user
-from avhcurate.datasets.sources.coco import images_of
 from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
+from avhcurate.datasets.sources.manifest import images_of
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
 from avhcurate.people.files.label_studio import are_tasks, label_of_task, read_json

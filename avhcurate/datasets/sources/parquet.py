@@ -1,6 +1,8 @@
-"""Parquet files that hold the images' bytes, in the Hugging Face layout."""
+"""Parquet files that hold the images' bytes, in the Hugging Face layout: read, and written of its library."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -10,11 +12,14 @@ from avhcurate.datasets.sources.folder import split_of
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable, interpret
 from avhcurate.errors import CurateError, Option
 from avhcurate.workspace.disk.columns import bytes_leaf, find_bytes_column, number_lists
+from avhcurate.workspace.disk.files import replacing, write_tables
 from avhcurate.workspace.disk.fingerprints import fingerprint_file
 from avhcurate.workspace.disk.tabular import parquet_schema, parquet_table
 
 #: Column of the paths inside the image column; a name that no user column has.
 _PATH = "\0path"
+#: Rows of the library in memory at once, as many as it takes of images itself.
+_AT_ONCE = 100
 
 
 def read_parquet(files: list[Path], base: Path, options: ImportOptions) -> SourceTable:
@@ -69,9 +74,34 @@ def _without_bytes(file: Path, schema: pa.Schema, column: str) -> pa.Table:
     lists = number_lists(schema)
     wanted = [field.name for field in schema if bytes_leaf(field) is None and field.name not in lists]
     kind = schema.field(column).type
-    named = pa.types.is_struct(kind) and kind.get_field_index("path") >= 0
-    table = parquet_table(file, wanted + [f"{column}.path"] * named)
-    if not named:
+    has_paths = pa.types.is_struct(kind) and kind.get_field_index("path") >= 0
+    table = parquet_table(file, wanted + [f"{column}.path"] * has_paths)
+    if not has_paths:
         return table
     paths = pc.struct_field(table[column], "path").cast(pa.string())
     return table.drop_columns([column]).append_column(_PATH, paths)
+
+
+def write_hugging_face(dataset: Any, place: Path) -> None:
+    """Write a `datasets.Dataset` as one Parquet file; images in files of their own are read into it.
+
+    `to_parquet` would write the path of such an image and not its bytes. Raises CurateError if an image is gone.
+    """
+    from datasets.table import embed_table_storage
+
+    rows = dataset.with_format("arrow")
+
+    def blocks() -> Iterator[pa.Table]:
+        for block in rows.iter(_AT_ONCE):
+            yield embed_table_storage(block)
+        if not len(rows):
+            yield rows.features.arrow_schema.empty_table()
+
+    try:
+        with replacing(place) as stream:
+            write_tables(stream, blocks(), compression="none")
+    except FileNotFoundError as problem:
+        raise CurateError(
+            f"An image of the Hugging Face dataset no longer exists ({problem.filename or problem}). Put its file "
+            "back, or load the dataset again."
+        ) from problem

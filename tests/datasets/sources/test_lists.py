@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from avhcurate.cli import app
-from avhcurate.datasets.sources.readers import class_list
+from avhcurate.datasets.sources.manifest import class_list
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.workspace import Workspace
