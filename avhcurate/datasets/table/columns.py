@@ -40,11 +40,6 @@ NAMES = {
     "hsf_bin": "list_extract((SELECT bins FROM names), _hsf_bin + 1)",
     "curated_label_name": "list_extract((SELECT classes FROM names), curated_label + 1)",
 }
-#: SQL that removes all annotations.
-UNDO = f"""
-UPDATE kept AS samples SET {", ".join(f"{name} = {default}" for name, default in UNDECIDED.items())}
-WHERE len(tags) > 0 OR excluded OR curated_label IS DISTINCT FROM label
-"""
 #: SQL that writes the annotations of the table `incoming` into the samples.
 DECIDE = """
 UPDATE kept AS samples SET
@@ -91,7 +86,7 @@ def literal(text: object) -> str:
 
 def within_class_sql(score: Score) -> str:
     """Return SQL of a score by lists of means and deviations within classes: no label first, then label 0."""
-    lists = (f"(SELECT {score.key}_{what} FROM names)" for what in ("mean", "deviation"))
+    lists = (f"(SELECT {score.key}_{moment} FROM names)" for moment in ("mean", "deviation"))
     mean, deviation = (f"list_extract({values}, coalesce(label, -1) + 2)" for values in lists)
     return f"({score.within_class} - {mean}) / nullif({deviation}, 0)"
 
@@ -111,23 +106,19 @@ def select_columns(types: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, st
 
     types: of the columns of each joined file, by the names of both.
     """
-    found = {*types, *(f"{file}.{name}" for file, columns in types.items() for name in columns)}
+    sources = {*types, *(f"{file}.{name}" for file, columns in types.items() for name in columns)}
     own = {name: user_column(name, kind) for name, kind in types["samples"].items() if name[:1] != "_"}
     lower = {name.lower() for name in own}
-    there = [column for column in COLUMNS if not (column.yields and column.name in lower)]
-    standard = {}
-    for column in there:
-        if column.source in found:
-            standard[column.name] = column.sql
-        elif column.always:
-            standard[column.name] = f"NULL::{column.type}"
-    problems = [f"{file}.problem, " for file in ("scores", "quality") if f"{file}.problem" in found]
+    offered = [column for column in COLUMNS if not (column.yields and column.name in lower)]
+    filled = {column.name: column.sql for column in offered if column.source in sources}
+    null = {column.name: f"NULL::{column.type}" for column in offered if column.always}
+    standard = {column.name: sql for column in offered if (sql := (null | filled).get(column.name))}
+    problems = [f"{file}.problem, " for file in ("scores", "quality") if f"{file}.problem" in sources]
     extra = {"excluded": UNDECIDED["excluded"], "problem": f"coalesce({''.join(problems)}NULL)::VARCHAR"}
     own = {name: sql for name, sql in own.items() if name not in standard and name not in extra}
     # Angles to words are columns like the user's, which come first where the names are the same.
     words = [name for name in types.get("words", {}) if name != "id" and name.lower() not in lower]
     own |= {name: f"words.{quote(name)}::DOUBLE" for name in words}
-    filled = {column.name for column in there if column.source in found}
     return standard | own | extra, list(own), tuple(key for key in SCORES if key in filled)
 
 
@@ -164,14 +155,14 @@ def score_column(score: Score) -> Column:
 
 
 def _columns() -> list[Column]:
-    rest = [key for key in SCORES if key not in _ALWAYS]
-    rest.sort(key=lambda key: _SCORE_FILES.index(score_file(SCORES[key])))
+    others = [key for key in SCORES if key not in _ALWAYS]
+    others.sort(key=lambda key: _SCORE_FILES.index(score_file(SCORES[key])))
     return [
         *(Column(name, f"samples.{name}") for name in ("id", "path", "split", "label")),
         Column("label_name", NAMES["label_name"]),
         Column("predicted", "scores.predicted::INTEGER", "scores.predicted", "INTEGER", always=True),
         Column("predicted_name", NAMES["predicted_name"]),
-        *(score_column(SCORES[key]) for key in (*_ALWAYS, *rest)),
+        *(score_column(SCORES[key]) for key in (*_ALWAYS, *others)),
         *(Column(name, f"CAST(votes.{name} AS {kind})") for name, kind in HSF_COLUMNS.items()),
         Column("hsf_bin", NAMES["hsf_bin"]),
         *(Column(key, f"predicted.{key}::DOUBLE", "predicted") for key in PREDICTED),

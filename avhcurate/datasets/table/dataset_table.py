@@ -156,7 +156,7 @@ class DatasetTable(SampleTable):
             if version != self.annotated:
                 self._refresh_sets()
                 newer = self.log.state(self.dataset.id, self.own_classes, since=max(0, self.annotated))
-                self.exclusions += self.annotate(newer, whole=False)  # it has what came before
+                self.exclusions += self.annotate(newer)
                 self.annotated = version
             if len(changed := self.counter.update()):
                 self.update_votes(self.counter.frame(changed, self.edges))
@@ -195,27 +195,30 @@ def trainings_of(dataset: DatasetFolder, run: RunFolder) -> tuple[TrainingFolder
     """Return the finished trainings whose weights the run scored: one that held out samples of this dataset (the one
     that held out most), and one that recorded samples of this dataset that it learnt from.
     """
-    here = dataset.record.fingerprint
-    weights = run.record.weights_sha256
-    finished = [(one, record) for one, record in all_trainings(dataset) if one.complete]
-    made = [(one, record) for one, record in finished if record.weights_sha256 == weights]
-    held_out = {one: record.held_out_samples for one, record in made if record.held_out_fingerprint == here}
-    learnt = (one for one, record in made if record.dataset_fingerprint == here and one.train_dynamics_path)
-    return max(held_out, key=held_out.__getitem__, default=None), next(learnt, None)
+    fingerprint = dataset.record.fingerprint
+    held_out = {}
+    learnt = []
+    for training, record in all_trainings(dataset):
+        if not training.complete or record.weights_sha256 != run.record.weights_sha256:
+            continue
+        if record.held_out_fingerprint == fingerprint:
+            held_out[training] = record.held_out_samples
+        if record.dataset_fingerprint == fingerprint and training.train_dynamics_path:
+            learnt.append(training)
+    return max(held_out, key=held_out.__getitem__, default=None), next(iter(learnt), None)
 
 
 def class_names(dataset: DatasetRecord, run: RunFolder | None) -> list[str]:
     """Return names by label: the dataset's, then the model's if labels do not say how many classes there are."""
     if run is None or dataset.classes_declared:
         return dataset.classes
-    known = len(dataset.classes)
-    names = list(dataset.classes)
-    theirs = run.record.classes
+    names = dataset.classes
+    others = run.record.classes
     numbers = [str(number) for number in range(run.record.num_classes)]
-    if len(theirs) != len(numbers):
-        return names + numbers[known:]
-    taken = {name: f"{name} ({number})" for number, name in zip(numbers, theirs, strict=True) if name in names}
-    return names + [taken.get(name, name) for name in theirs[known:]]
+    if len(others) != len(numbers):
+        return names + numbers[len(names) :]
+    renamed = {name: f"{name} ({number})" for number, name in zip(numbers, others, strict=True) if name in names}
+    return names + [renamed.get(name, name) for name in others[len(names) :]]
 
 
 def check_scores(table: SampleTable, keys: Sequence[str]) -> None:

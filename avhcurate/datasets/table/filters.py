@@ -63,11 +63,11 @@ class Filter:
 
     def chips(self, value: Any, table: Table) -> list[Chip]:
         """Return the conditions as text."""
-        return [(f"{self.title} {one}", _without(value, one)) for one in value]
+        return [(f"{self.title} {choice}", _without(value, choice)) for choice in value]
 
 
-def _without(values: Sequence[Any], one: Any) -> tuple[Any, ...]:
-    return tuple(other for other in values if other is not one)
+def _without(values: Sequence[Any], value: Any) -> tuple[Any, ...]:
+    return tuple(other for other in values if other is not value)
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class AnyOf(Filter):
         return among(column, value)
 
     def chips(self, value: Any, table: Table) -> list[Chip]:
-        return [(f"{self.title} {' or '.join(self.name(one, table) for one in value)}", ())]
+        return [(f"{self.title} {' or '.join(self.name(choice, table) for choice in value)}", ())]
 
 
 def among(column: str, chosen: Sequence[Any]) -> Sql:
@@ -102,7 +102,7 @@ class AllOf(Filter):
     test: str = ""
 
     def sql(self, value: Any, table: Table) -> Sql:
-        if self.offered and (unknown := [one for one in value if one not in self.offered(table)]):
+        if self.offered and (unknown := [name for name in value if name not in self.offered(table)]):
             raise CurateError(f"There is no {self.key} {', '.join(unknown)}.")
         return " AND ".join([self.test] * len(value)), list(value)
 
@@ -126,8 +126,8 @@ class Ranges(Filter):
 
     def chips(self, value: Any, table: Table) -> list[Chip]:
         chips = []
-        for one in value:
-            key, low, high = one
+        for entry in value:
+            key, low, high = entry
             name = {"hsf": "HSF", "votes": "Votes"}.get(key, key)
             if key in RANKED:
                 name = RANKED[key].name
@@ -137,7 +137,7 @@ class Ranges(Filter):
             elif low is None:
                 text = f"to {text}"
             if (low, high) != (None, None):
-                chips.append((f"{name} {text}", _without(value, one)))
+                chips.append((f"{name} {text}", _without(value, entry)))
         return chips
 
 
@@ -150,9 +150,10 @@ class Values(Filter):
 
     def chips(self, value: Any, table: Table) -> list[Chip]:
         return [
-            (f"{one[0]} {' or '.join(self.name(each, table) for each in one[1:])}", _without(value, one))
-            for one in value
-            if len(one) > 1
+            (f"{column} {' or '.join(self.name(choice, table) for choice in chosen)}", _without(value, entry))
+            for entry in value
+            for column, *chosen in [entry]
+            if chosen
         ]
 
 
@@ -324,10 +325,9 @@ class Filters:
         >>> Filters(hsf_bins=(0, 1), ranges=(("avh", 0.1, None),)).to_query()
         {'bin': '0,1', 'range': '["avh",0.1,null]'}
         """
-        query = {}
-        for key, name in FILTER_KEYS.items():
-            if (value := getattr(self, name)) != getattr(Filters, name):
-                query[key] = pack_ids(value) if name == "ids" else write_value(value)
+        query = {FILTERS[name].key: write_value(value) for name, value in self.changed.items() if name != "ids"}
+        if self.ids is not None:
+            query[FILTERS["ids"].key] = pack_ids(self.ids)
         return query
 
     @classmethod
@@ -349,17 +349,17 @@ class Filters:
 
         Of several filters by one column the last is kept.
         """
-        kept = {}
+        fitting = {}
         notices = []
         for name, entry in FILTERS.items():
             if entry.offered is None:
                 continue
             offered = entry.offered(table)
-            there = [value for value in getattr(self, name) if _first(value) in offered]
-            kept[name] = tuple({_first(value): value for value in there}.values())
-            if lost := [value for value in getattr(self, name) if value not in there]:
+            values = [value for value in getattr(self, name) if _first(value) in offered]
+            fitting[name] = tuple({_first(value): value for value in values}.values())
+            if lost := [value for value in getattr(self, name) if value not in values]:
                 notices.append(f"This dataset has no {entry.key} {_names(lost)}: the filter was left out.")
-        return self.with_(**kept), notices
+        return self.with_(**fitting), notices
 
     def with_(self, **changes: Any) -> "Filters":
         return replace(self, **changes)
@@ -370,14 +370,19 @@ class Filters:
         >>> Filters(classes=(1, 2), where="avh > 1").narrowed(Filters(classes=(1,), where="hsf < 1")).to_query()
         {'class': '1', 'where': '(avh > 1) AND (hsf < 1)'}
         """
-        changes = {name: getattr(other, name) for name in FILTERS if getattr(other, name) != getattr(Filters, name)}
+        changes = other.changed
         if self.where and other.where:
             changes["where"] = f"({self.where}) AND ({other.where})"
         return replace(self, **changes)
 
     @property
+    def changed(self) -> dict[str, Any]:
+        """The fields that do not have their default."""
+        return {name: value for name, value in vars(self).items() if value != getattr(Filters, name)}
+
+    @property
     def active(self) -> int:
-        return sum(getattr(self, field.name) != field.default for field in fields(self))
+        return len(self.changed)
 
 
 def _first(value: Any) -> Any:
@@ -392,7 +397,7 @@ def _names(values: Sequence[Any]) -> str:
 
 
 #: Every filter by its field of `Filters`.
-FILTERS: dict[str, Filter] = {one.name: one.metadata["filter"] for one in fields(Filters) if one.metadata}
+FILTERS: dict[str, Filter] = {field.name: field.metadata["filter"] for field in fields(Filters)}
 #: The fields of filters by their parameter in an address.
 FILTER_KEYS = {entry.key: name for name, entry in FILTERS.items()}
 
@@ -461,9 +466,9 @@ def pack_ids(ids: ArrayLike) -> str:
     >>> unpack_ids(pack_ids([7, 3, 500]))
     (3, 7, 500)
     """
-    there = np.zeros(int(np.max(ids, initial=-1)) + 1, bool)
-    there[np.asarray(ids, np.int64)] = True
-    return base64.urlsafe_b64encode(zlib.compress(np.packbits(there).tobytes(), 9)).decode().rstrip("=")
+    marked = np.zeros(int(np.max(ids, initial=-1)) + 1, bool)
+    marked[np.asarray(ids, np.int64)] = True
+    return base64.urlsafe_b64encode(zlib.compress(np.packbits(marked).tobytes(), 9)).decode().rstrip("=")
 
 
 def unpack_ids(text: str) -> tuple[int, ...]:

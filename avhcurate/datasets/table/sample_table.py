@@ -19,7 +19,6 @@ from avhcurate.datasets.table.columns import (
     EXTRA,
     HSF_COLUMNS,
     QUALITY_COLUMNS,
-    UNDO,
     literal,
     quote,
     select_columns,
@@ -138,20 +137,18 @@ class SampleTable:
 
     # --- what people decide --------------------------------------------------------------------------------------
 
-    def annotate(self, state: pd.DataFrame, *, whole: bool = True) -> bool:
+    def annotate(self, state: pd.DataFrame) -> bool:
         """Update the annotations from `path, tags, curated_label, excluded`, as `EventLog.state` gives them.
 
-        If `whole`, the decisions on all other samples are removed. Returns whether a sample in it was excluded or
-        included. Annotations are written into the samples, since a join at every read costs more.
+        Returns whether a sample was excluded or included. Annotations are written into the samples, since a join at
+        every read costs more.
         """
         # Column by column, since an empty column of lists has no type for Arrow.
         arrays = [pa.array(state[field.name].to_list(), field.type, from_pandas=True) for field in _ANNOTATIONS]
         with self._updating(pa.table(arrays, schema=_ANNOTATIONS)) as cursor:
             # Paths are looked up once: of millions that takes longer than all else.
-            found = cursor.sql("SELECT i.*, s.id, s.excluded AS was FROM incoming i JOIN samples s USING (path)")
-            rows = found.to_arrow_table()
-            if whole:
-                cursor.execute(UNDO)
+            query = "SELECT i.*, s.id, s.excluded AS was FROM incoming i JOIN samples s USING (path)"
+            rows = cursor.sql(query).to_arrow_table()
             if rows.num_rows:
                 cursor.register("incoming", rows)
                 cursor.execute(DECIDE)
@@ -222,10 +219,9 @@ class SampleTable:
         return self._read(query, filters, tail)["id"].to_numpy()
 
     def _ordering(self, sort: str, descending: bool) -> str:
-        direction = "ASC"
         if descending:
-            direction = "DESC"
-        return f"ORDER BY {self.column(sort)} {direction} NULLS LAST, id"
+            return f"ORDER BY {self.column(sort)} DESC NULLS LAST, id"
+        return f"ORDER BY {self.column(sort)} NULLS LAST, id"
 
     def frame(self, filters: Filters | None = None, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return all samples that satisfy the filters, by id; integers are nullable, missing scores NaN."""
@@ -239,23 +235,23 @@ class SampleTable:
         Single precision stays so, everything else becomes double; NaN is missing.
         """
         filters = filters or Filters(excluded=None)
-        found = Scratch()
+        numbers = Scratch()
         cursor = self._cursor()
         names = list(dict.fromkeys(["id", *columns]))
         for name in names:
-            found[name] = np.empty(0, _NUMBERS.get(self.types[name], np.float64))
+            numbers[name] = np.empty(0, _NUMBERS.get(self.types[name], np.float64))
         with limited(cursor, filters.where):
             where, parameters = filters.to_sql(self)
             query = f"SELECT {self._list(names)} FROM samples WHERE {where}"
             for batch in cursor.sql(query, params=parameters).to_arrow_reader(build.AT_ONCE):
                 for name, values in zip(names, batch.columns, strict=True):
-                    found.append(name, values.to_numpy(zero_copy_only=False))
+                    numbers.append(name, values.to_numpy(zero_copy_only=False))
         # The rows lie by id but for those that a decision has moved: sorting all of them in SQL takes twice as long.
-        if (np.diff(found["id"]) < 0).any():
-            order = np.argsort(found["id"])
+        if (np.diff(numbers["id"]) < 0).any():
+            order = np.argsort(numbers["id"])
             for name in names:
-                found[name] = found[name][order]
-        return found
+                numbers[name] = numbers[name][order]
+        return numbers
 
     def _parts(self, filters: Filters | None) -> list[str]:
         """Return SQL of ranges of ids, which are sorted one by one, since all at once might not fit into memory."""
@@ -352,13 +348,11 @@ class SampleTable:
         `limit`: the most values to return, for a column that may have a million.
         """
         name = self.column(column)
-        most = ""
         if column == "tags":
             name = f"unnest({name})"
-        if limit is not None:
-            most = f" LIMIT {int(limit)}"
         query = f"SELECT value, count(*) AS n FROM (SELECT {name} AS value FROM samples"
-        return _to_pandas(self._read(query, filters, f") GROUP BY value ORDER BY n DESC, value{most}"))
+        tail = f") GROUP BY value ORDER BY n DESC, value LIMIT {limit or 'ALL'}"
+        return _to_pandas(self._read(query, filters, tail))
 
     # --- queries -------------------------------------------------------------------------------------------------
 
