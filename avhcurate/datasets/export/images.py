@@ -1,26 +1,23 @@
 """Images of an export: links to local files, copies of all others, in folders or Parquet."""
 
-import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from avhcurate.datasets.curate.label_files import exported_stem
-from avhcurate.datasets.export.columns import Chosen, batches, export_columns
+from avhcurate.datasets.export.tabular import Chosen, Row, batches, export_columns
 from avhcurate.datasets.export.text import csv_text, text_file, write_readme
 from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.workspace.disk.files import link, safe_name
+from avhcurate.workspace.disk.files import batched, link, safe_name, write_tables
 from avhcurate.workspace.disk.image_parquet import IMAGE, image_metadata
 from avhcurate.workspace.images.decoding import BrokenImage, read_header, stored_size
 from avhcurate.workspace.images.source import ImageSource
@@ -38,7 +35,7 @@ def write_folder(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     written = 0
     placed = place_images(table, chosen, path, lambda row: folders[row["curated_label_name"]])
     with text_file(path / _SAMPLES) as stream:
-        while part := list(islice(placed, _BATCH)):
+        for part in batched(placed, _BATCH):
             rows = []
             for row, file in part:
                 if "file" in row:  # the user's own
@@ -50,8 +47,8 @@ def write_folder(table: DatasetTable, chosen: Chosen, path: Path) -> int:
 
 
 def place_images(
-    table: DatasetTable, chosen: Chosen, folder: Path, within: Callable[[dict[str, Any]], str]
-) -> Iterator[tuple[dict[str, Any], Path]]:
+    table: DatasetTable, chosen: Chosen, folder: Path, within: Callable[[Row], str]
+) -> Iterator[tuple[Row, Path]]:
     """Write or link the image of every sample in the sub-folder `within(row)`; yield its row and the file.
 
     Samples whose images cannot be read are skipped.
@@ -107,15 +104,15 @@ def _folder_names(classes: Sequence[str]) -> dict[str | None, str]:
     >>> _folder_names(["cat/dog", "cat:dog"])
     {'cat/dog': 'cat_dog', 'cat:dog': 'cat_dog_', None: 'unlabelled'}
     """
-    taken = {_SAMPLES, "manifest.json"}
-    return {name: _distinct(safe_name(name or "unlabelled"), taken) for name in (*classes, None)}
+    used = {_SAMPLES, "manifest.json"}
+    return {name: _distinct(safe_name(name or "unlabelled"), used) for name in (*classes, None)}
 
 
-def _distinct(name: str, taken: set[str]) -> str:
-    """Return a name that differs from those taken by more than case, and take it."""
-    while name.casefold() in taken:
+def _distinct(name: str, used: set[str]) -> str:
+    """Return a name that differs from the used ones by more than case, and add it to them."""
+    while name.casefold() in used:
         name += "_"
-    taken.add(name.casefold())
+    used.add(name.casefold())
     return name
 
 
@@ -147,12 +144,10 @@ def write_hf(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     splits_of: dict[str, list[str]] = {}
     for split in table.group_counts("split", chosen.filters)["value"].fillna(""):
         splits_of.setdefault(re.sub(r"\W+", "_", split) or "train", []).append(split)
-    taken: set[str] = set()
+    used = set[str]()
     for name, splits in splits_of.items():
         part = replace(chosen, filters=chosen.filters.with_(splits=tuple(splits)))
-        tables = _hf_tables(table, part)
-        metadata = image_metadata(table.classes)
-        written += _write_hf_split(path / "data", _distinct(name, taken), tables, metadata)
+        written += _write_hf_split(path / "data", _distinct(name, used), _hf_tables(table, part))
     card = f"# {table.dataset.name}, curated\n\nWritten by AVH Curate. `label` is the curated label.\n"
     write_readme(path, card, simulated=table.simulated)
     return written
@@ -163,26 +158,24 @@ def _hf_tables(table: DatasetTable, chosen: Chosen) -> Iterator[pa.Table]:
     source = table.dataset.images()
     for batch in batches(table, chosen, columns=columns, rows=_HF_BATCH):
         paths = batch.column("path").to_pylist()
-        found = list(map(image_bytes, source.read(batch.column("id").to_pylist())))
-        images = [{"bytes": data, "path": PurePosixPath(path).name} for data, path in zip(found, paths, strict=True)]
-        whole = pa.Table.from_batches([batch])
-        label = pc.cast(whole["curated_label"], pa.int64())
-        whole = whole.add_column(0, "image", pa.array(images, IMAGE)).add_column(1, "label", label)
-        if any(found):
-            yield whole.filter(pa.array([data is not None for data in found]))
+        contents = list(map(image_bytes, source.read(batch.column("id").to_pylist())))
+        images = [{"bytes": data, "path": PurePosixPath(path).name} for data, path in zip(contents, paths, strict=True)]
+        rows = pa.Table.from_batches([batch])
+        label = pc.cast(rows["curated_label"], pa.int64())
+        rows = rows.add_column(0, "image", pa.array(images, IMAGE)).add_column(1, "label", label)
+        if any(contents):
+            rows = rows.filter(pa.array([data is not None for data in contents]))
+            yield rows.replace_schema_metadata(image_metadata(table.classes))
 
 
-def _write_hf_split(folder: Path, name: str, tables: Iterator[pa.Table], metadata: dict[str, str]) -> int:
+def _write_hf_split(folder: Path, name: str, tables: Iterator[pa.Table]) -> int:
     """Write files of `_HF_BATCHES` batches each, which are named once their number is known; return how many rows."""
     parts = list[Path]()
     written = 0
     for first in tables:
-        schema = first.schema.with_metadata(metadata)
         parts.append(folder / f".{name}-{len(parts):05d}")
-        with pq.ParquetWriter(parts[-1], schema) as writer:
-            for rows in itertools.chain([first], itertools.islice(tables, _HF_BATCHES - 1)):
-                writer.write_table(rows.cast(schema))
-                written += len(rows)
+        with open(parts[-1], "wb") as stream:
+            written += write_tables(stream, chain([first], islice(tables, _HF_BATCHES - 1)), compression="snappy")
     for number, part in enumerate(parts):
         part.rename(folder / f"{name}-{number:05d}-of-{len(parts):05d}.parquet")
     return written

@@ -3,21 +3,21 @@
 import io
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from operator import index
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from avhcurate.datasets.export.columns import Chosen
-from avhcurate.datasets.export.hub import HUB, is_repository, push
 from avhcurate.datasets.export.images import write_folder, write_hf
 from avhcurate.datasets.export.output import atomic_output
-from avhcurate.datasets.export.tabular import write_csv, write_jsonl, write_parquet
+from avhcurate.datasets.export.tabular import Chosen, write_csv, write_jsonl, write_parquet
 from avhcurate.datasets.export.tools import write_cleanlab, write_coco, write_fiftyone, write_label_studio
+from avhcurate.datasets.sources.hubs import endpoint
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
@@ -29,6 +29,7 @@ from avhcurate.workspace.disk import files
 from avhcurate.workspace.disk.files import safe_name
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import versions
+from avhcurate.workspace.disk.remote import check_host, words_of
 
 #: Writers by format; those that may leave samples out return how many they wrote.
 FORMATS: dict[str, Callable[[DatasetTable, Chosen, Path], int | None]] = {
@@ -42,6 +43,8 @@ FORMATS: dict[str, Callable[[DatasetTable, Chosen, Path], int | None]] = {
     "cleanlab": write_cleanlab,
     "coco": write_coco,
 }
+#: What a place on the hub begins with: hf:OWNER/NAME, or hf:OWNER/NAME/FILE for one file of it.
+HUB = "hf:"
 #: A folder for a download is packed in memory, up to this many bytes.
 MOST_BYTES = 512 << 20
 
@@ -71,12 +74,12 @@ def export(
     *,
     force: bool = False,
     progress: Progress = SILENT,
-    **how: Any,
+    **options: Any,
 ) -> int:
     """Write the samples that satisfy `filters` to a path on this machine, for curators.
 
     Returns how many were written. What a format cannot hold is left out and counted in the manifest: images that cannot
-    be read, and for cleanlab samples without label or prediction. `how`: `order`, ids in the order of the samples,
+    be read, and for cleanlab samples without label or prediction. `options`: `order`, ids in the order of the samples,
     those that it does not have come last; `about`, more for the manifest.
 
     Cancelled, it leaves nothing: `progress` is asked between batches. It counts the files of a folder whose `out` ends
@@ -87,9 +90,7 @@ def export(
     """
     require(Role.CURATOR, "writing files on the server")
 
-    def write(path: Path) -> int:
-        return _export(table, filters, format, path, force=force, progress=progress, **how)
-
+    write = partial(_export, table, filters, format, force=force, progress=progress, **options)
     if str(out).startswith(HUB):
         return push(str(out), write, force=force)
     if format not in FOLDERS or out.suffix.casefold() != ".zip":
@@ -121,13 +122,13 @@ def format_named(out: Path) -> str:
 
 def pack(folder: Path, stream: BinaryIO, progress: Progress = SILENT) -> None:
     """Write a folder with all its files as ZIP; a link becomes the file that it leads to."""
-    found = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+    members = [file for file in sorted(folder.rglob("*")) if file.is_file()]
     # Stored, since images do not get smaller; a date before 1980, which ZIP does not have, becomes its first.
     with zipfile.ZipFile(stream, "w", strict_timestamps=False) as archive:
-        for number, file in enumerate(found, 1):
+        for number, file in enumerate(members, 1):
             archive.write(file, file.relative_to(folder.parent))
-            if number % 100 == 0 or number == len(found):
-                progress.tell(number, len(found), "files packed")
+            if number % 100 == 0 or number == len(members):
+                progress.tell(number, len(members), "files packed")
 
 
 def _export(
@@ -235,3 +236,68 @@ def describe_export(table: DatasetTable, filters: Filters, format: str, count: i
         "versions": versions("pyarrow"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+# --- the hub -----------------------------------------------------------------------------------------------------
+
+
+def is_repository(place: str) -> bool:
+    """Return whether a place is a whole repository.
+
+    >>> is_repository("hf:org/pets.v2"), is_repository("hf:org/pets/labels.csv"), is_repository("labels.csv")
+    (True, False, False)
+    """
+    return place.startswith(HUB) and place.count("/") == 1
+
+
+def push(place: str, write: Callable[[Path], int], *, force: bool) -> int:
+    """Send what `write` makes to the hub as one commit, and return what it returns; a new repository is private.
+
+    Raises CurateError for a repository or file that is there, unless `force`: then the commit replaces its data.
+    """
+    from huggingface_hub import HfApi, get_token
+
+    parts = place.removeprefix(HUB).split("/")
+    # No part leads elsewhere, as .. does.
+    if len(parts) < 2 or not all(part.strip(".") and part.isprintable() for part in parts):
+        raise CurateError(f"{place} is not a place on the hub. Write hf:OWNER/NAME, or hf:OWNER/NAME/FILE.")
+    check_host(endpoint())
+    api = HfApi(endpoint=endpoint(), token=get_token())
+    repository = "/".join(parts[:2])
+    file = "/".join(parts[2:])
+    with tempfile.TemporaryDirectory() as folder:
+        sent = Path(folder) / parts[-1]
+        with _answers(place):
+            exists = api.repo_exists(repository, repo_type="dataset")
+            if exists and file:
+                exists = api.file_exists(repository, file, repo_type="dataset")
+        if exists and not force:
+            raise files.taken(place)
+        count = write(sent)
+        within = ""
+        if file:  # with its manifest
+            sent = Path(folder)
+            within = str(PurePosixPath(file).parent)
+        with _answers(place):
+            api.create_repo(repository, repo_type="dataset", private=True, exist_ok=True)
+            api.upload_folder(
+                repo_id=repository,
+                repo_type="dataset",
+                folder_path=sent,
+                path_in_repo=within,
+                delete_patterns=None if file else "data/*",
+                commit_message="Curated labels by AVH Curate",
+            )
+    return count
+
+
+@contextmanager
+def _answers(place: str) -> Iterator[None]:
+    """Say in one line what the hub did not do."""
+    try:
+        yield
+    except Exception as problem:  # the hub's library uses one of several clients
+        raise CurateError(
+            f"{place} could not be written at {endpoint()} ({words_of(problem)}). Check the network, and sign in by "
+            "`hf auth login` or set HF_TOKEN to a token that may write."
+        ) from problem

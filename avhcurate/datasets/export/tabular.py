@@ -1,22 +1,102 @@
-"""Exports of one table in one file: CSV, JSON lines or Parquet."""
+"""The samples of an export, and exports of one table in one file: CSV, JSON lines or Parquet."""
 
 import json
-from collections.abc import Mapping
-from contextlib import ExitStack
+import math
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from avhcurate.datasets.export.columns import Chosen, batches, frames, rows
 from avhcurate.datasets.export.output import atomic_output
 from avhcurate.datasets.export.text import csv_text, text_file
 from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk import files
+from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.json_text import json_text, records
+
+#: A sample by the names of its columns.
+Row: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The samples that an export holds: by id, or in the order of the ids `order`, (n,) int64; may be cancelled."""
+
+    filters: Filters
+    order: np.ndarray | None = None
+    progress: Progress = SILENT
+
+
+def export_columns(table: DatasetTable) -> list[str]:
+    """Return the columns of an export: the standard ones, with the scores of a training if any; the user's own."""
+    return [*table.standard, *table.user_columns]
+
+
+def frames(table: DatasetTable, chosen: Chosen) -> Iterator[pd.DataFrame]:
+    """Yield all columns of the samples as CSV has them; integers with missing values are objects."""
+    for batch in batches(table, chosen):
+        frame = pa.Table.from_batches([batch]).to_pandas(integer_object_nulls=True)
+        yield frame.assign(tags=frame["tags"].map(";".join))
+
+
+def rows(table: DatasetTable, chosen: Chosen) -> Iterator[Row]:
+    """Yield the same, a row at a time, with tags as a list."""
+    for batch in batches(table, chosen):
+        yield from batch.to_pylist()
+
+
+def batches(
+    table: DatasetTable, chosen: Chosen, *, columns: Sequence[str] | None = None, rows: int = 50_000
+) -> Iterator[pa.RecordBatch]:
+    """Yield the samples in batches; `columns` None means those of an export.
+
+    If votes are attached, `hsf_source` ("human", "simulated") follows the HSF columns, and `hsf_predicted_from` ("human
+    votes", "simulated votes") those of a prediction.
+    """
+    sources = {}
+    if table.votes is not None:
+        sources["hsf_bin"] = "hsf_source", _kind(table.simulated)
+    if table.prediction is not None:
+        sources["human_gap"] = "hsf_predicted_from", f"{_kind(table.prediction.record.votes_simulated)} votes"
+    for batch in table.batches(chosen.filters, columns=columns or export_columns(table), rows=rows, order=chosen.order):
+        chosen.progress.check()
+        for before, (name, text) in sources.items():
+            if before in batch.schema.names:
+                place = batch.schema.get_field_index(before) + 1
+                batch = batch.add_column(place, name, pa.array([text] * batch.num_rows, pa.string()))
+        yield batch
+
+
+def _kind(simulated: bool) -> str:
+    if simulated:
+        return "simulated"
+    return "human"
+
+
+def without_missing(row: Row, *, without: Container[str] = ()) -> Row:
+    """Return a row as JSON: without missing values, empty lists and infinite numbers.
+
+    >>> without_missing({"avh": 0.5, "hsf": None, "tags": [], "area": float("inf"), "path": "a"}, without=("path",))
+    {'avh': 0.5}
+    """
+    return {
+        name: value
+        for name, value in row.items()
+        if name not in without and value not in (None, []) and not _is_infinite(value)
+    }
+
+
+def _is_infinite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+# --- one file ----------------------------------------------------------------------------------------------------
 
 #: Formats of a data frame.
 _FRAME_FORMATS = ("csv", "jsonl", "parquet")
@@ -35,13 +115,10 @@ def write_jsonl(table: DatasetTable, chosen: Chosen, path: Path) -> None:
 
 
 def write_parquet(table: DatasetTable, chosen: Chosen, path: Path) -> None:
-    with ExitStack() as opened:
-        writer = None
-        for batch in batches(table, chosen):
-            if writer is None:
-                schema = _with_directions(table, batch.schema)
-                writer = opened.enter_context(pq.ParquetWriter(path, schema, compression="zstd"))
-            writer.write_batch(batch.cast(schema))
+    parts = (pa.Table.from_batches([batch]) for batch in batches(table, chosen))
+    directed = (part.cast(_with_directions(table, part.schema)) for part in parts)
+    with open(path, "wb") as stream:
+        files.write_tables(stream, directed, compression="zstd")
 
 
 def _with_directions(table: DatasetTable, schema: pa.Schema) -> pa.Schema:
@@ -58,12 +135,8 @@ def write_frame(
 
     Existing files are refused unless `force`.
     """
-    format = format or format_of(out)
     with atomic_output(out, folder=False, force=force) as (path, manifest):
-        if format == "parquet":
-            files.write_parquet(path, frame)
-        else:
-            files.write_atomic(path, frame_text(frame, format))
+        _write(frame, path, format or format_of(out))
         manifest |= record
 
 
@@ -71,10 +144,14 @@ def write_table(frame: pd.DataFrame, out: Path) -> None:
     """Write a data frame in the format that the ending of `out` names; an existing file is refused."""
     format = format_of(out)
     files.check_free(out, force=False)
+    _write(frame, out, format)
+
+
+def _write(frame: pd.DataFrame, path: Path, format: str) -> None:
     if format == "parquet":
-        files.write_parquet(out, frame)
+        files.write_parquet(path, frame)
     else:
-        files.write_atomic(out, frame_text(frame, format))
+        files.write_atomic(path, frame_text(frame, format))
 
 
 def format_of(out: Path) -> str:

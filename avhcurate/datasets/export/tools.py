@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 
-from avhcurate.datasets.export.columns import Chosen, frames, without_missing
 from avhcurate.datasets.export.images import place_images
+from avhcurate.datasets.export.tabular import Chosen, Row, frames, without_missing
 from avhcurate.datasets.export.text import csv_text, text_file, write_items, write_readme
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.empty_view import not_scored
@@ -42,8 +41,7 @@ def write_cleanlab(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     if run is None:
         raise not_scored(name)
     run.refuse_without_logits()
-    labelled = table.frame(chosen.filters, columns=["curated_label", "predicted"])
-    usable = labelled[labelled.notna().all(axis=1)]
+    usable = table.frame(chosen.filters, columns=["curated_label", "predicted"]).dropna()
     if usable.empty:
         raise CurateError("No sample has both a label and a prediction, so there is nothing for cleanlab.")
     n = len(usable)
@@ -60,7 +58,7 @@ def write_cleanlab(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     start = 0
     with text_file(path / "samples.csv") as stream:
         for frame in frames(table, chosen):
-            frame = frame[frame["curated_label"].notna() & frame["predicted"].notna()]
+            frame = frame.dropna(subset=["curated_label", "predicted"])
             rows = slice(start, start + len(frame))
             ids = frame["id"].to_numpy(np.int64)
             arrays["labels"][rows] = frame["curated_label"].astype(np.int64)
@@ -83,7 +81,7 @@ def write_coco(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     0 for none. The sample's columns are the image's `attributes`.
     """
     (path / "images").mkdir(parents=True)
-    annotations: list[dict[str, Any]] = []  # they follow the images, which are read once
+    annotations: list[Row] = []  # they follow the images, which are read once
     categories = [{"id": number + 1, "name": name, "supercategory": ""} for number, name in enumerate(table.classes)]
     with text_file(path / "annotations.json") as stream:
         about = f"{table.dataset.name}: curated labels of whole images, each as a box around all of it."
@@ -98,9 +96,7 @@ def write_coco(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     return written
 
 
-def _coco_images(
-    table: DatasetTable, chosen: Chosen, path: Path, annotations: list[dict[str, Any]]
-) -> Iterator[dict[str, Any]]:
+def _coco_images(table: DatasetTable, chosen: Chosen, path: Path, annotations: list[Row]) -> Iterator[Row]:
     """Yield the image of every sample, and add its annotation."""
     for row, file in place_images(table, chosen, path, lambda _: "images"):
         try:
@@ -151,7 +147,7 @@ def write_fiftyone(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     return written
 
 
-def _fiftyone_label(row: dict[str, Any]) -> dict[str, Any] | None:
+def _fiftyone_label(row: Row) -> Row | None:
     """Return the label of one image; None, which FiftyOne has for unlabelled, if it has none."""
     if row["curated_label"] is None:
         return None
@@ -163,10 +159,10 @@ def _fiftyone_label(row: dict[str, Any]) -> dict[str, Any] | None:
     return label | {"attributes": _apart(attributes, _FIFTYONE_FIELDS)}
 
 
-def _apart(values: dict[str, Any], taken: Sequence[str]) -> dict[str, Any]:
-    """Return the values, those of a name that is taken as `sample_NAME`."""
-    free = {name: value for name, value in values.items() if name not in taken}
-    return free | {f"sample_{name}": values[name] for name in taken if name in values}
+def _apart(values: Row, fields: Sequence[str]) -> Row:
+    """Return the values, those of the name of a field as `sample_NAME`."""
+    free = {name: value for name, value in values.items() if name not in fields}
+    return free | {f"sample_{name}": values[name] for name in fields if name in values}
 
 
 #: How Label Studio names files below its local document root.
@@ -195,33 +191,31 @@ def write_label_studio(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     path.mkdir()
     ticks = table.votes is not None and table.votes.kind == "tick"  # people ticked images of a class
     placed = place_images(table, chosen, path, lambda _: "images")
-    addresses = ((row, f"{_LOCAL}{quote(f'images/{file.name}')}") for row, file in placed)
     with text_file(path / "tasks.json") as stream:
         stream.write("[")
-        written = write_items(stream, map(json_text, _tasks(table, addresses, ticks=ticks)))
+        written = write_items(stream, map(json_text, _tasks(table, placed, ticks=ticks)))
         stream.write("]\n")
     (path / "label_config.xml").write_text(label_config(table.classes, select=ticks) + "\n", encoding="utf-8")
     write_readme(path, _LABEL_STUDIO.format(name=table.dataset.name), simulated=table.simulated)
     return written
 
 
-def _tasks(
-    table: DatasetTable, addresses: Iterator[tuple[dict[str, Any], str]], *, ticks: bool
-) -> Iterator[dict[str, Any]]:
+def _tasks(table: DatasetTable, placed: Iterator[tuple[Row, Path]], *, ticks: bool) -> Iterator[Row]:
     votes = _votes(table)
     answers: Sequence[str] = table.classes
     if ticks:
         answers = ("yes", "no")
-    for row, address in addresses:
-        own = _apart({name: row[name] for name in table.user_columns}, _TASK_FIELDS)
+    for row, file in placed:
+        address = f"{_LOCAL}{quote(f'images/{file.name}')}"
+        others = _apart({name: row[name] for name in table.user_columns}, _TASK_FIELDS)
         # Not `label_name`: that is a label in a table, next to the one that Label Studio's own tables have.
         facts = {"given_label": row["label_name"]} | {name: row[name] for name in (*_FACTS, *table.scores)}
-        data = {"image": address, "path": row["path"], **without_missing(facts), **without_missing(own)}
+        data = {"image": address, "path": row["path"], **without_missing(facts), **without_missing(others)}
         if table.simulated:
             data["simulated"] = True
         if ticks:
             data["class"] = row["label_name"] or ""  # the class that was ticked
-        annotations: list[dict[str, Any]] = []
+        annotations: list[Row] = []
         # The model may know more classes than there are counts.
         for answer, count in zip(answers, votes.get(row["id"], ()), strict=False):
             vote = {"result": [choice(answer, select=ticks)], "was_cancelled": False, "ground_truth": False}
@@ -244,7 +238,7 @@ def _votes(table: DatasetTable) -> dict[int, Sequence[int]]:
     return dict(zip(ids, zip(yes, no, strict=True), strict=True))
 
 
-def _predictions(row: dict[str, Any], table: DatasetTable) -> list[dict[str, Any]]:
+def _predictions(row: Row, table: DatasetTable) -> list[Row]:
     if table.run is None or row["predicted_name"] is None:
         return []
     prediction = {"model_version": table.run.name, "result": [choice(row["predicted_name"])]}

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from avhcurate.datasets.export.columns import export_columns
 from avhcurate.datasets.export.service import describe_export, export_bytes
+from avhcurate.datasets.export.tabular import export_columns
 from avhcurate.datasets.table.columns import STANDARD
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters

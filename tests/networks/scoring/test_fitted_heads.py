@@ -16,7 +16,7 @@ from PIL import Image
 
 import avhcurate
 from avhcurate import scores
-from avhcurate.datasets.export.columns import Chosen
+from avhcurate.datasets.export.tabular import Chosen
 from avhcurate.datasets.export.tools import write_cleanlab
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
