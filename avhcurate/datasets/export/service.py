@@ -138,7 +138,7 @@ def _export(
     out: Path,
     *,
     force: bool = False,
-    progress: Progress,
+    progress: Progress = SILENT,
     order: np.ndarray | None = None,
     about: dict[str, Any] | None = None,
 ) -> int:
