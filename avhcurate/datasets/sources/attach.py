@@ -1,33 +1,57 @@
-"""Attaches outputs of a network that were computed elsewhere as a run, in flat memory."""
+"""Attaches outputs of a network that were computed elsewhere as a run, in flat memory: they are checked row by row."""
 
 import hashlib
 import math
+import re
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from avhcurate.datasets.sources.outputs import Outputs, Role
 from avhcurate.errors import CurateError, Option
 from avhcurate.measures import scores
 from avhcurate.networks.scoring.added_scores import add_scores
 from avhcurate.networks.scoring.class_sums import sum_by_class
 from avhcurate.networks.scoring.image_pass import score_columns
 from avhcurate.networks.scoring.settings import AttachSettings
-from avhcurate.workspace.data.runs import SHARD, RunFolder, RunRecord
+from avhcurate.people.row_matching import match_paths
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.runs import SHARD, Attached, AttachedFile, RunFolder, RunRecord
 from avhcurate.workspace.data.workspace import Workspace, check_name
+from avhcurate.workspace.disk.arrays import ArrayInFile, open_array, read_texts
+from avhcurate.workspace.disk.budget import check_budget
+from avhcurate.workspace.disk.columns import PATH_NAMES, check_column, listed
+from avhcurate.workspace.disk.files import sha256, user_path
 from avhcurate.workspace.disk.jobs import SILENT, Progress
-from avhcurate.workspace.disk.provenance import now, versions
+from avhcurate.workspace.disk.provenance import now, settings_digest, versions
 from avhcurate.workspace.disk.room import check_room
+from avhcurate.workspace.disk.tabular import read_table
 
+Role = Literal["features", "class_weights", "bias", "logits", "probs"]
+
+#: Names that arrays usually have in a file that holds several.
+NAMES: dict[Role, tuple[str, ...]] = {
+    "features": ("features", "embeddings", "embedding", "feature", "emb"),
+    "class_weights": ("class_weights", "weight", "weights", "fc.weight", "head.weight", "classifier.weight", "coef_"),
+    "bias": ("bias", "biases", "fc.bias", "head.bias", "classifier.bias", "intercept_"),
+    "logits": ("logits", "logit"),
+    "probs": ("pred_probs", "probs", "probabilities", "prob"),
+}
+#: Numbers read at a time.
+_BLOCK = 1 << 22
 #: The smallest probability whose logarithm is taken: 0 counts as this.
 _LEAST = float(np.finfo(np.float32).tiny)
 #: Room that stays free on the disk next to the run.
 _SPARE = 64 << 20
+#: The file of a run that an array goes to.
 _FILES: dict[Role, Literal["features.npy", "logits.npy"]] = {
     "features": "features.npy",
     "logits": "logits.npy",
@@ -99,7 +123,7 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
     return run
 
 
-def _copy(run: RunFolder, outputs: Outputs, progress: Progress) -> tuple[np.ndarray, str]:
+def _copy(run: RunFolder, outputs: "Outputs", progress: Progress) -> tuple[np.ndarray, str]:
     """Copy the arrays into the run, checking every row.
 
     Return whether each sample has a row in all of them, (N,), and the hash of the head, "" without one.
@@ -157,3 +181,215 @@ def _tables(run: RunFolder, labels: np.ndarray, usable: np.ndarray, progress: Pr
         columns = {"id": pa.array(ids, pa.int64())} | score_columns(values, usable[ids])
         problem = pc.if_else(usable[ids], pa.scalar(None, pa.string()), "no row of the attached arrays is about it")
         yield pa.table(columns | {"problem": problem})
+
+
+# --- what is attached --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OutputArray:
+    """One array, with the id of the sample that each row is about, (rows,), -1 for none.
+
+    `ids` is None for class weights and bias.
+    """
+
+    role: Role
+    array: ArrayInFile
+    ids: np.ndarray | None
+
+    def read_finite(self) -> np.ndarray:
+        """Return a small array as float32; one that holds NaN or infinity is refused."""
+        whole = self.array.read().astype(np.float32)
+        self._refuse(~np.isfinite(whole.reshape(len(whole), -1)).all(axis=1), "holds NaN or infinity")
+        return whole
+
+    def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+        """Yield ids and rows that are about a sample, block by block, checked, and how many rows were read before."""
+        assert self.ids is not None
+        start = 0
+        for block in self.array.blocks(max(1, _BLOCK // self.array.shape[1])):
+            ids = self.ids[start : start + len(block)]
+            self._check(block, start, ids >= 0)
+            yield ids[ids >= 0], block[ids >= 0], start
+            start += len(block)
+
+    def _check(self, block: np.ndarray, start: int, used: np.ndarray) -> None:
+        """Refuse used rows that are not finite, or are not what they are said to be, naming the first."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            sums = block.astype(np.float32, copy=False).sum(axis=1, dtype=np.float64)
+        self._refuse(used & ~np.isfinite(sums), "holds NaN or infinity", start)
+        unlike = (block.min(axis=1) < -1e-2) | (np.abs(sums - 1) > 1e-2)
+        if self.role == "probs":
+            problem = (
+                f"is not a row of probabilities, which are at least 0 and sum to 1. Give logits as {Option('logits')}"
+            )
+            self._refuse(used & unlike, problem, start)
+        if self.role == "logits" and used.sum() > 1 and not unlike[used].any():
+            raise CurateError(
+                f"{self.array.title} holds probabilities, whose rows sum to 1.", fix=f"Give it as {Option('probs')}"
+            )
+
+    def _refuse(self, bad: np.ndarray | np.bool, problem: str, start: int = 0) -> None:
+        if bad.any():
+            raise CurateError(f"Row {start + bad.argmax()} of {self.array.title} {problem}.")
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Arrays by role that fit each other and the dataset, read once from the settings of a user.
+
+    labels (N,): of the dataset. attached: how the run records where they come from. digest changes with all of it.
+    """
+
+    arrays: dict[Role, OutputArray]
+    num_classes: int
+    labels: np.ndarray
+    attached: Attached
+    digest: str
+    title: str
+
+    @classmethod
+    def of(cls, dataset: DatasetFolder, settings: AttachSettings) -> "Outputs":
+        """Return the outputs that the settings name; refuse what does not fit."""
+        labels = dataset.labels()
+        notes = list[str]()
+        in_files = {role: _open(role, text) for role in NAMES if (text := getattr(settings, role).strip())}
+        num_classes = _num_classes(dataset, in_files, labels)
+        arrays = dict[Role, OutputArray]()
+        for role, array in in_files.items():
+            ids = None
+            if role not in ("class_weights", "bias"):
+                ids = _ids_of_rows(dataset, array, settings.by, settings.rows)
+                if missing := int((ids < 0).sum()):
+                    notes.append(f"{missing} rows of {array.title} name no sample, first {ids.argmin()}: left out")
+            arrays[role] = OutputArray(role, array, ids)
+        files = [
+            AttachedFile(role=role, source=str(array.path.absolute().parent / array.title), sha256=sha256(array.path))
+            for role, array in in_files.items()
+        ]
+        if settings.rows and settings.by != "order":
+            rows = user_path(settings.rows)
+            files.append(AttachedFile(role="rows", source=str(rows.absolute()), sha256=sha256(rows)))
+        predicted: Literal["logits", "prototypes", "nothing"] = "nothing"
+        if {"class_weights", "logits", "probs"} & arrays.keys():
+            predicted = "logits"
+        elif (labels >= 0).any():
+            predicted = "prototypes"
+        titles = [array.title for array in in_files.values()]
+        stem = Path(settings.features or settings.logits or settings.probs).stem
+        return cls(
+            arrays=arrays,
+            num_classes=num_classes,
+            labels=labels,
+            attached=Attached(by=settings.by, files=files, predicted=predicted, notes=notes),
+            digest=settings_digest([dataset.record.fingerprint, settings.by, titles, [file.sha256 for file in files]]),
+            title=re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:40],
+        )
+
+    @property
+    def by_sample(self) -> list[OutputArray]:
+        """Those with a row a sample."""
+        return [output for output in self.arrays.values() if output.ids is not None]
+
+    @property
+    def width(self) -> int:
+        """D, 0 without features."""
+        if "features" in self.arrays:
+            return self.arrays["features"].array.shape[1]
+        return 0
+
+
+def _open(role: Role, text: str) -> ArrayInFile:
+    """Return the array that a user names as FILE or FILE:NAME."""
+    place, _, member = text.rpartition(":")
+    if user_path(text).is_file():
+        return open_array(user_path(text), names=NAMES[role])
+    if place and user_path(place).is_file():
+        return open_array(user_path(place), member=member)
+    raise CurateError(f"{text} is not a file. Give FILE or FILE:NAME of .npy, .npz, safetensors or Parquet.")
+
+
+def _num_classes(dataset: DatasetFolder, arrays: dict[Role, ArrayInFile], labels: np.ndarray) -> int:
+    """Return K of the arrays, else of the dataset; check class weights (K, D), features (N, D) and the others."""
+    counts = set[int]()
+    needed = max(len(dataset.record.classes), int(labels.max(initial=-1)) + 1)
+    for role, array in arrays.items():
+        sides = 2 - (role == "bias")
+        if len(array.shape) != sides or not all(array.shape):
+            raise CurateError(f"{array.title} has the shape {array.shape}, and {role} needs {sides} dimension(s).")
+        if role != "features":
+            counts.add(array.shape[int(role in ("logits", "probs"))])
+    shapes = {array.title: array.shape for array in arrays.values()}
+    if "class_weights" in arrays and arrays["class_weights"].shape[1] != arrays["features"].shape[1]:
+        raise CurateError(f"The shapes {shapes} do not fit. Give class weights (K, D) for features (N, D).")
+    if len(counts) > 1:
+        raise CurateError(f"The shapes {shapes} have different numbers of classes. Give outputs of one network.")
+    for count in counts:
+        if count < needed or (dataset.record.classes_declared and count > needed > 0):
+            raise CurateError(
+                f"The arrays have {count} classes and dataset {dataset.name!r} has {needed} "
+                f"({listed(dataset.record.classes, 5)}). Give one for each, in this order."
+            )
+        needed = count
+    if "features" in arrays:
+        array = arrays["features"]
+        check_budget(array.path, needed * array.shape[1] * 8, f"The prototypes of the classes by {array.title}")
+    return needed
+
+
+def _ids_of_rows(dataset: DatasetFolder, array: ArrayInFile, by: str, table: str) -> np.ndarray:
+    """Return the id that each row is about, -1 for none; two rows about one sample are refused.
+
+    by: order, path or a column. table: a file that names the rows; "" where a column next to the array does.
+    """
+    rows = array.shape[0]
+    samples = dataset.record.samples
+    if by == "order":
+        if rows != samples:
+            raise CurateError(
+                f"{array.title} has {rows} rows and dataset {dataset.name!r} has {samples} samples.",
+                fix=(
+                    f"Give a row for each in order of id, or say by {Option('by', 'path')} or "
+                    f"{Option('by', 'COLUMN')} which sample a row is"
+                ),
+            )
+        return np.arange(rows)
+    columns = [name for name in pq.read_schema(dataset.samples_path).names if not name.startswith("_")]
+    if by not in columns:
+        raise CurateError(f"{Option('by')} {by}: give order, path or a column of the dataset: {listed(columns)}.")
+    texts = _names_of_rows(array.path, by, table)
+    names = dataset.column(by)
+    if by == "path":
+        ids = match_paths(texts, names)[0]
+    else:
+        values = names.cast(pa.string()).to_pandas().dropna()
+        if not values.is_unique:
+            raise CurateError(f"Several samples have the same value in column {by!r}. Choose one whose values differ.")
+        ids = np.append(values.index, -1)[pd.Index(values).get_indexer(texts.cast(pa.string()).to_pandas())]
+    if len(texts) != rows or (ids < 0).all():
+        raise CurateError(
+            f"Of {rows} rows of {array.title}, {(ids >= 0).sum()} are named after a sample, as {texts[0]}.",
+            fix=f"Give a name for each row, or choose another {Option('by')}",
+        )
+    twice = np.flatnonzero((ids >= 0) & pd.Series(ids).duplicated())
+    if len(twice):
+        rows_of = np.flatnonzero(ids == ids[twice[0]]).tolist()
+        raise CurateError(f"Rows {rows_of} of {array.title} are about one sample. Leave all but one of them out.")
+    return ids
+
+
+def _names_of_rows(file: Path, by: str, table: str) -> pa.ChunkedArray:
+    """Return what the rows are called: a column of the table, else one next to the array in its file."""
+    names = [by]
+    if by == "path":
+        names = PATH_NAMES
+    if not table:
+        return read_texts(file, *names)
+    path = user_path(table)
+    if not path.is_file():
+        raise CurateError(
+            f"{Option('rows')} {path} is not a file. Give a CSV or Parquet table with a row for each row."
+        )
+    rows = read_table(path, texts=names)
+    name = next((name for name in names if name in rows.column_names), by)
+    return rows[check_column(name, rows.column_names, "by")]

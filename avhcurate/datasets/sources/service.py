@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -12,14 +13,15 @@ from avhcurate.datasets.sources.folder import read_folder, scan_folder
 from avhcurate.datasets.sources.hubs import prepare_download
 from avhcurate.datasets.sources.manifest import read_coco, read_list, read_manifest
 from avhcurate.datasets.sources.parquet import read_parquet
-from avhcurate.datasets.sources.reimport import change_messages, old_classes, refusal
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable
 from avhcurate.datasets.sources.webdataset import read_webdataset
+from avhcurate.datasets.table.logs import open_events
 from avhcurate.errors import CurateError, Option
-from avhcurate.people.attach import attach_column, attach_sheet, carry_votes, from_column
+from avhcurate.people.attach import attach_column, attach_sheet, carry_votes, from_column, votes_that_fit
 from avhcurate.people.files import VoteSheet, read_votes
 from avhcurate.people.queues import carry_records
 from avhcurate.plugins import checked_function, load
+from avhcurate.workspace.data.class_lists import under_new_names
 from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.columns import bytes_leaf, listed
@@ -29,6 +31,14 @@ from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.tabular import is_csv, is_parquet, parquet_schema
 from avhcurate.workspace.disk.tars import is_tar
 
+#: Folders with computed results below that of a dataset, and what they are.
+_RESULTS = {
+    "predictions/*": "predictions of HSF",
+    "runs/*": "model runs",
+    "self-training/*": "self-trainings",
+    "training/*": "trainings",
+    "quality": "measures of image quality",
+}
 #: Suffixes of files of votes; another name is a column of the source, unless there is such a file.
 _VOTES = (".npy", ".csv", ".tsv", ".json", ".parquet")
 
@@ -82,10 +92,10 @@ def import_dataset(
             if votes_column is not None and table.votes is not None:
                 attach_column(folder, table.votes, votes_column, force=force)
         elif before is not None and not force:
-            raise CurateError(refusal(workspace, before, table))
+            raise CurateError(_refusal(workspace, before, table))
         else:
             folder = _write(workspace, name, str(source), table, fingerprint, before)
-            _carry_or_attach(folder, table, before, asked=votes_column is not None)
+            _carry_or_attach(folder, table, before, named=votes_column is not None)
         if sheet is not None:
             attach_sheet(folder, sheet, str(votes), force=force)
         if folder is before:
@@ -109,9 +119,9 @@ def _write(
     if before is not None:
         record.former_names.extend(before.record.former_names)
         record.default_run = before.record.default_run
-        said = before.record.harder
-        record.harder.update({name: end for name, end in said.items() if name in table.samples.column_names})
-        record.messages += change_messages(workspace, before, table)
+        harder = before.record.harder.items()
+        record.harder.update({name: end for name, end in harder if name in table.samples.column_names})
+        record.messages += _change_messages(workspace, before, table)
         carry_records(before, staged)
     staged.write(record, _with_ids(table.samples))
     return staged
@@ -149,11 +159,11 @@ def _refresh(folder: DatasetFolder, table: SourceTable, source: str) -> None:
         folder.write_record(folder.record.model_copy(update={"source": source}))
 
 
-def _carry_or_attach(staged: DatasetFolder, table: SourceTable, before: DatasetFolder | None, *, asked: bool) -> None:
+def _carry_or_attach(staged: DatasetFolder, table: SourceTable, before: DatasetFolder | None, *, named: bool) -> None:
     """Attach the votes of a new version: those of the source's column, or others attached to the version before."""
     attached = before and before.record.votes
-    if before and attached and not from_column(attached) and not asked:
-        carry_votes(before, staged, old_classes(before, table))
+    if before and attached and not from_column(attached) and not named:
+        carry_votes(before, staged, _old_classes(before, table))
     elif table.votes is not None and table.votes_column is not None:
         attach_column(staged, table.votes, table.votes_column)
     elif attached:
@@ -166,6 +176,75 @@ def _carry_or_attach(staged: DatasetFolder, table: SourceTable, before: DatasetF
 
 def _with_ids(samples: pa.Table) -> pa.Table:
     return samples.add_column(0, "id", pa.array(np.arange(len(samples), dtype=np.int64)))
+
+
+# --- another import ------------------------------------------------------------------------------------------------
+
+
+def _old_classes(before: DatasetFolder, table: SourceTable) -> list[str]:
+    """Return the classes of the version before, under their new names if they had only numbers."""
+    record = before.record
+    return under_new_names(record.classes, table.classes, declared=record.classes_declared)
+
+
+def _change_messages(workspace: Workspace, before: DatasetFolder, table: SourceTable) -> list[str]:
+    """Return what becomes of the labels that people have given, where classes get other numbers."""
+    old = _old_classes(before, table)
+    if old == table.classes[: len(old)]:
+        return []
+    message = "classes have other numbers than before: relabels, saved views and collections keep them by name"
+    lost = _lost_relabels(workspace, before, table)
+    return [message, *(f"{text}: these samples have their given label again" for text in lost)]
+
+
+def _refusal(workspace: Workspace, before: DatasetFolder, table: SourceTable) -> str:
+    """Return one line on how a source differs from what was imported under this name, and what --force would drop."""
+    votes = before.record.votes
+    numbers = {title: len(list(before.root.glob(name))) for name, title in _RESULTS.items()}
+    lost = [f"{number} {title}" for title, number in numbers.items() if number]
+    if votes is not None and not from_column(votes):
+        lost += votes_that_fit(before, table.samples, _old_classes(before, table), table.classes)[1]
+    elif votes is not None and table.votes is None:
+        lost.append(f"{votes.total} votes from {votes.source}")
+    lost += _lost_relabels(workspace, before, table)
+    return (
+        f"The dataset {before.record.name!r} exists and the source has changed since ({_difference(before, table)}). "
+        f"Choose another name, or use {Option('force', True)} to import it again. That keeps votes and what people "
+        f"decided, by path and class name, and drops computed results: {listed(lost, 20)}."
+    )
+
+
+def _lost_relabels(workspace: Workspace, before: DatasetFolder, table: SourceTable) -> list[str]:
+    """Return how many samples have a relabel to a class that no longer exists, in words."""
+    old = _old_classes(before, table)
+    classes = set(table.classes)
+    removed = {number: name for number, name in enumerate(old) if name not in classes}
+    lost = int(open_events(workspace).state(before.id, old)["curated_label"].isin(list(removed)).sum())
+    if not lost:
+        return []
+    return [f"{lost} relabels as {listed(removed.values(), 4)}"]
+
+
+def _difference(before: DatasetFolder, table: SourceTable) -> str:
+    columns = ["path", "label"]
+    old = _with_class_names(pq.read_table(before.samples_path, columns=columns), _old_classes(before, table))
+    new = _with_class_names(table.samples.select(columns), table.classes)
+    both = old.merge(new, left_index=True, right_index=True, suffixes=("", " now"))
+    changes = {
+        "added": len(new) - len(both),
+        "gone": len(old) - len(both),
+        "with another label": int((both["label"] != both["label now"]).sum()),
+    }
+    parts = [f"{number} samples {change}" for change, number in changes.items() if number]
+    if before.record.classes != table.classes:
+        parts.append(f"classes {listed(before.record.classes, 4)} became {listed(table.classes, 4)}")
+    return "; ".join(parts) or "files or columns differ, though paths and labels are the same"
+
+
+def _with_class_names(samples: pa.Table, classes: list[str]) -> pd.DataFrame:
+    """Return the names of the labels by path, "" for none."""
+    names = pa.array([*classes, ""]).take(samples["label"].fill_null(len(classes)))
+    return pd.DataFrame({"label": names.to_numpy()}, index=samples["path"].to_numpy())
 
 
 # --- readers -------------------------------------------------------------------------------------------------------

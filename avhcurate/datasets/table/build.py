@@ -64,14 +64,14 @@ def create_samples(
     columns: SQL by name; files: Parquet by the name that the SQL uses. `bins` are the names of HSF bins, and `scored`
     the scores that the table has. The rows lie about in order of id, part by part.
     """
-    named = {name: str(file) for name, file in files.items()}
+    places = {name: str(file) for name, file in files.items()}
     within = {key: columns[key] for key in scored if SCORES[key].within_class}
     derived = NAMES | within
-    more = ""
+    extra = ["incoming_votes votes"]
     if predicted is not None:
         connection.register("incoming_predicted", predicted)
-        more = " LEFT JOIN incoming_predicted predicted USING (id)"
-    ((last,),) = connection.execute("SELECT max(id) FROM read_parquet(?)", [named["samples"]]).fetchall()
+        extra.append("incoming_predicted predicted")
+    ((last,),) = connection.execute("SELECT max(id) FROM read_parquet(?)", [places["samples"]]).fetchall()
     select = ", ".join(f"{sql} AS {quote(name)}" for name, sql in columns.items() if name not in derived)
     statement = "CREATE TABLE kept AS"
     for start in range(0, 1 + (last or 0), AT_ONCE):
@@ -81,13 +81,10 @@ def create_samples(
         connection.register("incoming_votes", voted)
         parts = [
             f"(SELECT * FROM read_parquet(${name}) WHERE id BETWEEN {start} AND {start + AT_ONCE - 1}) {name}"
-            for name in named
+            for name in places
         ]
-        joined = " LEFT JOIN ".join([parts[0], *(f"{part} USING (id)" for part in parts[1:])])
-        connection.execute(
-            f"{statement} SELECT {select} FROM {joined} {more} LEFT JOIN incoming_votes votes USING (id)",
-            named,
-        )
+        joins = "".join(f" LEFT JOIN {part} USING (id)" for part in [*parts[1:], *extra])
+        connection.execute(f"{statement} SELECT {select} FROM {parts[0]}{joins}", places)
         statement = "INSERT INTO kept"
     connection.unregister("incoming_votes")
     _create_names(connection, classes, bins, within)
@@ -100,7 +97,11 @@ def _create_names(
 ) -> None:
     """Create the one row of `names`: lists of names, and of means and deviations within classes of some scores."""
     functions = {"mean": "avg", "deviation": "stddev_pop"}
-    values = {f"{key}_{what}": f"{functions[what]}({SCORES[key].within_class})" for key in within for what in functions}
+    values = {
+        f"{key}_{moment}": f"{function}({SCORES[key].within_class})"
+        for key in within
+        for moment, function in functions.items()
+    }
     of_class = "".join(f", {sql} AS {name}" for name, sql in values.items())
     lists = "".join(f", list({name} ORDER BY n) AS {name}" for name in values)
     connection.execute(

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import duckdb
 
@@ -41,6 +41,8 @@ _COMPUTED_BY |= {key: Run("neighbours", "NAME") for key, score in SCORES.items()
 _COMPUTED_BY |= {key: Run("train", "NAME", model="MODEL") for key, score in SCORES.items() if score.training}
 
 _LONGEST = 4000
+#: A node of a parsed condition, as DuckDB writes it in JSON.
+_Node: TypeAlias = dict[str, Any]
 #: Columns of class indices, each with the column of names that a comparison with text means; functions of such text.
 _NAMES = {"label": "label_name", "predicted": "predicted_name", "curated_label": "curated_label_name"}
 _CASES = ("lower", "upper", "trim")
@@ -58,16 +60,16 @@ def check_condition(condition: str, columns: Iterable[str]) -> None:
         clauses = [name for name in ("group_expressions", "having", "qualify", "sample", "modifiers") if bare.get(name)]
         if bare.get("type") != "SELECT_NODE" or clauses or bare.get("from_table", {}).get("type") != "BASE_TABLE":
             raise CurateError(f"{condition!r} is not a condition. Write one, such as relative_avh > 1.")
-        known = {column.lower(): column for column in columns if not column.startswith("_")}
+        names = {column.lower(): column for column in columns if not column.startswith("_")}
         longer = 0
         for node in _nodes(bare["where_clause"]):
-            _check_node(node, known)
+            _check_node(node, names)
             longer += node.get("function_name", "").lower() in _LONGER
         if longer > _MOST_LONGER:
             raise CurateError(f"The condition uses concat and || more than {_MOST_LONGER} times. Shorten it.")
 
 
-def _check_node(node: dict[str, Any], columns: dict[str, str]) -> None:
+def _check_node(node: _Node, columns: dict[str, str]) -> None:
     kind = node.get("class")
     if kind is not None and kind not in _EXPRESSIONS:
         raise CurateError(f"A condition compares and combines columns. It cannot use a {kind.lower()}.")
@@ -97,19 +99,19 @@ def by_name(condition: str) -> str:
         return str(query).partition(" WHERE ")[2]
 
 
-def _name_classes(node: dict[str, Any]) -> bool:
+def _name_classes(node: _Node) -> bool:
     """Turn columns of class indices that are compared with text into columns of names; return whether any was."""
     operands = list(_operands(node))
-    below = [_name_classes(operand) for operand in operands]  # all of them, so that every one is changed
-    changed = any(below)
+    changed = max(map(_name_classes, operands), default=False)  # which goes through all, and so changes all
     if any((operand.get("literal") or {}).get("kind") == "STRING" for operand in operands):
         for column in _compared(operands):
             if (name := column["column_names"][-1].lower()) in _NAMES:
-                column["column_names"], changed = [_NAMES[name]], True
+                column["column_names"] = [_NAMES[name]]
+                changed = True
     return changed
 
 
-def _compared(operands: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _compared(operands: Iterable[_Node]) -> Iterator[_Node]:
     """Yield the columns whose values the operands compare, also within functions of text."""
     for operand in operands:
         if operand["class"] == "COLUMN_REF":
@@ -118,7 +120,7 @@ def _compared(operands: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield from _compared(_operands(operand))
 
 
-def _operands(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _operands(node: _Node) -> Iterator[_Node]:
     """Yield the expressions directly below a node."""
     for child in _children(node):
         if child.get("class") is None:
@@ -127,7 +129,7 @@ def _operands(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield child
 
 
-def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _nodes(node: _Node) -> Iterator[_Node]:
     """Yield a node of the parsed condition and all below it, but not what a type consists of."""
     yield node
     if node.get("class") != "TYPE":
@@ -135,12 +137,12 @@ def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from _nodes(child)
 
 
-def _children(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _children(node: _Node) -> Iterator[_Node]:
     for value in node.values():
         if isinstance(value, dict):
             yield value
         elif isinstance(value, list):
-            yield from (one for one in value if isinstance(one, dict))
+            yield from (child for child in value if isinstance(child, dict))
 
 
 def columns_in(condition: str) -> list[str]:
@@ -162,20 +164,20 @@ def _readable(condition: str) -> Iterator[None]:
 
 
 @lru_cache(maxsize=256)
-def _parse(condition: str) -> dict[str, Any]:
+def _parse(condition: str) -> _Node:
     query = "SELECT json_serialize_sql(?)"
     try:
         with duckdb.connect() as connection:
             (serialised,) = connection.execute(query, [f"SELECT 1 FROM samples WHERE {condition}"]).fetchall()[0]
     except duckdb.InvalidInputException as error:
         raise CurateError(f"The condition cannot be read: {str(error).splitlines()[0]}") from error
-    parsed: dict[str, Any] = json.loads(serialised)
+    parsed: _Node = json.loads(serialised)
     if parsed["error"]:
         reason = parsed.get("error_message", "not SQL")
         raise CurateError(f"The condition cannot be read: {reason}. Write one, such as relative_avh > 1.")
     if len(parsed["statements"]) != 1:
         raise CurateError("Give one condition, not several statements.")
-    node: dict[str, Any] = parsed["statements"][0]["node"]
+    node: _Node = parsed["statements"][0]["node"]
     return node
 
 
@@ -195,8 +197,8 @@ def unknown_column(name: str, columns: Iterable[str]) -> CurateError:
     if run := _COMPUTED_BY.get(name.lower()):
         return CurateError(f"{name} is not computed yet.", fix=run)
     by_lower = {column.lower(): column for column in columns}
-    if near := difflib.get_close_matches(name.lower(), by_lower, n=3):
-        return CurateError(f"Unknown column {name}. Did you mean {', '.join(by_lower[key] for key in near)}?")
+    if similar := difflib.get_close_matches(name.lower(), by_lower, n=3):
+        return CurateError(f"Unknown column {name}. Did you mean {', '.join(by_lower[key] for key in similar)}?")
     return CurateError(f"Unknown column {name}. Choose from {', '.join(by_lower.values())}.")
 
 

@@ -47,5 +47,5 @@ def chooses_by(filters: Filters, columns: Container[str]) -> bool:
     >>> chooses_by(Filters(where="HSF < 0.5"), ("hsf", "votes")), chooses_by(Filters(where="id = 1"), ("hsf",))
     (True, False)
     """
-    named = [name for name, *_ in filters.ranges] + columns_in(filters.where)
-    return bool(filters.hsf_bins) or any(name.lower() in columns for name in named)
+    names = [name for name, *_ in filters.ranges] + columns_in(filters.where)
+    return bool(filters.hsf_bins) or any(name.lower() in columns for name in names)

@@ -45,17 +45,17 @@ class Facet:
         """Return the chosen values; of a range its two ends."""
         value: tuple[Any, ...] = getattr(filters, self.field)
         if self.by_column:
-            return next((tuple(one[1:]) for one in value if one[0] == self.column), ())
+            return next((tuple(chosen) for column, *chosen in value if column == self.column), ())
         return value
 
     def others(self, filters: Filters) -> Filters:
         """Return the filters without what this facet chooses; tags stay, since a sample must have all of them."""
         if self.column == "tags":
             return filters
-        kept = ()
+        others = ()
         if self.by_column:
-            kept = tuple(one for one in getattr(filters, self.field) if one[0] != self.column)
-        return filters.with_(**{self.field: kept})
+            others = tuple(entry for entry in getattr(filters, self.field) if entry[0] != self.column)
+        return filters.with_(**{self.field: others})
 
     def sql(self, table: SampleTable) -> str:
         """Return SQL of the value of a sample; an infinite number has none."""
@@ -77,19 +77,19 @@ Counts = dict[int | str | None, int]
 
 
 def count_facets(
-    table: SampleTable, filters: Filters, facets: Sequence[Facet], *, most: int = MOST_VALUES
+    table: SampleTable, filters: Filters, facets: Sequence[Facet], *, limit: int = MOST_VALUES
 ) -> list[Counts]:
     """Return how many of the samples that match have each value: indices in order, texts with most samples first.
 
     What a facet itself has chosen does not narrow its own counts: they tell what another choice would add. Of more than
-    `most` values the chosen and the most frequent are counted; values without samples are left out.
+    `limit` values the chosen and the most frequent are counted; values without samples are left out.
     """
-    return [_count(table, filters, facet, most) for facet in facets]
+    return [_count(table, filters, facet, limit) for facet in facets]
 
 
-def _count(table: SampleTable, filters: Filters, facet: Facet, most: int) -> Counts:
+def _count(table: SampleTable, filters: Filters, facet: Facet, limit: int) -> Counts:
     condition, parameters = facet.others(filters).to_sql(table)
-    chosen: list[str] = []
+    chosen = list[str]()
     if not facet.edges:
         chosen = [str(value) for value in facet.chosen(filters)]
     name = "value::VARCHAR"
@@ -104,7 +104,7 @@ def _count(table: SampleTable, filters: Filters, facet: Facet, most: int) -> Cou
         f"SELECT value, count(*) AS n FROM (SELECT {facet.sql(table)} AS value FROM samples WHERE {condition}) "
         f"WHERE {search} GROUP BY value "
         "ORDER BY (value IS NULL OR list_contains(?::VARCHAR[], value::VARCHAR)) DESC, n DESC, value LIMIT ?",
-        [*parameters, chosen, most],
+        [*parameters, chosen, limit],
         where=filters.where,
     )
     if facet.edges or facet.names:
@@ -116,13 +116,13 @@ def _count(table: SampleTable, filters: Filters, facet: Facet, most: int) -> Cou
 
 def ends_of(table: SampleTable, columns: Sequence[str]) -> dict[str, tuple[float, float]]:
     """Return the smallest and the largest finite value of each numeric column that has any."""
-    found = {}
+    ends = {}
     for column in columns:
         name = table.column(column)
         ((low, high),) = table.query(f"SELECT min({name}), max({name}) FROM samples WHERE isfinite({name}::DOUBLE)")
         if low is not None:
-            found[column] = float(low), float(high)
-    return found
+            ends[column] = float(low), float(high)
+    return ends
 
 
 def is_whole(table: SampleTable, column: str) -> bool:
@@ -130,7 +130,7 @@ def is_whole(table: SampleTable, column: str) -> bool:
     return table.types[column] in _WHOLE
 
 
-def round_edges(least: float, most: float, *, whole: bool = False, bars: int = BARS) -> tuple[float, ...]:
+def round_edges(low: float, high: float, *, whole: bool = False, bars: int = BARS) -> tuple[float, ...]:
     """Return edges of at most `bars` bars, in steps of 1, 2 or 5 times a power of ten, around all values.
 
     `whole` numbers have a bar each if there are few.
@@ -140,12 +140,12 @@ def round_edges(least: float, most: float, *, whole: bool = False, bars: int = B
     >>> round_edges(1, 3, whole=True)
     (1.0, 2.0, 3.0, 4.0)
     """
-    most += whole  # the last bar holds only the largest number, as every other bar holds its own
-    for power in range(math.floor(math.log10(max((most - least) / bars, 1e-300))), 400):
+    high += whole  # the last bar holds only the largest number, as every other bar holds its own
+    for power in range(math.floor(math.log10(max((high - low) / bars, 1e-300))), 400):
         for times in (1, 2, 5):
             step = float(f"{times}e{power}")
-            first = math.floor(least / step + 1e-9)
-            last = math.ceil(most / step - 1e-9)
+            first = math.floor(low / step + 1e-9)
+            last = math.ceil(high / step - 1e-9)
             if last - first <= bars and (step >= 1 or not whole):
                 return tuple(float(f"{i * times}e{power}") for i in range(first, max(last, first + 1) + 1))
-    raise ValueError(f"no edges around {least} and {most}")
+    raise ValueError(f"no edges around {low} and {high}")

@@ -96,16 +96,16 @@ def new_database(path: Path) -> Iterator[Path]:
     It is in a folder of its own beside `path`, with what SQLite writes next to it.
     """
     folder = files.temporary_name(path)
-    made = folder / path.name
+    database = folder / path.name
     folder.mkdir()
     try:
-        open_engine(f"sqlite:///{made}", TABLES, METADATA).dispose()
-        with closing(sqlite3.connect(made)) as connection:
+        open_engine(f"sqlite:///{database}", TABLES, METADATA).dispose()
+        with closing(sqlite3.connect(database)) as connection:
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        yield made
-        with open(made, "rb+") as stream:
+        yield database
+        with open(database, "rb+") as stream:
             files.flush(stream)
-        os.replace(made, path)
+        os.replace(database, path)
         files.flush_folder(path.parent)
     finally:
         files.remove(folder)

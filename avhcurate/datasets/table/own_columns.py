@@ -83,24 +83,24 @@ def own_score(name: str, harder: Harder | Literal[""]) -> Score:
 
 def summarise(kinds: Mapping[str, Kind], read: Callable[[str], Sequence[Any]]) -> dict[str, Summary]:
     """Return what columns of these kinds hold, by name; `read` returns the one row of a query."""
-    found: dict[str, Summary] = {}
+    summaries = dict[str, Summary]()
     for start in range(0, len(kinds), _A_QUERY):
         names = list(kinds)[start : start + _A_QUERY]
         values = ", ".join(_summary_sql(kinds[name], quote(name)) for name in names)
         row = iter(read(f"SELECT {values} FROM samples"))
-        found |= {name: Summary(kinds[name], *(next(row) for _ in range(4))) for name in names}
-    return found
+        summaries |= {name: Summary(kinds[name], *(next(row) for _ in range(4))) for name in names}
+    return summaries
 
 
 def _summary_sql(kind: Kind, column: str) -> str:
     """Return SQL of the four values of a summary of a column."""
+    values = "NULL"
+    end = "NULL"
     if kind == "number":
         # Not FILTER, which takes ten times as long over many columns.
-        value = f"CASE WHEN isfinite({column}::DOUBLE) THEN {column}::DOUBLE END"
-        return f"count({column}), NULL, min({value}), max({value})"
-    if kind == "date":
-        value = f"CASE WHEN {column}::DATE BETWEEN '0001-01-01' AND '9999-12-31' THEN {column}::DATE END"
-        return f"count({column}), NULL, min({value}), max({value})"
-    if kind == "text":
-        return f"count({column}), approx_count_distinct({column}), NULL, NULL"
-    return f"count({column}), NULL, NULL, NULL"
+        end = f"CASE WHEN isfinite({column}::DOUBLE) THEN {column}::DOUBLE END"
+    elif kind == "date":
+        end = f"CASE WHEN {column}::DATE BETWEEN '0001-01-01' AND '9999-12-31' THEN {column}::DATE END"
+    elif kind == "text":
+        values = f"approx_count_distinct({column})"
+    return f"count({column}), {values}, min({end}), max({end})"

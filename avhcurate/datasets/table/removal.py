@@ -40,7 +40,7 @@ def people_work(workspace: Workspace, name: str) -> dict[str, int]:
         "saved sets": len(log.saved(dataset.id, "set")),
         "saved views": len(log.saved(dataset.id, "view")),
     }
-    return {what: count for what, count in work.items() if count}
+    return {title: count for title, count in work.items() if count}
 
 
 def rename_dataset(workspace: Workspace, old: str, new: str) -> DatasetFolder:
@@ -59,12 +59,12 @@ def remove_dataset(workspace: Workspace, name: str) -> None:
     require(Role.OWNER, "removing datasets")
     with Jobs(workspace.root).idle(), workspace.lock(name):
         dataset = _by_present_name(workspace, name)
-        given = _given_source(workspace, dataset)
+        copies = _copy_of_source(workspace, dataset)
         open_events(workspace).delete(dataset.id)
         open_response_log(workspace).delete(dataset.id)
         cached = re.compile(rf"{re.escape(dataset.id)}-\d+-[0-9a-f]{{12}}\.\w+")
         images = [path for path in (workspace.root / "cache").glob("*") if cached.fullmatch(path.name)]
-        for path in (*images, *given):
+        for path in (*images, *copies):
             remove(path)
         _discard(workspace, dataset.root, dataset.id)
 
@@ -85,8 +85,8 @@ def remove_result(workspace: Workspace, name: str, kind: Kind, which: str) -> Pa
 def find_result(dataset: DatasetFolder, kind: Kind, which: str) -> Path:
     """Return the folder of a run, a training or a self-training, by its name."""
     folders: dict[Kind, Any] = {"run": RunFolder, "training": TrainingFolder, "self-training": SelfTrainingFolder}
-    found: Path = folders[kind].named(dataset, which).root
-    return found
+    folder: Path = folders[kind].named(dataset, which).root
+    return folder
 
 
 def _by_present_name(workspace: Workspace, name: str) -> DatasetFolder:
@@ -99,22 +99,18 @@ def _by_present_name(workspace: Workspace, name: str) -> DatasetFolder:
 
 def _discard(workspace: Workspace, folder: Path, id: str) -> None:
     """Take a folder away in one step, then delete it; what a crash leaves is deleted when the workspace is opened."""
-    gone = workspace.staged(id)
-    os.rename(folder, gone)
-    shutil.rmtree(gone, ignore_errors=True)
+    aside = workspace.staged(id)
+    os.rename(folder, aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
-def _given_source(workspace: Workspace, dataset: DatasetFolder) -> list[Path]:
+def _copy_of_source(workspace: Workspace, dataset: DatasetFolder) -> list[Path]:
     """Return the copy of images that were given in memory, where only this dataset uses it."""
-    given = (workspace.downloads / "given").absolute()
+    home = (workspace.downloads / "given").absolute()
     try:
         source = Path(dataset.record.source).absolute()
         others = [workspace.dataset(name).record.source for name in workspace.names() if name != dataset.name]
     except CurateError:
         return []
-    if given not in source.parents:
-        return []
-    copy = given / source.relative_to(given).parts[0]
-    if any(Path(other).absolute().is_relative_to(copy) for other in others):
-        return []
-    return [copy]
+    copies = [path for path in (source, *source.parents) if path.parent == home]
+    return [copy for copy in copies if not any(Path(other).absolute().is_relative_to(copy) for other in others)]

@@ -59,9 +59,9 @@ def neighbours(table: DatasetTable, id: int, *, count: int = 12) -> Neighbours:
     features = table.run.features()
     graph = table.neighbours
     if graph and graph.record.count >= count and 0 <= id < table.size:
-        found = graph.nearest(id, count=count)
-        if len(found.ids):
-            return found
+        nearby = graph.nearest(id, count=count)
+        if len(nearby.ids):
+            return nearby
     return nearest(features, id, count=count)
 
 

@@ -80,7 +80,7 @@ def refuse_other_classes(record: DatasetRecord, other: DatasetRecord) -> None:
     if not same_classes(record, other):
         raise CurateError(
             f"{record.name!r} and {other.name!r} must have the same classes in the same order. "
-            f"{_few(record, other)}. {_few(other, record)}."
+            f"{_only_in(record, other)}. {_only_in(other, record)}."
         )
 
 
@@ -93,6 +93,6 @@ def refuse_overlap(first: Subset, second: Subset, options: str) -> None:
         )
 
 
-def _few(record: DatasetRecord, other: DatasetRecord) -> str:
-    own = sorted(set(record.classes) - set(other.classes))[:3]
-    return f"Only in {record.name!r}: {', '.join(own) or 'none'}"
+def _only_in(record: DatasetRecord, other: DatasetRecord) -> str:
+    classes = sorted(set(record.classes) - set(other.classes))[:3]
+    return f"Only in {record.name!r}: {', '.join(classes) or 'none'}"

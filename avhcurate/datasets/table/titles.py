@@ -35,9 +35,11 @@ def titles(dataset: DatasetFolder) -> dict[str, str]:
 def learnt_here(dataset: DatasetFolder) -> dict[str, str]:
     """Return by run, if a training of this workspace made its weights from this dataset, from how much of it."""
     record = dataset.record
-    trained = [one for _, one in all_trainings(dataset) if one.dataset_fingerprint == record.fingerprint]
-    texts = dict.fromkeys((one.weights_sha256 for one in trained), "learnt from some of these")
-    whole = (one.weights_sha256 for one in trained if one.train_samples == record.samples)
+    trainings = [
+        training for _, training in all_trainings(dataset) if training.dataset_fingerprint == record.fingerprint
+    ]
+    texts = dict.fromkeys((training.weights_sha256 for training in trainings), "learnt from some of these")
+    whole = (training.weights_sha256 for training in trainings if training.train_samples == record.samples)
     texts |= dict.fromkeys(whole, "learnt from these")
     runs = {run.name: run.record.weights_sha256 for run in dataset.runs()}
     return {name: texts[weights] for name, weights in runs.items() if weights in texts}
@@ -50,12 +52,12 @@ def title_of(dataset: DatasetFolder, run: str) -> str:
 
 def all_trainings(dataset: DatasetFolder) -> list[tuple[TrainingFolder, TrainingRecord]]:
     """Return all trainings of the workspace with their records; their own page reports damaged ones."""
-    found = []
+    trainings = []
     for path in sorted(dataset.root.parent.glob(f"*/{TrainingFolder.HOME}/*/{TrainingFolder.FILE}")):
         with suppress(CurateError):
             training = TrainingFolder(path.parent)
-            found.append((training, training.record))
-    return found
+            trainings.append((training, training.record))
+    return trainings
 
 
 def _learnt(record: TrainingRecord) -> str:

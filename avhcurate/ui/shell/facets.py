@@ -96,7 +96,7 @@ def _ends(table: DatasetTable, columns: tuple[str, ...]) -> dict[str, tuple[floa
 
 @st.cache_data(hash_funcs=HASH_FUNCS, max_entries=256, show_spinner=False)
 def _count(table: DatasetTable, filters: Filters, facets: tuple[Facet, ...], most: int) -> list[Counts]:
-    return count_facets(table, filters, facets, most=most)
+    return count_facets(table, filters, facets, limit=most)
 
 
 # --- what is drawn -------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def test_tags_count_one_by_one_and_among_those_that_have_the_chosen_ones(own_dig
 
 
 def test_of_many_values_the_chosen_and_the_most_frequent_are_counted_and_a_text_finds_others(digits, facets):
-    (few,) = count_facets(digits, Filters(classes=(9,)), [facets[2]], most=3)
+    (few,) = count_facets(digits, Filters(classes=(9,)), [facets[2]], limit=3)
     assert list(few) == [1, 3, 9]
     named = Facet("classes", "label", names=("ant", "bee", "cat", "Bear", *"456789"), find="be")
     assert list(count_facets(digits, Filters(), [named])[0]) == [1, 3]
