@@ -24,6 +24,7 @@ from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk import files
 from avhcurate.workspace.disk.arrays import read_npy
+from avhcurate.workspace.disk.folders import ResultFolder
 from avhcurate.workspace.disk.jobs import Jobs
 from avhcurate.workspace.disk.provenance import now
 from avhcurate.workspace.disk.room import disk_trouble
@@ -59,47 +60,47 @@ def check_workspace(workspace: Workspace, *, repair: bool = False) -> list[Damag
     What killed processes left is removed or put back, as whenever a workspace is opened. `repair` sets aside what can
     be made again, and keeps what can be read of a damaged database; no server or job may use the workspace then.
     """
-    found = list(_check_database(workspace))
+    damages = list(_check_database(workspace))
     for name in workspace.names():
-        found += _check_dataset(workspace, workspace.dataset(name))
+        damages += _check_dataset(workspace, workspace.dataset(name))
     for folder in sorted(workspace.datasets.glob("[!.]*/")):
         if not (folder / DatasetFolder.FILE).exists():
             file = str(folder.relative_to(workspace.root))
-            found.append(Damage(file, "it has no record", "Import it again: tags and labels are kept", movable=True))
+            damages.append(Damage(file, "it has no record", "Import it again: tags and labels are kept", movable=True))
     if not repair:
-        return found
+        return damages
     require(Role.OWNER, "repairing the workspace")
     with Jobs(workspace.root).idle():
-        for left in (workspace.root, *workspace.root.glob("damaged/*/")):
-            files.remove_leftovers(left)
+        for folder in (workspace.root, *workspace.root.glob("damaged/*/")):
+            files.remove_leftovers(folder)
         aside = workspace.root / "damaged" / f"{now():%Y%m%d-%H%M%S}"
-        return [_set_aside(workspace, one, aside) for one in found]
+        return [_set_aside(workspace, damage, aside) for damage in damages]
 
 
-def _set_aside(workspace: Workspace, one: Damage, aside: Path) -> Damage:
-    if not one.movable:
-        return one
-    path = workspace.root / one.file
-    lies = aside / one.file
+def _set_aside(workspace: Workspace, damage: Damage, aside: Path) -> Damage:
+    if not damage.movable:
+        return damage
+    path = workspace.root / damage.file
+    target = aside / damage.file
     if path == workspace.annotations_path:
-        one = one._replace(remedy=salvage(workspace, lies))
+        damage = damage._replace(remedy=salvage(workspace, target))
     else:
-        lies.parent.mkdir(parents=True, exist_ok=True)
-        path.rename(lies)
-    if not lies.exists():
-        return one._replace(done="A new one is in its place")
-    return one._replace(done=f"It now lies in {lies.relative_to(workspace.root)}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(target)
+    if not target.exists():
+        return damage._replace(done="A new one is in its place")
+    return damage._replace(done=f"It now lies in {target.relative_to(workspace.root)}")
 
 
 def _check_database(workspace: Workspace) -> Iterator[Damage]:
-    path = workspace.annotations_path
     ours = database_url(workspace).startswith("sqlite")
     again = "It keeps what can be read; the copy of `avhcurate check --backup OUT` has all until it was made"
-    for one in _tried(workspace, path, again, lambda: _read_database(workspace, ours)):
-        if "locked" in one.problem:
-            yield one._replace(remedy="Another program holds it, and it may be whole: close that and check again")
-        else:
-            yield one._replace(movable=ours and bool(one.remedy))
+    locked = "Another program holds it, and it may be whole: close that and check again"
+    read = partial(_read_database, workspace, ours)
+    for damage in _tried(workspace, workspace.annotations_path, again, read, movable=ours):
+        if "locked" in damage.problem:
+            damage = damage._replace(remedy=locked, movable=False)
+        yield damage
 
 
 def _read_database(workspace: Workspace, ours: bool) -> None:
@@ -107,11 +108,11 @@ def _read_database(workspace: Workspace, ours: bool) -> None:
         raise CurateError(f"it {problem}")
     if ours and workspace.annotations_path.exists():
         with closing(_open_to_read(workspace)) as connection:
-            (said,), *_ = connection.execute("PRAGMA integrity_check(1)").fetchall()
-        if said != "ok":
-            raise CurateError(said)
-        if left := unfinished(workspace):
-            raise CurateError(f"it has no entry, and an unfinished repair left {left.relative_to(workspace.root)}")
+            (result,), *_ = connection.execute("PRAGMA integrity_check(1)").fetchall()
+        if result != "ok":
+            raise CurateError(result)
+        if database := unfinished(workspace):
+            raise CurateError(f"it has no entry, and an unfinished repair left {database.relative_to(workspace.root)}")
     log = open_events(workspace)
     try:
         log.history("")
@@ -130,27 +131,21 @@ def _check_dataset(workspace: Workspace, dataset: DatasetFolder) -> Iterator[Dam
         return
     record = dataset.record
     again = f"Run `avhcurate import {dataset.name} {shlex.quote(record.source)} --force`, which keeps tags and labels"
-    yield from _tried(workspace, dataset.samples_path, again, lambda: _read_rows(dataset.samples_path, record.samples))
+    yield from _tried(workspace, dataset.samples_path, again, partial(_read_rows, dataset.samples_path, record.samples))
     if record.votes:
         votes = dataset.votes_path(record.votes)
         attach = again
         if os.path.exists(record.votes.source):
             attach = f"Run `avhcurate votes {dataset.name} {shlex.quote(record.votes.source)} --force`"
         yield from _tried(workspace, votes, attach, partial(_read_rows, votes, record.votes.samples))
-    kinds: tuple[tuple[Any, Callable[[Any], object]], ...] = (
-        (RunFolder, _read_run),
-        (TrainingFolder, lambda folder: folder.evaluations()),
-        (SelfTrainingFolder, lambda folder: [folder.report(number) for number in folder.rounds()]),
-    )
-    for folders, read in kinds:
-        for root in sorted((dataset.root / folders.HOME).glob("*/")):
-            folder = folders(root)
+    for kind in (RunFolder, TrainingFolder, SelfTrainingFolder):
+        for root in sorted((dataset.root / kind.HOME).glob("*/")):
+            folder = kind(root)
             again = _made_by(workspace, dataset, folder)
-            for one in _tried(workspace, root, again, partial(_read_result, folder, read)):
-                yield one._replace(movable=bool(one.remedy))
+            yield from _tried(workspace, root, again, partial(_read_result, folder), movable=True)
 
 
-def _made_by(workspace: Workspace, dataset: DatasetFolder, folder: Any) -> str:
+def _made_by(workspace: Workspace, dataset: DatasetFolder, folder: ResultFolder[Any]) -> str:
     """Return how to make a result again: by the job that was at work when it began, if that is known."""
     with suppress(CurateError):
         began = folder.record.started.timestamp()
@@ -160,28 +155,30 @@ def _made_by(workspace: Workspace, dataset: DatasetFolder, folder: Any) -> str:
     return "Make it again by the command that made it"
 
 
-def _read_result(folder: Any, read: Callable[[Any], object]) -> None:
-    if folder.record is not None:
-        read(folder)
+def _read_result(folder: ResultFolder[Any]) -> None:
+    _ = folder.record
+    if isinstance(folder, TrainingFolder):
+        folder.evaluations()
+    elif isinstance(folder, SelfTrainingFolder):
+        for number in folder.rounds():
+            folder.report(number)
+    elif isinstance(folder, RunFolder) and folder.complete:
+        _read_rows(folder.scores_path, folder.record.samples)
+        for path in folder.root.glob("*.npy"):
+            read_npy(path)
 
 
-def _read_run(run: RunFolder) -> None:
-    if not run.complete:
-        return
-    _read_rows(run.scores_path, run.record.samples)
-    for path in run.root.glob("*.npy"):
-        read_npy(path)
-
-
-def _read_rows(path: Path, rows: int | None = None) -> None:
+def _read_rows(path: Path, samples: int) -> None:
     """Read all of a Parquet file; raise where it has another number of rows."""
     with pq.ParquetFile(path) as file:
-        found = sum(len(batch) for batch in file.iter_batches(10_000))
-    if rows is not None and found != rows:
-        raise CurateError(f"it has {found} rows, and its record says {rows}")
+        rows = sum(len(batch) for batch in file.iter_batches(10_000))
+    if rows != samples:
+        raise CurateError(f"it has {rows} rows, and its record says {samples}")
 
 
-def _tried(workspace: Workspace, path: Path, again: str, read: Callable[[], object]) -> Iterator[Damage]:
+def _tried(
+    workspace: Workspace, path: Path, again: str, read: Callable[[], object], *, movable: bool = False
+) -> Iterator[Damage]:
     """Yield what is wrong with a file or folder if it cannot be read."""
     try:
         read()
@@ -191,7 +188,7 @@ def _tried(workspace: Workspace, path: Path, again: str, read: Callable[[], obje
         reason = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
         if isinstance(error, UnknownVersion):  # no damage: it says itself what to do
             again = ""
-        yield Damage(str(path.relative_to(workspace.root)), reason, again)
+        yield Damage(str(path.relative_to(workspace.root)), reason, again, movable=movable and bool(again))
 
 
 def back_up(workspace: Workspace, out: Path) -> None:

@@ -48,7 +48,7 @@ def salvage(workspace: Workspace, aside: Path) -> str:
     with (
         ExitStack() as undo,
         closing(sqlite3.connect(address, uri=True, timeout=PATIENCE_S, isolation_level=None)) as connection,
-        new_database(path) as made,
+        new_database(path) as database,
     ):
         for log in ("", "-wal", "-journal"):
             copied = Path(f"{aside}{log}")
@@ -56,23 +56,24 @@ def salvage(workspace: Workspace, aside: Path) -> str:
             with suppress(FileNotFoundError), open(f"{path}{log}", "rb") as old, replacing(copied) as copy:
                 shutil.copyfileobj(old, copy)
         _hold(connection)
-        with closing(sqlite3.connect(made)) as target:
-            kept, had = _fill(target, connection)
-        if kept != had:
-            write_atomic(aside.with_name(_REPORT), "\n".join(_line(table, kept[table], had[table]) for table in HOLDS))
+        with closing(sqlite3.connect(database)) as target:
+            rows, before = _fill(target, connection)
+        if rows != before:
+            lines = (_line(table, rows[table], before[table]) for table in HOLDS)
+            write_atomic(aside.with_name(_REPORT), "\n".join(lines))
         if not source:
-            _merge(connection, path, made.with_name("merged"))
+            _merge(connection, path, database.with_name("merged"))
         undo.pop_all()  # from here on the copies stay, whatever comes
         for log in ("-wal", "-shm", "-journal"):
             Path(f"{path}{log}").unlink(missing_ok=True)
-    entries = sum(kept.values()) - kept["leases"]
+    entries = sum(rows.values()) - rows["leases"]
     return f"{entries:,} entries of {(source or path).relative_to(workspace.root)} could be read and are kept"
 
 
 def lost_entries(workspace: Workspace) -> dict[str, list[str]]:
     """Return what repairs could not read, a line for each table, by the file that says so; a person may delete it."""
     reports = sorted(workspace.root.glob(f"damaged/*/{_REPORT}"))
-    return {str(one.relative_to(workspace.root)): one.read_text().splitlines() for one in reports}
+    return {str(report.relative_to(workspace.root)): report.read_text().splitlines() for report in reports}
 
 
 def unfinished(workspace: Workspace) -> Path | None:
@@ -122,9 +123,9 @@ def _merge(connection: sqlite3.Connection, path: Path, merged: Path) -> None:
 
 def _fill(target: sqlite3.Connection, source: sqlite3.Connection) -> tuple[dict[str, int], dict[str, int | None]]:
     """Copy what can be read; return how many rows each table has now, and how many it had."""
-    found = _read(source, "SELECT version_num FROM avhcurate_version")
-    if found and found[0][0] not in VERSIONS:
-        raise CurateError(f"annotations.db is of version {found[0][0]}. Repair it by the avhcurate that wrote it.")
+    versions = _read(source, "SELECT version_num FROM avhcurate_version")
+    if versions and versions[0][0] not in VERSIONS:
+        raise CurateError(f"annotations.db is of version {versions[0][0]}. Repair it by the avhcurate that wrote it.")
     # No number is given again, also where the newest entries are gone.
     target.executemany(
         "INSERT INTO sqlite_sequence VALUES (?, ?)", _read(source, "SELECT name, seq FROM sqlite_sequence")
@@ -205,13 +206,13 @@ def _read(connection: sqlite3.Connection, query: str) -> list[Any]:
     return []
 
 
-def _line(table: str, kept: int, had: int | None) -> str:
+def _line(table: str, rows: int, before: int | None) -> str:
     holds, effect = HOLDS[table]
-    if kept == had:
-        return f"{holds}: {kept:,} kept, none gone."
-    said = f"{kept:,} kept, others gone"
-    if had and had > kept:
-        said = f"{kept:,} kept, {had - kept:,} gone"
-    elif not kept:
-        said = "none could be read"
-    return f"{holds}: {said}; {effect}."
+    if rows == before:
+        return f"{holds}: {rows:,} kept, none gone."
+    outcome = f"{rows:,} kept, others gone"
+    if before and before > rows:
+        outcome = f"{rows:,} kept, {before - rows:,} gone"
+    elif not rows:
+        outcome = "none could be read"
+    return f"{holds}: {outcome}; {effect}."
