@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
-from avhcurate.datasets.sources.manifest import images_of
+from avhcurate.datasets.sources.manifest import frame_of_labels, images_of
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
 from avhcurate.people.files.label_studio import are_tasks, label_of_task, read_json
@@ -147,11 +147,11 @@ def _codes_of_names(column: pa.ChunkedArray, classes: tuple[str, ...]) -> np.nda
     """Return class indices of names; a word for a missing value is a label only where a class has that name."""
     codes = dict.fromkeys(("", *MISSING), _NONE) | {text: code for code, text in enumerate(classes)}
     texts = pc.utf8_trim_whitespace(column.cast(pa.string())).to_pandas()
-    found = texts.map(codes)
+    matches = texts.map(codes)
     # As a CSV of ours writes a name, and a column of whole numbers with gaps.
     for spelled in (texts.map(plain_cell, na_action="ignore"), texts.str.removesuffix(".0")):
-        found = found.fillna(spelled.map(codes))
-    return np.where(texts.isna(), _NONE, found.fillna(_UNKNOWN)).astype(np.int64)
+        matches = matches.fillna(spelled.map(codes))
+    return np.where(texts.isna(), _NONE, matches.fillna(_UNKNOWN)).astype(np.int64)
 
 
 def exported_stem(path: str, id: int) -> str:
@@ -167,24 +167,22 @@ def _images_of(content: Any, title: str) -> tuple[pd.DataFrame, int]:
     """Return `path, label, named` of the images of a tool's JSON, as `images_of` COCO; and how many have several."""
     try:
         if are_tasks(content):
-            found = [label_of_task(task) for task in content]
+            images = [(*label_of_task(task), None) for task in content]
         elif isinstance(content, dict) and isinstance(content.get("labels"), dict):
             classes = content.get("classes") or []
-            found = [(name, set(_fiftyone_labels(label, classes))) for name, label in content["labels"].items()]
+            images = [(name, set(_fiftyone_labels(label, classes)), None) for name, label in content["labels"].items()]
         else:
             return images_of(content, title)
     except (AttributeError, IndexError, KeyError, TypeError) as problem:
         raise CurateError(f"{title} is not JSON of FiftyOne or Label Studio ({problem!r}).") from problem
-    rows = [(name, next(iter(labels)) if len(labels) == 1 else None, None) for name, labels in found]
-    frame = pd.DataFrame(rows, columns=["path", "label", "named"], dtype="str")
-    return frame, sum(len(labels) > 1 for _, labels in found)
+    return frame_of_labels(images)
 
 
 def _fiftyone_labels(label: Any, classes: list[str]) -> Iterator[str]:
     """Yield the classes of one image of FiftyOne: none, an index, a name, either with details, or a list of these."""
     if isinstance(label, list):
-        for one in label:
-            yield from _fiftyone_labels(one, classes)
+        for part in label:
+            yield from _fiftyone_labels(part, classes)
     elif isinstance(label, dict):
         yield from _fiftyone_labels(label["label"], classes)
     elif isinstance(label, int):
@@ -202,14 +200,14 @@ def _rows_of(images: pd.DataFrame, paths: list[str]) -> pa.Table:
     names = images["path"]
     if names.str.startswith("images/").all():
         names = names.str.removeprefix("images/")
-    known = {exported_stem(path, id): path for id, path in enumerate(paths)}
+    path_of = {exported_stem(path, id): path for id, path in enumerate(paths)}
     stems = names.map(lambda name: PurePosixPath(_bare(name)).name)
-    if not stems.isin(known).all():
-        known = {_bare(path): path for path in paths}
+    if not stems.isin(path_of).all():
+        path_of = {_bare(path): path for path in paths}
         stems = names
-        called = Counter(PurePosixPath(path).name for path in known)
-        known |= {name: path for bare, path in known.items() if called[name := PurePosixPath(bare).name] == 1}
-    columns = {"path": images["named"].fillna(stems.map(known)), "file_name": names, "label_name": images["label"]}
+        called = Counter(PurePosixPath(path).name for path in path_of)
+        path_of |= {name: path for bare, path in path_of.items() if called[name := PurePosixPath(bare).name] == 1}
+    columns = {"path": images["named"].fillna(stems.map(path_of)), "file_name": names, "label_name": images["label"]}
     return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
 
 

@@ -116,8 +116,7 @@ def read_folder(root: Path, scan: FolderScan, options: ImportOptions) -> SourceT
     The first level is the split when all of its folders that hold images are called train, val, valid, validation or
     test. An image outside a class folder has no label.
     """
-    if options.column is not None:
-        raise CurateError(f"A folder of images has no column {options.column!r}. Leave the column options out.")
+    options.refuse_columns("A folder of images")
     if options.classes is not None or options.root is not None:
         raise CurateError(
             "The classes of a folder are its sub-folders.", fix=f"Leave {Option('classes')} and {Option('root')} out"
@@ -130,7 +129,7 @@ def read_folder(root: Path, scan: FolderScan, options: ImportOptions) -> SourceT
         splits = folders[0]
         classes = folders[1]
     skipped = scan.skipped + Counter({"files that are not images by their names": len(scan.others) + len(scan.parquet)})
-    messages = [f"{number} {what} were skipped" for what, number in skipped.items()]
+    messages = [f"{number} {kind} were skipped" for kind, number in skipped.items()]
     if unlabelled := classes.isna().sum():
         messages.append(f"{unlabelled} images are in no class folder and have no label")
     if classes.nunique() == 1:

@@ -121,12 +121,13 @@ def _find(name: HubName, text: str) -> tuple[str, list[tuple[str, Any]]]:
             f"hf:{text} could not be read as Parquet at {endpoint()} ({words_of(problem)}). Check the name and the "
             "network; private datasets need HF_TOKEN in the environment. Or download its files and import their folder."
         ) from problem
-    config, configs = name.config or "default", list(dict.fromkeys(config for config, _ in files))
+    configs = list(dict.fromkeys(config for config, _ in files))
+    config = name.config or "default"
     if not name.config and len(configs) == 1:
         config = configs[0]
     if config not in configs:
         raise CurateError(f"hf:{name.repository} has the configs {listed(configs)}. Name one, as hf:REPO:CONFIG.")
-    splits = {split: found for (other, split), found in sorted(files.items()) if other == config}
+    splits = {split: parts for (other, split), parts in sorted(files.items()) if other == config}
     if name.split not in (None, *splits):
         raise CurateError(f"hf:{name.repository} has no split {name.split!r}. It has {listed(splits)}.")
     return commit, [(split, file) for split in splits if name.split in (None, split) for file in splits[split]]

@@ -1,6 +1,7 @@
 """Manifests: a table with a path or URL for each image, lines `path label_index`, or COCO with labels of images."""
 
 import os
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ def read_paths(table: pa.Table, column: str, source: Path, options: ImportOption
     `facts`: see `interpret`.
     """
     messages = []
-    rows = table.select([one.name for one in table.schema if not pa.types.is_nested(one.type)]).to_pandas()
+    rows = table.select([field.name for field in table.schema if not pa.types.is_nested(field.type)]).to_pandas()
     unnamed = rows[column].isna()
     repeated = ~unnamed & rows.duplicated()
     if unnamed.any():
@@ -160,19 +161,18 @@ def read_list(path: Path, options: ImportOptions) -> SourceTable:
     Classes are those of the options, or the names of the first folders if each class has one of its own, as VisDA's
     training list has them, or numbers.
     """
-    if options.column is not None:
-        raise CurateError(f"A list of images has no column {options.column!r}. Leave the column options out.")
+    options.refuse_columns("A list of images")
     if not path.is_file():
         raise CurateError(f"The list {path} does not exist. Give list:FILE. {_LIST}")
     lines = pd.Series(_text(path).splitlines(), dtype="str").str.strip()
-    found = lines[lines != ""].str.extract(r"^(?:\./)?(?P<path>.*\S)\s+(?P<label>\d{1,9})$")
-    wrong = found.index[found["label"].isna()]
-    if found.empty or len(wrong):
+    rows = lines[lines != ""].str.extract(r"^(?:\./)?(?P<path>.*\S)\s+(?P<label>\d{1,9})$")
+    wrong = rows.index[rows["label"].isna()]
+    if rows.empty or len(wrong):
         number = next(iter(wrong), 0) + 1
         raise CurateError(f"Line {number} of {path} does not end in a class index. {_LIST}")
-    found = found.astype({"label": "int64"})
-    options = replace(options, classes=options.classes or _by_folders(found))
-    table = pa.Table.from_pandas(found, preserve_index=False)
+    rows = rows.astype({"label": "int64"})
+    options = replace(options, classes=options.classes or _by_folders(rows))
+    table = pa.Table.from_pandas(rows, preserve_index=False)
     return read_paths(table, "path", path, options, kind="list", image_column=None)
 
 
@@ -202,8 +202,7 @@ def read_coco(path: Path, options: ImportOptions) -> SourceTable:
 
     Paths start at `options.root`, or else at the file's folder or its folder `images`, where the first image is.
     """
-    if options.column is not None:
-        raise CurateError(f"A COCO file has no column {options.column!r}. Leave the column options out.")
+    options.refuse_columns("A COCO file")
     content = read_json(path)
     images, several = images_of(content, path.name)
     if images.empty:
@@ -228,21 +227,23 @@ def images_of(content: Any, title: str) -> tuple[pd.DataFrame, int]:
     """
     try:
         categories = {category["id"]: str(category["name"]) for category in content["categories"]}
-        labels_of: dict[Any, set[str]] = {}
+        labels = defaultdict[Any, set[str]](set)
         for annotation in content["annotations"]:
-            labels_of.setdefault(annotation["image_id"], set()).add(categories[annotation["category_id"]])
-        rows = [
-            {
-                "path": str(image["file_name"]).replace("\\", "/"),
-                "label": next(iter(labels)) if len(labels := labels_of.get(image["id"], set())) == 1 else None,
-                "named": image.get("attributes", {}).get("path"),
-            }
+            labels[annotation["image_id"]].add(categories[annotation["category_id"]])
+        images = [
+            (str(image["file_name"]).replace("\\", "/"), labels[image["id"]], image.get("attributes", {}).get("path"))
             for image in content["images"]
         ]
     except (KeyError, TypeError, AttributeError) as problem:
         raise CurateError(f"{title} is not a COCO file ({problem!r}).") from problem
+    return frame_of_labels(images)
+
+
+def frame_of_labels(images: list[tuple[str, set[str], str | None]]) -> tuple[pd.DataFrame, int]:
+    """Return `path, label, named` of images, of which several labels count as none; and how many have several."""
+    rows = [(path, next(iter(labels)) if len(labels) == 1 else None, named) for path, labels, named in images]
     frame = pd.DataFrame(rows, columns=["path", "label", "named"], dtype="str")
-    return frame, sum(len(labels) > 1 for labels in labels_of.values())
+    return frame, sum(len(labels) > 1 for _, labels, _ in images)
 
 
 # --- names of classes -------------------------------------------------------------------------------------------

@@ -31,25 +31,28 @@ def read_parquet(files: list[Path], base: Path, options: ImportOptions) -> Sourc
         raise CurateError("These Parquet files hold the images themselves.", fix=f"Leave {Option('root')} out")
     schemas = [parquet_schema(file) for file in files]
     column, _ = find_bytes_column(schemas[0], options.image_column)
+    tables = []
+    parts = []
     for file, schema in zip(files, schemas, strict=True):
         if column not in schema.names or bytes_leaf(schema.field(column)) is None:
             raise CurateError(f"{file.name} has no image bytes in column {column!r}. Remove the file.")
-    tables = [_without_bytes(file, schema, column) for file, schema in zip(files, schemas, strict=True)]
+        table = _without_bytes(file, schema, column)
+        name = file.relative_to(base).as_posix()
+        rows = range(len(table))
+        paths = [f"{name}#{row}" for row in rows]
+        parts.append(
+            pd.DataFrame({"path": paths, "_file": str(file.absolute()), "split": split_of(name), "_row": rows})
+        )
+        tables.append(table)
     try:
         table = pa.concat_tables(tables, promote_options="permissive").replace_schema_metadata(schemas[0].metadata)
     except pa.ArrowException as problem:
         raise CurateError(
             f"{files[0].name} and the other Parquet files have different columns ({problem}). Import them one by one."
         ) from problem
-    names = [file.relative_to(base).as_posix() for file in files]
-    parts = [
-        pd.DataFrame({"_file": str(file.absolute()), "name": name, "split": split_of(name), "_row": range(len(part))})
-        for file, name, part in zip(files, names, tables, strict=True)
-    ]
     places = pd.concat(parts, ignore_index=True)
     if places.empty:  # a table without columns has rows, too
         raise CurateError(f"{base} has no rows.")
-    places["path"] = places["name"] + "#" + places["_row"].astype(str)
     messages = []
     if _PATH in table.column_names:
         paths = table[_PATH].to_pandas().replace("", None)

@@ -237,11 +237,11 @@ def _prepare_real(fetched: FetchedFiles, folder: Path) -> Path:
         match = _REAL_IMAGE.fullmatch(path.name)
         if match is not None and 1 <= int(match[1]) <= len(real):
             labels = real[int(match[1]) - 1]
-            given = wnids.get(path.parent.name)
+            label = wnids.get(path.parent.name)
             agrees = None
-            if given is not None and labels:
-                agrees = given in labels
-            rows.append((str(path), given, "; ".join(classes[index] for index in labels), len(labels), agrees))
+            if label is not None and labels:
+                agrees = label in labels
+            rows.append((str(path), label, "; ".join(classes[index] for index in labels), len(labels), agrees))
     if not rows:
         raise CurateError(
             f"{fetched.images} holds no files such as ILSVRC2012_val_00000001.JPEG. Give ImageNet's validation set."

@@ -87,10 +87,10 @@ def _encode_names(column: pa.ChunkedArray, classes: list[str] | None, title: str
 
 def _without(column: pa.ChunkedArray, values: list[Any], messages: list[str]) -> pa.ChunkedArray:
     """Return the column with null in place of values that mean no label, and say how many there are."""
-    found = pc.is_in(column, value_set=pa.array(values, column.type))
-    if number := pc.sum(found).as_py():
+    missing = pc.is_in(column, value_set=pa.array(values, column.type))
+    if number := pc.sum(missing).as_py():
         messages.append(f"{number} samples have label {listed(values)} and are imported without a label")
-    return pc.if_else(found, pa.scalar(None, column.type), column)
+    return pc.if_else(missing, pa.scalar(None, column.type), column)
 
 
 def _encode_integers(column: pa.ChunkedArray, declared: list[str] | None, title: str, messages: list[str]) -> Labels:
@@ -120,9 +120,9 @@ def with_names(labels: Labels, names: pa.ChunkedArray, messages: list[str]) -> L
     """Return the labels with the class names of another column; None if a class has several, or other declared ones."""
     pairs = pd.DataFrame({"code": labels.codes.to_pandas(), "name": names.cast(pa.string()).to_pandas()})
     pairs = pairs.dropna().drop_duplicates()
-    named = dict(zip(pairs["code"].astype(int), pairs["name"], strict=True))
-    classes = [named.get(code, name) for code, name in enumerate(labels.classes)]
-    if len(named) < len(pairs) or (labels.declared and classes != labels.classes):
+    names_of = dict(zip(pairs["code"].astype(int), pairs["name"], strict=True))
+    classes = [names_of.get(code, name) for code, name in enumerate(labels.classes)]
+    if len(names_of) < len(pairs) or (labels.declared and classes != labels.classes):
         return None
     return labels._replace(classes=_distinct(classes, messages))
 
@@ -161,10 +161,11 @@ class ImportOptions:
     root: Path | None = None
     classes: list[str] | None = None
 
-    @property
-    def column(self) -> str | None:
-        """A column that was named, for sources without columns."""
-        return self.image_column or self.label_column or self.split_column or self.votes_column
+    def refuse_columns(self, source: str) -> None:
+        """Refuse a column that was named for a source without columns."""
+        column = self.image_column or self.label_column or self.split_column or self.votes_column
+        if column is not None:
+            raise CurateError(f"{source} has no column {column!r}. Leave the column options out.")
 
 
 #: Kinds of sources.
@@ -228,8 +229,8 @@ def interpret(
             messages.append(f"{problem} and is not used as votes")
             votes = votes_column = None
         else:  # there are as many classes as counts
-            more = [str(index) for index in range(classes, lengths[0])]
-            labels = labels._replace(classes=labels.classes + more, declared=True)
+            unseen = [str(index) for index in range(classes, lengths[0])]
+            labels = labels._replace(classes=labels.classes + unseen, declared=True)
     if split_column := find_split_column(table.schema, options.split_column):
         samples["split"] = table[split_column].cast(pa.string())
     others = {*used, votes_column, split_column}
@@ -263,8 +264,8 @@ def _labels(table: pa.Table, options: ImportOptions, size: int, messages: list[s
     name_column = find_name_column(table.schema, column)
     if name_column is None or is_text(table[column].type):
         return labels, [column]
-    if named := with_names(labels, table[name_column], messages):
-        return named, [column, name_column]
+    if with_classes := with_names(labels, table[name_column], messages):
+        return with_classes, [column, name_column]
     messages.append(f"column {name_column!r} does not name the classes of {column!r} and is kept as one of yours")
     return labels, [column]
 
@@ -279,22 +280,21 @@ def user_columns(table: pa.Table) -> tuple[pa.Table, list[str]]:
     Face declares become class names.
     """
     declared = class_names(table.schema)
-    kept = {field.name: table[field.name] for field in table.schema if _is_plain(field.type)}
-    for name, column in kept.items():
+    columns = {field.name: table[field.name] for field in table.schema if _is_plain(field.type)}
+    for name, column in columns.items():
         if name in declared and pa.types.is_integer(column.type):
-            names = declared[name]
-            known = pc.and_(pc.greater_equal(column, 0), pc.less(column, len(names)))
-            column = pc.take(pa.array(names, pa.string()), pc.if_else(known, column, pa.scalar(None, column.type)))
+            codes = pa.array(range(len(declared[name])), column.type)
+            column = pc.take(pa.array(declared[name], pa.string()), pc.index_in(column, codes, skip_nulls=True))
         if is_text(column.type):  # of any storage
             column = column.cast(pa.string())
-        kept[name] = column
-    free = free_names(kept)
+        columns[name] = column
+    free = free_names(columns)
     messages = []
     if renamed := [f"{old} to {new}" for old, new in free.items() if old != new]:
         messages.append(f"columns renamed because their names are used by the program: {listed(renamed)}")
-    if left_out := [name for name in table.column_names if name not in kept]:
+    if left_out := [name for name in table.column_names if name not in columns]:
         messages.append(f"columns left out because their values are nested or raw bytes: {listed(left_out)}")
-    return pa.table({free[old]: column for old, column in kept.items()}), messages
+    return pa.table({free[old]: column for old, column in columns.items()}), messages
 
 
 def free_names(names: Iterable[str]) -> dict[str, str]:

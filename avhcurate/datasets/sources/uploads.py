@@ -75,9 +75,9 @@ def _unpack(file: BinaryIO, target: Path) -> None:
         remove(making)
 
 
-def _members(infos: list[zipfile.ZipInfo], most: int) -> dict[str, zipfile.ZipInfo]:
+def _members(infos: list[zipfile.ZipInfo], limit: int) -> dict[str, zipfile.ZipInfo]:
     """Return the images and tables of a zip by their paths below its folder; other files are left out."""
-    found = dict[str, zipfile.ZipInfo]()
+    members = dict[str, zipfile.ZipInfo]()
     sizes = list[int]()
     for info in infos:
         path = PurePosixPath(info.filename.replace("\\", "/"))
@@ -89,25 +89,25 @@ def _members(infos: list[zipfile.ZipInfo], most: int) -> dict[str, zipfile.ZipIn
         check_packing(info)
         hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
         if not info.is_dir() and not hidden and path.suffix.lower() in (*IMAGE_SUFFIXES, *TABLES):
-            found[str(path)] = info
+            members[str(path)] = info
             sizes.append(info.file_size)
-    if not found:
+    if not members:
         raise CurateError(f"The zip holds no image. Give one of {', '.join(sorted(IMAGE_SUFFIXES))}.")
-    if len({path.casefold() for path in found}) < len(sizes):
+    if len({path.casefold() for path in members}) < len(sizes):
         raise CurateError("The zip holds a name twice. Make it again.")
-    if len(found) > MOST_FILES or sum(sizes) > most or max(sizes) > MOST_FILE_BYTES:
+    if len(members) > MOST_FILES or sum(sizes) > limit or max(sizes) > MOST_FILE_BYTES:
         raise CurateError(
-            f"The zip unpacks to more than the limit ({MOST_FILES:,} files, {most >> 20} MiB in all, "
+            f"The zip unpacks to more than the limit ({MOST_FILES:,} files, {limit >> 20} MiB in all, "
             f"{MOST_FILE_BYTES >> 20} MiB a file). Import its folder by its path instead."
         )
-    return found
+    return members
 
 
 def _source(folder: Path) -> Path:
     """Return the folder of images below those that hold nothing else, or the one table next to them."""
     while len(inside := sorted(folder.iterdir())) == 1 and inside[0].is_dir():
         folder = inside[0]
-    tables = [one for one in inside if one.suffix.lower() in _MANIFESTS]
+    tables = [file for file in inside if file.suffix.lower() in _MANIFESTS]
     if len(tables) == 1:
         return tables[0]
     return folder

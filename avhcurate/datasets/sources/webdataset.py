@@ -62,7 +62,7 @@ def read_webdataset(pattern: str, options: ImportOptions) -> SourceTable:
         kind="webdataset",
         evidence=[fingerprint_table(pa.table({"size": samples["size"]}))],
         skipped=skipped.total(),
-        messages=[*messages, *(f"{number} {what}" for what, number in skipped.items() if number)],
+        messages=[*messages, *(f"{number} {kind}" for kind, number in skipped.items() if number)],
     )
 
 
@@ -124,10 +124,10 @@ def _samples(
             skipped["samples hold no image and were skipped"] += 1
         else:
             names += [name for name in fields if name not in names][: _MOST_FIELDS - len(names)]
-            told = {_FIELD + name: text for name, text in fields.items() if name in names}
-            skipped["values of further fields were left out"] += len(fields) - len(told)
+            described = {_FIELD + name: text for name, text in fields.items() if name in names}
+            skipped["values of further fields were left out"] += len(fields) - len(described)
             path = f"{_name(shard)}/{_storable(image.name)}"
-            yield {"path": path, "_file": shard, "_row": image.start, "size": image.size, **told}
+            yield {"path": path, "_file": shard, "_row": image.start, "size": image.size, **described}
 
 
 def _files(shard: str, stream: IO[bytes], messages: list[str]) -> Iterator[tuple[tuple[str, str], str, Member]]:

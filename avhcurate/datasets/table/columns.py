@@ -1,10 +1,14 @@
-"""The columns of the sample table: a new one is an entry of `COLUMNS`, in the order of an export."""
+"""The columns of the sample table: a new one is an entry of `COLUMNS`, in the order of an export; the user's own."""
 
-from collections.abc import Mapping
+import datetime
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from avhcurate.measures.scores import SCORES, Score
+from avhcurate.workspace.data.datasets import Harder
 from avhcurate.workspace.data.prediction import PREDICTED
+from avhcurate.workspace.data.runs import WORDS
 from avhcurate.workspace.images.measures import MEASURES
 
 #: A number whose NaN is null.
@@ -107,19 +111,19 @@ def select_columns(types: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, st
     types: of the columns of each joined file, by the names of both.
     """
     sources = {*types, *(f"{file}.{name}" for file, columns in types.items() for name in columns)}
-    own = {name: user_column(name, kind) for name, kind in types["samples"].items() if name[:1] != "_"}
-    lower = {name.lower() for name in own}
+    users = {name: user_column(name, kind) for name, kind in types["samples"].items() if name[:1] != "_"}
+    lower = {name.lower() for name in users}
     offered = [column for column in COLUMNS if not (column.yields and column.name in lower)]
     filled = {column.name: column.sql for column in offered if column.source in sources}
     null = {column.name: f"NULL::{column.type}" for column in offered if column.always}
     standard = {column.name: sql for column in offered if (sql := (null | filled).get(column.name))}
     problems = [f"{file}.problem, " for file in ("scores", "quality") if f"{file}.problem" in sources]
     extra = {"excluded": UNDECIDED["excluded"], "problem": f"coalesce({''.join(problems)}NULL)::VARCHAR"}
-    own = {name: sql for name, sql in own.items() if name not in standard and name not in extra}
+    users = {name: sql for name, sql in users.items() if name not in standard and name not in extra}
     # Angles to words are columns like the user's, which come first where the names are the same.
     words = [name for name in types.get("words", {}) if name != "id" and name.lower() not in lower]
-    own |= {name: f"words.{quote(name)}::DOUBLE" for name in words}
-    return standard | own | extra, list(own), tuple(key for key in SCORES if key in filled)
+    users |= {name: f"words.{quote(name)}::DOUBLE" for name in words}
+    return standard | users | extra, list(users), tuple(key for key in SCORES if key in filled)
 
 
 # --- the table -----------------------------------------------------------------------------------------------
@@ -183,3 +187,101 @@ COLUMNS = tuple(_columns())
 STANDARD = tuple(
     column.name for column in COLUMNS if (column.always or column.source == "samples") and column.name != "_hsf_bin"
 )
+
+
+# --- columns of the user ---------------------------------------------------------------------------------------
+
+Kind = Literal["number", "date", "text", "yes or no", "other"]
+
+#: Columns that one query summarises: DuckDB's planning takes the square of their number.
+_A_QUERY = 250
+#: A text column of at most this many values filters by them and groups.
+FEW = 100
+
+_NUMBERS = (
+    *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"),
+    *("FLOAT", "DOUBLE"),
+)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a column of the user's holds: its kind and how many `samples` have a value.
+
+    `values`, of text: about how many values there are. `low` and `high`: the smallest and largest finite number, or
+    the first and last day.
+    """
+
+    kind: Kind
+    samples: int
+    values: int | None = None
+    low: float | datetime.date | None = None
+    high: float | datetime.date | None = None
+
+    @property
+    def groups(self) -> bool:
+        """Whether its values are few, so that samples can be grouped and filtered by them."""
+        return self.kind == "yes or no" or (self.kind == "text" and 0 < (self.values or 0) <= FEW)
+
+
+def kind_of(type: str) -> Kind:
+    """Return what a column of a DuckDB type can do.
+
+    >>> kind_of("DOUBLE"), kind_of("TIMESTAMP WITH TIME ZONE"), kind_of("VARCHAR"), kind_of("INTERVAL")
+    ('number', 'date', 'text', 'other')
+    """
+    if type in _NUMBERS:
+        return "number"
+    if type == "DATE" or type.startswith("TIMESTAMP"):
+        return "date"
+    if type == "VARCHAR":
+        return "text"
+    if type == "BOOLEAN":
+        return "yes or no"
+    return "other"
+
+
+def own_score(name: str, harder: Harder | Literal[""]) -> Score:
+    """Describe a column of numbers as a score; `harder` is "" until a person has said it."""
+    sentence = "A column of yours: which end is harder is not known."
+    if harder:
+        sentence = f"A column of yours: {harder} means harder."
+    elif name.startswith(WORDS):
+        sentence = "Angle between the words and the image, in radians: the smaller, the more alike."
+    return Score(
+        key=name,
+        name=name,
+        formula="",
+        sentence=sentence,
+        harder=harder,
+        needs="table",
+        low="-∞",
+        high="∞",
+        needs_label=False,
+        reference="",
+    )
+
+
+def summarise(kinds: Mapping[str, Kind], read: Callable[[str], Sequence[Any]]) -> dict[str, Summary]:
+    """Return what columns of these kinds hold, by name; `read` returns the one row of a query."""
+    summaries = dict[str, Summary]()
+    for start in range(0, len(kinds), _A_QUERY):
+        names = list(kinds)[start : start + _A_QUERY]
+        values = ", ".join(_summary_sql(kinds[name], quote(name)) for name in names)
+        row = iter(read(f"SELECT {values} FROM samples"))
+        summaries |= {name: Summary(kinds[name], *(next(row) for _ in range(4))) for name in names}
+    return summaries
+
+
+def _summary_sql(kind: Kind, column: str) -> str:
+    """Return SQL of the four values of a summary of a column."""
+    values = "NULL"
+    end = "NULL"
+    if kind == "number":
+        # Not FILTER, which takes ten times as long over many columns.
+        end = f"CASE WHEN isfinite({column}::DOUBLE) THEN {column}::DOUBLE END"
+    elif kind == "date":
+        end = f"CASE WHEN {column}::DATE BETWEEN '0001-01-01' AND '9999-12-31' THEN {column}::DATE END"
+    elif kind == "text":
+        values = f"approx_count_distinct({column})"
+    return f"count({column}), {values}, min({end}), max({end})"

@@ -50,16 +50,14 @@ class DatasetTable(SampleTable):
         self.prediction = PredictionFolder.newest(dataset, record.fingerprint)
         #: Counts the votes behind the HSF columns.
         self.counter = VoteCounter(dataset, self.response_log)
-        voted = None
-        if self.votes:
-            voted = self._voted
         files = {"samples": dataset.samples_path}
         if run:
             files["scores"] = run.scores_path
             self.training, self.learnt = trainings_of(dataset, run)
             graph = NeighbourGraph.of_run(run)
             if graph.complete:
-                self.neighbours, files["neighbours"] = graph, graph.scores_path
+                self.neighbours = graph
+                files["neighbours"] = graph.scores_path
             if run.words_path.exists():
                 files["words"] = run.words_path
         if self.training and self.training.dynamics_path:
@@ -71,7 +69,7 @@ class DatasetTable(SampleTable):
         super().__init__(
             files,
             class_names(record, run),
-            votes=voted,
+            votes=self._voted,
             bins=list(bins.bin_labels(self.edges)),
             predicted=self._predicted(),
             harder=record.harder,

@@ -19,16 +19,21 @@ from avhcurate.datasets.table.columns import (
     EXTRA,
     HSF_COLUMNS,
     QUALITY_COLUMNS,
+    Kind,
+    Summary,
+    kind_of,
     literal,
+    own_score,
     quote,
     select_columns,
+    summarise,
 )
 from avhcurate.datasets.table.conditions import bound_memory, by_name, check_condition, limited, unknown_column
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.own_columns import Harder, Kind, Summary, kind_of, own_score, summarise
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import PREDICTIONS, SCORES, Score
 from avhcurate.measures.stats.ranks import Scratch
+from avhcurate.workspace.data.datasets import Harder
 from avhcurate.workspace.disk.columns import listed
 from avhcurate.workspace.images.measures import MEASURES
 
@@ -68,14 +73,12 @@ class SampleTable:
     ) -> None:
         self.classes = tuple(classes)
         self._lock = threading.Lock()
-        #: SQL types of the columns.
-        self.types: dict[str, str] = {}
         self._connection = connect(files["samples"])
         types = {name: _types(self._connection, f"read_parquet({literal(file)})") for name, file in files.items()}
         if predicted is not None:
             types["predicted"] = {}
         #: Keys of the scores, in the order of SCORES; empty before a model was run.
-        selected, own, self.scores = select_columns(types)
+        selected, users, self.scores = select_columns(types)
         create_samples(
             self._connection,
             selected,
@@ -91,23 +94,23 @@ class SampleTable:
         self.sets: tuple[str, ...] = ()
         bound_memory(self._connection)
         self._connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+        #: SQL types of the columns.
         self.types = {name: kind for name, kind in _types(self._connection, "samples").items() if name[:1] != "_"}
         self.columns = tuple(self.types)
         #: The program's columns in the order of an export, and the user's own.
-        self.standard = tuple(name for name in self.columns if name not in own and name not in EXTRA)
-        self.user_columns = tuple(own)
+        self.standard = tuple(name for name in self.columns if name not in users and name not in EXTRA)
+        self.user_columns = tuple(users)
         #: Keys of the predicted numbers, of what was measured of the images, and of the measures among these.
         self.predictions = tuple(key for key in PREDICTIONS if key in self.standard)
         self.measured = tuple(key for key in QUALITY_COLUMNS if key in self.standard)
         self.measures = tuple(key for key in self.measured if key in MEASURES)
         self.kinds: dict[str, Kind] = {name: kind_of(self.types[name]) for name in self.user_columns}
         #: What has an order by hardness or could have one: scores, measures and the user's numbers, by key.
-        self.ranked: dict[str, Score] = {key: SCORES[key] for key in self.scores}
-        self.ranked |= {key: PREDICTIONS[key] for key in self.predictions}
-        self.ranked |= {key: MEASURES[key] for key in self.measures}
+        scores: dict[str, Score] = SCORES | PREDICTIONS | MEASURES
+        self.ranked = {key: scores[key] for key in (*self.scores, *self.predictions, *self.measures)}
         self.ranked |= {name: own_score(name, (harder or {}).get(name, "")) for name in self.own("number")}
         #: Names of the columns of angles to words.
-        self.words = tuple(name for name in types.get("words", {}) if name in own and name != "id")
+        self.words = tuple(name for name in types.get("words", {}) if name in users and name != "id")
         self.size = self.count()
 
     def own(self, *kinds: Kind) -> tuple[str, ...]:

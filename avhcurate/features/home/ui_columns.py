@@ -4,9 +4,8 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.curate.columns import NONE, describe_columns, set_harder
-from avhcurate.datasets.table.columns import literal, quote
+from avhcurate.datasets.table.columns import FEW, literal, quote
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.own_columns import FEW
 from avhcurate.ui.base.frame import Opened, attempt, mirrored
 from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.base.page_choices import one_of

@@ -13,6 +13,7 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from tests.fakes.datasets import bare_dataset
+from tests.fakes.sources import write_csv
 
 
 @pytest.fixture
@@ -22,17 +23,12 @@ def pets(workspace):
     return open_table(workspace, "pets")
 
 
-def write(path, text):
-    path.write_text(text)
-    return path
-
-
 def curated(table):
     return table.frame()["curated_label_name"].tolist()
 
 
 def test_a_table_relabels_what_differs_and_counts_the_rest(pets, tmp_path):
-    file = write(
+    file = write_csv(
         tmp_path / "labels.csv",
         "path,label_name\ncat/a.png,dog\nb.png,cat\nd.png,cat\nelse.png,cat\ndog/c.png,horse\n",
     )
@@ -43,7 +39,7 @@ def test_a_table_relabels_what_differs_and_counts_the_rest(pets, tmp_path):
 
 def test_one_undo_takes_the_whole_file_back_and_history_names_it(pets, tmp_path):
     annotate(pets, [1], "relabel", 1)
-    relabel_from(pets, write(tmp_path / "labels.csv", "id,label\n0,1\n1,0\n2,0\n"))
+    relabel_from(pets, write_csv(tmp_path / "labels.csv", "id,label\n0,1\n1,0\n2,0\n"))
     assert curated(pets)[:3] == ["dog", "cat", "cat"]
     (entry, _), count = history_entries(pets)
     assert (describe(entry, pets.classes), entry.samples, count) == ("took labels from labels.csv", 3, 2)
@@ -74,7 +70,7 @@ def test_coco_gives_an_image_the_category_of_its_annotations(pets, tmp_path):
             *({"image_id": image, "category_id": 2} for image in (7, 7, 8, 9, 10)),
         ],
     }
-    file = write(tmp_path / "coco.json", json.dumps(content))
+    file = write_csv(tmp_path / "coco.json", json.dumps(content))
     assert relabel_from(pets, file) == LabelCounts(
         applied=2, same=0, unknown_path=1, unknown_class=0, several_classes=1, by_part=1
     )
@@ -101,7 +97,7 @@ def pets_called(workspace, classes):
 )
 def test_a_number_is_an_index_only_where_it_is_not_a_name(workspace, tmp_path, classes, content, becomes):
     table = pets_called(workspace, classes)
-    assert relabel_from(table, write(tmp_path / "labels.csv", content)).applied == 1
+    assert relabel_from(table, write_csv(tmp_path / "labels.csv", content)).applied == 1
     assert curated(table)[2] == becomes
 
 
@@ -131,7 +127,7 @@ def test_an_export_of_ours_is_taken_as_it_was_whatever_its_classes_are_called(wo
 )
 def test_a_file_that_cannot_be_meant_is_refused_and_nothing_is_written(pets, tmp_path, content, message):
     with pytest.raises(CurateError, match=re.escape(message)):
-        relabel_from(pets, write(tmp_path / "labels.csv", content))
+        relabel_from(pets, write_csv(tmp_path / "labels.csv", content))
     assert history_entries(pets)[1] == 0
 
 
@@ -157,7 +153,7 @@ def choice_of(label, **more):
     ],
 )
 def test_labels_come_back_from_json_of_other_tools(pets, tmp_path, content):
-    assert relabel_from(pets, write(tmp_path / "labels.json", json.dumps(content))).applied == 2
+    assert relabel_from(pets, write_csv(tmp_path / "labels.json", json.dumps(content))).applied == 2
     assert curated(pets)[:3] == ["dog", "cat", "cat"]
     assert pets.frame()["curated_label"].isna().tolist() == [False, False, False, True]
 
@@ -167,4 +163,4 @@ def test_labels_come_back_from_json_of_other_tools(pets, tmp_path, content):
 )
 def test_json_that_is_not_coco_is_refused(pets, tmp_path, content):
     with pytest.raises(CurateError, match=r"not a COCO file|not JSON of FiftyOne"):
-        relabel_from(pets, write(tmp_path / "coco.json", content))
+        relabel_from(pets, write_csv(tmp_path / "coco.json", content))

@@ -28,6 +28,7 @@ from avhcurate.workspace.data.people import NotAllowed, Person, Role
 from avhcurate.workspace.data.roles import give_role, role_of, subject_of, take_role
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.datasets import write_images
+from tests.fakes.sources import write_csv
 from tests.fakes.votes import collect, make_labelled, say
 from tests.fakes.workspaces import by
 
@@ -54,6 +55,7 @@ def act_as(monkeypatch):
 def _actions(workspace, table, tmp_path):
     """What each role is the first that may do it, as calls of the services in Ann's name."""
     name, root = table.dataset.name, workspace.root
+    votes = write_csv(tmp_path / "votes.csv", "path,label\npets/0.png,cat\n")
     return {
         Role.ANNOTATOR: {
             "ask": partial(queue.next_questions, table, ANN, ahead=1),
@@ -79,7 +81,7 @@ def _actions(workspace, table, tmp_path):
             "upload": partial(keep_upload, workspace, "a.csv", io.BytesIO(b"path\n")),
             "export": partial(export, table, Filters(), "csv", tmp_path / "out.csv", force=True),
             "import": partial(import_dataset, workspace, "new", write_images(tmp_path / "new", {"cat/a.png": "red"})),
-            "votes": partial(attach_votes, workspace, name, _votes(tmp_path)),
+            "votes": partial(attach_votes, workspace, name, votes),
         },
         Role.OWNER: {
             "withdraw others": partial(annotators.withdraw, table, "bob"),
@@ -102,12 +104,6 @@ def _prepare(workspace, table):
     Saved(workspace, "pets").save_set("old", [0])
     grant(workspace, "bob@x.org", "viewer")
     make_labelled(workspace, [0, 1], name="others")
-
-
-def _votes(folder):
-    file = folder / "votes.csv"
-    file.write_text("path,label\npets/0.png,cat\n")
-    return file
 
 
 def _files(workspace):

@@ -108,22 +108,20 @@ def test_a_list_of_paths_or_ids_becomes_a_set_and_names_what_is_unknown(own, own
 
 
 def test_what_cannot_be_saved_is_refused_and_nothing_is_written(own):
-    for name in ("", "  ", "x" * 61, "a\nb"):
-        with pytest.raises(CurateError, match="1 to 60 printable"):
-            Saved(own, "digits").save_set(name, [1])
-    with pytest.raises(CurateError, match="No samples are chosen"):
-        Saved(own, "digits").save_set("none", [])
-    with pytest.raises(CurateError, match="Ids run from 0 to 1796"):
-        Saved(own, "digits").save_set("none", [1797])
-    with pytest.raises(CurateError, match="no sample of digits"):
-        Saved(own, "digits").import_set("none", b"nowhere.png")
-    with pytest.raises(CurateError, match="UTF-8"):
-        Saved(own, "digits").import_set("none", b"\xff\xfe\x00")
-    Saved(own, "digits").save_set("a", [1])
-    Saved(own, "digits").save_set("b", [1])
-    with pytest.raises(CurateError, match="already"):
-        Saved(own, "digits").rename("set", "a", "b")
-    assert [one.name for one in Saved(own, "digits").sets()] == ["a", "b"]
+    saved = Saved(own, "digits")
+    saved.save_set("a", [1])
+    saved.save_set("b", [1])
+    for write, *words, message in [
+        *((saved.save_set, name, [1], "1 to 60 printable") for name in ("", "  ", "x" * 61, "a\nb")),
+        (saved.save_set, "none", [], "No samples are chosen"),
+        (saved.save_set, "none", [1797], "Ids run from 0 to 1796"),
+        (saved.import_set, "none", b"nowhere.png", "no sample of digits"),
+        (saved.import_set, "none", b"\xff\xfe\x00", "UTF-8"),
+        (saved.rename, "set", "a", "b", "already"),
+    ]:
+        with pytest.raises(CurateError, match=message):
+            write(*words)
+    assert [entry.name for entry in saved.sets()] == ["a", "b"]
 
 
 def test_history_says_in_words_who_did_what(own, own_digits):
@@ -145,9 +143,6 @@ def test_history_says_in_words_who_did_what(own, own_digits):
     for key in ("7", f"{10**20}", "tag"):
         with pytest.raises(CurateError, match=f"ntry {key}"):
             undo_entry(own_digits, key)
-
-
-# --- the command line ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture

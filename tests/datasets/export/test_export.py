@@ -1,7 +1,6 @@
 """Exports read back by the tools that people use, and what an export must never do."""
 
 import hashlib
-import io
 import json
 
 import numpy as np
@@ -9,7 +8,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from avhcurate.datasets.curate.annotations import annotate
@@ -23,6 +21,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample import by_angle
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.sources import png
 from tests.fakes.workspaces import HOSTILE_COLUMN
 
 VIEW = Filters(hsf_bins=(0, 1), where="label IN (1, 8)")
@@ -142,12 +141,13 @@ def test_an_existing_file_is_kept_unless_forced(digits, tmp_path):
 
 
 def test_a_failing_export_leaves_nothing_behind(digits, tmp_path):
-    with pytest.raises(CurateError, match="nothing to export"):
-        export(digits, Filters(where="avh > 7"), "csv", tmp_path / "none.csv")
-    with pytest.raises(CurateError, match="Unknown column nothing"):
-        export(digits, Filters(where="nothing > 7"), "csv", tmp_path / "none.csv")
-    with pytest.raises(CurateError, match="Choose from csv"):
-        export(digits, Filters(), "xls", tmp_path / "none.xls")
+    for where, format, message in [
+        ("avh > 7", "csv", "nothing to export"),
+        ("nothing > 7", "csv", "Unknown column nothing"),
+        ("", "xls", "Choose from csv"),
+    ]:
+        with pytest.raises(CurateError, match=message):
+            export(digits, Filters(where=where), format, tmp_path / "none")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -162,7 +162,7 @@ def test_formulas_from_tags_are_defused_in_csv_and_stay_in_parquet(own_digits, t
 
 def test_a_file_that_is_no_image_leaves_in_no_export(tmp_path, workspace):
     (tmp_path / "secrets.toml").write_text("cookie_secret = 's3cr3t'")
-    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes(png(0))
     (tmp_path / "manifest.csv").write_text(f"path,label\na.png,cat\n{tmp_path}/secrets.toml,cat\n")
     import_dataset(workspace, "pets", tmp_path / "manifest.csv")
     table = open_table(workspace, "pets")
@@ -178,9 +178,7 @@ def test_a_file_that_is_no_image_leaves_in_no_export(tmp_path, workspace):
 
 
 def images(count):
-    stream = io.BytesIO()
-    Image.new("RGB", (2, 2)).save(stream, "PNG")
-    return [{"bytes": stream.getvalue(), "path": None}] * count
+    return [{"bytes": png(0), "path": None}] * count
 
 
 @pytest.mark.parametrize("format", ["csv", "folder"])
@@ -244,9 +242,6 @@ def test_columns_of_the_users_are_kept_apart_from_those_that_an_export_adds(make
     export(table, Filters(), "label-studio", tmp_path / "tasks")
     task = json.loads((tmp_path / "tasks" / "tasks.json").read_text())[0]["data"]
     assert (task["sample_simulated"], "simulated" in task) == ("by hand", False)
-
-
-# --- columns of the user's own --------------------------------------------------------------------------------
 
 
 def own_values(folder, format):

@@ -37,9 +37,6 @@ def odd(make_dataset):
     return make_dataset(table, "odd")
 
 
-# --- COCO ----------------------------------------------------------------------------------------------------
-
-
 def test_pycocotools_reads_labels_sizes_and_images(own_digits, tmp_path, capsys):
     coco = pytest.importorskip("pycocotools.coco")
     annotate(own_digits, [1], "relabel", 8)
@@ -57,9 +54,6 @@ def test_pycocotools_reads_labels_sizes_and_images(own_digits, tmp_path, capsys)
         assert image["attributes"]["avh"] == pytest.approx(want.loc[image["id"], "avh"])
         assert image["attributes"]["hsf_source"] == "simulated"
     assert set(read.getImgIds(catIds=[9])) == set(want.index[want["curated_label"] == 8])
-
-
-# --- FiftyOne ------------------------------------------------------------------------------------------------
 
 
 def test_fiftyones_labels_match_images_by_name_and_carry_scores(own_digits, tmp_path):
@@ -110,9 +104,6 @@ def test_fiftyones_own_code_reads_the_labels_and_what_it_writes_comes_back(own_d
     assert (counts.applied, counts.same) == (len(wrong), len(want) - len(wrong))
     back = rows(own_digits)
     assert back["curated_label"].tolist() == back["predicted"].tolist()
-
-
-# --- Label Studio --------------------------------------------------------------------------------------------
 
 
 def test_votes_come_back_from_label_studios_tasks_as_they_were(digits, own_demo_root, tmp_path):
@@ -216,9 +207,6 @@ def test_without_votes_the_curated_label_is_the_annotation(odd, tmp_path):
         export(odd, Filters(), "cleanlab", tmp_path / "cl")
 
 
-# --- cleanlab ------------------------------------------------------------------------------------------------
-
-
 def test_cleanlab_finds_planted_label_errors_in_the_files_and_corrections_come_back(own_digits, tmp_path):
     cleanlab = pytest.importorskip("cleanlab.filter")
     test = own_digits.frame(Filters(splits=("test",)))
@@ -244,9 +232,6 @@ def test_cleanlab_finds_planted_label_errors_in_the_files_and_corrections_come_b
     assert back["curated_label"].tolist() == back["label"].tolist()
 
 
-# --- all of them ---------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("format", ["folder", "hf", "cleanlab"])
 def test_a_folder_is_never_left_overwritten_or_filled_from_outside(digits, tmp_path, format):
     out = tmp_path / "out"
@@ -268,10 +253,6 @@ def test_names_of_the_users_cannot_leave_the_folder(odd, tmp_path, format):
     export(odd, Filters(), format, out)
     assert {file for file in tmp_path.rglob("*") if "deep" not in file.parts} == before
     assert [file.name for file in out.parent.iterdir()] == ["out"]
-
-
-def refuse(constant):
-    raise AssertionError(f"{constant} is no JSON")
 
 
 def test_a_folder_is_downloaded_as_one_zip_with_its_images(digits):

@@ -9,19 +9,18 @@ import pytest
 
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
-from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.images.decoding import decode
 from tests.fakes.sources import grey_images, rows
 
 
-def write_idx(path: Path, array: np.ndarray) -> None:
+def write_idx(path, array):
     """A file of MNIST's format."""
     path.parent.mkdir(parents=True, exist_ok=True)
     header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
     path.write_bytes(header + array.astype(np.uint8).tobytes())
 
 
-def test_torchvision_dataset_comes_from_files_that_are_there(workspace: Workspace) -> None:
+def test_torchvision_dataset_comes_from_files_that_are_there(workspace):
     raw = workspace.downloads / "torchvision" / "files" / "MNIST" / "raw"
     for part, size in {"train": 3, "t10k": 2}.items():
         write_idx(raw / f"{part}-images-idx3-ubyte", np.full((size, 28, 28), size * 10))
@@ -34,7 +33,7 @@ def test_torchvision_dataset_comes_from_files_that_are_there(workspace: Workspac
     assert import_dataset(workspace, "mnist", "torchvision:MNIST").record == folder.record
 
 
-def test_torchvision_datasets_of_other_layouts_come_with_their_classes(workspace: Workspace) -> None:
+def test_torchvision_datasets_of_other_layouts_come_with_their_classes(workspace):
     files = workspace.downloads / "torchvision" / "files"
     grey_images(files / "eurosat" / "2750", "Forest/a.jpg", "River/b.jpg", "River/c.jpg")
     folder = import_dataset(workspace, "euro", "torchvision:EuroSAT")
@@ -51,14 +50,12 @@ def test_torchvision_datasets_of_other_layouts_come_with_their_classes(workspace
     assert decode(folder.images().read_one(0))[0, 0].tolist() == [2, 2, 2]
 
 
-def test_torchvisions_pickles_are_held_against_their_checksum_before_they_are_opened(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_torchvisions_pickles_are_held_against_their_checksum_before_they_are_opened(workspace, monkeypatch, tmp_path):
     class Evil:
-        def __reduce__(self) -> tuple[object, tuple[Path]]:
+        def __reduce__(self):
             return (Path.touch, (tmp_path / "harm",))
 
-    def offline(*arguments: object, **options: object) -> None:
+    def offline(*arguments, **options):
         raise OSError("network is unreachable")
 
     monkeypatch.setattr("urllib.request.urlopen", offline)

@@ -1,18 +1,15 @@
 """Importing a folder: classes, splits, links, and what is skipped and said."""
 
 import os
-from pathlib import Path
 
 import pytest
 
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
-from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.images.decoding import decode
-from tests.fakes.sources import grey_images, rows, said
+from tests.fakes.sources import grey_images, greys, rows, said
 
 
-def test_folder_of_classes_gives_sorted_classes_and_their_images(workspace: Workspace, tmp_path: Path) -> None:
+def test_folder_of_classes_gives_sorted_classes_and_their_images(workspace, tmp_path):
     grey_images(tmp_path / "pets", "dog/b.png", "cat/sub/deep/a.png", "cat/z.JPG", "Ant/1.webp")
     folder = import_dataset(workspace, "pets", tmp_path / "pets")
     assert folder.record.classes == ["Ant", "cat", "dog"]
@@ -23,10 +20,10 @@ def test_folder_of_classes_gives_sorted_classes_and_their_images(workspace: Work
         ("cat/z.JPG", None, "cat"),
         ("dog/b.png", None, "dog"),
     ]
-    assert [int(decode(data)[0, 0, 0]) for data in folder.images().read(range(4))] == [3, 1, 2, 0]
+    assert greys(folder) == [3, 1, 2, 0]
 
 
-def test_train_and_test_on_the_first_level_are_splits(workspace: Workspace, tmp_path: Path) -> None:
+def test_train_and_test_on_the_first_level_are_splits(workspace, tmp_path):
     grey_images(tmp_path / "d", "train/cat/a.png", "train/dog/b.png", "test/dog/c.png", "test/loose.png")
     folder = import_dataset(workspace, "d", tmp_path / "d")
     assert rows(folder) == [
@@ -37,7 +34,7 @@ def test_train_and_test_on_the_first_level_are_splits(workspace: Workspace, tmp_
     ]
 
 
-def test_hidden_and_foreign_files_are_skipped_and_counted(workspace: Workspace, tmp_path: Path) -> None:
+def test_hidden_and_foreign_files_are_skipped_and_counted(workspace, tmp_path):
     root = tmp_path / "d"
     grey_images(root, "a/1.png", "a/._1.png", ".thumbs/x.png", "b/2.png")
     (root / "a" / "notes.txt").write_text("hello")
@@ -59,7 +56,7 @@ def test_a_workspace_below_the_images_is_refused_and_nothing_is_written(cli, tmp
         assert sorted(path.name for path in tmp_path.iterdir()) == ["cat", "dog"]
 
 
-def test_folders_full_of_links_to_each_other_end_soon(workspace: Workspace, tmp_path: Path) -> None:
+def test_folders_full_of_links_to_each_other_end_soon(workspace, tmp_path):
     grey_images(tmp_path / "d", "a/1.png")
     for one in range(45):
         (tmp_path / "elsewhere" / str(one)).mkdir(parents=True)
@@ -72,7 +69,7 @@ def test_folders_full_of_links_to_each_other_end_soon(workspace: Workspace, tmp_
     assert "links to folders that were read already were skipped" in said(folder)
 
 
-def test_links_are_followed_out_of_the_folder_but_not_in_circles(workspace: Workspace, tmp_path: Path) -> None:
+def test_links_are_followed_out_of_the_folder_but_not_in_circles(workspace, tmp_path):
     grey_images(tmp_path, "elsewhere/x.png", "d/a/1.png")
     (tmp_path / "d" / "b").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "d" / "a" / "up").symlink_to(tmp_path / "d")
@@ -80,7 +77,7 @@ def test_links_are_followed_out_of_the_folder_but_not_in_circles(workspace: Work
     assert [path for path, *_ in rows(folder)] == ["a/1.png", "b/x.png"]
 
 
-def test_images_without_class_folders_are_unlabelled(workspace: Workspace, tmp_path: Path) -> None:
+def test_images_without_class_folders_are_unlabelled(workspace, tmp_path):
     grey_images(tmp_path / "d", "1.png", "2.png", "only/3.png")
     folder = import_dataset(workspace, "d", tmp_path / "d")
     assert folder.labels().tolist() == [-1, -1, 0]
@@ -88,7 +85,7 @@ def test_images_without_class_folders_are_unlabelled(workspace: Workspace, tmp_p
     assert "only one class" in said(folder)
 
 
-def test_folder_without_images_is_refused_with_what_it_holds(workspace: Workspace, tmp_path: Path) -> None:
+def test_folder_without_images_is_refused_with_what_it_holds(workspace, tmp_path):
     (tmp_path / "d").mkdir()
     with pytest.raises(CurateError, match="no images"):
         import_dataset(workspace, "d", tmp_path / "d")
@@ -99,7 +96,7 @@ def test_folder_without_images_is_refused_with_what_it_holds(workspace: Workspac
 
 
 @pytest.mark.parametrize("name", ["gone", "archive.zip"])
-def test_what_is_no_source_is_refused(workspace: Workspace, tmp_path: Path, name: str) -> None:
+def test_what_is_no_source_is_refused(workspace, tmp_path, name):
     (tmp_path / "archive.zip").write_bytes(b"PK\x03\x04")
     with pytest.raises(CurateError, match="Give a folder"):
         import_dataset(workspace, "d", tmp_path / name)

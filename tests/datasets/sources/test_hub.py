@@ -1,46 +1,30 @@
 """Importing from the hub: by config and split, from its server or a copy, and what it has not."""
 
 import hashlib
-import io
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
-from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
-from tests.fakes.sources import (
-    greys,
-    png,
-)
+from tests.fakes.sources import greys, image_table
 
 
 @pytest.fixture
-def hub(web, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[object]:
+def hub(web, monkeypatch, tmp_path):
     """A server that speaks as much of the hub's language as is needed, with one dataset of two configs."""
     monkeypatch.setenv("HF_ENDPOINT", web.url)
     monkeypatch.setenv("HF_TOKEN", "secret")
     commit = "c0ffee" + "0" * 34
     files = []
-    for path, number in {
-        "big/train-a.parquet": 0,
-        "big/train-b.parquet": 10,
-        "big/test.parquet": 20,
-        "s.parquet": 30,
-    }.items():
-        images = [{"bytes": png(number + row), "path": f"{number + row}.png"} for row in range(3)]
-        table = pa.table({"image": images, "label": [0, 1, 1]})
-        stream = io.BytesIO()
-        pq.write_table(table, stream)
-        data = stream.getvalue()
+    starts = {"big/train-a.parquet": 0, "big/train-b.parquet": 10, "big/test.parquet": 20, "s.parquet": 30}
+    for path, start in starts.items():
         file = web.folder / "datasets" / "org" / "pets" / "resolve" / commit / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
+        pq.write_table(image_table([start, start + 1, start + 2], label=[0, 1, 1]), file)
+        data = file.read_bytes()
         large = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 130}
         files.append({"rfilename": path, "size": len(data), "lfs": large})
     configs = [
@@ -55,13 +39,13 @@ def hub(web, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[object
     return web
 
 
-def answer(web, name: str, revision: str, commit: str, files: list, configs: list | None = None) -> None:
+def answer(web, name, revision, commit, files, configs=None):
     """Let the server describe a dataset."""
     info = {"id": name, "sha": commit, "siblings": files, "cardData": {"configs": configs}}
     web.routes[f"/api/datasets/{name}/revision/{revision}?blobs=true"] = (json.dumps(info).encode(), {})
 
 
-def test_a_hub_dataset_comes_by_config_and_split(workspace: Workspace, hub) -> None:
+def test_a_hub_dataset_comes_by_config_and_split(workspace, hub):
     folder = import_dataset(workspace, "d", "hf:org/pets:big")
     assert greys(folder) == [20, 21, 22, 0, 1, 2, 10, 11, 12]
     assert folder.samples()["split"].tolist() == ["test"] * 3 + ["train"] * 6
@@ -72,7 +56,7 @@ def test_a_hub_dataset_comes_by_config_and_split(workspace: Workspace, hub) -> N
     assert greys(import_dataset(workspace, "s", "hf:org/pets@v1:small/train")) == [30, 31, 32]
 
 
-def test_a_hub_dataset_is_gone_on_with(workspace: Workspace, hub) -> None:
+def test_a_hub_dataset_is_gone_on_with(workspace, hub):
     with pytest.raises(Cancelled):
         import_dataset(workspace, "d", "hf:org/pets:big", progress=Progress(should_stop=lambda: len(hub.asked) >= 2))
     assert workspace.names() == []
@@ -93,19 +77,19 @@ def test_a_hub_dataset_is_gone_on_with(workspace: Workspace, hub) -> None:
         ("hf:org/gone", r"hf:org/gone could not be read as Parquet at .*404.*download its files"),
     ],
 )
-def test_what_the_hub_has_not_is_said(workspace: Workspace, hub, source: str, words: str) -> None:
+def test_what_the_hub_has_not_is_said(workspace, hub, source, words):
     with pytest.raises(CurateError, match=words):
         import_dataset(workspace, "d", source)
 
 
-def test_a_file_that_is_not_the_hubs_is_refused(workspace: Workspace, hub) -> None:
+def test_a_file_that_is_not_the_hubs_is_refused(workspace, hub):
     file = next(hub.folder.rglob("s.parquet"))
     file.write_bytes(file.read_bytes()[:-1] + b"?")
     with pytest.raises(CurateError, match="is published: it is damaged or another file"):
         import_dataset(workspace, "d", "hf:org/pets:small")
 
 
-def test_what_the_hub_made_into_parquet_is_taken_where_there_is_no_other(workspace: Workspace, hub) -> None:
+def test_what_the_hub_made_into_parquet_is_taken_where_there_is_no_other(workspace, hub):
     file = hub.folder / "datasets/org/zips/resolve/cafe/default/train/0000.parquet"
     file.parent.mkdir(parents=True)
     file.write_bytes(next(hub.folder.rglob("s.parquet")).read_bytes())

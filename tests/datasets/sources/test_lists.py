@@ -1,7 +1,5 @@
 """Importing lists of paths and class indices, and names for the classes."""
 
-from pathlib import Path
-
 import pytest
 from typer.testing import CliRunner
 
@@ -9,11 +7,10 @@ from avhcurate.cli import app
 from avhcurate.datasets.sources.manifest import class_list
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
-from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.sources import class_names_of, greys, png
 
 
-def visda(root: Path, classes: list[str], *, validation: bool = False) -> Path:
+def visda(root, classes, *, validation=False):
     """VisDA-17's layout: CLASS/FILE, and image_list.txt with a line `CLASS/FILE INDEX` an image."""
     lines = []
     for index, name in enumerate(classes):
@@ -26,9 +23,8 @@ def visda(root: Path, classes: list[str], *, validation: bool = False) -> Path:
     return root / "image_list.txt"
 
 
-def test_a_visda_list_takes_its_class_names_from_the_folders(workspace: Workspace, tmp_path: Path) -> None:
+def test_a_visda_list_takes_its_class_names_from_the_folders(workspace, tmp_path):
     order = class_list("visda17")
-    assert order is not None
     assert len(order) == 12
     assert order[:3] == ["aeroplane", "bicycle", "bus"]
     assert order[-2:] == ["train", "truck"]
@@ -40,7 +36,7 @@ def test_a_visda_list_takes_its_class_names_from_the_folders(workspace: Workspac
     assert folder.samples()["path"][0] == "aeroplane/src 0.png"
 
 
-def test_a_list_without_class_folders_takes_names_from_the_option(workspace: Workspace, tmp_path: Path) -> None:
+def test_a_list_without_class_folders_takes_names_from_the_option(workspace, tmp_path):
     images = tmp_path / "images"
     (images / "trunk00").mkdir(parents=True)
     (images / "trunk00" / "a.png").write_bytes(png(1))
@@ -67,14 +63,14 @@ def test_a_list_without_class_folders_takes_names_from_the_option(workspace: Wor
         ("b.png 0\n", r"None of the 1 images .* another folder with --root"),
     ],
 )
-def test_a_list_of_another_kind_is_refused(workspace: Workspace, tmp_path: Path, text: str, words: str) -> None:
+def test_a_list_of_another_kind_is_refused(workspace, tmp_path, text, words):
     (tmp_path / "a.png").write_bytes(png(0))
     (tmp_path / "l.txt").write_text(text)
     with pytest.raises(CurateError, match=words):
         import_dataset(workspace, "d", f"list:{tmp_path / 'l.txt'}")
 
 
-def test_class_lists_come_from_a_file_or_from_the_text(tmp_path: Path) -> None:
+def test_class_lists_come_from_a_file_or_from_the_text(tmp_path):
     (tmp_path / "classes.txt").write_text("cat\n dog \n\n")
     assert class_list(str(tmp_path / "classes.txt")) == ["cat", "dog"]
     assert class_list("cat,dog") == ["cat", "dog"]
@@ -91,7 +87,7 @@ def test_class_lists_come_from_a_file_or_from_the_text(tmp_path: Path) -> None:
             class_list(text)
 
 
-def test_the_command_line_takes_root_and_classes(workspace: Workspace, tmp_path: Path) -> None:
+def test_the_command_line_takes_root_and_classes(workspace, tmp_path):
     images = tmp_path / "images"
     images.mkdir()
     (images / "a.png").write_bytes(png(0))

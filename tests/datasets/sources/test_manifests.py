@@ -1,7 +1,6 @@
 """Importing a manifest: its columns are found, or named; what is unclear is refused."""
 
 import json
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -10,30 +9,29 @@ import pytest
 
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
-from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.images.decoding import decode
-from tests.fakes.sources import grey_images, rows, said, write_csv
+from tests.fakes.sources import grey_images, greys, rows, said, write_csv
 
 
-def test_manifest_paths_start_at_its_own_folder(workspace: Workspace, tmp_path: Path) -> None:
+def test_manifest_paths_start_at_its_own_folder(workspace, tmp_path):
     grey_images(tmp_path / "d", "img/0.png", "img/1.png", "with space.png", "3.png")
     root = tmp_path / "d"
     text = f"file,label,split\nimg/0.png,cat,train\n{root}/img/1.png,dog,\nfile://{root}/with%20space.png,cat,test\n"
     folder = import_dataset(workspace, "d", write_csv(root / "m.csv", text + "./3.png,,test\n"))
     assert [row[1:] for row in rows(folder)] == [("train", "cat"), (None, "dog"), ("test", "cat"), ("test", None)]
     assert rows(folder)[0][0] == "img/0.png"
-    assert [int(decode(data)[0, 0, 0]) for data in folder.images().read(range(4))] == [0, 1, 2, 3]
+    assert greys(folder) == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_delimiter_and_byte_order_mark_are_found_out(workspace: Workspace, tmp_path: Path, delimiter: str) -> None:
+def test_delimiter_and_byte_order_mark_are_found_out(workspace, tmp_path, delimiter):
     grey_images(tmp_path, "a.png", "b.png")
     text = "\ufeff" + "\n".join(delimiter.join(row) for row in [("path", "label"), ("a.png", "x"), ("b.png", "y")])
     folder = import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", text))
     assert rows(folder) == [("a.png", None, "x"), ("b.png", None, "y")]
 
 
-def test_image_column_is_found_by_the_look_of_its_values(workspace: Workspace, tmp_path: Path) -> None:
+def test_image_column_is_found_by_the_look_of_its_values(workspace, tmp_path):
     grey_images(tmp_path, "a.png", "b.png")
     text = "photograph,class,remark\na.png,1,so\nb.png,0,la la\n"
     folder = import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", text))
@@ -59,9 +57,7 @@ def test_image_column_is_found_by_the_look_of_its_values(workspace: Workspace, t
         ("path,label", "a.png,1\na.png,2", "several rows that differ, first 'a.png'"),
     ],
 )
-def test_unclear_or_wrong_manifest_is_refused(
-    workspace: Workspace, tmp_path: Path, header: str, row: str, words: str
-) -> None:
+def test_unclear_or_wrong_manifest_is_refused(workspace, tmp_path, header, row, words):
     grey_images(tmp_path, "a.png", "b.png")
     with pytest.raises(CurateError) as refused:
         import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", f"{header}\n{row}\n"))
@@ -70,7 +66,7 @@ def test_unclear_or_wrong_manifest_is_refused(
 
 
 @pytest.mark.parametrize("option", ["label_column", "split_column"])
-def test_a_column_that_is_not_there_is_refused_with_all_that_are(workspace: Workspace, tmp_path: Path, option) -> None:
+def test_a_column_that_is_not_there_is_refused_with_all_that_are(workspace, tmp_path, option):
     grey_images(tmp_path, "a.png")
     manifest = write_csv(tmp_path / "m.csv", "file,class\na.png,cat\n")
     flag = f"--{option.replace('_', '-')}"
@@ -79,12 +75,12 @@ def test_a_column_that_is_not_there_is_refused_with_all_that_are(workspace: Work
 
 
 @pytest.mark.parametrize("text", ["", "path,label\n"])
-def test_manifest_without_rows_is_refused(workspace: Workspace, tmp_path: Path, text: str) -> None:
+def test_manifest_without_rows_is_refused(workspace, tmp_path, text):
     with pytest.raises(CurateError, match=r"m\.csv"):
         import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", text))
 
 
-def test_named_columns_override_what_would_be_found(workspace: Workspace, tmp_path: Path) -> None:
+def test_named_columns_override_what_would_be_found(workspace, tmp_path):
     grey_images(tmp_path, "a.png", "b.png")
     text = "left,right,label,coarse,fold\na.png,b.png,x,u,1\nb.png,a.png,y,v,2\n"
     source = write_csv(tmp_path / "m.csv", text)
@@ -94,7 +90,7 @@ def test_named_columns_override_what_would_be_found(workspace: Workspace, tmp_pa
         import_dataset(workspace, "e", source, image_column="middle")
 
 
-def test_users_columns_are_kept_under_free_names(workspace: Workspace, tmp_path: Path) -> None:
+def test_users_columns_are_kept_under_free_names(workspace, tmp_path):
     grey_images(tmp_path, "a.png", "b.png")
     text = "file,label,ID,avh,_row,weather,taken\na.png,x,7,0.1,r,sun,2024-01-02\nb.png,y,8,0.2,s,rain,2024-01-03\n"
     folder = import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", text))
@@ -106,7 +102,7 @@ def test_users_columns_are_kept_under_free_names(workspace: Workspace, tmp_path:
     assert "ID to user_ID, avh to user_avh, _row to user_row" in said(folder)
 
 
-def test_repeated_and_empty_rows_are_skipped_and_counted(workspace: Workspace, tmp_path: Path) -> None:
+def test_repeated_and_empty_rows_are_skipped_and_counted(workspace, tmp_path):
     grey_images(tmp_path, "a.png", "b.png")
     folder = import_dataset(
         workspace, "d", write_csv(tmp_path / "m.csv", "path,label\na.png,0\n,1\nb.png,1\na.png,0\n")
@@ -117,7 +113,7 @@ def test_repeated_and_empty_rows_are_skipped_and_counted(workspace: Workspace, t
     assert "1 rows repeat another" in said(folder)
 
 
-def test_parquet_manifest_takes_class_names_beside_the_labels(workspace: Workspace, tmp_path: Path) -> None:
+def test_parquet_manifest_takes_class_names_beside_the_labels(workspace, tmp_path):
     grey_images(tmp_path, "a.png", "b.png", "c.png")
     table = {"path": ["a.png", "b.png", "c.png"], "label": [4, 1, 2], "label_name": ["crane", "crane", "owl"]}
     pq.write_table(pa.table(table), tmp_path / "m.parquet")
@@ -127,7 +123,7 @@ def test_parquet_manifest_takes_class_names_beside_the_labels(workspace: Workspa
     assert "label_name" not in folder.samples()
 
 
-def test_manifest_of_web_addresses_is_imported_and_read(workspace: Workspace, tmp_path: Path, web) -> None:
+def test_manifest_of_web_addresses_is_imported_and_read(workspace, tmp_path, web):
     grey_images(web.folder, "a.png", "b.png")
     source = write_csv(tmp_path / "m.csv", f"url,label\n{web.url}/b.png,x\n{web.url}/a.png,y\n")
     folder = import_dataset(workspace, "d", source)
@@ -148,7 +144,7 @@ def test_manifest_of_web_addresses_is_imported_and_read(workspace: Workspace, tm
         (["NA", "null", "None"], ["NA", "None", "null"], [0, 2, 1]),
     ],
 )
-def test_labels_of_a_csv_are_names_unless_all_are_plain_numbers(workspace: Workspace, tmp_path, labels, classes, codes):
+def test_labels_of_a_csv_are_names_unless_all_are_plain_numbers(workspace, tmp_path, labels, classes, codes):
     grey_images(tmp_path, "a.png", "b.png", "c.png")
     lines = [f"{name}.png,{label}" for name, label in zip("abc", labels, strict=True)]
     folder = import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", "\n".join(["path,label", *lines])))
@@ -156,7 +152,7 @@ def test_labels_of_a_csv_are_names_unless_all_are_plain_numbers(workspace: Works
     assert folder.labels().tolist() == codes
 
 
-def test_codes_keep_their_zeros_and_an_exports_safe_cells_are_themselves_again(workspace: Workspace, tmp_path) -> None:
+def test_codes_keep_their_zeros_and_an_exports_safe_cells_are_themselves_again(workspace, tmp_path):
     grey_images(tmp_path, "-a.png", "b.png")
     source = write_csv(
         tmp_path / "m.csv", "path,label,patient,age,note\n'-a.png,cat,007,7,'=1+1\nb.png,'-dog,12,70,'tis\n"
@@ -168,7 +164,7 @@ def test_codes_keep_their_zeros_and_an_exports_safe_cells_are_themselves_again(w
     assert folder.samples()["note"].tolist() == ["=1+1", "'tis"]
 
 
-def test_categories_of_pandas_are_labels_and_columns_as_their_values_are(workspace: Workspace, tmp_path: Path) -> None:
+def test_categories_of_pandas_are_labels_and_columns_as_their_values_are(workspace, tmp_path):
     grey_images(tmp_path, "a.png", "b.png", "c.png")
     frame = pd.DataFrame(
         {
@@ -189,7 +185,7 @@ def test_categories_of_pandas_are_labels_and_columns_as_their_values_are(workspa
     assert samples["size"].tolist() == [10, 20, 10]
 
 
-def test_a_coco_file_gives_each_image_its_one_category(workspace: Workspace, tmp_path: Path) -> None:
+def test_a_coco_file_gives_each_image_its_one_category(workspace, tmp_path):
     grey_images(tmp_path, *(f"images/{number}.png" for number in range(4)))
     content = {
         "images": [{"id": number, "file_name": f"{number}.png"} for number in range(4)],
@@ -205,7 +201,7 @@ def test_a_coco_file_gives_each_image_its_one_category(workspace: Workspace, tmp
     assert folder.record.classes == ["cat", "cow", "dog"]
     assert folder.record.classes_declared
     assert "1 images have annotations of several categories, and so no label here" in folder.record.messages
-    assert [int(decode(data)[0, 0, 0]) for data in folder.images().read(range(4))] == [0, 1, 2, 3]
+    assert greys(folder) == [0, 1, 2, 3]
     source.write_text("{}")
     with pytest.raises(CurateError, match="is not a COCO file"):
         import_dataset(workspace, "other", source)

@@ -133,9 +133,6 @@ def test_answers_over_an_import_are_about_the_images_that_were_shown(workspace, 
     assert table.paths_of([same.id]) == shown
 
 
-# --- attached votes -----------------------------------------------------------------------------------------------
-
-
 def votes_of(table):
     """The attached votes, by path: counts by class name that are not 0, or ticks."""
     rows, paths = table.dataset.votes().to_dict("records"), table.paths()
@@ -186,9 +183,6 @@ def test_ticks_are_kept_where_the_label_has_the_same_name(workspace, tmp_path):
     assert "dropped: 4 votes of samples that have another label now" in table.votes.messages[-1]
 
 
-# --- saved views and collections ----------------------------------------------------------------------------------
-
-
 def test_a_saved_view_filters_by_the_same_classes(workspace, pets, photos):
     Saved(workspace, "pets").save_view("dogs", {"class": "1,null", "sort": "path"}, "gallery")
     Saved(workspace, "pets").save_view("cats", {"predicted": "0", "class": "odd"}, "gallery")
@@ -223,9 +217,6 @@ def test_a_collection_whose_classes_are_gone_does_not_ask_about_others(workspace
     assert setup.settings_of(table).classes == (NO_CLASS,)
     assert queue.next_grid(table, "ann") is None
     assert queue.progress(table).samples == 0
-
-
-# --- what is said before ------------------------------------------------------------------------------------------
 
 
 def test_the_refusal_names_all_that_goes(workspace, pets, photos, tmp_path):

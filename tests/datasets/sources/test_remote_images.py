@@ -1,7 +1,6 @@
 """Images behind addresses, through the picture route."""
 
 import threading
-from pathlib import Path
 
 import anyio
 import httpx
@@ -12,12 +11,11 @@ from starlette.applications import Starlette
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.ui.server import image_routes
 from avhcurate.ui.server.image_routes import read_image
-from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.images.decoding import BrokenImage, decode
 from tests.fakes.sources import greys, png, tar_shard
 
 
-def test_images_and_shards_in_s3_are_imported_and_proxied(workspace: Workspace, tmp_path: Path, s3) -> None:
+def test_images_and_shards_in_s3_are_imported_and_proxied(workspace, tmp_path, s3):
     s3.put_object(Bucket="pictures", Key="a b.png", Body=png(7))
     (tmp_path / "m.csv").write_text("url,label\ns3://pictures/a b.png,cat\ns3://pictures/gone.png,dog\n")
     folder = import_dataset(workspace, "d", tmp_path / "m.csv")
@@ -35,7 +33,7 @@ def test_images_and_shards_in_s3_are_imported_and_proxied(workspace: Workspace, 
     assert greys(import_dataset(workspace, "w", "wds:s3://pictures/a.tar")) == [1, 2]
 
 
-def test_a_slow_or_missing_server_is_a_reason_and_not_a_fault(workspace: Workspace, web, tmp_path: Path) -> None:
+def test_a_slow_or_missing_server_is_a_reason_and_not_a_fault(workspace, web, tmp_path):
     (web.folder / "a.png").write_bytes(png(3))
     pd.DataFrame({"url": [f"{web.url}/a.png", "http://127.0.0.1:1/b.png"], "label": [0, 1]}).to_csv(
         tmp_path / "m.csv", index=False
@@ -46,7 +44,7 @@ def test_a_slow_or_missing_server_is_a_reason_and_not_a_fault(workspace: Workspa
     assert "connection refused" in str(second)
 
 
-def test_a_server_that_hangs_takes_none_of_the_other_routes_with_it(workspace, web, tmp_path, monkeypatch) -> None:
+def test_a_server_that_hangs_takes_none_of_the_other_routes_with_it(workspace, web, tmp_path, monkeypatch):
     (web.folder / "a.png").write_bytes(png(3))
     (tmp_path / "m.csv").write_text(f"url,label\n{web.url}/a.png,0\n")
     import_dataset(workspace, "d", tmp_path / "m.csv")
@@ -60,10 +58,10 @@ def test_a_server_that_hangs_takes_none_of_the_other_routes_with_it(workspace, w
     monkeypatch.setattr(image_routes, "read_image", hang)
     statuses = []
 
-    async def ask(client: httpx.AsyncClient) -> None:
+    async def ask(client):
         statuses.append((await client.get("/images/d/0")).status_code)
 
-    async def sixty_tiles_and_a_health_check() -> int:
+    async def sixty_tiles_and_a_health_check():
         transport = httpx.ASGITransport(app=Starlette(routes=image_routes.routes()))
         client = httpx.AsyncClient(transport=transport, base_url="http://here", timeout=60)
         async with client, anyio.create_task_group() as tiles:

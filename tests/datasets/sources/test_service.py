@@ -1,32 +1,28 @@
 """Importing again: the same changes nothing, what changed is said, force keeps what people did."""
 
-from pathlib import Path
-
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
-from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.sources import grey_images, image_table, png
 
 
-def snapshot(folder: DatasetFolder) -> dict[str, tuple[int, bytes]]:
+def snapshot(folder):
     return {
         path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.root.rglob("*") if path.is_file()
     }
 
 
-def test_importing_the_same_again_changes_nothing(workspace: Workspace, tmp_path: Path) -> None:
+def test_importing_the_same_again_changes_nothing(workspace, tmp_path):
     grey_images(tmp_path / "d", "a/1.png", "b/2.png")
     before = snapshot(import_dataset(workspace, "d", tmp_path / "d"))
     assert snapshot(import_dataset(workspace, "d", tmp_path / "d")) == before
     assert snapshot(import_dataset(workspace, "d", tmp_path / "d", force=True)) == before
 
 
-def test_changed_source_is_refused_and_says_what_changed(workspace: Workspace, tmp_path: Path) -> None:
+def test_changed_source_is_refused_and_says_what_changed(workspace, tmp_path):
     grey_images(tmp_path / "d", "a/1.png", "a/2.png", "b/3.png")
     before = snapshot(import_dataset(workspace, "d", tmp_path / "d"))
     (tmp_path / "d" / "a" / "1.png").unlink()
@@ -37,7 +33,7 @@ def test_changed_source_is_refused_and_says_what_changed(workspace: Workspace, t
     assert snapshot(workspace.dataset("d")) == before
 
 
-def test_changed_bytes_or_labels_are_noticed(workspace: Workspace, tmp_path: Path) -> None:
+def test_changed_bytes_or_labels_are_noticed(workspace, tmp_path):
     pq.write_table(image_table([0, 1], label=[0, 1]), tmp_path / "d.parquet")
     import_dataset(workspace, "d", tmp_path / "d.parquet")
     pq.write_table(image_table([0, 2], label=[0, 1]), tmp_path / "d.parquet")
@@ -48,7 +44,7 @@ def test_changed_bytes_or_labels_are_noticed(workspace: Workspace, tmp_path: Pat
         import_dataset(workspace, "d", tmp_path / "d.parquet")
 
 
-def test_force_drops_what_was_computed_and_keeps_votes_by_path(workspace: Workspace, tmp_path: Path) -> None:
+def test_force_drops_what_was_computed_and_keeps_votes_by_path(workspace, tmp_path):
     grey_images(tmp_path / "d", "a/1.png", "b/2.png", "b/3.png")
     np.save(tmp_path / "v.npy", np.array([[1, 9], [2, 8], [3, 7]]))
     folder = import_dataset(workspace, "d", tmp_path / "d", votes=tmp_path / "v.npy")
@@ -60,13 +56,11 @@ def test_force_drops_what_was_computed_and_keeps_votes_by_path(workspace: Worksp
     assert folder.thumbnails.get(0) is None
     assert not (folder.root / "runs").exists()
     votes = folder.votes()
-    assert votes is not None
     assert [(id, list(row)) for id, row in zip(votes["id"], votes["counts"], strict=True)] == [(1, [2, 8]), (2, [3, 7])]
-    assert folder.record.votes is not None
     assert "1 samples with votes are gone" in folder.record.votes.messages[-1]
 
 
-def test_moved_source_is_the_same_dataset_in_another_place(workspace: Workspace, tmp_path: Path) -> None:
+def test_moved_source_is_the_same_dataset_in_another_place(workspace, tmp_path):
     grey_images(tmp_path / "d", "a/1.png", "b/2.png")
     folder = import_dataset(workspace, "d", tmp_path / "d")
     folder.thumbnails.write_shard(0, {0: b"kept"})
@@ -77,7 +71,7 @@ def test_moved_source_is_the_same_dataset_in_another_place(workspace: Workspace,
     assert folder.images().read_one(0) == png(0)
 
 
-def test_damaged_samples_are_written_again_from_the_source(workspace: Workspace, tmp_path: Path) -> None:
+def test_damaged_samples_are_written_again_from_the_source(workspace, tmp_path):
     grey_images(tmp_path / "d", "a/1.png", "b/2.png")
     folder = import_dataset(workspace, "d", tmp_path / "d")
     before = folder.samples()
@@ -85,7 +79,7 @@ def test_damaged_samples_are_written_again_from_the_source(workspace: Workspace,
     assert import_dataset(workspace, "d", tmp_path / "d").samples().equals(before)
 
 
-def test_unreadable_record_is_replaced_by_force(workspace: Workspace, tmp_path: Path) -> None:
+def test_unreadable_record_is_replaced_by_force(workspace, tmp_path):
     grey_images(tmp_path / "d", "a/1.png", "b/2.png")
     folder = import_dataset(workspace, "d", tmp_path / "d")
     (folder.root / "dataset.json").write_text("{}")

@@ -3,7 +3,6 @@
 import io
 import json
 import tarfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,17 +10,11 @@ from PIL import Image
 
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
-from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.images.decoding import decode
-from tests.fakes.sources import (
-    class_names_of,
-    greys,
-    png,
-    tar_shard,
-)
+from tests.fakes.sources import class_names_of, greys, png, tar_shard
 
 
-def shards(root: Path) -> str:
+def shards(root):
     """Two shards of the same twelve kinds of samples, and the pattern that names them."""
     for number in range(2):
         members = {}
@@ -34,7 +27,7 @@ def shards(root: Path) -> str:
     return f"wds:{root}/pets-train-{{000..001}}.tar"
 
 
-def test_tar_shards_are_read_in_place(workspace: Workspace, tmp_path: Path) -> None:
+def test_tar_shards_are_read_in_place(workspace, tmp_path):
     pattern = shards(tmp_path / "d")
     folder = import_dataset(workspace, "d", pattern, classes=["cat", "dog"])
     samples = folder.samples()
@@ -50,13 +43,13 @@ def test_tar_shards_are_read_in_place(workspace: Workspace, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("kind", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-def test_every_kind_of_tar_is_read_by_place(workspace: Workspace, tmp_path: Path, kind: int) -> None:
+def test_every_kind_of_tar_is_read_by_place(workspace, tmp_path, kind):
     members = {f"{'deep/' * 20}{sample}.png": png(sample) for sample in range(3)}
     tar_shard(tmp_path / "a.tar", members, kind=kind)
     assert greys(import_dataset(workspace, "d", f"wds:{tmp_path}/*.tar")) == [0, 1, 2]
 
 
-def test_odd_members_are_left_out_and_damage_ends_a_shard(workspace: Workspace, tmp_path: Path) -> None:
+def test_odd_members_are_left_out_and_damage_ends_a_shard(workspace, tmp_path):
     path = tar_shard(
         tmp_path / "a.tar",
         {
@@ -96,7 +89,7 @@ def test_odd_members_are_left_out_and_damage_ends_a_shard(workspace: Workspace, 
     assert "1 files .json could not be read" in said
 
 
-def test_a_shard_that_changed_since_gives_reasons_not_wrong_images(workspace: Workspace, tmp_path: Path) -> None:
+def test_a_shard_that_changed_since_gives_reasons_not_wrong_images(workspace, tmp_path):
     path = tar_shard(tmp_path / "a.tar", {"0.png": png(0), "1.png": png(1)})
     folder = import_dataset(workspace, "d", f"wds:{path}")
     content = bytearray(path.read_bytes())
@@ -119,7 +112,7 @@ def test_a_shard_that_changed_since_gives_reasons_not_wrong_images(workspace: Wo
         ("{}/{{0..999999}}.tar", "more than 100000 shards"),
     ],
 )
-def test_shards_that_cannot_be_read_are_refused(workspace: Workspace, tmp_path: Path, pattern: str, words: str) -> None:
+def test_shards_that_cannot_be_read_are_refused(workspace, tmp_path, pattern, words):
     with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as tar:
         tar.addfile(tarfile.TarInfo("0.png"))
     tar_shard(tmp_path / "empty", {"0.cls": b"1"})
@@ -127,7 +120,7 @@ def test_shards_that_cannot_be_read_are_refused(workspace: Workspace, tmp_path: 
         import_dataset(workspace, "d", f"wds:{pattern.format(tmp_path)}")
 
 
-def test_fields_of_json_are_columns_of_one_type_and_not_without_end(workspace: Workspace, tmp_path: Path) -> None:
+def test_fields_of_json_are_columns_of_one_type_and_not_without_end(workspace, tmp_path):
     told = [{"a": 1}, {"b": "x", "a": "mixed"}, {f"field{number}": 1 for number in range(300)}, {}]
     members = {}
     for key, fields in enumerate(told):
@@ -141,7 +134,7 @@ def test_fields_of_json_are_columns_of_one_type_and_not_without_end(workspace: W
     assert "102 values of further fields were left out" in folder.record.messages[0]
 
 
-def test_a_server_that_fails_refuses_the_import_rather_than_a_part(workspace: Workspace, web) -> None:
+def test_a_server_that_fails_refuses_the_import_rather_than_a_part(workspace, web):
     shards(web.folder)
     web.faults["/pets-train-001.tar"] = [None, 500, 500, 500]
     with pytest.raises(CurateError, match=r"pets-train-001.tar could not be read \(HTTP 500"):
@@ -149,7 +142,7 @@ def test_a_server_that_fails_refuses_the_import_rather_than_a_part(workspace: Wo
     assert workspace.names() == []
 
 
-def test_shards_on_a_server_are_read_by_parts(workspace: Workspace, web) -> None:
+def test_shards_on_a_server_are_read_by_parts(workspace, web):
     shards(web.folder)
     big = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     stream = io.BytesIO()

@@ -4,9 +4,7 @@ import io
 import stat
 import zipfile
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from avhcurate.datasets.sources import uploads
 from avhcurate.datasets.sources.service import import_dataset
@@ -14,12 +12,7 @@ from avhcurate.datasets.sources.uploads import keep_upload
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.archives import entries
-
-
-def png(tone=0):
-    stream = io.BytesIO()
-    Image.fromarray(np.full((9, 9, 3), tone, np.uint8)).save(stream, "PNG")
-    return stream.getvalue()
+from tests.fakes.sources import png
 
 
 def zipped(files, **options):
@@ -45,7 +38,7 @@ def test_a_zip_of_folders_becomes_a_dataset_and_is_kept_once(workspace):
 
 def test_a_manifest_in_the_zip_is_the_source_and_one_alone_is_kept(workspace):
     manifest = b"path,label\ncat/a.png,tabby\n"
-    place = keep_upload(workspace, "pets.zip", zipped({"labels.csv": manifest, "cat/a.png": png()}))
+    place = keep_upload(workspace, "pets.zip", zipped({"labels.csv": manifest, "cat/a.png": png(0)}))
     assert place.name == "labels.csv"
     import_dataset(workspace, "pets", place)
     assert open_table(workspace, "pets").classes == ("tabby",)
@@ -61,13 +54,13 @@ def link():
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"../../outside.png": png()}, "leaves its folder"),
-        ({"/etc/outside.png": png()}, "leaves its folder"),
-        ({"cat\\..\\..\\outside.png": png()}, "leaves its folder"),
-        ({"C:/outside.png": png()}, "leaves its folder"),
-        ({"cat/a.png:b.png": png()}, "not a valid name"),
+        ({"../../outside.png": png(0)}, "leaves its folder"),
+        ({"/etc/outside.png": png(0)}, "leaves its folder"),
+        ({"cat\\..\\..\\outside.png": png(0)}, "leaves its folder"),
+        ({"C:/outside.png": png(0)}, "leaves its folder"),
+        ({"cat/a.png:b.png": png(0)}, "not a valid name"),
         ({link(): "/etc/passwd"}, "holds a link"),
-        ({"cat/A.png": png(), "cat/a.png": png()}, "a name twice"),
+        ({"cat/A.png": png(0), "cat/a.png": png(0)}, "a name twice"),
         ({"notes.pdf": b"x", "inner.zip": b"x"}, "holds no image"),
         ({f"cat/{number}.png": b"x" for number in range(6)}, "more than the limit"),
         ({"cat/bomb.png": bytes(3 << 20)}, "unpacks to more than the limit"),
@@ -117,7 +110,7 @@ def garbled(data, begin):
     [
         ("pets.exe", b"x"),
         ("pets.zip", b"no zip"),
-        ("pets.zip", garbled(zipped({"cat/a.png": png()}).getvalue(), 40)),  # what is packed, behind its header
+        ("pets.zip", garbled(zipped({"cat/a.png": png(0)}).getvalue(), 40)),  # what is packed, behind its header
         ("pets.tar", b""),
     ],
 )

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avhcurate.datasets.sources.source_table import user_columns
+from avhcurate.datasets.table.columns import FEW, kind_of
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.own_columns import FEW, kind_of
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 

@@ -90,6 +90,12 @@ def root_of(space, table):
         return connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()[0] - 1
 
 
+def test_a_plain_address_of_postgresql_means_the_driver_of_the_extra(workspace, monkeypatch):
+    for scheme in ("postgres", "postgresql"):
+        monkeypatch.setenv("AVHCURATE_DATABASE_URL", f"{scheme}://ann@host/name")
+        assert logs.database_url(workspace) == "postgresql+psycopg://ann@host/name"
+
+
 def test_every_table_has_words_for_what_it_holds():
     assert salvage.HOLDS.keys() == TABLES.tables.keys() | METADATA.tables.keys()
 
