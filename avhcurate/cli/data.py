@@ -11,7 +11,7 @@ from avhcurate.errors import CurateError
 from avhcurate.features.quality.settings import QualitySettings
 
 if TYPE_CHECKING:
-    from avhcurate.datasets.sources.public_data import PublicDataset
+    from avhcurate.datasets.sources.fetch import PublicDataset
 
 
 @options.verb(ImportSettings)

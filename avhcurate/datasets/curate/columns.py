@@ -20,7 +20,9 @@ def describe_columns(table: DatasetTable) -> pd.DataFrame:
     """
     columns = ["column", "kind", "samples", "values", "low", "high", "harder"]
     harder = {name: score.harder for name, score in table.ranked.items()}
-    rows = [{"column": name, "harder": harder.get(name, "")} | vars(held) for name, held in table.summaries.items()]
+    rows = [
+        {"column": name, "harder": harder.get(name, "")} | vars(summary) for name, summary in table.summaries.items()
+    ]
     return pd.DataFrame(rows, columns=columns).astype({"values": "Int64"})
 
 
@@ -34,10 +36,10 @@ def set_harder(workspace: Workspace, table: DatasetTable, ends: Mapping[str, str
         if end not in ("high", "low", NONE):
             raise CurateError(f"The harder end of {column} is high, low or none, not {end!r}.")
         if column not in numbers:
-            known = ", ".join(numbers) or "none"
-            raise CurateError(f"{column} is not an own column of numbers. The dataset has: {known}.")
+            names = ", ".join(numbers) or "none"
+            raise CurateError(f"{column} is not an own column of numbers. The dataset has: {names}.")
     with workspace.lock(table.dataset.name):
         record = table.dataset.record
-        kept = {column: end for column, end in {**record.harder, **ends}.items() if end != NONE}
-        if kept != record.harder:
-            table.dataset.write_record(record.model_copy(update={"harder": kept}))
+        harder = {column: end for column, end in {**record.harder, **ends}.items() if end != NONE}
+        if harder != record.harder:
+            table.dataset.write_record(record.model_copy(update={"harder": harder}))

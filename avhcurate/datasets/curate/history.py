@@ -45,10 +45,11 @@ def history_entries(
 
 def samples_of(table: DatasetTable, entries: Sequence[Event], *, most: int) -> dict[int, list[int]]:
     """Return the ids that decisions on at most so many samples are about, by the number of the entry."""
-    paths = table.log.paths_of([one.id for one in entries if one.action in ACTIONS and one.samples <= most])
-    wanted = [sorted({path for some in paths.values() for path in some})]
-    ids = dict(table.query("SELECT path, id FROM samples WHERE path IN (SELECT unnest(?::VARCHAR[]))", wanted))
-    return {event: sorted(ids[path] for path in some if path in ids) for event, some in paths.items()}
+    numbers = [entry.id for entry in entries if entry.action in ACTIONS and entry.samples <= most]
+    paths_of = table.log.paths_of(numbers)
+    paths = [sorted({path for paths in paths_of.values() for path in paths})]
+    ids = dict(table.query("SELECT path, id FROM samples WHERE path IN (SELECT unnest(?::VARCHAR[]))", paths))
+    return {number: sorted(ids[path] for path in paths if path in ids) for number, paths in paths_of.items()}
 
 
 def undo_entry(table: DatasetTable, key: str) -> str:

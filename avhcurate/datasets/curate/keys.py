@@ -27,9 +27,9 @@ def default_keys(classes: Sequence[str]) -> dict[str, str]:
     {'1': 'label cat', '7': 'label 7', 'q': 'label q'}
     """
     keys = {name.lower(): name for name in classes if name.lower() in _KEYS}
-    left = [digit for digit in _DIGITS if digit not in keys]
-    rest = [name for name in classes[: len(_DIGITS)] if name not in keys.values()]
-    keys |= dict(zip(left, rest, strict=False))
+    free = [digit for digit in _DIGITS if digit not in keys]
+    others = [name for name in classes[: len(_DIGITS)] if name not in keys.values()]
+    keys |= dict(zip(free, others, strict=False))
     return {key: f"label {name}" for key, name in sorted(keys.items())}
 
 

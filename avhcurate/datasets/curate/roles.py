@@ -11,27 +11,26 @@ from avhcurate.workspace.data.workspace import Workspace
 
 def grant(workspace: Workspace, subject: str, role: str) -> str:
     """Give a person (an e-mail address), a group (`group:NAME`) or `everyone` a role, in place of the one before."""
-    who = subject_of(subject)
-    give_role(open_events(workspace), who, Role.of(role), who=user())
-    return who
+    person = subject_of(subject)
+    give_role(open_events(workspace), person, Role.of(role), who=user())
+    return person
 
 
 def revoke(workspace: Workspace, subject: str) -> str:
     """Take a role away; groups of the person and `everyone` keep theirs."""
-    who = subject_of(subject)
+    person = subject_of(subject)
     log = open_events(workspace)
-    given = role_events(log)
-    if who not in given:
-        known = ", ".join(given) or "no one"
-        raise CurateError(f"{who} has no role here. These have one: {known}.")
-    take_role(log, who, who=user())
-    return who
+    people = role_events(log)
+    if person not in people:
+        raise CurateError(f"{person} has no role here. These have one: {', '.join(people) or 'no one'}.")
+    take_role(log, person, who=user())
+    return person
 
 
 def roles(workspace: Workspace) -> list[Event]:
     """Return the events that gave the present roles, highest role first; `details` is the role."""
-    given = role_events(open_events(workspace)).values()
-    return sorted(given, key=lambda event: (-Role.of(event.details), event.name))
+    events = role_events(open_events(workspace)).values()
+    return sorted(events, key=lambda event: (-Role.of(event.details), event.name))
 
 
 def role_history(workspace: Workspace) -> list[Event]:

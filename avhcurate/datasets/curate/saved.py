@@ -76,10 +76,10 @@ class Saved:
                 chosen = read_value(Filters, field, query[key])
             except (KeyError, ValueError):  # no such filter, or not a valid one
                 continue
-            some = [old for old in chosen if old is not None]
-            now = zip(some, present_numbers(some, before, classes), strict=True)
-            numbers = {None: None} | {old: new for old, new in now if new is not None}
-            changed[key] = write_value([numbers.get(old, -1) for old in chosen])
+            numbers = [number for number in chosen if number is not None]
+            now = zip(numbers, present_numbers(numbers, before, classes), strict=True)
+            renumbered = {None: None} | {old: new for old, new in now if new is not None}
+            changed[key] = write_value([renumbered.get(old, -1) for old in chosen])
         return replace(view, details=[page, changed, classes])
 
     def remove(self, kind: Kind, name: str) -> int:
@@ -108,7 +108,7 @@ class Saved:
         """Save the samples in any, in all or in the first only of some sets as a new one; return how many there are."""
         if len(names) < 2:
             raise CurateError("Choose two sets or more to combine.")
-        first, *others = (set(self.members(one)) for one in names)
+        first, *others = (set(self.members(title)) for title in names)
         paths: set[str] = getattr(first, how)(*others)
         if not paths:
             raise CurateError(f"The {how} of {', '.join(names)} is empty. Nothing was saved.")
@@ -134,11 +134,11 @@ def listed_ids(dataset: DatasetFolder, content: bytes) -> tuple[list[int], list[
     """
     paths = dataset.column("path").to_pylist()
     ids = {str(id): id for id in range(len(paths))} | {path: id for id, path in enumerate(paths)}
-    found = {text: ids.get(text, ids.get(plain_cell(text))) for text in _entries(content)}
-    chosen = dict.fromkeys(id for id in found.values() if id is not None)
+    entries = {text: ids.get(text, ids.get(plain_cell(text))) for text in _entries(content)}
+    chosen = dict.fromkeys(id for id in entries.values() if id is not None)
     if not chosen:
         raise CurateError(f"The file lists no sample of {dataset.name}. Write a path or an id in each line.")
-    return list(chosen), [text for text, id in found.items() if id is None]
+    return list(chosen), [text for text, id in entries.items() if id is None]
 
 
 def _entries(content: bytes) -> list[str]:

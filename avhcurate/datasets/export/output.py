@@ -33,23 +33,23 @@ def atomic_output(out: Path, *, folder: bool, force: bool) -> Iterator[tuple[Pat
         files.check_free(record, force=force)
     out.parent.mkdir(parents=True, exist_ok=True)
     files.remove_leftovers(out.parent)
-    made = files.temporary_name(out)
+    making = files.temporary_name(out)
     manifest = dict[str, Any]()
     try:
-        yield made, manifest
+        yield making, manifest
         if folder:
-            files.write_atomic(made / _MANIFEST, manifest_text(manifest))
+            files.write_atomic(making / _MANIFEST, manifest_text(manifest))
             if out.exists():
                 os.replace(out, aside)
-            os.replace(made, out)
+            os.replace(making, out)
             files.remove(aside)
             files.flush_folder(out.parent)
         else:
-            manifest |= {"file": out.name, "file_sha256": files.sha256(made)}
-            os.replace(made, out)
+            manifest |= {"file": out.name, "file_sha256": files.sha256(making)}
+            os.replace(making, out)
             files.write_atomic(record, manifest_text(manifest))
     finally:
-        files.remove(made)
+        files.remove(making)
 
 
 def manifest_text(record: Mapping[str, Any]) -> str:
@@ -67,10 +67,10 @@ def _check_folder(out: Path, force: bool) -> None:
 def _is_export(folder: Path) -> bool:
     """Return whether a folder holds a manifest that was written here: others have files of that name too."""
     try:
-        found = parsed((folder / _MANIFEST).read_bytes())
+        manifest = parsed((folder / _MANIFEST).read_bytes())
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and {"schema_version", "dataset_fingerprint"} <= found.keys()
+    return isinstance(manifest, dict) and {"schema_version", "dataset_fingerprint"} <= manifest.keys()
 
 
 def _put_back(out: Path, aside: Path) -> None:

@@ -1,24 +1,340 @@
-"""Download public datasets and import them with their votes."""
+"""Public datasets: CIFAR-10H, ImageNetV2, ImageNet-ReaL and PACS, downloaded and imported with their votes."""
 
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from PIL import Image
+
+from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
 from avhcurate.datasets.sources.hubs import fetch_hub, in_megabytes
-from avhcurate.datasets.sources.public_data import (
-    CIFAR10H,
-    IMAGENET_REAL,
-    IMAGENETV2,
-    PACS,
-    FetchedFiles,
-    PublicDataset,
-)
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.people.attach import attach_sheet
+from avhcurate.people.files import VoteSheet, read_votes
+from avhcurate.people.files.sheet import sheet_of_rows
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.download import fetch_file
-from avhcurate.workspace.disk.files import user_path
+from avhcurate.workspace.disk.archives import entries
+from avhcurate.workspace.disk.download import Wanted, fetch_file
+from avhcurate.workspace.disk.files import user_path, write_parquet
+from avhcurate.workspace.disk.image_parquet import LabelledImage, write_images
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.remote import is_url
+from avhcurate.workspace.images.decoding import encode_png
+
+
+@dataclass
+class FetchedFiles:
+    """The files of a public dataset: `paths` by the names of the wanted files, and the folder of `images` of the user.
+
+    A path may be an unpacked tree instead of an archive. `messages` are for the user; `folder`: the dataset.
+    """
+
+    paths: dict[str, Path] = field(default_factory=dict)
+    images: Path | None = None
+    messages: list[str] = field(default_factory=list)
+    folder: DatasetFolder | None = None
+
+
+@dataclass(frozen=True)
+class PublicDataset:
+    """A public dataset: `licence` as its authors state it, approximate `size` of the download in bytes.
+
+    `prepare` turns the fetched files into a source to import, in the given folder or another; `votes` reads the
+    human answers for the imported dataset. `trees`: names of folders that a mirror may hold instead of the first file.
+    `hub`: its name on the Hugging Face hub, if it comes from there. `needs_images`: the user must provide its images.
+    """
+
+    name: str
+    title: str
+    home: str
+    licence: str
+    citation: str
+    files: tuple[Wanted, ...]
+    size: int
+    prepare: Callable[[FetchedFiles, Path], Path]
+    votes: Callable[[FetchedFiles, DatasetFolder], VoteSheet | None] | None = None
+    trees: tuple[str, ...] = ()
+    hub: str | None = None
+    needs_images: bool = False
+
+
+def _is_image(name: str) -> bool:
+    path = Path(name)
+    return path.suffix.casefold() in IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
+_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_RECORD = 1 + 3 * 32 * 32
+
+
+def _prepare_cifar10h(fetched: FetchedFiles, folder: Path) -> Path:
+    """Read the binary version: for each image a byte for the label, then three planes of 32 x 32."""
+    batches = entries(fetched.paths["cifar-10-binary.tar.gz"], lambda name: Path(name).name == "test_batch.bin")
+    content = next((content for _, content in batches), b"")
+    if not content or len(content) % _RECORD:
+        raise CurateError("What was given as CIFAR-10 has no test_batch.bin of the binary version.")
+    records = np.frombuffer(content, np.uint8).reshape(-1, _RECORD)
+    pixels = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).copy()
+    rows = (
+        LabelledImage(f"test/{index:05d}.png", encode_png(Image.fromarray(image), compress_level=1), int(label))
+        for index, (label, image) in enumerate(zip(records[:, 0], pixels, strict=True))
+    )
+    return write_images(folder / "test-00000-of-00001.parquet", rows, list(_CLASSES))
+
+
+def _cifar10h_votes(fetched: FetchedFiles, _: DatasetFolder) -> VoteSheet:
+    raw = fetched.paths.get("cifar10h-raw.zip")
+    if raw is not None:
+        fetched.messages.append(
+            f"each annotator's answers are in {raw}: unpack it, and `avhcurate votes cifar10h cifar10h-raw.csv --log` "
+            "adds them to the log"
+        )
+    return read_votes(fetched.paths["cifar10h-counts.npy"])
+
+
+_CIFAR10H = "https://raw.githubusercontent.com/jcpeterson/cifar-10h/master/data"
+
+CIFAR10H = PublicDataset(
+    name="cifar10h",
+    title="CIFAR-10H: CIFAR-10's 10,000 test images with about 51 human answers each",
+    home="https://github.com/jcpeterson/cifar-10h",
+    licence="CIFAR-10H: CC BY-NC-SA 4.0 (no commercial use); CIFAR-10's authors ask to be cited",
+    citation="Peterson, Battleday, Griffiths, Russakovsky: Human uncertainty makes classification more robust. "
+    "ICCV 2019; Krizhevsky: Learning multiple layers of features from tiny images. 2009",
+    files=(
+        Wanted(
+            "cifar-10-binary.tar.gz",
+            (
+                "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+                "https://cave.cs.toronto.edu/kriz/cifar-10-binary.tar.gz",
+            ),
+            170_052_171,
+            "md5:c32a1d4ab5d03f1284b67883e8d87530",
+        ),
+        Wanted("cifar10h-counts.npy", (f"{_CIFAR10H}/cifar10h-counts.npy",)),
+        Wanted(
+            "cifar10h-raw.zip",
+            ("https://github.com/jcpeterson/cifar-10h/raw/master/data/cifar10h-raw.zip",),
+            optional=True,
+        ),
+    ),
+    size=180_000_000,
+    prepare=_prepare_cifar10h,
+    votes=_cifar10h_votes,
+    trees=("cifar-10-batches-bin",),
+)
+
+
+CLASS_INFO = Wanted(
+    "class_info.json",
+    ("https://raw.githubusercontent.com/modestyachts/ImageNetV2/master/data/metadata/class_info.json",),
+)
+#: The authors publish a pickle, which the user converts to JSON: see the guide on votes.
+_TICKS = Wanted("data_live_2018-12-13_04-59-25_UTC.json", (), optional=True)
+
+
+def class_info(fetched: FetchedFiles) -> tuple[list[str], dict[str, int]]:
+    """Return ImageNet's class names by index, and the index of each WordNet id."""
+    try:
+        items = sorted(json.loads(fetched.paths[CLASS_INFO.name].read_bytes()), key=lambda item: item["cid"])
+        names = [str(item["synset"][0]) for item in items]
+        return names, {str(item["wnid"]): index for index, item in enumerate(items)}
+    except (ValueError, KeyError, TypeError, IndexError) as problem:
+        raise CurateError(
+            f"{CLASS_INFO.name} is not ImageNetV2's list of classes ({problem}). Fetch it again."
+        ) from problem
+
+
+def _prepare_v2(fetched: FetchedFiles, folder: Path) -> Path:
+    """Write the images with their classes: folders are named by class index, which do not sort by name."""
+    classes, _ = class_info(fetched)
+    archive = next(path for name, path in fetched.paths.items() if name.startswith("imagenetv2"))
+    return write_images(folder / "test-00000-of-00001.parquet", _v2_rows(archive), classes)
+
+
+def _v2_rows(archive: Path) -> Iterator[LabelledImage]:
+    for name, image in entries(archive, _is_image):
+        *_, index, file = ("", *name.split("/"))
+        if not index.isdecimal():
+            raise CurateError(f"{name[:80]!r} is not in a folder of a class index.")
+        yield LabelledImage(f"{index}/{file}", image, int(index))
+
+
+def _v2_votes(fetched: FetchedFiles, folder: DatasetFolder) -> VoteSheet | None:
+    ticks = fetched.paths.get(_TICKS.name)
+    if ticks is None:
+        fetched.messages.append(
+            f"no votes were attached. Its authors publish them as a pickle: convert it to {_TICKS.name} (see the guide "
+            "on votes) and fetch again with --mirror FOLDER"
+        )
+        return None
+    sheet = read_votes(ticks)
+    if sheet.answers is None or "class" not in sheet.answers:
+        return sheet
+    _, wnids = class_info(fetched)
+    classes = folder.record.classes
+    names = {wnid: classes[index] for wnid, index in wnids.items()}
+    return replace(sheet, answers=sheet.answers.assign(**{"class": sheet.answers["class"].replace(names)}))
+
+
+def _test_set(part: str, file: str, size: int, sha256: str) -> PublicDataset:
+    address = f"https://huggingface.co/datasets/vaishaal/ImageNetV2/resolve/main/{file}.tar.gz"
+    name = f"imagenetv2-{part}".removesuffix("-matched-frequency")
+    return PublicDataset(
+        name=name,
+        title=f"ImageNetV2, {part}",
+        home="https://github.com/modestyachts/ImageNetV2",
+        licence="images from Flickr under their owners' licences, to be used as ImageNet's; code and metadata MIT",
+        citation="Recht, Roelofs, Schmidt, Shankar: Do ImageNet classifiers generalize to ImageNet? ICML 2019",
+        files=(Wanted(f"{file}.tar.gz", (address,), size, f"sha256:{sha256}"), CLASS_INFO, _TICKS),
+        size=size,
+        prepare=_prepare_v2,
+        votes=_v2_votes,
+        trees=(f"{file}-format-val", file),
+    )
+
+
+IMAGENETV2 = (
+    _test_set(
+        "matched-frequency",
+        "imagenetv2-matched-frequency",
+        1_264_079_360,
+        "f0c37fdf925916b19ea1323cd9a2208cdb6959ba2c32eef2a7fc393835c9ca7c",
+    ),
+    _test_set(
+        "threshold-0.7",
+        "imagenetv2-threshold0.7",
+        1_249_906_176,
+        "32142bfe998f9cfa4141be691f6a80eeb1e27b24bd532a668eb08c26d98897a2",
+    ),
+    _test_set(
+        "top-images",
+        "imagenetv2-top-images",
+        1_245_927_936,
+        "85e4ace30f3f0d660152062254b8759dda66267b27f7ec0fd8d5768f1073a04b",
+    ),
+)
+
+
+_REAL_IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})\.jpe?g", re.IGNORECASE)
+_REAL_TYPES = {"path": "str", "label": "Int64", "real_labels": "str", "real_count": "int64", "in_real": "boolean"}
+
+
+def _prepare_real(fetched: FetchedFiles, folder: Path) -> Path:
+    """Write a manifest of the validation images in their folder: given label, ReaL's labels, and whether they agree."""
+    if fetched.images is None:
+        raise CurateError(
+            "ImageNet's images may not be redistributed.",
+            fix=f"Get them from image-net.org and give {Option('images')}",
+        )
+    classes, wnids = class_info(fetched)
+    real = json.loads(fetched.paths["real.json"].read_bytes())
+    rows = []
+    for path in sorted(fetched.images.rglob("*")):
+        match = _REAL_IMAGE.fullmatch(path.name)
+        if match is not None and 1 <= int(match[1]) <= len(real):
+            labels = real[int(match[1]) - 1]
+            label = wnids.get(path.parent.name)
+            agrees = None
+            if label is not None and labels:
+                agrees = label in labels
+            rows.append((str(path), label, "; ".join(classes[index] for index in labels), len(labels), agrees))
+    if not rows:
+        raise CurateError(
+            f"{fetched.images} holds no files such as ILSVRC2012_val_00000001.JPEG. Give ImageNet's validation set."
+        )
+    frame = pd.DataFrame(rows, columns=list(_REAL_TYPES)).astype(_REAL_TYPES)
+    if without := frame["label"].isna().sum():
+        fetched.messages.append(
+            f"{without} images are not in a folder named by a WordNet id, as n01440764, and have no given label"
+        )
+    target = folder / "real.parquet"
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    write_parquet(target, table.replace_schema_metadata({"classes": json.dumps(classes)}))
+    return target
+
+
+def _real_votes(fetched: FetchedFiles, folder: DatasetFolder) -> VoteSheet | None:
+    """Return each rater's answer to "is this class in the image": yes is a tick, maybe and no are none."""
+    path = fetched.paths.get("raters.npz")
+    if path is None:
+        return None
+    classes = np.array(folder.record.classes, object)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            files, labels = archive["info"].astype(str).T
+            rater, question, answer = np.nonzero(archive["tensor"])
+            rows = {
+                "image": files.astype(object)[question],
+                "class": classes[labels.astype(int)][question],
+                "selected": answer == 2,
+                "annotator": rater.astype(str).astype(object),
+            }
+    except (ValueError, KeyError, IndexError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
+        raise CurateError(f"{path} is not ReaL's array of raters' answers ({problem}).") from problem
+    return sheet_of_rows(pd.DataFrame(rows), ["image"], ["raters' maybe counts as no tick"], simulated=False)
+
+
+_REAL = "https://raw.githubusercontent.com/google-research/reassessed-imagenet/master"
+
+IMAGENET_REAL = PublicDataset(
+    name="imagenet-real",
+    title="ImageNet-ReaL: new labels and raters' answers for ImageNet's 50,000 validation images",
+    home="https://image-net.org",
+    licence="labels Apache 2.0; the images under ImageNet's terms, for research and teaching",
+    citation="Beyer, Henaff, Kolesnikov, Zhai, van den Oord: Are we done with ImageNet? 2020",
+    files=(
+        Wanted("real.json", (f"{_REAL}/real.json",)),
+        Wanted("raters.npz", (f"{_REAL}/raters.npz",), optional=True),
+        CLASS_INFO,
+    ),
+    size=5_000_000,
+    prepare=_prepare_real,
+    votes=_real_votes,
+    needs_images=True,
+)
+
+
+_ARCHIVE = "PACS.zip"
+_PACS_CLASSES = ["dog", "elephant", "giraffe", "guitar", "horse", "house", "person"]
+
+
+def _prepare_pacs(fetched: FetchedFiles, folder: Path) -> Path:
+    """Read the tree DOMAIN/CLASS/image, in a zip or unpacked; from the hub it is Parquet already."""
+    if "hub" in fetched.paths:
+        return fetched.paths["hub"]
+    return write_images(folder / "train-00000-of-00001.parquet", _pacs_rows(fetched.paths[_ARCHIVE]), _PACS_CLASSES)
+
+
+def _pacs_rows(place: Path) -> Iterator[LabelledImage]:
+    for name, image in entries(place, _is_image):
+        domain, label, file = ("", "", *name.split("/"))[-3:]
+        if label in _PACS_CLASSES:
+            yield LabelledImage(f"{domain}/{label}/{file}", image, _PACS_CLASSES.index(label), {"domain": domain})
+
+
+PACS = PublicDataset(
+    name="pacs",
+    title="PACS: 9,991 images of 7 classes in 4 domains (photo, art painting, cartoon, sketch); no votes",
+    home="https://huggingface.co/datasets/flwrlabs/pacs",
+    licence="none is stated; its authors published it for research",
+    citation="Li, Yang, Song, Hospedales: Deeper, broader and artier domain generalization. ICCV 2017",
+    files=(Wanted(_ARCHIVE, ()),),
+    size=191_000_000,
+    prepare=_prepare_pacs,
+    trees=("PACS", "kfold", "pacs"),
+    hub="flwrlabs/pacs",
+)
+
 
 #: Every public dataset by name. Checksums are the published ones; `fetch` says if there is none.
 PUBLIC: dict[str, PublicDataset] = {public.name: public for public in (CIFAR10H, *IMAGENETV2, PACS, IMAGENET_REAL)}

@@ -5,12 +5,11 @@ import hashlib
 import inspect
 import os
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from avhcurate.datasets.sources.folder import split_of
 from avhcurate.errors import CurateError
@@ -49,10 +48,6 @@ class HubName:
         if match is None or user_path(text).is_absolute():
             raise CurateError(f"hf:{text} is not a dataset of the hub. To import a copy, give its folder without hf:.")
         return cls(**match.groupdict())
-
-
-#: The Parquet files of a dataset, as the hub describes them, by config and split.
-_Files: TypeAlias = dict[tuple[str, str], list[Any]]
 
 
 def fetch_hub(text: str, downloads: Path, *, progress: Progress) -> Path:
@@ -121,39 +116,42 @@ def _find(name: HubName, text: str) -> tuple[str, list[tuple[str, Any]]]:
             f"hf:{text} could not be read as Parquet at {endpoint()} ({words_of(problem)}). Check the name and the "
             "network; private datasets need HF_TOKEN in the environment. Or download its files and import their folder."
         ) from problem
-    configs = list(dict.fromkeys(config for config, _ in files))
+    configs = list(dict.fromkeys(config for config, *_ in files))
     config = name.config or "default"
     if not name.config and len(configs) == 1:
         config = configs[0]
     if config not in configs:
         raise CurateError(f"hf:{name.repository} has the configs {listed(configs)}. Name one, as hf:REPO:CONFIG.")
-    splits = {split: parts for (other, split), parts in sorted(files.items()) if other == config}
+    parts = [(split, file) for other, split, file in files if other == config]
+    splits = sorted({split for split, _ in parts})
     if name.split not in (None, *splits):
         raise CurateError(f"hf:{name.repository} has no split {name.split!r}. It has {listed(splits)}.")
-    return commit, [(split, file) for split in splits if name.split in (None, split) for file in splits[split]]
+    return commit, [part for split in splits if name.split in (None, split) for part in parts if part[0] == split]
 
 
-def _list(repository: str, revision: str) -> tuple[str, _Files]:
-    """Return the commit of a revision, and its Parquet files."""
+def _list(repository: str, revision: str) -> tuple[str, list[tuple[str, str, Any]]]:
+    """Return the commit of a revision; and of each of its Parquet files config, split and how the hub describes it."""
     from huggingface_hub import HfApi, get_token
 
     check_host(endpoint())
     api = HfApi(endpoint=endpoint(), token=get_token())
     info = api.dataset_info(repository, revision=revision, files_metadata=True, timeout=60)
-    declared = defaultdict(list)
-    laid_out = defaultdict(list)
+    # The hub converts only the beginning of a large dataset, to partial-*.
+    files = {
+        file.rfilename: file
+        for file in sorted(info.siblings or [], key=lambda file: file.rfilename)
+        if file.rfilename.endswith(".parquet") and "/partial-" not in file.rfilename
+    }
     configs = []
     if info.card_data and revision != _CONVERTED:
         configs = list(_declared(info.card_data.get("configs") or []))
-    for file in sorted(info.siblings or [], key=lambda file: file.rfilename):
-        path = file.rfilename
-        # The hub converts only the beginning of a large dataset, to partial-*.
-        if path.endswith(".parquet") and "/partial-" not in path:
-            laid_out[_by_layout(path)].append(file)
-            for config, split, pattern in configs:
-                if fnmatch.fnmatchcase(path, pattern):
-                    declared[config, split].append(file)
-    return str(info.sha), declared or laid_out
+    declared = [
+        (config, split, file)
+        for path, file in files.items()
+        for config, split, pattern in configs
+        if fnmatch.fnmatchcase(path, pattern)
+    ]
+    return str(info.sha), declared or [(*_by_layout(path), file) for path, file in files.items()]
 
 
 def _by_layout(path: str) -> tuple[str, str]:

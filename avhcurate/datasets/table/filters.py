@@ -70,7 +70,6 @@ def _without(values: Sequence[Any], value: Any) -> tuple[Any, ...]:
     return tuple(other for other in values if other is not value)
 
 
-@dataclass(frozen=True)
 class AnyOf(Filter):
     """The column has one of the chosen values."""
 
@@ -141,7 +140,6 @@ class Ranges(Filter):
         return chips
 
 
-@dataclass(frozen=True)
 class Values(Filter):
     """Columns of the user's have one of the values that follow their name."""
 
@@ -170,7 +168,6 @@ class OneOf(Filter):
         return [(self.choices[value][1], False)]
 
 
-@dataclass(frozen=True)
 class Ids(Filter):
     """The sample is one of some that were counted or chosen; None for any."""
 
@@ -183,7 +180,6 @@ class Ids(Filter):
         return [(f"{len(value):,} chosen images", None)]
 
 
-@dataclass(frozen=True)
 class Condition(Filter):
     """A SQL condition, which the table checks."""
 
