@@ -212,9 +212,7 @@ def interpret(
     `split`. `lists`: columns of lists of numbers, which the table lacks. `facts` are other fields of the SourceTable.
     """
     placed = pa.Table.from_pandas(places.reindex(columns=_PLACES.names), _PLACES, preserve_index=False)
-    samples = {name: placed[name] for name in placed.column_names}
-    # A database cannot keep a NUL, and no file has one in its name.
-    samples["path"] = pc.replace_substring(samples["path"], "\0", "\ufffd")
+    split = placed["split"]
     labels, used = _labels(table, options, len(placed), messages)
     votes = None
     votes_column = find_votes_column(table.schema, options.votes_column)
@@ -232,15 +230,17 @@ def interpret(
             unseen = [str(index) for index in range(classes, lengths[0])]
             labels = labels._replace(classes=labels.classes + unseen, declared=True)
     if split_column := find_split_column(table.schema, options.split_column):
-        samples["split"] = table[split_column].cast(pa.string())
+        split = table[split_column].cast(pa.string())
     others = {*used, votes_column, split_column}
     users, renamed = user_columns(table.select([name for name in table.column_names if name not in others]))
     if lists:
         attach = "attach FILE:COLUMN as features to make a run of one"
         renamed.append(f"list columns left out: {listed(lists)} ({attach})")
-    first = {"path": samples.pop("path"), "split": samples.pop("split"), "label": labels.codes}
+    # A database cannot keep a NUL, and no file has one in its name.
+    path = pc.replace_substring(placed["path"], "\0", "\ufffd")
+    samples = {"path": path, "split": split, "label": labels.codes, **users}
     return SourceTable(
-        samples=pa.table(first | {name: users[name] for name in users.column_names} | samples),
+        samples=pa.table(samples | {name: placed[name] for name in ("_file", "_row")}),
         classes=labels.classes,
         classes_declared=labels.declared,
         image_column=image_column,
@@ -273,8 +273,8 @@ def _labels(table: pa.Table, options: ImportOptions, size: int, messages: list[s
 # --- columns of the user ---------------------------------------------------------------------------------------
 
 
-def user_columns(table: pa.Table) -> tuple[pa.Table, list[str]]:
-    """Return the user's own columns under free names, and messages on those renamed or left out.
+def user_columns(table: pa.Table) -> tuple[dict[str, pa.ChunkedArray], list[str]]:
+    """Return the user's own columns by free names, and messages on those renamed or left out.
 
     Numbers, texts, truths and times are kept; nested values and raw bytes are left out. Class indices that Hugging
     Face declares become class names.
@@ -294,7 +294,7 @@ def user_columns(table: pa.Table) -> tuple[pa.Table, list[str]]:
         messages.append(f"columns renamed because their names are used by the program: {listed(renamed)}")
     if left_out := [name for name in table.column_names if name not in columns]:
         messages.append(f"columns left out because their values are nested or raw bytes: {listed(left_out)}")
-    return pa.table({free[old]: column for old, column in columns.items()}), messages
+    return {free[old]: column for old, column in columns.items()}, messages
 
 
 def free_names(names: Iterable[str]) -> dict[str, str]:

@@ -132,8 +132,8 @@ def hostile(tmp_path_factory):
     numbers = {name: np.linspace(0, 1 + at, N) for at, name in enumerate(HOSTILE)}
     texts = {f"text {name}": pa.array([f"{name}{i % 3}" for i in range(N)]) for name in HOSTILE}
     days = {f"day {name}": pa.array([datetime.date(2024, 1, 1 + i % 30) for i in range(N)]) for name in HOSTILE}
-    kept, _ = user_columns(pa.table(numbers | texts | days))
-    return open_samples(tmp_path_factory.mktemp("hostile"), base(**{name: kept[name] for name in kept.column_names}))
+    columns, _ = user_columns(pa.table(numbers | texts | days))
+    return open_samples(tmp_path_factory.mktemp("hostile"), base(**columns))
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -158,7 +158,7 @@ def test_a_hostile_name_filters_sorts_and_survives_the_address(hostile, name):
 
 def test_a_name_of_the_programs_own_is_imported_under_another(tmp_path):
     own, messages = user_columns(pa.table({"avh": np.ones(N), "AVH": np.ones(N), "hsf": np.ones(N)}))
-    table = open_samples(tmp_path, base(**{name: own[name] for name in own.column_names}))
+    table = open_samples(tmp_path, base(**own))
     assert table.user_columns == ("user_avh", "user_AVH_2", "user_hsf")
     assert "avh to user_avh" in messages[0]
 
