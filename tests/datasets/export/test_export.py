@@ -132,12 +132,14 @@ def test_an_existing_file_is_kept_unless_forced(digits, tmp_path):
     assert not (tmp_path / "b.csv").exists()
     export(digits, VIEW, "csv", out, force=True)
     assert out.read_text().startswith("id,path")
-    export(digits, VIEW, "folder", tmp_path / "folder")
-    (tmp_path / "folder" / "mine.txt").write_text("mine")
-    with pytest.raises(CurateError, match="--force"):
-        export(digits, VIEW, "folder", tmp_path / "folder")
-    export(digits, VIEW, "folder", tmp_path / "folder", force=True)
-    assert not (tmp_path / "folder" / "mine.txt").exists()
+    for format in ("folder", "hf", "cleanlab"):
+        out = tmp_path / format
+        export(digits, VIEW, format, out)
+        (out / "mine.txt").write_text("mine")
+        with pytest.raises(CurateError, match="--force"):
+            export(digits, VIEW, format, out)
+        export(digits, VIEW, format, out, force=True)
+        assert not (out / "mine.txt").exists()
 
 
 def test_a_failing_export_leaves_nothing_behind(digits, tmp_path):
@@ -181,18 +183,17 @@ def images(count):
     return [{"bytes": png(0), "path": None}] * count
 
 
-@pytest.mark.parametrize("format", ["csv", "folder"])
+@pytest.mark.parametrize("format", ["csv", "folder", "hf", "cleanlab"])
 def test_force_never_replaces_a_folder_that_no_export_made(digits, tmp_path, format):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "precious.jpg").write_bytes(b"mine")
-    with pytest.raises(CurateError, match="photos"):
-        export(digits, VIEW, format, tmp_path / "photos", force=True)
-    assert [file.name for file in (tmp_path / "photos").iterdir()] == ["precious.jpg"]
-    for theirs in ('{"name": "a web app", "icons": []}', "{", "[]", '{"schema_version": 2}'):
-        (tmp_path / "photos" / "manifest.json").write_text(theirs)
+    for theirs in (None, '{"name": "a web app", "icons": []}', "{", "[]", '{"schema_version": 2}'):
+        if theirs:
+            (tmp_path / "photos" / "manifest.json").write_text(theirs)
         with pytest.raises(CurateError, match="photos"):
             export(digits, VIEW, format, tmp_path / "photos", force=True)
-    assert (tmp_path / "photos" / "precious.jpg").exists()
+        assert {file.name for file in (tmp_path / "photos").iterdir()} <= {"precious.jpg", "manifest.json"}
+    assert (tmp_path / "photos" / "precious.jpg").read_bytes() == b"mine"
 
 
 def test_hf_keeps_every_sample_where_splits_are_missing_or_share_a_file_name(tmp_path, make_dataset, monkeypatch):

@@ -32,11 +32,7 @@ def hub(web, monkeypatch):
                 )
             ]
         },
-        f"{REPOSITORY}/commit/main": {
-            "commitOid": "c0ffee",
-            "commitUrl": f"{web.url}/datasets/org/pets/commit/c0ffee",
-            "success": True,
-        },
+        f"{REPOSITORY}/commit/main": {"commitOid": "c0ffee", "commitUrl": f"{web.url}/c0ffee", "success": True},
         f"{REPOSITORY}/tree/main?recursive=true&expand=false": [
             {"type": "file", "path": "data/train-00000-of-00002.parquet", "oid": "beef", "size": 3},
             {"type": "file", "path": "LICENSE", "oid": "cafe", "size": 3},
@@ -49,9 +45,8 @@ def hub(web, monkeypatch):
 def committed(hub):
     """What the last commit did: content by path, and the paths that it removed."""
     _, *lines = map(json.loads, hub.posted[f"{REPOSITORY}/commit/main"].splitlines())
-    files = {
-        line["value"]["path"]: base64.b64decode(line["value"]["content"]) for line in lines if line["key"] == "file"
-    }
+    values = [line["value"] for line in lines if line["key"] == "file"]
+    files = {value["path"]: base64.b64decode(value["content"]) for value in values}
     return files, [line["value"]["path"] for line in lines if line["key"] == "deletedFile"]
 
 

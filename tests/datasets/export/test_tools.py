@@ -120,14 +120,7 @@ def test_votes_come_back_from_label_studios_tasks_as_they_were(digits, own_demo_
 def test_ticks_come_back_from_label_studios_tasks_and_a_relabel_is_no_vote(own_digits, own_demo_root, tmp_path):
     workspace = Workspace(own_demo_root)
     wanted = rows(own_digits)
-    ticks = pd.DataFrame(
-        {
-            "path": wanted["path"],
-            "class": wanted["label_name"],
-            "selected": np.arange(len(wanted)) % 4,
-            "shown": 3,
-        }
-    )
+    ticks = wanted[["path"]].assign(**{"class": wanted["label_name"]}, selected=np.arange(len(wanted)) % 4, shown=3)
     ticks[ticks["path"] != wanted["path"].iloc[0]].to_parquet(tmp_path / "ticks.parquet")
     attach_votes(workspace, "digits", tmp_path / "ticks.parquet", force=True)
     table = open_table(workspace, "digits")
@@ -135,8 +128,8 @@ def test_ticks_come_back_from_label_studios_tasks_and_a_relabel_is_no_vote(own_d
     export(table, VIEW, "label-studio", tmp_path / "ls")
     before = rows(table)[["hsf", "votes"]]
     tasks = json.loads((tmp_path / "ls" / "tasks.json").read_text())
-    (told,) = [one for one in tasks[1]["annotations"] if one["ground_truth"]]
-    assert told["result"][0]["value"]["choices"] == ["4"]
+    (truth,) = [annotation for annotation in tasks[1]["annotations"] if annotation["ground_truth"]]
+    assert truth["result"][0]["value"]["choices"] == ["4"]
     assert [task["data"]["class"] for task in tasks] == wanted["label_name"].tolist()
     config = (tmp_path / "ls" / "label_config.xml").read_text()
     assert 'name="belongs"' in config
@@ -230,20 +223,6 @@ def test_cleanlab_finds_planted_label_errors_in_the_files_and_corrections_come_b
     assert relabel_from(own_digits, tmp_path / "corrected.csv").applied == 12
     back = own_digits.frame(Filters(ids=tuple(wrong)))
     assert back["curated_label"].tolist() == back["label"].tolist()
-
-
-@pytest.mark.parametrize("format", ["folder", "hf", "cleanlab"])
-def test_a_folder_is_never_left_overwritten_or_filled_from_outside(digits, tmp_path, format):
-    out = tmp_path / "out"
-    few = Filters(where="id < 3")
-    export(digits, few, format, out)
-    assert json.loads((out / "manifest.json").read_text())["samples"] == 3
-    with pytest.raises(CurateError, match="--force"):
-        export(digits, few, format, out)
-    (tmp_path / "mine").mkdir()
-    with pytest.raises(CurateError, match="not an export"):
-        export(digits, few, format, tmp_path / "mine", force=True)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["mine", "out"]
 
 
 @pytest.mark.parametrize("format", [name for name in FOLDERS if name != "cleanlab"])

@@ -50,27 +50,11 @@ def test_every_kind_of_tar_is_read_by_place(workspace, tmp_path, kind):
 
 
 def test_odd_members_are_left_out_and_damage_ends_a_shard(workspace, tmp_path):
-    path = tar_shard(
-        tmp_path / "a.tar",
-        {
-            "0.png": png(0),
-            "0.cls": b"cat",
-            "0.pyd": b"cos\nsystem\n",
-            "1.cls": b"dog",
-            "../../2.jpg": png(2),
-            "../../2.txt": b"a caption",
-            "../../2.cls": b"dog",
-            "3.png": b"no image",
-            "3.cls": b"cat",
-            "3.json": b"{broken",
-            "4.png": png(4),
-            "4.cls": b"dog",
-            "0.png.bak": b"",
-            ".hidden": b"",
-            "5.png": png(5) * 100,
-            "5.cls": b"dog",
-        },
-    )
+    members = {"0.png": png(0), "0.cls": b"cat", "0.pyd": b"cos\nsystem\n", "1.cls": b"dog"}
+    members |= {"../../2.jpg": png(2), "../../2.txt": b"a caption", "../../2.cls": b"dog"}
+    members |= {"3.png": b"no image", "3.cls": b"cat", "3.json": b"{broken", "4.png": png(4), "4.cls": b"dog"}
+    members |= {"0.png.bak": b"", ".hidden": b"", "5.png": png(5) * 100, "5.cls": b"dog"}
+    path = tar_shard(tmp_path / "a.tar", members)
     with tarfile.open(path, "a") as tar:
         link = tarfile.TarInfo("6.png")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"

@@ -137,14 +137,8 @@ def test_a_class_compared_with_text_is_meant_by_its_name(digits, text, same):
 
 
 NUMBERS, TEXTS = ("id", "avh", "hsf", "label"), ("label_name", "Taken On")
-_COMPARE = {
-    "=": operator.eq,
-    "<>": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+_SIGNS = {"=": "eq", "<>": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
+_COMPARE = {sign: getattr(operator, name) for sign, name in _SIGNS.items()}
 
 
 def some(values, kind):
