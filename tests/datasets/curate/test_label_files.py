@@ -29,8 +29,7 @@ def curated(table):
 
 def test_a_table_relabels_what_differs_and_counts_the_rest(pets, tmp_path):
     file = write_csv(
-        tmp_path / "labels.csv",
-        "path,label_name\ncat/a.png,dog\nb.png,cat\nd.png,cat\nelse.png,cat\ndog/c.png,horse\n",
+        tmp_path / "labels.csv", "path,label_name\ncat/a.png,dog\nb.png,cat\nd.png,cat\nelse.png,cat\ndog/c.png,horse\n"
     )
     assert relabel_from(pets, file) == LabelCounts(applied=2, same=1, unknown_path=1, unknown_class=1, by_part=1)
     assert curated(pets) == ["dog", "cat", "dog", "cat"]
