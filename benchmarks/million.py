@@ -291,7 +291,8 @@ def _by_pandas(table: DatasetTable, facets: list[Facet]) -> dict[str, Callable[[
 def _facets(table: DatasetTable) -> list[Facet]:
     """Return the facets of the gallery sorted by AVH, with two more scores."""
     ranges = [
-        Facet("ranges", key, edges=round_edges(*ends)) for key, ends in ends_of(table, ["avh", "norm", "loss"]).items()
+        Facet("ranges", key, edges=round_edges(*ends, whole=False))
+        for key, ends in ends_of(table, ["avh", "norm", "loss"]).items()
     ]
     bins_facet = Facet("hsf_bins", "_hsf_bin", names=tuple(bins.bin_labels(table.edges)))
     return [bins_facet, *ranges, Facet("classes", "label", names=table.classes), Facet("tags", "tags")]

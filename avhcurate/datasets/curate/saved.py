@@ -29,6 +29,7 @@ class Saved:
 
     def __init__(self, workspace: Workspace, dataset: str) -> None:
         self.folder = workspace.dataset(dataset)
+        self.id = self.folder.id
         self.log = open_events(workspace)
 
     def save_set(self, name: str, ids: Sequence[int] | np.ndarray) -> None:
@@ -45,23 +46,23 @@ class Saved:
         self._write_set(name, paths.take(pa.array(chosen)).to_pylist())
 
     def _write_set(self, name: str, paths: Collection[str]) -> None:
-        self.log.save_set(self.folder.id, name, paths, who=user())
+        self.log.save_set(self.id, name, paths, who=user())
 
     def save_view(self, name: str, query: Mapping[str, str], page: str) -> None:
         """Save a page's address under a name: the file name of the page and its URL parameters."""
         details = [page, dict(query), self.folder.record.classes]
-        self.log.write(self.folder.id, "save view", check_name(name), details=details, who=user())
+        self.log.write(self.id, "save view", check_name(name), details=details, who=user())
 
     def sets(self) -> list[Event]:
-        return self.log.saved(self.folder.id, "set")
+        return self.log.saved(self.id, "set")
 
     def views(self) -> list[Event]:
         """Return the views by name; classes that they filter by have the numbers that their names have now."""
-        return [self._present(view) for view in self.log.saved(self.folder.id, "view")]
+        return [self._present(view) for view in self.log.saved(self.id, "view")]
 
     def view(self, name: str) -> Event:
         """Return one of them; an unknown name is refused."""
-        return self._present(self.log.find(self.folder.id, "view", name))
+        return self._present(self.log.find(self.id, "view", name))
 
     def _present(self, view: Event) -> Event:
         """Return a view by the present names and numbers; a class that is gone gets the number -1."""
@@ -84,34 +85,33 @@ class Saved:
 
     def remove(self, kind: Kind, name: str) -> int:
         """Remove a set or view; return the number of the event, by which it can be undone."""
-        return self.log.remove(self.folder.id, kind, name, who=user())
+        return self.log.remove(self.id, kind, name, who=user())
 
     def rename(self, kind: Kind, name: str, new: str) -> None:
         """Give a set or view another name, which must be free."""
-        id = self.folder.id
         new = check_name(new)
-        if new in {event.name for event in self.log.saved(id, kind)}:
+        if new in {event.name for event in self.log.saved(self.id, kind)}:
             raise CurateError(f"There is already a {kind} {new}. Choose another name.")
-        old = self.log.find(id, kind, name)
+        old = self.log.find(self.id, kind, name)
         if kind == "set":
             self._write_set(new, self.members(name))
         else:
-            self.log.write(id, f"save {kind}", new, details=old.details, who=user())
+            self.log.write(self.id, f"save {kind}", new, details=old.details, who=user())
         self.remove(kind, name)
 
     def members(self, name: str) -> list[str]:
         """Return the paths of a set, sorted; some may no longer be in the dataset."""
-        paths: list[str] = self.log.members(self.log.find(self.folder.id, "set", name).id).to_pylist()
+        paths: list[str] = self.log.members(self.log.find(self.id, "set", name).id).to_pylist()
         return paths
 
-    def combine(self, name: str, names: Sequence[str], how: Combination) -> int:
+    def combine(self, name: str, names: Sequence[str], combination: Combination) -> int:
         """Save the samples in any, in all or in the first only of some sets as a new one; return how many there are."""
         if len(names) < 2:
             raise CurateError("Choose two sets or more to combine.")
         first, *others = (set(self.members(title)) for title in names)
-        paths: set[str] = getattr(first, how)(*others)
+        paths: set[str] = getattr(first, combination)(*others)
         if not paths:
-            raise CurateError(f"The {how} of {', '.join(names)} is empty. Nothing was saved.")
+            raise CurateError(f"The {combination} of {', '.join(names)} is empty. Nothing was saved.")
         self._write_set(check_name(name), paths)
         return len(paths)
 

@@ -73,7 +73,7 @@ def import_dataset(
     place = prepare_download(workspace, str(source), progress=progress)
     progress.report(0, 0, "reading names and labels")
     votes_column = None
-    if votes is not None and not _is_votes_file(votes):
+    if votes is not None and not (Path(votes).exists() or Path(votes).suffix.casefold() in _VOTES):
         votes_column = str(votes)
 
     def read() -> tuple[VoteSheet | None, SourceTable, str]:
@@ -101,10 +101,6 @@ def import_dataset(
         if folder is before:
             return folder
         return workspace.adopt(name, folder)
-
-
-def _is_votes_file(votes: str | Path) -> bool:
-    return Path(votes).exists() or Path(votes).suffix.casefold() in _VOTES
 
 
 def _write(

@@ -88,14 +88,14 @@ def literal(text: object) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
-def within_class_sql(score: Score) -> str:
+def _within_class_sql(score: Score) -> str:
     """Return SQL of a score by lists of means and deviations within classes: no label first, then label 0."""
     lists = (f"(SELECT {score.key}_{moment} FROM names)" for moment in ("mean", "deviation"))
     mean, deviation = (f"list_extract({values}, coalesce(label, -1) + 2)" for values in lists)
     return f"({score.within_class} - {mean}) / nullif({deviation}, 0)"
 
 
-def user_column(name: str, kind: str) -> str:
+def _user_column(name: str, kind: str) -> str:
     """Return SQL of a column of the user's: NaN becomes null, as in every score, and a decimal a plain number."""
     column = f"samples.{quote(name)}"
     if kind.startswith("DECIMAL"):
@@ -111,7 +111,7 @@ def select_columns(types: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, st
     types: of the columns of each joined file, by the names of both.
     """
     sources = {*types, *(f"{file}.{name}" for file, columns in types.items() for name in columns)}
-    users = {name: user_column(name, kind) for name, kind in types["samples"].items() if name[:1] != "_"}
+    users = {name: _user_column(name, kind) for name, kind in types["samples"].items() if name[:1] != "_"}
     lower = {name.lower() for name in users}
     offered = [column for column in COLUMNS if not (column.yields and column.name in lower)]
     filled = {column.name: column.sql for column in offered if column.source in sources}
@@ -137,7 +137,7 @@ _ALWAYS = (
 _SCORE_FILES = ("scores", "neighbours", "dynamics", "train_dynamics")
 
 
-def score_file(score: Score) -> str:
+def _score_file(score: Score) -> str:
     """Return the name of the file that has a score."""
     if score.needs == "neighbours":
         return "neighbours"
@@ -151,16 +151,16 @@ def score_file(score: Score) -> str:
 def score_column(score: Score) -> Column:
     """Return the column of a score."""
     key = score.key
-    source = f"{score_file(score)}.{score.within_class or key}"
+    source = f"{_score_file(score)}.{score.within_class or key}"
     sql = NUMBER_SQL.format(source)
     if score.within_class:
-        sql = within_class_sql(score)
+        sql = _within_class_sql(score)
     return Column(key, sql, source, always=key in _ALWAYS, yields=score.plugin)
 
 
 def _columns() -> list[Column]:
     others = [key for key in SCORES if key not in _ALWAYS]
-    others.sort(key=lambda key: _SCORE_FILES.index(score_file(SCORES[key])))
+    others.sort(key=lambda key: _SCORE_FILES.index(_score_file(SCORES[key])))
     return [
         *(Column(name, f"samples.{name}") for name in ("id", "path", "split", "label")),
         Column("label_name", NAMES["label_name"]),

@@ -130,22 +130,22 @@ def is_whole(table: SampleTable, column: str) -> bool:
     return table.types[column] in _WHOLE
 
 
-def round_edges(low: float, high: float, *, whole: bool = False, bars: int = BARS) -> tuple[float, ...]:
-    """Return edges of at most `bars` bars, in steps of 1, 2 or 5 times a power of ten, around all values.
+def round_edges(low: float, high: float, *, whole: bool) -> tuple[float, ...]:
+    """Return edges of at most `BARS` bars, in steps of 1, 2 or 5 times a power of ten, around all values.
 
     `whole` numbers have a bar each if there are few.
 
-    >>> round_edges(0.03, 0.11, bars=5)
-    (0.02, 0.04, 0.06, 0.08, 0.1, 0.12)
+    >>> round_edges(0.03, 0.11, whole=False)[:4]
+    (0.03, 0.035, 0.04, 0.045)
     >>> round_edges(1, 3, whole=True)
     (1.0, 2.0, 3.0, 4.0)
     """
     high += whole  # the last bar holds only the largest number, as every other bar holds its own
-    for power in range(math.floor(math.log10(max((high - low) / bars, 1e-300))), 400):
+    for power in range(math.floor(math.log10(max((high - low) / BARS, 1e-300))), 400):
         for times in (1, 2, 5):
             step = float(f"{times}e{power}")
             first = math.floor(low / step + 1e-9)
             last = math.ceil(high / step - 1e-9)
-            if last - first <= bars and (step >= 1 or not whole):
+            if last - first <= BARS and (step >= 1 or not whole):
                 return tuple(float(f"{i * times}e{power}") for i in range(first, max(last, first + 1) + 1))
     raise ValueError(f"no edges around {low} and {high}")

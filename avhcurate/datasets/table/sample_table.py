@@ -189,8 +189,7 @@ class SampleTable:
 
     def sets_of(self, id: int) -> list[str]:
         """Return the names of the stored sets that a sample is in."""
-        query = "SELECT name FROM memberships WHERE id = ? ORDER BY name"
-        return [row[0] for row in self._cursor().execute(query, [id]).fetchall()]
+        return [name for (name,) in self.query("SELECT name FROM memberships WHERE id = ? ORDER BY name", [id])]
 
     # --- rows ----------------------------------------------------------------------------------------------------
 
@@ -304,7 +303,7 @@ class SampleTable:
         wanted = [int(id) for id in ids]
         if missing := [id for id in wanted if not 0 <= id < self.size]:
             raise CurateError(f"No sample has id {listed(map(str, missing))}. Ids run from 0 to {self.size - 1}.")
-        return [row[0] for row in self._cursor().execute(query, [wanted]).fetchall()]
+        return [path for (path,) in self.query(query, [wanted])]
 
     def sample(self, id: int) -> dict[str, Any]:
         """Return the row of one sample; an unknown id is refused."""

@@ -17,7 +17,7 @@ NARROW = Filters(hsf_bins=(0, 1), classes=(3, 8), ranges=(("avh", 0.04, 0.06),),
 
 @pytest.fixture(scope="module")
 def facets(digits):
-    edges = round_edges(*ends_of(digits, ["avh"])["avh"])
+    edges = round_edges(*ends_of(digits, ["avh"])["avh"], whole=False)
     return [
         Facet("hsf_bins", "_hsf_bin", names=tuple(bin_labels(digits.edges))),
         Facet("ranges", "avh", edges=edges),
