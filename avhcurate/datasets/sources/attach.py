@@ -129,29 +129,29 @@ def _copy(run: RunFolder, outputs: "Outputs", progress: Progress) -> tuple[np.nd
     Return whether each sample has a row in all of them, (N,), and the hash of the head, "" without one.
     """
     samples = len(outputs.labels)
+    arrays = outputs.arrays
     head = ""
-    check_room(run.root, sum(4 * math.prod(output.array.shape) for output in outputs.by_sample) + _SPARE, "the run")
-    if "class_weights" in outputs.arrays:
-        class_weights = outputs.arrays["class_weights"]
-        weights = class_weights.read_finite()
+    check_room(run.root, sum(4 * math.prod(arrays[role].shape) for role in outputs.ids) + _SPARE, "the run")
+    if "class_weights" in arrays:
+        weights = _read_finite(arrays["class_weights"])
         if not np.all(np.any(weights, axis=1)):
-            raise CurateError(f"{class_weights.array.title} has a row of zeros. Give trained weights.")
+            raise CurateError(f"{arrays['class_weights'].title} has a row of zeros. Give trained weights.")
         bias = np.zeros(len(weights), np.float32)
-        if "bias" in outputs.arrays:
-            bias = outputs.arrays["bias"].read_finite()
+        if "bias" in arrays:
+            bias = _read_finite(arrays["bias"])
         run.write_head(weights, bias)
         head = hashlib.sha256(weights.tobytes() + bias.tobytes()).hexdigest()
     rows_of = np.zeros(samples, int)
-    for output in outputs.by_sample:
-        file = _FILES[output.role]
-        run.reserve(file, (samples, output.array.shape[1]), some=output.array.shape[0] < samples)
-        for ids, rows, before in output.blocks():
-            progress.tell(before, samples, f"copying {output.role}", cancelled=_CANCELLED)
-            if output.role == "probs":
+    for role in outputs.ids:
+        count, width = arrays[role].shape
+        run.reserve(_FILES[role], (samples, width), some=count < samples)
+        for ids, rows, before in outputs.blocks(role):
+            progress.tell(before, samples, f"copying {role}", cancelled=_CANCELLED)
+            if role == "probs":
                 rows = np.log(np.maximum(rows.astype(np.float64), _LEAST))
-            run.write_rows(file, ids, rows)
+            run.write_rows(_FILES[role], ids, rows)
             rows_of[ids] += 1
-    return rows_of == len(outputs.by_sample), head
+    return rows_of == len(outputs.ids), head
 
 
 def _tables(run: RunFolder, labels: np.ndarray, usable: np.ndarray, progress: Progress) -> Iterator[pa.Table]:
@@ -187,61 +187,15 @@ def _tables(run: RunFolder, labels: np.ndarray, usable: np.ndarray, progress: Pr
 
 
 @dataclass(frozen=True)
-class OutputArray:
-    """One array, with the id of the sample that each row is about, (rows,), -1 for none.
-
-    `ids` is None for class weights and bias.
-    """
-
-    role: Role
-    array: ArrayInFile
-    ids: np.ndarray | None
-
-    def read_finite(self) -> np.ndarray:
-        """Return a small array as float32; one that holds NaN or infinity is refused."""
-        whole = self.array.read().astype(np.float32)
-        self._refuse(~np.isfinite(whole.reshape(len(whole), -1)).all(axis=1), "holds NaN or infinity")
-        return whole
-
-    def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-        """Yield ids and rows that are about a sample, block by block, checked, and how many rows were read before."""
-        assert self.ids is not None
-        start = 0
-        for block in self.array.blocks(max(1, _BLOCK // self.array.shape[1])):
-            ids = self.ids[start : start + len(block)]
-            self._check(block, start, ids >= 0)
-            yield ids[ids >= 0], block[ids >= 0], start
-            start += len(block)
-
-    def _check(self, block: np.ndarray, start: int, used: np.ndarray) -> None:
-        """Refuse used rows that are not finite, or are not what they are said to be, naming the first."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            sums = block.astype(np.float32, copy=False).sum(axis=1, dtype=np.float64)
-        self._refuse(used & ~np.isfinite(sums), "holds NaN or infinity", start)
-        unlike = (block.min(axis=1) < -1e-2) | (np.abs(sums - 1) > 1e-2)
-        if self.role == "probs":
-            problem = (
-                f"is not a row of probabilities, which are at least 0 and sum to 1. Give logits as {Option('logits')}"
-            )
-            self._refuse(used & unlike, problem, start)
-        if self.role == "logits" and used.sum() > 1 and not unlike[used].any():
-            raise CurateError(
-                f"{self.array.title} holds probabilities, whose rows sum to 1.", fix=f"Give it as {Option('probs')}"
-            )
-
-    def _refuse(self, bad: np.ndarray | np.bool, problem: str, start: int = 0) -> None:
-        if bad.any():
-            raise CurateError(f"Row {start + bad.argmax()} of {self.array.title} {problem}.")
-
-
-@dataclass(frozen=True)
 class Outputs:
     """Arrays by role that fit each other and the dataset, read once from the settings of a user.
 
-    labels (N,): of the dataset. attached: how the run records where they come from. digest changes with all of it.
+    ids: the sample that each row is about, (rows,), -1 for none, of the arrays with a row a sample. labels (N,): of the
+    dataset. attached: how the run records where they come from. digest changes with all of it.
     """
 
-    arrays: dict[Role, OutputArray]
+    arrays: dict[Role, ArrayInFile]
+    ids: dict[Role, np.ndarray]
     num_classes: int
     labels: np.ndarray
     attached: Attached
@@ -252,33 +206,32 @@ class Outputs:
     def of(cls, dataset: DatasetFolder, settings: AttachSettings) -> "Outputs":
         """Return the outputs that the settings name; refuse what does not fit."""
         labels = dataset.labels()
-        notes = list[str]()
-        in_files = {role: _open(role, text) for role in NAMES if (text := getattr(settings, role).strip())}
-        num_classes = _num_classes(dataset, in_files, labels)
-        arrays = dict[Role, OutputArray]()
-        for role, array in in_files.items():
-            ids = None
-            if role not in ("class_weights", "bias"):
-                ids = _ids_of_rows(dataset, array, settings.by, settings.rows)
-                if missing := int((ids < 0).sum()):
-                    notes.append(f"{missing} rows of {array.title} name no sample, first {ids.argmin()}: left out")
-            arrays[role] = OutputArray(role, array, ids)
+        arrays = {role: _open(role, text) for role in NAMES if (text := getattr(settings, role).strip())}
+        num_classes = _num_classes(dataset, arrays, labels)
+        by_sample = {role: array for role, array in arrays.items() if role in _FILES}
+        ids = {role: _ids_of_rows(dataset, array, settings.by, settings.rows) for role, array in by_sample.items()}
+        notes = [
+            f"{(rows < 0).sum()} rows of {arrays[role].title} name no sample, first {rows.argmin()}: left out"
+            for role, rows in ids.items()
+            if (rows < 0).any()
+        ]
         files = [
             AttachedFile(role=role, source=str(array.path.absolute().parent / array.title), sha256=sha256(array.path))
-            for role, array in in_files.items()
+            for role, array in arrays.items()
         ]
         if settings.rows and settings.by != "order":
-            rows = user_path(settings.rows)
-            files.append(AttachedFile(role="rows", source=str(rows.absolute()), sha256=sha256(rows)))
+            table = user_path(settings.rows)
+            files.append(AttachedFile(role="rows", source=str(table.absolute()), sha256=sha256(table)))
         predicted: Literal["logits", "prototypes", "nothing"] = "nothing"
         if {"class_weights", "logits", "probs"} & arrays.keys():
             predicted = "logits"
         elif (labels >= 0).any():
             predicted = "prototypes"
-        titles = [array.title for array in in_files.values()]
+        titles = [array.title for array in arrays.values()]
         stem = Path(settings.features or settings.logits or settings.probs).stem
         return cls(
             arrays=arrays,
+            ids=ids,
             num_classes=num_classes,
             labels=labels,
             attached=Attached(by=settings.by, files=files, predicted=predicted, notes=notes),
@@ -286,17 +239,47 @@ class Outputs:
             title=re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:40],
         )
 
-    @property
-    def by_sample(self) -> list[OutputArray]:
-        """Those with a row a sample."""
-        return [output for output in self.arrays.values() if output.ids is not None]
+    def blocks(self, role: Role) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+        """Yield ids and rows that are about a sample, block by block, checked, and how many rows were read before."""
+        array = self.arrays[role]
+        start = 0
+        for block in array.blocks(max(1, _BLOCK // array.shape[1])):
+            ids = self.ids[role][start : start + len(block)]
+            _check_rows(role, array.title, block, start, ids >= 0)
+            yield ids[ids >= 0], block[ids >= 0], start
+            start += len(block)
 
     @property
     def width(self) -> int:
         """D, 0 without features."""
         if "features" in self.arrays:
-            return self.arrays["features"].array.shape[1]
+            return self.arrays["features"].shape[1]
         return 0
+
+
+def _read_finite(array: ArrayInFile) -> np.ndarray:
+    """Return a small array as float32; one that holds NaN or infinity is refused."""
+    values = array.read().astype(np.float32)
+    _refuse(~np.isfinite(values.reshape(len(values), -1)).all(axis=1), array.title, "holds NaN or infinity")
+    return values
+
+
+def _check_rows(role: Role, title: str, rows: np.ndarray, start: int, used: np.ndarray) -> None:
+    """Refuse used rows that are not finite, or are not what they are said to be, naming the first."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = rows.astype(np.float32, copy=False).sum(axis=1, dtype=np.float64)
+    _refuse(used & ~np.isfinite(sums), title, "holds NaN or infinity", start)
+    unlike = (rows.min(axis=1) < -1e-2) | (np.abs(sums - 1) > 1e-2)
+    if role == "probs":
+        problem = f"is not a row of probabilities, which are at least 0 and sum to 1. Give logits as {Option('logits')}"
+        _refuse(used & unlike, title, problem, start)
+    if role == "logits" and used.sum() > 1 and not unlike[used].any():
+        raise CurateError(f"{title} holds probabilities, whose rows sum to 1.", fix=f"Give it as {Option('probs')}")
+
+
+def _refuse(bad: np.ndarray | np.bool, title: str, problem: str, start: int = 0) -> None:
+    if bad.any():
+        raise CurateError(f"Row {start + bad.argmax()} of {title} {problem}.")
 
 
 def _open(role: Role, text: str) -> ArrayInFile:

@@ -87,8 +87,7 @@ def _download(name: HubName, commit: str, files: list[tuple[str, Any]], folder: 
     if token := get_token():
         secret["Authorization"] = f"Bearer {token}"
     for number, (split, file) in enumerate(files):
-        where = {"repo_type": "dataset", "revision": commit, "endpoint": endpoint()}
-        address = hf_hub_url(name.repository, file.rfilename, **where)
+        address = hf_hub_url(name.repository, file.rfilename, repo_type="dataset", revision=commit, endpoint=endpoint())
         checksum = None
         if file.lfs:
             checksum = f"sha256:{file.lfs.sha256}"
