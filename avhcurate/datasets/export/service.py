@@ -209,15 +209,7 @@ def content_of(write: Callable[[Path], object], name: str) -> bytes:
 def describe_export(table: DatasetTable, filters: Filters, format: str, count: int) -> dict[str, Any]:
     """Return where an export comes from: dataset, model, filters, votes and whether they are simulated, time."""
     record = table.dataset.record
-    run = {}
-    training = None
-    votes = None
-    if table.run:
-        run = table.run.record.model_dump(include={"model", "name", "weights_sha256"})
-    if table.training:
-        training = table.training.name
-    if table.votes:
-        votes = table.votes.model_dump(mode="json")
+    run = table.run and table.run.record
     return {
         "format": format,
         "samples": count,
@@ -227,12 +219,12 @@ def describe_export(table: DatasetTable, filters: Filters, format: str, count: i
         "filters": filters.to_query(),
         "hsf_edges": list(table.edges),
         "classes": list(table.classes),
-        "model": run.get("model"),
-        "run": run.get("name"),
-        "weights_sha256": run.get("weights_sha256"),
-        "training": training,
+        "model": run and run.model,
+        "run": run and run.name,
+        "weights_sha256": run and run.weights_sha256,
+        "training": table.training and table.training.name,
         "words": list(table.words),
-        "votes": votes,
+        "votes": table.votes and table.votes.model_dump(mode="json"),
         "versions": versions("pyarrow"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -1,4 +1,4 @@
-"""Curation through the table: what is decided shows at once, for chosen ids and for filters, and undo takes it back."""
+"""Curation through the table: what is decided shows at once, for ids and for filters; undo takes it back; keys for it."""
 
 import threading
 
@@ -8,6 +8,7 @@ import pytest
 
 from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.history import history_entries
+from avhcurate.datasets.curate.keys import key_actions, keys_of, read_keys, save_keys
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
@@ -134,3 +135,34 @@ def test_a_refresh_that_began_earlier_never_undoes_a_later_one(own_digits, monke
     slow.join()
     fast.join()
     assert own_digits.sample(0)["tags"] == ["one", "two"]
+
+
+def test_keys_are_kept_with_the_dataset_and_stand_in_its_history(own_demo_root):
+    table = open_table(Workspace(own_demo_root), "digits")
+    assert keys_of(table)["3"] == "label 3"
+    save_keys(table, "a label 8\nb tag out of focus")
+    again = open_table(Workspace(own_demo_root), "digits")
+    assert keys_of(again) == {"a": "label 8", "b": "tag out of focus"}
+    assert key_actions(keys_of(again), again.classes)["a"] == {"action": "relabel", "value": 8, "text": "label 8"}
+    (newest, *_), _ = history_entries(again)
+    assert newest.action == "save keys"
+
+
+def test_a_class_that_is_gone_has_no_key():
+    assert list(key_actions({"1": "label cat", "2": "label dog", "b": "tag odd"}, ["dog"])) == ["2", "b"]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("1", "is not valid"),
+        ("1 paint cat", "is not valid"),
+        ("12 label cat", "cannot be a key"),
+        ("t tag odd", "not TLXU"),
+        ("1 label cow", "Unknown class cow"),
+        ("a tag b\nA tag c", "once"),
+    ],
+)
+def test_a_line_that_means_nothing_is_refused(line, says):
+    with pytest.raises(CurateError, match=says):
+        read_keys(line, ["cat"])

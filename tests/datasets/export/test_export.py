@@ -1,5 +1,6 @@
-"""Exports read back by the tools that people use, and what an export must never do."""
+"""Exports read back by the tools that people use, texts of any kind, and what an export must never do."""
 
+import csv
 import hashlib
 import json
 
@@ -14,6 +15,7 @@ from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.export import images as export_images
 from avhcurate.datasets.export.service import export, export_bytes
+from avhcurate.datasets.export.text import csv_text, text_file
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.columns import STANDARD
 from avhcurate.datasets.table.dataset_table import open_table
@@ -21,6 +23,8 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample import by_angle
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.files import safe_name
+from avhcurate.workspace.disk.tabular import read_table
 from tests.fakes.sources import png
 from tests.fakes.workspaces import HOSTILE_COLUMN
 
@@ -277,3 +281,25 @@ def test_own_columns_are_in_every_format(columns_root, tmp_path, format):
             assert row["my_score"] == pytest.approx(wanted.loc[id, "my_score"])
             assert bool(row["seen"]) == (id % 4 == 0)
             assert row["place"] == ("zoo" if id % 3 == 0 else "park, old")
+
+
+TEXTS = ["a\r=1+1", "a\rb", "a\r\nb", "a\nb", '"', '"\r\n"', ',"\r', "x"]
+
+
+def test_texts_with_any_line_end_stay_in_their_row(tmp_path):
+    frame = pd.DataFrame({"note": TEXTS, "n": range(len(TEXTS))})
+    with text_file(tmp_path / "a.csv") as stream:
+        stream.write(csv_text(frame[:3]))
+        stream.write(csv_text(frame[3:], header=False))
+    assert "\r" not in csv_text(pd.DataFrame({"note": ["a,b"], "n": [1]}))
+    assert read_table(tmp_path / "a.csv").to_pydict() == {"note": TEXTS, "n": list(range(len(TEXTS)))}
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "a.csv"), frame, check_dtype=False)
+    with open(tmp_path / "a.csv", encoding="utf-8", newline="") as stream:
+        assert [row[0] for row in csv.reader(stream)] == ["note", *TEXTS]
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"), [("Aux", "Aux_"), ("nul.txt", "nul_.txt"), ("com1 ", "com1_"), ("cone", "cone")]
+)
+def test_names_of_devices_become_names_of_files(name, safe):
+    assert safe_name(name) == safe
