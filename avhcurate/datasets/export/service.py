@@ -90,7 +90,7 @@ def export(
     """
     require(Role.CURATOR, "writing files on the server")
 
-    write = partial(_export, table, filters, format, force=force, progress=progress, **options)
+    write: Callable[[Path], int] = partial(_export, table, filters, format, force=force, progress=progress, **options)
     if str(out).startswith(HUB):
         return push(str(out), write, force=force)
     if format not in FOLDERS or out.suffix.casefold() != ".zip":

@@ -2,6 +2,7 @@
 
 import os
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -239,7 +240,7 @@ def images_of(content: Any, title: str) -> tuple[pd.DataFrame, int]:
     return frame_of_labels(images)
 
 
-def frame_of_labels(images: list[tuple[str, set[str], str | None]]) -> tuple[pd.DataFrame, int]:
+def frame_of_labels(images: Sequence[tuple[str | None, set[str], str | None]]) -> tuple[pd.DataFrame, int]:
     """Return `path, label, named` of images, of which several labels count as none; and how many have several."""
     rows = [(path, next(iter(labels)) if len(labels) == 1 else None, named) for path, labels, named in images]
     frame = pd.DataFrame(rows, columns=["path", "label", "named"], dtype="str")

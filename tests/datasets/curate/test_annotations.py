@@ -1,4 +1,4 @@
-"""Curation through the table: what is decided shows at once, for ids and for filters; undo takes it back; keys for it."""
+"""Curation through the table: what is decided shows at once, for ids and for filters; undo takes it back; keys."""
 
 import threading
 
