@@ -1,4 +1,4 @@
-"""Parquet files that hold the images' bytes, in the Hugging Face layout: read, and written of its library."""
+"""Parquet files with the images' bytes, in the Hugging Face layout; such files of datasets of its library."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -116,7 +116,8 @@ def select_columns(types: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, st
     offered = [column for column in COLUMNS if not (column.yields and column.name in lower)]
     filled = {column.name: column.sql for column in offered if column.source in sources}
     null = {column.name: f"NULL::{column.type}" for column in offered if column.always}
-    standard = {column.name: sql for column in offered if (sql := (null | filled).get(column.name))}
+    expressions = null | filled
+    standard = {column.name: expressions[column.name] for column in offered if column.name in expressions}
     problems = [f"{file}.problem, " for file in ("scores", "quality") if f"{file}.problem" in sources]
     extra = {"excluded": UNDECIDED["excluded"], "problem": f"coalesce({''.join(problems)}NULL)::VARCHAR"}
     users = {name: sql for name, sql in users.items() if name not in standard and name not in extra}
