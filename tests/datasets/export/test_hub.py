@@ -20,6 +20,7 @@ def hub(web, monkeypatch):
     """A hub without the repository, that takes every file as it is."""
     monkeypatch.setenv("HF_ENDPOINT", web.url)
     monkeypatch.setenv("HF_TOKEN", "secret")
+    commit = f"{web.url}/datasets/org/pets/commit/c0ffee"
     answers = {
         "/api/validate-yaml": {"errors": [], "warnings": []},
         "/api/repos/create": {"url": f"{web.url}/datasets/org/pets"},
@@ -32,7 +33,7 @@ def hub(web, monkeypatch):
                 )
             ]
         },
-        f"{REPOSITORY}/commit/main": {"commitOid": "c0ffee", "commitUrl": f"{web.url}/c0ffee", "success": True},
+        f"{REPOSITORY}/commit/main": {"commitOid": "c0ffee", "commitUrl": commit, "success": True},
         f"{REPOSITORY}/tree/main?recursive=true&expand=false": [
             {"type": "file", "path": "data/train-00000-of-00002.parquet", "oid": "beef", "size": 3},
             {"type": "file", "path": "LICENSE", "oid": "cafe", "size": 3},
