@@ -20,7 +20,7 @@ from avhcurate.lab.degradation.settings import DegradeSettings
 from avhcurate.ui.base import url_state
 from avhcurate.ui.charts import show
 from avhcurate.workspace.data.workspace import Workspace
-from tests.pages.test_annotators import give
+from tests.fakes.votes import answer_all, truth
 
 #: Charts of which no mark counts images of the dataset, and why.
 NOWHERE = {
@@ -69,9 +69,10 @@ def filled(trained_root, tmp_path_factory):
     measure_dataset(space, "digits")
     table = open_table(space, "digits")
     setup.configure(table, CollectionSettings(design="classify", queue="hardest", target=3), who="lead")
+    right = truth(table)
     for name in ("ann", "bob"):
-        give(table, name, 12, lambda label: label)
-    give(table, "mal", 7, lambda label: (label + 1) % 10)
+        answer_all(table, name, right, 12)
+    answer_all(table, "mal", lambda id: (right(id) + 1) % 10, 7)
     return root
 
 
