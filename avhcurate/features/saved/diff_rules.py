@@ -20,7 +20,6 @@ KINDS = {
 }
 #: The rows (n,) of the same images in both states.
 Pairs = tuple[np.ndarray, np.ndarray]
-COLUMNS = ["kind", "id", "path", "before", "after", "who", "at", "why"]
 
 
 def same_images(before: pd.DataFrame, after: pd.DataFrame) -> Pairs:
@@ -37,15 +36,19 @@ def same_images(before: pd.DataFrame, after: pd.DataFrame) -> Pairs:
     content = after["content"].to_numpy(object)
     first = np.flatnonzero((place >= 0) & (content[place] == before["content"].to_numpy(object)))
     second = place[first]
-    more = _rest(before, first).merge(_rest(after, second), on=["content", "copy"], suffixes=("", "_after"))
-    return np.append(first, more["row"]), np.append(second, more["row_after"])
+    moved = _numbered(before, first).merge(_numbered(after, second), on=["content", "copy"], suffixes=("", "_after"))
+    return np.append(first, moved["row"]), np.append(second, moved["row_after"])
 
 
-def _rest(state: pd.DataFrame, taken: np.ndarray) -> pd.DataFrame:
-    """Return `content, row, copy` of the rows that are not taken: of equal content, `copy` counts them from 0."""
-    rows = np.delete(np.arange(len(state)), taken)
-    rest = pd.DataFrame({"content": state["content"].to_numpy(object)[rows], "row": rows})
-    return rest.assign(copy=rest.groupby("content").cumcount())
+def _others(state: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
+    """Return the state without some rows."""
+    return state.iloc[np.delete(np.arange(len(state)), rows)]
+
+
+def _numbered(state: pd.DataFrame, without: np.ndarray) -> pd.DataFrame:
+    """Return `content, row, copy` of the other rows: of equal content, `copy` counts them from 0."""
+    content = _others(state.reset_index(names="row"), without)[["content", "row"]].astype({"content": object})
+    return content.assign(copy=content.groupby("content").cumcount())
 
 
 def differences(before: pd.DataFrame, after: pd.DataFrame, same: Pairs, scores: Sequence[str]) -> pd.DataFrame:
@@ -54,66 +57,58 @@ def differences(before: pd.DataFrame, after: pd.DataFrame, same: Pairs, scores: 
     States have a row an image: `id, path, content, split, label, excluded, tags` and scores. The id and path of an
     image that is gone are those of the earlier state. `same` are the rows of `same_images`.
     """
-    one, other = same
-    new = np.ones(len(after), bool)
-    gone = np.ones(len(before), bool)
-    new[other], gone[one] = False, False
-    copies = np.zeros(len(after), bool)
-    contents = set(before["content"].to_numpy(object)) if new.any() else set()
-    copies[new] = [content in contents for content in after.loc[new, "content"]]
-    old = before.iloc[one].reset_index(drop=True)
-    now = after.iloc[other].reset_index(drop=True)
+    old = before.iloc[same[0]].reset_index(drop=True)
+    now = after.iloc[same[1]].reset_index(drop=True)
+    gone = _others(before, same[0])
+    new = _others(after, same[1])
+    copied = np.zeros(len(new), bool)
+    if len(new):
+        copied = new["content"].isin(before["content"]).to_numpy()
+    added = new[~copied]
+    copies = new[copied]
     parts = [
-        _rows("added", after[new & ~copies], "", "label"),
-        _rows("copied", after[copies], "", "label"),
-        _rows("gone", before[gone], "label", ""),
-        _changed("renamed", old, now, "path"),
-        _changed("relabelled", old, now, "label"),
-        _changed("split", old, now, "split"),
-        _changed("tagged", old, now, "tags"),
+        _rows("added", added, after=added["label"]),
+        _rows("copied", copies, after=copies["label"]),
+        _rows("gone", gone, before=gone["label"]),
     ]
+    for kind, column in (("renamed", "path"), ("relabelled", "label"), ("split", "split"), ("tagged", "tags")):
+        differs = (old[column] != now[column]).to_numpy(bool)
+        parts.append(_rows(kind, now[differs], old.loc[differs, column], now.loc[differs, column]))
     excluded = now["excluded"].to_numpy(bool)
     was = old["excluded"].to_numpy(bool)
     parts += [
-        _rows("excluded", now[excluded & ~was], "", ""),
-        _rows("included", now[was & ~excluded], "", ""),
-        _rows("rescored", now[_moved(old, now, scores)], "", ""),
+        _rows("excluded", now[excluded & ~was]),
+        _rows("included", now[was & ~excluded]),
+        _rows("rescored", now[_rescored(old, now, scores)]),
     ]
     return pd.concat(parts, ignore_index=True)
 
 
-def _rows(kind: str, rows: pd.DataFrame, before: str, after: str) -> pd.DataFrame:
-    """Return differences of a kind; `before` and `after` name the columns that say what was and what is."""
-    found = pd.DataFrame({"kind": kind, "id": rows["id"].to_numpy(), "path": rows["path"].to_numpy(object)})
-    for name, column in (("before", before), ("after", after)):
-        found[name] = rows[column].to_numpy(object) if column else ""
-    return found
+def _rows(kind: str, rows: pd.DataFrame, before: pd.Series | str = "", after: pd.Series | str = "") -> pd.DataFrame:
+    """Return differences of a kind, each with what was and what is."""
+    columns = {"kind": kind, "id": rows["id"], "path": rows["path"], "before": before, "after": after}
+    return pd.DataFrame(columns).astype({"path": object, "before": object, "after": object})
 
 
-def _changed(kind: str, old: pd.DataFrame, now: pd.DataFrame, column: str) -> pd.DataFrame:
-    differs = (old[column] != now[column]).to_numpy(bool)
-    return _rows(kind, now[differs], "", column).assign(before=old.loc[differs, column].to_numpy(object))
-
-
-def _moved(old: pd.DataFrame, now: pd.DataFrame, scores: Sequence[str]) -> np.ndarray:
+def _rescored(old: pd.DataFrame, now: pd.DataFrame, scores: Sequence[str]) -> np.ndarray:
     """Return the images of which a score is another: by more than rounding, or in one state only."""
-    moved = np.zeros(len(now), bool)
+    rescored = np.zeros(len(now), bool)
     for key in scores:
-        one, other = (state[key].to_numpy(float) for state in (old, now))
-        moved |= ~np.isclose(one, other, rtol=1e-5, atol=1e-8, equal_nan=True)
-    return moved
+        same = np.isclose(old[key].to_numpy(float), now[key].to_numpy(float), rtol=1e-5, atol=1e-8, equal_nan=True)
+        rescored |= ~same
+    return rescored
 
 
 def shifts(before: pd.DataFrame, after: pd.DataFrame, same: Pairs, scores: Mapping[str, str]) -> pd.DataFrame:
     """Return `score, n, before, after, shift, spearman`: means over the n images that both states score, by score."""
-    (one, other), rows = same, []
+    rows = []
     for key, name in scores.items():
-        pair = pd.DataFrame({"one": before[key].to_numpy(float)[one], "other": after[key].to_numpy(float)[other]})
-        pair = pair.dropna()
+        values = (state[key].to_numpy(float)[part] for state, part in zip((before, after), same, strict=True))
+        pair = pd.DataFrame(dict(zip(("before", "after"), values, strict=True))).dropna()
         if len(pair):
-            means = pair.mean()
-            rho = pair["one"].rank().corr(pair["other"].rank())
-            rows.append((name, len(pair), means["one"], means["other"], means["other"] - means["one"], rho))
+            old, now = pair.mean()
+            ranks = pair.rank()
+            rows.append((name, len(pair), old, now, now - old, ranks["before"].corr(ranks["after"])))
     return pd.DataFrame(rows, columns=["score", "n", "before", "after", "shift", "spearman"])
 
 
@@ -132,10 +127,9 @@ def summary(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """
     columns = {}
     for name, state in (("before", before), ("after", after)):
-        kept = state[~state["excluded"]]
-        judged = kept[(kept["label"] != "") & (kept["predicted"] != "")]
+        images = state[~state["excluded"]]
+        labelled = images[images["label"] != ""]
+        judged = labelled[labelled["predicted"] != ""]
         accuracy = (judged["label"] == judged["predicted"]).mean()
-        open_suspects = kept["suspect"].sum(min_count=1)
-        columns[name] = [len(kept), int((kept["label"] != "").sum()), accuracy, len(judged), open_suspects]
-    what = ["images", "with a label", "accuracy", "n of accuracy", "suspects"]
-    return pd.DataFrame({"what": what, **columns})
+        columns[name] = [len(images), len(labelled), accuracy, len(judged), images["suspect"].sum(min_count=1)]
+    return pd.DataFrame({"what": ["images", "with a label", "accuracy", "n of accuracy", "suspects"], **columns})

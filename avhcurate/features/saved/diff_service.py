@@ -15,7 +15,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import LONGEST_ADDRESS, Filters
 from avhcurate.errors import CurateError, Run, words
 from avhcurate.features.saved import diff_rules
-from avhcurate.features.saved.diff_rules import COLUMNS, KINDS
+from avhcurate.features.saved.diff_rules import KINDS
 from avhcurate.features.suspects.decisions import KEPT
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.measures.scores import SCORES
@@ -68,8 +68,8 @@ class Diff:
     @property
     def counts(self) -> dict[str, int]:
         """How many differences there are of each kind that occurs."""
-        found = self.changes["kind"].value_counts()
-        return {kind: int(found[kind]) for kind in KINDS if kind in found}
+        counts = self.changes["kind"].value_counts()
+        return {kind: int(counts[kind]) for kind in KINDS if kind in counts}
 
     def query(self, kind: str) -> dict[str, str]:
         """Return the parameters of the gallery of a kind; {} from a file, or of so many that no address names them."""
@@ -103,37 +103,37 @@ class Diff:
 def diff(before: State, after: State) -> Diff:
     """Return what differs between two states."""
     notes = []
-    one = before.rows
-    other = after.rows
-    if before.table is None or after.table is None:  # an export leaves excluded images out
-        one, other = (rows[~rows["excluded"]].reset_index(drop=True) for rows in (one, other))
-    same = before.fingerprint == after.fingerprint
-    measured = not (one["content"].eq("").all() or other["content"].eq("").all())
-    if same or not measured:
-        one, other = (rows.assign(content=rows["path"]) for rows in (one, other))
-    if not same and not measured:
-        names = [state.table.dataset.name for state in (before, after) if state.table is not None]
-        runs = " and ".join(f"{Run('quality', name)}" for name in dict.fromkeys(names)) or Run("quality")
+    old = before.rows
+    new = after.rows
+    tables = [state.table for state in (before, after) if state.table is not None]
+    if len(tables) < 2:  # an export leaves excluded images out
+        old, new = (rows[~rows["excluded"]].reset_index(drop=True) for rows in (old, new))
+    of_one_import = before.fingerprint == after.fingerprint
+    measured = not (old["content"].eq("").all() or new["content"].eq("").all())
+    if of_one_import or not measured:
+        old, new = (rows.assign(content=rows["path"]) for rows in (old, new))
+    if not of_one_import and not measured:
+        names = dict.fromkeys(table.dataset.name for table in tables)
+        runs = " and ".join(f"{Run('quality', name)}" for name in names) or Run("quality")
         notes.append(f"Images are compared by path, since their content is not measured: {runs}.")
-    pairs = np.arange(len(one)), np.arange(len(other))
-    if not same or len(one) != len(other) or not one["id"].equals(other["id"]):
-        pairs = diff_rules.same_images(one, other)
+    pairs = np.arange(len(old)), np.arange(len(new))
+    if not of_one_import or not old["id"].equals(new["id"]):
+        pairs = diff_rules.same_images(old, new)
     scores = {key: SCORES[key].name if key in SCORES else "HSF" for key in COMPARED}
-    changes = _with_reasons(diff_rules.differences(one, other, pairs, list(scores)), before, after)
     return Diff(
         before=before,
         after=after,
-        changes=changes,
-        shifts=diff_rules.shifts(one, other, pairs, scores),
-        classes=diff_rules.class_counts(one, other),
-        summary=diff_rules.summary(one, other),
+        changes=_with_reasons(diff_rules.differences(old, new, pairs, list(scores)), before, after),
+        shifts=diff_rules.shifts(old, new, pairs, scores),
+        classes=diff_rules.class_counts(old, new),
+        summary=diff_rules.summary(old, new),
         notes=tuple(notes),
     )
 
 
-def text_of(found: Diff) -> str:
+def text_of(diff: Diff) -> str:
     """Return how many differences there are of each kind, in words."""
-    return ", ".join(f"{KINDS[kind].lower()} {n:,}" for kind, n in found.counts.items()) or "nothing differs"
+    return ", ".join(f"{KINDS[kind].lower()} {n:,}" for kind, n in diff.counts.items()) or "nothing differs"
 
 
 # --- states ------------------------------------------------------------------------------------------------------
@@ -217,12 +217,16 @@ def _content(dataset: DatasetFolder) -> np.ndarray | str:
 
 def _suspects(table: DatasetTable, rows: pd.DataFrame) -> np.ndarray | float:
     """Return which images are in the newest list of suspects and undecided; NaN without a list."""
-    found = suspects_of(table.run) if table.run else []
-    if not found:
+    lists = suspects_of(table.run) if table.run else []
+    if not lists:
         return np.nan
-    listed = rows["id"].isin(found[-1].suspects()["id"]) & (rows["label"] == rows["given"])
-    kept = (";" + rows["tags"] + ";").str.contains(f";{KEPT};", regex=False)
-    return (listed & ~kept).to_numpy(float)
+    listed = rows["id"].isin(lists[-1].suspects()["id"]) & (rows["label"] == rows["given"])
+    return (listed & ~_tagged(rows, KEPT)).to_numpy(float)
+
+
+def _tagged(rows: pd.DataFrame, tag: str) -> pd.Series:
+    """Return which images have a tag."""
+    return (";" + rows["tags"] + ";").str.contains(f";{tag};", regex=False)
 
 
 def _of_file(workspace: Workspace, file: Path) -> State:
@@ -235,11 +239,11 @@ def _of_file(workspace: Workspace, file: Path) -> State:
         raise CurateError(
             f"{file} has no manifest next to it.", fix="Give a file that `avhcurate export` wrote"
         ) from problem
-    known = ["id", "path", "split", "tags", *_TEXTS, *COMPARED]
-    rows = read_table(file, texts=("path", "split", "tags", *_TEXTS)).to_pandas()
+    texts = ("path", "split", "tags", *_TEXTS)
+    rows = read_table(file, texts=texts).to_pandas()
     if "path" not in rows:
         raise CurateError(f"{file} has no column path. Export it as CSV or Parquet.")
-    rows = rows.reindex(columns=known).rename(columns=_TEXTS).assign(excluded=False, content="", suspect=np.nan)
+    rows = rows.reindex(columns=["id", *texts, *COMPARED]).rename(columns=_TEXTS).assign(excluded=False, content="", suspect=np.nan)
     rows["tags"] = rows["tags"].map(_joined)
     for name in ("split", "tags", *_TEXTS.values()):
         rows[name] = rows[name].astype(object).fillna("")
@@ -277,16 +281,16 @@ def _with_reasons(changes: pd.DataFrame, before: State, after: State) -> pd.Data
     changes = changes.assign(who="", at="", why="")
     table = after.table
     if table is None or not changes["kind"].isin(DECIDED).any():
-        return changes[COLUMNS]
+        return changes
     since = 0
     until = after.entry
     if before.fingerprint == after.fingerprint:
         since, until = sorted((before.entry, after.entry))
-    done = table.log.decisions(table.dataset.id, since=since, until=until)
-    if done.empty:
-        return changes[COLUMNS]
-    events = done.drop_duplicates("event").set_index("event")
-    told = {
+    decisions = table.log.decisions(table.dataset.id, since=since, until=until)
+    if decisions.empty:
+        return changes
+    events = decisions.drop_duplicates("event").set_index("event")
+    reasons = {
         "who": events["who"],
         "at": events["at"].map("{:%Y-%m-%d %H:%M}".format),
         "why": pd.Series([_why(row, table.classes) for row in events.to_dict("records")], events.index),
@@ -295,11 +299,11 @@ def _with_reasons(changes: pd.DataFrame, before: State, after: State) -> pd.Data
         if kind in ("gone", "added") and before.table is not None:
             continue  # only an export leaves excluded images out
         of_kind = changes["kind"] == kind
-        last = done[done["action"].isin(actions)].drop_duplicates("path", keep="last").set_index("path")["event"]
-        last = changes.loc[of_kind, "path"].map(last)
-        for column, texts in told.items():
+        acts = decisions[decisions["action"].isin(actions)].drop_duplicates("path", keep="last").set_index("path")
+        last = changes.loc[of_kind, "path"].map(acts["event"])
+        for column, texts in reasons.items():
             changes.loc[of_kind, column] = last.map(texts).astype(object).fillna("")
-    return changes[COLUMNS]
+    return changes
 
 
 def _why(row: Mapping[Any, Any], classes: tuple[str, ...]) -> str:
@@ -322,32 +326,30 @@ def restore(table: DatasetTable, entry: int) -> int:
     present = state_of(table)
     then = earlier(present, entry).rows
     now = present.rows
-    paths = now["path"]
-    log = table.log
     id = table.present_id()
-    who = user()
+    person = user()
     changed = np.zeros(len(now), bool)
-    for action in ("exclude", "include"):
-        some = (then["excluded"] != now["excluded"]) & (then["excluded"] == (action == "exclude"))
-        if some.any():
-            log.annotate(id, action, None, paths[some].tolist(), who=who)
-            changed |= some
-    some = then["label"] != now["label"]
-    given = some & (then["label"] == then["given"])
-    if given.any():
-        log.annotate(id, "relabel", None, paths[given].tolist(), who=who)
-    if (others := some & ~given).any():
-        stored = {name: stored_class(number, table.own_classes) for number, name in enumerate(table.classes)}
-        labels = then.loc[others, "label"].map(stored).tolist()
-        log.annotate(id, IMPORT_LABELS, f"entry {entry}", paths[others].tolist(), labels=labels, who=who)
-    changed |= some
+
+    def decide(action: str, value: str | None, rows: pd.Series, labels: list[str] | None = None) -> None:
+        if rows.any():
+            table.log.annotate(id, action, value, now["path"][rows].tolist(), labels=labels, who=person)
+            changed[rows] = True
+
+    moved = then["excluded"] != now["excluded"]
+    decide("exclude", None, moved & then["excluded"])
+    decide("include", None, moved & ~then["excluded"])
+    moved = then["label"] != now["label"]
+    restored = moved & (then["label"] == then["given"])
+    others = moved & ~restored
+    stored = {name: stored_class(number, table.own_classes) for number, name in enumerate(table.classes)}
+    decide("relabel", None, restored)
+    decide(IMPORT_LABELS, f"entry {entry}", others, then.loc[others, "label"].map(stored).tolist())
     table.refresh()
-    tags = [rows["tags"].str.split(";").map(set) for rows in (then, state_of(table).rows)]
-    for name in sorted(set().union(*tags[0], *tags[1]) - {""}):
-        had, has = (column.map(lambda some, name=name: name in some) for column in tags)
-        for action, some in (("tag", had & ~has), ("untag", has & ~had)):
-            if some.any():
-                log.annotate(id, action, name, paths[some].tolist(), who=who)
-                changed |= some
+    now = state_of(table).rows
+    for name in sorted(set(";".join([*then["tags"], *now["tags"]]).split(";")) - {""}):
+        had = _tagged(then, name)
+        has = _tagged(now, name)
+        decide("tag", name, had & ~has)
+        decide("untag", name, has & ~had)
     table.refresh()
     return int(changed.sum())
