@@ -1,8 +1,7 @@
 """Saved: named sets and views, the history of decisions, what changed, and splits into parts."""
 
-from avhcurate.features.saved.ui import choose_part, show_history, show_sets, show_views
+from avhcurate.features.saved.ui import choose_part, show_history, show_sets, show_split, show_views
 from avhcurate.features.saved.ui_diff import show_changes
-from avhcurate.features.saved.ui_split import show_split
 from avhcurate.ui.base import frame
 from avhcurate.ui.shell.page_header import open_page
 

@@ -243,7 +243,11 @@ def _of_file(workspace: Workspace, file: Path) -> State:
     rows = read_table(file, texts=texts).to_pandas()
     if "path" not in rows:
         raise CurateError(f"{file} has no column path. Export it as CSV or Parquet.")
-    rows = rows.reindex(columns=["id", *texts, *COMPARED]).rename(columns=_TEXTS).assign(excluded=False, content="", suspect=np.nan)
+    rows = (
+        rows.reindex(columns=["id", *texts, *COMPARED])
+        .rename(columns=_TEXTS)
+        .assign(excluded=False, content="", suspect=np.nan)
+    )
     rows["tags"] = rows["tags"].map(_joined)
     for name in ("split", "tags", *_TEXTS.values()):
         rows[name] = rows[name].astype(object).fillna("")

@@ -1,22 +1,26 @@
-"""The page Saved: lists of named sets, named views and the history, with their actions."""
+"""The page Saved: lists of named sets, named views and the history, with their actions, and splits into parts."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from avhcurate.datasets.curate.history import RULE, describe, history_entries, samples_of, undo_entry
 from avhcurate.datasets.curate.saved import LONGEST_NAME, Saved
+from avhcurate.datasets.export.settings import SplitSettings
+from avhcurate.datasets.export.tabular import frame_text
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
+from avhcurate.features.saved.split_service import STRATA, Split, make_split, save_parts
 from avhcurate.ui.base import cache, url_state
-from avhcurate.ui.base.export_menu import export_choice
+from avhcurate.ui.base.export_menu import download, export_choice
 from avhcurate.ui.base.frame import Opened, announce, attempt, show_user_error, way_on, while_allowed
-from avhcurate.ui.base.layout import closing_popover, empty_state, in_a_row
+from avhcurate.ui.base.layout import closing_popover, empty_state, fact, in_a_row
 from avhcurate.ui.base.navigation import TITLES
-from avhcurate.ui.base.page_choices import Choice, number, one_of, page_of, turn_pages
+from avhcurate.ui.base.page_choices import Choice, number, one_of, page_of, some_of, turn_pages
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted
 from avhcurate.ui.base.url_state import View
@@ -48,7 +52,7 @@ def _saved(page: Opened) -> Saved:
 def show_sets(page: Opened) -> None:
     entries = _saved(page).sets()
     with in_a_row():
-        _combine(page, [one.name for one in entries])
+        _combine(page, [entry.name for entry in entries])
         _import(page)
     _list(page, "set", entries, _set, "Select images in the gallery and choose “Set”, or import a list of them.")
 
@@ -66,36 +70,36 @@ def _list(
         empty_state(f"No {kind} yet", "bookmark", nothing, partial(way_on, page, "Open the gallery", "", "gallery"))
     places = page_of(_PAGE, len(entries), _ROWS)
     with st.container(gap="xsmall"):
-        for one in entries[places.start : places.stop]:
+        for entry in entries[places.start : places.stop]:
             with in_a_row("center"):
-                about = draw(page, one)
-                st.caption(f"{about} · {plain(one.who)}, {one.at:%Y-%m-%d %H:%M} UTC", width="stretch")
-                _more(page, kind, one.name)
+                about = draw(page, entry)
+                st.caption(f"{about} · {plain(entry.who)}, {entry.at:%Y-%m-%d %H:%M} UTC", width="stretch")
+                _more(page, kind, entry.name)
     turn_pages(_PAGE, places, len(entries), _ROWS)
-    *asked, action = st.session_state.get(_ASKED, [None])
-    for one in entries:
-        if asked == [page.dataset.name, kind, one.name]:
-            {"rename": _rename, "export": _export}[action](page, kind, one)
+    *chosen, action = st.session_state.get(_ASKED, [None])
+    for entry in entries:
+        if chosen == [page.dataset.name, kind, entry.name]:
+            {"rename": _rename, "export": _export}[action](page, kind, entry)
 
 
-def _set(page: Opened, one: Event) -> str:
-    view = View(dataset=page.dataset.name, run=page.view.run)
-    query = replace(view, filters=Filters(excluded=None, sets=(one.name,))).to_query()
-    st.page_link(PAGES / "gallery.py", label=plain(one.name), icon=":material/bookmark:", query_params=query)
-    gone = one.samples - page.table.set_sizes.get(one.name, 0)
-    if gone:
-        return f"**{one.samples:,}** images ({gone:,} no longer in the dataset)"
-    return f"**{one.samples:,}** images"
+def _set(page: Opened, entry: Event) -> str:
+    view = View(dataset=page.dataset.name, run=page.view.run, filters=Filters(excluded=None, sets=(entry.name,)))
+    label = plain(entry.name)
+    st.page_link(PAGES / "gallery.py", label=label, icon=":material/bookmark:", query_params=view.to_query())
+    text = f"**{entry.samples:,}** images"
+    if missing := entry.samples - page.table.set_sizes.get(entry.name, 0):
+        text += f" ({missing:,} no longer in the dataset)"
+    return text
 
 
-def _view(page: Opened, one: Event) -> str:
-    label = plain(one.name)
-    if one.page in TITLES:
-        st.page_link(page_file(one.page), label=label, icon=":material/visibility:", query_params=one.query)
+def _view(page: Opened, entry: Event) -> str:
+    label = plain(entry.name)
+    if entry.page in TITLES:
+        st.page_link(page_file(entry.page), label=label, icon=":material/visibility:", query_params=entry.query)
     else:  # that of a plugin which is gone
         st.markdown(label)
-    view, _ = url_state.parse(one.query)
-    return f"{plain(one.page.replace('_', ' '))}, filters: {view.filters.active}"
+    view, _ = url_state.parse(entry.query)
+    return f"{plain(entry.page.replace('_', ' '))}, filters: {view.filters.active}"
 
 
 def _more(page: Opened, kind: Kind, name: str) -> None:
@@ -103,8 +107,8 @@ def _more(page: Opened, kind: Kind, name: str) -> None:
     options = list(_MORE)
     if for_curators():  # the look of what is refused
         options = ["export"]
-    act: dict[str, Any] = {"on_click": _choose, "args": (page, kind, name, key)}
-    st.menu_button("More", options, format_func=_MORE.__getitem__, type="tertiary", key=key, **act)
+    choose = partial(_choose, page, kind, name, key)
+    st.menu_button("More", options, format_func=_MORE.__getitem__, type="tertiary", key=key, on_click=choose)
 
 
 def _choose(page: Opened, kind: Kind, name: str, key: str) -> None:
@@ -123,7 +127,8 @@ def _remove(page: Opened, kind: Kind, name: str) -> None:
     _saved(page).remove(kind, name)
     announce(f"Removed the {kind} “{name}”. History can undo it.")
     if name in page.filters.sets:
-        url_state.change(filters=page.filters.with_(sets=tuple(one for one in page.filters.sets if one != name)))
+        others = tuple(other for other in page.filters.sets if other != name)
+        url_state.change(filters=page.filters.with_(sets=others))
 
 
 @st.dialog("Rename", icon=":material/edit:", on_dismiss=_dismiss)
@@ -156,8 +161,8 @@ def _export(page: Opened, kind: Kind, entry: Event) -> None:
 
 
 def _combine(page: Opened, names: list[str]) -> None:
-    asked = for_curators(disabled=len(names) < 2)
-    with closing_popover("Combine", icon=":material/join:", key="saved.combine", **asked):
+    allowed = for_curators(disabled=len(names) < 2)
+    with closing_popover("Combine", icon=":material/join:", key="saved.combine", **allowed):
         st.multiselect("Sets", names, key="saved.combined", placeholder="Choose two or more")
         st.segmented_control(
             "Images", _HOW, default="union", format_func=_HOW.__getitem__, required=True, key="saved.how"
@@ -168,15 +173,15 @@ def _combine(page: Opened, names: list[str]) -> None:
 def _save_as(save: Callable[[Opened, str], None], page: Opened, key: str) -> None:
     """Ask for the name of a new set, and draw the button that saves it and closes the popover."""
     name = f"{key}_name"
-    act: dict[str, Any] = {"on_click": attempt, "args": (save, page, name), "kwargs": {"closes": key}}
     with st.form(f"{key}_form", border=False):  # Enter saves
         st.text_input("Name of the new set", key=name, max_chars=LONGEST_NAME)
-        st.form_submit_button("Save", type="primary", key=f"{key}_now", **act)
+        act = partial(attempt, save, page, name, closes=key)
+        st.form_submit_button("Save", type="primary", key=f"{key}_now", on_click=act)
 
 
 def _save_combined(page: Opened, key: str) -> None:
-    name, names, how = (st.session_state[one] for one in (key, "saved.combined", "saved.how"))
-    _saved(page).combine(name, names, how)
+    name = st.session_state[key]
+    _saved(page).combine(name, st.session_state["saved.combined"], st.session_state["saved.how"])
     announce(f"Saved as “{name}”")
 
 
@@ -232,16 +237,21 @@ def _narrow(page: Opened) -> dict[str, Any]:
     restart = (_HISTORY_PAGE.name,)
     log = page.table.log
     with in_a_row():
-        for label, choice, options in (
-            ("Who", _WHO, log.history_values(page.dataset.id, "who")),
-            ("Action", _ACTION, log.history_values(page.dataset.id, "action")),
-        ):
-            names = {"": "Any"} | {name: name for name in (choice.asked(), *options) if name}
+        for label, choice, column in (("Who", _WHO, "who"), ("Action", _ACTION, "action")):
+            values = log.history_values(page.dataset.id, column)
+            names = {"": "Any"} | {name: name for name in (choice.asked(), *values) if name}
             choice.show(st.selectbox, label, names, on_change=choice.restart, args=restart, width=220)
         sample = int(_SAMPLE.asked())
-        ends: dict[str, Any] = {"min_value": -1, "max_value": max(sample, page.table.size - 1), "value": sample}
-        keep: dict[str, Any] = {"on_change": _SAMPLE.restart, "args": restart}
-        st.number_input("Image id, or -1 for any", key=_SAMPLE.name, width=180, **ends, **keep)
+        st.number_input(
+            "Image id, or -1 for any",
+            -1,
+            max(sample, page.table.size - 1),
+            sample,
+            key=_SAMPLE.name,
+            on_change=_SAMPLE.restart,
+            args=restart,
+            width=180,
+        )
     narrowed: dict[str, Any] = {"who": _WHO.asked() or None, "actions": list(filter(None, [_ACTION.asked()]))}
     if sample >= 0:
         narrowed["sample"] = sample
@@ -256,10 +266,9 @@ def _history_row(page: Opened, entry: Event, images: list[int]) -> None:
         if entry.undone_by is not None:
             st.caption(f"undone by {plain(entry.undone_by)}", width="content")
             return
-        about = {"done": "Undone"}
-        act: dict[str, Any] = {"on_click": attempt, "args": (undo_entry, page.table, entry.key), "kwargs": about}
-        look = for_curators(icon=":material/undo:", type="tertiary")
-        st.button("Undo", key=f"saved.undo.{entry.key}", **act, **look)
+        act = partial(attempt, undo_entry, page.table, entry.key, done="Undone")
+        key = f"saved.undo.{entry.key}"
+        st.button("Undo", key=key, on_click=act, icon=":material/undo:", type="tertiary", **for_curators())
 
 
 def _about(page: Opened, entry: Event, images: list[int]) -> None:
@@ -271,11 +280,72 @@ def _about(page: Opened, entry: Event, images: list[int]) -> None:
         return
     for id in images[:_PICTURES]:
         st.html(_PICTURE.format(image_url(page.dataset.name, id, version=page.version)), width="content")
-    view = replace(page.view, row=1, choices=())
-    sample = None
+    view = replace(page.view, row=1, choices=(), sample=None)
     if len(images) == 1:
         text = f"image {images[0]}"
-        sample = images[0]
-    condition = f"id IN ({', '.join(map(str, images))})"
-    query = replace(view, sample=sample, filters=Filters(excluded=None, where=condition)).to_query()
+        view = replace(view, sample=images[0])
+    filters = Filters(excluded=None, where=f"id IN ({', '.join(map(str, images))})")
+    query = replace(view, filters=filters).to_query()
     st.page_link(PAGES / "gallery.py", label=text, query_params=query, width="stretch")
+
+
+# --- splits ----------------------------------------------------------------------------------------------------
+
+#: The command line splits more samples than these.
+_MOST = 200_000
+_BY_NAMES = {"class": "Class", "hsf": "HSF bin"}
+_SHARES: Choice[str] = Choice("saved.shares", "0.8,0.1,0.1", str)
+_BY = some_of("saved.by", list(STRATA), list(STRATA), none="neither")
+_SEED = number("saved.seed", 0, low=0, high=10**9)
+_GROUP: Choice[str] = Choice("saved.group", "", str)
+
+
+def show_split(page: Opened) -> None:
+    st.caption("Divides the images that match the filters.")
+    chosen = _settings(page)
+    if page.count > _MOST:
+        st.write(f"{page.count:,} images are too many for this page. Use the command line:")
+        st.code(chosen.with_(out=Path("split.parquet")).line, language="bash")
+        st.caption("This divides all images. To divide the filtered ones, save them as a set and add --set NAME.")
+        return
+    options = chosen.model_dump(include={"by", "seed", "group"})
+    _result(page, make_split(page.table, chosen.shares, filters=page.filters, **options))
+
+
+def _settings(page: Opened) -> SplitSettings:
+    table = page.table
+    columns = [*{"duplicate_group"}.intersection(table.measured), *table.user_columns]
+    with in_a_row():
+        about = "Two or more numbers that sum to 1, for train, validation and test."
+        shares = _SHARES.show(st.text_input, "Shares", width=200, help=about)
+        names = {key: title for key, title in _BY_NAMES.items() if key != "hsf" or table.votes}
+        by = _BY.show(st.pills, "Stratify by", names, selection_mode="multi")
+        seed = int(_SEED.asked())
+        _SEED.show(st.number_input, "Seed", 0, 10**9, value=seed, width=130)
+        together = "Images with the same value of this column go to one part."
+        names = {"": "Nothing"} | {name: name for name in columns}
+        group = _GROUP.show(st.selectbox, "Keep together", names, width=200, help=together)
+    values: dict[str, Any] = {"shares": shares, "by": tuple(by), "seed": seed, "group": group or None}
+    return SplitSettings(dataset=table.dataset.name, **values)
+
+
+def _result(page: Opened, split: Split) -> None:
+    with in_a_row("top", gap="medium"):
+        for name, count in split.counts.items():
+            fact(name.capitalize(), f"{count:,}", f"{count / len(split.rows):.1%}")
+    with in_a_row():
+        data = partial(frame_text, split.rows, "csv")
+        file = f"{page.dataset.name}-split.csv"
+        download("Download CSV", data, file, key="saved.download_split", type="primary")
+        with closing_popover("Save as sets", icon=":material/bookmark_add:", key="saved.split_sets", **for_curators()):
+            st.text_input("Name before the name of the part", "split", key="saved.split_name")
+            st.button("Save", type="primary", key="saved.save_split", on_click=_save, args=(page, split))
+    st.markdown(f"**Strata: {len(split.strata):,}**")
+    names = {"curated_label_name": "Class", "hsf_bin": "HSF bin", "n": "Images", "note": "Note"}
+    strata = split.strata.loc[:, (split.strata != "").any()].rename(columns=names)  # most have no note
+    st.dataframe(strata, hide_index=True, key="saved.strata")
+
+
+def _save(page: Opened, split: Split) -> None:
+    save = partial(save_parts, page.workspace, page.table, split, st.session_state["saved.split_name"])
+    attempt(save, done="Every part is a set now", closes="saved.split_sets")

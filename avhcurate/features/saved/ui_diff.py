@@ -1,6 +1,6 @@
 """What changed between two states of a dataset, on the page Saved: counts, who and why, and a gallery of each kind."""
 
-from typing import Any
+from functools import partial
 
 import streamlit as st
 
@@ -33,29 +33,28 @@ def show_changes(page: Opened) -> None:
     with in_a_row():
         before = _choose(page, "From", _BEFORE, offered, f"{name}@0")
         after = _choose(page, "To", _AFTER, offered, name)
-    found = _compared(page, before, after)
-    counts = found.counts
-    told = counted(sum(counts.values()), "change")
-    st.markdown(f"**{told}** from {plain(offered[before])} to {plain(offered[after])}.")
-    for note in found.notes:
+    diff = _compared(page, before, after)
+    counts = diff.counts
+    text = counted(sum(counts.values()), "change")
+    st.markdown(f"**{text}** from {plain(offered[before])} to {plain(offered[after])}.")
+    for note in diff.notes:
         st.caption(said(note))
-    _galleries(found)
-    left, right = st.columns(2)
-    tables = {
-        "summary": (left, found.summary.dropna()),
-        "scores": (left, found.shifts),
-        "classes": (right, found.classes),
-    }
-    for key, (place, rows) in tables.items():
+    _galleries(diff)
+    first, second = st.columns(2)
+    for place, key, rows in (
+        (first, "summary", diff.summary.dropna()),
+        (first, "scores", diff.shifts),
+        (second, "classes", diff.classes),
+    ):
         place.dataframe(rows.rename(columns=str.capitalize), hide_index=True, key=f"saved.diff_{key}")
-    changes = found.changes.assign(kind=found.changes["kind"].map(KINDS))
+    changes = diff.changes.assign(kind=diff.changes["kind"].map(KINDS))
     if len(changes):
         st.dataframe(changes.head(_LISTED).rename(columns=str.capitalize), hide_index=True, key="saved.diff_changes")
     with in_a_row("center"):
         if len(changes) > _LISTED:
             st.caption(f"The first {_LISTED:,} of {len(changes):,} changes; the file has all.")
-        download("CSV", found.changes.to_csv(index=False), f"{name}-changes.csv", key="saved.diff_csv")
-        _go_back(page, found, before)
+        download("CSV", diff.changes.to_csv(index=False), f"{name}-changes.csv", key="saved.diff_csv")
+        _go_back(page, diff, before)
 
 
 def _offered(page: Opened) -> dict[str, str]:
@@ -64,8 +63,8 @@ def _offered(page: Opened) -> dict[str, str]:
     offered = {name: "now"}
     entries, _ = history_entries(page.table, limit=_ENTRIES)
     for entry in entries:
-        what = shortened(f"{entry.who} {describe(entry, page.table.classes)}", 40)
-        offered[f"{name}@{entry.id}"] = f"after {entry.id}: {what}, {entry.at:%Y-%m-%d %H:%M}"
+        act = shortened(f"{entry.who} {describe(entry, page.table.classes)}", 40)
+        offered[f"{name}@{entry.id}"] = f"after {entry.id}: {act}, {entry.at:%Y-%m-%d %H:%M}"
     offered[f"{name}@0"] = "the import"
     return offered | {other: f"dataset {other}" for other in page.workspace.names() if other != name}
 
@@ -84,29 +83,27 @@ def _diff(root: str, before: str, after: str, stamps: tuple[str, ...]) -> Diff:
 
 def _choose(page: Opened, label: str, choice: Choice[str], offered: dict[str, str], usual: str) -> str:
     """Return a state; the address may name an older entry than those offered, and never a file of the server."""
-    asked = choice.asked() or usual
-    if asked.partition("@")[0] not in page.workspace.names():
-        asked = usual
-    offered.setdefault(asked, asked)
-    return choice.show(st.selectbox, label, offered, value=asked, width=420)
+    state = choice.asked() or usual
+    if state.partition("@")[0] not in page.workspace.names():
+        state = usual
+    offered.setdefault(state, state)
+    return choice.show(st.selectbox, label, offered, value=state, width=420)
 
 
-def _galleries(found: Diff) -> None:
+def _galleries(diff: Diff) -> None:
     with in_a_row():
-        for kind, n in found.counts.items():
+        for kind, n in diff.counts.items():
             text = f"{KINDS[kind]}: {n:,}"
-            if query := found.query(kind):
+            if query := diff.query(kind):
                 gallery_link(text, query)
             else:
                 st.caption(text, width="content")
 
 
-def _go_back(page: Opened, found: Diff, before: str) -> None:
+def _go_back(page: Opened, diff: Diff, before: str) -> None:
     """Draw a button that gives the dataset the earlier state again."""
     name, at, _ = before.rpartition("@")
-    if not at or name != page.dataset.name or not found.changes["kind"].isin(diff_service.DECIDED).any():
-        return
-    look: dict[str, Any] = {"icon": ":material/history:", **for_curators()}
-    entry = found.before.entry
-    act: dict[str, Any] = {"args": (diff_service.restore, page.table, entry), "kwargs": {"done": "Gone back"}}
-    st.button("Go back to the first state", key="saved.restore", on_click=attempt, **act, **look)
+    if at and name == page.dataset.name and diff.changes["kind"].isin(diff_service.DECIDED).any():
+        act = partial(attempt, diff_service.restore, page.table, diff.before.entry, done="Gone back")
+        icon = ":material/history:"
+        st.button("Go back to the first state", icon=icon, key="saved.restore", on_click=act, **for_curators())
