@@ -4,6 +4,7 @@ import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,11 @@ ROWS = 20
 
 @dataclass(frozen=True)
 class ReportGallery:
-    """Images under a title, each as caption and data address ("" for none); `more` of them are not shown."""
+    """Images under a title, each as caption and id; `others` of them are not shown."""
 
     title: str
-    tiles: list[tuple[str, str]]
-    more: int
+    tiles: list[tuple[str, int]]
+    others: int
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,16 @@ def write_report(table: DatasetTable, out: Path, *, images: bool = True, force: 
     remove_leftovers(out.absolute().parent)
     source = files(__package__).joinpath("page.html.jinja").read_text(encoding="utf-8")
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
-    sections = [build(table, images) for build in SECTIONS]
-    about = {"name": table.dataset.name, "version": __version__, "simulated": table.simulated}
-    write_atomic(out, template.render(sections=sections, made=datetime.now(UTC), **about))
+    text = template.render(
+        name=table.dataset.name,
+        version=__version__,
+        made=datetime.now(UTC),
+        simulated=table.simulated,
+        sections=[build(table) for build in SECTIONS],
+        images=images,
+        thumbnail=partial(thumbnail, table),
+    )
+    write_atomic(out, text)
     return out
 
 
@@ -92,22 +100,22 @@ def command_of(table: DatasetTable, verb: str, **options: str) -> str:
 
 # --- the sections ------------------------------------------------------------------------------------------------
 
-#: Makes a section of a table, with or without images.
-Build = Callable[[DatasetTable, bool], ReportSection]
+#: Makes a section of a table.
+Build = Callable[[DatasetTable], ReportSection]
 SECTIONS: list[Build] = []
 
 
-def section(title: str, verb: str, **options: str) -> Callable[[Callable[[DatasetTable, bool], dict[str, Any]]], Build]:
+def section(title: str, verb: str, **options: str) -> Callable[[Callable[[DatasetTable], dict[str, Any]]], Build]:
     """Make a section, with the command of its figures, of a function that returns its other fields.
 
     Where that raises CurateError, the section says why.
     """
 
-    def decorate(describe: Callable[[DatasetTable, bool], dict[str, Any]]) -> Build:
-        def build(table: DatasetTable, images: bool) -> ReportSection:
+    def decorate(describe: Callable[[DatasetTable], dict[str, Any]]) -> Build:
+        def build(table: DatasetTable) -> ReportSection:
             fields: dict[str, Any] = {"title": title, "command": command_of(table, verb, **options)}
             try:
-                return ReportSection(**(fields | describe(table, images)))
+                return ReportSection(**(fields | describe(table)))
             except CurateError as error:
                 return ReportSection(**fields, lacks=words(error.what))
 
@@ -118,7 +126,7 @@ def section(title: str, verb: str, **options: str) -> Callable[[Callable[[Datase
 
 
 @section("Data", "export", format="csv", out="labels.csv")
-def describe_data(table: DatasetTable, images: bool) -> dict[str, Any]:
+def describe_data(table: DatasetTable) -> dict[str, Any]:
     """Samples, classes and splits, and how many samples each class has."""
     record = table.dataset.record
     samples = table.count(IN_VIEW)
@@ -135,7 +143,7 @@ def describe_data(table: DatasetTable, images: bool) -> dict[str, Any]:
 
 
 @section("Network", "models")
-def describe_run(table: DatasetTable, images: bool) -> dict[str, Any]:
+def describe_run(table: DatasetTable) -> dict[str, Any]:
     """The network and how often it is right."""
     if table.run is None:
         return {"command": command_of(table, "score", model="MODEL"), "lacks": "Not scored yet."}
@@ -147,7 +155,7 @@ def describe_run(table: DatasetTable, images: bool) -> dict[str, Any]:
 
 
 @section("Human selection frequency", "export", where="hsf IS NOT NULL", format="csv", out="votes.csv")
-def describe_votes(table: DatasetTable, images: bool) -> dict[str, Any]:
+def describe_votes(table: DatasetTable) -> dict[str, Any]:
     """The distribution of HSF over its bins."""
     if table.votes is None:
         return {"command": Run("votes", table.dataset.name, "FILE").command, "lacks": "No votes yet."}
@@ -164,7 +172,7 @@ def describe_votes(table: DatasetTable, images: bool) -> dict[str, Any]:
 
 
 @section("Which score follows people", "correlate")
-def describe_correlation(table: DatasetTable, images: bool) -> dict[str, Any]:
+def describe_correlation(table: DatasetTable) -> dict[str, Any]:
     """Every score's correlation with HSF over all samples, closest to people first."""
     result = correlate(table)
     overall = result.table[result.table["bin"].astype(str) == "all"]
@@ -183,84 +191,87 @@ def describe_correlation(table: DatasetTable, images: bool) -> dict[str, Any]:
 
 
 @section("People against the network", "disagree")
-def describe_gap(table: DatasetTable, images: bool) -> dict[str, Any]:
+def describe_gap(table: DatasetTable) -> dict[str, Any]:
     """The samples on which people and the network differ most."""
     gap = disagree(table)
     score = SCORES[gap.key]
     text = f"Hardness for the network by {score.name}. {score.sentence} {score.harder.capitalize()} is hard. "
     text += f"{gap.sets.samples:,} samples have both."
-    found = [gallery(table, SETS[name], ids, images, ["hsf", gap.key]) for name, ids in gap.ids.items()]
-    return {"text": text, "galleries": found}
+    galleries = [gallery(table, SETS[name], ids, ["hsf", gap.key]) for name, ids in gap.ids.items()]
+    return {"text": text, "galleries": galleries}
 
 
 @section("Changes since the import", "diff")
-def describe_changes(table: DatasetTable, images: bool) -> dict[str, Any]:
+def describe_changes(table: DatasetTable) -> dict[str, Any]:
     """What people changed, by whom, with the first images of each kind."""
     now = state_of(table)
-    found = diff(earlier(now, 0), now)
-    shown = [
-        gallery(table, KINDS_OF_CHANGES[str(kind)], rows["id"].tolist(), images, captions=changes_told(rows))
-        for kind, rows in found.changes.groupby("kind", sort=False)
+    changed = diff(earlier(now, 0), now)
+    galleries = [
+        gallery(table, KINDS_OF_CHANGES[str(kind)], rows["id"].tolist(), captions=captions_of_changes(rows))
+        for kind, rows in changed.changes.groupby("kind", sort=False)
     ]
-    figures = [[row["what"], f"{row['before']:.4g}", f"{row['after']:.4g}"] for row in rows_of(found.summary.dropna())]
-    text = f"{text_of(found).capitalize()}."
-    return {"text": text, "heads": ["", "imported", "now"], "rows": figures, "galleries": shown}
+    summary = rows_of(changed.summary.dropna())
+    rows = [[row["what"], f"{row['before']:.4g}", f"{row['after']:.4g}"] for row in summary]
+    text = f"{text_of(changed).capitalize()}."
+    return {"text": text, "heads": ["", "imported", "now"], "rows": rows, "galleries": galleries}
 
 
-def changes_told(rows: pd.DataFrame) -> dict[int, str]:
+def captions_of_changes(rows: pd.DataFrame) -> dict[int, str]:
     """Return what is said below the image of each change, by id."""
-    told = (f"{row['before']} → {row['after']}".strip(" →") + f", {row['who']}" for row in rows_of(rows.head(IMAGES)))
-    return dict(zip(rows["id"].tolist(), told, strict=False))
+    return {
+        row["id"]: f"{row['before']} → {row['after']}".strip(" →") + f", {row['who']}"
+        for row in rows_of(rows.head(IMAGES))
+    }
 
 
 @section("Labels in doubt", "suspects")
-def describe_suspects(table: DatasetTable, images: bool) -> dict[str, Any]:
+def describe_suspects(table: DatasetTable) -> dict[str, Any]:
     """The first labels in doubt that are not decided yet."""
-    folders = table.run and suspects_of(table.run)
-    if not folders:
+    lists = table.run and suspects_of(table.run)
+    if not lists:
         return {"lacks": "Not looked for yet."}
-    record = folders[-1].record
-    every = folders[-1].suspects()
-    doubtful = undecided(table, every)
-    listed = export_table(table, doubtful.head(IMAGES), record)
+    record = lists[-1].record
+    suspects = lists[-1].suspects()
+    doubtful = undecided(table, suspects)
     captions = {
-        row["id"]: f"{row['label_name']} → {row['suggested_name']}, {row['verdict']}" for row in rows_of(listed)
+        row["id"]: f"{row['label_name']} → {row['suggested_name']}, {row['verdict']}"
+        for row in rows_of(export_table(table, doubtful.head(IMAGES), record))
     }
-    how = "by the run's own head"
+    judge = "by the run's own head"
     if record.heads:
-        how = f"out of {record.heads.folds} folds"
+        judge = f"out of {record.heads.folds} folds"
     verdicts = ", ".join(f"{VERDICTS[key].lower()} {count:,}" for key, count in record.verdicts.items())
-    text = f"{record.listed:,} of {record.samples:,} labels, {how}: {verdicts}. "
-    text += f"{record.weights_text} {len(every) - len(doubtful):,} are decided or excluded."
-    shown = gallery(table, "Most doubtful first", doubtful["id"].tolist(), images, captions=captions)
-    return {"text": text, "galleries": [shown]}
+    text = f"{record.listed:,} of {record.samples:,} labels, {judge}: {verdicts}. "
+    text += f"{record.weights_text} {len(suspects) - len(doubtful):,} are decided or excluded."
+    listed = gallery(table, "Most doubtful first", doubtful["id"].tolist(), captions=captions)
+    return {"text": text, "galleries": [listed]}
 
 
 @section("Copies", "quality")
-def describe_copies(table: DatasetTable, images: bool) -> dict[str, Any]:
+def describe_copies(table: DatasetTable) -> dict[str, Any]:
     """Groups of near duplicates."""
-    found = find_duplicates(table)
-    groups = found.groups
+    duplicates = find_duplicates(table)
+    groups = duplicates.groups
     text = (
-        f"{len(groups):,} groups of near duplicates with {len(found.extra):,} copies; {groups['leak'].sum():,} across "
-        f"splits, {groups['conflict'].sum():,} with different labels."
+        f"{len(groups):,} groups of near duplicates with {len(duplicates.extra):,} copies; {groups['leak'].sum():,} "
+        f"across splits, {groups['conflict'].sum():,} with different labels."
     )
-    shown = [
-        gallery(table, f"Group {group}", found.of([group])["id"].tolist(), images, ["split"])
+    galleries = [
+        gallery(table, f"Group {group}", duplicates.of([group])["id"].tolist(), ["split"])
         for group in groups["group"].head(GROUPS)
     ]
-    return {"text": text, "galleries": shown}
+    return {"text": text, "galleries": galleries}
 
 
 @section("Odd files", "quality")
-def describe_odd(table: DatasetTable, images: bool) -> dict[str, Any]:
+def describe_odd(table: DatasetTable) -> dict[str, Any]:
     """Files that are broken or unlike the others."""
-    found = odd_files(table)
-    kinds = [f"{n:,} {KINDS[kind].lower()}" for kind, n in found.counts.items() if n]
+    odd = odd_files(table)
+    kinds = [f"{n:,} {KINDS[kind].lower()}" for kind, n in odd.counts.items() if n]
     return {
         "text": f"{', '.join(kinds) or '0'} files.",
         "heads": ["id", "path", "what"],
-        "rows": [[str(row["id"]), row["path"], row["odd"]] for row in rows_of(found.files.head(ROWS))],
+        "rows": [[str(row["id"]), row["path"], row["odd"]] for row in rows_of(odd.files.head(ROWS))],
     }
 
 
@@ -277,19 +288,13 @@ def gallery(
     table: DatasetTable,
     title: str,
     ids: Sequence[int],
-    images: bool,
     columns: Sequence[str] = (),
     *,
     captions: dict[int, str] | None = None,
 ) -> ReportGallery:
     """Return the first `IMAGES` samples, each with its caption, or with its label and values of `columns`."""
-    tiles = []
-    for id in ids[:IMAGES]:
-        caption = (captions or {}).get(id) or caption_of(table.sample(id), columns)
-        data = ""
-        if images:
-            data = thumbnail(table, id)
-        tiles.append((caption, data))
+    captions = captions or {id: caption_of(table.sample(id), columns) for id in ids[:IMAGES]}
+    tiles = [(captions[id], id) for id in ids[:IMAGES]]
     return ReportGallery(f"{title} ({len(ids):,})", tiles, len(ids) - len(tiles))
 
 

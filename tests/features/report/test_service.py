@@ -38,7 +38,7 @@ def written(table, out, **options):
 
 
 def test_the_figures_are_those_of_the_verbs(digits):
-    rows = {row[0]: row[1:] for row in service.describe_correlation(digits, False).rows}
+    rows = {row[0]: row[1:] for row in service.describe_correlation(digits).rows}
     signs = {score.name: -score.sign for score in digits.ranked.values() if score.sign}
     agreement = [
         signs[name] * float(row[1].split(" ")[0]) for name, row in rows.items() if name in signs and row[1] != "-"
@@ -47,28 +47,28 @@ def test_the_figures_are_those_of_the_verbs(digits):
     avh = correlate(digits).table.query("bin == 'all'").set_index("score").loc["avh"]
     assert rows["AVH"] == ["120", service.interval(avh["spearman"], avh["ci_low"], avh["ci_high"])]
     ids = disagree(digits).ids
-    galleries = service.describe_gap(digits, False).galleries
-    assert [len(gallery.tiles) + gallery.more for gallery in galleries] == [len(some) for some in ids.values()]
+    galleries = service.describe_gap(digits).galleries
+    assert [len(gallery.tiles) + gallery.others for gallery in galleries] == [len(some) for some in ids.values()]
     record = suspects_of(digits.run)[-1].record
-    assert f"{record.listed:,} of 120 labels" in service.describe_suspects(digits, False).text
-    bins = {name: count for name, count, _ in service.describe_votes(digits, False).bars}
+    assert f"{record.listed:,} of 120 labels" in service.describe_suspects(digits).text
+    bins = {name: count for name, count, _ in service.describe_votes(digits).bars}
     hsf = digits.frame(columns=["hsf"])["hsf"].to_numpy(float)
     assert bins["[0.8, 1]"] == np.count_nonzero(hsf >= 0.8)
 
 
 def test_excluded_samples_are_in_no_figure(digits):
-    assert f"{digits.votes.total:,} simulated votes on 120 samples" in service.describe_votes(digits, False).text
+    assert f"{digits.votes.total:,} simulated votes on 120 samples" in service.describe_votes(digits).text
     wrong = digits.frame(Filters(mistakes=True))["id"].to_list()
     annotate(digits, wrong, "exclude")
     left, n = digits.frame(Filters()), 120 - len(wrong)
-    data, network, votes = (build(digits, False) for build in service.SECTIONS[:3])
+    data, network, votes = (build(digits) for build in service.SECTIONS[:3])
     assert data.text.startswith(f"{n} samples of 10 classes. {len(wrong)} more are excluded")
     assert sum(count for _, count, _ in data.bars) == n > 100
     assert sum(count for _, count, _ in votes.bars) == n
     assert f"{left['votes'].sum():,} simulated votes on {n} samples" in votes.text
     assert "accuracy 100.0 %" in network.text
     undo(digits)
-    assert "excluded" not in service.describe_data(digits, False).text
+    assert "excluded" not in service.describe_data(digits).text
 
 
 def test_a_section_that_cannot_be_made_says_why_and_the_others_stand(digits, tmp_path, monkeypatch):
@@ -85,7 +85,7 @@ def test_a_section_that_cannot_be_made_says_why_and_the_others_stand(digits, tmp
 def test_every_command_can_be_given(digits):
     commands = typer.main.get_command(app).commands
     for build in service.SECTIONS:
-        program, verb, *arguments = shlex.split(build(digits, False).command)
+        program, verb, *arguments = shlex.split(build(digits).command)
         assert program == "avhcurate"
         commands[verb].make_context(verb, arguments)
 

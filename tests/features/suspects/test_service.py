@@ -280,7 +280,7 @@ def test_what_is_decided_or_excluded_is_left_out_of_every_list(made_up, workspac
     printed = json.loads(cli(*command, "--json").out)
     assert (printed["left_out"], [row["id"] for row in printed["rows"]]) == (3, others)
     assert avhcurate.open(workspace.root, "dots").suspects(sources="angular")["id"].tolist() == others
-    section = describe_suspects(open_table(workspace, "dots"), False)
+    section = describe_suspects(open_table(workspace, "dots"))
     assert "3 are decided or excluded" in section.text
     (shown,) = section.galleries
-    assert len(shown.tiles) + shown.more == len(others) > 1
+    assert len(shown.tiles) + shown.others == len(others) > 1
