@@ -4,7 +4,6 @@ import streamlit as st
 
 from avhcurate.features.home import ui as home_ui
 from avhcurate.features.home import ui_doorway, ui_guide
-from avhcurate.features.home.ui_columns import own_columns
 from avhcurate.ui.base import frame
 from avhcurate.ui.base.layout import halves
 from avhcurate.ui.base.user_errors import plain
@@ -37,7 +36,7 @@ with right:
 
 home_ui.broken_plugins()
 home_ui.spread(page)
-own_columns(page)
+home_ui.own_columns(page)
 home_ui.messages(table)
 with st.expander("Details", icon=":material/info:", key="home.details"):
     home_ui.dataset_facts(table)

@@ -17,7 +17,7 @@ import avhcurate
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.errors import CurateError
-from avhcurate.features.home import ui_forms
+from avhcurate.features.home import ui_guide
 from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.ui.base import job_forms
@@ -138,7 +138,7 @@ def test_a_cluster_is_offered_where_ray_is_installed(open_page, demo_root, no_pr
 
 
 def test_proposed_is_a_model_that_is_here_with_a_head_for_other_classes(open_page, unscored_root, monkeypatch):
-    monkeypatch.setattr(ui_forms, "is_here", lambda name: name == "efficientnet-lite0")
+    monkeypatch.setattr(ui_guide, "is_here", lambda name: name == "efficientnet-lite0")
     app = open_page("home", unscored_root)
     assert app.selectbox(key="home.score_model").value == "efficientnet-lite0"
     assert app.selectbox(key="home.score_head").value == "fit"
@@ -370,7 +370,7 @@ def test_an_upload_is_imported_under_its_name_and_uploaded_labels_relabel(
 ):
     app = open_page("home", own_demo_root, home__have="labels")
     sent = {}
-    monkeypatch.setattr(ui_forms, "sent", sent.get)
+    monkeypatch.setattr(ui_guide, "sent", sent.get)
     sent["home.import_source"] = Upload(b"path,label\na.png,1\n", "my pets.csv")
     submit(app, "Import").click().run()
     ((argv, verb, name),) = no_process

@@ -29,7 +29,7 @@ def hsf_histogram(
         marker_color=colors[np.searchsorted(edges, middle, side="right")],
         customdata=bars[["low", "high"]],
         hovertemplate="HSF %{customdata[0]:.2f}–%{customdata[1]:.2f}: %{y:,} images<extra></extra>",
-        **leads(bars["n"], [Filters(where=one) for one in bar_conditions("hsf", bars["low"], bars["high"])]),
+        **leads(bars["n"], [Filters(where=where) for where in bar_conditions("hsf", bars["low"], bars["high"])]),
     )
     # All at once: Plotly checks a figure again for each line that is added.
     line = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "line": {"color": _PALE, "width": 1, "dash": "dot"}}

@@ -1,4 +1,4 @@
-"""The Home page: what is loaded and how it is spread, model runs, notes on the data, and the offer of the full demo."""
+"""The Home page: what is loaded and how it is spread, own columns, runs, notes on the data, and the full demo."""
 
 from functools import partial
 from typing import Any
@@ -7,21 +7,25 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate import plugins
+from avhcurate.datasets.curate.columns import NONE, describe_columns, set_harder
 from avhcurate.datasets.export import service as export
 from avhcurate.datasets.sources.demo import is_demo
 from avhcurate.datasets.sources.settings import SECONDS, DemoSettings
+from avhcurate.datasets.table.columns import FEW, literal, quote
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.head_notes import head_note
 from avhcurate.datasets.table.titles import learnt_here, titles
 from avhcurate.features.home.plots import NO_LABEL, class_balance, hsf_histogram
-from avhcurate.features.home.ui_columns import CLASSES, choose_group, value_counts
 from avhcurate.people.bins import bin_labels
-from avhcurate.ui.base.frame import SIMULATED, Opened
+from avhcurate.ui.base.frame import SIMULATED, Opened, attempt, mirrored
 from avhcurate.ui.base.job_forms import job_button
 from avhcurate.ui.base.layout import empty_state, fact, halves, in_a_row
 from avhcurate.ui.base.notes import run_accuracy
-from avhcurate.ui.base.text import counted
+from avhcurate.ui.base.page_choices import one_of
+from avhcurate.ui.base.score_help import format_score
+from avhcurate.ui.base.signin import for_curators
+from avhcurate.ui.base.text import counted, shortened
 from avhcurate.ui.base.user_errors import plain, said
 from avhcurate.ui.charts.charts_by_class import choose_classes
 from avhcurate.ui.charts.show import show_chart
@@ -31,6 +35,10 @@ from avhcurate.workspace.disk.jobs import Jobs
 
 #: Bars of the HSF histogram; twenty fall on the default edges.
 _BARS = 20
+#: In place of a column, the classes.
+CLASSES = "label"
+_ENDS = {"high": "High", "low": "Low", NONE: "Not said"}
+_HARDER = "Which end means a harder image. It is kept with the dataset."
 _DEMO = """
 See every page with real content: trains, maps and measures the digits in the background.
 That takes about {minutes} minutes on two cores; how many are left is shown all the time.
@@ -57,8 +65,8 @@ def broken_plugins() -> None:
     assert export.FORMATS
     for plugin in plugins.found.values():
         if plugin.problem:
-            what = f"{plugin.name} of the plugin {plugin.package} is left out: {plugin.problem}"
-            st.warning(plain(what), icon=":material/extension_off:")
+            text = f"{plugin.name} of the plugin {plugin.package} is left out: {plugin.problem}"
+            st.warning(plain(text), icon=":material/extension_off:")
 
 
 def offer_demo(page: Opened) -> None:
@@ -103,8 +111,8 @@ def dataset_facts(table: DatasetTable) -> None:
             fact("Human votes", "–", "none attached")
         else:
             kind = {False: "Human votes", True: "Simulated votes"}[votes.simulated]
-            each = f"{votes.total / votes.samples:.0f} an image, {votes.kind}, on {votes.samples:,} images"
-            fact(kind, f"{votes.total:,}", each)
+            note = f"{votes.total / votes.samples:.0f} an image, {votes.kind}, on {votes.samples:,} images"
+            fact(kind, f"{votes.total:,}", note)
         fact("Model runs", f"{len(runs):,}", plain(", ".join(titles(table.dataset)[run] for run in runs[-1:])))
 
 
@@ -112,8 +120,8 @@ def spread(page: Opened) -> None:
     """Draw HSF and classes of all images."""
     table = page.table
     filters = page.filters
-    left, right = halves()
-    with left:
+    hsf, spread_by = halves()
+    with hsf:
         st.markdown("**Human selection frequency**")
         if table.votes is None:
             st.caption("No votes yet: attach a file of votes above, or collect some on the page Annotate.")
@@ -122,7 +130,7 @@ def spread(page: Opened) -> None:
             counts = _counts(table, "hsf_bin", filters).reindex(bin_labels(table.edges), fill_value=0)
             figure = hsf_histogram(bars, counts.tolist(), edges=table.edges, simulated=table.simulated)
             show_chart(figure, key="home.hsf")
-    with right:
+    with spread_by:
         group = choose_group(page)
         if group == CLASSES:
             classes = _counts(table, "label_name", filters)
@@ -235,3 +243,62 @@ def messages(table: DatasetTable) -> None:
     if notes:
         with st.expander(f"Notes on the data ({len(notes)})", icon=":material/info:"):
             st.markdown("\n".join(f"- {said(text)}" for text in notes))
+
+
+# --- columns of the user's own -----------------------------------------------------------------------------------
+
+
+def own_columns(page: Opened) -> None:
+    """Draw the columns with what they hold, and the harder end of each that holds numbers."""
+    table = page.table
+    if not table.kinds:
+        return
+    with st.expander(f"Your columns ({len(table.kinds):,})", icon=":material/table_chart:", key="home.columns"):
+        st.dataframe(_described(page), hide_index=True, key="home.columns_held")
+        numbers = table.own("number")
+        if not numbers:
+            return
+        with in_a_row():
+            column = st.selectbox("Column", numbers, key="home.column", width=320)
+            st.segmented_control(
+                "Harder end",
+                list(_ENDS),
+                format_func=_ENDS.__getitem__,
+                required=True,
+                # A key for each column, since what it showed of another one is not a choice.
+                key=mirrored(f"home.harder.{column}", table.ranked[column].harder or NONE),
+                on_change=_set_harder,
+                args=(page, column),
+                **for_curators(help=_HARDER),
+            )
+
+
+def _described(page: Opened) -> pd.DataFrame:
+    rows = describe_columns(page.table)
+    for end in ("low", "high"):
+        rows[end] = [format_score(name, value) for name, value in zip(rows["column"], rows[end], strict=True)]
+    return rows.rename(columns=str.capitalize)
+
+
+def _set_harder(page: Opened, column: str) -> None:
+    attempt(set_harder, page.workspace, page.table, {column: st.session_state[f"home.harder.{column}"]})
+
+
+def choose_group(page: Opened) -> str:
+    """Return what the samples are counted by: classes, or a column of few values."""
+    names = {CLASSES: "Classes"} | {name: shortened(name, 60) for name in page.table.groups}
+    choice = one_of("home.group", list(names), CLASSES)
+    return choice.show(st.selectbox, "Images by", names, label_visibility="collapsed", width=240)
+
+
+def value_counts(page: Opened, column: str) -> pd.DataFrame:
+    """Return `name, n, to` of the values of a column among the samples in view, most first; `to` filters by each."""
+    counts = page.table.group_counts(column, page.filters, limit=FEW + 1)
+    names = [shortened(format_score(column, value), 40) for value in counts["value"]]
+    to = []
+    for value in counts["value"]:
+        where = f"{quote(column)}::VARCHAR = {literal(value)}"
+        if pd.isna(value):
+            where = f"{quote(column)} IS NULL"
+        to.append(Filters(where=where))
+    return pd.DataFrame({"name": names, "n": counts["n"], "to": to})

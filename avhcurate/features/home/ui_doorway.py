@@ -46,53 +46,57 @@ def _extremes(table: DatasetTable) -> dict[str, dict[str, Any]]:
     if table.run is None:
         return {}
     score = table.hardness
-    judged = [*["hsf"] * (table.votes is not None), *["confidence"] * table.run.has_logits]
     by = quote(score)
-    ends = {"Hardest": "DESC", "Easiest": "ASC"}
     if SCORES[score].harder == "low":
         by = f"-{by}"
+    ends = {"Hardest": "DESC", "Easiest": "ASC"}
+    judged = []
+    if table.votes is not None:
+        judged.append("hsf")
+    if table.run.has_logits:
+        judged.append("confidence")
     if len(judged) == 2:
         by = "hsf - confidence"
         ends = {"People sure, network not": "DESC", "Network sure, people not": "ASC"}
-    known = " AND ".join(f"isfinite({quote(name)})" for name in [score, *judged])
+    usable = " AND ".join(f"isfinite({quote(name)})" for name in [score, *judged])
     columns = list(dict.fromkeys(["id", "label_name", "predicted_name", score, *judged]))
-    found: dict[str, dict[str, Any]] = {}
+    rows: dict[str, dict[str, Any]] = {}
     for title, end in ends.items():
-        ids = table.query(f"SELECT id FROM samples WHERE NOT excluded AND {known} ORDER BY {by} {end}, id LIMIT 1")
+        ids = table.query(f"SELECT id FROM samples WHERE NOT excluded AND {usable} ORDER BY {by} {end}, id LIMIT 1")
         for (id,) in ids:
             row = table.frame(Filters(ids=(id,)), columns=columns).iloc[0]
-            found[title] = {str(name): value for name, value in row.items()}
-    return found
+            rows[title] = {str(name): value for name, value in row.items()}
+    return rows
 
 
 def _figure(page: Opened, title: str, row: dict[str, Any]) -> str:
     id = int(row["id"])
     label = f"“{row['label_name']}”"
-    said = []
+    notes = []
     if "hsf" in row:
-        said.append(f"{row['hsf']:.0%} of {people(page.table.simulated)} chose {label}")
+        notes.append(f"{row['hsf']:.0%} of {people(page.table.simulated)} chose {label}")
     else:
-        said.append(f"{score_name(page.table.hardness)} {format_score(page.table.hardness, row[page.table.hardness])}")
+        notes.append(f"{score_name(page.table.hardness)} {format_score(page.table.hardness, row[page.table.hardness])}")
     if pd.notna(row.get("confidence")):
-        said.append(f"the network is {row['confidence']:.0%} sure of {label}")
+        notes.append(f"the network is {row['confidence']:.0%} sure of {label}")
     if pd.notna(row["predicted_name"]) and row["predicted_name"] != row["label_name"]:
-        said.append(f"it predicts “{row['predicted_name']}”")
+        notes.append(f"it predicts “{row['predicted_name']}”")
     source = escape(image_url(page.dataset.name, id, version=page.version))
-    text = escape("; ".join(said))
+    text = escape("; ".join(notes))
     return f"<figure><img src='{source}' alt='Image {id}'><figcaption><b>{title}</b>{text}.</figcaption></figure>"
 
 
 def ways(page: Opened) -> None:
     """Draw the three ways on, each with the open dataset and run."""
-    here = View(dataset=page.view.dataset, run=page.view.run, edges=page.view.edges)
-    hardest = here.to_query()
+    view = View(dataset=page.view.dataset, run=page.view.run, edges=page.view.edges)
+    hardest = view.to_query()
     if page.table.run:
         score = page.table.hardness
         hardest |= View(sort=score, descending=SCORES[score].harder == "high").to_query()
     with st.container(key="doorway", gap="small"):
         for file, label, icon, query in (
             ("gallery", "The hardest images", "whatshot", hardest),
-            ("disagreement", "Where people and network disagree", "compare_arrows", here.to_query()),
-            ("suspects", "Labels that may be wrong", "flag", here.to_query()),
+            ("disagreement", "Where people and network disagree", "compare_arrows", view.to_query()),
+            ("suspects", "Labels that may be wrong", "flag", view.to_query()),
         ):
             st.page_link(PAGES / f"{file}.py", label=label, icon=f":material/{icon}:", query_params=query)

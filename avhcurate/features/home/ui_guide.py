@@ -1,22 +1,29 @@
 """The guide of the Home page: what do you have? For each answer what it gives, its form, and the one next step."""
 
+import re
+from functools import partial
 from typing import Any, NamedTuple
 
 import streamlit as st
 
 from avhcurate.datasets.curate.label_files import relabel_from
 from avhcurate.datasets.sources.demo import is_demo
-from avhcurate.datasets.sources.uploads import keep_upload
+from avhcurate.datasets.sources.fetch import PUBLIC
+from avhcurate.datasets.sources.settings import FetchSettings, ImportSettings
+from avhcurate.datasets.sources.uploads import MOST_BYTES, MOST_FILES, TABLES, keep_upload
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
-from avhcurate.features.home import ui_forms
+from avhcurate.networks.models.names import IMAGENET_CLASSES, is_here, knows_imagenet
+from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
+from avhcurate.people.settings import VotesSettings
 from avhcurate.ui.base.frame import Frame, announce, attempt, show_error
+from avhcurate.ui.base.job_forms import DEVICES, MODELS, PRECISIONS, job_form, models
 from avhcurate.ui.base.job_panel import job_panel
 from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.base.page_choices import one_of
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.user_errors import plain
-from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.data.workspace import Workspace, check_name
 from avhcurate.workspace.disk.app_files import PAGES
 
 HELP = """
@@ -66,13 +73,158 @@ HAVE = {
     ),
     "nothing": Have("Nothing yet", "Public datasets with human votes.", "gallery", "Then look at them"),
 }
-_FORMS = {
-    "classifier": ui_forms.score_form,
-    "outputs": ui_forms.attach_form,
-    "votes": ui_forms.votes_form,
-}
 #: The default means that the guide proposes.
 CHOICE = one_of("home.have", list(HAVE), "")
+
+_TABLES = [suffix.removeprefix(".") for suffix in TABLES]
+_UPLOADS = (
+    f"Kept in the workspace: a zip of at most {MOST_FILES:,} files and {MOST_BYTES >> 30} GiB unpacked. Folders and "
+    "larger files on the server are imported by their path, without a copy."
+)
+_SOURCE = """
+A path on the server: a folder with a sub-folder per class, also below train, val and test; a CSV or Parquet manifest;
+or a Parquet file or folder with image bytes. Nothing is written there. Or `list:FILE` (lines of path and class index),
+`wds:shard-{000..099}.tar` (here or at an address), `torchvision:NAME`, or `hf:REPO[@REVISION][:CONFIG/SPLIT]`.
+"""
+_ATTACH = """
+Outputs that were computed elsewhere make a run like any other: .npy, .npz, safetensors or Parquet files on the server.
+With class weights it has every score; without, those of the softmax output, and angles to class prototypes, which are
+not a classifier's AVH.
+"""
+#: Examples of the arrays that can be attached.
+_ARRAYS = {
+    "features": "/data/features.npy",
+    "probs": "/data/probs.npy",
+    "logits": "/data/logits.npy",
+    "class_weights": "/data/head.npz:weight",
+    "bias": "/data/head.npz:bias",
+}
+
+
+# --- the forms ----------------------------------------------------------------------------------------------------
+
+
+def score_form(_: Workspace, table: DatasetTable) -> None:
+    """Choose a model and score the dataset with it: proposed is that of the last run, else one that is on this machine.
+
+    A head is fitted by default where the proposed model tells other classes apart.
+    """
+    runs = [run.record.model for run in table.dataset.runs()]
+    names = models(*runs[-1:], *filter(is_here, MODELS))
+    fits = bool(table.classes) and knows_imagenet(names[0]) and len(table.classes) != IMAGENET_CLASSES
+    with job_form("home.score_", ScoreSettings, dataset=table.dataset.name) as form:
+        with in_a_row():
+            form.ask_model(names, width=300)
+            form.ask("weights", width=300)
+            ways = ["", "fit"]
+            form.ask("head", widget=st.selectbox, options=ways, index=int(fits), accept_new_options=True, width=220)
+            form.submit("Start scoring", "model_training")
+        with st.expander("More"), in_a_row():
+            form.ask("device", widget=st.selectbox, options=DEVICES, width=130)
+            form.ask("precision", widget=st.selectbox, options=PRECISIONS, width=130)
+            form.ask("batch_size", "limit", "folds")
+            form.ask("groups", widget=st.selectbox, options=["", *table.user_columns], width=150)
+            form.ask("classes_from_model", "prompt", "classes", "resize", "crop", "mean", "std")
+            form.ask_where()
+
+
+def attach_form(_: Workspace, table: DatasetTable) -> None:
+    """Choose files and attach them as a run."""
+    st.caption(_ATTACH)
+    with job_form("home.attach_", AttachSettings, dataset=table.dataset.name) as form:
+        with in_a_row():
+            for name, example in _ARRAYS.items():
+                form.ask(name, placeholder=example, width=300)
+            form.submit("Attach outputs", "extension")
+        with st.expander("More"), in_a_row():
+            form.ask("by", "rows", "name")
+
+
+def _upload(label: str, field: str, kinds: list[str]) -> None:
+    """Ask for a file of a form: Streamlit lets the form wait until the file is there."""
+    allowed = for_curators("Giving files to the server", help=_UPLOADS)
+    st.file_uploader(label, kinds, key=f"{field}.upload", **allowed)
+
+
+def sent(field: str) -> Any:
+    """Return the file that was uploaded for a field, None if none was."""
+    return st.session_state.get(f"{field}.upload")
+
+
+def _import_settings(workspace: Workspace, **values: Any) -> ImportSettings:
+    if file := sent("home.import_source"):
+        path = keep_upload(workspace, file.name, file)
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:40]
+        values = {"dataset": name} | values | {"source": str(path)}
+    if not values.get("source"):
+        raise CurateError("There is nothing to import. Choose a file, or give the path of a folder on the server.")
+    if not values.get("dataset"):
+        raise CurateError("Give the dataset a name.")
+    check_name(values["dataset"])
+    return ImportSettings(**values)
+
+
+def import_form(workspace: Workspace) -> None:
+    """Name a source of images and import it as a dataset."""
+    with job_form("home.import_", ImportSettings, make=partial(_import_settings, workspace)) as form:
+        _upload("Upload a zip of images, or a table", "home.import_source", [*_TABLES, "zip"])
+        with in_a_row():
+            path = "Or a path on the server"
+            form.ask("source", label=path, help=_SOURCE, placeholder="/data/pets, /data/pets.csv or hf:REPO", width=300)
+            form.ask("dataset", key="home.import_name", label="Name", placeholder="as the file", width=140)
+            form.ask("votes", width=160)
+            form.submit("Import", "download")
+        with st.expander("More"), in_a_row():
+            form.ask("label_column", "image_column", "split_column", "root", "classes", "force")
+
+
+def _fetch_settings(*, yes: bool, **values: Any) -> FetchSettings:
+    if not yes:
+        raise CurateError("Read the terms and tick that you agree to them, then fetch the dataset.")
+    return FetchSettings(yes=True, **values)
+
+
+def fetch_form() -> None:
+    """Choose a public dataset, read its terms, and fetch it with its human votes."""
+    titles = {name: public.title for name, public in PUBLIC.items()}
+    name = st.selectbox("Public dataset", PUBLIC, format_func=titles.__getitem__, key="home.public", width=640)
+    public = PUBLIC[name]
+    size = f"about {public.size / 1e6:,.0f} MB"
+    st.caption(plain(f"From {public.home}, {size}. Licence: {public.licence}. To cite: {public.citation}."))
+    with job_form("home.fetch_", FetchSettings, make=_fetch_settings, dataset=name) as form:
+        with in_a_row():
+            form.ask("mirror", placeholder="the official places", width=250)
+            if public.needs_images:
+                form.ask("images", placeholder="/data/imagenet/val", width=250)
+            form.submit("Fetch", "cloud_download")
+        with in_a_row():
+            form.ask("yes", key=f"home.fetch_agreed.{name}", label="I agree to these terms")
+            form.ask("force")
+
+
+def _votes_settings(workspace: Workspace, **values: Any) -> VotesSettings:
+    if file := sent("home.votes_file"):
+        values["file"] = keep_upload(workspace, file.name, file)
+    if not values.get("file"):
+        raise CurateError("There are no votes to attach. Choose a file, or give its path on the server.")
+    return VotesSettings(**values)
+
+
+def votes_form(workspace: Workspace, table: DatasetTable) -> None:
+    """Attach a file of votes to the dataset."""
+    make = partial(_votes_settings, workspace)
+    with job_form("home.votes_", VotesSettings, make=make, dataset=table.dataset.name) as form:
+        _upload("Upload a file of votes", "home.votes_file", _TABLES)
+        with in_a_row():
+            form.ask("file", label="Or a path on the server", placeholder="/data/votes.csv", width=300)
+            form.submit("Attach votes", "how_to_vote")
+        with in_a_row():
+            form.ask("simulated", "force")
+
+
+# --- the guide -----------------------------------------------------------------------------------------------------
+
+_FORMS = {"classifier": score_form, "outputs": attach_form, "votes": votes_form}
 
 
 def guide(page: Frame) -> None:
@@ -88,19 +240,19 @@ def _ask(page: Frame) -> None:
     shown = CHOICE.show(st.segmented_control, "What do you have?", labels, value=_proposed(page))
     have = HAVE[shown]
     table = page.table
+    form = _FORMS.get(shown)
     st.caption(have.gives)
-    if table is None and shown in _FORMS:
+    if form and table is None:
         st.info("Import the images first; then this form is here.", icon=":material/arrow_upward:")
-        shown = "images"
     if shown == "labels" and table is not None:
         _labels_form(page.workspace, table)
         st.markdown("**Import another dataset**")
-    if shown == "nothing":
-        ui_forms.fetch_form()
-    elif table is None or shown not in _FORMS:
-        ui_forms.import_form(page.workspace)
+    if form and table is not None:
+        form(page.workspace, table)
+    elif shown == "nothing":
+        fetch_form()
     else:
-        _FORMS[shown](page.workspace, table)
+        import_form(page.workspace)
     if table is not None:
         query = page.view.elsewhere
         if have.next_page == "home":
@@ -128,13 +280,13 @@ def _labels_form(workspace: Workspace, table: DatasetTable) -> None:
         st.file_uploader(
             "CSV, Parquet or JSON of a tool", ["csv", "parquet", "json"], key="home.labels.upload", width=420
         )
-        act: dict[str, Any] = {"on_click": attempt, "args": (_relabel, workspace, table), "kwargs": {"at": "labels"}}
-        st.form_submit_button("Relabel", type="primary", icon=":material/edit:", **act, **for_curators())
+        act = partial(attempt, _relabel, workspace, table, at="labels")
+        st.form_submit_button("Relabel", type="primary", icon=":material/edit:", on_click=act, **for_curators())
     show_error("labels")
 
 
 def _relabel(workspace: Workspace, table: DatasetTable) -> None:
-    file = ui_forms.sent("home.labels")
+    file = sent("home.labels")
     if file is None:
         raise CurateError("Choose a file of labels first: a CSV or Parquet table, or JSON of another tool.")
     announce(str(relabel_from(table, keep_upload(workspace, file.name, file))))
