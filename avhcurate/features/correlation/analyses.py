@@ -4,8 +4,7 @@ Every correlation is turned by the score's hard end, so that it is positive wher
 are those in view with HSF and the score.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,31 +32,18 @@ ALL_CLASSES = "mean of classes"
 _RESAMPLES = 400
 
 
-@dataclass(frozen=True)
-class Voted:
-    """Samples in view with HSF: `frame` has id, hsf, label and the scores, turned until high is easy."""
-
-    table: DatasetTable
-    keys: tuple[str, ...]
-    frame: pd.DataFrame
-
-    @classmethod
-    def of(cls, table: DatasetTable, keys: Sequence[str] | None, filters: Filters) -> "Voted":
-        chosen = [key for key in checked_keys(table, keys, HSF) if table.ranked[key].harder]
-        if not chosen:
-            raise CurateError("It is not known which end of these scores is harder. Choose other scores.")
-        columns = list(dict.fromkeys(["id", HSF, "label", *chosen]))
-        frame = table.frame(filters, columns=columns).dropna(subset=[HSF]).reset_index(drop=True)
-        if frame.empty:
-            raise no_sample(table, filters, HSF)
-        for key in chosen:
-            frame[key] = -table.ranked[key].sign * frame[key].astype(float)
-        return cls(table, tuple(chosen), frame)
-
-    def each(self, *others: str) -> Iterator[tuple[str, pd.DataFrame]]:
-        """Yield every score with the samples that have it, and the other columns."""
-        for key in self.keys:
-            yield key, self.frame.dropna(subset=[key, *others])
+def _voted(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) -> tuple[list[str], pd.DataFrame]:
+    """Return the scores with a known harder end, and `id, hsf, label` and them, turned until high is easy."""
+    chosen = [key for key in checked_keys(table, keys, HSF) if table.ranked[key].harder]
+    if not chosen:
+        raise CurateError("It is not known which end of these scores is harder. Choose other scores.")
+    columns = list(dict.fromkeys(["id", HSF, "label", *chosen]))
+    samples = table.frame(filters, columns=columns).dropna(subset=[HSF]).reset_index(drop=True)
+    if samples.empty:
+        raise no_sample(table, filters, HSF)
+    for key in chosen:
+        samples[key] = -table.ranked[key].sign * samples[key].astype(float)
+    return chosen, samples
 
 
 def adding(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
@@ -68,21 +54,23 @@ def adding(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) ->
     """
     if keys is not None:
         keys = [*keys, BASE]
-    voted = Voted.of(table, keys, filters)
-    if BASE not in voted.keys:
+    chosen, samples = _voted(table, keys, filters)
+    if BASE not in chosen:
         raise CurateError(
             "This run has no confidence: its outputs lack logits.", fix=f"Attach it again with {Option('logits')}"
         )
+    samples = samples.dropna(subset=BASE)
     rows = []
-    for key, frame in voted.each(BASE):
+    for key in chosen:
         if key != BASE:
-            x, base, human = (frame[name].to_numpy(float) for name in (key, BASE, HSF))
-            there = partial_spearman(x, human, base)
+            scored = samples.dropna(subset=key)
+            x, base, human = (scored[name].to_numpy(float) for name in (key, BASE, HSF))
+            forth = partial_spearman(x, human, base)
             back = partial_spearman(base, human, x)
             rows.append(
-                {"score": key, "base": BASE, "n": len(frame)}
-                | _columns("partial", there.partial)
-                | _columns("semipartial", there.semipartial)
+                {"score": key, "base": BASE, "n": len(scored)}
+                | _columns("partial", forth.partial)
+                | _columns("semipartial", forth.semipartial)
                 | _columns("base_partial", back.partial)
             )
     result = pd.DataFrame(rows)
@@ -99,12 +87,12 @@ def by_class(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) 
     `classes`, the number of those with a correlation and its standard error, over `n` samples; `spread`, the standard
     deviation of Fisher's z between them; `differ_p`, that they are all the same.
     """
-    voted = Voted.of(table, keys, filters)
-    numbers = np.unique(voted.frame["label"].dropna().astype(int))
-    index = pd.Index(numbers).get_indexer(voted.frame["label"])
+    chosen, samples = _voted(table, keys, filters)
+    numbers = np.unique(samples["label"].dropna().astype(int))
+    index = pd.Index(numbers).get_indexer(samples["label"])
     names = [table.classes[number] for number in numbers]
-    scores = {key: -table.ranked[key].sign * voted.frame[key] for key in voted.keys}
-    rows = correlate(scores, voted.frame[HSF], index, names)
+    scores = {key: -table.ranked[key].sign * samples[key] for key in chosen}
+    rows = correlate(scores, samples[HSF], index, names)
     parts = []
     for key, of_score in rows.groupby("score", sort=False):
         of_classes = of_score[1:].rename(columns={"bin": "class"})  # the first row is over all samples
@@ -118,13 +106,14 @@ def _mean_of_classes(key: str, rows: pd.DataFrame) -> pd.DataFrame:
     errors = [standard_error(rho, n) for rho, n in zip(rows["spearman"], rows["n"], strict=True)]
     mean = random_effects(rows["fisher_z"], errors)
     counted = np.isfinite(rows["fisher_z"]) & np.isfinite(errors)  # three samples have no standard error
+    rho, low, high = np.tanh([mean.value, mean.low, mean.high])
     row = {
         "score": key,
         "class": ALL_CLASSES,
         "n": int(rows["n"][counted].sum()),
-        "spearman": np.tanh(mean.value),
-        "ci_low": np.tanh(mean.low),
-        "ci_high": np.tanh(mean.high),
+        "spearman": rho,
+        "ci_low": low,
+        "ci_high": high,
         "fisher_z": mean.value,
         "p_value": mean.p_value,
         "classes": mean.n,
@@ -139,11 +128,13 @@ def finding_hard(table: DatasetTable, keys: Sequence[str] | None, filters: Filte
 
     Columns `score, n, hard, auroc, auroc_low, auroc_high, auroc_p`.
     """
+    chosen, samples = _voted(table, keys, filters)
     rows = []
-    for key, frame in Voted.of(table, keys, filters).each():
-        hard = frame[HSF].to_numpy(float) < BELOW
-        found = auroc(-frame[key].to_numpy(float), hard)
-        rows.append({"score": key, "n": len(frame), "hard": int(hard.sum())} | _columns("auroc", found))
+    for key in chosen:
+        scored = samples.dropna(subset=key)
+        hard = scored[HSF].to_numpy(float) < BELOW
+        area = auroc(-scored[key].to_numpy(float), hard)
+        rows.append({"score": key, "n": len(scored), "hard": int(hard.sum())} | _columns("auroc", area))
     return pd.DataFrame(rows)
 
 
@@ -158,56 +149,48 @@ def over_annotators(table: DatasetTable, keys: Sequence[str] | None, filters: Fi
     source = table.counter.source
     if source.imported or not source.collected:
         raise CurateError("The annotators of imported votes are not known. Collect votes on the page Annotate.")
-    voted = Voted.of(table, keys, filters)
+    chosen, samples = _voted(table, keys, filters)
     annotators, ids, hits = table.counter.by_annotator()
     names, code = np.unique(annotators, return_inverse=True)
     if len(names) < 2:
         raise CurateError("One annotator has voted. Two or more are needed to resample them.")
-    drawn: dict[str, list[float]] = {key: [] for key in voted.keys}
+    scored = {key: samples.dropna(subset=key) for key in chosen}
+    drawn: dict[str, list[float]] = {key: [] for key in chosen}
     rng = np.random.default_rng(0)
     for _ in range(_RESAMPLES):
         times = resample(len(names), rng)[code]
         votes = np.bincount(ids, times, table.size)
-        chosen = np.bincount(ids, times * hits, table.size)
-        hsf = np.divide(chosen, votes, out=np.full(table.size, np.nan), where=votes > 0)
-        for key, frame in voted.each():
-            of_score = hsf[frame["id"]]
-            drawn[key].append(_spearman(frame[key].to_numpy(float), of_score))
-    rows = []
-    for key, frame in voted.each():
-        agreement = _spearman(frame[key].to_numpy(float), frame[HSF].to_numpy(float))
-        low, high = spread_around(agreement, drawn[key])
-        rows.append(
-            {
-                "score": key,
-                "n": len(frame),
-                "agreement": agreement,
-                "annotators": len(names),
-                "annotators_low": low,
-                "annotators_high": high,
-            }
-        )
-    return pd.DataFrame(rows)
+        hits_drawn = np.bincount(ids, times * hits, table.size)
+        hsf = np.divide(hits_drawn, votes, out=np.full(table.size, np.nan), where=votes > 0)
+        for key, rows in scored.items():
+            drawn[key].append(_spearman(rows[key], hsf[rows["id"]]))
+    agreements = []
+    for key, rows in scored.items():
+        agreement = _spearman(rows[key], rows[HSF].to_numpy(float))
+        ends = spread_around(agreement, drawn[key])
+        agreements.append((key, len(rows), agreement, len(names), *ends))
+    columns = ["score", "n", "agreement", "annotators", "annotators_low", "annotators_high"]
+    return pd.DataFrame(agreements, columns=columns)
 
 
-def _spearman(x: np.ndarray, y: np.ndarray) -> float:
+def _spearman(x: pd.Series, y: np.ndarray) -> float:
     known = ~np.isnan(y)
     if known.sum() < 3:
         return float("nan")
-    return spearman(standard_ranks(x[known]), standard_ranks(y[known]))
+    return spearman(standard_ranks(x.to_numpy(float)[known]), standard_ranks(y[known]))
 
 
 def spread_around(agreement: float, drawn: Sequence[float]) -> tuple[float, float]:
     """Return the 95 % interval around an agreement by the spread of resamples on the scale of Fisher's z."""
-    known = np.array(drawn)[~np.isnan(drawn)]
-    if len(known) < 2 or not abs(agreement) < 1:
+    usable = np.array(drawn)[~np.isnan(drawn)]
+    if len(usable) < 2 or not abs(agreement) < 1:
         return float("nan"), float("nan")
-    reach = Z * np.std(np.arctanh(np.clip(known, -1 + 1e-9, 1 - 1e-9)), ddof=1)
+    reach = Z * np.std(np.arctanh(np.clip(usable, -1 + 1e-9, 1 - 1e-9)), ddof=1)
     return float(np.tanh(np.arctanh(agreement) - reach)), float(np.tanh(np.arctanh(agreement) + reach))
 
 
-def _columns(name: str, found: Estimate) -> dict[str, Any]:
-    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high, f"{name}_p": found.p_value}
+def _columns(name: str, value: Estimate) -> dict[str, Any]:
+    return {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high, f"{name}_p": value.p_value}
 
 
 #: The title and the function of each analysis by its key.

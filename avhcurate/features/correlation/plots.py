@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import plotly.graph_objects as go
 
 from avhcurate.datasets.table.columns import quote
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.features.correlation.service import HSF, Correlations
+from avhcurate.features.correlation.service import HSF, Correlations, agreement
 from avhcurate.measures.stats.correlation import FEW
 from avhcurate.ui.charts.chart_style import (
     ABOVE,
@@ -33,19 +34,9 @@ from avhcurate.ui.charts.chart_style import (
 _HIGHLIGHTED = {"avh": SLATE, "confidence": VIOLET}
 #: Characters of the name of a score.
 _LONGEST = 40
-_HOVER = "Spearman %{customdata[0]:.3f}, n %{customdata[3]:,}<extra></extra>"
-
-
-def agreement(result: Correlations) -> pd.DataFrame:
-    """Return the correlation table with `agreement, low, high`: Spearman and its interval, turned by the hard ends.
-
-    Positive always means that the score finds hard what people find hard. NaN where the hard end of a column of the
-    user is not known.
-    """
-    table = result.table
-    sign = table["score"].map(result.sign).replace(0, np.nan)
-    ends = np.sort([sign * table["ci_low"], sign * table["ci_high"]], axis=0)
-    return table.assign(agreement=sign * table["spearman"], low=ends[0], high=ends[1])
+_HOVER = (
+    "[%{customdata[1]:.3f}, %{customdata[2]:.3f}]<br>Spearman %{customdata[0]:.3f}, n %{customdata[3]:,}<extra></extra>"
+)
 
 
 def ranking(result: Correlations, *, against: str = "") -> go.Figure:
@@ -72,12 +63,10 @@ def ranking(result: Correlations, *, against: str = "") -> go.Figure:
     figure.add_scatter(
         x=rows["agreement"],
         y=names,
-        mode="markers",
         marker={"size": 9, "color": colors},
         error_x=intervals(rows["agreement"], rows["low"], rows["high"]),
-        customdata=rows[["spearman", "low", "high", "n"]].to_numpy(),
-        hovertemplate="%{y}: %{x:.3f} [%{customdata[1]:.3f}, %{customdata[2]:.3f}]<br>" + _HOVER,
-        **leads(rows["n"], [result.images(key, "all") for key in rows["score"]]),
+        hovertemplate="%{y}: %{x:.3f} " + _HOVER,
+        **_dots(result, rows),
     )
     # One trace: as many annotations would take Plotly most of the time of the page.
     figure.add_scatter(
@@ -110,7 +99,6 @@ def per_bin(result: Correlations, keys: Sequence[str], *, against: str = "") -> 
         figure.add_scatter(
             x=np.arange(len(counts)) + (number - (len(keys) - 1) / 2) * step,
             y=of_score["agreement"],
-            mode="markers",
             name=title,
             marker={
                 "size": 10,
@@ -118,18 +106,24 @@ def per_bin(result: Correlations, keys: Sequence[str], *, against: str = "") -> 
                 "symbol": np.where(of_score["n"] < FEW, f"{symbol}-open", symbol),
             },
             error_y=intervals(of_score["agreement"], of_score["low"], of_score["high"], color=color),
-            customdata=of_score[["spearman", "low", "high", "n"]].to_numpy(),
-            hovertemplate=f"{title}: %{{y:.3f}} [%{{customdata[1]:.3f}}, %{{customdata[2]:.3f}}]<br>" + _HOVER,
-            **leads(of_score["n"], [result.images(key, name) for name in of_score["bin"]]),
+            hovertemplate=f"{title}: %{{y:.3f}} {_HOVER}",
+            **_dots(result, of_score),
         )
     bare(figure, height=360, x=_what(result, against), y="agreement within the bin", margin={"t": 30})
     figure.update_layout(showlegend=len(keys) > 1, legend=ABOVE)
-    ticks = [f"{str(name).replace(', ', ',<br>')}<br>n {n:,}" for name, n in counts.items()]
-    if not against:  # names of HSF's bins are short
-        ticks = [f"{name}<br>n {n:,}" for name, n in counts.items()]
+    ticks = [f"{name}<br>n {n:,}" for name, n in counts.items()]
+    if against:  # names of HSF's bins are short
+        ticks = [tick.replace(", ", ",<br>") for tick in ticks]
     return figure.update_xaxes(
         tickvals=list(range(len(counts))), ticktext=ticks, range=[-0.5, len(counts) - 0.5], showgrid=False
     )
+
+
+def _dots(result: Correlations, rows: pd.DataFrame) -> dict[str, Any]:
+    """Return what dots of these rows say and lead to, as arguments of `add_scatter`."""
+    images = [result.images(key, group) for key, group in zip(rows["score"], rows["bin"], strict=True)]
+    numbers = rows[["spearman", "low", "high", "n"]].to_numpy()
+    return {"mode": "markers", "customdata": numbers, **leads(rows["n"], images)}
 
 
 def class_matrix(rows: pd.DataFrame, names: Sequence[str], classes: Sequence[str]) -> go.Figure:
@@ -137,22 +131,21 @@ def class_matrix(rows: pd.DataFrame, names: Sequence[str], classes: Sequence[str
 
     `names` are those of the scores in order, `classes` those of all classes by label.
     """
-    keys = list(rows["score"].unique())
+    keys = dict(zip(rows["score"].unique(), names, strict=True))
     shown = list(rows["class"].unique())
-    by_cell = rows.set_index(["score", "class"])
-    cells = by_cell.loc[[(key, name) for key in keys for name in shown]]
+    cells = rows.set_index(["score", "class"]).loc[[(key, name) for key in keys for name in shown]]
     rho = cells["spearman"].to_numpy(float)
     text = np.where(np.isnan(rho), "–", [f"{value:.2f}" for value in rho])
-    about = [f"{names[keys.index(key)]}, {as_text(name)}" for key, name in cells.index]
-    hover = [f"{one}: {value:.3f}, n {n:,}" for one, value, n in zip(about, rho, cells["n"], strict=True)]
-    to = [
-        Filters(classes=(classes.index(name),), where=f"{quote(key)} IS NOT NULL AND hsf IS NOT NULL")
-        for key, name in cells.index
-    ]
+    hover = []
+    to = []
+    for (key, name), value, n in zip(cells.index, rho, cells["n"], strict=True):
+        hover.append(f"{keys[key]}, {as_text(name)}: {value:.3f}, n {n:,}")
+        both = f"{quote(key)} IS NOT NULL AND hsf IS NOT NULL"
+        to.append(Filters(classes=(classes.index(name),), where=both))
     size = (len(keys), len(shown))
-    rows_named = short_names(names, longest=24)
+    row_names = short_names(names, longest=24)
     marks = leads(cells["n"], to)
-    return matrix(text.reshape(size), rho.reshape(size), hover, rows_named, short_names(shown), **marks)
+    return matrix(text.reshape(size), rho.reshape(size), hover, row_names, short_names(shown), **marks)
 
 
 def _what(result: Correlations, against: str) -> str:

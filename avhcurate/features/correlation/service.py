@@ -12,11 +12,11 @@ from avhcurate.datasets.table.dataset_table import DatasetTable, check_scores
 from avhcurate.datasets.table.empty_view import chooses_by, empty_view, no_votes, not_scored
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError, Run
-from avhcurate.features.correlation.weighting import weighted_table
 from avhcurate.measures.scores import Score
 from avhcurate.measures.stats import correlation, correlation_tests
 from avhcurate.measures.stats.intervals import ratio
 from avhcurate.measures.stats.multiple_testing import holm
+from avhcurate.measures.stats.rank_influence import NO_ESTIMATE, fisher_estimate, spearman_influence
 from avhcurate.measures.stats.ranks import Scratch
 from avhcurate.people import bins, reliability
 from avhcurate.people.queues import QueueUse, queue_use
@@ -49,7 +49,7 @@ class Correlations:
     scores are compared with, "hsf", a measure of the images or a column of the user. `bins`: the samples of each bin
     by its name. `ranked` describes the scores by key; a column of the user without a known harder end has a
     correlation, but no agreement and no pair. `queue`: where collected votes came from; `weighted`: correlations as if
-    all samples had been as likely to be asked about, see `weighting`, where the queue kept its chances.
+    all samples had been as likely to be asked about, see `weighted_table`, where the queue kept its chances.
     """
 
     table: pd.DataFrame
@@ -68,8 +68,8 @@ class Correlations:
 
     def images(self, key: str, group: str) -> Filters:
         """Return the filters of the samples that the row of a score counts, all or in one bin."""
-        there = Filters(where=f"{quote(key)} IS NOT NULL AND {quote(self.against)} IS NOT NULL")
-        return self.bins.get(group, Filters()).narrowed(there)
+        both = Filters(where=f"{quote(key)} IS NOT NULL AND {quote(self.against)} IS NOT NULL")
+        return self.bins.get(group, Filters()).narrowed(both)
 
     @property
     def toward(self) -> int:
@@ -139,12 +139,16 @@ def correlate(
         ends = pd.Series(target, dtype=float).groupby(index).agg(["min", "max"])
         within = {
             labels[number]: Filters(where=f"{quote(against)} BETWEEN {low!r} AND {high!r}")
-            for number, low, high in zip(ends.index.tolist(), ends["min"].tolist(), ends["max"].tolist(), strict=True)
+            for number, low, high in ends.itertuples()
             if number >= 0
         }
     ranks = Scratch()
     index = index.astype(np.int16)
     rows = correlation.correlate(columns, target, index, labels, ranks=ranks)
+    weighted = None
+    if use.weights is not None:
+        values = {key: column.astype(float) for key, column in columns.items()}
+        weighted = weighted_table(values, target, use.weights[ids], index, labels)
     result = Correlations(
         table=rows,
         pairs=rows[:0],
@@ -154,24 +158,20 @@ def correlate(
         bins=within,
         ranked=ranked,
         queue=use,
+        weighted=weighted,
     )
-    known = [key for key in chosen if result.sign(key)]
     # What takes the place of HSF is turned until low means hard.
-    harder = {key: ranked[key].hard_end for key in known}
+    harder = {key: ranked[key].hard_end for key in chosen if result.sign(key)}
     pairs = correlation_tests.compare(ranks, result.toward * target, harder=harder, ranked=True)
-    weighted = None
-    if use.weights is not None:
-        values = {key: column.astype(float) for key, column in columns.items()}
-        weighted = weighted_table(values, target, use.weights[ids], index, labels)
-    return replace(result, pairs=pairs.assign(p_holm=holm(pairs["p_value"])), weighted=weighted)
+    return replace(result, pairs=pairs.assign(p_holm=holm(pairs["p_value"])))
 
 
 def no_sample(table: DatasetTable, filters: Filters, against: str) -> CurateError:
     """Return the error for filters that leave no sample with what scores are compared with."""
-    what = f"a {against}"
+    lacking = f"a {against}"
     if against == HSF:
-        what = "human votes"
-    return empty_view(table, filters, f"No sample in view has {what}. Widen the filters.", needs=against)
+        lacking = "human votes"
+    return empty_view(table, filters, f"No sample in view has {lacking}. Widen the filters.", needs=against)
 
 
 def possible_targets(table: DatasetTable) -> list[str]:
@@ -206,6 +206,18 @@ def noise_ceiling(table: DatasetTable, filters: Filters, ids: np.ndarray) -> Rel
     return reliability.of_ticks(counts.hits[ids], counts.asked[ids])
 
 
+def agreement(result: Correlations) -> pd.DataFrame:
+    """Return the correlation table with `agreement, low, high`: Spearman and its interval, turned by the hard ends.
+
+    Positive always means that the score finds hard what people find hard. NaN where the hard end of a column of the
+    user is not known.
+    """
+    table = result.table
+    sign = table["score"].map(result.sign).replace(0, np.nan)
+    ends = np.sort([sign * table["ci_low"], sign * table["ci_high"]], axis=0)
+    return table.assign(agreement=sign * table["spearman"], low=ends[0], high=ends[1])
+
+
 def remark_texts(result: Correlations) -> list[str]:
     """Return each remark with the bins that it is about, in words."""
     bins_of = result.table["bin"][result.remarks != ""].groupby(result.remarks)
@@ -218,7 +230,7 @@ def export_table(result: Correlations) -> pd.DataFrame:
     `p_holm`: p corrected by Holm's method for the scores tried in the same bin. `disattenuated`, of the rows `all`: the
     correlation over the noise ceiling, with an interval like Fieller's. No score exceeds 1 but by chance, and one
     without ties stays below 1 where many samples share an HSF. Where a biased queue asked for the votes, `queue` names
-    it, and the columns of `weighting` are there if it kept its chances.
+    it, and the columns of `weighted_table` are there if it kept its chances.
     """
     table = result.table.assign(p_holm=result.table.groupby("bin", sort=False)["p_value"].transform(holm))
     if result.against != HSF:
@@ -311,3 +323,31 @@ def checked_keys(table: DatasetTable, keys: Sequence[str] | None, against: str) 
 
 def _escape(text: str) -> str:
     return "".join(_LATEX.get(sign, sign) for sign in text)
+
+
+# --- votes of a queue that drew ----------------------------------------------------------------------------------
+
+_WEIGHTED = ("weighted", "weighted_low", "weighted_high")
+
+
+def weighted_table(
+    scores: Mapping[str, np.ndarray], hsf: np.ndarray, weights: np.ndarray, index: np.ndarray, labels: Sequence[str]
+) -> pd.DataFrame:
+    """Return Spearman with HSF as if every sample had been as likely to be asked about, NaN where it does not vary.
+
+    Columns `score, bin, weighted, weighted_low, weighted_high`. A sample counts as the inverse of the chance that it
+    was asked about (Horvitz and Thompson 1952), in the ranks too. scores, hsf and weights (N,), NaN for none; index
+    (N,) the bin of each sample in `labels`, -1 for none. The intervals are of Fisher's z by the influence of each
+    sample; below `FEW` samples there is none.
+    """
+    rows = []
+    for key, values in scores.items():
+        usable = ~np.isnan(values) & ~np.isnan(hsf)
+        groups = {correlation.ALL: usable} | {label: usable & (index == n) for n, label in enumerate(labels)}
+        for label, members in groups.items():
+            rho, influence = spearman_influence(values[members], hsf[members], weights[members])
+            interval = NO_ESTIMATE
+            if len(influence) >= correlation.FEW:
+                interval = fisher_estimate(rho, influence)
+            rows.append([key, label, rho, interval.low, interval.high])
+    return pd.DataFrame(rows, columns=["score", "bin", *_WEIGHTED])

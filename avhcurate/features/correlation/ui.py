@@ -8,8 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.features.correlation import service
-from avhcurate.features.correlation.plots import agreement
-from avhcurate.features.correlation.service import HSF, REMARKS, Correlations
+from avhcurate.features.correlation.service import HSF, REMARKS, Correlations, agreement
 from avhcurate.ui.base import frame
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.frame import Opened
@@ -48,13 +47,13 @@ def choose_against(page: Opened) -> str:
 
 def choose_columns(page: Opened) -> list[str]:
     """Choose the user's columns that join the scores; by default those with a known harder end."""
-    own = page.table.own("number")
-    if not own:
+    columns = page.table.own("number")
+    if not columns:
         return []
-    return some_of("correlation.columns", own, service.said_columns(page.table), none=_NO_COLUMN).show(
+    return some_of("correlation.columns", columns, service.said_columns(page.table), none=_NO_COLUMN).show(
         st.multiselect,
         "Your columns",
-        list(own),
+        list(columns),
         format_func=lambda key: shortened(key, 60),
         placeholder="Add columns to the table",
         width=420,
@@ -96,26 +95,26 @@ def pair_of(result: Correlations, first: str, second: str) -> pd.Series:
 
 def verdict(pair: Any, *, against: str = "people") -> str:
     """Say which of two scores follows people, or what replaces them, more closely."""
-    one = column_name(pair.first)
-    other = column_name(pair.second)
+    first = column_name(pair.first)
+    second = column_name(pair.second)
     if pd.isna(pair.p_value):
         return (
-            f"**{one}** and **{other}** cannot be compared here: n {pair.n:,}, or one of them does not vary or puts "
+            f"**{first}** and **{second}** cannot be compared here: n {pair.n:,}, or one of them does not vary or puts "
             f"the images in the very order of {against}."
         )
     if abs(pair.difference) < 1e-9:
         return (
-            f"**{one}** and **{other}** put these {pair.n:,} images in the same order: both follow {against} at "
+            f"**{first}** and **{second}** put these {pair.n:,} images in the same order: both follow {against} at "
             f"{pair.first_agreement:.3f}."
         )
     at = signed(pair.first_agreement, 3)
-    other_at = signed(pair.second_agreement, 3)
+    second_at = signed(pair.second_agreement, 3)
     test = f"({p_text(pair.p_value)}, n {pair.n:,})"
     if pair.p_value >= _CLEAR:
-        return f"No clear difference: **{one}** follows {against} at {at}, **{other}** at {other_at} {test}."
+        return f"No clear difference: **{first}** follows {against} at {at}, **{second}** at {second_at} {test}."
     if pair.difference > 0:
-        return f"**{one}** follows {against} more closely than **{other}**: {at} against {other_at} {test}."
-    return f"**{other}** follows {against} more closely than **{one}**: {other_at} against {at} {test}."
+        return f"**{first}** follows {against} more closely than **{second}**: {at} against {second_at} {test}."
+    return f"**{second}** follows {against} more closely than **{first}**: {second_at} against {at} {test}."
 
 
 def summary(result: Correlations) -> str:
@@ -126,8 +125,8 @@ def summary(result: Correlations) -> str:
     trained = [key for key in result.keys if result.ranked[key].training]
     rows = rows[~rows["score"].isin(trained) | (rows["n"] == rows["n"].max())]
     if rows.empty:
-        what = column_name(result.against)
-        return f"No score has a correlation with {what} here: there are too few images, or none of them varies."
+        target = column_name(result.against)
+        return f"No score has a correlation with {target} here: there are too few images, or none of them varies."
     sentences = [_leader(result, rows)]
     if {"avh", "confidence"} <= set(rows["score"]):
         sentences.append(verdict(pair_of(result, "avh", "confidence"), against=compared_with(result)))

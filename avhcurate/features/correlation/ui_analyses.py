@@ -100,8 +100,8 @@ def _classes(mean: Mapping[Any, Any], rows: pd.DataFrame) -> list[str]:
     ends = ["–", "–"]
     if single:
         ends = [
-            f"{signed(one['spearman'], 3)}<small>{escape(shortened(one['class'], 24))}, n {one['n']:,}</small>"
-            for one in (single[0], single[-1])
+            f"{signed(row['spearman'], 3)}<small>{escape(shortened(row['class'], 24))}, n {row['n']:,}</small>"
+            for row in (single[0], single[-1])
         ]
     return [
         f"{int(mean['classes'])}<small>n {mean['n']:,}</small>",

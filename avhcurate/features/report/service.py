@@ -18,7 +18,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.titles import title_of
 from avhcurate.errors import CurateError, Run, words
-from avhcurate.features.correlation.service import correlate
+from avhcurate.features.correlation.service import agreement, correlate
 from avhcurate.features.disagreement.service import SETS, disagree
 from avhcurate.features.quality.odd_files import KINDS, odd_files
 from avhcurate.features.quality.service import find_duplicates
@@ -175,19 +175,17 @@ def describe_votes(table: DatasetTable) -> dict[str, Any]:
 def describe_correlation(table: DatasetTable) -> dict[str, Any]:
     """Every score's correlation with HSF over all samples, closest to people first."""
     result = correlate(table)
-    overall = result.table[result.table["bin"].astype(str) == "all"]
-    agreement = overall["score"].map(result.sign).replace(0, np.nan) * overall["spearman"]
-    ordered = overall.assign(agreement=agreement).sort_values(["n", "agreement"], ascending=False, kind="stable")
-    rows = [
+    rows = agreement(result).query("bin == 'all'").sort_values(["n", "agreement"], ascending=False, kind="stable")
+    cells = [
         [result.ranked[row["score"]].name, f"{row['n']:,}", interval(row["spearman"], row["ci_low"], row["ci_high"])]
-        for row in rows_of(ordered)
+        for row in rows_of(rows)
     ]
     text = "Spearman's correlation with HSF and its 95 % interval over all samples, closest to people first."
     if not result.ceiling.reason:
         text += f" The noise of the votes limits it to about {result.ceiling.ceiling:.2f}."
     if result.queue.biased:
         text += f" The votes came from the queue {' and '.join(result.queue.votes)} and do not represent the dataset."
-    return {"text": text, "heads": ["score", "n", "correlation"], "rows": rows}
+    return {"text": text, "heads": ["score", "n", "correlation"], "rows": cells}
 
 
 @section("People against the network", "disagree")

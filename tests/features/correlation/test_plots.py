@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.features.correlation.plots import agreement, per_bin, ranking
-from avhcurate.features.correlation.service import Correlations
+from avhcurate.features.correlation.plots import per_bin, ranking
+from avhcurate.features.correlation.service import Correlations, agreement
 from avhcurate.measures.scores import SCORES
 from avhcurate.people.reliability import Reliability, of_ticks
 

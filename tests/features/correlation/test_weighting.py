@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from avhcurate.features.correlation.weighting import weighted_table
+from avhcurate.features.correlation.service import weighted_table
 
 
 def made_up(rng, size):
