@@ -60,11 +60,11 @@ def distances(odds: np.ndarray, log_precision: float, hits: np.ndarray, votes: n
     """
     n = np.minimum(votes, _MOST_VOTES)
     k = np.round(hits * n / votes).astype(np.int64)
-    found = np.empty(len(odds))
+    below = np.empty(len(odds))
     for size in np.unique(n):
         rows = np.flatnonzero(n == size)
-        found[rows] = _below(odds[rows], log_precision, int(size))[np.arange(len(rows)), k[rows]]
-    return np.abs(found - 0.5)
+        below[rows] = _below(odds[rows], log_precision, int(size))[np.arange(len(rows)), k[rows]]
+    return np.abs(below - 0.5)
 
 
 def conformal_interval(
@@ -114,11 +114,12 @@ def coverage_by_bin(
         "Predicted": quantile_bins(predicted, _FIFTHS),
         "Width": quantile_bins(width, _FIFTHS),
     }
-    found = {("All", "images"): rows.sum()}
-    for of, (index, names) in groups.items():
-        members = {name: rows[index == number] for number, name in enumerate(names)}
-        found |= {(of, name): part.sum() for name, part in members.items() if len(part)}
-    table = pd.DataFrame(found).T.rename_axis(["of", "bin"])
+    totals = {("All", "images"): rows.sum()}
+    for column, (index, names) in groups.items():
+        for number, name in enumerate(names):
+            if (index == number).any():
+                totals[column, name] = rows[index == number].sum()
+    table = pd.DataFrame(totals).T.rename_axis(["of", "bin"])
     table[["coverage", "width"]] = table[["coverage", "width"]].div(table["w"], axis=0)
     effective = table["w"] ** 2 / table["square"]
     table["coverage_low"], table["coverage_high"] = wilson(table["coverage"] * effective, effective)

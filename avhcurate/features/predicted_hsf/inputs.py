@@ -1,7 +1,7 @@
 """Inputs of the model of votes: scores of one or more runs, the class, and kernel features of embeddings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -35,9 +35,9 @@ class _Ranked:
     """Turns a score into normal scores of its rank among the reference, so that no scale or outlier matters."""
 
     def __init__(self, reference: np.ndarray) -> None:
-        known = np.sort(reference[np.isfinite(reference)])
-        at = np.linspace(0, max(0, len(known) - 1), min(_POINTS, len(known))).astype(np.int64)
-        self._values, first = np.unique(known[at], return_index=True)
+        values = np.sort(reference[np.isfinite(reference)])
+        at = np.linspace(0, max(0, len(values) - 1), min(_POINTS, len(values))).astype(np.int64)
+        self._values, first = np.unique(values[at], return_index=True)
         # A tied value takes the middle of the ranks that it has.
         last = np.append(first[1:], len(at))
         self._shares = ((first + last - 1) / 2 + 0.5) / max(1, len(at))
@@ -50,38 +50,34 @@ class _Ranked:
         return np.nan_to_num(ndtri(np.interp(limited, self._values, self._shares)))
 
 
-@dataclass(frozen=True)
 class _Kernel:
-    """Where embeddings are by a Gaussian kernel: its Nystroem features, from the similarities to some landmarks.
+    """Places embeddings by a Gaussian kernel: its Nystroem features, from the similarities to some landmarks.
 
-    landmarks (L, D); `width`: the squared distance of similarity 1 / e, the median one; directions (L, W) turn
-    similarities into features, whose variances add up to W. One scale is for all of them: those of little variance
-    stay small, and so are shrunk further.
+    The width of the kernel is the median squared distance of the landmarks. The variances of the features add up to
+    their number. One scale is for all of them: those of little variance stay small, and so are shrunk further.
     """
 
-    landmarks: np.ndarray
-    width: float
-    centre: np.ndarray
-    directions: np.ndarray
-
-    @classmethod
-    def of(cls, rows: np.ndarray) -> "_Kernel":
+    def __init__(self, reference: np.ndarray) -> None:
         from sklearn.metrics.pairwise import euclidean_distances
 
-        landmarks = rows[evenly_spread(len(rows), LANDMARKS)]
-        squares = euclidean_distances(landmarks, squared=True)
-        width = float(np.median(squares[np.triu_indices(len(landmarks), 1)])) or 1.0
-        values, vectors = np.linalg.eigh(np.exp(-squares / width))
-        kept = np.flatnonzero(values > 1e-6 * values[-1])[-FEATURES:]
-        raw = cls(landmarks, width, np.zeros(len(kept)), vectors[:, kept] / np.sqrt(values[kept]))
-        placed = raw.place(rows)
-        scale = np.sqrt(len(kept) / max(placed.var(axis=0).sum(), 1e-12))
-        return cls(landmarks, width, placed.mean(axis=0) * scale, raw.directions * scale)
+        self._landmarks = reference[evenly_spread(len(reference), LANDMARKS)]
+        squares = euclidean_distances(self._landmarks, squared=True)
+        self._width = float(np.median(squares[np.triu_indices(len(squares), 1)])) or 1.0
+        values, vectors = np.linalg.eigh(np.exp(-squares / self._width))
+        largest = np.flatnonzero(values > 1e-6 * values[-1])[-FEATURES:]
+        self.size = len(largest)
+        self._directions = vectors[:, largest] / np.sqrt(values[largest])
+        self._centre = np.zeros(self.size)
+        placed = self.of(reference)
+        scale = np.sqrt(self.size / max(placed.var(axis=0).sum(), 1e-12))
+        self._centre = placed.mean(axis=0) * scale
+        self._directions = self._directions * scale
 
-    def place(self, rows: np.ndarray) -> np.ndarray:
+    def of(self, rows: np.ndarray) -> np.ndarray:
+        """Return the features (n, W) of embeddings (n, D)."""
         from sklearn.metrics.pairwise import rbf_kernel
 
-        return rbf_kernel(rows, self.landmarks, gamma=1 / self.width) @ self.directions - self.centre
+        return rbf_kernel(rows, self._landmarks, gamma=1 / self._width) @ self._directions - self._centre
 
 
 class Inputs:
@@ -96,16 +92,15 @@ class Inputs:
             raise not_scored(dataset.name)
         self._labels = dataset.labels()
         self._wide = [run for run in runs if run.has_features or run.has_logits]
-        scored = [np.isin(np.arange(len(self._labels)), run.scored_ids()) for run in runs]
-        self.ids = np.flatnonzero(np.all(scored, axis=0) & (self._labels >= 0))
+        scored = reduce(np.intersect1d, (run.scored_ids() for run in runs))
+        self.ids = scored[self._labels[scored] >= 0]
         if len(self.ids) < 2:
             raise CurateError(f"Fewer than two samples of {dataset.name} have a label and scores of all these runs.")
         reference = self.ids[evenly_spread(len(self.ids), _REFERENCE)]
         self.runs = [run.name for run in runs]
-        of_runs = [_scores_of(run, len(self._labels)) for run in runs]
-        columns = [values for of_run in of_runs for values in of_run]
-        self._columns = [(values, _Ranked(values[reference])) for values in columns]
-        self._kernels = [_Kernel.of(_wide_rows(run, reference)) for run in self._wide]
+        scores = [_scores_of(run, len(self._labels)) for run in runs]
+        self._columns = [(values, _Ranked(values[reference])) for of_run in scores for values in of_run]
+        self._kernels = [_Kernel(_wide_rows(run, reference)) for run in self._wide]
         # What all scores have in common: their first principal component, of variance 1.
         variance, directions = np.linalg.eigh(np.atleast_2d(np.cov(self._ranked_scores(reference), rowvar=False)))
         self._common = directions[:, -1] / np.sqrt(max(variance[-1], 1e-12))
@@ -113,22 +108,21 @@ class Inputs:
         if len(self._classes) > MOST_CLASSES:
             self._classes = self._classes[:0]
         self.scores = len(self._columns)
-        widths = [kernel.directions.shape[1] for kernel in self._kernels]
-        self.features = sum(widths)
         # Which run each score and each feature is of.
-        self._scores_run = np.repeat(np.arange(len(runs)), [len(of_run) for of_run in of_runs])
-        self._features_run = np.repeat([self.runs.index(run.name) for run in self._wide], widths)
+        self._scores_run = np.repeat(self.runs, list(map(len, scores)))
+        self._features_run = np.repeat([run.name for run in self._wide], [kernel.size for kernel in self._kernels])
+        self.features = len(self._features_run)
 
     def design(self, ids: np.ndarray) -> Design:
         """Return the inputs of some of `ids`."""
         scores = self._ranked_scores(ids)
         of_class = (self._labels[ids][:, None] == self._classes).astype(float)
         slopes = of_class * (scores @ self._common)[:, None]
-        wide = [kernel.place(_wide_rows(run, ids)) for run, kernel in zip(self._wide, self._kernels, strict=True)]
+        wide = [kernel.of(_wide_rows(run, ids)) for run, kernel in zip(self._wide, self._kernels, strict=True)]
         narrow = np.hstack([scores, _CLASS * of_class, _SLOPE * slopes])
         return Design(narrow, np.hstack([np.empty((len(ids), 0)), *wide]))
 
-    def without(self, design: Design, run: int) -> Design:
+    def without(self, design: Design, run: str) -> Design:
         """Return inputs in which a run says nothing, but for its part in what all scores have in common."""
         narrow = design.narrow.copy()
         wide = design.wide.copy()

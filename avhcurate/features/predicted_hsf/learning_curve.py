@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from avhcurate.features.predicted_hsf.vote_model import Check, CrossFit, VotedSamples, fit_votes
+from avhcurate.features.predicted_hsf.vote_model import Check, CrossFit, VotedSamples, held_out_odds
 from avhcurate.measures.stats.rank_influence import estimate, spearman_influence
-from avhcurate.workspace.data.prediction import PredictionRecord
+from avhcurate.workspace.data.prediction import CurvePoint, PredictionRecord
 
 #: Shares of the voted samples that models learn from.
 SHARES = (0.05, 0.1, 0.2, 0.4)
@@ -35,24 +35,21 @@ def learning_curve(
     """
     rng = np.random.default_rng(seed)
     size = len(voted.hits)
-    folds = len(fitted.models)
-    found = {}
+    curve = {}
     for learnt in (round(share * size) for share in SHARES):
-        if learnt < _FEWEST:
-            continue
-        odds = np.empty(size)
-        for fold, model in enumerate(fitted.models):
-            check()
-            held = voted.folds == fold
-            some = rng.choice(np.flatnonzero(~held), min(learnt, int((~held).sum())), replace=False)
-            odds[held] = fit_votes(voted.of(some), model.strength).odds(voted.design.of(held))
-        found[learnt] = odds
-    found[round(size * (1 - 1 / folds))] = fitted.odds
+        if learnt >= _FEWEST:
+            curve[learnt] = held_out_odds(
+                voted,
+                fitted.models,
+                check,
+                lambda others, learnt=learnt: rng.choice(others, min(learnt, len(others)), replace=False),
+            )
+    curve[round(size * (1 - 1 / len(fitted.models)))] = fitted.odds
     points = []
-    for learnt, odds in found.items():
-        one = estimate(*spearman_influence(odds, voted.hsf, voted.weights))
-        points.append({"learnt": learnt, "n": size, "rho": one.value, "low": one.low, "high": one.high})
-    return pd.DataFrame(points)
+    for learnt, odds in curve.items():
+        rho = estimate(*spearman_influence(odds, voted.hsf, voted.weights))
+        points.append((learnt, size, rho.value, rho.low, rho.high))
+    return pd.DataFrame(points, columns=list(CurvePoint.model_fields))
 
 
 @dataclass(frozen=True)
@@ -101,11 +98,11 @@ class Forecast:
         """
         numbers = np.geomspace(self.measured, _FURTHEST, 2000)
         low, high = self.band(numbers)
-        fewest, likely, most = (
+        upper, likely, lower = (
             next(iter(np.ceil(numbers[curve >= target]).astype(int).tolist()), None)
             for curve in (high, self.rho(numbers), low)
         )
-        return fewest, likely, most
+        return upper, likely, lower
 
 
 def forecast(curve: pd.DataFrame) -> Forecast | None:
@@ -115,22 +112,26 @@ def forecast(curve: pd.DataFrame) -> Forecast | None:
     errors as far as they are independent, and that of the last point once more, since all are judged by the same
     samples, which the largest models have learnt from too.
     """
-    known = curve.dropna(subset="rho").astype(float)
-    if len(known) < 2:
+    points = curve.dropna(subset="rho").astype(float)
+    if len(points) < 2:
         return None
-    learnt = known["learnt"].to_numpy()
-    inputs = np.stack([np.ones(len(known)), -1 / np.sqrt(learnt)], axis=1)
+    learnt = points["learnt"].to_numpy()
+    inputs = np.stack([np.ones(len(points)), -1 / np.sqrt(learnt)], axis=1)
     weighted = inputs * np.sqrt(learnt)[:, None]
     solve = np.linalg.solve(weighted.T @ inputs, weighted.T)
-    limit, drop = solve @ known["rho"].to_numpy()
-    variances = ((known["high"] - known["low"]).fillna(0).to_numpy() / (2 * _Z)) ** 2
+    limit, drop = solve @ points["rho"].to_numpy()
+    variances = ((points["high"] - points["low"]).fillna(0).to_numpy() / (2 * _Z)) ** 2
     covariance = (solve * variances) @ solve.T
     covariance[0, 0] += variances[-1]
     return Forecast(float(limit), float(drop), covariance, float(learnt.max()))
 
 
+def points_of(record: PredictionRecord) -> pd.DataFrame:
+    """Return the points of a prediction's own curve, as `learning_curve` returns them."""
+    points = [point.model_dump() for point in record.curve]
+    return pd.DataFrame(points, columns=list(CurvePoint.model_fields), dtype=float)
+
+
 def forecast_of(record: PredictionRecord) -> Forecast | None:
     """Return the forecast of a prediction's own curve."""
-    return forecast(
-        pd.DataFrame([point.model_dump() for point in record.curve], columns=["learnt", "rho", "low", "high"])
-    )
+    return forecast(points_of(record))

@@ -1,12 +1,11 @@
 """The learning curve of predicted HSF, below the noise ceiling."""
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 
-from avhcurate.features.predicted_hsf.learning_curve import forecast_of
+from avhcurate.features.predicted_hsf.learning_curve import forecast, points_of
 from avhcurate.ui.charts.chart_style import GREY, SLATE, VIOLET, band, bare, faded, intervals, of_hsf
-from avhcurate.workspace.data.prediction import CurvePoint, PredictionRecord
+from avhcurate.workspace.data.prediction import PredictionRecord
 
 #: How far the forecast is drawn beyond the voted samples.
 _FURTHER = 10
@@ -14,22 +13,21 @@ _FURTHER = 10
 
 def curve_chart(record: PredictionRecord, target: float) -> go.Figure:
     """Return Spearman with HSF by the number of voted samples, measured and forecast; confidence, ceiling, target."""
-    known = [point.model_dump() for point in record.curve if point.rho is not None]
-    points = pd.DataFrame(known, columns=list(CurvePoint.model_fields), dtype=float)
+    points = points_of(record).dropna(subset="rho")
     learnt = points["learnt"].to_numpy()
-    found = forecast_of(record)
+    curve = forecast(points)
     figure = go.Figure()
     lines = {"noise ceiling": (record.ceiling, GREY), "confidence": (record.confidence_rho, VIOLET)}
     for name, (value, color) in (lines | {"target": (target, SLATE)}).items():
         if value is not None:
             note = {"text": f"{name} {value:.2f}", "font": {"color": color, "size": 12}, "xanchor": "right", "x": 1}
             figure.add_hline(y=value, line={"color": color, "width": 1.5, "dash": "dot"}, annotation=note)
-    if found is not None:
+    if curve is not None:
         further = np.geomspace(learnt[0], learnt[-1] * _FURTHER, 60)
-        figure.add_scatter(**band(further, *found.band(further), faded(SLATE, 0.1)))
+        figure.add_scatter(**band(further, *curve.band(further), faded(SLATE, 0.1)))
         figure.add_scatter(
             x=further,
-            y=found.rho(further),
+            y=curve.rho(further),
             mode="lines",
             line={"color": faded(SLATE, 0.6), "dash": "dash"},
             hovertemplate="forecast for %{x:,.0f} images: %{y:.3f}<extra></extra>",

@@ -31,7 +31,8 @@ from avhcurate.features.predicted_hsf.vote_model import (
     VoteModel,
     cross_fit,
     fit_votes,
-    told,
+    held_out_odds,
+    information_gain,
 )
 from avhcurate.measures.stats.folds import stratified_folds
 from avhcurate.measures.stats.rank_influence import estimate, spearman_influence
@@ -77,11 +78,11 @@ class Prediction:
         odds = self.model.odds(design)
         variance = self.model.variance(design)
         place = np.minimum(np.searchsorted(self.voted.ids, ids), len(self.voted.ids) - 1)
-        known = self.voted.ids[place] == ids
-        odds[known] = self.crossed.odds[place[known]]
+        has_votes = self.voted.ids[place] == ids
+        odds[has_votes] = self.crossed.odds[place[has_votes]]
         for fold, model in enumerate(self.crossed.models):
             # As if it had no votes: what a queue's chances depend on must not depend on who was asked about before.
-            rows = np.flatnonzero(known & (self.voted.folds[place] == fold))
+            rows = np.flatnonzero(has_votes & (self.voted.folds[place] == fold))
             variance[rows] = model.variance(design.of(rows))
         low, high = self.interval.of(odds)
         predicted = expit(odds)
@@ -89,7 +90,7 @@ class Prediction:
             "hsf_predicted": predicted,
             "hsf_predicted_low": np.minimum(low, predicted),
             "hsf_predicted_high": np.maximum(high, predicted),
-            "information": told(odds, self.crossed.log_precision, self.voted.usual, variance),
+            "information": information_gain(odds, self.crossed.log_precision, self.voted.usual, variance),
         }
 
 
@@ -115,7 +116,7 @@ def predict_hsf(
     started = time.perf_counter()
     runs = runs_of(table, settings.runs)
     use = queue_use(table.counter)
-    named = {
+    inputs_of = {
         "version": _VERSION,
         "dataset": dataset.record.fingerprint,
         "runs": [[run.name, run.scores_path.stat().st_mtime_ns] for run in runs],
@@ -124,7 +125,7 @@ def predict_hsf(
         "seed": settings.seed,
         **duplicates_digest(dataset),
     }
-    folder = PredictionFolder.of(dataset, settings_digest(named)[:12])
+    folder = PredictionFolder.of(dataset, settings_digest(inputs_of)[:12])
     with folder.alone():
         if folder.complete:
             return folder
@@ -158,11 +159,11 @@ def predict_hsf(
         def check() -> None:
             progress.tell(min(next(fits), total), total, "fitting models of the votes")
 
-        found = fit_prediction(voted, level=settings.level, check=check)
-        changes = _reached(found, runs[0], settings, check)
+        prediction = fit_prediction(voted, level=settings.level, check=check)
+        changes = _reached(prediction, runs[0], settings, check)
         if len(runs) > 1:
-            changes["added"] = _added(found, inputs, check)
-        folder.write_shard(0, _table(found, inputs, len(table.counter.labels)), seconds=0.0)
+            changes["added"] = _added(prediction, inputs, check)
+        folder.write_shard(0, _table(prediction, inputs, len(table.counter.labels)), seconds=0.0)
         changes |= {"finished": now(), "seconds": round(time.perf_counter() - started, 3)}
         folder.finish([folder.shard(0)], changes)
         progress.report(total, total, "")
@@ -180,30 +181,27 @@ def fit_prediction(voted: VotedSamples, *, level: float = LEVEL, check: Check = 
     return Prediction(voted, crossed, fit_votes(voted, crossed.strength), interval, reached)
 
 
-def covered(found: Prediction, *, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+def _covered(prediction: Prediction, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the ends (n,) of the intervals of the voted samples, those of a fold from the other folds' distances."""
-    voted = found.voted
-    crossed = found.crossed
-    low, high = np.empty((2, len(found.reached)))
+    voted = prediction.voted
+    crossed = prediction.crossed
+    low, high = np.empty((2, len(prediction.reached)))
     for fold in range(len(crossed.models)):
-        held = voted.folds == fold
-        odds = crossed.odds[~held]
-        reached = found.reached[~held]
-        weights = voted.weights[~held]
-        ends = conformal_interval(odds, reached, weights, crossed.log_precision, voted.usual, level=level)
-        low[held], high[held] = ends.of(crossed.odds[held])
+        held_out = voted.folds == fold
+        arrays = (array[~held_out] for array in (crossed.odds, prediction.reached, voted.weights))
+        interval = conformal_interval(*arrays, crossed.log_precision, voted.usual, level=level)
+        low[held_out], high[held_out] = interval.of(crossed.odds[held_out])
     return low, high
 
 
-def _reached(found: Prediction, run: RunFolder, settings: PredictSettings, check: Check) -> dict[str, Any]:
+def _reached(prediction: Prediction, run: RunFolder, settings: PredictSettings, check: Check) -> dict[str, Any]:
     """Return the fields of the record that say how good the prediction is."""
-    voted = found.voted
-    crossed = found.crossed
-    weights = found.voted.weights
-    curve = learning_curve(voted, crossed, seed=settings.seed, check=check)
-    ends = covered(found, level=settings.level)
+    voted = prediction.voted
+    odds = prediction.crossed.odds
     hsf = voted.hsf
-    coverage = coverage_by_bin(*ends, hsf, weights, predicted=expit(crossed.odds))
+    weights = voted.weights
+    curve = learning_curve(voted, prediction.crossed, seed=settings.seed, check=check)
+    coverage = coverage_by_bin(*_covered(prediction, settings.level), hsf, weights, predicted=expit(odds))
     changes: dict[str, Any] = {
         "curve": [CurvePoint.model_validate(row) for row in curve.to_dict("records")],
         "coverage": [CoverageRow.model_validate(row) for row in coverage.to_dict("records")],
@@ -214,20 +212,21 @@ def _reached(found: Prediction, run: RunFolder, settings: PredictSettings, check
     # Over the samples that have a confidence, paired by sample.
     rows = pq.read_table(run.scores_path).to_pandas().set_index("id").reindex(voted.ids)
     if "confidence" in rows and rows["confidence"].count() >= 3:
-        known = rows["confidence"].notna().to_numpy()
-        bar, of_bar = spearman_influence(rows["confidence"].to_numpy(float)[known], hsf[known], weights[known])
-        rho, of_rho = spearman_influence(crossed.odds[known], hsf[known], weights[known])
+        confidence = rows["confidence"].to_numpy(float)
+        sure = ~np.isnan(confidence)
+        bar, of_bar = spearman_influence(confidence[sure], hsf[sure], weights[sure])
+        rho, of_rho = spearman_influence(odds[sure], hsf[sure], weights[sure])
         gain = estimate(rho - bar, of_rho - of_bar)
         changes |= {"confidence_rho": bar, "gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
     return changes
 
 
-def _table(found: Prediction, inputs: Inputs, samples: int) -> pa.Table:
+def _table(prediction: Prediction, inputs: Inputs, samples: int) -> pa.Table:
     """Return the columns of all samples by id; null for samples without inputs."""
     parts = []
     for start in range(0, len(inputs.ids), _BLOCK):
         ids = inputs.ids[start : start + _BLOCK]
-        parts.append(pd.DataFrame(found.columns(ids, inputs.design(ids)), index=ids, dtype=np.float32))
+        parts.append(pd.DataFrame(prediction.columns(ids, inputs.design(ids)), index=ids, dtype=np.float32))
     columns = pd.concat(parts).reindex(range(samples)).rename_axis("id").reset_index()
     return pa.Table.from_pandas(columns[["id", *PREDICTED, "information"]], preserve_index=False)
 
@@ -243,19 +242,14 @@ def runs_of(table: DatasetTable, names: Sequence[str]) -> list[RunFolder]:
     return [table.run, *(run for run in others if np.isin(ids, run.scored_ids()).all())][:MOST_RUNS]
 
 
-def _added(found: Prediction, inputs: Inputs, check: Check) -> list[RunGain]:
+def _added(prediction: Prediction, inputs: Inputs, check: Check) -> list[RunGain]:
     """Return what each run adds to Spearman over held-out samples: all less all but this one, at the same strengths."""
-    voted = found.voted
-    crossed = found.crossed
+    voted = prediction.voted
+    rho, of_rho = spearman_influence(prediction.crossed.odds, voted.hsf, voted.weights)
     gains = []
-    rho, of_rho = spearman_influence(crossed.odds, voted.hsf, voted.weights)
-    for number, run in enumerate(inputs.runs):
-        others = replace(voted, design=inputs.without(voted.design, number))
-        odds = np.empty(len(voted.ids))
-        for fold, model in enumerate(crossed.models):
-            check()
-            held = voted.folds == fold
-            odds[held] = fit_votes(others.of(~held), model.strength).odds(others.design.of(held))
+    for run in inputs.runs:
+        others = replace(voted, design=inputs.without(voted.design, run))
+        odds = held_out_odds(others, prediction.crossed.models, check)
         less, of_less = spearman_influence(odds, voted.hsf, voted.weights)
         gain = estimate(rho - less, of_rho - of_less)
         gains.append(RunGain(run=run, adds=gain.value, low=gain.low, high=gain.high))
@@ -264,7 +258,7 @@ def _added(found: Prediction, inputs: Inputs, check: Check) -> list[RunGain]:
 
 def added_text(record: PredictionRecord) -> str:
     """Return what each run adds, in a sentence; "" for one run."""
-    parts = [f"{one.run} {one.adds:+.3f} ({one.low:+.3f} to {one.high:+.3f})" for one in record.added]
+    parts = [f"{gain.run} {gain.adds:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})" for gain in record.added]
     if not parts:
         return ""
     return f"What each run adds to Spearman: {', '.join(parts)}."
@@ -302,7 +296,7 @@ def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weigh
             f"{FOLDS} or more. Collect votes on others."
         )
     folds = stratified_folds(table.counter.labels[ids], groups, folds=FOLDS, seed=seed)
-    known = np.ones(len(ids))
+    stands_for = np.ones(len(ids))
     if weights is not None and not np.isnan(weights[ids]).any():
-        known = weights[ids]
-    return VotedSamples(ids, inputs.design(ids), counts.hits[ids], counts.asked[ids], folds, known)
+        stands_for = weights[ids]
+    return VotedSamples(ids, inputs.design(ids), counts.hits[ids], counts.asked[ids], folds, stands_for)

@@ -1,7 +1,5 @@
 """The section of the Correlation page on predicted HSF: the job, what it reached, and how many votes a target needs."""
 
-from typing import Any
-
 import numpy as np
 import streamlit as st
 
@@ -44,15 +42,15 @@ def section(page: Opened) -> None:
     votes = page.table.votes
     if votes and (votes.fingerprint, votes.simulated) != (record.votes_fingerprint, record.votes_simulated):
         st.warning("The votes have changed since. Predict again to use them all.", icon=":material/update:")
-    left, right = halves()
-    with left:
+    votes_help, intervals_hold = halves()
+    with votes_help:
         st.markdown("**How much votes help**")
         target = _TARGET.show(st.number_input, "Target: Spearman with HSF", 0.05, 0.99, step=0.01, width=190)
         show_chart(curve_chart(record, target), key="predicted.curve")
         st.markdown(needed_sentence(record, target))
         if record.added:
             st.caption(added_text(record))
-    with right:
+    with intervals_hold:
         st.markdown("**What the intervals hold**")
         st.html(_coverage(record))
         st.caption(f"{coverage_text(record)} A voted image is judged by a model that did not know its votes.")
@@ -105,17 +103,17 @@ def needed_sentence(record: PredictionRecord, target: float) -> str:
         if point.rho is not None and point.rho >= target:
             rho = _between(point.rho, point.low, point.high, 2)
             return f"{target:.2f} is reached with votes on {point.learnt:,} images: {rho}."
-    found = forecast_of(record)
-    if found is None:
+    curve = forecast_of(record)
+    if curve is None:
         return "There are too few votes for a forecast."
-    fewest, likely, most = found.needed(target)
+    upper, likely, lower = curve.needed(target)
     if likely is None:
-        low, high = (float(end[0]) for end in found.band(np.inf))
-        limit = _between(found.limit, low, high, 2)
+        low, high = (float(end[0]) for end in curve.band(np.inf))
+        limit = _between(curve.limit, low, high, 2)
         return f"{target:.2f} is out of reach by the forecast: the curve levels off near {limit}. More runs may help."
-    text = f"{target:.2f} needs votes on about {_rounded(likely)} images (95 %: from {_rounded(fewest or likely)}"
-    if most is not None:
-        text += f" to {_rounded(most)}"
+    text = f"{target:.2f} needs votes on about {_rounded(likely)} images (95 %: from {_rounded(upper or likely)}"
+    if lower is not None:
+        text += f" to {_rounded(lower)}"
     if likely > record.samples:
         return f"{text}) by the forecast, more than the dataset has."
     return f"{text}), **{_rounded(max(0, likely - record.learnt))} more**, by the forecast."
@@ -140,15 +138,12 @@ def _coverage(record: PredictionRecord) -> str:
 
 def _form(page: Opened, label: str) -> None:
     """Draw the button that starts the job, where there are enough votes."""
-    asked = int((page.table.counter.counts.asked > 0).sum())
-    if page.table.run is None or asked < FEWEST:
-        st.caption(f"It needs a scored run and votes on {FEWEST} images. Images with votes: {asked:,}.")
+    voted = int((page.table.counter.counts.asked > 0).sum())
+    if page.table.run is None or voted < FEWEST:
+        st.caption(f"It needs a scored run and votes on {FEWEST} images. Images with votes: {voted:,}.")
         return
-    known: dict[str, Any] = {"dataset": page.dataset.name}
-    with (
-        job_form("predicted.", PredictSettings, **known) as form,
-        in_a_row(),
-    ):
+    name = page.dataset.name
+    with job_form("predicted.", PredictSettings, dataset=name) as form, in_a_row():
         form.ask("level", width=130)
         form.submit(label, key="predicted.start")
-        st.code(PredictSettings(**known).line, language="bash", width="content")
+        st.code(PredictSettings(dataset=name).line, language="bash", width="content")

@@ -129,9 +129,9 @@ def fit_votes(voted: VotedSamples, strength: Strength) -> VoteModel:
     def loss(at: np.ndarray) -> tuple[float, np.ndarray]:
         beta = first + turn @ at[:-1]
         log_precision = at[-1]
-        found = vote_likelihood(x @ beta, log_precision, hits, votes)
-        gradient = turn.T @ (x.T @ found.by_odds - penalties * beta)
-        return float(penalties @ beta**2 / 2 - found.values.sum()), -np.append(gradient, found.by_precision)
+        likelihood = vote_likelihood(x @ beta, log_precision, hits, votes)
+        gradient = turn.T @ (x.T @ likelihood.by_odds - penalties * beta)
+        return float(penalties @ beta**2 / 2 - likelihood.values.sum()), -np.append(gradient, likelihood.by_precision)
 
     bounds = [(None, None)] * len(first) + [_PRECISIONS]
     options = {"maxiter": _STEPS, "ftol": _PRECISE}
@@ -142,7 +142,7 @@ def fit_votes(voted: VotedSamples, strength: Strength) -> VoteModel:
     return VoteModel(beta, log_precision, strength, partial(covariance, beta, log_precision))
 
 
-def told(odds: np.ndarray, log_precision: float, votes: float, variance: np.ndarray) -> np.ndarray:
+def information_gain(odds: np.ndarray, log_precision: float, votes: float, variance: np.ndarray) -> np.ndarray:
     """Return what so many more votes on each sample tell a model whose log odds have this variance, in nats, (n,)."""
     return np.asarray(np.log1p(information(odds, log_precision, votes) * variance) / 2)
 
@@ -161,14 +161,14 @@ def choose_strength(voted: VotedSamples, check: Check = lambda: None) -> Strengt
     """
 
     def likelihood(strength: Strength) -> float:
-        found = 0.0
+        total = 0.0
         for fold in np.unique(voted.folds):
-            held = voted.of(voted.folds == fold)
+            held_out = voted.of(voted.folds == fold)
             model = fit_votes(voted.of(voted.folds != fold), strength)
-            odds = model.odds(held.design)
-            found += float(vote_likelihood(odds, model.log_precision, held.hits, held.votes).values.sum())
+            odds = model.odds(held_out.design)
+            total += float(vote_likelihood(odds, model.log_precision, held_out.hits, held_out.votes).values.sum())
         check()
-        return found
+        return total
 
     best, _ = climb([Strength(penalty, WIDE_WEIGHTS[_WEIGHT_AT]) for penalty in PENALTIES], _PENALTY_AT, likelihood)
     if not voted.design.wide.shape[1]:
@@ -190,7 +190,7 @@ class CrossFit:
     @property
     def strength(self) -> Strength:
         """The median of the strengths of the folds' models."""
-        penalty, weight = np.median([(one.strength.penalty, one.strength.weight) for one in self.models], axis=0)
+        penalty, weight = np.median([(model.strength.penalty, model.strength.weight) for model in self.models], axis=0)
         return Strength(penalty, weight)
 
 
@@ -198,15 +198,31 @@ def cross_fit(voted: VotedSamples, check: Check) -> CrossFit:
     """Return a model for each fold of the votes of all others, its strength chosen within these."""
     odds = np.empty(len(voted.hits))
     models = []
-    number = int(voted.folds.max()) + 1
-    for fold in range(number):
-        held = voted.folds == fold
-        rest = voted.of(voted.folds != fold)
-        strength = choose_strength(replace(rest, folds=(rest.folds - fold - 1) % number % _PARTS), check)
-        models.append(fit_votes(rest, strength))
-        odds[held] = models[-1].odds(voted.design.of(held))
+    folds = int(voted.folds.max()) + 1
+    for fold in range(folds):
+        held_out = voted.folds == fold
+        others = voted.of(~held_out)
+        strength = choose_strength(replace(others, folds=(others.folds - fold - 1) % folds % _PARTS), check)
+        models.append(fit_votes(others, strength))
+        odds[held_out] = models[-1].odds(voted.design.of(held_out))
 
     def loss(log_precision: float) -> float:
         return -float(vote_likelihood(odds, log_precision, voted.hits, voted.votes).values.sum())
 
     return CrossFit(odds, float(minimize_scalar(loss, bounds=_PRECISIONS, method="bounded").x), models)
+
+
+def held_out_odds(
+    voted: VotedSamples,
+    models: Sequence[VoteModel],
+    check: Check,
+    choose: Callable[[np.ndarray], np.ndarray] = lambda others: others,
+) -> np.ndarray:
+    """Return the log odds (n,) of each fold by a model as strong as its own, fitted to what is chosen of the others."""
+    odds = np.empty(len(voted.hits))
+    for fold, model in enumerate(models):
+        check()
+        held_out = voted.folds == fold
+        learnt = voted.of(choose(np.flatnonzero(~held_out)))
+        odds[held_out] = fit_votes(learnt, model.strength).odds(voted.design.of(held_out))
+    return odds
