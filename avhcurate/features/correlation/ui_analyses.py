@@ -12,7 +12,7 @@ from avhcurate.errors import CurateError
 from avhcurate.features.correlation import analyses
 from avhcurate.features.correlation.analyses import ALL_CLASSES, ANALYSES, BELOW
 from avhcurate.features.correlation.plots import class_matrix
-from avhcurate.ui.base.cache import HASH_FUNCS
+from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download
 from avhcurate.ui.base.frame import Opened, show_user_error
 from avhcurate.ui.base.layout import apart
@@ -26,7 +26,7 @@ from avhcurate.ui.charts.show import show_chart
 _NONE = "none"
 _ANALYSIS = one_of("correlation.more", [_NONE, *ANALYSES], _NONE)
 
-_analyse = st.cache_data(max_entries=16, show_spinner="Computing …", hash_funcs=HASH_FUNCS)(analyses.analyse)
+_analyse = kept("Computing …", most=16)(analyses.analyse)
 
 #: The note below the table of each analysis.
 _NOTES = {

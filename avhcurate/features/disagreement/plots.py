@@ -14,6 +14,8 @@ MOST_POINTS = 20_000
 
 #: The colour of each set.
 COLORS = {"hard_for_humans": ORANGE, "hard_for_network": BLUE}
+_MARKERS = {name: {"color": color, "size": 7, "opacity": 0.8} for name, color in COLORS.items()}
+_MARKERS[""] = {"color": GREY, "size": 5, "opacity": 0.35}
 
 
 def downsampled(points: pd.DataFrame, *, most: int = MOST_POINTS) -> pd.DataFrame:
@@ -40,11 +42,18 @@ def gap_scatter(gap: Gap, points: pd.DataFrame, *, score: str, names: Mapping[st
     easy = points["difficulty"][difficult <= easy].max()
     hard = points["difficulty"][difficult >= hard].min()
     figure = go.Figure()
-    marker = {"color": GREY, "size": 5, "opacity": 0.35}
-    figure.add_scattergl(**_dots(points[points["set"] == ""], score), name="neither", marker=marker)
-    for name, title in names.items():
-        marker = {"color": COLORS[name], "size": 7, "opacity": 0.8}
-        figure.add_scattergl(**_dots(points[points["set"] == name], score), name=title, marker=marker)
+    for name, title in {"": "neither", **names}.items():
+        dots = points[points["set"] == name]
+        figure.add_scattergl(
+            x=dots["hsf"],
+            y=dots["difficulty"],
+            mode="markers",
+            name=title,
+            marker=_MARKERS[name],
+            ids=dots["id"].astype(str),
+            customdata=dots[["id", "value"]].to_numpy(),
+            hovertemplate=f"image %{{customdata[0]}}<br>HSF %{{x:.2f}}, {score} %{{customdata[1]:.4g}}<extra></extra>",
+        )
     bottom = -0.04
     top = 1.04
     _region(figure, "hard_for_humans", names, x=(-0.02, sets.hsf_cuts[0]), y=(bottom, easy))
@@ -56,27 +65,23 @@ def gap_scatter(gap: Gap, points: pd.DataFrame, *, score: str, names: Mapping[st
     return figure.update_yaxes(range=[bottom, top], tickformat=".0%")
 
 
-def _dots(points: pd.DataFrame, score: str) -> dict[str, object]:
-    return {
-        "x": points["hsf"],
-        "y": points["difficulty"],
-        "mode": "markers",
-        "ids": points["id"].astype(str),
-        "customdata": points[["id", "value"]].to_numpy(),
-        "hovertemplate": f"image %{{customdata[0]}}<br>HSF %{{x:.2f}}, {score} %{{customdata[1]:.4g}}<extra></extra>",
-    }
-
-
 def _region(
     figure: go.Figure, name: str, names: Mapping[str, str], *, x: tuple[float, float], y: tuple[float, float]
 ) -> None:
     """Draw the region of a set, and its name at the corner of the chart that it lies in."""
-    color, (x0, x1), (y0, y1) = COLORS[name], x, y
-    look = {"fillcolor": faded(color, 0.1), "line": {"color": faded(color, 0.6), "width": 1}, "layer": "below"}
-    figure.add_shape(type="rect", x0=x0, x1=x1, y0=y0, y1=y1, **look)
-    at = {"x": 0.0, "y": 0.0, "xanchor": "left", "yshift": 2}
+    color = COLORS[name]
+    line = {"color": faded(color, 0.6), "width": 1}
+    area = {"type": "rect", "x0": x[0], "x1": x[1], "y0": y[0], "y1": y[1], "layer": "below"}
+    figure.add_shape(**area, fillcolor=faded(color, 0.1), line=line)
+    corner = {"x": 0.0, "y": 0.0, "xanchor": "left", "align": "left", "yshift": 2}
     if name == "hard_for_network":
-        at = {"x": 1.0, "y": 1.0, "xanchor": "right", "yshift": 4}
-    look = {"xref": "paper", "yref": "paper", "yanchor": "bottom", "font": {"color": color, "size": 13}}
-    title = names[name].replace(", ", ",<br>")  # in two lines, within the region
-    figure.add_annotation(text=f"<b>{title}</b>", align=at["xanchor"], showarrow=False, **at, **look)
+        corner = {"x": 1.0, "y": 1.0, "xanchor": "right", "align": "right", "yshift": 4}
+    figure.add_annotation(
+        text=f"<b>{names[name].replace(', ', ',<br>')}</b>",  # in two lines, within the region
+        xref="paper",
+        yref="paper",
+        yanchor="bottom",
+        showarrow=False,
+        font={"color": color, "size": 13},
+        **corner,
+    )

@@ -96,8 +96,8 @@ def gap_table(table: DatasetTable, gap: Gap) -> pd.DataFrame:
     Columns at its end mark simulated votes, and sets by predicted HSF.
     """
     chosen = gap.members[["id", "set", "gap"]]
-    some = Filters(excluded=None, ids=tuple(chosen["id"]))
-    rows = table.frame(some, columns=[*table.standard, *table.user_columns])
+    members = Filters(excluded=None, ids=tuple(chosen["id"]))
+    rows = table.frame(members, columns=[*table.standard, *table.user_columns])
     rows["tags"] = rows["tags"].map(";".join)
     result = chosen.merge(rows, on="id", how="left")
     if gap.simulated:

@@ -58,10 +58,9 @@ def choose_settings(page: Opened) -> dict[str, Any]:
         if page.table.prediction is not None:
             about = "Compares all images by the HSF that a model of the votes predicts, not only those with votes."
             predicted = HUMAN.show(st.toggle, "Predicted HSF", help=about)
-        look: dict[str, Any] = {"min_value": 0.0, "max_value": 1.0, "width": 215}
-        hsf_cuts = BY_HSF.show(st.slider, "HSF: hard below, easy above", step=0.05, **look)
+        hsf_cuts = BY_HSF.show(st.slider, "HSF: hard below, easy above", 0.0, 1.0, step=0.05, width=215)
         label = f"{score_name(key)}: easiest and hardest share"
-        score_cuts = BY_SCORE.show(st.slider, label, step=0.01, **look)
+        score_cuts = BY_SCORE.show(st.slider, label, 0.0, 1.0, step=0.01, width=215)
     with page.help:
         explain_scores([key, "hsf"])
     cuts = {"hsf_cuts": Cuts(*hsf_cuts), "score_cuts": Cuts(*score_cuts, quantile=True)}

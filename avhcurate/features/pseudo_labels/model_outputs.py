@@ -50,13 +50,12 @@ class ModelOutputs:
 
     def avh(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return AVH of some samples, rows of `features`, to labels (n,)."""
+        values: list[np.ndarray] = []
         start = 0
-        found = np.empty(len(rows))
         for block in replace(self, rows=rows)._embeddings():
-            end = start + len(block)
-            found[start:end] = scores.avh(block, self.class_weights, labels[start:end])
-            start = end
-        return found
+            values.append(scores.avh(block, self.class_weights, labels[start : start + len(block)]))
+            start += len(block)
+        return np.concatenate([np.empty(0), *values])
 
     def blocks(self, gate: Gate = "avc") -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (logits, AVC) of consecutive samples; for the gate `avc-centred` the AVC is the centred one."""

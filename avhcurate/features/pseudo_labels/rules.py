@@ -242,16 +242,16 @@ def held(blocks: Blocks, samples: int) -> Blocks:
     """Return the same blocks of so many samples, computed once where they fit in memory, for several passes over them.
 
     >>> passes = iter([[(np.zeros((1, 2)), np.zeros((1, 2)))]])
-    >>> kept = held(lambda: next(passes), 1)
-    >>> len(list(kept())), len(list(kept()))
+    >>> again = held(lambda: next(passes), 1)
+    >>> len(list(again())), len(list(again()))
     (1, 1)
     """
-    kept: list[tuple[np.ndarray, np.ndarray]] = []
+    in_memory: list[tuple[np.ndarray, np.ndarray]] = []
     for block in blocks():
         if samples * block[0].shape[1] > _HELD:
             return blocks
-        kept.append(block)
-    return lambda: kept
+        in_memory.append(block)
+    return lambda: in_memory
 
 
 def soft_labels(selection: Selection, blocks: Blocks) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -320,8 +320,8 @@ def _thresholds(predicted: np.ndarray, scores: np.ndarray, num_classes: int, por
     ordered = scores[np.lexsort((-scores, predicted))]
     sizes = np.bincount(predicted, minlength=num_classes)
     # 0.29 * 100 is 28.999999999999996: the nudge makes it the 29 that was meant.
-    taken = np.maximum(1, np.floor(portion * sizes + 1e-9).astype(np.int64))
-    last = np.cumsum(sizes) - sizes + taken - 1
+    trusted = np.maximum(1, np.floor(portion * sizes + 1e-9).astype(np.int64))
+    last = np.cumsum(sizes) - sizes + trusted - 1
     thresholds = np.full(num_classes, np.nan)
     thresholds[sizes > 0] = ordered[last[sizes > 0]]
     return thresholds

@@ -132,10 +132,10 @@ def _selections(
         notes = (FITTED_HEAD,)
     outputs = blocks_of(table.run, samples.ids)
     plain = held(partial(outputs, "avc"), size)
-    known = predictions(plain)
+    predicted = predictions(plain)
     for rule in rules:
         blocks = plain
-        first = known
+        first = predicted
         if gate_of(rule) == "avc-centred":
             blocks = held(partial(outputs, "avc-centred"), size)
             first = predictions(blocks)

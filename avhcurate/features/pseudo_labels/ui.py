@@ -14,7 +14,7 @@ from avhcurate.features.pseudo_labels import service
 from avhcurate.features.pseudo_labels.plots import accuracy_by_portion
 from avhcurate.features.pseudo_labels.rules import GATES, RULES, Rule
 from avhcurate.features.pseudo_labels.service import PseudoLabels, describe_selection, write_pseudo_labels
-from avhcurate.ui.base.cache import HASH_FUNCS, kept
+from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download, samples_label
 from avhcurate.ui.base.frame import Opened
 from avhcurate.ui.base.layout import fact, halves, in_a_row
@@ -32,6 +32,8 @@ PORTION = number("pseudo.portion", 0.2, low=0.05, high=1.0)
 #: Up to so many numbers in features and logits, the curve over portions is computed without a click.
 _CHEAP = 4_000_000
 _FORMATS = ("csv", "jsonl", "parquet")
+#: The rules whose selections stand side by side, in words.
+_COMPARED: dict[Rule, str] = {"avc": "AVC", "confidence": "softmax"}
 
 _NUMBER = st.column_config.NumberColumn
 #: Columns of the table of classes, in their order.
@@ -49,9 +51,7 @@ _COLUMNS: dict[str, Any] = {
 
 #: `pseudo_labels.service` in a cache. Of ten million samples each portion takes 0.7 GB.
 _select_by_each = kept("Selecting …", most=2)(service.select_by_each)
-portion_curve = st.cache_data(max_entries=16, show_spinner="Selecting at other portions …", hash_funcs=HASH_FUNCS)(
-    service.portion_curve
-)
+_portion_curve = kept("Selecting at other portions …", most=16)(service.portion_curve)
 
 _MEANING = r"""
 Label, for every rule: the class with the largest softmax probability over its threshold,
@@ -81,8 +81,8 @@ def choose_rule(page: Opened) -> tuple[Rule, float]:
 def selections(page: Opened, rule: Rule, portion: float) -> dict[Rule, PseudoLabels]:
     """Return what the chosen rule selects, and AVC and softmax where the run has both."""
     possible = service.rules_of(page.run)
-    rules = [one for one in possible if one in (rule, "confidence", "avc")]
-    return _select_by_each(page.table, tuple(rules), portion=portion, filters=page.filters)
+    rules = tuple(name for name in possible if name in (rule, "confidence", "avc"))
+    return _select_by_each(page.table, rules, portion=portion, filters=page.filters)
 
 
 def headline(result: PseudoLabels) -> None:
@@ -125,7 +125,7 @@ def portion_chart(page: Opened, rule: Rule, portion: float) -> None:
         "Compute it", key="pseudo.curve", help="32 selections over all images in view. This may take minutes."
     ):
         return
-    curve = portion_curve(page.table, page.filters)
+    curve = _portion_curve(page.table, page.filters)
     if not curve["n"].any():
         st.caption("No image in view has a label to compare with.")
         return
@@ -135,50 +135,45 @@ def portion_chart(page: Opened, rule: Rule, portion: float) -> None:
     st.caption("Images that the model learnt from count too. Filter by split to leave them out.")
 
 
-def where_gates_differ(page: Opened, found: dict[Rule, PseudoLabels], portion: float) -> list[GridView | None]:
+def where_gates_differ(page: Opened, results: dict[Rule, PseudoLabels], portion: float) -> list[GridView | None]:
     """Draw what only AVC and only softmax select, side by side."""
-    if page.table.run is not None and not page.table.run.has_class_weights:
+    if not page.run.has_class_weights:
         st.caption("This run has no class weights, so there is no AVC to compare with.")
         return []
-    by_avc = found["avc"]
-    by_softmax = found["confidence"]
-    both = np.intersect1d(by_avc.selected, by_softmax.selected)
+    both = np.intersect1d(results["avc"].selected, results["confidence"].selected)
     st.caption(f"Both rules at portion {portion:g}: {len(both):,} images are selected by both.")
-    left, right = halves()
-    with left:
-        title = "Selected by AVC and not by softmax"
-        one = selected_by_one(page, title, by_avc, both, score="confidence", name="avc")
-    with right:
-        title = "Selected by softmax and not by AVC"
-        other = selected_by_one(page, title, by_softmax, both, score="avc", name="softmax")
-    return [one, other]
+    views = []
+    for cell, rule, other in zip(halves(), _COMPARED, reversed(_COMPARED), strict=True):
+        with cell:
+            views.append(_selected_by_one(page, results[rule], both, other))
+    return views
 
 
-def selected_by_one(
-    page: Opened, title: str, result: PseudoLabels, both: np.ndarray, *, score: str, name: str
-) -> GridView | None:
-    """Draw what one rule selects and not `both` do, lowest `score` first."""
-    rows = np.flatnonzero(result.selection.selected & ~np.isin(result.ids, both))
-    ids = result.ids[rows[np.argsort(getattr(result.selection, score)[rows], kind="stable")]].tolist()
+def _selected_by_one(page: Opened, result: PseudoLabels, both: np.ndarray, other: Rule) -> GridView | None:
+    """Draw what one rule selects and not `both` do, those first of which the other rule is least sure."""
+    selection = result.selection
+    rows = np.flatnonzero(selection.selected & ~np.isin(result.ids, both))
+    ids = result.ids[rows[np.argsort(getattr(selection, other)[rows], kind="stable")]].tolist()
     n, share, low, high = result.accuracy_interval(ids)
+    title = f"Selected by {_COMPARED[selection.rule]} and not by {_COMPARED[other]}"
     st.markdown(f"**{title}**")
     text = f"n {len(ids):,}"
     if n:
         text += f" · accuracy {100 * share:.1f} %, {accuracy_note(n, low, high)}"
-    st.caption(f"{text}  \nLowest {score_name(score)} first: it is on the tiles.")
+    st.caption(f"{text}  \nLowest {score_name(other)} first: it is on the tiles.")
     if not ids:
         return None
-    look = partial(_look, result)
-    return narrow_grid(page, ids, key=f"pseudo.{name}", label=title, score=score, look=look)
+    key = f"pseudo.{_COMPARED[selection.rule].lower()}"
+    return narrow_grid(page, ids, key=key, label=title, score=other, look=partial(_with_pseudo_label, result))
 
 
-def _look(result: PseudoLabels, tile: Tile) -> Tile:
+def _with_pseudo_label(result: PseudoLabels, tile: Tile) -> Tile:
     """Return a tile that names the pseudo-label next to the given one."""
     row = int(np.searchsorted(result.ids, tile.id))
-    label = int(result.selection.candidate[row])
-    given = int(result.labels[row])
-    name = str(result.classes["label_name"].iloc[label])
-    return replace(tile, predicted="", sub=f"as {name}", differs=given >= 0 and label != given)
+    candidate = int(result.selection.candidate[row])
+    label = int(result.labels[row])
+    name = str(result.classes["label_name"].iloc[candidate])
+    return replace(tile, predicted="", sub=f"as {name}", differs=label not in (-1, candidate))
 
 
 def export_menu(table: DatasetTable, result: PseudoLabels) -> None:

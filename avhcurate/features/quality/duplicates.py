@@ -33,10 +33,10 @@ _TIGHT = 0.1
 _SAME_ANGLE = 1e-3
 
 
-def near_pairs(near: np.ndarray, cosines: np.ndarray, least: float) -> np.ndarray:
-    """Return rows (n, 2), smaller first, of neighbours near (N, k) whose cosines (N, k) are at least this."""
+def near_pairs(neighbours: np.ndarray, cosines: np.ndarray, least: float) -> np.ndarray:
+    """Return rows (n, 2), smaller first, of neighbours (N, k) whose cosines (N, k) are at least this."""
     rows, columns = np.nonzero(cosines >= least)  # NaN is not
-    return _in_order(np.stack([rows, near[rows, columns]], axis=1))
+    return _in_order(np.stack([rows, neighbours[rows, columns]], axis=1))
 
 
 def equal_pairs(keys: pd.Series) -> np.ndarray:
@@ -46,10 +46,9 @@ def equal_pairs(keys: pd.Series) -> np.ndarray:
     [[0, 2], [0, 5]]
     """
     codes = pd.factorize(keys)[0]
-    rows = np.arange(len(keys))
-    known = codes >= 0
-    first = np.unique(codes[known], return_index=True)[1]
-    pairs = np.stack([rows[known][first][codes[known]], rows[known]], axis=1)
+    rows = np.flatnonzero(codes >= 0)
+    first = np.unique(codes[rows], return_index=True)[1]
+    pairs = np.stack([rows[first][codes[rows]], rows], axis=1)
     return pairs[pairs[:, 0] != pairs[:, 1]]
 
 
@@ -59,8 +58,8 @@ def hash_pairs(hashes: np.ndarray, *, bits: int = BITS) -> np.ndarray:
     >>> hash_pairs(np.array([0b1111, 0b0111, 0, 0b1111], np.uint64), bits=1).tolist()
     [[0, 1], [0, 3]]
     """
-    near = turned_pairs(hashes, hashes[:, None], bits=bits)
-    return _in_order(np.concatenate([equal_pairs(pd.Series(hashes)), near]))
+    pairs = [equal_pairs(pd.Series(hashes)), turned_pairs(hashes, hashes[:, None], bits=bits)]
+    return _in_order(np.concatenate(pairs))
 
 
 def turned_pairs(hashes: np.ndarray, turned: np.ndarray, *, bits: int = BITS // 2) -> np.ndarray:
@@ -76,8 +75,8 @@ def turned_pairs(hashes: np.ndarray, turned: np.ndarray, *, bits: int = BITS // 
     pairs = [np.empty((0, 2), np.int64)]
     for attitude in turned.T:
         others, first_other = np.unique(attitude, return_index=True)
-        for one, other in _banded(values, others, bits):
-            pairs.append(np.stack([first[one], first_other[other]], axis=1))
+        for places, other_places in _banded(values, others, bits):
+            pairs.append(np.stack([first[places], first_other[other_places]], axis=1))
     return _in_order(np.concatenate(pairs))
 
 
@@ -90,11 +89,11 @@ def similarity_cut(cosines: np.ndarray) -> float:
     the data there (Levina & Bickel 2004), which gives the angle within which `FALSE_PAIRS` pairs of images are expected
     that are not copies. It holds while images have fewer than k / 2 copies. Never below `LEAST_SIMILARITY`.
     """
-    known = np.isfinite(cosines).sum(axis=1)
-    k = int(known.max(initial=0))
+    counts = np.isfinite(cosines).sum(axis=1)
+    k = int(counts.max(initial=0))
     if k < 2:
         return LEAST_SIMILARITY
-    angles = np.arccos(np.clip(cosines[known == k, :k].astype(np.float64), -1, 1))
+    angles = np.arccos(np.clip(cosines[counts == k, :k].astype(np.float64), -1, 1))
     middle = angles[:, k // 2 - 1]
     last = angles[:, -1]
     distinct = middle > _SAME_ANGLE
@@ -160,8 +159,8 @@ def _banded(values: np.ndarray, others: np.ndarray, bits: int) -> Iterator[tuple
         sizes = np.searchsorted(band, values & mask, side="right") - starts
         cuts = np.searchsorted(np.cumsum(sizes), np.arange(_COMPARED, sizes.sum(), _COMPARED))
         for rows in np.split(np.arange(len(values)), cuts):
-            one = np.repeat(rows, sizes[rows])
-            within = np.arange(len(one)) - np.repeat(np.cumsum(sizes[rows]) - sizes[rows], sizes[rows])
-            other = order[np.repeat(starts[rows], sizes[rows]) + within]
-            near = np.bitwise_count(values[one] ^ others[other]) <= bits
-            yield one[near], other[near]
+            places = np.repeat(rows, sizes[rows])
+            within = np.arange(len(places)) - np.repeat(np.cumsum(sizes[rows]) - sizes[rows], sizes[rows])
+            other_places = order[np.repeat(starts[rows], sizes[rows]) + within]
+            close = np.bitwise_count(values[places] ^ others[other_places]) <= bits
+            yield places[close], other_places[close]

@@ -38,8 +38,13 @@ def rule(kind: str, limit: float) -> str:
 
 def compared(measured: pd.DataFrame) -> pd.DataFrame:
     """Return what is compared with the threshold of each flaw whose measures are columns, NaN where not measured."""
-    there = {key: measures for key, (_, measures) in FLAWS.items() if set(measures) <= set(measured)}
-    return pd.DataFrame({key: measured[measures].astype(float).min(axis=1) for key, measures in there.items()})
+    return pd.DataFrame(
+        {
+            key: measured[measures].astype(float).min(axis=1)
+            for key, (_, measures) in FLAWS.items()
+            if set(measures) <= set(measured)
+        }
+    )
 
 
 def flaw_of(values: pd.DataFrame, limits: Mapping[str, float]) -> np.ndarray:
@@ -49,8 +54,8 @@ def flaw_of(values: pd.DataFrame, limits: Mapping[str, float]) -> np.ndarray:
     >>> flaw_of(compared(rows), {"tiny": 16, "blank": 0.02}).tolist()
     ['tiny', 'blank', '']
     """
-    found = [values[key] < limit for key, limit in limits.items()]
-    return np.select([*found, np.ones(len(values), bool)], [*limits, ""], "").astype(object)
+    below = [values[key] < limit for key, limit in limits.items()]
+    return np.select([*below, np.ones(len(values), bool)], [*limits, ""], "").astype(object)
 
 
 @dataclass(frozen=True)
@@ -77,16 +82,16 @@ def odd_files(
     # A column of the user's own may replace a measure of its name.
     needed = [key for _, measures in FLAWS.values() for key in measures if key in table.measures]
     whole = compared(table.frame(Filters(excluded=None), columns=["id", *needed]))
-    known = {key: limit or 0.0 for key, limit in limits.items() if key in whole}
-    if "tiny" in known and not known["tiny"]:
-        known["tiny"] = TINY_SHARE * float(np.nan_to_num(whole["tiny"].median()))
-    seen = table.frame(filters or Filters(), columns=["id", "path", *needed, "problem", "oddity"])
-    values = compared(seen)
-    said = seen["problem"].fillna(seen["oddity"])
-    kinds = pd.Series(np.where(said.notna(), "file", flaw_of(values, known)))
-    for key in known:
-        said[kinds == key] = [f"{key}: {FLAWS[key][0]} {value:.4g}" for value in values[key][kinds == key]]
+    thresholds = {key: limit or 0.0 for key, limit in limits.items() if key in whole}
+    if "tiny" in thresholds and not thresholds["tiny"]:
+        thresholds["tiny"] = TINY_SHARE * float(np.nan_to_num(whole["tiny"].median()))
+    files = table.frame(filters or Filters(), columns=["id", "path", *needed, "problem", "oddity"])
+    values = compared(files)
+    reasons = files["problem"].fillna(files["oddity"])
+    kinds = pd.Series(np.where(reasons.notna(), "file", flaw_of(values, thresholds)))
+    for key in thresholds:
+        reasons[kinds == key] = [f"{key}: {FLAWS[key][0]} {value:.4g}" for value in values[key][kinds == key]]
     order = kinds.map({kind: place for place, kind in enumerate(KINDS)})
-    seen = seen.assign(kind=kinds, odd=said, order=order, read=seen["problem"].isna()).dropna(subset="order")
-    files = seen.sort_values(["order", "read"], kind="stable", ignore_index=True)
-    return OddFiles(files[["id", "path", "kind", "odd"]], known)
+    files = files.assign(kind=kinds, odd=reasons, order=order, read=files["problem"].isna()).dropna(subset="order")
+    files = files.sort_values(["order", "read"], kind="stable", ignore_index=True)
+    return OddFiles(files[["id", "path", "kind", "odd"]], thresholds)

@@ -29,7 +29,7 @@ def measure_histograms(bars: Mapping[str, pd.DataFrame], *, chosen: str = "") ->
             marker={"color": {chosen: BLUE}.get(key, SLATE)},
             customdata=counts[["low", "high"]].to_numpy(float),
             hovertemplate="%{customdata[0]:.4g} to %{customdata[1]:.4g}: %{y:,} images<extra></extra>",
-            **leads(counts["n"], [Filters(where=one) for one in counts["to"]]),
+            **leads(counts["n"], [Filters(where=where) for where in counts["to"]]),
             row=place // _COLUMNS + 1,
             col=place % _COLUMNS + 1,
         )
@@ -59,7 +59,9 @@ def similarity_histogram(nearest: np.ndarray, *, cut: float) -> go.Figure:
         offset=0,
         marker={"color": np.where(edges[:-1] <= limit, BLUE, SLATE)},
         hovertemplate="from %{x:.3g}°: %{y:,} images<extra></extra>",
-        **leads(counts, [Filters(excluded=None, ids=tuple(ids[bar == one].tolist())) for one in range(len(counts))]),
+        **leads(
+            counts, [Filters(excluded=None, ids=tuple(ids[bar == place].tolist())) for place in range(len(counts))]
+        ),
     )
     note = f"copies up to {limit:.3g}°, cosine {cut:.4f}"
     figure.add_vline(x=limit, line={"color": GREY, "dash": "dash"})

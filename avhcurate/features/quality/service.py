@@ -129,8 +129,8 @@ class _MeasureWork:
                 for start in range(0, len(ids), _BATCH):
                     part = ids[start : start + _BATCH]
                     encoded = [(next(images), paths[id - first]) for id in part]
-                    each = -(-len(part) // threads)
-                    measured = pool.map(examine, [encoded[at : at + each] for at in range(0, len(part), each)])
+                    share = -(-len(part) // threads)
+                    measured = pool.map(examine, [encoded[at : at + share] for at in range(0, len(part), share)])
                     rows += [row | {"id": id} for id, row in zip(part, chain.from_iterable(measured), strict=True)]
                     if len(rows) < len(ids):
                         yield Step(len(part))
@@ -171,7 +171,11 @@ def examine(images: Sequence[tuple[bytes | BrokenImage, str]]) -> list[dict[str,
             continue
         shapes[image.size].append((row, image))
         try:
-            row |= {key: one.pixels(np.asarray(image)) for key, one in MEASURES.items() if one.pixels is not None}
+            row |= {
+                key: measure.pixels(np.asarray(image))
+                for key, measure in MEASURES.items()
+                if measure.pixels is not None
+            }
         except CurateError as error:
             raise CurateError(f"{path}: {error.text}") from None
     for members in shapes.values():
@@ -215,7 +219,7 @@ def _group(
         nearest = cosines[:, 0]
         changes["similarity"] = near or duplicates.similarity_cut(cosines)
         pairs_by["embedding"] = duplicates.near_pairs(graph.near(), cosines, changes["similarity"])
-    frames = [pd.DataFrame(rows, columns=["first", "second"]).assign(how=how) for how, rows in pairs_by.items()]
+    frames = [pd.DataFrame(rows, columns=["first", "second"]).assign(how=way) for way, rows in pairs_by.items()]
     pairs = pd.concat(frames).drop_duplicates(["first", "second"])  # keeps the strongest reason
     group = duplicates.groups(samples, pairs[["first", "second"]].to_numpy())
     columns = measured.drop(columns=[*HASHES, "sha256"]).assign(
@@ -276,17 +280,16 @@ def find_duplicates(table: DatasetTable, filters: Filters | None = None) -> Dupl
     )
     groups[["leak", "conflict"]] = groups[["leak", "conflict"]] > 1
     pairs = folder.pairs().merge(of_id, left_on="first", right_on="id").drop_duplicates(["group", "how"])
-    groups = (
-        groups.join(pairs.groupby("group")["how"].agg(", ".join))
-        .reset_index()
-        .sort_values(["leak", "conflict", "n", "group"], ascending=[False, False, False, True], ignore_index=True)
+    groups = groups.join(pairs.groupby("group")["how"].agg(", ".join)).reset_index()
+    groups = groups.sort_values(
+        ["leak", "conflict", "n", "group"], ascending=[False, False, False, True], ignore_index=True
     )
     rank = members["group"].map(pd.Series(groups.index, groups["group"]))
     members = members.assign(keep=duplicates.keepers(members), _rank=rank).sort_values(
         ["_rank", "keep", "id"], ascending=[True, False, True], ignore_index=True
     )
-    kept = ["group", "id", "split", "label_name", "excluded", "pixels", "sharpness", "keep"]
-    return Duplicates(groups, members[kept])
+    columns = ["group", "id", "split", "label_name", "excluded", "pixels", "sharpness", "keep"]
+    return Duplicates(groups, members[columns])
 
 
 def keep_one(table: DatasetTable, members: pd.DataFrame) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,7 @@ from avhcurate.features.quality.odd_files import FLAWS, KINDS, USUAL, OddFiles, 
 from avhcurate.features.quality.plots import measure_histograms, similarity_histogram
 from avhcurate.features.quality.service import TAG, Duplicates
 from avhcurate.features.quality.settings import QualitySettings
-from avhcurate.ui.base.cache import HASH_FUNCS, kept
+from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.frame import Opened, attempt
 from avhcurate.ui.base.gallery_links import gallery_link
 from avhcurate.ui.base.job_forms import first_job, job_form, of_run
@@ -103,7 +104,7 @@ find_duplicates = kept("Grouping near duplicates …")(service.find_duplicates)
 _odd_files = kept("Looking for odd files …")(service_of_odd.odd_files)
 
 
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept()
 def _histograms(table: DatasetTable, filters: Filters) -> dict[str, pd.DataFrame]:
     bars = {key: table.histogram(key, filters=filters, bins=30) for key in table.measures}
     return {key: counted for key, counted in bars.items() if len(counted)}
@@ -167,8 +168,8 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
     """Draw groups as rows of one grid, with their actions."""
     groups = duplicates.groups
     with in_a_row(horizontal_alignment="distribute"):
-        look: dict[str, Any] = {"selection_mode": "multi", "on_change": ONLY.restart, "args": (PAGE.name,)}
-        for kind in ONLY.show(st.pills, "Only groups", CONFLICTS, **look):
+        restart = partial(ONLY.restart, PAGE.name)
+        for kind in ONLY.show(st.pills, "Only groups", CONFLICTS, selection_mode="multi", on_change=restart):
             groups = groups[groups[kind]]
         members = duplicates.of(groups["group"])
         copies = int((~members["keep"] & ~members["excluded"]).sum())
@@ -177,8 +178,7 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
         st.button(
             f"Keep one of all {len(groups):,}",
             icon=":material/filter_1:",
-            on_click=attempt,
-            args=(_keep_one, page, members),
+            on_click=partial(attempt, _keep_one, page, members),
             key="quality.keep_all",
             **for_curators(disabled=not copies, help=help),
         )
@@ -209,8 +209,8 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
         )
 
     def keep(chosen: GridSelection, _: object) -> None:
-        every = duplicates.members
-        _keep_one(page, duplicates.of(every["group"][every["id"].isin(chosen.ids)]))
+        selected = duplicates.members["id"].isin(chosen.ids)
+        _keep_one(page, duplicates.of(duplicates.members["group"][selected]))
 
     about = "Excludes the other copies of each group that has a selected image."
     action = BarAction("keep_one", "Keep one of each group", "filter_1", keep, help=about, primary=True)
@@ -244,12 +244,12 @@ def similarity(page: Opened, record: QualityRecord) -> None:
         else:
             nearest = page.table.frame(columns=["nearest_similarity"])["nearest_similarity"].to_numpy(float)
             show_chart(similarity_histogram(nearest, cut=record.similarity), key="quality.similarity")
-            how = "derived from this distribution"
+            origin = "derived from this distribution"
             if record.near is not None:
-                how = "as chosen"
+                origin = "as chosen"
             run = title_of(page.dataset, record.run)
             note = neighbours_note(page.table.neighbours)
-            st.caption(plain(f"Embeddings of {run}; the threshold is {how}. {note}"))
+            st.caption(plain(f"Embeddings of {run}; the threshold is {origin}. {note}"))
         start_form(page, record.near, upright=record.upright)
 
 
@@ -261,22 +261,22 @@ def find_odd_files(page: Opened) -> OddFiles:
     return _odd_files(page.table, page.filters, {key: limit.asked() for key, limit in LIMITS.items()})
 
 
-def show_odd_files(page: Opened, found: OddFiles) -> GridView | None:
+def show_odd_files(page: Opened, odd: OddFiles) -> GridView | None:
     """Draw files of one kind as a table and a grid, with the threshold of the kind."""
-    names = {key: f"{KINDS[key]} {n:,}" for key, n in found.counts.items()}
+    names = {key: f"{KINDS[key]} {n:,}" for key, n in odd.counts.items()}
     with in_a_row():
         kind = KIND.show(st.segmented_control, "Kind", names)
-        files = found.files[found.files["kind"] == kind]
+        files = odd.files[odd.files["kind"] == kind]
         text = f"{len(files):,} files cannot be read or have not the format of their name."
         if kind in FLAWS:
-            what, keys = FLAWS[kind]
+            measured, keys = FLAWS[kind]
             help = "Images are judged by the first kind that fits. A shorter side of 0: a quarter of the median."
-            LIMITS[kind].show(st.number_input, f"{what.capitalize()} below", help=help, width=150)
-            where = " OR ".join(f"{key} < {found.limits[kind]:g}" for key in keys)
+            LIMITS[kind].show(st.number_input, f"{measured.capitalize()} below", help=help, width=150)
+            where = " OR ".join(f"{key} < {odd.limits[kind]:g}" for key in keys)
             if page.filters.where:
                 where = f"({page.filters.where}\n) AND ({where})"
             gallery_link("All of them in the gallery", filters=page.filters.with_(where=where))
-            text = f"{KINDS[kind]}: {rule(kind, found.limits[kind])}. {len(files):,} images in view."
+            text = f"{KINDS[kind]}: {rule(kind, odd.limits[kind])}. {len(files):,} images in view."
     st.caption(text)
     if files.empty:
         return None
