@@ -45,13 +45,9 @@ def test_it_says_what_is_loaded(open_page, demo_root, words):
     assert app.title[0].value == "digits"
     assert metrics(app) == {"Images": "1,797", "Classes": "10", "Simulated votes": "89,850", "Model runs": "1"}
     runs = app.dataframe[0].value.iloc[0]
-    assert (runs["Model"], runs["State"], runs["Images"], runs["Precision"]) == (
-        "avhcurate:digits",
-        "complete",
-        1797,
-        "float32",
-    )
-    assert runs["Run by"] == "torch · few images"
+    assert runs[["Model", "State", "Images", "Precision", "Run by"]].tolist() == [
+        *("avhcurate:digits", "complete", 1797, "float32", "torch · few images")
+    ]
     assert "50 an image, k-way" in words(app)
 
 
@@ -417,3 +413,50 @@ def test_a_page_opens_on_a_dataset_without_labels(open_page, unlabelled_root, pa
         frame = open_table(Workspace(unlabelled_root), "bare").frame()
         assert frame[["avc", "max_confidence", "norm"]].notna().all(axis=None)
         assert frame[["avh", "loss"]].isna().all(axis=None)
+
+
+# --- a page or all of them filled by one button -------------------------------------------------------------------
+
+MODEL = "--model=avhcurate:digits"
+
+
+@pytest.mark.parametrize(
+    ("page", "verb", "options"),
+    [
+        ("map", "project", ["digits", "--model={run}"]),
+        ("suspects", "suspects", ["digits", "--model={run}"]),
+        ("degradation", "degrade", ["digits", "--model={run}"]),
+        ("training_dynamics", "train", ["digits", MODEL]),
+        (
+            "self_training",
+            "self-train",
+            ["--source=digits", "--target=digits", MODEL, "--source-where=split = 'train'"],
+        ),
+    ],
+)
+def test_one_click_fills_an_empty_page(open_page, demo_root, no_process, page, verb, options):
+    open_page(page, demo_root).button(key="page.fill").click().run()
+    run = Workspace(demo_root).dataset("digits").run().name
+    assert no_process == [([verb, *(option.format(run=run) for option in options)], verb, "digits")]
+
+
+def test_a_busy_workspace_fills_no_page(open_page, own_demo_root):
+    jobs = Jobs(own_demo_root)
+    with jobs.running(jobs.create("score", "digits", ["score", "digits"])):
+        assert open_page("map", own_demo_root).button(key="page.fill").disabled
+        assert open_page("home", own_demo_root).button(key="home.fill").disabled
+
+
+def test_home_fills_every_page_of_the_digits_once(open_page, own_demo_root, unscored_root, no_process):
+    app = open_page("home", own_demo_root)
+    assert any("about 2 minutes on two cores" in node.value for node in app.markdown)
+    app.button(key="home.fill").click().run()
+    assert no_process == [(["demo", "--full"], "demo", "digits")]
+    jobs = Jobs(own_demo_root)
+    with jobs.running(jobs.create("demo", "digits", ["demo", "--full"])) as progress:
+        progress.report(250, 800, "Suspects: neighbours")
+        app = open_page("home", own_demo_root)
+        assert "Demo digits" in " ".join(node.value for node in app.markdown)
+        assert not any(button.key == "home.fill" for button in app.button)
+    for root in (own_demo_root, unscored_root):
+        assert not any(button.key == "home.fill" for button in open_page("home", root).button)

@@ -9,19 +9,18 @@ import pytest
 from avhcurate import scores
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.features.pseudo_labels import model_outputs
-from avhcurate.features.pseudo_labels import rules as pseudo_labels_rules
-from avhcurate.features.pseudo_labels import service as pseudo_labels_service
+from avhcurate.features.pseudo_labels import model_outputs, rules, service
+from avhcurate.features.pseudo_labels.plots import accuracy_by_portion
 
 
 @pytest.mark.parametrize("rule", ["confidence", "avc", "lrent"])
 def test_selection_writes_selected_samples_only_with_a_manifest_that_adds_up(digits, tmp_path, rule):
-    found = pseudo_labels_service.select(digits, rule=rule, portion=0.3)
+    found = service.select(digits, rule=rule, portion=0.3)
     out = tmp_path / "pseudo.csv"
-    count = pseudo_labels_service.write_pseudo_labels(digits, found, out, soft=True)
+    count = service.write_pseudo_labels(digits, found, out, soft=True)
     rows = pd.read_csv(out)
     manifest = json.loads((tmp_path / "pseudo.csv.manifest.json").read_text())
-    assert list(rows.columns) == [*pseudo_labels_service.COLUMNS, "soft_label"]
+    assert list(rows.columns) == [*service.COLUMNS, "soft_label"]
     assert count == len(rows) == manifest["selected"] == sum(row["selected"] for row in manifest["per_class"])
     assert rows["selected"].all()
     assert rows["pseudo_label"].notna().all()
@@ -38,19 +37,17 @@ def test_the_centred_gate_takes_the_means_away(digits, monkeypatch):
     features, weights = np.asarray(run.features(), np.float64), run.class_weights().astype(np.float64)
     centred = scores.avc(features - features.mean(0), weights - weights.mean(0))
     logits = features @ weights.T + run.bias()
-    expected = pseudo_labels_rules.select(lambda: [(logits, centred)], rule="avc-centred", portion=0.3)
+    expected = rules.select(lambda: [(logits, centred)], rule="avc-centred", portion=0.3)
     monkeypatch.setattr(model_outputs, "_BLOCK", 300 * features.shape[1])
-    found = pseudo_labels_service.select(digits, rule="avc-centred", portion=0.3, filters=Filters(excluded=None))
+    found = service.select(digits, rule="avc-centred", portion=0.3, filters=Filters(excluded=None))
     np.testing.assert_array_equal(found.selection.selected, expected.selected)
     np.testing.assert_allclose(found.selection.avc, expected.avc)
-    assert (
-        found.selection.selected != pseudo_labels_service.select(digits, rule="avc", portion=0.3).selection.selected
-    ).any()
+    assert (found.selection.selected != service.select(digits, rule="avc", portion=0.3).selection.selected).any()
 
 
 def test_the_run_features_give_the_scores_that_the_table_holds(digits):
     """Selection works the logits and AVC out again: they must be those of the scoring pass."""
-    found = pseudo_labels_service.select(digits, rule="avc", portion=1.0)
+    found = service.select(digits, rule="avc", portion=1.0)
     frame = digits.frame(Filters())
     assert (found.selection.predicted == frame["predicted"].to_numpy()).all()
     same = found.selection.candidate == found.selection.predicted
@@ -58,7 +55,7 @@ def test_the_run_features_give_the_scores_that_the_table_holds(digits):
 
 
 def test_given_labels_play_no_part_in_the_selection(digits, monkeypatch):
-    before = pseudo_labels_service.select(digits, rule="avc", portion=0.3)
+    before = service.select(digits, rule="avc", portion=0.3)
     frame = digits.frame
 
     def shuffled(filters=None, *, columns=None):
@@ -66,22 +63,36 @@ def test_given_labels_play_no_part_in_the_selection(digits, monkeypatch):
         return found.assign(label=found["label"].sample(frac=1, random_state=0).to_numpy())
 
     monkeypatch.setattr(digits, "frame", shuffled)
-    after = pseudo_labels_service.select(digits, rule="avc", portion=0.3)
+    after = service.select(digits, rule="avc", portion=0.3)
     assert (before.selected == after.selected).all()
     assert (before.selection.candidate == after.selection.candidate).all()
 
 
 def test_several_rules_select_what_each_alone_does_from_outputs_computed_once(digits, monkeypatch):
-    rules = ("confidence", "avc", "avc-centred", "lrent")
-    alone = {rule: pseudo_labels_service.select(digits, rule=rule, portion=0.3) for rule in rules}
+    names = ("confidence", "avc", "avc-centred", "lrent")
+    alone = {rule: service.select(digits, rule=rule, portion=0.3) for rule in names}
     gates, blocks = [], model_outputs.ModelOutputs.blocks
     monkeypatch.setattr(
         model_outputs.ModelOutputs, "blocks", lambda own, gate="avc": gates.append(gate) or blocks(own, gate)
     )
-    together = pseudo_labels_service.select_by_each(digits, rules, portion=0.3)
+    together = service.select_by_each(digits, names, portion=0.3)
     assert gates == ["avc", "avc-centred"]
     for rule, found in together.items():
         pd.testing.assert_frame_equal(found.selection.table(), alone[rule].selection.table())
         pd.testing.assert_frame_equal(found.classes, alone[rule].classes)
     with pytest.raises(CurateError, match="Unknown rule 'other'"):
-        pseudo_labels_service.select_by_each(digits, ("avc", "other"))
+        service.select_by_each(digits, ("avc", "other"))
+
+
+def test_a_line_a_rule_with_the_interval_of_the_rule_in_use():
+    shares = {("confidence", p): p / 4 for p in (0.5, 0.1)} | {("avc", p): p / 2 for p in (0.5, 0.1)}
+    rows = [(*key, 100, 1 - share, 0.9 - share, 1.0) for key, share in shares.items()]
+    curve = pd.DataFrame(rows, columns=["rule", "portion", "n", "accuracy", "low", "high"])
+    figure = accuracy_by_portion(curve, rule="avc", portion=0.1, names={"confidence": "Confidence", "avc": "AVC"})
+    lines = {trace.name: trace for trace in figure.data if trace.mode == "lines+markers"}
+    assert list(lines) == ["Confidence", "AVC"]
+    assert list(lines["AVC"].x) == [0.1, 0.5]
+    np.testing.assert_allclose(lines["AVC"].y, [0.95, 0.75])
+    (band,) = [trace for trace in figure.data if trace.fill == "toself"]
+    np.testing.assert_allclose(band.y, [1.0, 1.0, 0.65, 0.85])
+    assert figure.layout.shapes[0].x0 == 0.1

@@ -16,7 +16,9 @@ from avhcurate.features.quality.duplicates import (
     similarity_cut,
     turned_pairs,
 )
+from avhcurate.features.quality.plots import similarity_histogram
 from avhcurate.measures.stats.neighbours import nearest_of
+from avhcurate.ui.charts.chart_style import BLUE
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +108,14 @@ def test_the_copy_to_keep_is_held_out_then_largest_then_sharpest_then_first():
     assert members["id"][keepers(members)].tolist() == [7, 1, 8, 5]
     members["excluded"] = members["id"].isin([7, 9, 6, 5])  # the best one; another; the whole group
     assert members["id"][keepers(members)].tolist() == [4, 1, 8, 5]
+
+
+def test_bars_below_the_cut_are_the_copies():
+    degrees = np.array([0.0, 0.5, 2.0, 20.0, 30.0, 40.0])
+    figure = similarity_histogram(np.append(np.cos(np.radians(degrees)), np.nan), cut=np.cos(np.radians(5)))
+    (bar,) = figure.data
+    colors = np.array(bar.marker.color)
+    assert sum(bar.y) == 6
+    assert np.array(bar.y)[colors == BLUE].sum() == 3
+    assert (np.array(bar.x)[colors == BLUE] <= 5).all()
+    assert figure.layout.annotations[0].text.startswith("copies up to 5°")
