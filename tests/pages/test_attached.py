@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.sources import attach
 
@@ -72,12 +71,10 @@ def test_details_of_a_run_without_class_weights_show_softmax_and_neighbours_with
     assert "**Nearest by angle**" in words(app)
 
 
-def test_the_form_attaches_server_paths_and_refuses_what_does_not_go_together(open_page, root, monkeypatch):
-    started = []
-    monkeypatch.setattr(background, "start", lambda root, argv, **_: started.append(argv))
+def test_the_form_attaches_server_paths_and_refuses_what_does_not_go_together(open_page, root, no_process):
     app = open_page("home", root, dataset="digits", run="both")
     app.segmented_control(key="home.have").set_value("outputs").run()
     assert not app.exception
     next(button for button in app.button if button.label == "Attach outputs").click().run()
     assert "nothing to attach" in app.error[0].value
-    assert started == []
+    assert no_process == []

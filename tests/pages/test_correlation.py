@@ -4,6 +4,7 @@ from html import escape
 
 import numpy as np
 import pandas as pd
+import pytest
 from scipy.stats import spearmanr
 
 from avhcurate.datasets.table.filters import Filters
@@ -30,12 +31,11 @@ def test_the_table_shows_spearman_of_every_score_with_n_in_the_header(open_page,
 
 
 def test_simulated_votes_are_called_so_and_human_ones_are_not(open_page, demo_root, human_root, words):
-    said = words(open_page("correlation", demo_root))
-    assert "Simulated votes" in said
-    assert "follows the simulated panel" in said
-    said = words(open_page("correlation", human_root))
-    assert "follows people" in said
-    assert "imulated" not in said
+    simulated, human = (words(open_page("correlation", root)) for root in (demo_root, human_root))
+    assert "Simulated votes" in simulated
+    assert "follows the simulated panel" in simulated
+    assert "follows people" in human
+    assert "imulated" not in human
 
 
 def test_the_filters_and_the_bin_edges_of_the_frame_apply(open_page, demo_root, words):
@@ -58,11 +58,7 @@ def test_two_scores_are_chosen_and_compared(open_page, demo_root, words, asked):
 def test_further_analyses_stand_behind_one_choice(open_page, demo_root, words, asked):
     app = open_page("correlation", demo_root, **{"class": "1"})
     assert "Partial Spearman" not in words(app)
-    for key, said in (
-        ("adding", "Partial Spearman"),
-        ("classes", "Hartung"),
-        ("hard", "DeLong"),
-    ):
+    for key, said in (("adding", "Partial Spearman"), ("classes", "Hartung"), ("hard", "DeLong")):
         app.segmented_control(key="correlation.more").set_value(key).run()
         assert not app.exception
         assert asked(app, "correlation.more") == key
@@ -71,10 +67,14 @@ def test_further_analyses_stand_behind_one_choice(open_page, demo_root, words, a
     assert "The annotators of imported votes are not known" in again.error[0].value
 
 
-def test_without_votes_a_run_or_data_it_says_what_to_do(open_page, workspace, unscored_root, voteless_root, words):
-    assert "it needs votes" in words(open_page("correlation", voteless_root))
-    assert "No model has scored these images" in words(open_page("correlation", unscored_root))
-    assert "No dataset yet" in words(open_page("correlation", workspace.root))
+@pytest.mark.parametrize("page", ["correlation", "disagreement"])
+def test_without_votes_a_run_or_data_it_says_what_to_do(
+    open_page, workspace, unscored_root, voteless_root, words, page
+):
+    assert "it needs votes" in words(open_page(page, voteless_root))
+    assert "score only" in open_page("gallery", voteless_root).selectbox(key="gallery.caption").options
+    assert "No model has scored these images" in words(open_page(page, unscored_root))
+    assert "No dataset yet" in words(open_page(page, workspace.root))
 
 
 def test_own_columns_join_the_table_and_take_the_place_of_hsf(open_page, columns_root, words, asked):

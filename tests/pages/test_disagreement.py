@@ -72,10 +72,3 @@ def test_an_export_holds_its_set_and_says_that_votes_are_simulated(digits):
     assert rows["id"].tolist() == gap.ids["hard_for_network"]
     assert rows["gap"].is_monotonic_increasing
     assert set(rows["hsf_source"]) == {"simulated"}
-
-
-def test_without_votes_a_run_or_data_it_says_what_to_do(open_page, workspace, unscored_root, voteless_root, words):
-    assert "it needs votes" in words(open_page("disagreement", voteless_root))
-    assert "score only" in open_page("gallery", voteless_root).selectbox(key="gallery.caption").options
-    assert "No model has scored these images" in words(open_page("disagreement", unscored_root))
-    assert "No dataset yet" in words(open_page("disagreement", workspace.root))

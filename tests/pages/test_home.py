@@ -90,8 +90,7 @@ def chart_of(app, key, axis):
 
 def test_without_votes_or_a_run_it_says_so_and_offers_both(open_page, unscored_root, words):
     app = open_page("home", unscored_root)
-    text = words(app)
-    assert "No votes yet" in text
+    assert "No votes yet" in words(app)
     assert metrics(app)["Model runs"] == "0"
     assert not app.dataframe
     app.segmented_control(key="home.have").set_value("votes").run()
@@ -115,8 +114,7 @@ def test_scoring_starts_with_what_the_form_says(open_page, demo_root, no_process
     submit(app, "Start scoring").click().run()
     ((argv, verb, dataset),) = no_process
     options = ["--model=avhcurate:digits", "--weights=/w.safetensors", "--precision=bfloat16", "--limit=100"]
-    assert argv == ["score", "digits", *options]
-    assert (verb, dataset) == ("score", "digits")
+    assert (argv, verb, dataset) == (["score", "digits", *options], "score", "digits")
 
 
 @pytest.mark.parametrize("installed", [True, False])
@@ -322,12 +320,12 @@ def test_the_harder_end_of_a_column_is_said_on_home_and_kept(open_page, columns_
     root = shutil.copytree(columns_root, tmp_path / "workspace")
     app = open_page("home", root)
     app.selectbox(key="home.column").set_value(HOSTILE_COLUMN).run()
-    control = next(one for one in app.get("button_group") if one.key == f"home.harder.{HOSTILE_COLUMN}")
+    control = next(group for group in app.get("button_group") if group.key == f"home.harder.{HOSTILE_COLUMN}")
     assert control.value == "none"
     control.set_value("low").run()
-    assert Workspace(root).dataset("digits").record.harder == {HOSTILE_COLUMN: "low"}
-    assert next(one for one in app.get("button_group") if one.key == f"home.harder.{HOSTILE_COLUMN}").value == "low"
     assert not app.exception
+    assert Workspace(root).dataset("digits").record.harder == {HOSTILE_COLUMN: "low"}
+    assert "low" in [group.value for group in app.get("button_group") if group.key == control.key]
 
 
 def test_samples_are_counted_by_a_column_of_few_values(open_page, columns_root, asked):
@@ -367,13 +365,13 @@ def test_an_upload_is_imported_under_its_name_and_uploaded_labels_relabel(
     app = open_page("home", own_demo_root, home__have="labels")
     sent = {}
     monkeypatch.setattr(ui_guide, "sent", sent.get)
-    sent["home.import_source"] = Upload(b"path,label\na.png,1\n", "my pets.csv")
+    sent["home.import_source"] = upload(b"path,label\na.png,1\n", "my pets.csv")
     submit(app, "Import").click().run()
     ((argv, verb, name),) = no_process
     assert (verb, name) == ("import", "my-pets")
     assert Path(argv[2]).read_bytes() == sent["home.import_source"].getvalue()
     paths = open_table(Workspace(own_demo_root), "digits").paths()[:2]
-    labels = Upload(f"path,label\n{paths[0]},7\n{paths[1]},7\n".encode(), "labels.csv")
+    labels = upload(f"path,label\n{paths[0]},7\n{paths[1]},7\n".encode(), "labels.csv")
     sent["home.labels"] = labels
     submit(app, "Relabel").click().run()
     assert "2 applied" in app.toast[0].value
@@ -384,12 +382,11 @@ def test_an_upload_is_imported_under_its_name_and_uploaded_labels_relabel(
     assert "Choose a file of labels" in error.value
 
 
-class Upload(io.BytesIO):
+def upload(data, name):
     """A file as a browser sends it."""
-
-    def __init__(self, data, name):
-        super().__init__(data)
-        self.name = name
+    file = io.BytesIO(data)
+    file.name = name
+    return file
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.correlation import service as correlation_service
 from avhcurate.features.quality import service as quality_service
-from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
 
 
@@ -22,14 +21,12 @@ def table(root):
     return open_table(Workspace(root), "pets")
 
 
-def test_before_anything_is_measured_it_says_what_it_would_find_and_starts_the_job(open_page, demo_root, monkeypatch):
-    started = []
-    monkeypatch.setattr(background, "start", lambda root, argv, **told: started.append((argv, told["verb"])))
+def test_before_anything_is_measured_it_says_what_it_would_find_and_starts_the_job(open_page, demo_root, no_process):
     app = open_page("quality", demo_root)
     assert "not measured yet" in app.header[0].value
     app.button(key="page.fill").click().run()
     run = Workspace(demo_root).dataset("digits").run().root.name
-    assert started == [(["quality", "digits", f"--model={run}"], "quality")]
+    assert no_process == [(["quality", "digits", f"--model={run}"], "quality", "digits")]
 
 
 def test_the_end_of_a_measure_is_a_grid_in_its_order(open_page, planted_root, grids, asked):
@@ -54,9 +51,8 @@ def test_groups_stand_together_under_their_captions_leaks_first(open_page, plant
     captions = list(dict.fromkeys(tile["group"] for tile in tiles))
     assert len(captions) == 3
     assert "by bytes · across splits · different labels" in captions[0]
-    assert [tile["id"] for tile in tiles if "keep" in tile["badges"]] == found.members["id"][
-        found.members["keep"]
-    ].tolist()
+    keepers = found.members["id"][found.members["keep"]].tolist()
+    assert [tile["id"] for tile in tiles if "keep" in tile["badges"]] == keepers
     app.button_group(key="quality.only").set_value(["conflict"]).run()
     assert len(grids(app)["Images"]["tiles"]) == 2
 

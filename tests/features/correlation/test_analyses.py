@@ -23,8 +23,7 @@ def found(digits):
 def test_every_analysis_has_the_scores_in_order_and_is_marked_simulated(found):
     for key, rows in found.items():
         expected = [name for name in KEYS if (key, name) != ("adding", "confidence")]
-        assert list(dict.fromkeys(rows["score"])) == expected
-        assert set(rows["hsf_source"]) == {"simulated"}
+        assert (list(dict.fromkeys(rows["score"])), set(rows["hsf_source"])) == (expected, {"simulated"})
 
 
 def test_what_avh_adds_to_confidence_is_turned_by_its_hard_end(digits, found):

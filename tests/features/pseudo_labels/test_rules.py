@@ -22,6 +22,10 @@ def select(logits, avc, **options):
     return rules.select(one_block(logits, avc), **options)
 
 
+def joined(parts):
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+
 def sample(n, k, seed=0, sharpness=2.0):
     """Softmax of random logits with a bias towards low classes, and an AVC that agrees with it in part."""
     rng = np.random.default_rng(seed)
@@ -32,11 +36,8 @@ def sample(n, k, seed=0, sharpness=2.0):
 
 
 def softmax_rows(logits):
-    rows = []
-    for row in np.asarray(logits, float):
-        exps = [math.exp(value - max(row)) for value in row]
-        rows.append([e / sum(exps) for e in exps])
-    return rows
+    exps = [[math.exp(value - max(row)) for value in row] for row in np.asarray(logits, float)]
+    return [[value / sum(row) for value in row] for row in exps]
 
 
 def by_the_book(logits, avc, rule, portion, alpha=0.25):
@@ -100,15 +101,13 @@ def test_a_class_never_predicted_selects_nothing_and_hides_no_other():
         assert (classes["selected"][[0, 1, 3]] > 0).all()
 
 
-def test_a_predicted_class_whose_samples_suit_another_better_says_so():
+def test_a_predicted_class_that_selects_nothing_says_why():
     # Class 1's only sample has p1 = 0.40 = lambda_1, but p0 = 0.39 is more than lambda_0 = 0.36.
     probs = np.array([[0.36, 0.33, 0.31], [0.39, 0.40, 0.21]])
     found = select(np.log(probs), probs, rule="confidence", portion=1)
     assert found.table()["pseudo_label"].to_list() == [0, 0]
     assert found.classes()["note"].tolist() == ["", "all its samples suit another class better", "never predicted"]
 
-
-def test_a_predicted_class_whose_candidates_fail_the_gate_says_so():
     # Class 1's own sample (row 1) goes to class 2, and the one that comes from class 0 (row 3) has too low an AVC.
     probs = np.array([[0.9, 0.05, 0.05], [0.08, 0.47, 0.45], [0.30, 0.30, 0.40], [0.50, 0.45, 0.05]])
     avc = np.array([[0.6, 0.2, 0.2], [0.1, 0.6, 0.3], [0.3, 0.3, 0.4], [0.4, 0.3, 0.3]])
@@ -140,17 +139,13 @@ def test_soft_labels_are_the_lrent_distribution_of_the_selected():
     logits, avc = sample(90, 4)
     logits[:, 3] = -60
     found = select(logits, avc, rule="lrent", portion=0.3)
-    rows, soft = (np.concatenate(part) for part in zip(*soft_labels(found, one_block(logits, avc)), strict=True))
+    rows, soft = joined(soft_labels(found, one_block(logits, avc)))
     assert rows.tolist() == np.flatnonzero(found.selected).tolist()
     probs = np.array(softmax_rows(logits))[rows]
     weights = np.where(np.isnan(found.lambdas), 0, probs / found.lambdas) ** 4
     assert soft == pytest.approx(weights / weights.sum(axis=1, keepdims=True), abs=1e-6)
     assert (soft[:, 3] == 0).all()
     assert (soft.argmax(axis=1) == found.candidate[rows]).all()
-
-
-def joined(parts):
-    return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
 @pytest.mark.parametrize("rule", RULES)

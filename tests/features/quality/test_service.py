@@ -34,9 +34,23 @@ COPIES = ({"a00.jpg", "exact.jpg"}, {"a01.jpg", "again.jpg", "small.png"}, {"a02
 
 
 @pytest.fixture
-def own(planted_root, tmp_path):
-    """A table of the planted images that the test may change."""
-    return open_table(Workspace(Path(shutil.copytree(planted_root, tmp_path / "planted"))), "pets")
+def own_root(planted_root, tmp_path):
+    """A copy of the planted images that the test may change."""
+    return Path(shutil.copytree(planted_root, tmp_path / "planted"))
+
+
+@pytest.fixture
+def own(own_root):
+    return open_table(Workspace(own_root), "pets")
+
+
+@pytest.fixture
+def examined(monkeypatch):
+    """The paths of the images that are measured."""
+    paths, examine = [], quality_service.examine
+    noted = lambda images: paths.extend(path for _, path in images) or examine(images)  # noqa: E731
+    monkeypatch.setattr(quality_service, "examine", noted)
+    return paths
 
 
 @pytest.fixture
@@ -61,22 +75,16 @@ def names(table, ids):
 
 
 def test_planted_copies_are_grouped_and_nothing_else_is(table):
+    """Leaks come first, then the larger; conflicts are told."""
     found = find_duplicates(table)
-    assert {frozenset(names(table, ids)) for _, ids in found.members.groupby("group")["id"]} == set(
-        map(frozenset, COPIES)
-    )
-    how = {frozenset(names(table, found.of([row.group])["id"])): row.how for row in found.groups.itertuples()}
-    assert [how[frozenset(copies)] for copies in COPIES] == ["bytes", "hash", "hash"]
-    assert found.groups["n"].tolist() == [2, 3, 2]
-
-
-def test_leaks_come_first_and_conflicts_are_told(table):
-    found = find_duplicates(table)
-    first = found.groups.iloc[0]
-    assert names(table, found.of([first["group"]])["id"]) == COPIES[0]
-    assert (first["leak"], first["conflict"]) == (True, True)
-    assert found.groups["leak"].tolist() == [True, True, False]
-    assert found.groups["conflict"].tolist() == [True, False, False]
+    groups = [names(table, found.of([group])["id"]) for group in found.groups["group"]]
+    assert groups == list(COPIES)
+    assert len(found.members) == sum(map(len, COPIES))
+    assert found.groups[["how", "n", "leak", "conflict"]].values.tolist() == [
+        ["bytes", 2, True, True],
+        ["hash", 3, True, False],
+        ["hash", 2, False, False],
+    ]
     kept = names(table, found.members["id"][found.members["keep"]])
     assert kept == {"exact.jpg", "again.jpg", "bright.jpg"}  # the test copy of a leak, else the sharper one
 
@@ -123,7 +131,9 @@ def test_odd_files_say_what_is_odd_and_the_pass_goes_on(table):
 
 
 @pytest.mark.parametrize(("value", "said"), [(lambda: 1 / 0, "ZeroDivisionError"), (lambda: [1, 2], "TypeError")])
-def test_a_plugins_measure_that_fails_names_the_image_and_goes_on_once_corrected(tmp_path, monkeypatch, value, said):
+def test_a_plugins_measure_that_fails_names_the_image_and_goes_on_once_corrected(
+    tmp_path, monkeypatch, examined, value, said
+):
     workspace, mending = Workspace(tmp_path / "ws"), []
     (tmp_path / "blue").mkdir()
     for shade in range(4):
@@ -134,36 +144,31 @@ def test_a_plugins_measure_that_fails_names_the_image_and_goes_on_once_corrected
     monkeypatch.setattr(quality_service, "SHARD", 1)
     with pytest.raises(CurateError, match=rf"2\.png: mine, which a plugin adds to the measures, failed \({said}"):
         measure_dataset(workspace, "blue")
-    seen, examine = [], quality_service.examine
-    monkeypatch.setattr(quality_service, "examine", lambda some: seen.extend(path for _, path in some) or examine(some))
     mending.append(True)
+    examined.clear()
     folder = measure_dataset(workspace, "blue")
-    assert 0 < len(seen) < 4
+    assert 0 < len(examined) < 4
     assert folder.measures()["brightness"].notna().all()
 
 
-def test_a_job_that_is_cancelled_resumes_without_measuring_an_image_twice(planted_root, tmp_path, monkeypatch):
-    root = Path(shutil.copytree(planted_root, tmp_path / "planted"))
-    folder = Workspace(root).dataset("pets").quality
+def test_a_job_that_is_cancelled_resumes_without_measuring_an_image_twice(own_root, examined, monkeypatch):
+    space, reports = Workspace(own_root), []
+    folder = space.dataset("pets").quality
     before = pd.read_parquet(folder.columns_path)
     folder.clear()
     monkeypatch.setattr(quality_service, "SHARD", 8)
-    seen, examine = [], quality_service.examine
-    monkeypatch.setattr(quality_service, "examine", lambda some: seen.extend(path for _, path in some) or examine(some))
     with pytest.raises(Cancelled):
-        measure_dataset(Workspace(root), "pets", progress=Progress(should_stop=lambda: len(seen) >= 16))
-    assert not open_table(Workspace(root), "pets").measured
-    first = len(seen)
-    reports = []
-    measure_dataset(Workspace(root), "pets", progress=Progress(lambda *report: reports.append(report[:2])))
+        measure_dataset(space, "pets", progress=Progress(should_stop=lambda: len(examined) >= 16))
+    assert not open_table(space, "pets").measured
+    first = len(examined)
+    measure_dataset(space, "pets", progress=Progress(lambda *report: reports.append(report[:2])))
     assert 0 < first < len(before)
-    assert sorted(seen) == sorted(open_table(Workspace(root), "pets").paths())
-    assert reports[0][0] == first
-    assert reports[-1] == (2 * len(before), 2 * len(before))
+    assert sorted(examined) == sorted(open_table(space, "pets").paths())
+    assert (reports[0][0], reports[-1]) == (first, (2 * len(before), 2 * len(before)))
     pd.testing.assert_frame_equal(pd.read_parquet(folder.columns_path), before)
-    seen.clear()
-    measure_dataset(Workspace(root), "pets", upright=True)  # searched again, not measured
-    assert seen == []
+    examined.clear()
+    measure_dataset(space, "pets", upright=True)  # searched again, not measured
+    assert examined == []
 
 
 def test_embeddings_alone_find_a_copy_without_joining_a_tight_class(measured_digits):
@@ -198,24 +203,18 @@ def test_photos_mirrored_or_turned_are_found_and_no_other_pair_is(shared_data, t
     assert find_duplicates(open_table(space, "photos")).groups.empty
 
 
-def test_the_command_line_measures_lists_and_writes(planted_root, tmp_path, cli):
-    root = Path(shutil.copytree(planted_root, tmp_path / "planted"))
-
-    def run(*arguments):
-        return cli(*arguments, "--workspace", root)
-
+def test_the_command_line_measures_lists_and_writes(own_root, tmp_path, cli):
+    command = ["quality", "pets", "--workspace", own_root]
     out = tmp_path / "quality.csv"
-    code, said, err = run("quality", "pets", "--out", out)
+    code, said, err = cli(*command, "--out", out)
     assert code == 0, err
-    assert "3 groups of near duplicates (4 copies)" in said
-    assert "2 across splits, 1 with" in said
-    written = pd.read_csv(out)
-    assert written["duplicate_group"].notna().sum() == 7
-    assert run("quality", "pets", "--out", out)[0] == 2
-    found = json.loads(run("quality", "pets", "--json")[1])
+    assert "3 groups of near duplicates (4 copies)\n2 across splits, 1 with" in said
+    assert pd.read_csv(out)["duplicate_group"].notna().sum() == 7
+    assert cli(*command, "--out", out).code == 2
+    found = json.loads(cli(*command, "--json").out)
     assert found["record"]["groups"] == 3
     assert {row["measure"] for row in found["measures"]} == set(MEASURES)
-    code, _, err = run("quality", "pets", "--near", "2")
+    code, _, err = cli(*command, "--near", "2")
     assert (code, "--near" in err) == (2, True)
 
 
@@ -268,9 +267,8 @@ def flawed(tmp_path_factory):
 
 def test_each_flaw_is_found_once_and_nothing_else_is_odd(flawed):
     found = odd_files(flawed)
-    kinds = {Path(row.path).stem: row.kind for row in found.files.itertuples()}
-    assert kinds == {kind: kind for kind in ("tiny", "black", "blank", "blurred")}
     assert found.files["kind"].tolist() == ["tiny", "black", "blank", "blurred"]
+    assert found.files["path"].map(lambda path: Path(path).stem).tolist() == found.files["kind"].tolist()
     assert found.limits["tiny"] == 24  # a quarter of the median of 96
     assert found.files["odd"][0] == "tiny: shorter side 20"
 
@@ -288,7 +286,6 @@ def test_photos_are_spared_and_found_when_they_are_blurred_or_darkened(shared_da
     table = pq.read_table(shared_data / "imagenet_sample_300.parquet", columns=["image"])
     encoded = table["image"].slice(0, 40).to_pylist()
     photos = [np.asarray(fitted(decode_image(one["bytes"])[0], SIDE)) for one in encoded]
-
     limits = {"black": 0.03, "blank": 0.02, "blurred": 1.5}
 
     def flaws(images):
