@@ -273,7 +273,7 @@ class Dataset(DecidedDataset):
         0  hard_for_network  86          7  0.98
         """
         from avhcurate.features.disagreement import service
-        from avhcurate.features.disagreement.rules import HSF_CUTS, SCORE_CUTS, Cuts
+        from avhcurate.features.disagreement.service import HSF_CUTS, SCORE_CUTS, Cuts
 
         table = self.sample_table
         cuts = {

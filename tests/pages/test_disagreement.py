@@ -6,8 +6,7 @@ import pandas as pd
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.features.disagreement.rules import Cuts
-from avhcurate.features.disagreement.service import SETS, disagree
+from avhcurate.features.disagreement.service import SETS, Cuts, disagree
 from avhcurate.features.disagreement.ui import export_set
 from avhcurate.workspace.data.workspace import Workspace
 

@@ -11,8 +11,7 @@ from avhcurate.datasets.export.text import csv_text
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.disagreement.plots import MOST_POINTS, downsampled, gap_scatter
-from avhcurate.features.disagreement.rules import HSF_CUTS, SCORE_CUTS, Cuts
-from avhcurate.features.disagreement.service import SETS, Gap, disagree, gap_table
+from avhcurate.features.disagreement.service import HSF_CUTS, SCORE_CUTS, SETS, Cuts, Gap, disagree, gap_table
 from avhcurate.measures.scores import SCORES
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download, samples_label

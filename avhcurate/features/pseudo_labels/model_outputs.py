@@ -1,7 +1,7 @@
 """The outputs of a network on unlabelled samples, block by block: what every selection of pseudo-labels reads."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
@@ -22,19 +22,18 @@ GateBlocks = Callable[[Gate], Iterator[tuple[np.ndarray, np.ndarray]]]
 class ModelOutputs:
     """Embeddings, features (M, D), memory-mapped or not, and the last layer: class_weights (K, D) and bias (K,).
 
-    The N samples are the rows `rows` (N,) of `features`, by default all; `embed` makes the embeddings of them, a block
-    at a time, where they are wider than what they are made of. Logits and AVC are computed from these in float64. An
-    embedding that is not finite counts as NaN throughout and does not count in the mean.
+    `embed` makes the embeddings of rows of `features`, a block at a time, where they are wider than what they are made
+    of. Logits and AVC are computed from these in float64. An embedding that is not finite counts as NaN throughout and
+    does not count in the mean.
     """
 
     features: np.ndarray
     class_weights: np.ndarray
     bias: np.ndarray
-    rows: np.ndarray | None = None
     embed: Callable[[np.ndarray], np.ndarray] | None = None
 
     def __len__(self) -> int:
-        return len(self.features if self.rows is None else self.rows)
+        return len(self.features)
 
     def select(self, *, rule: Rule, portion: float) -> Selection:
         """Select pseudo-labels by a rule: see `rules.select`."""
@@ -50,12 +49,11 @@ class ModelOutputs:
 
     def avh(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return AVH of some samples, rows of `features`, to labels (n,)."""
-        values: list[np.ndarray] = []
-        start = 0
-        for block in replace(self, rows=rows)._embeddings():
-            values.append(scores.avh(block, self.class_weights, labels[start : start + len(block)]))
-            start += len(block)
-        return np.concatenate([np.empty(0), *values])
+        values = [np.empty(0)]
+        for start in range(0, len(rows), self._step):
+            part = slice(start, start + self._step)
+            values.append(scores.avh(self._embedded(rows[part]), self.class_weights, labels[part]))
+        return np.concatenate(values)
 
     def blocks(self, gate: Gate = "avc") -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (logits, AVC) of consecutive samples; for the gate `avc-centred` the AVC is the centred one."""
@@ -87,19 +85,22 @@ class ModelOutputs:
         predicted, log_top, _, _ = predictions(self.plain)
         return predicted, np.exp(log_top)
 
+    @property
+    def _step(self) -> int:
+        return max(1, _BLOCK // max(self.features.shape[1], *self.class_weights.shape))
+
     def _embeddings(self) -> Iterator[np.ndarray]:
-        """Yield consecutive embeddings in float64, whole rows of NaN where one is not finite."""
-        rows = self.rows
-        if rows is None:
-            rows = np.arange(len(self.features), dtype=np.int32)
-        step = max(1, _BLOCK // max(self.features.shape[1], *self.class_weights.shape))
-        for start in range(0, len(rows), step):
-            block = self.features[rows[start : start + step]]
-            if self.embed is not None:
-                block = self.embed(block)
-            block = np.array(block, np.float64)
-            block[~np.isfinite(block).all(axis=1)] = np.nan
-            yield block
+        for start in range(0, len(self), self._step):
+            yield self._embedded(slice(start, start + self._step))
+
+    def _embedded(self, rows: np.ndarray | slice) -> np.ndarray:
+        """Return embeddings of some samples in float64, whole rows of NaN where one is not finite."""
+        block = self.features[rows]
+        if self.embed is not None:
+            block = self.embed(block)
+        block = np.array(block, np.float64)
+        block[~np.isfinite(block).all(axis=1)] = np.nan
+        return block
 
 
 def blocks_of(run: RunFolder, ids: np.ndarray) -> GateBlocks:

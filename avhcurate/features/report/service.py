@@ -20,8 +20,7 @@ from avhcurate.datasets.table.titles import title_of
 from avhcurate.errors import CurateError, Run, words
 from avhcurate.features.correlation.service import agreement, correlate
 from avhcurate.features.disagreement.service import SETS, disagree
-from avhcurate.features.quality.odd_files import KINDS, odd_files
-from avhcurate.features.quality.service import find_duplicates
+from avhcurate.features.quality.service import KINDS, find_duplicates, odd_files
 from avhcurate.features.saved.diff_rules import KINDS as KINDS_OF_CHANGES
 from avhcurate.features.saved.diff_service import diff, earlier, state_of, text_of
 from avhcurate.features.suspects.decisions import undecided

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from avhcurate.errors import CurateError
 from avhcurate.features.disagreement.plots import downsampled, gap_scatter
-from avhcurate.features.disagreement.rules import Cuts, gap_sets
-from avhcurate.features.disagreement.service import SETS, Gap, disagree, gap_table
+from avhcurate.features.disagreement.service import SETS, Cuts, Gap, disagree, gap_sets, gap_table
 
 HSF = np.array([0.2, 0.1, 1.0, 0.9, 0.5, 0.2, np.nan, 1.0])
 CONFIDENCE = np.array([0.93, 0.998, 0.001, 0.02, 0.5, 0.1, 0.9, np.nan])

@@ -20,8 +20,15 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.quality import service as quality_service
-from avhcurate.features.quality.odd_files import USUAL, compared, flaw_of, odd_files
-from avhcurate.features.quality.service import find_duplicates, keep_one, measure_dataset
+from avhcurate.features.quality.service import (
+    USUAL,
+    compared,
+    find_duplicates,
+    flaw_of,
+    keep_one,
+    measure_dataset,
+    odd_files,
+)
 from avhcurate.workspace.data.quality import QualityFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
