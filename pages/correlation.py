@@ -11,7 +11,7 @@ from avhcurate.features.predicted_hsf import ui as predicted_hsf_ui
 from avhcurate.ui.base.export_menu import download
 from avhcurate.ui.base.layout import halves, in_a_row
 from avhcurate.ui.base.notes import queue_sentence
-from avhcurate.ui.base.score_help import column_name, explain_scores, score_name
+from avhcurate.ui.base.score_help import column_name, explain_scores
 from avhcurate.ui.charts.show import show_chart
 from avhcurate.ui.grid.grid_actions import nothing_matches
 from avhcurate.ui.shell.page_header import open_page
@@ -36,18 +36,14 @@ result = correlation_ui.correlate(
     filters=page.filters,
     against=against,
 )
-proxy = ""
-if result.own:
-    proxy = against
-elif against != HSF:
-    proxy = score_name(against).lower()
 if text := queue_sentence(result.queue, weighs=True):
     st.warning(text, icon=":material/filter_alt:")
 page.result.markdown(correlation_ui.summary(result))
 
 name = f"{page.dataset.name}-correlation"
 with page.help:
-    explain_scores([key for key in [*result.ranked, against] if key == HSF or result.ranked[key].needs != "table"])
+    compared = dict.fromkeys([*result.keys, against])
+    explain_scores([key for key in compared if key == HSF or result.ranked[key].needs != "table"])
 with downloads:
     download("CSV", csv_text(export_table(result)), f"{name}.csv", key="correlation.csv")
     download("LaTeX", to_latex(result), f"{name}.tex", key="correlation.tex")
@@ -58,14 +54,14 @@ st.caption("  \n".join(filter(None, correlation_ui.notes(result))))
 left, right = halves()
 with left:
     st.markdown("**All images**")
-    show_chart(ranking(result, against=proxy), key="correlation.ranking")
+    show_chart(ranking(result), key="correlation.ranking")
 with right:
     st.markdown(f"**Within bins of {column_name(against)}**")
     shown = correlation_ui.choose_shown(result)
     if shown:
-        show_chart(per_bin(result, shown, against=proxy), key="correlation.bins")
+        show_chart(per_bin(result, shown), key="correlation.bins")
 hard, edges = "people find hard", " Bin edges: More filters, left."
-if proxy:
+if against != HSF:
     amounts = {1: "little", -1: "much", 0: "much or little"}
     hard, edges = f"has {amounts[result.toward]} {column_name(against, 40)}", ""
 st.caption(
@@ -76,6 +72,6 @@ st.caption(
 st.header("Two scores")
 correlation_ui.compare(result)
 
-if not proxy:
+if against == HSF:
     further(page, result.keys)
     predicted_hsf_ui.section(page)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from avhcurate.datasets.table.columns import quote
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.features.correlation.service import HSF, Correlations, agreement
+from avhcurate.features.correlation.service import HSF, Correlations, agreement, overall
 from avhcurate.measures.stats.correlation import FEW
 from avhcurate.ui.charts.chart_style import (
     ABOVE,
@@ -39,13 +39,9 @@ _HOVER = (
 )
 
 
-def ranking(result: Correlations, *, against: str = "") -> go.Figure:
-    """Draw a dot with its interval for each score of the rows `all`, closest to people on top, and the noise ceiling.
-
-    `against` names what replaces HSF.
-    """
-    rows = agreement(result)
-    rows = rows[rows["bin"] == "all"].dropna(subset=["agreement"]).sort_values("agreement", kind="stable")
+def ranking(result: Correlations) -> go.Figure:
+    """Draw a dot with its interval for each score over all samples, closest to people on top, and the noise ceiling."""
+    rows = overall(result).dropna(subset="agreement").sort_values("agreement", kind="stable")
     names = _titles(result, rows["score"])
     colors = [_HIGHLIGHTED.get(key, GREY) for key in rows["score"]]
     figure = go.Figure()
@@ -79,16 +75,16 @@ def ranking(result: Correlations, *, against: str = "") -> go.Figure:
         hoverinfo="skip",
     )
     margin = {"t": 26, "r": 16}
-    bare(figure, height=90 + 25 * len(rows), x=f"agreement with {_what(result, against)}", margin=margin)
+    bare(figure, height=90 + 25 * len(rows), x=f"agreement with {_target(result)}", margin=margin)
     figure.update_yaxes(type="category", showgrid=False)
     return figure.update_xaxes(range=limits)
 
 
-def per_bin(result: Correlations, keys: Sequence[str], *, against: str = "") -> go.Figure:
-    """Draw for each of `keys` a dot with its interval in every bin of HSF or `against`, hollow for few samples."""
+def per_bin(result: Correlations, keys: Sequence[str]) -> go.Figure:
+    """Draw for each score a dot with its interval in every bin of HSF or what replaces it, hollow for few samples."""
     rows = agreement(result)
     rows = rows[rows["bin"] != "all"]
-    counts = rows.groupby("bin", sort=False)["n"].max()
+    counts = result.counts.drop("all")
     figure = go.Figure()
     figure.add_hline(y=0, line={"color": faded(GREY, 0.7), "width": 1})
     step = min(0.16, 0.7 / max(1, len(keys)))
@@ -109,10 +105,10 @@ def per_bin(result: Correlations, keys: Sequence[str], *, against: str = "") -> 
             hovertemplate=f"{title}: %{{y:.3f}} {_HOVER}",
             **_dots(result, of_score),
         )
-    bare(figure, height=360, x=_what(result, against), y="agreement within the bin", margin={"t": 30})
+    bare(figure, height=360, x=_target(result), y="agreement within the bin", margin={"t": 30})
     figure.update_layout(showlegend=len(keys) > 1, legend=ABOVE)
     ticks = [f"{name}<br>n {n:,}" for name, n in counts.items()]
-    if against:  # names of HSF's bins are short
+    if result.against != HSF:  # names of HSF's bins are short
         ticks = [tick.replace(", ", ",<br>") for tick in ticks]
     return figure.update_xaxes(
         tickvals=list(range(len(counts))), ticktext=ticks, range=[-0.5, len(counts) - 0.5], showgrid=False
@@ -148,10 +144,13 @@ def class_matrix(rows: pd.DataFrame, names: Sequence[str], classes: Sequence[str
     return matrix(text.reshape(size), rho.reshape(size), hover, row_names, short_names(shown), **marks)
 
 
-def _what(result: Correlations, against: str) -> str:
-    if against:
-        return escape(against)
-    return of_hsf(result.simulated)
+def _target(result: Correlations) -> str:
+    """Return the name of what scores are compared with."""
+    if result.against == HSF:
+        return of_hsf(result.simulated)
+    if result.own:
+        return escape(result.against)
+    return result.ranked[result.against].name.lower()
 
 
 def _titles(result: Correlations, keys: Iterable[str]) -> list[str]:

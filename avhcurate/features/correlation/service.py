@@ -94,6 +94,11 @@ class Correlations:
         return list(dict.fromkeys(self.table["score"]))
 
     @property
+    def counts(self) -> "pd.Series[int]":
+        """Return the samples of each bin, those of all first, for the score that has most."""
+        return self.table.groupby("bin", sort=False)["n"].max()
+
+    @property
     def unsaid(self) -> list[str]:
         """Return the columns of the user without a known harder end."""
         keys = dict.fromkeys([*self.keys, self.against])
@@ -124,7 +129,6 @@ def correlate(
         del columns[against]
     if np.isnan(target).all():
         raise no_sample(table, filters, against)
-    ranked = {key: table.ranked[key] for key in dict.fromkeys([*chosen, against]) if key != HSF}
     ceiling = Reliability(0)
     use = QueueUse({})
     if against == HSF:
@@ -156,12 +160,12 @@ def correlate(
         simulated=table.simulated,
         against=against,
         bins=within,
-        ranked=ranked,
+        ranked=table.ranked,
         queue=use,
         weighted=weighted,
     )
     # What takes the place of HSF is turned until low means hard.
-    harder = {key: ranked[key].hard_end for key in chosen if result.sign(key)}
+    harder = {key: table.ranked[key].hard_end for key in chosen if result.sign(key)}
     pairs = correlation_tests.compare(ranks, result.toward * target, harder=harder, ranked=True)
     return replace(result, pairs=pairs.assign(p_holm=holm(pairs["p_value"])))
 
@@ -218,6 +222,12 @@ def agreement(result: Correlations) -> pd.DataFrame:
     return table.assign(agreement=sign * table["spearman"], low=ends[0], high=ends[1])
 
 
+def overall(result: Correlations) -> pd.DataFrame:
+    """Return the rows of `agreement` that are over all samples, a score each, closest to people first."""
+    rows = agreement(result)
+    return rows[rows["bin"] == correlation.ALL].sort_values("agreement", ascending=False, kind="stable")
+
+
 def remark_texts(result: Correlations) -> list[str]:
     """Return each remark with the bins that it is about, in words."""
     bins_of = result.table["bin"][result.remarks != ""].groupby(result.remarks)
@@ -263,7 +273,7 @@ def to_latex(result: Correlations) -> str:
 
     Needs the LaTeX package booktabs.
     """
-    counts = result.table.groupby("bin", sort=False)["n"].max()
+    counts = result.counts
     groups = counts.index.map(str)
     rows = [["Score", "$z$", *map(_escape, groups)], ["samples", "", *map(str, counts)]]
     for key, of_score in result.table.groupby("score", sort=False):

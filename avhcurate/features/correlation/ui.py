@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.features.correlation import service
-from avhcurate.features.correlation.service import HSF, REMARKS, Correlations, agreement
+from avhcurate.features.correlation.service import HSF, REMARKS, Correlations, overall
 from avhcurate.ui.base import frame
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.frame import Opened
@@ -119,8 +119,7 @@ def verdict(pair: Any, *, against: str = "people") -> str:
 
 def summary(result: Correlations) -> str:
     """Say what the table says in a few plain sentences, whichever score wins."""
-    rows = agreement(result)
-    rows = rows[rows["bin"] == "all"].dropna(subset=["agreement"]).sort_values("agreement", ascending=False)
+    rows = overall(result).dropna(subset="agreement")
     # Scores of a training are over fewer samples, so they are not ranked with the others.
     trained = [key for key in result.keys if result.ranked[key].training]
     rows = rows[~rows["score"].isin(trained) | (rows["n"] == rows["n"].max())]
@@ -222,8 +221,7 @@ def table_html(result: Correlations) -> str:
     A cell's colour shows the correlation's sign and size; cells of few samples are marked, with the reason. Its title
     has p, p by Holm's method for the scores of the column, Fisher's z and the correlation over the noise ceiling.
     """
-    counts = result.table.groupby("bin", sort=False)["n"].max()
-    heads = [f"{escape(str(group))}<small>n {n:,}</small>" for group, n in counts.items()]
+    heads = [f"{escape(str(group))}<small>n {n:,}</small>" for group, n in result.counts.items()]
     if result.weighted is not None:
         heads.insert(1, "weighted<small>to all images</small>")
     return html_table(["Score", "Hard end", *heads], _rows(result), tinted=True)

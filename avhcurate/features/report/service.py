@@ -18,7 +18,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.titles import title_of
 from avhcurate.errors import CurateError, Run, words
-from avhcurate.features.correlation.service import agreement, correlate
+from avhcurate.features.correlation.service import correlate, overall
 from avhcurate.features.disagreement.service import SETS, disagree
 from avhcurate.features.quality.service import KINDS, find_duplicates, odd_files
 from avhcurate.features.saved.diff_rules import KINDS as KINDS_OF_CHANGES
@@ -174,7 +174,7 @@ def describe_votes(table: DatasetTable) -> dict[str, Any]:
 def describe_correlation(table: DatasetTable) -> dict[str, Any]:
     """Every score's correlation with HSF over all samples, closest to people first."""
     result = correlate(table)
-    rows = agreement(result).query("bin == 'all'").sort_values(["n", "agreement"], ascending=False, kind="stable")
+    rows = overall(result).sort_values("n", ascending=False, kind="stable")
     cells = [
         [result.ranked[row["score"]].name, f"{row['n']:,}", interval(row["spearman"], row["ci_low"], row["ci_high"])]
         for row in rows_of(rows)

@@ -17,6 +17,7 @@ from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.json_text import records
 
 #: What strata can be made of, and the columns that hold it.
 STRATA = {"class": "curated_label_name", "hsf": "hsf_bin"}
@@ -71,14 +72,14 @@ def make_split(
         for marked in (rows, strata):
             if "hsf_bin" in marked:
                 marked.insert(list(marked).index("hsf_bin") + 1, "hsf_source", "simulated")
-    counts = {name: int((parts == number).sum()) for number, name in enumerate(names)}
+    counts = {name: int(strata[name].sum()) for name in names}
     manifest = describe_export(table, filters, "table", len(rows)) | {
         "split": dict(zip(names, fractions.tolist(), strict=True)),
         "parts": counts,
         "by": list(by),
         "group": group,
         "seed": seed,
-        "strata": strata.astype(object).where(strata.notna(), None).to_dict("records"),
+        "strata": records(strata),
     }
     return Split(rows=rows, strata=strata, counts=counts, manifest=manifest)
 
