@@ -3,7 +3,7 @@
 import streamlit as st
 
 from avhcurate.features.home import ui as home_ui
-from avhcurate.features.home import ui_doorway, ui_guide
+from avhcurate.features.home import ui_guide
 from avhcurate.ui.base import frame
 from avhcurate.ui.base.layout import halves
 from avhcurate.ui.base.user_errors import plain
@@ -12,7 +12,7 @@ from avhcurate.ui.shell.page_header import spelt, title_line
 page = frame.page()
 if page.table is None:
     title_line("Welcome", ui_guide.HELP)
-    st.markdown(ui_doorway.PURPOSE)
+    st.markdown(home_ui.PURPOSE)
     left, right = halves()
     with left:
         home_ui.welcome()
@@ -26,9 +26,9 @@ line, _ = title_line(plain(table.dataset.name), ui_guide.HELP)
 line.caption(" · ".join([home_ui.in_short(page), *spelt(["AVH", "HSF"])]))
 left, right = halves()
 with left:
-    st.markdown(ui_doorway.PURPOSE)
-    ui_doorway.picture(page)
-    ui_doorway.ways(page)
+    st.markdown(home_ui.PURPOSE)
+    home_ui.picture(page)
+    home_ui.ways(page)
     home_ui.without_labels(table)
     home_ui.offer_demo(page)
 with right:

@@ -190,8 +190,9 @@ def disagree(
         simulated = table.prediction.record.votes_simulated
     points = table.frame(filters or Filters(), columns=["id", human, key]).set_axis(["id", "hsf", "value"], axis=1)
     points = points.astype({"id": "int64", "hsf": float, "value": float})
-    cuts = {"hsf_cuts": hsf_cuts, "score_cuts": score_cuts}
-    sets, points["gap"] = gap_sets(points["hsf"], points["value"], harder=SCORES[key].hard_end, **cuts)
+    sets, points["gap"] = gap_sets(
+        points["hsf"], points["value"], harder=SCORES[key].hard_end, hsf_cuts=hsf_cuts, score_cuts=score_cuts
+    )
     points["set"] = ""
     for name in SETS:
         points.iloc[getattr(sets, name), -1] = name

@@ -62,8 +62,12 @@ def choose_settings(page: Opened) -> dict[str, Any]:
         score_cuts = BY_SCORE.show(st.slider, label, 0.0, 1.0, step=0.01, width=215)
     with page.help:
         explain_scores([key, "hsf"])
-    cuts = {"hsf_cuts": Cuts(*hsf_cuts), "score_cuts": Cuts(*score_cuts, quantile=True)}
-    return {"key": key, "predicted": predicted} | cuts
+    return {
+        "key": key,
+        "predicted": predicted,
+        "hsf_cuts": Cuts(*hsf_cuts),
+        "score_cuts": Cuts(*score_cuts, quantile=True),
+    }
 
 
 @kept("Comparing people with the network …")

@@ -1,6 +1,7 @@
-"""The Home page: what is loaded and how it is spread, own columns, runs, notes on the data, and the full demo."""
+"""The Home page: what the app is for, what is loaded and how it is spread, own columns, runs and notes on the data."""
 
 from functools import partial
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -17,22 +18,40 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.head_notes import head_note
 from avhcurate.datasets.table.titles import learnt_here, titles
 from avhcurate.features.home.plots import NO_LABEL, class_balance, hsf_histogram
+from avhcurate.measures.scores import SCORES
 from avhcurate.people.bins import bin_labels
+from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.frame import SIMULATED, Opened, attempt, mirrored
 from avhcurate.ui.base.job_forms import job_button
 from avhcurate.ui.base.layout import empty_state, fact, halves, in_a_row
 from avhcurate.ui.base.notes import run_accuracy
 from avhcurate.ui.base.page_choices import one_of
-from avhcurate.ui.base.score_help import format_score
+from avhcurate.ui.base.score_help import format_score, score_name
 from avhcurate.ui.base.signin import for_curators
-from avhcurate.ui.base.text import counted, shortened
+from avhcurate.ui.base.text import counted, people, shortened
+from avhcurate.ui.base.url_state import View
 from avhcurate.ui.base.user_errors import plain, said
 from avhcurate.ui.charts.charts_by_class import choose_classes
 from avhcurate.ui.charts.show import show_chart
+from avhcurate.ui.server.image_routes import image_url
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
+from avhcurate.workspace.disk.app_files import PAGES
 from avhcurate.workspace.disk.jobs import Jobs
 
+PURPOSE = (
+    "Some images are hard for people and easy for a network, and others the reverse. See which in your data, correct "
+    "labels, and leave with a label file."
+)
+_CSS = """
+<style>
+.doorway { display: flex; flex-wrap: wrap; gap: 1rem; }
+.doorway figure { flex: 1 1 9rem; max-width: 16rem; margin: 0; }
+.doorway img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 0.5rem; background: #80808022; }
+.doorway figcaption { font-size: 0.875rem; line-height: 1.4; margin-top: 0.4rem; }
+.doorway b { display: block; font-weight: 600; }
+</style>
+"""
 #: Bars of the HSF histogram; twenty fall on the default edges.
 _BARS = 20
 #: In place of a column, the classes.
@@ -243,6 +262,78 @@ def messages(table: DatasetTable) -> None:
     if notes:
         with st.expander(f"Notes on the data ({len(notes)})", icon=":material/info:"):
             st.markdown("\n".join(f"- {said(text)}" for text in notes))
+
+
+# --- what the app is for ------------------------------------------------------------------------------------------
+
+
+def picture(page: Opened) -> None:
+    """Draw two images: sure for people and not for the network, and the reverse; without votes hardest and easiest."""
+    figures = [_figure(page, title, row) for title, row in _extremes(page.table).items()]
+    if figures:
+        st.html(f"{_CSS}<div class='doorway'>{''.join(figures)}</div>")
+
+
+@kept()
+def _extremes(table: DatasetTable) -> dict[str, dict[str, Any]]:
+    """Return the row of each of the two images by its title; none without a run."""
+    if table.run is None:
+        return {}
+    score = table.hardness
+    by = quote(score)
+    if SCORES[score].harder == "low":
+        by = f"-{by}"
+    ends = {"Hardest": "DESC", "Easiest": "ASC"}
+    judged = []
+    if table.votes is not None:
+        judged.append("hsf")
+    if table.run.has_logits:
+        judged.append("confidence")
+    if len(judged) == 2:
+        by = "hsf - confidence"
+        ends = {"People sure, network not": "DESC", "Network sure, people not": "ASC"}
+    usable = " AND ".join(f"isfinite({quote(name)})" for name in [score, *judged])
+    columns = list(dict.fromkeys(["id", "label_name", "predicted_name", score, *judged]))
+    rows: dict[str, dict[str, Any]] = {}
+    for title, end in ends.items():
+        ids = table.query(f"SELECT id FROM samples WHERE NOT excluded AND {usable} ORDER BY {by} {end}, id LIMIT 1")
+        for (id,) in ids:
+            row = table.frame(Filters(ids=(id,)), columns=columns).iloc[0]
+            rows[title] = {str(name): value for name, value in row.items()}
+    return rows
+
+
+def _figure(page: Opened, title: str, row: dict[str, Any]) -> str:
+    id = int(row["id"])
+    label = f"“{row['label_name']}”"
+    notes = []
+    if "hsf" in row:
+        notes.append(f"{row['hsf']:.0%} of {people(page.table.simulated)} chose {label}")
+    else:
+        notes.append(f"{score_name(page.table.hardness)} {format_score(page.table.hardness, row[page.table.hardness])}")
+    if pd.notna(row.get("confidence")):
+        notes.append(f"the network is {row['confidence']:.0%} sure of {label}")
+    if pd.notna(row["predicted_name"]) and row["predicted_name"] != row["label_name"]:
+        notes.append(f"it predicts “{row['predicted_name']}”")
+    source = escape(image_url(page.dataset.name, id, version=page.version))
+    text = escape("; ".join(notes))
+    return f"<figure><img src='{source}' alt='Image {id}'><figcaption><b>{title}</b>{text}.</figcaption></figure>"
+
+
+def ways(page: Opened) -> None:
+    """Draw the three ways on, each with the open dataset and run."""
+    view = View(dataset=page.view.dataset, run=page.view.run, edges=page.view.edges)
+    hardest = view.to_query()
+    if page.table.run:
+        score = page.table.hardness
+        hardest |= View(sort=score, descending=SCORES[score].harder == "high").to_query()
+    with st.container(key="doorway", gap="small"):
+        for file, label, icon, query in (
+            ("gallery", "The hardest images", "whatshot", hardest),
+            ("disagreement", "Where people and network disagree", "compare_arrows", view.to_query()),
+            ("suspects", "Labels that may be wrong", "flag", view.to_query()),
+        ):
+            st.page_link(PAGES / f"{file}.py", label=label, icon=f":material/{icon}:", query_params=query)
 
 
 # --- columns of the user's own -----------------------------------------------------------------------------------

@@ -104,8 +104,7 @@ def _strata(rows: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, pd.Data
     if not columns:
         return np.zeros(len(rows), np.int64), pd.DataFrame({"n": [len(rows)]})
     grouped = rows.groupby(columns, dropna=False, sort=True)
-    strata = grouped.size().rename("n").reset_index()
-    return grouped.ngroup().to_numpy(np.int64), strata
+    return grouped.ngroup().to_numpy(np.int64), grouped.size().rename("n").reset_index()
 
 
 def _groups(table: DatasetTable, filters: Filters, column: str | None) -> np.ndarray | None:
