@@ -31,9 +31,8 @@ def fitted_root(own_demo_root):
 
 def test_home_and_every_frame_say_that_the_head_was_fitted(open_page, fitted_root, words):
     app = open_page("home", fitted_root)
-    text = words(app)
-    assert "Out of fold" in text
-    assert "scored by the head that saw nothing of its writer, nor its copies" in text
+    assert "Out of fold" in words(app)
+    assert "scored by the head that saw nothing of its writer, nor its copies" in words(app)
     assert app.dataframe[0].value["Model"][0] == "avhcurate:digits · fitted head"
 
 
@@ -60,11 +59,7 @@ def test_map_and_pseudo_labels_say_that_they_take_the_head_of_all(open_page, fit
     ("problem", "said", "option"),
     [
         (f"Fit a head by {Option('head', 'fit')}.", "“Last layer: Fit one for these classes”", "--head=fit"),
-        (
-            f"Or take its own rows by {Option('classes_from_model', True)}.",
-            "“Classes from model”",
-            "--classes-from-model",
-        ),
+        (f"Take its rows by {Option('classes_from_model', True)}.", "“Classes from model”", "--classes-from-model"),
     ],
 )
 def test_a_model_of_other_classes_offers_the_way_on_as_a_button(

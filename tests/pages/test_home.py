@@ -45,9 +45,8 @@ def test_it_says_what_is_loaded(open_page, demo_root, words):
     assert app.title[0].value == "digits"
     assert metrics(app) == {"Images": "1,797", "Classes": "10", "Simulated votes": "89,850", "Model runs": "1"}
     runs = app.dataframe[0].value.iloc[0]
-    assert runs[["Model", "State", "Images", "Precision", "Run by"]].tolist() == [
-        *("avhcurate:digits", "complete", 1797, "float32", "torch · few images")
-    ]
+    expected = ["avhcurate:digits", "complete", 1797, "float32", "torch · few images"]
+    assert runs[["Model", "State", "Images", "Precision", "Run by"]].tolist() == expected
     assert "50 an image, k-way" in words(app)
 
 
@@ -414,7 +413,7 @@ def test_a_page_opens_on_a_dataset_without_labels(open_page, unlabelled_root, pa
 
 # --- a page or all of them filled by one button -------------------------------------------------------------------
 
-MODEL = "--model=avhcurate:digits"
+MODEL, HALVES = "--model=avhcurate:digits", ("--source=digits", "--target=digits")
 
 
 @pytest.mark.parametrize(
@@ -424,11 +423,7 @@ MODEL = "--model=avhcurate:digits"
         ("suspects", "suspects", ["digits", "--model={run}"]),
         ("degradation", "degrade", ["digits", "--model={run}"]),
         ("training_dynamics", "train", ["digits", MODEL]),
-        (
-            "self_training",
-            "self-train",
-            ["--source=digits", "--target=digits", MODEL, "--source-where=split = 'train'"],
-        ),
+        ("self_training", "self-train", [*HALVES, MODEL, "--source-where=split = 'train'"]),
     ],
 )
 def test_one_click_fills_an_empty_page(open_page, demo_root, no_process, page, verb, options):

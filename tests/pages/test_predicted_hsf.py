@@ -22,9 +22,8 @@ def test_the_section_says_what_was_reached_and_what_a_target_needs(open_page, pr
     assert "HSF [0.8, 1]" in text
     assert "claim 90%" in text
     assert text.count("Predicted [") == 5
-    assert "0.30 is reached with votes on" in words(
-        open_page("correlation", predicted_root, **{"predicted.target": "0.3"})
-    )
+    text = words(open_page("correlation", predicted_root, predicted__target="0.3"))
+    assert "0.30 is reached with votes on" in text
 
 
 def test_disagreement_compares_all_images_by_predicted_hsf(open_page, predicted_root, words):

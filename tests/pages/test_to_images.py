@@ -39,20 +39,17 @@ NOWHERE = {
     "gap.chart.0": "",
     "dynamics.map.0": "",
 }
+SLOW = pytest.mark.slow
 #: Pages with charts, at addresses that draw them.
 PAGES = [
     ("home", {}),
     ("home", {"bin": "0,1,2", "where": "avh > 0.02"}),
     ("models", {}),
-    pytest.param("models", {"models__part": "confusion", "bin": "1,2,3"}, marks=pytest.mark.slow),
+    pytest.param("models", {"models__part": "confusion", "bin": "1,2,3"}, marks=SLOW),
     ("models", {"models__part": "pair"}),
-    pytest.param(
-        "correlation",
-        {"correlation__more": "classes", "where": "relative_avh < 1.2"},
-        marks=pytest.mark.slow,
-    ),
+    pytest.param("correlation", {"correlation__more": "classes", "where": "relative_avh < 1.2"}, marks=SLOW),
     ("correlation", {"correlation__against": "contrast"}),
-    pytest.param("quality", {"class": "4"}, marks=pytest.mark.slow),
+    pytest.param("quality", {"class": "4"}, marks=SLOW),
     ("quality", {"quality__view": "duplicates", "quality__cut": "1"}),
     ("degradation", {"degradation__bins": "1", "class": "1,2,3,4,5"}),
     ("training_dynamics", {"class": "0,1,2,3"}),

@@ -35,25 +35,22 @@ def self_train(space, progress):
     self_train_dataset(space, settings, recipe=recipe, progress=progress)
 
 
+def score(space, progress, limit=200):
+    score_dataset(space, "digits", ModelSpec(name="avhcurate:digits"), limit=limit, progress=progress)
+
+
+DEGRADE = DegradeSettings(dataset="digits", limit=40)
+SUSPECTS = SuspectsSettings(dataset="digits", out_of_fold=True)
+TRAIN = TrainSettings(dataset="digits", model="avhcurate:digits", epochs=2)
 JOBS = {
-    "home": lambda space, progress: score_dataset(
-        space, "digits", ModelSpec(name="avhcurate:digits"), limit=200, progress=progress
-    ),
-    "models": lambda space, progress: score_dataset(
-        space, "digits", ModelSpec(name="avhcurate:digits"), limit=201, progress=progress
-    ),
-    "degradation": lambda space, progress: degrade_dataset(
-        space, DegradeSettings(dataset="digits", limit=40), progress=progress
-    ),
+    "home": score,
+    "models": lambda space, progress: score(space, progress, limit=201),
+    "degradation": lambda space, progress: degrade_dataset(space, DEGRADE, progress=progress),
     "map": lambda space, progress: project_dataset(space, ProjectSettings(dataset="digits"), progress=progress),
-    "suspects": lambda space, progress: find_suspects(
-        open_table(space, "digits"), SuspectsSettings(dataset="digits", out_of_fold=True), progress=progress
-    ),
+    "suspects": lambda space, progress: find_suspects(open_table(space, "digits"), SUSPECTS, progress=progress),
     "quality": lambda space, progress: measure_dataset(space, "digits", progress=progress),
     "self_training": self_train,
-    "training_dynamics": lambda space, progress: train_model(
-        space, TrainSettings(dataset="digits", model="avhcurate:digits", epochs=2), progress=progress
-    ),
+    "training_dynamics": lambda space, progress: train_model(space, TRAIN, progress=progress),
 }
 
 

@@ -25,9 +25,8 @@ def test_the_correlation_table_equals_scipy_in_every_group(digits):
     found = correlate(digits)
     frame = digits.frame(Filters())
     assert list(found.table.columns) == ["score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value"]
-    assert set(found.table["score"]) == {
-        key for key, score in SCORES.items() if score.needs not in ("training", "prototypes", "neighbours")
-    }
+    lacking = ("training", "prototypes", "neighbours")
+    assert set(found.table["score"]) == {key for key, score in SCORES.items() if score.needs not in lacking}
     for row in found.table.itertuples():
         group = frame if row.bin == "all" else frame[frame["hsf_bin"] == row.bin]
         group = group[group[row.score].notna() & group["hsf"].notna()]

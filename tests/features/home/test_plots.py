@@ -10,23 +10,14 @@ from avhcurate.ui.charts.chart_style import ramp
 EDGES = (0.0, 0.5, 1.0)
 
 
-def bars_of(values):
-    n, edges = np.histogram(values, bins=20, range=(0, 1))
-    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n": n})
-
-
-def test_bars_stand_over_their_hsf_in_the_colour_of_their_bin():
-    bars = bars_of([0.1, 0.1, 0.6, 1.0])
-    figure = hsf_histogram(bars, [2, 2], edges=EDGES)
+def test_bars_stand_over_their_hsf_in_the_colour_of_their_bin_which_says_its_n_between_its_edges():
+    n, edges = np.histogram([0.1, 0.1, 0.6, 1.0], bins=20, range=(0, 1))
+    figure = hsf_histogram(pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n": n}), [1, 1234], edges=EDGES)
     (drawn,) = figure.data
-    assert list(drawn.y) == bars["n"].tolist()
+    assert list(drawn.y) == n.tolist()
     hard, easy = ramp(2)
     assert [color == hard for color in drawn.marker.color] == [middle < 0.5 for middle in drawn.x]
     assert drawn.marker.color[-1] == easy
-
-
-def test_each_bin_says_its_n_between_its_edges():
-    figure = hsf_histogram(bars_of([0.1, 0.6]), [1, 1234], edges=EDGES)
     assert [(note.x, note.text) for note in figure.layout.annotations] == [(0.25, "n 1"), (0.75, "n 1,234")]
     assert [shape.x0 for shape in figure.layout.shapes] == list(EDGES)
 

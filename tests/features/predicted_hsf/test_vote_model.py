@@ -132,9 +132,8 @@ def test_the_band_of_a_forecast_covers_the_curve_though_all_points_share_an_erro
     truth, inside, unsure = Forecast(0.5, 1.0), [], 0
     for _ in range(100):
         rho = truth.rho(learnt) + error * rng.normal() + error * rng.normal(size=4)
-        found = forecast(
-            pd.DataFrame({"learnt": learnt, "rho": rho, "low": rho - 1.96 * error, "high": rho + 1.96 * error})
-        )
+        ends = {"low": rho - 1.96 * error, "high": rho + 1.96 * error}
+        found = forecast(pd.DataFrame({"learnt": learnt, "rho": rho, **ends}))
         low, high = found.band(np.array([400, 4000]))
         inside.append((low <= truth.rho(np.array([400, 4000]))) & (truth.rho(np.array([400, 4000])) <= high))
         fewest, _, most = found.needed(0.46)

@@ -38,11 +38,10 @@ def written(table, out, **options):
 
 
 def test_the_figures_are_those_of_the_verbs(digits):
-    rows = {row[0]: row[1:] for row in service.describe_correlation(digits).rows}
+    rows = {name: cells for name, *cells in service.describe_correlation(digits).rows}
     signs = {score.name: -score.sign for score in digits.ranked.values() if score.sign}
-    agreement = [
-        signs[name] * float(row[1].split(" ")[0]) for name, row in rows.items() if name in signs and row[1] != "-"
-    ]
+    values = {name: rho.split(" ")[0] for name, (_, rho) in rows.items() if name in signs and rho != "-"}
+    agreement = [signs[name] * float(value) for name, value in values.items()]
     assert agreement == sorted(agreement, reverse=True)  # one that goes against people is not closest to them
     avh = correlate(digits).table.query("bin == 'all'").set_index("score").loc["avh"]
     assert rows["AVH"] == ["120", service.interval(avh["spearman"], avh["ci_low"], avh["ci_high"])]

@@ -167,9 +167,8 @@ def test_the_verb_says_counts_and_writes_every_change(cli, own_demo_root, tmp_pa
     ended = cli("diff", "digits", "--out", tmp_path / "changes.csv")
     assert "digits@0 to digits: label changed 2" in ended.out
     rows = pd.read_csv(tmp_path / "changes.csv")
-    assert rows[["kind", "id", "after", "why"]].values.tolist() == [
-        ["relabelled", id, 3, "relabelled as 3"] for id in (5, 7)
-    ]
+    expected = [["relabelled", id, 3, "relabelled as 3"] for id in (5, 7)]
+    assert rows[["kind", "id", "after", "why"]].values.tolist() == expected
     result = json.loads(cli("diff", "digits@0", "digits", "--json").out)
     assert (result["counts"], result["scores"][0]["shift"]) == ({"relabelled": 2}, 0)
     assert result["galleries"]["relabelled"].startswith("gallery?dataset=digits&")

@@ -64,10 +64,8 @@ def test_parts_become_sets_that_share_no_sample(own_digits):
 
 
 def test_without_strata_only_the_shares_count_and_a_column_keeps_its_values_together(digits):
-    assert make_split(digits, (0.75, 0.25), by=(), filters=Filters(where="id < 1000")).counts == {
-        "train": 750,
-        "test": 250,
-    }
+    thousand = make_split(digits, (0.75, 0.25), by=(), filters=Filters(where="id < 1000"))
+    assert thousand.counts == {"train": 750, "test": 250}
     found = make_split(digits, (0.5, 0.5), by=(), group="split")
     assert (found.rows.groupby("split")["part"].nunique() == 1).all()
 
