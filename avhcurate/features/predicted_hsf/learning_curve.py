@@ -4,6 +4,7 @@ A curve `limit - drop / sqrt(n)` is fitted to what was measured; beyond that it 
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -38,18 +39,17 @@ def learning_curve(
     curve = {}
     for learnt in (round(share * size) for share in SHARES):
         if learnt >= _FEWEST:
-            curve[learnt] = held_out_odds(
-                voted,
-                fitted.models,
-                check,
-                lambda others, learnt=learnt: rng.choice(others, min(learnt, len(others)), replace=False),
-            )
+            curve[learnt] = held_out_odds(voted, fitted.models, check, partial(_drawn, rng, learnt))
     curve[round(size * (1 - 1 / len(fitted.models)))] = fitted.odds
     points = []
     for learnt, odds in curve.items():
         rho = estimate(*spearman_influence(odds, voted.hsf, voted.weights))
         points.append((learnt, size, rho.value, rho.low, rho.high))
     return pd.DataFrame(points, columns=list(CurvePoint.model_fields))
+
+
+def _drawn(rng: np.random.Generator, count: int, rows: np.ndarray) -> np.ndarray:
+    return rng.choice(rows, min(count, len(rows)), replace=False)
 
 
 @dataclass(frozen=True)

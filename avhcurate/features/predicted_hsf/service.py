@@ -188,8 +188,14 @@ def _covered(prediction: Prediction, level: float) -> tuple[np.ndarray, np.ndarr
     low, high = np.empty((2, len(prediction.reached)))
     for fold in range(len(crossed.models)):
         held_out = voted.folds == fold
-        arrays = (array[~held_out] for array in (crossed.odds, prediction.reached, voted.weights))
-        interval = conformal_interval(*arrays, crossed.log_precision, voted.usual, level=level)
+        interval = conformal_interval(
+            crossed.odds[~held_out],
+            prediction.reached[~held_out],
+            voted.weights[~held_out],
+            crossed.log_precision,
+            voted.usual,
+            level=level,
+        )
         low[held_out], high[held_out] = interval.of(crossed.odds[held_out])
     return low, high
 

@@ -237,8 +237,10 @@ def _narrow(page: Opened) -> dict[str, Any]:
     restart = (_HISTORY_PAGE.name,)
     log = page.table.log
     with in_a_row():
-        for label, choice, column in (("Who", _WHO, "who"), ("Action", _ACTION, "action")):
-            values = log.history_values(page.dataset.id, column)
+        for label, choice, values in (
+            ("Who", _WHO, log.history_values(page.dataset.id, "who")),
+            ("Action", _ACTION, log.history_values(page.dataset.id, "action")),
+        ):
             names = {"": "Any"} | {name: name for name in (choice.asked(), *values) if name}
             choice.show(st.selectbox, label, names, on_change=choice.restart, args=restart, width=220)
         sample = int(_SAMPLE.asked())
