@@ -150,10 +150,10 @@ class Selection:
             }
         )
 
-    def classes(self, labels: ArrayLike) -> pd.DataFrame:
+    def classes(self, labels: ArrayLike | None = None) -> pd.DataFrame:
         """Return one row a class: `label, predicted, candidates, selected, lambda, beta, note`, counts and thresholds.
 
-        `note` says why a class selects nothing. By true labels (N,), -1 for none, follow `labelled, correct, accuracy`
+        `note` says why a class selects nothing. With true labels (N,), -1 for none, also `labelled, correct, accuracy`
         of the selected samples of the class.
         """
         size = len(self.lambdas)
@@ -171,6 +171,8 @@ class Selection:
         table.loc[table["selected"] == 0, "note"] = "no candidate passes the gate"
         table.loc[table["candidates"] == 0, "note"] = "all its samples suit another class better"
         table.loc[table["predicted"] == 0, "note"] = "never predicted"
+        if labels is None:
+            return table
         labels = np.asarray(labels)
         evaluated = self.selected & (labels >= 0)
         labelled = _count(self.candidate[evaluated], size)

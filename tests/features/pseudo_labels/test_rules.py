@@ -96,7 +96,7 @@ def test_a_class_never_predicted_selects_nothing_and_hides_no_other():
         found = select(logits, avc, rule=rule, portion=0.5)
         assert np.isnan([found.lambdas[2], found.betas[2]]).all()
         assert not (found.candidate == 2).any()
-        classes = found.classes(np.full(200, -1))
+        classes = found.classes()
         assert classes["note"][2] == "never predicted"
         assert (classes["selected"][[0, 1, 3]] > 0).all()
 
@@ -106,7 +106,7 @@ def test_a_predicted_class_that_selects_nothing_says_why():
     probs = np.array([[0.36, 0.33, 0.31], [0.39, 0.40, 0.21]])
     found = select(np.log(probs), probs, rule="confidence", portion=1)
     assert found.table()["pseudo_label"].to_list() == [0, 0]
-    assert found.classes([0, 0])["note"].tolist() == [
+    assert found.classes()["note"].tolist() == [
         "",
         "all its samples suit another class better",
         "never predicted",
@@ -117,7 +117,7 @@ def test_a_predicted_class_that_selects_nothing_says_why():
     avc = np.array([[0.6, 0.2, 0.2], [0.1, 0.6, 0.3], [0.3, 0.3, 0.4], [0.4, 0.3, 0.3]])
     found = select(np.log(probs), avc, rule="avc", portion=0.5)
     assert found.candidate.tolist() == [0, 2, 2, 1]
-    assert found.classes([0, 0, 0, 0])["note"][1] == "no candidate passes the gate"
+    assert found.classes()["note"][1] == "no candidate passes the gate"
 
 
 def test_samples_that_softmax_rounds_to_certain_are_still_told_apart():
