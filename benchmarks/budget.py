@@ -33,7 +33,6 @@ from avhcurate.measures import scores
 from avhcurate.measures.stats.coverage import Coverage
 from avhcurate.measures.stats.neighbours import nearest_of, unit
 from avhcurate.measures.stats.ranks import rank_shares
-from avhcurate.measures.stats.seeds import mean_over_seeds
 from avhcurate.networks.models.engine import Network, embed
 from avhcurate.networks.models.loading import ModelSpec, load_model
 from avhcurate.networks.training.digits import read_digits
@@ -44,6 +43,7 @@ from avhcurate.workspace.images.decoding import decode
 from benchmarks.markdown import table
 from benchmarks.pacs_data import open_pacs
 from benchmarks.resumable import add_results, run_until, say
+from benchmarks.seeds import mean_over_seeds
 
 #: Neighbours of each image, as `avhcurate neighbours` finds.
 NEIGHBOURS = 16

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from avhcurate.measures.stats.seeds import mean_over_seeds
+from benchmarks.seeds import mean_over_seeds
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

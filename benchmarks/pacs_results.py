@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict
 
 from avhcurate.measures.stats.multiple_testing import holm
-from avhcurate.measures.stats.seeds import mean_over_seeds
 from benchmarks.markdown import table as markdown
 from benchmarks.pacs_data import DOMAINS
+from benchmarks.seeds import mean_over_seeds
 
 
 class Method(NamedTuple):

@@ -31,7 +31,6 @@ from torch import nn
 from torch.nn import functional
 
 from avhcurate.measures import scores
-from avhcurate.measures.stats.seeds import Mean, mean_over_seeds
 from avhcurate.networks.models.own import CIFAR_MEAN, CIFAR_STD, CifarFast, VggSmall
 from avhcurate.networks.training.evaluation import accuracy
 from avhcurate.networks.training.images import LabelledImages
@@ -42,6 +41,7 @@ from avhcurate.workspace.disk.jobs import Progress
 from avhcurate.workspace.images.decoding import decode, encode_png
 from benchmarks.markdown import table
 from benchmarks.resumable import add_results, run_until, say
+from benchmarks.seeds import Mean, mean_over_seeds
 
 SIDE = 32
 SEEDS = {"bias": 5, "jpeg": 3}

@@ -66,8 +66,8 @@ def unit_angles(xp: ModuleType, u: Array, w: Array) -> Array:
 
 
 def chord_angle(xp: ModuleType, u: Array, v: Array) -> Array:
-    """Return the angle between unit rows of equal number, (P, D), (P, D) -> (P,), with full accuracy everywhere."""
-    return 2 * xp.atan2(xp.linalg.vector_norm(u - v, axis=1), xp.linalg.vector_norm(u + v, axis=1))
+    """Return the angle between unit vectors along the last axis, (P, D), (P, D) -> (P,), accurate near 0 and pi too."""
+    return 2 * xp.atan2(xp.linalg.vector_norm(u - v, axis=-1), xp.linalg.vector_norm(u + v, axis=-1))
 
 
 def avc_of(xp: ModuleType, theta: Array) -> Array:

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import array_api_compat.numpy as xp
 import numpy as np
 
 from avhcurate.errors import CurateError
+from avhcurate.measures.scores import angular
 
 #: Bytes of features read at a time.
 _BLOCK = 1 << 25
@@ -96,7 +98,7 @@ def angles_sorted(
         part = slice(start, start + step)
         u = unit(np.asarray(features[rows[part]], precision))[:, None]
         v = unit(np.asarray(features[near[part].ravel()], precision)).reshape(len(u), near.shape[1], -1)
-        angles[part] = chord_angles(u, v)
+        angles[part] = angular.chord_angle(xp, u, v)
     angles[near < 0] = np.nan
     order = np.lexsort((near, angles), axis=1)[:, :count]
     angles = np.take_along_axis(angles, order, 1)
@@ -129,21 +131,15 @@ def angles_with(features: np.ndarray, u: np.ndarray, *, among: np.ndarray) -> np
         part = np.arccos(np.clip(cosines.astype(np.float64), -1, 1))
         close = np.flatnonzero(part < _CLOSE)
         if len(close):
-            part[close] = chord_angles(unit(block[close].astype(np.float64))[:, None], u).min(axis=1)
+            exact = unit(block[close].astype(np.float64))[:, None]
+            part[close] = angular.chord_angle(xp, exact, u).min(axis=1)
         angles[start : start + step] = part
     return angles
 
 
-def chord_angles(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Return angles of unit vectors along the last axis, accurate near 0 and pi too."""
-    return 2 * np.arctan2(np.linalg.norm(v - u, axis=-1), np.linalg.norm(v + u, axis=-1))
-
-
 def unit(rows: np.ndarray) -> np.ndarray:
-    """Return rows of length 1, scaled by their largest entry first so that nothing overflows; NaN without direction."""
-    largest = np.abs(rows).max(axis=1, keepdims=True)
-    scaled = rows / np.where(np.isfinite(largest) & (largest > 0), largest, np.nan)
-    return scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
+    """Return rows of length 1; NaN without direction."""
+    return np.asarray(angular.unit(xp, rows))
 
 
 def _rows_in(features: np.ndarray) -> int:

@@ -1,4 +1,4 @@
-"""Intervals of shares and of means over seeds: scipy's numbers, and none where there is nothing to tell."""
+"""Intervals of shares and of ratios: scipy's numbers, and none where there is nothing to tell."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from avhcurate.measures.stats.intervals import ratio, wilson
-from avhcurate.measures.stats.seeds import mean_over_seeds
 
 
 @settings(max_examples=30, deadline=None)
@@ -22,13 +21,6 @@ def test_the_wilson_interval_is_scipys(pairs):
             reference = binomtest(int(k), int(n)).proportion_ci(0.95, method="wilson")
             assert (a, b) == pytest.approx((reference.low, reference.high), abs=1e-12)
             assert 0 <= a <= k / n <= b <= 1
-
-
-def test_differences_that_are_all_equal_have_no_p():
-    same = mean_over_seeds([0.25, 0.25, np.nan])
-    assert (same.n, same.value, same.low, same.high) == (2, 0.25, 0.25, 0.25)
-    assert np.isnan(same.p)
-    assert np.isnan(mean_over_seeds([]).value)
 
 
 def test_a_ratio_has_fiellers_interval_and_none_where_what_is_below_may_be_0():
