@@ -49,7 +49,7 @@ from avhcurate.networks.models.engine import Network
 from avhcurate.networks.models.loading import LoadedModel, ModelSpec, load_model
 from avhcurate.networks.models.runtime import PRECISIONS, find_device, keep_freed_memory
 from avhcurate.networks.scoring.service import score_dataset
-from avhcurate.networks.scoring.shards import LocalEngine, OpenNetwork, ShardWork, Step
+from avhcurate.networks.scoring.shards import Engine, ShardWork, Step
 from avhcurate.workspace.data.runs import SHARD
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Progress
@@ -271,14 +271,14 @@ class Slice:
         return Speed(rate, sum(speed.cpu_ms for speed in self.alone.values()))
 
 
-class PacedEngine(LocalEngine):
+class PacedEngine(Engine):
     """An engine in this process that measures the single parts of the work before every few shards."""
 
     def __init__(self, backend: str, alone: dict[str, Callable[[], Speed]]) -> None:
         self._backend, self._alone = backend, alone
         self.slices: list[Slice] = []
 
-    def network(self, model: LoadedModel, **options: Any) -> OpenNetwork:
+    def network(self, model: LoadedModel, **options: Any) -> Network:
         return super().network(model, **(options | {"backend": self._backend}))
 
     def steps(self, work: ShardWork, shards: Sequence[int]) -> Iterator[Step]:

@@ -19,7 +19,7 @@ from avhcurate.lab.degradation import corruptions, statistics
 from avhcurate.lab.degradation.settings import DegradeSettings
 from avhcurate.measures import scores
 from avhcurate.measures.scores import SCORES
-from avhcurate.networks.scoring.shards import LOCAL, Engine, OpenNetwork, ShardResult
+from avhcurate.networks.scoring.shards import LOCAL, Engine, ShardResult
 from avhcurate.workspace.data.runs import BackendRecord, RunFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.folders import ShardedFolder
@@ -29,6 +29,7 @@ from avhcurate.workspace.images.decoding import BrokenImage, decode, encode_thum
 
 # Torch takes seconds to import, and a page that only reads results shall not wait for it.
 if TYPE_CHECKING:
+    from avhcurate.networks.models.engine import Network
     from avhcurate.networks.scoring.image_pass import ImagePass, ShardOutputs
 
 #: Scores of degraded images: those that need no second pass over the dataset.
@@ -238,7 +239,7 @@ def example(table: DatasetTable, folder: DegradationFolder, id: int) -> dict[tup
 
 
 def _record(
-    folder: DegradationFolder, run: RunFolder, network: OpenNetwork, levels: dict[str, tuple[float, ...]], samples: int
+    folder: DegradationFolder, run: RunFolder, network: "Network", levels: dict[str, tuple[float, ...]], samples: int
 ) -> DegradationRecord:
     from avhcurate.networks.scoring.image_pass import backend_values
 

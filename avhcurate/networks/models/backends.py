@@ -4,7 +4,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,19 +50,15 @@ class AlreadyConverted(Exception):
 
 @dataclass(frozen=True)
 class Backend:
-    """Runs a network: `run` takes uint8 images (n, S, S, C) and returns float32 features (n, D).
+    """Runs a network: `run` takes uint8 images (n, S, S, C) and returns float32 features (n, D); None elsewhere.
 
     concurrent: several threads may call `run` at once. why: the reason for running the module itself.
     """
 
     name: str
-    run: Callable[[Tensor], Tensor]
+    run: Callable[[Tensor], Tensor] | None
     concurrent: bool = True
     why: str = ""
-
-    def elsewhere(self) -> "Backend":
-        """Return what another process may know of it: everything except how to run it."""
-        return replace(self, run=_not_here)
 
 
 def as_is(module: nn.Module, why: str = "") -> Backend:
@@ -227,7 +223,3 @@ class _NoValues(TorchDispatchMode):
         if func is torch.ops.aten._local_scalar_dense.default:
             raise RuntimeError("it decides by the values of images")
         return func(*args, **(kwargs or {}))
-
-
-def _not_here(images: Tensor) -> Tensor:
-    raise RuntimeError("this backend runs in another process")

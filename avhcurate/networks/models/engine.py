@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -59,6 +59,8 @@ class Network:
     On a CPU `find_backend` chooses what runs a pass over `images` images; a pass that is resumed names the `backend`
     that it began with. `cache` is a folder of converted networks. The head is applied in float32 to the features, at
     any precision of the layers before.
+
+    A copy for another process is closed: it says what it is, and `open` makes the same network run there.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Network:
     ) -> None:
         keep_freed_memory()
         self.device = find_device(device)
+        self.device_name = device_name(self.device)
         self.precision = precision_name(precision)
         self.dtype = PRECISIONS[self.precision]
         if self.precision == "tf32" and self.device.type != "cuda":
@@ -81,8 +84,10 @@ class Network:
                 f"{Option('precision', 'tf32')} is for NVIDIA GPUs. Take float32 or bfloat16 on other devices."
             )
         self.batch_size = batch_size or default_batch_size(model.preprocess.crop, self.device)
+        self._model = model
+        self._cache = cache
         with enough_memory(self.device, f"the network and {self.batch_size} images at once"):
-            self.backend = self._found(model, backend, images, cache)
+            self.backend = self._choose_backend(backend, images)
             if self.backend.name == AS_IS:
                 module = _Features(_own_copy(model), model.preprocess).eval()
                 module.reduce(self.dtype)
@@ -91,8 +96,9 @@ class Network:
             self._class_weights = torch.from_numpy(model.class_weights).to(self.device)
             self._bias = torch.from_numpy(model.bias).to(self.device)
 
-    def _found(self, model: LoadedModel, name: str | None, images: int | None, cache: Path | None) -> Backend:
-        """Return the backend; one that runs the module runs that of `model`, which must stay as it is."""
+    def _choose_backend(self, name: str | None, images: int | None) -> Backend:
+        """Return the backend; one that runs the module runs that of the model, which must stay as it is."""
+        model = self._model
         tap = FeatureTap(model.module, model.head)
         module = _Features(tap, model.preprocess).eval()
         try:
@@ -105,20 +111,29 @@ class Network:
                 self.dtype,
                 streams=torch.get_num_threads() // _threads_per_worker(),
                 images=images,
-                cache=cache,
+                cache=self._cache,
                 code=model.code,
             )
         finally:
             tap.hook.remove()
 
-    @property
-    def device_name(self) -> str:
-        """The device in words, for a record."""
-        return device_name(self.device)
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a closed network keeps: no tensors, which lie on the device of this process."""
+        closed = {name: value for name, value in vars(self).items() if not isinstance(value, Tensor)}
+        return closed | {"backend": replace(self.backend, run=None)}
 
     def open(self) -> "Network":
-        """Return itself: it is ready."""
-        return self
+        """Return the network, running in this process."""
+        if self.backend.run is not None:
+            return self
+        return Network(
+            self._model,
+            device=str(self.device),
+            precision=self.precision,
+            batch_size=self.batch_size,
+            backend=self.backend.name,
+            cache=self._cache,
+        )
 
     def launch(self, images: np.ndarray) -> tuple[Tensor, Tensor]:
         """Return features (n, D) and logits (n, K) of uint8 images (n, S, S, C), float32; a GPU may still be at work.
@@ -135,6 +150,7 @@ class Network:
         batch = torch.from_numpy(images)
         memory = enough_memory(self.device, f"{len(images)} images at once")
         with memory, torch.inference_mode(), products_on(self.device, self.precision):
+            assert self.backend.run is not None
             features = self.backend.run(batch.to(self.device, non_blocking=True))
             return features, F.linear(features, self._class_weights, self._bias)
 

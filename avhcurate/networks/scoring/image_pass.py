@@ -16,7 +16,7 @@ from avhcurate.measures.scores import SCORES
 from avhcurate.networks.models.backends import OPENVINO
 from avhcurate.networks.models.engine import Embedded, Network, embed
 from avhcurate.networks.models.preprocess import Preprocess
-from avhcurate.networks.scoring.shards import Engine, OpenNetwork, ShardResult, Step, parts_of_shard, work_through
+from avhcurate.networks.scoring.shards import Engine, ShardResult, Step, parts_of_shard, work_through
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import BackendRecord
 from avhcurate.workspace.data.workspace import Workspace
@@ -82,7 +82,7 @@ class ImagePass:
     thumbnails: Callable[[int], bool] = lambda shard: False
     digests: bool = False
     progress: Progress = SILENT
-    network: OpenNetwork | None = None
+    network: Network | None = None
     result: Callable[[ShardOutputs], ShardResult] | None = None
 
     @property
@@ -111,7 +111,7 @@ class ImagePass:
     def run(
         self,
         engine: Engine,
-        network: OpenNetwork,
+        network: Network,
         result: Callable[[ShardOutputs], ShardResult],
         commit: Callable[[ShardResult], None],
     ) -> None:
@@ -164,7 +164,7 @@ class ImagePass:
         assert self.result is not None
         return self.result(_together(shard, parts, sum(part.seconds for part in parts)))
 
-    def outputs(self, opened: OpenNetwork) -> ShardOutputs:
+    def outputs(self, opened: Network) -> ShardOutputs:
         """Return those of all samples at once, as if they were one shard; nothing is committed or reported."""
         network = opened.open()
         encoded = self.dataset.images(self.ids).read(self.ids.tolist())
@@ -221,7 +221,7 @@ def backend_options(workspace: Workspace, folder: ShardedFolder, images: int) ->
     return {"backend": begun and begun.name, "cache": workspace.networks}
 
 
-def backend_values(network: OpenNetwork, *packages: str) -> dict[str, Any]:
+def backend_values(network: Network, *packages: str) -> dict[str, Any]:
     """Return values for the record: what runs the network, and versions, those of `packages` among them."""
     backend = network.backend
     used = ["torch", "torchvision", "numpy", *packages]

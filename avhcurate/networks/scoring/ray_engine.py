@@ -14,6 +14,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
@@ -22,11 +23,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from avhcurate.errors import CurateError, Option
-from avhcurate.networks.scoring.shards import Engine, OpenNetwork, ShardWork, Step
+from avhcurate.networks.scoring.shards import LOCAL, Engine, ShardWork, Step
 from avhcurate.workspace.disk.app_files import install_command
 
 if TYPE_CHECKING:
-    from avhcurate.networks.models.backends import Backend
     from avhcurate.networks.models.engine import Network
     from avhcurate.networks.models.loading import LoadedModel
 
@@ -75,10 +75,10 @@ def ray_engine(address: str | None = None, *, needs: str = "") -> Iterator[Engin
         ) from None
     # Ray's processes end with the thread that starts them.
     with ThreadPoolExecutor(1) as thread:
-        engine = thread.submit(_started, address, needs)
+        pool = thread.submit(_start, address, needs)
         try:
-            yield _Starting(engine, here=address == "local")
-            engine.result()
+            yield RayEngine(pool, here=address == "local")
+            pool.result()
         finally:
             thread.submit(ray.shutdown).result()
 
@@ -94,13 +94,15 @@ def _set_variables(address: str) -> None:
         os.environ.setdefault(_MODE, "token")
 
 
-def _started(address: str, needs: str) -> "RayEngine":
+def _start(address: str, needs: str) -> "_Pool":
+    """Connect; start an actor where it has something to import, except where the work may go to a GPU."""
     import ray
 
     _connect(address)
-    engine = RayEngine(_resources(ray.nodes()), needs)
-    engine.prepare()
-    return engine
+    pool = _Pool(_resources(ray.nodes()), needs)
+    if needs and not pool.resources.gpus:
+        pool.start(1)
+    return pool
 
 
 def _connect(address: str) -> None:
@@ -168,93 +170,36 @@ def _resources(nodes: Sequence[dict[str, Any]]) -> _Resources:
     return _Resources(cpus, max(1, actors), max(1, gpu_cpus), sum(gpus for _, gpus in pairs))
 
 
-@dataclass(frozen=True)
-class _RemoteNetwork:
-    """A network that each actor opens for itself."""
+class RayEngine(Engine):
+    """On a cluster, for whose start its calls wait; `here`: the cluster is of this machine."""
 
-    model: "LoadedModel"
-    device: str
-    device_name: str
-    precision: str
-    batch_size: int
-    backend: "Backend"
-    cache: Path | None
-
-    def open(self) -> "Network":
-        from avhcurate.networks.models.engine import Network
-
-        options: dict[str, Any] = {"precision": self.precision, "batch_size": self.batch_size, "cache": self.cache}
-        return Network(self.model, device=self.device, backend=self.backend.name, **options)
-
-
-class _Starting:
-    """An engine that is being started, for which its calls wait; `here`: on a cluster of this machine."""
-
-    def __init__(self, engine: "Future[RayEngine]", *, here: bool) -> None:
-        self._engine = engine
+    def __init__(self, pool: "Future[_Pool]", *, here: bool = False) -> None:
+        self._pool = pool
         self._here = here
 
-    def network(self, model: "LoadedModel", *, device: str, **options: Any) -> OpenNetwork:
-        """Choose for this machine's CPUs without waiting."""
-        from avhcurate.networks.models.runtime import find_device
+    def network(self, model: "LoadedModel", *, device: str, **options: Any) -> "Network":
+        """Choose for this machine's CPUs without waiting; else one worker chooses for all."""
+        if self._here:
+            from avhcurate.networks.models.runtime import find_device
 
-        if self._here and find_device(device).type == "cpu":
-            return _chosen(model, "cpu", options)
-        return self._engine.result().network(model, device=device, **options)
-
-    def call(self, function: Callable[[], T]) -> T:
-        return self._engine.result().call(function)
-
-    def steps(self, work: ShardWork, shards: Sequence[int]) -> Iterator[Step]:
-        return self._engine.result().steps(work, shards)
-
-
-class RayEngine:
-    """On the cluster that is connected."""
-
-    def __init__(self, resources: _Resources, needs: str = "") -> None:
-        self._resources = resources
-        self._device = "cpu"
-        self._needs = needs
-        self._pool = _Pool(resources.of_actor("cpu"), resources.actors, needs)
-
-    def prepare(self) -> None:
-        """Start an actor where it has something to import, except where the work may go to a GPU."""
-        if self._needs and not self._resources.gpus:
-            self._pool.start(1)
-
-    def network(self, model: "LoadedModel", *, device: str, **options: Any) -> OpenNetwork:
-        """On GPUs where the cluster has some, unless another device is asked for; one worker chooses for all."""
-        gpus = self._resources.gpus
-        if device == "auto":
-            device = "cuda" if gpus else "cpu"
-        if device not in ("cpu", "cuda") or (device == "cuda" and not gpus):
-            raise CurateError(
-                f"{Option('device')} {device}: this cluster has {gpus} GPUs. Choose from auto, cpu, cuda."
-            )
-        if device != self._device:
-            self.end()
-            count = gpus if device == "cuda" else self._resources.actors
-            self._device, self._pool = device, _Pool(self._resources.of_actor(device), count, self._needs)
-        return self.call(partial(_chosen, model, device, options))
+            if find_device(device).type == "cpu":
+                # A copy is closed: the memory of the network is free for the actors.
+                return copy(super().network(model, device="cpu", **options))
+        device = self._pool.result().use(device)
+        return self.call(partial(LOCAL.network, model, device=device, **options))
 
     def call(self, function: Callable[[], T]) -> T:
-        """Return what a function returns there."""
-        values = [step.result for step in self._pool.do(_FunctionCall(function), [0])]
+        values = [step.result for step in self._pool.result().do(_FunctionCall(function), [0])]
         value: T = next(value for value in values if value is not None)
         return value
 
     def steps(self, work: ShardWork, shards: Sequence[int]) -> Iterator[Step]:
-        """Do the shards; a step without samples comes now and then."""
+        pool = self._pool.result()
         samples = sum(len(work.ids_of(shard)) for shard in shards)
-        small, number = work.cut(-(-samples // (_PARTS * self._pool.most)))
+        small, number = work.cut(-(-samples // (_PARTS * pool.most)))
         parts = [part for part in small.shards if part // number in set(shards)]
-        with closing(self._pool.do(small, parts)) as steps:
+        with closing(pool.do(small, parts)) as steps:
             yield from _in_shards(work, steps, parts, number) if number > 1 else steps
-
-    def end(self) -> None:
-        """End all actors."""
-        self._pool.end()
 
 
 def _in_shards(work: ShardWork, steps: Iterator[Step], parts: Sequence[int], number: int) -> Iterator[Step]:
@@ -274,16 +219,37 @@ def _in_shards(work: ShardWork, steps: Iterator[Step], parts: Sequence[int], num
 
 
 class _Pool:
-    """Actors, `most` of them, and the parts that they have."""
+    """Actors of a cluster, all on CPUs or all on GPUs, and the parts that they have."""
 
-    def __init__(self, resources: dict[str, Any], most: int, needs: str) -> None:
-        self.most = most
-        self._resources = resources
+    def __init__(self, resources: _Resources, needs: str = "") -> None:
+        self.resources = resources
         self._needs = needs
+        self._device = "cpu"
         self._starting: dict[Any, Any] = {}
         self._running: dict[Any, tuple[Any, int]] = {}
         #: As often as an actor can take a part.
         self._free: deque[Any] = deque()
+
+    @property
+    def most(self) -> int:
+        """How many actors there is room for."""
+        if self._device == "cuda":
+            return self.resources.gpus
+        return self.resources.actors
+
+    def use(self, device: str) -> str:
+        """Have actors on a device, on GPUs for "auto" where the cluster has some, and return its name."""
+        gpus = self.resources.gpus
+        if device == "auto":
+            device = "cuda" if gpus else "cpu"
+        if device not in ("cpu", "cuda") or (device == "cuda" and not gpus):
+            raise CurateError(
+                f"{Option('device')} {device}: this cluster has {gpus} GPUs. Choose from auto, cpu, cuda."
+            )
+        if device != self._device:
+            self.end()
+            self._device = device
+        return device
 
     def do(self, work: "ShardWork | _FunctionCall", parts: Sequence[int]) -> Generator[Step, None, None]:
         """Yield the result of each part."""
@@ -291,14 +257,14 @@ class _Pool:
 
         # In a list the work stays a reference, which each actor fetches for itself.
         held = [ray.put(work)]
-        left = deque(parts)
+        waiting = deque(parts)
         lost = Counter[int]()
         self.start(min(self.most, len(parts)) - len(self._actors()))
         try:
-            while left or self._running:
-                while left and self._free:
+            while waiting or self._running:
+                while waiting and self._free:
                     actor = self._free.popleft()
-                    part = left.popleft()
+                    part = waiting.popleft()
                     self._running[actor.result.remote(held, part)] = actor, part
                 done, _ = ray.wait([*self._starting, *self._running], timeout=_LOOK_S)
                 for reference in done:
@@ -307,10 +273,13 @@ class _Pool:
                         continue
                     actor, part = self._running.pop(reference)
                     try:
-                        with _as_it_was_raised():
-                            result = ray.get(reference)
+                        result = ray.get(reference)
+                    except ray.exceptions.RayTaskError as problem:
+                        if isinstance(problem.cause, CurateError):
+                            raise CurateError(problem.cause.text) from problem
+                        raise
                     except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as problem:
-                        left.append(part)
+                        waiting.append(part)
                         lost[part] += 1
                         self._replace(actor)
                         if lost[part] > _RETRIES:
@@ -335,8 +304,8 @@ class _Pool:
 
         for actor in self._actors():
             ray.kill(actor)
-        self._starting = {}
-        self._free = deque()
+        self._starting.clear()
+        self._free.clear()
 
     def _actors(self) -> set[Any]:
         """Return those that are not at work."""
@@ -347,7 +316,7 @@ class _Pool:
         import ray
 
         for _ in range(count):
-            actor: Any = ray.remote(_Actor).options(**self._resources).remote()
+            actor: Any = ray.remote(_Actor).options(**self.resources.of_actor(self._device)).remote()
             # It gets work once it runs: the cluster may have no room for it at first.
             self._starting[actor.ready.remote(self._needs)] = actor
 
@@ -359,19 +328,6 @@ class _Pool:
         self._forget(actor)
         if all(actor != other for other, _ in self._running.values()):
             self.start(1)
-
-
-@contextmanager
-def _as_it_was_raised() -> Iterator[None]:
-    """Raise a user's mistake that another process has found as one here."""
-    import ray
-
-    try:
-        yield
-    except ray.exceptions.RayTaskError as problem:
-        if isinstance(problem.cause, CurateError):
-            raise CurateError(problem.cause.text) from problem
-        raise
 
 
 # --- on the cluster ----------------------------------------------------------------------------------------------
@@ -416,22 +372,6 @@ class _FunctionCall:
 
     def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
         return lambda _: iter([Step(result=self.function())])
-
-
-def _chosen(model: "LoadedModel", device: str, options: dict[str, Any]) -> _RemoteNetwork:
-    """Open the network here, and return what others need to open the same."""
-    from avhcurate.networks.models.engine import Network
-
-    network = Network(model, device=device, **options)
-    return _RemoteNetwork(
-        model=model,
-        device=device,
-        device_name=network.device_name,
-        precision=network.precision,
-        batch_size=network.batch_size,
-        backend=network.backend.elsewhere(),
-        cache=options.get("cache"),
-    )
 
 
 def _use_own_cpus() -> None:

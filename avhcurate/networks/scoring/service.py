@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from avhcurate.errors import CurateError, Option
 from avhcurate.measures import scores
 from avhcurate.measures.stats.downsample import evenly_spread
+from avhcurate.networks.models.engine import Network
 from avhcurate.networks.models.loading import LoadedModel, ModelSpec, decisive, load_model
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.runtime import precision_name
@@ -37,7 +38,7 @@ from avhcurate.networks.scoring.image_pass import (
 )
 from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.networks.scoring.shard_scores import ShardScores, digest_rows
-from avhcurate.networks.scoring.shards import LOCAL, Engine, OpenNetwork, ShardResult
+from avhcurate.networks.scoring.shards import LOCAL, Engine, ShardResult
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import SHARD, FittedHeads, PromptsRecord, RankAgreement, RunFolder, RunRecord
 from avhcurate.workspace.data.sample_groups import duplicates_digest
@@ -274,7 +275,7 @@ class _Scoring:
         self.run.write_rows("features.npy", result.rows["id"].to_numpy(), result.features)
         self.run.write_shard(result.shard, result.rows, seconds=result.seconds)
 
-    def finish(self, engine: Engine, network: OpenNetwork, device: str) -> None:
+    def finish(self, engine: Engine, network: Network, device: str) -> None:
         """Write the distances to the class prototypes, the comparison with float32, the table and the record."""
         self.images.dataset.refuse_another_import(self.fingerprint)
         samples = len(self.images.ids)
@@ -366,7 +367,7 @@ def _record(
     run: RunFolder,
     dataset: DatasetFolder,
     model: LoadedModel,
-    network: OpenNetwork,
+    network: Network,
     *,
     samples: int,
     limit: int | None,

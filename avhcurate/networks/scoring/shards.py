@@ -1,4 +1,4 @@
-"""Work over the shards of a folder, and the engine that does it: in this process, or on a cluster (`ray_engine`)."""
+"""Work over the shards of a folder, and the engine that does it in this process; `ray_engine` has that of a cluster."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -10,7 +10,6 @@ import pyarrow as pa
 
 # Torch takes seconds to import, and image quality does without.
 if TYPE_CHECKING:
-    from avhcurate.networks.models.backends import Backend
     from avhcurate.networks.models.engine import Network
     from avhcurate.networks.models.loading import LoadedModel
 
@@ -73,52 +72,25 @@ def parts_of_shard(size: int, *, batch: int, samples: int) -> int:
     return next((parts for parts in possible if size // parts <= samples), possible[-1])
 
 
-class OpenNetwork(Protocol):
-    """What a record says of a network, which is opened where it runs."""
+class Engine:
+    """Where work is done: in this process."""
 
-    @property
-    def device_name(self) -> str: ...
-    @property
-    def precision(self) -> str: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def backend(self) -> "Backend": ...
-    def open(self) -> "Network": ...
-
-
-class Engine(Protocol):
-    """Where work is done."""
-
-    def network(self, model: "LoadedModel", *, device: str, **options: Any) -> OpenNetwork:
-        """Return the network as `models.engine.Network` runs it, there, with the same arguments."""
-        ...
-
-    def call(self, function: Callable[[], T]) -> T:
-        """Return what a function returns there."""
-        ...
-
-    def steps(self, work: ShardWork, shards: Sequence[int]) -> Iterator[Step]:
-        """Do shards, each once; a step without samples comes now and then while nothing is done."""
-        ...
-
-
-class LocalEngine:
-    """In this process."""
-
-    def network(self, model: "LoadedModel", *, device: str, **options: Any) -> OpenNetwork:
+    def network(self, model: "LoadedModel", *, device: str, **options: Any) -> "Network":
+        """Return the network that runs there, chosen with the arguments of `models.engine.Network`; `open` it first."""
         from avhcurate.networks.models.engine import Network
 
         return Network(model, device=device, **options)
 
     def call(self, function: Callable[[], T]) -> T:
+        """Return what a function returns there."""
         return function()
 
     def steps(self, work: ShardWork, shards: Sequence[int]) -> Iterator[Step]:
+        """Do shards, each once; a step without samples comes now and then while nothing is done."""
         return work.begin()(shards)
 
 
-LOCAL = LocalEngine()
+LOCAL = Engine()
 
 
 def work_through(

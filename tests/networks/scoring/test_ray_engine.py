@@ -26,7 +26,7 @@ from avhcurate.features.quality.service import measure_dataset
 from avhcurate.networks.models.engine import Network
 from avhcurate.networks.models.loading import ModelSpec, load_model
 from avhcurate.networks.scoring.fitted_heads import heads_to_fit
-from avhcurate.networks.scoring.ray_engine import RayEngine, _Resources, _resources, _Starting, ray_engine
+from avhcurate.networks.scoring.ray_engine import RayEngine, _Pool, _Resources, _resources, ray_engine
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
@@ -137,20 +137,24 @@ def alive():
     return [node for node in ray.nodes() if node["Alive"]]
 
 
+def engine_of(resources):
+    """Yield an engine that has started, and end its actors."""
+    started = Future()
+    started.set_result(_Pool(resources))
+    yield RayEngine(started)
+    started.result().end()
+
+
 @pytest.fixture
 def engine(connected):
     """An engine on both nodes, which ends with the test."""
-    engine = RayEngine(_resources(alive()))
-    yield engine
-    engine.end()
+    yield from engine_of(_resources(alive()))
 
 
 @pytest.fixture
 def one_actor(connected):
     """An engine on one of them: half the start-up, where one is enough to show it."""
-    engine = RayEngine(_Resources(cpus=1, actors=1, gpu_cpus=1, gpus=0))
-    yield engine
-    engine.end()
+    yield from engine_of(_Resources(cpus=1, actors=1, gpu_cpus=1, gpus=0))
 
 
 def table(folder):
@@ -175,13 +179,13 @@ def test_where_no_cluster_answers_or_another_token_is_wanted_is_told_in_one_line
 def test_a_network_is_chosen_while_a_cluster_of_this_machine_starts_and_opens_in_another_process():
     model, options = load_model(SPEC), {"device": "auto", "precision": "float32"}
     images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 1), np.uint8)
-    chosen = pickle.loads(pickle.dumps(_Starting(Future(), here=True).network(model, **options)))
+    chosen = pickle.loads(pickle.dumps(RayEngine(Future(), here=True).network(model, **options)))
     for ours, theirs in zip(chosen.open()(images), Network(model, **options)(images), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     failed = Future()
     failed.set_exception(CurateError("no cluster answers"))
     with pytest.raises(CurateError, match="no cluster answers"):
-        _Starting(failed, here=False).network(model, **options)
+        RayEngine(failed).network(model, **options)
 
 
 def test_scores_are_the_local_engines_to_the_bit_though_a_worker_is_killed(engine, demo_root, digits, tmp_path):
