@@ -12,7 +12,8 @@ def score(settings: ScoreSettings) -> None:
         from avhcurate.datasets.sources.manifest import class_list
         from avhcurate.networks.models.backends import FEW_IMAGES
         from avhcurate.networks.scoring.accuracy import accuracy_of, chance_warning
-        from avhcurate.networks.scoring.service import before_edit, score_settings
+        from avhcurate.networks.scoring.dataset_model import before_edit
+        from avhcurate.networks.scoring.service import score_settings
         from avhcurate.workspace.disk.provenance import now
 
         name = settings.dataset

@@ -105,8 +105,8 @@ def degrade_dataset(
     all is done. `progress` counts degraded images. Raises Cancelled when asked to stop, and CurateError where there is
     no run, for other weights than the run's, and for a dataset that was imported again.
     """
+    from avhcurate.networks.scoring.dataset_model import rebuild_model
     from avhcurate.networks.scoring.image_pass import ImagePass, backend_options
-    from avhcurate.networks.scoring.service import rebuild_model
 
     dataset = workspace.dataset(settings.dataset)
     run = dataset.run(settings.model)
@@ -146,9 +146,6 @@ def degrade_dataset(
         network = engine.network(loaded, device=settings.device, precision=record.precision, **backend)
         if not folder.begun:
             folder.write_record(_record(folder, run, network, levels, len(ids)))
-        images = ImagePass(
-            dataset, folder, ids, SHARD, degraded, shape, images_per_sample=len(steps), progress=progress
-        )
         fitted = None
         if record.fitted is not None:
             fitted = run
@@ -160,12 +157,24 @@ def degrade_dataset(
             fitted=fitted,
             one_length=bool(loaded.prompts),
         )
+        images = ImagePass(
+            dataset,
+            folder,
+            ids,
+            SHARD,
+            degraded,
+            shape,
+            network,
+            scores_of_shard,
+            images_per_sample=len(steps),
+            progress=progress,
+        )
 
         def commit(result: ShardResult) -> None:
             dataset.refuse_another_import(record.dataset_fingerprint)
             folder.write_shard(result.shard, result.rows, seconds=result.seconds)
 
-        images.run(engine, network, scores_of_shard, commit)
+        images.run(engine, commit)
         _finish(folder, images)
     return folder
 
@@ -279,7 +288,7 @@ def _scores_of_shard(
     `score_columns`.
     """
     from avhcurate.networks.scoring.fitted_heads import scores_by_head
-    from avhcurate.networks.scoring.image_pass import score_columns
+    from avhcurate.networks.scoring.shard_scores import score_columns
 
     rows = pd.DataFrame(steps * len(outputs.ids), columns=["kind", "level"])
     ids = np.repeat(outputs.ids, len(steps))

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from avhcurate.measures import scores
 from avhcurate.measures.scores import SCORES
 from avhcurate.networks.scoring.fitted_heads import scores_by_head
-from avhcurate.networks.scoring.image_pass import score_columns
+from avhcurate.networks.scoring.shard_scores import score_columns
 from avhcurate.workspace.data.runs import SHARD, RunFolder
 from avhcurate.workspace.disk.files import replacing, write_tables
 from avhcurate.workspace.disk.jobs import SILENT, Progress

@@ -1,7 +1,11 @@
-"""The model that scores a dataset: its classes are the dataset's, or some of its rows are, or heads will be fitted."""
+"""The model of a run: one whose classes are the dataset's, or some of whose rows are, or whose heads will be fitted.
+
+It is rebuilt from the record of a run, and refused where it is another.
+"""
 
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -9,9 +13,10 @@ from avhcurate.errors import CurateError, Option
 from avhcurate.networks.models.class_names import rows_of_classes, unknown_classes
 from avhcurate.networks.models.families import find_architecture
 from avhcurate.networks.models.loading import LoadedModel, ModelSpec, OtherClasses, load_model
+from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.scoring.fitted_heads import check_fit
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.runs import FittedHeads
+from avhcurate.workspace.data.runs import FittedHeads, PromptsRecord, RunFolder, RunRecord
 
 
 def model_for(
@@ -68,3 +73,80 @@ def model_for(
             return model, None
     rows = rows_of_classes(record.classes, model.classes, model=model.name)
     return replace(model, class_weights=model.class_weights[rows], bias=model.bias[rows]), rows
+
+
+def before_edit(dataset: DatasetFolder, record: RunRecord) -> str:
+    """Return the newest run by what the network of a run was before its code was edited; "" where there is none."""
+    for other in reversed(dataset.runs()):
+        theirs = other.record
+        same = (theirs.model, theirs.weights_sha256) == (record.model, record.weights_sha256)
+        if same and theirs.code != record.code:
+            return other.name
+    return ""
+
+
+def rebuild_model(run: RunFolder, weights: Literal["random"] | Path | None) -> LoadedModel:
+    """Return the network of a run; refused unless weights, head and preprocessing are the run's.
+
+    Where the run fitted heads, or took some rows of the model's, it has the run's class weights and bias.
+    """
+    record = run.record
+    if record.attached is not None:
+        raise CurateError(
+            f"Run {record.name} was attached from outputs computed elsewhere and has no network. Score the dataset "
+            "with a model first."
+        )
+    if record.fitted and record.fitted.networks:
+        raise CurateError(
+            f"Run {record.name} is of {record.fitted.folds} networks, which are not kept. Choose a run of one network."
+        )
+    preprocess = Preprocess.from_record(record.preprocess)
+    prompts = record.prompts or PromptsRecord(templates=(), names=())
+    if weights is None and record.weights_source == "random":
+        weights = "random"
+    spec = ModelSpec(
+        name=record.model,
+        weights=weights,
+        resize=preprocess.resize,
+        crop=preprocess.crop,
+        mean=preprocess.mean,
+        std=preprocess.std,
+        seed=record.seed,
+        prompts=prompts.templates,
+        class_names=prompts.names,
+        features_only=record.fitted is not None,
+    )
+    own_classes = record.fitted is None and record.rows is None
+    num_classes = record.num_classes if own_classes else None
+    try:
+        loaded = load_model(spec, num_classes=num_classes)
+        same_head = loaded.head_name == record.head
+    except CurateError:
+        same_head = False
+    if not same_head:
+        loaded = _with_head(spec, record, num_classes)
+    if loaded.weights_sha256 != record.weights_sha256:
+        raise CurateError(
+            f"These weights ({loaded.weights_source}, SHA-256 {loaded.weights_sha256[:12]}) are not those of run "
+            f"{record.name} ({record.weights_source}, {record.weights_sha256[:12]}).",
+            fix=f"Give the file of that run by {Option('weights')}, or score the dataset with these first",
+        )
+    # Older records do not note it.
+    if record.code not in (None, loaded.code):
+        raise CurateError(f"{record.model} was edited after run {record.name}. Score the dataset again.")
+    if loaded.preprocess != preprocess:
+        raise CurateError(f"Run {record.name} was made by a version that prepared images otherwise. Score it again.")
+    if own_classes:
+        return loaded
+    class_weights, bias = run.head()
+    return replace(loaded, class_weights=class_weights, bias=bias)
+
+
+def _with_head(spec: ModelSpec, record: RunRecord, num_classes: int | None) -> LoadedModel:
+    """Return the network with the last layer that the record names; an error says where the run's weights came from."""
+    try:
+        return load_model(spec.model_copy(update={"head": record.head or None}), num_classes=num_classes)
+    except CurateError as error:
+        if isinstance(spec.weights, Path):
+            raise
+        raise CurateError(f"{error.text}. Run {record.name} took its weights from {record.weights_source}") from error

@@ -12,7 +12,7 @@ import torch
 
 from avhcurate.networks.models.loading import NewModel
 from avhcurate.networks.scoring.fitted_heads import out_of_fold, scores_by_head
-from avhcurate.networks.scoring.image_pass import score_columns
+from avhcurate.networks.scoring.shard_scores import score_columns
 from avhcurate.networks.training import trainer
 from avhcurate.networks.training.evaluation import embed
 from avhcurate.networks.training.images import LabelledImages

@@ -1,18 +1,15 @@
 """A network's pass over images, committed shard by shard, so that a pass that was cut short resumes."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
-from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-import pyarrow as pa
 
-from avhcurate.measures.scores import SCORES
 from avhcurate.networks.models.backends import OPENVINO
 from avhcurate.networks.models.engine import Embedded, Network, embed
 from avhcurate.networks.models.preprocess import Preprocess
@@ -20,14 +17,13 @@ from avhcurate.networks.scoring.shards import Engine, ShardResult, Step, parts_o
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import BackendRecord
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.folders import ShardedFolder, spread
+from avhcurate.workspace.disk.folders import ShardedFolder
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import now, versions
 from avhcurate.workspace.images.decoding import BrokenImage, decode, encode_thumbnail
 from avhcurate.workspace.images.source import batches
 
-#: Columns kept in float64: next to 1, float32 would tie values that differ.
-_DOUBLE = {"confidence": pa.float64(), "max_confidence": pa.float64()}
+T = TypeVar("T")
 
 #: The network's images (n, S, S, C) or (S, S, C) uint8 of one sample, from its id and its decoded image.
 MakeImages = Callable[[int, np.ndarray], np.ndarray]
@@ -52,24 +48,23 @@ class ShardOutputs:
 
 @dataclass(frozen=True)
 class _Samples:
-    """A batch of one shard in order of id; decoding its images fills problems, thumbnails and digests."""
+    """A batch of one shard in order of id; decoding its images fills problems, thumbnails (if wanted) and digests."""
 
     shard: int
     ids: np.ndarray
     encoded: list[bytes | BrokenImage]
-    wants_thumbnails: bool
-    thumbnails: dict[int, bytes] = field(default_factory=dict)
+    thumbnails: dict[int, bytes] | None
     problems: dict[int, str] = field(default_factory=dict)
     digests: dict[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ImagePass:
-    """The pass over samples `ids` of a dataset, `shard_size` of them a shard of `folder`.
+    """The pass of a network over samples `ids` of a dataset, `shard_size` of them a shard of `folder`.
 
-    `make` gives the images of a sample; `thumbnails` tells whether those of a shard are wanted, `digests` whether the
-    digest of each file is. `run` says which network, and what is made of its outputs. Batches do not cross shards, so
-    that a resumed pass has the batches of an undisturbed one.
+    `make` gives the images of a sample, and `result` makes that of a shard of the network's outputs, where the network
+    runs: all three can be pickled. `thumbnails` tells whether those of a shard are wanted, `digests` whether the digest
+    of each file is. Batches do not cross shards, so that a resumed pass has the batches of an undisturbed one.
     """
 
     dataset: DatasetFolder
@@ -78,12 +73,12 @@ class ImagePass:
     shard_size: int
     make: MakeImages
     preprocess: Preprocess
+    network: Network
+    result: Callable[[ShardOutputs], Any]
     images_per_sample: int = 1
     thumbnails: Callable[[int], bool] = lambda shard: False
     digests: bool = False
     progress: Progress = SILENT
-    network: Network | None = None
-    result: Callable[[ShardOutputs], ShardResult] | None = None
 
     @property
     def shards(self) -> range:
@@ -108,85 +103,70 @@ class ImagePass:
         cancelled = f"cancelled after {done} of {len(self.ids)} samples: the same command resumes"
         self.progress.tell(done * self.images_per_sample, self.total, message, cancelled=cancelled)
 
-    def run(
-        self,
-        engine: Engine,
-        network: Network,
-        result: Callable[[ShardOutputs], ShardResult],
-        commit: Callable[[ShardResult], None],
-    ) -> None:
-        """Give `commit` the result of every shard that is not committed.
-
-        `result` makes it of the network's outputs, where the network runs: both can be pickled.
-        """
+    def run(self, engine: Engine, commit: Callable[[ShardResult], None]) -> None:
+        """Give `commit` the result of every shard that is not committed."""
         # Only this process reports and can be stopped.
-        work = replace(self, progress=SILENT, network=network, result=result)
+        work = replace(self, progress=SILENT)
         work_through(work, self.folder.has_shard, engine, commit=commit, tell=self.tell)
+
+    def outputs(self) -> ShardOutputs:
+        """Return those of all samples at once, as if they were one shard; nothing is committed or reported."""
+        whole = replace(self, shard_size=len(self.ids), thumbnails=lambda _: False, result=_unchanged)
+        *_, last = whole.begin()([0])
+        outputs: ShardOutputs = last.result
+        return outputs
 
     def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
         """Open the network in this process."""
-        assert self.network is not None
         return partial(self._steps, self.network.open())
 
     def _steps(self, network: Network, shards: Sequence[int]) -> Iterator[Step]:
         """Run the network over shards in turn: a step a batch, with a shard's last the result."""
-        parts: list[Embedded[_Samples]] = []
+        parts: list[ShardOutputs] = []
         started = time.perf_counter()
         batches = self._batches(shards, network.batch_size)
         with closing(embed(network, batches, partial(self._prepare, network))) as results:
-            for part in results:
+            for embedded in results:
+                part = _outputs(embedded)
                 parts.append(part)
-                batch = part.payload
-                made = None
-                if batch.ids[-1] == self.ids_of(batch.shard)[-1]:
-                    assert self.result is not None
-                    made = self.result(_joined(parts, time.perf_counter() - started))
-                    parts = []
-                yield Step(len(batch.ids), made)
-                if made is not None:
-                    started = time.perf_counter()
+                if part.ids[-1] != self.ids_of(part.shard)[-1]:
+                    yield Step(len(part.ids))
+                    continue
+                outputs = _together(part.shard, parts, time.perf_counter() - started)
+                yield Step(len(part.ids), self.result(outputs))
+                parts = []
+                started = time.perf_counter()
 
     def cut(self, samples: int) -> tuple["ImagePass", int]:
         """Return the same pass in parts of shards, and how many make a whole shard."""
-        assert self.network is not None
         batch = max(1, self.network.batch_size // self.images_per_sample)
         parts = parts_of_shard(self.shard_size, batch=batch, samples=samples)
-        wanted = self.thumbnails
         if parts == 1:
             return self, 1
-        size = self.shard_size // parts
+        wanted = self.thumbnails
         # What is made of the outputs depends in its last bit on how many there are, so it is made of the whole shard's.
-        as_it_is: Any = _as_it_is
-        return replace(self, shard_size=size, thumbnails=lambda part: wanted(part // parts), result=as_it_is), parts
+        small = replace(
+            self,
+            shard_size=self.shard_size // parts,
+            thumbnails=lambda part: wanted(part // parts),
+            result=_unchanged,
+        )
+        return small, parts
 
-    def join(self, shard: int, parts: Sequence[ShardOutputs]) -> ShardResult:
+    def join(self, shard: int, parts: Sequence[ShardOutputs]) -> Any:
         """Return what is made of the outputs of all parts of a shard."""
-        assert self.result is not None
         return self.result(_together(shard, parts, sum(part.seconds for part in parts)))
-
-    def outputs(self, opened: Network) -> ShardOutputs:
-        """Return those of all samples at once, as if they were one shard; nothing is committed or reported."""
-        network = opened.open()
-        encoded = self.dataset.images(self.ids).read(self.ids.tolist())
-        batches = self._batches_of(0, self.ids, encoded, network.batch_size)
-        with closing(embed(network, batches, partial(self._prepare, network))) as results:
-            return _joined(list(results), 0.0)
 
     def _batches(self, shards: Sequence[int], batch_size: int) -> Iterator[_Samples]:
         first = self.ids_of(shards[0])
         last = self.ids_of(shards[-1])
         source = self.dataset.images(np.array([first[0], last[-1]]))
         encoded = source.read(int(id) for shard in shards for id in self.ids_of(shard))
-        for shard in shards:
-            yield from self._batches_of(shard, self.ids_of(shard), encoded, batch_size)
-
-    def _batches_of(
-        self, shard: int, ids: np.ndarray, encoded: Iterator[bytes | BrokenImage], batch_size: int
-    ) -> Iterator[_Samples]:
         size = max(1, batch_size // self.images_per_sample)
-        wanted = self.thumbnails(shard)
-        for some, content in batches(ids, encoded, size=size):
-            yield _Samples(shard, some, content, wants_thumbnails=wanted)
+        for shard in shards:
+            wanted = self.thumbnails(shard)
+            for ids, content in batches(self.ids_of(shard), encoded, size=size):
+                yield _Samples(shard, ids, content, {} if wanted else None)
 
     def _prepare(self, network: Network, batch: _Samples) -> tuple[np.ndarray, _Samples]:
         """In a decode thread: the images of a batch, black where there are none, and thumbnails."""
@@ -202,7 +182,7 @@ class ImagePass:
                     batch.digests[id] = blake2b(encoded, digest_size=16).digest()
                 rgb = decode(encoded)
                 images[position] = self.make(id, rgb)
-                if batch.wants_thumbnails:
+                if batch.thumbnails is not None:
                     batch.thumbnails[id] = encode_thumbnail(rgb)
             except BrokenImage as broken:
                 batch.problems[id] = broken.reason
@@ -230,11 +210,6 @@ def backend_values(network: Network, *packages: str) -> dict[str, Any]:
     return {"backend": BackendRecord(name=backend.name, why=backend.why), "versions": versions(*used)}
 
 
-def _joined(batches: Sequence[Embedded[_Samples]], seconds: float) -> ShardOutputs:
-    """Return the outputs of all batches of a shard."""
-    return _together(batches[0].payload.shard, [_outputs(batch) for batch in batches], seconds)
-
-
 def _outputs(batch: Embedded[_Samples]) -> ShardOutputs:
     samples = batch.payload
     return ShardOutputs(
@@ -243,45 +218,32 @@ def _outputs(batch: Embedded[_Samples]) -> ShardOutputs:
         features=batch.features,
         logits=batch.logits,
         problems=samples.problems,
-        thumbnails=samples.thumbnails if samples.wants_thumbnails else None,
+        thumbnails=samples.thumbnails,
         seconds=0.0,
         digests=samples.digests,
     )
 
 
-def _as_it_is(outputs: ShardOutputs) -> ShardOutputs:
+def _unchanged(outputs: ShardOutputs) -> ShardOutputs:
     return outputs
 
 
 def _together(shard: int, parts: Sequence[ShardOutputs], seconds: float) -> ShardOutputs:
+    """Return the outputs of all parts of a shard."""
     thumbnails = None
     if parts[0].thumbnails is not None:
-        thumbnails = dict(chain.from_iterable(part.thumbnails.items() for part in parts if part.thumbnails))
+        thumbnails = _merged(part.thumbnails or {} for part in parts)
     return ShardOutputs(
         shard=shard,
         ids=np.concatenate([part.ids for part in parts]),
         features=np.concatenate([part.features for part in parts]),
         logits=np.concatenate([part.logits for part in parts]),
-        problems=dict(chain.from_iterable(part.problems.items() for part in parts)),
+        problems=_merged(part.problems for part in parts),
         thumbnails=thumbnails,
         seconds=seconds,
-        digests=dict(chain.from_iterable(part.digests.items() for part in parts)),
+        digests=_merged(part.digests for part in parts),
     )
 
 
-def score_columns(
-    values: Mapping[str, np.ndarray], usable: np.ndarray, *, one_length: bool = False
-) -> dict[str, pa.Array]:
-    """Return prediction and scores of the `usable` rows as columns; null where one is not defined (a prediction of -1).
-
-    `one_length`: all features have the same length, so that the order of their norms is that of rounding: it is null.
-    """
-    if one_length:
-        values = {**values, "norm": np.full_like(values["norm"], np.nan)}
-    known = usable.copy()
-    known[usable] = values["predicted"] >= 0
-    columns = {"predicted": spread(values["predicted"][values["predicted"] >= 0], known, pa.int32())}
-    for key in SCORES:
-        if key in values:
-            columns[key] = spread(values[key], usable, _DOUBLE.get(key, pa.float32()))
-    return columns
+def _merged(parts: Iterable[Mapping[int, T]]) -> dict[int, T]:
+    return {id: value for part in parts for id, value in part.items()}

@@ -1,13 +1,20 @@
-"""From a network's outputs to the rows of a shard, in whichever process the network runs."""
+"""From a network's outputs to columns of scores, of one shard in whichever process the network runs."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from avhcurate.measures import scores
-from avhcurate.networks.scoring.image_pass import ShardOutputs, score_columns
+from avhcurate.measures.scores import SCORES, ClassSums
+from avhcurate.networks.scoring.image_pass import ShardOutputs
 from avhcurate.networks.scoring.shards import ShardResult
+from avhcurate.workspace.data.runs import RunFolder
+from avhcurate.workspace.disk.folders import spread
+
+#: Columns kept in float64: next to 1, float32 would tie values that differ.
+_DOUBLE = {"confidence": pa.float64(), "max_confidence": pa.float64()}
 
 
 @dataclass(frozen=True)
@@ -49,3 +56,36 @@ def _result(outputs: ShardOutputs, columns: dict[str, pa.Array]) -> ShardResult:
     problems = pa.array(map(outputs.problems.get, outputs.ids.tolist()), pa.string())
     rows = pa.table({"id": pa.array(outputs.ids, pa.int64())} | columns | {"problem": problems})
     return ShardResult(outputs.shard, rows, outputs.seconds, outputs.features, outputs.thumbnails)
+
+
+def score_columns(
+    values: Mapping[str, np.ndarray], usable: np.ndarray, *, one_length: bool = False
+) -> dict[str, pa.Array]:
+    """Return prediction and scores of the `usable` rows as columns; null where one is not defined (a prediction of -1).
+
+    `one_length`: all features have the same length, so that the order of their norms is that of rounding: it is null.
+    """
+    if one_length:
+        values = {**values, "norm": np.full_like(values["norm"], np.nan)}
+    predicted = values["predicted"]
+    has_class = usable.copy()
+    has_class[usable] = predicted >= 0
+    columns = {"predicted": spread(predicted[predicted >= 0], has_class, pa.int32())}
+    for key in SCORES:
+        if key in values:
+            columns[key] = spread(values[key], usable, _DOUBLE.get(key, pa.float32()))
+    return columns
+
+
+def sum_by_class(run: RunFolder, blocks: Iterable[np.ndarray], labels: np.ndarray, num_classes: int) -> ClassSums:
+    """Sum in float64 of the features of some ids, given in blocks; `labels` (N,) of all samples by id, -1 for none."""
+    sums = np.zeros((num_classes, run.record.width))
+    counts = np.zeros(num_classes, np.int64)
+    for block in blocks:
+        ids = block[labels[block] >= 0]
+        ids = ids[np.argsort(labels[ids], kind="stable")]
+        present, starts, members = np.unique(labels[ids], return_index=True, return_counts=True)
+        if len(ids):
+            sums[present] += np.add.reduceat(run.features_of(ids), starts, axis=0, dtype=np.float64)
+            counts[present] += members
+    return ClassSums(sums, counts)

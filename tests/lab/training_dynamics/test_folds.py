@@ -14,7 +14,7 @@ from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.lab.training_dynamics.train import train_folds
 from avhcurate.networks.models.head import FeatureTap
 from avhcurate.networks.models.loading import ModelSpec, new_model
-from avhcurate.networks.scoring.service import rebuild_model
+from avhcurate.networks.scoring.dataset_model import rebuild_model
 from avhcurate.networks.training import trainer
 from avhcurate.networks.training.digits import read_digits
 from avhcurate.networks.training.images import LabelledImages

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from avhcurate.errors import CurateError
-from avhcurate.networks.scoring.service import rebuild_model
+from avhcurate.networks.scoring.dataset_model import rebuild_model
 from avhcurate.workspace.data.workspace import Workspace
 
 IMAGES, RED = 140, 47

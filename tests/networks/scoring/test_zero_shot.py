@@ -9,7 +9,8 @@ from avhcurate import scores
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.loading import ModelSpec
-from avhcurate.networks.scoring.service import rebuild_model, score_dataset
+from avhcurate.networks.scoring.dataset_model import rebuild_model
+from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.datasets import add_dataset
