@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -84,7 +84,9 @@ def train(
         if isinstance(device, str):
             device = find_device(device)
         device = own_device(device, group)
-        with seeded(recipe.seed + group.rank, device):
+        # What is not cast to half precision is exact, like when the network is run.
+        exact = products_on(device, "float32")
+        with seeded(recipe.seed + group.rank, device), enough_memory(device, "this batch"), exact:
             training = _TrainingLoop(
                 learner=make_learner(module, data, recipe, head=head),
                 objective=objective,
@@ -100,16 +102,27 @@ def train(
                 checkpoint=checkpoint,
                 checkpoint_seconds=checkpoint_seconds,
             )
-            # What is not cast to half precision is exact, like when the network is run.
-            with enough_memory(device, "this batch"), products_on(device, "float32"):
-                training.prepare()
-                training.run()
-            return training.finished()
+            return training.run()
+
+
+@dataclass
+class _State:
+    """Where a training stands: the generator of orders and augmentations, now and as its epoch began, and the steps.
+
+    seconds: spent on training. running: means since the step that was `evaluated` last.
+    """
+
+    generator: torch.Generator
+    epoch: Tensor
+    step: int = 0
+    seconds: float = 0.0
+    evaluated: int = -1
+    running: RunningMeans = field(default_factory=RunningMeans)
 
 
 @dataclass
 class _TrainingLoop:
-    """One training in progress."""
+    """One training in progress, from its checkpoint where there is one."""
 
     learner: Learner
     objective: TrainingObjective | None
@@ -125,8 +138,7 @@ class _TrainingLoop:
     checkpoint: Path | None
     checkpoint_seconds: float
 
-    def prepare(self) -> None:
-        """Set up what the steps need, from the checkpoint where there is one."""
+    def __post_init__(self) -> None:
         recipe = self.recipe
         n = len(self.data)
         least = 2 * self.group.size
@@ -150,38 +162,35 @@ class _TrainingLoop:
             weight_decay=recipe.weight_decay,
             nesterov=True,
         )
-        parts = filter(None, (self.learner, self.objective))
-        self.clipped = [list(part.parameters()) for part in parts]
         scaled = recipe.precision == "float16" and self.device.type != "mps"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
         self.mean, self.std = self.data.statistics(self.device, self.learner.class_weights.dtype)
-        self.generator = torch.Generator().manual_seed(recipe.seed)
-        self.epoch_state = self.generator.get_state()
-        self.step = 0
-        self.seconds = 0.0
-        self.running = RunningMeans()
-        self.evaluated = -1
+        generator = torch.Generator().manual_seed(recipe.seed)
+        self.state = _State(generator, generator.get_state())
         self._load()
         self.forward: nn.Module = self.learner
         if self.group.size > 1:
             self.forward = DistributedDataParallel(self.learner)
+        #: Since when the seconds are not counted, and when the last checkpoint was written.
+        self.since = self.written = time.perf_counter()
 
-    def run(self) -> None:
-        """Make the steps that are left, with evaluations and checkpoints between them."""
-        self.written = self.since = time.perf_counter()
+    def run(self) -> nn.Module:
+        """Make the steps that are left, with evaluations and checkpoints between them; return the trained module."""
+        state = self.state
         self._tell()
         self._evaluate_if_due()
         self.learner.train()
-        while self.step < self.total:
-            batches = self._split(self._order())[self.step % self.per_epoch :]
+        while state.step < self.total:
+            batches = self._split(self._order())[state.step % self.per_epoch :]
             for index, images in self._loaded(batches):
                 self._learn(index, images)
-                self.step += 1
+                state.step += 1
                 if self.average is not None:
                     self.average.update_parameters(self.learner)
                 self._after_step()
+        return self._finished()
 
-    def finished(self) -> nn.Module:
+    def _finished(self) -> nn.Module:
         """Return the module with its final weights."""
         module = self.learner.module
         if self.average is not None:
@@ -194,12 +203,12 @@ class _TrainingLoop:
 
     def _order(self) -> Tensor:
         """Return the samples in the order of this epoch, which is the same when the epoch is resumed."""
-        generator = self.generator
-        if self.step % self.per_epoch:
+        generator = self.state.generator
+        if self.state.step % self.per_epoch:
             generator = torch.Generator()
-            generator.set_state(self.epoch_state)
+            generator.set_state(self.state.epoch)
         else:
-            self.epoch_state = generator.get_state()
+            self.state.epoch = generator.get_state()
         return torch.randperm(len(self.data), generator=generator)
 
     def _split(self, order: Tensor) -> list[Tensor]:
@@ -232,7 +241,7 @@ class _TrainingLoop:
 
     def _learn(self, index: Tensor, images: Tensor) -> None:
         """Make one step."""
-        rate = self._rate(self.step)
+        rate = self._rate(self.state.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["rate"]
         batch = self._augmented(index, images.to(self.device, non_blocking=True))
@@ -243,24 +252,24 @@ class _TrainingLoop:
             else:
                 _, logits = self.forward(batch)
                 loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
-        self.running.add(loss, logits, labels)
-        if self.device.type == "cpu" or self.step % _TOGETHER == 0:
+        self.state.running.add(loss, logits, labels)
+        if self.device.type == "cpu" or self.state.step % _TOGETHER == 0:
             self._check_loss()
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         if self.recipe.clip is not None:
             self.scaler.unscale_(self.optimizer)
-            for parameters in self.clipped:
-                nn.utils.clip_grad_norm_(parameters, self.recipe.clip)
+            for part in self._trained():
+                nn.utils.clip_grad_norm_(part.parameters(), self.recipe.clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
 
     def _augmented(self, index: Tensor, images: Tensor) -> Tensor:
         """Return this process's images, augmented and normalised. Every process draws for the whole batch."""
         recipe = self.recipe
-        draws = draw_augmentation(len(index), recipe, self.generator)
+        draws = draw_augmentation(len(index), recipe, self.state.generator)
         if recipe.fast and recipe.flip:
-            mirrored = mirrored_in_turn(len(self.data), self.step // self.per_epoch, seed=recipe.seed)
+            mirrored = mirrored_in_turn(len(self.data), self.state.step // self.per_epoch, seed=recipe.seed)
             draws = draws._replace(mirrored=mirrored[index])
         return normalise(augment(images, recipe, draws.part(self._own)), self.mean, self.std)
 
@@ -274,33 +283,35 @@ class _TrainingLoop:
 
     def _after_step(self) -> None:
         """Evaluate, write a checkpoint or stop, where it is time."""
-        epoch_ends = self.step % self.per_epoch == 0
+        step = self.state.step
+        epoch_ends = step % self.per_epoch == 0
         self._tell()
         self._evaluate_if_due()
         stop = False
-        if self.group.size == 1 or epoch_ends or self.step % _TOGETHER == 0:
+        if self.group.size == 1 or epoch_ends or step % _TOGETHER == 0:
             stop = self.group.broadcast(self.progress.should_stop())
         waited = time.perf_counter() - self.written
         write = waited > self.checkpoint_seconds or (epoch_ends and waited > _SOON)
-        if write or stop or self.step == self.total:
+        if write or stop or step == self.total:
             self._save()
-        if stop and self.step < self.total:
+        if stop and step < self.total:
             self.group.broadcast(None)  # all wait for the checkpoint
             raise Cancelled(f"Cancelled in epoch {self._epoch()} of {self.recipe.epochs}. The same command resumes.")
 
     def _evaluate_if_due(self) -> None:
-        if self.step not in self.due or self.step <= self.evaluated:
+        state = self.state
+        if state.step not in self.due or state.step <= state.evaluated:
             return
         self._pause()
         self._check_finite()
         if self.group.leads:
-            train_loss, train_accuracy = self.running.means
+            train_loss, train_accuracy = state.running.means
             self.on_eval(
                 EpochEval(
-                    epoch=self.step / self.per_epoch,
-                    step=self.step,
-                    seconds=self.seconds,
-                    learning_rate=self._rate(max(self.step - 1, 0)),
+                    epoch=state.step / self.per_epoch,
+                    step=state.step,
+                    seconds=state.seconds,
+                    learning_rate=self._rate(max(state.step - 1, 0)),
                     train_loss=train_loss,
                     train_accuracy=train_accuracy,
                     samples=self._evaluate(self.held_out),
@@ -308,8 +319,8 @@ class _TrainingLoop:
                 )
             )
         self.group.broadcast(None)
-        self.running = RunningMeans()
-        self.evaluated = self.step
+        state.running = RunningMeans()
+        state.evaluated = state.step
         self.learner.train()
         self.since = time.perf_counter()
 
@@ -323,15 +334,15 @@ class _TrainingLoop:
 
     def _check_loss(self) -> None:
         """Raise CurateError when the loss since the last evaluation is not finite."""
-        if not math.isfinite(self.running.numbers()[0]):
-            self._refuse("loss", self.step)
+        if not math.isfinite(self.state.running.numbers()[0]):
+            self._refuse("loss", self.state.step)
 
     def _check_finite(self) -> None:
         """Raise CurateError when the loss or a weight is not finite."""
         self._check_loss()
         finite = [p.isfinite().all() for p in self.learner.parameters() if p.is_floating_point()]
         if not bool(torch.stack(finite).all()):
-            self._refuse("network", max(self.step - 1, 0))
+            self._refuse("network", max(self.state.step - 1, 0))
 
     def _refuse(self, what: str, step: int) -> NoReturn:
         epoch, within = divmod(step, self.per_epoch)
@@ -343,43 +354,37 @@ class _TrainingLoop:
     def _pause(self) -> None:
         """Add the time since the last pause to the training's seconds."""
         now = time.perf_counter()
-        self.seconds += now - self.since
+        self.state.seconds += now - self.since
         self.since = now
 
     def _tell(self) -> None:
         if self.group.leads:
-            epoch, within = divmod(self.step, self.per_epoch)
+            epoch, within = divmod(self.state.step, self.per_epoch)
             n = len(self.data)
             done = epoch * n + min(within * self.recipe.batch_size, n)
             self.progress.report(done, self.recipe.epochs * n, f"epoch {self._epoch()} of {self.recipe.epochs}")
 
     def _epoch(self) -> int:
         """Return the number of the epoch of the last step, or the first."""
-        return max(1, math.ceil(self.step / self.per_epoch))
+        return max(1, math.ceil(self.state.step / self.per_epoch))
+
+    def _trained(self) -> list[nn.Module]:
+        return [part for part in (self.learner, self.objective) if part is not None]
 
     def _parts(self) -> dict[str, Any]:
         """Return what has a state to keep, by its name in a checkpoint."""
-        parts = {
-            "learner": self.learner,
-            "objective": self.objective,
-            "average": self.average,
-            "optimizer": self.optimizer,
-            "scaler": self.scaler,
-        }
-        return {name: part for name, part in parts.items() if part is not None}
+        names = ("learner", "objective", "average", "optimizer", "scaler")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     def _inputs(self) -> str:
         """Return what must be the same to resume from a checkpoint."""
+        states = [part.state_dict() for part in self._trained()]
         inputs = {
             "recipe": as_numbers(self.recipe),
             "samples": [len(self.data), *self.data.shape],
             "processes": self.group.size,
             "objective": repr(self.objective),
-            "weights": [
-                [name, *tensor.shape]
-                for part in filter(None, (self.learner, self.objective))
-                for name, tensor in part.state_dict().items()
-            ],
+            "weights": [[name, *tensor.shape] for state in states for name, tensor in state.items()],
         }
         return json.dumps(inputs)
 
@@ -388,34 +393,35 @@ class _TrainingLoop:
             return
         self._pause()
         self._check_finite()
-        state = {
+        state = self.state
+        content = {
             "inputs": self._inputs(),
-            "step": self.step,
-            "seconds": self.seconds,
-            "evaluated": self.evaluated,
-            "running": self.running.numbers(),
-            "order": self.generator.get_state(),
-            "epoch": self.epoch_state,
+            "step": state.step,
+            "seconds": state.seconds,
+            "evaluated": state.evaluated,
+            "running": state.running.numbers(),
+            "order": state.generator.get_state(),
+            "epoch": state.epoch,
             "random": random_states(self.device),
         }
-        write_checkpoint(self.checkpoint, state | {name: part.state_dict() for name, part in self._parts().items()})
+        write_checkpoint(self.checkpoint, content | {name: part.state_dict() for name, part in self._parts().items()})
         self.written = self.since = time.perf_counter()
 
     def _load(self) -> None:
-        if self.checkpoint is None or (state := read_checkpoint(self.checkpoint)) is None:
+        if self.checkpoint is None or (content := read_checkpoint(self.checkpoint)) is None:
             return
-        if state["inputs"] != self._inputs():
+        if content["inputs"] != self._inputs():
             raise CurateError(
                 f"The checkpoint {self.checkpoint} is of a training with other settings, data or number of processes. "
                 "Use the same ones again, or delete it to train from the beginning."
             )
         for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-        self.generator.set_state(state["order"])
-        self.epoch_state = state["epoch"]
-        self.step = state["step"]
-        self.seconds = state["seconds"]
-        self.evaluated = state["evaluated"]
-        self.running = RunningMeans(*state["running"])
+            part.load_state_dict(content[name])
+        generator = self.state.generator
+        generator.set_state(content["order"])
+        running = RunningMeans(*content["running"])
+        self.state = _State(
+            generator, content["epoch"], content["step"], content["seconds"], content["evaluated"], running
+        )
         if self.group.leads:
-            set_random_states(state["random"], self.device)
+            set_random_states(content["random"], self.device)
