@@ -237,7 +237,7 @@ def pacs(data: Path, out: Path, images: int) -> tuple[np.ndarray, np.ndarray]:
         def prepare(images: pa.ChunkedArray) -> tuple[np.ndarray, None]:
             return np.stack([model.preprocess.prepare(decode(one["bytes"])) for one in images.to_pylist()]), None
 
-        np.save(kept, np.concatenate([part.features for part in embed(Network(model), batches, prepare)]))
+        np.save(kept, np.concatenate([features for _, features, _ in embed(Network(model), batches, prepare)]))
     return np.load(kept), found.labels[some]
 
 

@@ -135,7 +135,7 @@ def features_of(file: pq.ParquetFile) -> Iterator[np.ndarray]:
     def prepare(encoded: list[bytes]) -> tuple[np.ndarray, None]:
         return np.stack([model.preprocess.prepare(decode(one)) for one in encoded]), None
 
-    return (part.features for part in embed(network, batches, prepare))
+    return (features for _, features, _ in embed(network, batches, prepare))
 
 
 class Trainer(ProbeTrainer):

@@ -16,8 +16,7 @@ from avhcurate.features.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.lab.self_training.domains import domains
 from avhcurate.lab.self_training.loop import PseudoLabelled, TrainerSetup, seed_of_round
 from avhcurate.lab.self_training.settings import SelfTrainSettings
-from avhcurate.networks.models.families import find_architecture
-from avhcurate.networks.models.loading import ModelSpec, new_model
+from avhcurate.networks.models.loading import ModelSpec, find_architecture, new_model
 from avhcurate.networks.models.runtime import find_device, products_on
 from avhcurate.networks.models.weights import load_weights, read_weights
 from avhcurate.networks.training.checkpoints import save_weights

@@ -32,11 +32,11 @@ def per_sample(
     that have "prototype" in their name; without logits `predicted` is the nearest of them, and -1 without either.
     `keys` defaults to every score that can be computed from these and needs no second pass. `block_size` is in samples.
     """
-    given = [array for array in (features, logits) if array is not None]
-    if not given:
+    arrays = [array for array in (features, logits) if array is not None]
+    if not arrays:
         raise CurateError("Scores need features, logits or both. Give one of them.")
-    xp = namespace(*given)
-    num_samples = given[0].shape[0]
+    xp = namespace(*arrays)
+    num_samples = arrays[0].shape[0]
     num_classes = 0
     unit_class_weights = None
     at_hand: set[str] = set()
@@ -61,7 +61,7 @@ def per_sample(
         if tuple(logits.shape) != (num_samples, num_classes):
             raise CurateError(f"logits must have shape {(num_samples, num_classes)}, not {tuple(logits.shape)}.")
     wanted = _known(keys, at_hand)
-    labels = _labels_or_none(xp, labels, like=given[0], num_classes=num_classes)
+    labels = _labels_or_none(xp, labels, like=arrays[0], num_classes=num_classes)
     step = block_size or max(1, _BLOCK_ELEMENTS // max(1, num_classes))
     parts: list[dict[str, Array]] = []
     for start in range(0, max(num_samples, 1), step):

@@ -162,9 +162,9 @@ def prototype_confidence(b: Batch) -> Array:
     return b.xp.max(closeness, axis=1) / _or_nan_at_0(b.xp, b.xp.sum(closeness, axis=1))
 
 
-def _gap(b: Batch, theta: Array, known: Array) -> Array:
-    """Return angles at the label minus the smallest of the others among `known` (n, K); NaN where none is finite."""
-    nearest = b.xp.min(b.others(known, math.inf), axis=1)
+def _gap(b: Batch, theta: Array, angles: Array) -> Array:
+    """Return angles at the label minus the smallest of the others among `angles` (n, K); NaN where none is finite."""
+    nearest = b.xp.min(b.others(angles, math.inf), axis=1)
     return b.at_label(theta) - b.xp.where(b.xp.isfinite(nearest), nearest, b.xp.full_like(nearest, math.nan))
 
 

@@ -43,14 +43,14 @@ def class_sums(features: Array, labels: Array, num_classes: int) -> ClassSums:
     for start in range(0, order.shape[0], step):
         rows = order[start : start + step]
         members = features[rows, :]
-        own = labels[rows]
+        classes = labels[rows]
         finite = xp.all(xp.isfinite(members), axis=1)
         members = members[finite, :]
-        own = own[finite]
-        if not own.shape[0]:
+        classes = classes[finite]
+        if not classes.shape[0]:
             continue
-        part = slice(int(own[0]), int(own[-1]) + 1)
-        indicators = xp.arange(part.start, part.stop, device=device)[:, None] == own[None, :]
+        part = slice(int(classes[0]), int(classes[-1]) + 1)
+        indicators = xp.arange(part.start, part.stop, device=device)[:, None] == classes[None, :]
         sums[part, :] += xp.astype(indicators, sums.dtype) @ double(xp, members)
         counts[part] += xp.sum(xp.astype(indicators, xp.int64), axis=1)
     return ClassSums(sums, counts)
@@ -83,17 +83,19 @@ def left_out_angles(xp: ModuleType, features: Array, labels: Array, totals: Clas
     u = unit(xp, x)
     theta = unit_angles(xp, u, unit(xp, totals.sums))
     rows = xp.nonzero(labels >= 0)[0]
-    own = labels[rows]
-    others = xp.where((totals.counts[own] > 1)[:, None], totals.sums[own, :] - x[rows, :], xp.zeros_like(x[rows, :]))
-    theta[rows, own] = chord_angle(xp, u[rows, :], unit(xp, others))
+    classes = labels[rows]
+    others = xp.where(
+        (totals.counts[classes] > 1)[:, None], totals.sums[classes, :] - x[rows, :], xp.zeros_like(x[rows, :])
+    )
+    theta[rows, classes] = chord_angle(xp, u[rows, :], unit(xp, others))
     return theta
 
 
 def nearest_of(xp: ModuleType, theta: Array) -> Array:
     """Return the class of the nearest prototype (N,) int64, -1 where there is none."""
-    known = or_nan(xp, theta, math.inf)
-    nearest = xp.astype(xp.argmin(known, axis=1), xp.int64)
-    return xp.where(xp.isfinite(xp.min(known, axis=1)), nearest, xp.full_like(nearest, -1))
+    angles = or_nan(xp, theta, math.inf)
+    nearest = xp.astype(xp.argmin(angles, axis=1), xp.int64)
+    return xp.where(xp.isfinite(xp.min(angles, axis=1)), nearest, xp.full_like(nearest, -1))
 
 
 def or_nan(xp: ModuleType, theta: Array, value: float) -> Array:

@@ -16,8 +16,8 @@ def log_probs(xp: ModuleType, logits: Array) -> Array:
         return logits
     shifted = logits - xp.max(logits, axis=1, keepdims=True)
     first = xp.argmax(shifted, axis=1)
-    rest = xp.where(is_label(xp, first, logits.shape[1]), xp.zeros_like(shifted), xp.exp(shifted))
-    return shifted - xp.log1p(xp.sum(rest, axis=1, keepdims=True))
+    others = xp.where(is_label(xp, first, logits.shape[1]), xp.zeros_like(shifted), xp.exp(shifted))
+    return shifted - xp.log1p(xp.sum(others, axis=1, keepdims=True))
 
 
 def double(xp: ModuleType, values: Array) -> Array:

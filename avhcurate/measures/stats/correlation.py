@@ -63,8 +63,8 @@ def correlate(
     bins = np.full(votes.shape, -1, np.int16)
     if bin_index is not None:
         bins = np.asarray(bin_index, np.int16)
-    levels, found = pd.factorize(votes, sort=True)  # by hashing: HSF has few values
-    levels = levels.astype(np.min_scalar_type(-len(found) - 1))  # in little room, they are soon in another order
+    levels, values = pd.factorize(votes, sort=True)  # by hashing: HSF has few values
+    levels = levels.astype(np.min_scalar_type(-len(values) - 1))  # in little room, they are soon in another order
 
     def of_score(name: str) -> list[dict[str, Any]]:
         groups, of_samples = _rows(numbers(scores[name]), levels=levels, bins=bins, labels=bin_labels)
@@ -123,14 +123,14 @@ def _rows(
     It is sorted once for all groups, and HSF never: its few values are counted.
     """
     present = (levels >= 0) & ~np.isnan(values)
-    known: np.ndarray | slice = present
+    counted: np.ndarray | slice = present
     if present.all():
-        known = slice(None)  # a view in place of a copy
-    order, ordered = sorted_positions(values[known])
+        counted = slice(None)  # a view in place of a copy
+    order, ordered = sorted_positions(values[counted])
     ranks = doubled_ranks_in_order(ordered)
     del ordered  # of ten million samples two scores at once take a gigabyte
-    bins_in_order = bins[known][order]
-    levels_in_order = levels[known][order]
+    bins_in_order = bins[counted][order]
+    levels_in_order = levels[counted][order]
     rows = [{"bin": ALL} | _row(ranks, levels_in_order)]
     for number, label in enumerate(labels):
         inside = np.flatnonzero(bins_in_order == number)
@@ -140,22 +140,22 @@ def _rows(
     if len(of_known) == len(values):
         return rows, of_known
     of_samples = np.zeros(len(values), np.int32)
-    of_samples[known] = of_known
+    of_samples[counted] = of_known
     return rows, of_samples
 
 
 def _row(ranks: np.ndarray, levels: np.ndarray) -> dict[str, float]:
     """Return the correlation of scores, by twice their ranks, with levels of HSF."""
     n = len(ranks)
-    known = 1 + int(levels.max(initial=-1))
-    counts = np.zeros(known, np.int64)
-    sums = np.zeros(known)
+    num_levels = 1 + int(levels.max(initial=-1))
+    counts = np.zeros(num_levels, np.int64)
+    sums = np.zeros(num_levels)
     squares = 0.0
     for start in range(0, n, _BLOCK):
         part = levels[start : start + _BLOCK]
         x = ranks[start : start + _BLOCK] - (n + 1.0)
-        counts += np.bincount(part, minlength=known)
-        sums += np.bincount(part, x, known)
+        counts += np.bincount(part, minlength=num_levels)
+        sums += np.bincount(part, x, num_levels)
         squares += dot(x, x)
     # Twice the ranks of each level from their mean, as x are those of samples by their score.
     y = 2.0 * np.cumsum(counts) - counts - n

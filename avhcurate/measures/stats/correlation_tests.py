@@ -148,7 +148,7 @@ def compare(
         for name in harder:
             values = numbers(scores[name])
             ranks[name] = _among(values, ~(np.isnan(values) | np.isnan(votes)))
-    found: dict[tuple[str, str], Comparison] = {}
+    tests: dict[tuple[str, str], Comparison] = {}
     for rows, pairs in _by_rows(ranks, list(harder), len(votes)):
         names = list(dict.fromkeys(itertools.chain(*pairs)))
         signs = np.array([_SIGNS[harder[name]] for name in names])
@@ -159,11 +159,11 @@ def compare(
         among = ChainMap({_HSF: of_hsf}, _among_rows(ranks, names, rows))
         rho = _correlations(among, [*names, _HSF], rows)
         rho *= np.outer([*signs, 1], [*signs, 1])
-        some = rows
+        drawn = rows
         if len(rows) > _MOST:
-            some = np.random.default_rng(0).permutation(rows)[:_MOST]
+            drawn = np.random.default_rng(0).permutation(rows)[:_MOST]
         influences = [
-            sign * spearman_influence(ranks[name][some], votes[some])[1]
+            sign * spearman_influence(ranks[name][drawn], votes[drawn])[1]
             for name, sign in zip(names, signs, strict=True)
         ]
         for pair in pairs:
@@ -172,15 +172,15 @@ def compare(
             test = meng_rosenthal_rubin(rho[first, -1], rho[second, -1], rho[first, second], len(rows))
             if not np.isnan(test.p_value):
                 test = test.with_influences(influences[first], influences[second])
-            found[pair] = test
-    table = [(*pair, *found[pair]) for pair in itertools.combinations(harder, 2)]
+            tests[pair] = test
+    table = [(*pair, *tests[pair]) for pair in itertools.combinations(harder, 2)]
     return pd.DataFrame(table, columns=["first", "second", *Comparison._fields])
 
 
-def _among(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return twice the ranks (N,) of the values of known samples among each other, 0 for the others."""
+def _among(values: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """Return twice the ranks (N,) of the values of some samples among each other, 0 for the others."""
     ranks = np.zeros(len(values), np.int32)
-    ranks[known] = doubled_ranks(values[known])
+    ranks[members] = doubled_ranks(values[members])
     return ranks
 
 
@@ -215,8 +215,8 @@ def _correlations(ranks: Mapping[str, np.ndarray], names: Sequence[str], rows: n
     n = len(rows)
     products = np.zeros((len(names), len(names)))
     for start in range(0, n, _BLOCK):
-        some = rows[start : start + _BLOCK]
-        block = np.array([ranks[name][some] for name in names]) - (n + 1.0)
+        part = rows[start : start + _BLOCK]
+        block = np.array([ranks[name][part] for name in names]) - (n + 1.0)
         products += block @ block.T
     lengths = np.sqrt(np.diag(products))
     lengths[lengths == 0] = np.nan

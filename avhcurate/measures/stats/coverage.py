@@ -17,15 +17,15 @@ class Coverage:
     """
 
     def __init__(self, near: np.ndarray, angles: np.ndarray) -> None:
-        there = near >= 0
-        typical = float(np.median(angles[there])) if there.any() else 1.0
-        alike = np.exp(-((angles[there] / (typical or 1.0)) ** 2)).astype(np.float32)
-        rows = np.broadcast_to(np.arange(len(near), dtype=np.int32)[:, None], near.shape)[there]
-        order = np.argsort(near[there], kind="stable")
+        exists = near >= 0
+        typical = float(np.median(angles[exists])) if exists.any() else 1.0
+        alike = np.exp(-((angles[exists] / (typical or 1.0)) ** 2)).astype(np.float32)
+        rows = np.broadcast_to(np.arange(len(near), dtype=np.int32)[:, None], near.shape)[exists]
+        order = np.argsort(near[exists], kind="stable")
         #: Of each sample in turn, those that it stands for and how well.
         self._rows = rows[order]
         self._alike = alike[order]
-        self._start = np.searchsorted(near[there][order], np.arange(len(near) + 1))
+        self._start = np.searchsorted(near[exists][order], np.arange(len(near) + 1))
         self.best = np.zeros(len(near), np.float32)
 
     def copy(self) -> "Coverage":
@@ -50,8 +50,8 @@ class Coverage:
         ids = np.flatnonzero(among & (weights > 0))
         heap = list(zip((-self._gains()[ids] * weights[ids]).tolist(), ids.tolist(), strict=True))
         heapq.heapify(heap)
-        taken: list[int] = []
-        while heap and len(taken) < count:
+        order: list[int] = []
+        while heap and len(order) < count:
             id = heap[0][1]
             # What a sample adds only falls, so that the first of the heap is the best once it was counted again.
             now = -float(self._gain(id) * weights[id])
@@ -59,8 +59,8 @@ class Coverage:
             if heap[0] == (now, id):
                 heapq.heappop(heap)
                 self.take(id)
-                taken.append(id)
-        return taken
+                order.append(id)
+        return order
 
     def _of(self, id: int) -> tuple[np.ndarray, np.ndarray]:
         part = slice(self._start[id], self._start[id + 1])
@@ -73,6 +73,6 @@ class Coverage:
 
     def _gains(self) -> np.ndarray:
         """Return how much each adds, (N,)."""
-        of = np.repeat(np.arange(len(self.best)), np.diff(self._start))
-        more = np.maximum(self._alike - self.best[self._rows], 0)
-        return np.bincount(of, more, minlength=len(self.best)) + 1 - self.best
+        ids = np.repeat(np.arange(len(self.best)), np.diff(self._start))
+        gains = np.maximum(self._alike - self.best[self._rows], 0)
+        return np.bincount(ids, gains, minlength=len(self.best)) + 1 - self.best

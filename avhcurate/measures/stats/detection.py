@@ -48,10 +48,10 @@ def _rank_sum(score: np.ndarray, wanted: np.ndarray) -> float:
 
 def _newcombe(area: float, hits: int, others: int) -> tuple[float, float]:
     """Return the ends of the areas from which this one lies at most 1.96 of their own standard errors away."""
-    more = (hits + others) / 2 - 1
+    weight = (hits + others) / 2 - 1
 
     def distance(true: float) -> float:
-        spread = true * (1 - true) * (1 + more * (1 - true) / (2 - true) + more * true / (1 + true))
+        spread = true * (1 - true) * (1 + weight * (1 - true) / (2 - true) + weight * true / (1 + true))
         return (area - true) ** 2 - Z**2 * spread / (hits * others)
 
     edge = 1e-12

@@ -42,21 +42,21 @@ class EpochScores:
         """Add one epoch: `NEEDED` columns (n,); confidence is NaN for a sample without a label or an output."""
         correct = np.asarray(epoch["correct"], bool)
         confidence, margin, el2n = (np.asarray(epoch[key], np.float64) for key in NEEDED[1:])
-        known = ~np.isnan(confidence)
+        labelled = ~np.isnan(confidence)
         self.epochs += 1
-        self._known += known
+        self._known += labelled
         self._margin += np.nan_to_num(margin)
         self._margins += ~np.isnan(margin)
         self._el2n += np.nan_to_num(el2n)
         self._el2ns += ~np.isnan(el2n)
-        off = np.where(known, confidence - self._confidence, 0)
+        off = np.where(labelled, confidence - self._confidence, 0)
         self._confidence += off / np.maximum(1, self._known)
-        self._squares += np.where(known, off * (confidence - self._confidence), 0)
-        self._right += correct & known
-        self._streak += correct & known
-        self._streak[known & ~correct] = 0
-        self._forgotten += known & self._before & ~correct
-        self._before = np.where(known, correct, self._before)
+        self._squares += np.where(labelled, off * (confidence - self._confidence), 0)
+        self._right += correct & labelled
+        self._streak += correct & labelled
+        self._streak[labelled & ~correct] = 0
+        self._forgotten += labelled & self._before & ~correct
+        self._before = np.where(labelled, correct, self._before)
 
     def scores(self) -> dict[str, np.ndarray]:
         """Return `KEYS`, each (n,) float32, NaN where not defined.

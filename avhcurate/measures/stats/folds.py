@@ -47,11 +47,11 @@ def joined_groups(*groupings: np.ndarray) -> np.ndarray:
     for grouping in groupings:
         codes, unique = pd.factorize(grouping)
         first = np.full(len(unique), -1)
-        known = np.flatnonzero(codes >= 0)
-        first[codes[known[::-1]]] = known[::-1]
-        links.append(np.stack([known, first[codes[known]]]))
-    one, other = np.concatenate(links, axis=1)
-    graph = coo_array((np.ones(len(one), bool), (one, other)), shape=(n, n))
+        rows = np.flatnonzero(codes >= 0)
+        first[codes[rows[::-1]]] = rows[::-1]
+        links.append(np.stack([rows, first[codes[rows]]]))
+    pairs = np.concatenate(links, axis=1)
+    graph = coo_array((np.ones(pairs.shape[1], bool), tuple(pairs)), shape=(n, n))
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
 

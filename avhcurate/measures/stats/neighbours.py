@@ -61,24 +61,24 @@ def nearest_of(
     u = unit(np.asarray(features[rows], np.float64)).astype(np.float32)
     depth = count + _SPARE
     cosines = np.empty((len(rows), 0), np.float32)
-    kept = np.empty((len(rows), 0), np.int64)
+    candidates = np.empty((len(rows), 0), np.int64)
     step = max(1, min(_rows_in(features), _BLOCK // (4 * max(1, len(rows)))))
     for start in range(0, len(pool), step):
         ids = pool[start : start + step]
         cosine = _cosines(_read(features, ids), u)
         place = np.minimum(np.searchsorted(ids, rows), len(ids) - 1)
-        own = np.flatnonzero(ids[place] == rows)
-        cosine[own, place[own]] = -np.inf
+        itself = np.flatnonzero(ids[place] == rows)
+        cosine[itself, place[itself]] = -np.inf
         best = _largest(cosine, depth)
         cosines = np.concatenate([cosines, np.take_along_axis(cosine, best, 1)], axis=1)
-        kept = np.concatenate([kept, ids[best]], axis=1)
+        candidates = np.concatenate([candidates, ids[best]], axis=1)
         best = _largest(cosines, depth)
         cosines = np.take_along_axis(cosines, best, 1)
-        kept = np.take_along_axis(kept, best, 1)
-    kept[np.isneginf(cosines)] = -1
-    short = max(0, count - kept.shape[1])
-    kept = np.pad(kept, ((0, 0), (0, short)), constant_values=-1)
-    return angles_sorted(features, rows, kept, count=count, precision=np.float64)
+        candidates = np.take_along_axis(candidates, best, 1)
+    candidates[np.isneginf(cosines)] = -1
+    short = max(0, count - candidates.shape[1])
+    candidates = np.pad(candidates, ((0, 0), (0, short)), constant_values=-1)
+    return angles_sorted(features, rows, candidates, count=count, precision=np.float64)
 
 
 def angles_sorted(
@@ -181,8 +181,8 @@ def _largest(values: np.ndarray, count: int) -> np.ndarray:
             np.maximum(maxima, values[:, first : first + groups], out=maxima)
         best = np.argpartition(maxima, -count, axis=1)[:, -count:]
         inside = (best[:, :, None] + groups * np.arange(_GROUP)).reshape(n, -1)
-        rest = np.broadcast_to(np.arange(groups * _GROUP, width), (n, width - groups * _GROUP))
-        places = np.concatenate([inside, rest], axis=1)
+        beyond = np.broadcast_to(np.arange(groups * _GROUP, width), (n, width - groups * _GROUP))
+        places = np.concatenate([inside, beyond], axis=1)
     else:
         places = np.broadcast_to(np.arange(width), (n, width))
     if places.shape[1] <= count:

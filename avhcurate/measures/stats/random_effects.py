@@ -36,9 +36,9 @@ def random_effects(values: ArrayLike, errors: ArrayLike) -> RandomEffects:
     """
     effects = np.asarray(values, float)
     spreads = np.asarray(errors, float)
-    known = np.isfinite(effects) & np.isfinite(spreads)
-    effects = effects[known]
-    squares = spreads[known] ** 2
+    units = np.isfinite(effects) & np.isfinite(spreads)
+    effects = effects[units]
+    squares = spreads[units] ** 2
     n = len(effects)
     if n == 0:
         return RandomEffects(n)

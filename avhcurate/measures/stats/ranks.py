@@ -90,9 +90,9 @@ def rank_shares(values: np.ndarray) -> np.ndarray:
     >>> rank_shares(np.array([3.0, 1.0, np.nan, 3.0])).round(3).tolist()
     [0.667, 0.167, nan, 0.667]
     """
-    known = ~np.isnan(values)
+    counted = ~np.isnan(values)
     shares = np.full(len(values), np.nan)
-    shares[known] = (doubled_ranks(values[known]) - 1) / max(1, 2 * known.sum())
+    shares[counted] = (doubled_ranks(values[counted]) - 1) / max(1, 2 * counted.sum())
     return shares
 
 

@@ -126,8 +126,7 @@ def votes_needed(forecast: VoteForecast, *, width: float) -> Need:
     for step in range(1, len(ladder)):
         if widths[step] <= width:
             enough = _least(lambda votes: width_with(votes) <= width, ladder[step - 1] + 1, ladder[step])
-            more = int(np.maximum(0, enough - forecast.votes).sum())
-            return replace(need, votes_needed=enough, more_votes=more)
+            return replace(need, votes_needed=enough, more_votes=int(np.maximum(0, enough - forecast.votes).sum()))
     return need
 
 

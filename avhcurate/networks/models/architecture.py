@@ -43,7 +43,7 @@ class Architecture:
         built = self.build(num_classes, self.preprocess.crop)
         return built.to(device="cpu", dtype=torch.float32).eval().requires_grad_(False)
 
-    def drawn_tensors(self, module: nn.Module, given: dict[str, Tensor]) -> dict[str, Tensor]:
+    def drawn_tensors(self, module: nn.Module, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the tensors of layers that stay as drawn because the given weights lack them."""
         state = module.state_dict()
-        return {name: state[name] for name in state.keys() - given.keys() if name.startswith(self.drawn)}
+        return {name: state[name] for name in state.keys() - tensors.keys() if name.startswith(self.drawn)}

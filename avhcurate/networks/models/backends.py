@@ -128,12 +128,12 @@ def compiled(network: Any, dtype: torch.dtype, *, streams: int = 1, threads: int
         "ENABLE_CPU_PINNING": False,
     }
     ready = openvino().compile_model(network, "CPU", settings)
-    own = threading.local()
+    requests = threading.local()
 
     def run(images: Any) -> list[Any]:
-        if not hasattr(own, "request"):
-            own.request = ready.create_infer_request()
-        return list(own.request.infer({0: images}, share_inputs=True).values())
+        if not hasattr(requests, "request"):
+            requests.request = ready.create_infer_request()
+        return list(requests.request.infer({0: images}, share_inputs=True).values())
 
     return run
 
@@ -165,14 +165,14 @@ def _checked(
         expected = module(example[:_COMPARED])
     with TemporaryDirectory() as scratch:
         folder = (cache or Path(scratch)) / name
-        made = temporary_name(folder)
+        written = temporary_name(folder)
         try:
-            openvino().save_model(openvino().convert_model(traced), made / _FILE, compress_to_fp16=False)
+            openvino().save_model(openvino().convert_model(traced), written / _FILE, compress_to_fp16=False)
             # Read back even here: what was not written yet may differ from it in the last bit.
-            features = read(made, example[:_COMPARED], expected)
-            _keep(made, folder)
+            features = read(written, example[:_COMPARED], expected)
+            _keep(written, folder)
         finally:
-            remove(made)
+            remove(written)
     return features
 
 
@@ -197,12 +197,12 @@ def _name(traced: Any, code: dict[str, str] | None) -> str:
     return settings_digest(used)[:16]
 
 
-def _keep(made: Path, folder: Path) -> None:
+def _keep(written: Path, folder: Path) -> None:
     """Give a written network its name, and remove the oldest others."""
     remove(folder)
     # Unless another process has just written the same.
     with suppress(OSError):
-        made.rename(folder)
+        written.rename(folder)
     others = sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)
     for old in others[:-_KEPT]:
         remove(old)

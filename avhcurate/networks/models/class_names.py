@@ -1,14 +1,30 @@
-"""Which rows of a published head are a dataset's classes: by ImageNet's names, by synset ids, or by a model's own."""
+"""The classes of ImageNet-1k, and which rows of a published head are a dataset's: by names, or by synset ids."""
 
 import re
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 from avhcurate.errors import CurateError, Option
-from avhcurate.networks.models.imagenet import imagenet_classes, imagenet_synsets
 from avhcurate.workspace.disk.columns import listed
 
 _SYNSET = re.compile(r"n\d{8}")
+
+
+def imagenet_classes() -> tuple[str, ...]:
+    """Return the 1000 names in the order of published heads, which torchvision's networks give too."""
+    return tuple(name for _, name in _imagenet())
+
+
+def imagenet_synsets() -> tuple[str, ...]:
+    """Return the 1000 WordNet ids."""
+    return tuple(synset for synset, _ in _imagenet())
+
+
+@cache
+def _imagenet() -> tuple[tuple[str, str], ...]:
+    text = Path(__file__).with_name("imagenet_classes.txt").read_text(encoding="utf-8")
+    return tuple((synset, name) for synset, _, name in (line.partition(" ") for line in text.splitlines()))
 
 
 def rows_of_classes(classes: Sequence[str], names: Sequence[str] | None, *, model: str) -> list[int]:
@@ -22,7 +38,7 @@ def rows_of_classes(classes: Sequence[str], names: Sequence[str] | None, *, mode
             f"The classes of {model} or of the dataset have no names.",
             fix=f"Fit a head by {Option('head', 'fit')}, or import it with {Option('classes')}",
         )
-    known = _rows_by_name(tuple(names))
+    row_of = _rows_by_name(tuple(names))
     missing = unknown_classes(classes, names)
     if missing:
         raise CurateError(
@@ -30,7 +46,7 @@ def rows_of_classes(classes: Sequence[str], names: Sequence[str] | None, *, mode
             f"({listed(missing, 5)}).",
             fix=f"Fit a head for them by {Option('head', 'fit')}, or rename them by {Option('classes')} at import",
         )
-    rows = [known[_key(name)] for name in classes]
+    rows = [row_of[_key(name)] for name in classes]
     if len(set(rows)) < len(rows):
         twice = next(name for at, name in enumerate(classes) if rows[at] in rows[:at])
         raise CurateError(f"Two classes of the dataset are one class of {model}, {twice} among them. Merge them.")
@@ -39,8 +55,8 @@ def rows_of_classes(classes: Sequence[str], names: Sequence[str] | None, *, mode
 
 def unknown_classes(classes: Sequence[str], names: Sequence[str]) -> list[str]:
     """Return the classes that match no row, or more than one."""
-    known = _rows_by_name(tuple(names))
-    return [name for name in classes if known.get(_key(name), -1) < 0]
+    row_of = _rows_by_name(tuple(names))
+    return [name for name in classes if row_of.get(_key(name), -1) < 0]
 
 
 @cache

@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -33,6 +33,9 @@ Item = TypeVar("Item")
 Payload = TypeVar("Payload")
 Result = TypeVar("Result")
 
+#: What `embed` was given with a batch, and its features (n, D) and logits (n, K), float32 at any precision.
+Embedded = tuple[Payload, np.ndarray, np.ndarray]
+
 #: Most forward passes at once on a CPU: each holds its own activations.
 _MOST_WORKERS = 16
 
@@ -42,15 +45,6 @@ _AHEAD = 4
 #: Pixels that a batch holds by default: 16 images of 224 x 224 on a CPU, where more no longer pays, 64 on a GPU.
 _BATCH_PIXELS = {"cpu": 16 * 224 * 224}
 _BATCH_LIMITS = (4, 256)
-
-
-@dataclass(frozen=True)
-class Embedded(Generic[Payload]):
-    """Outputs of one batch: `features` (n, D) and `logits` (n, K), float32 at any precision of the network."""
-
-    payload: Payload
-    features: np.ndarray
-    logits: np.ndarray
 
 
 class Network:
@@ -230,7 +224,7 @@ def embed(
 
         def run(item: Item) -> Embedded[Payload]:
             images, payload = prepare(item)
-            return Embedded(payload, *network(images))
+            return payload, *network(images)
 
         with closing(in_order(run, items, workers=cores // intra_op, intra_op=intra_op)) as results:
             yield from results
@@ -259,7 +253,7 @@ def _threads_per_worker() -> int:
 
 def _landed(images: np.ndarray, payload: Payload, tensors: tuple[Tensor, Tensor]) -> Embedded[Payload]:
     features, logits = tensors
-    return Embedded(payload, features.cpu().numpy(), logits.cpu().numpy())
+    return payload, features.cpu().numpy(), logits.cpu().numpy()
 
 
 def in_order(

@@ -16,7 +16,7 @@ from torch import nn
 
 from avhcurate.errors import CurateError, Option
 from avhcurate.networks.models.architecture import Architecture
-from avhcurate.networks.models.imagenet import imagenet_classes
+from avhcurate.networks.models.class_names import imagenet_classes
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.weights import Weights, first_line, own_weights, read_weights
 from avhcurate.workspace.disk.app_files import install_command
@@ -37,16 +37,15 @@ def timm_architecture(name: str) -> Architecture:
         with torch.device("meta"):
             outline = timm.create_model(name)
     except Exception as error:  # of timm, or of the hub's client
-        near = " or ".join(f"timm:{one}" for one in difflib.get_close_matches(name, timm.list_models(pretrained=True)))
+        matches = difflib.get_close_matches(name, timm.list_models(pretrained=True))
+        names = " or ".join(f"timm:{match}" for match in matches) or "one of timm.list_models()"
         raise CurateError(
             f"timm:{name} is not available ({first_line(error)}). Check the network, or the folder and the config.json "
-            f"in it, or the name: {near or 'one of timm.list_models()'}."
+            f"in it, or the name: {names}."
         ) from None
 
     def build(num_classes: int | None, side: int) -> nn.Module:
-        if num_classes is None:
-            return timm.create_model(name)
-        return timm.create_model(name, num_classes=num_classes)
+        return timm.create_model(name, num_classes=num_classes)  # of None its own
 
     def load() -> Weights:
         try:

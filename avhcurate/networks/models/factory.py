@@ -62,9 +62,9 @@ def _refuse_standard(module: str, name: str) -> None:
 def of_plugin(name: ModelName) -> Architecture:
     """Return what the plugin of this family makes of the place."""
     plugin = PLUGINS[name.family]
-    made = architecture = plugin(name.place)
-    if not isinstance(made, Architecture):
-        architecture = _as_imagenet(name.text, lambda num_classes: copy.deepcopy(made))
+    product = architecture = plugin(name.place)
+    if not isinstance(product, Architecture):
+        architecture = _as_imagenet(name.text, lambda num_classes: copy.deepcopy(product))
     return replace(architecture, code=sources(plugin.__module__))
 
 

@@ -98,13 +98,13 @@ class HubModel:
             )
         return preprocess
 
-    def _read(self, kind: str, what: str, **options: Any) -> Any:
+    def _read(self, kind: str, part: str, **options: Any) -> Any:
         try:
             reader = getattr(self._library, kind)
             return reader.from_pretrained(self._place, trust_remote_code=False, local_files_only=self._local, **options)
         except Exception as error:  # files, hub and libraries fail in many ways
             raise CurateError(
-                f"{what} of {self.name} is not available ({first_line(error)}). Check the name and the network, or the "
+                f"{part} of {self.name} is not available ({first_line(error)}). Check the name and the network, or the "
                 "files in the folder."
             ) from None
 

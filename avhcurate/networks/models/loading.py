@@ -1,4 +1,4 @@
-"""From a name to a network with weights, last linear layer and preprocessing: to run it, or a new one to train."""
+"""From a model's name to a network with weights, last linear layer and preprocessing: to run it, or to train it."""
 
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -11,15 +11,21 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from avhcurate.errors import CurateError, Option, Run
+from avhcurate.networks.models import extras, torchvision_zoo
 from avhcurate.networks.models.architecture import Architecture
-from avhcurate.networks.models.families import find_architecture
+from avhcurate.networks.models.factory import factory, of_plugin
 from avhcurate.networks.models.head import Head, check_head, expose_head, find_head
-from avhcurate.networks.models.names import ModelName
+from avhcurate.networks.models.hub import hub_classifier
+from avhcurate.networks.models.names import FACTORY, FORMS, PLUGINS, ModelName, refuse_unknown
+from avhcurate.networks.models.onnx_file import onnx_classifier
+from avhcurate.networks.models.own import OWN
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.runtime import one_thread
 from avhcurate.networks.models.weights import Weights, load_weights, own_weights, read_weights, without_prefixes
-from avhcurate.networks.models.zero_shot import TEMPLATES
+from avhcurate.networks.models.zero_shot import TEMPLATES, zero_shot
 from avhcurate.workspace.data.runs import PromptsRecord
+
+_MAKERS = {"timm": extras.timm_architecture, "transformers": hub_classifier, "onnx": onnx_classifier, FACTORY: factory}
 
 
 class OtherClasses(CurateError):
@@ -110,10 +116,35 @@ class NewModel:
 
 def decisive(model: LoadedModel | NewModel) -> dict[str, Any]:
     """Return what decides the numbers of a network, for the name of what it makes."""
-    found = {"weights": model.weights_sha256, "head": model.head_name, "preprocess": asdict(model.preprocess)}
+    decides = {"weights": model.weights_sha256, "head": model.head_name, "preprocess": asdict(model.preprocess)}
     if model.code:
-        found["code"] = model.code
-    return found
+        decides["code"] = model.code
+    return decides
+
+
+def find_architecture(
+    name: ModelName, *, sha256: str | None = None, prompts: PromptsRecord | None = None
+) -> Architecture:
+    """Return the network of a name; `sha256` is that of the weights file, by which a published one is recognised.
+
+    `prompts` tell a zero-shot network its classes. Names are those of `names.FORMS`. Raises CurateError with near
+    matches for any other.
+    """
+    family, place = name.family, name.place
+    if name.text in extras.EFFICIENTNET_LITE:
+        return extras.efficientnet_lite(place)
+    if family == "torchvision" and place in torchvision_zoo.names():
+        return torchvision_zoo.architecture(place, sha256=sha256)
+    if family == "avhcurate" and place in OWN:
+        return OWN[place]()
+    if family == "clip":
+        return zero_shot(place, prompts or PromptsRecord(templates=TEMPLATES, names=()))
+    if family in _MAKERS:
+        return _MAKERS[family](place)
+    if family in PLUGINS:
+        return of_plugin(name)
+    refuse_unknown(name)
+    raise CurateError(f"The installed torchvision has no {name.text!r}. Give one of {FORMS}.")
 
 
 def load_model(spec: ModelSpec, *, num_classes: int | None = None) -> LoadedModel:
@@ -132,7 +163,7 @@ def load_model(spec: ModelSpec, *, num_classes: int | None = None) -> LoadedMode
 
 
 def _loaded(spec: ModelSpec, num_classes: int | None) -> LoadedModel:
-    architecture, weights = _found(spec)
+    architecture, weights = _architecture(spec)
     if architecture.fixed and spec.weights is not None:
         raise CurateError(f"{spec.name} comes with its weights, so leave {Option('weights')} out.")
     if spec.weights is None and architecture.made is None:
@@ -186,7 +217,7 @@ def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) ->
     CurateError for mistakes of the user's.
     """
     with torch.random.fork_rng(devices=[]):
-        architecture, weights = _found(spec)
+        architecture, weights = _architecture(spec)
         if architecture.fixed:
             raise CurateError(f"{spec.name} can be used to score, but not trained. Choose another network.")
         if pretrained and weights is None:
@@ -218,7 +249,7 @@ def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) ->
     )
 
 
-def _found(spec: ModelSpec) -> tuple[Architecture, Weights | None]:
+def _architecture(spec: ModelSpec) -> tuple[Architecture, Weights | None]:
     """Return the architecture, and the weights of the user's file."""
     weights = None
     sha256 = None
@@ -241,7 +272,7 @@ def _built(
     spec: ModelSpec, architecture: Architecture, num_classes: int | None
 ) -> tuple[Architecture, nn.Module, Head]:
     """Return it with the user's preprocessing, a module of it with weights drawn from the seed, and its head."""
-    preprocess = architecture.preprocess.overridden(resize=spec.resize, crop=spec.crop, mean=spec.mean, std=spec.std)
+    preprocess = architecture.preprocess.overridden(**spec.model_dump(include={"resize", "crop", "mean", "std"}))
     architecture = replace(architecture, preprocess=preprocess)
     torch.default_generator.manual_seed(spec.seed)
     module = architecture.module(num_classes)

@@ -136,7 +136,7 @@ def _feeds(images: _Input, pixels: np.ndarray) -> list[np.ndarray]:
 def _outputs(run: Callable[..., Any], images: _Input, pixels: np.ndarray) -> list[np.ndarray]:
     """Return outputs (N, ...) float32 of images (N, C, S, S)."""
     parts = [run(batch) for batch in _feeds(images, pixels)]
-    return [np.concatenate(each)[: len(pixels)].astype(np.float32) for each in zip(*parts, strict=True)]
+    return [np.concatenate(batches)[: len(pixels)].astype(np.float32) for batches in zip(*parts, strict=True)]
 
 
 def _image_input(graph: Any) -> _Input:
@@ -176,9 +176,9 @@ def _last_product(graph: Any) -> tuple[Any, list[str], str] | None:
 
 def _head(matrix: Any, weight: np.ndarray, *bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return class weights (K, D) and bias (K,) of a matrix product, float32."""
-    options = {each.name: each.f if each.type == 1 else each.i for each in matrix.attribute}
+    options = {attribute.name: attribute.f if attribute.type == 1 else attribute.i for attribute in matrix.attribute}
     if not options.get("transB"):
         weight = weight.T
-    offset = sum((each.reshape(-1) * options.get("beta", 1.0) for each in bias), np.zeros(1))
+    offset = sum((part.reshape(-1) * options.get("beta", 1.0) for part in bias), np.zeros(1))
     weight = np.ascontiguousarray(weight * options.get("alpha", 1.0), np.float32)
     return weight, np.broadcast_to(offset, len(weight)).astype(np.float32)

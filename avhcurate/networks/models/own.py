@@ -24,6 +24,11 @@ DIGITS_STD = (0.3760,)
 CIFAR_DEPTHS = (20, 32, 44, 56)
 
 
+def _conv3(width_in: int, width: int, stride: int = 1) -> nn.Conv2d:
+    """Return a 3 x 3 convolution that keeps the size; the batch norm after it has the bias."""
+    return nn.Conv2d(width_in, width, 3, stride, padding=1, bias=False)
+
+
 class DigitsNet(nn.Module):
     """Grey images (N, 1, 8, 8) to logits (N, K); the features (N, width) are the output of `embed`.
 
@@ -32,11 +37,11 @@ class DigitsNet(nn.Module):
 
     def __init__(self, num_classes: int = 10, width: int = 64) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(1, 32, 3, padding=1, bias=False)
+        self.conv1 = _conv3(1, 32)
         self.bn1 = nn.BatchNorm2d(32)
-        self.conv2 = nn.Conv2d(32, 64, 3, padding=1, bias=False)
+        self.conv2 = _conv3(32, 64)
         self.bn2 = nn.BatchNorm2d(64)
-        self.conv3 = nn.Conv2d(64, 64, 3, padding=1, bias=False)
+        self.conv3 = _conv3(64, 64)
         self.bn3 = nn.BatchNorm2d(64)
         self.pool = nn.MaxPool2d(2)
         self.embed = nn.Linear(64 * 2 * 2, width)
@@ -54,9 +59,9 @@ class BasicBlock(nn.Module):
 
     def __init__(self, width_in: int, width: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(width_in, width, 3, stride, padding=1, bias=False)
+        self.conv1 = _conv3(width_in, width, stride)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, 1, padding=1, bias=False)
+        self.conv2 = _conv3(width, width)
         self.bn2 = nn.BatchNorm2d(width)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or width_in != width:
@@ -73,7 +78,7 @@ class _SmallResNet(nn.Module):
     def __init__(self, *, stages: int, blocks: int, num_classes: int, width: int) -> None:
         super().__init__()
         widths = [width * 2**stage for stage in range(stages)]
-        self.conv = nn.Conv2d(3, width, 3, padding=1, bias=False)
+        self.conv = _conv3(3, width)
         self.bn = nn.BatchNorm2d(width)
         self.stages = nn.Sequential(*(_stage(*ends, blocks) for ends in pairwise([width, *widths])))
         self.head = nn.Linear(widths[-1], num_classes)
@@ -229,8 +234,8 @@ class _ShiftNorm(nn.BatchNorm2d):
 
 
 def _fast_block(width_in: int, width: int) -> nn.Sequential:
-    first = nn.Conv2d(width_in, width, 3, padding=1, bias=False)
-    second = nn.Conv2d(width, width, 3, padding=1, bias=False)
+    first = _conv3(width_in, width)
+    second = _conv3(width, width)
     for layer in (first, second):
         # The first outputs are the inputs, so that the signal passes all layers from the start.
         nn.init.dirac_(layer.weight[: layer.in_channels].data)
@@ -246,8 +251,7 @@ def _blocks(channels: int, widths: tuple[int, ...], *, convolutions: int) -> nn.
 def _block(width_in: int, width: int, convolutions: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in (width_in, *[width] * (convolutions - 1)):
-        # Batch norm has the bias.
-        layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+        layers += [_conv3(channels, width), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers, nn.MaxPool2d(2))
 
 

@@ -93,14 +93,10 @@ class Preprocess:
         return np.ascontiguousarray(square)
 
     def overridden(
-        self,
-        *,
-        resize: int | None = None,
-        crop: int | None = None,
-        mean: tuple[float, ...] | None = None,
-        std: tuple[float, ...] | None = None,
+        self, *, resize: int | None = None, crop: int | None = None, **statistics: tuple[float, ...] | None
     ) -> "Preprocess":
-        """The same with the user's values in place; None keeps. One number for mean or std is that of all channels.
+        """Return the same with the user's values in place; None keeps. `statistics` are mean and std, one number for
+        all channels or one for each.
 
         When only one of resize and crop is given, the other follows if it must: crop never exceeds resize.
 
@@ -112,12 +108,12 @@ class Preprocess:
             crop = min(self.crop, resize)
         elif resize is None and crop is not None and self.resize is not None:
             resize = max(self.resize, crop)
-        given = {"resize": resize, "crop": crop, "mean": mean, "std": std}
-        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        for name in ("mean", "std"):
-            if len(changes.get(name, ())) == 1:
-                changes[name] *= self.channels
-        return replace(self, **changes)
+        changes: dict[str, Any] = {"resize": resize, "crop": crop}
+        for name, values in statistics.items():
+            changes[name] = values
+            if values is not None and len(values) == 1:
+                changes[name] = values * self.channels
+        return replace(self, **{name: value for name, value in changes.items() if value is not None})
 
     def greyscale(self) -> "Preprocess":
         """Return the same for a network with one input channel: luma, with the mean of the channels' statistics."""

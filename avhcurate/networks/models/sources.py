@@ -21,26 +21,26 @@ def sources(module: str) -> dict[str, str]:
 
     Files that are read otherwise, of settings say, are not seen, nor is what is installed, but for the module itself.
     """
-    found = {}
+    digests = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
         file = _file(name)
-        if file is None or name in found or (name != module and _INSTALLED.intersection(file.parts)):
+        if file is None or name in digests or (name != module and _INSTALLED.intersection(file.parts)):
             continue
         content = _as_loaded(name, file)
-        found[name] = hashlib.sha256(content).hexdigest()
+        digests[name] = hashlib.sha256(content).hexdigest()
         package = name.rpartition(".")[0]
         waiting.append(package)
         if file.stem == "__init__":
             package = name
         waiting += _imports(content, package)
-    return dict(sorted(found.items()))
+    return dict(sorted(digests.items()))
 
 
 def _file(name: str) -> Path | None:
     """Return the file of a module; None of Python's own, of this package's and without any."""
-    top, *rest = name.split(".")
+    top, *inner = name.split(".")
     spec = None
     if top not in sys.stdlib_module_names and top != __package__.partition(".")[0]:
         with suppress(ValueError):  # of what runs as a script
@@ -48,8 +48,8 @@ def _file(name: str) -> Path | None:
     if spec is None:
         return None
     files = [Path(spec.origin or "")]
-    if rest:
-        places = [Path(folder, *rest) for folder in spec.submodule_search_locations or ()]
+    if inner:
+        places = [Path(folder, *inner) for folder in spec.submodule_search_locations or ()]
         files = [file for place in places for file in (place / "__init__.py", place.with_suffix(".py"))]
     return next(filter(Path.is_file, files), None)
 

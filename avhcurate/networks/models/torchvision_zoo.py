@@ -38,7 +38,7 @@ def architecture(name: str, *, sha256: str | None = None) -> Architecture:
     """A network with the transforms of its default weights, or of the published file that `sha256` is the hash of."""
     zoo = _zoo()
     published = zoo.get_model_weights(name)
-    entry = next((each for each in published if sha256 and sha256.startswith(_hash_prefix(each))), None)
+    entry = next((entry for entry in published if sha256 and sha256.startswith(_hash_prefix(entry))), None)
     weights = entry or published["DEFAULT"]
 
     def build(num_classes: int | None, side: int) -> nn.Module:

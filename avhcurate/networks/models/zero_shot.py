@@ -129,8 +129,8 @@ def _class_weights(network: Any, tokenizer: Any, prompts: PromptsRecord) -> Tens
     texts = [text for name in prompts.names for text in prompts_of(name, prompts.templates)]
     with torch.inference_mode():
         parts = [_embedded(network, tokenizer, texts[at : at + _BATCH]) for at in range(0, len(texts), _BATCH)]
-        each = F.normalize(torch.cat(parts), dim=1).unflatten(0, (len(prompts.names), len(prompts.templates)))
-        return F.normalize(each.mean(dim=1), dim=1).clone()
+        vectors = F.normalize(torch.cat(parts), dim=1).unflatten(0, (len(prompts.names), len(prompts.templates)))
+        return F.normalize(vectors.mean(dim=1), dim=1).clone()
 
 
 def _embedded(network: Any, tokenizer: Any, texts: Sequence[str]) -> Tensor:

@@ -73,7 +73,7 @@ class NeighbourGraph(ShardedFolder[GraphRecord]):
     def write_found(self, shard: int, ids: np.ndarray, near: np.ndarray, angles: np.ndarray, *, seconds: float) -> None:
         """Commit the neighbours (n, count) of some samples."""
         columns = {"near": near.astype(np.int32), "angles": angles.astype(np.float32)}
-        lists = {name: pa.FixedSizeListArray.from_arrays(each.ravel(), each.shape[1]) for name, each in columns.items()}
+        lists = {name: pa.FixedSizeListArray.from_arrays(rows.ravel(), rows.shape[1]) for name, rows in columns.items()}
         self.write_shard(shard, pa.table({"id": ids, **lists}), seconds=seconds)
 
     def searched(self) -> np.ndarray:

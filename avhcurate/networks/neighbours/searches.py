@@ -1,6 +1,5 @@
 """Two ways to find the nearest samples by angle: all pairs compared, or faiss."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal, cast
 
@@ -18,13 +17,13 @@ _BLOCK = 1 << 25
 _SPARE = 5
 
 
-class Search(ABC):
-    """A search among the samples of a run: `settings` it was made with, `packages` it uses.
+class Search:
+    """A search among the samples of a run, here by comparing each with every other.
 
-    `shard`: how many samples are best asked for at once.
+    `settings` it was made with, `packages` it uses. `shard`: how many samples are best asked for at once.
     """
 
-    method: ClassVar[Literal["exact", "faiss"]]
+    method: ClassVar[Literal["exact", "faiss"]] = "exact"
     packages: ClassVar[tuple[str, ...]] = ()
     shard: ClassVar[int] = 2048
 
@@ -32,9 +31,9 @@ class Search(ABC):
         self._features = features
         self.settings: dict[str, Any] = {}
 
-    @abstractmethod
     def search(self, ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the nearest samples of some, (n, count) -1 where there is none, and their angles (rad), NaN there."""
+        return nearest_of(self._features, ids, count=count)
 
     def widen(self) -> bool:
         """Search more thoroughly from now on; return False where that is not possible."""
@@ -59,17 +58,8 @@ def blocks(ids: np.ndarray, width: int) -> Iterator[np.ndarray]:
 def chosen_search(features: np.ndarray, rows: np.ndarray, *, seed: int, progress: Progress) -> Search:
     """Return the search for `rows` of features (N, D): exact for few, by faiss for many."""
     if len(rows) <= EXACT_ROWS:
-        return ExactSearch(features)
+        return Search(features)
     return CellSearch(features, rows, seed=seed, progress=progress)
-
-
-class ExactSearch(Search):
-    """Every sample is compared with every other."""
-
-    method = "exact"
-
-    def search(self, ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        return nearest_of(self._features, ids, count=count)
 
 
 class CellSearch(Search):
@@ -103,9 +93,9 @@ class CellSearch(Search):
         self._cells = cast(Any, faiss.downcast_index(faiss.extract_index_ivf(index)))
         self._cells.cp.min_points_per_centroid = self._cells.pq.cp.min_points_per_centroid = 1
         progress.tell(0, len(features), "learning cells of near samples")
-        some = np.random.default_rng(seed).choice(rows, min(len(rows), self._LEARNT * cells), replace=False)
+        learnt = np.random.default_rng(seed).choice(rows, min(len(rows), self._LEARNT * cells), replace=False)
         self._index = faiss.IndexRefineFlat(index)
-        self._index.train(_directions(features, np.sort(some)))
+        self._index.train(_directions(features, np.sort(learnt)))
         self.settings = {"components": width, "cells": cells, "looked_into": self._LOOKED, "in_full": self._FULL}
         self._set()
         for part in blocks(rows, features.shape[1]):
@@ -125,7 +115,8 @@ class CellSearch(Search):
         return True
 
     def _set(self) -> None:
-        self._cells.nprobe, self._index.k_factor = self.settings["looked_into"], float(self.settings["in_full"])
+        self._cells.nprobe = self.settings["looked_into"]
+        self._index.k_factor = float(self.settings["in_full"])
 
 
 def _directions(features: np.ndarray, ids: np.ndarray) -> np.ndarray:

@@ -112,11 +112,11 @@ class _Searching:
         return checked, nearest_of(features, checked, count=OUTLIER)[1]
 
     def _search_all(self, search: Search, rows: np.ndarray, total: int) -> None:
-        left = np.setdiff1d(rows, self.graph.searched(), assume_unique=True)
-        done = len(rows) - len(left)
+        waiting = np.setdiff1d(rows, self.graph.searched(), assume_unique=True)
+        done = len(rows) - len(waiting)
         shard = len(self.graph.shards())
-        for start in range(0, len(left), search.shard):
-            ids = left[start : start + search.shard]
+        for start in range(0, len(waiting), search.shard):
+            ids = waiting[start : start + search.shard]
             self.progress.tell(done + start, total, "nearest neighbours")
             started = time.perf_counter()
             near, angles = search.search(ids, self.count)
@@ -124,6 +124,6 @@ class _Searching:
             shard += 1
 
 
-def _recall(found: np.ndarray, truth: np.ndarray) -> float:
+def _recall(angles: np.ndarray, truth: np.ndarray) -> float:
     """Return the share of the nearest that were found: as many as lie within the angle of the last true one."""
-    return float((found[:, : truth.shape[1]] <= truth[:, -1:] + _EQUAL).mean())
+    return float((angles[:, : truth.shape[1]] <= truth[:, -1:] + _EQUAL).mean())

@@ -64,8 +64,8 @@ def angles_to_words(run: RunFolder | None, words: Sequence[str], *, progress: Pr
         angles = angles_with(features, vector[None].astype(np.float64), among=np.arange(len(features)))
         field = pa.field(name, pa.float32(), metadata={"vector": vector.astype(np.float32).tobytes()})
         table = table.append_column(field, pa.array(angles, pa.float32(), from_pandas=True))
-        kept = ["id", *table.column_names[1:][-MOST:]]
-        write_parquet(run.words_path, table.select(kept))
+        columns = ["id", *table.column_names[1:][-MOST:]]
+        write_parquet(run.words_path, table.select(columns))
         run.write_record(run.record)  # by which pages see that the run has changed
         progress.tell(1, 1, "")
     return name

@@ -72,10 +72,10 @@ def accuracy_of(dataset: DatasetFolder, run: RunFolder, ids: np.ndarray | None =
     table = pq.read_table(run.scores_path, columns=["id", "predicted"])
     predicted = table["predicted"].fill_null(-1).to_numpy()
     labels = dataset.labels()[table["id"].to_numpy()]
-    known = (predicted >= 0) & (labels >= 0)
+    compared = (predicted >= 0) & (labels >= 0)
     if ids is not None:
-        known &= np.isin(table["id"].to_numpy(), ids)
-    return Accuracy(int(known.sum()), int(np.sum(predicted[known] == labels[known])), run.record.num_classes)
+        compared &= np.isin(table["id"].to_numpy(), ids)
+    return Accuracy(int(compared.sum()), int(np.sum(predicted[compared] == labels[compared])), run.record.num_classes)
 
 
 def chance_warning(dataset: DatasetFolder, run: RunFolder, accuracy: Accuracy) -> str:

@@ -20,9 +20,9 @@ def add_scores(run: RunFolder, labels: np.ndarray, *, progress: Progress = SILEN
 
     The table is replaced whole, and the record written again, by which pages see that the run has changed.
     """
-    kept = {"features": run.has_features, "class_weights": run.has_heads, "logits": run.has_logits}
-    there = pq.read_schema(run.scores_path).names
-    keys = [key for key, score in SCORES.items() if score.plugin and key not in there and kept[score.needs]]
+    outputs = {"features": run.has_features, "class_weights": run.has_heads, "logits": run.has_logits}
+    columns = pq.read_schema(run.scores_path).names
+    keys = [key for key, score in SCORES.items() if score.plugin and key not in columns and outputs[score.needs]]
     if not keys:
         return []
     with replacing(run.scores_path) as stream, pq.ParquetFile(run.scores_path) as table:

@@ -11,8 +11,7 @@ import numpy as np
 
 from avhcurate.errors import CurateError, Option
 from avhcurate.networks.models.class_names import rows_of_classes, unknown_classes
-from avhcurate.networks.models.families import find_architecture
-from avhcurate.networks.models.loading import LoadedModel, ModelSpec, OtherClasses, load_model
+from avhcurate.networks.models.loading import LoadedModel, ModelSpec, OtherClasses, find_architecture, load_model
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.scoring.fitted_heads import check_fit
 from avhcurate.workspace.data.datasets import DatasetFolder

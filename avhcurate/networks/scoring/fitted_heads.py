@@ -65,11 +65,11 @@ def check_fit(dataset: DatasetFolder, fit: FittedHeads) -> None:
             f"No class of dataset {dataset.name!r} has two labelled samples, so no head would know one like the "
             "sample that it judges. Import it with fewer classes."
         )
-    columns = pq.read_schema(dataset.samples_path).names
-    known = [name for name in columns if name not in ("id", "label") and not name.startswith("_")]
-    if fit.groups and fit.groups not in known:
+    names = pq.read_schema(dataset.samples_path).names
+    columns = [name for name in names if name not in ("id", "label") and not name.startswith("_")]
+    if fit.groups and fit.groups not in columns:
         raise CurateError(
-            f"{Option('groups')} {fit.groups}: dataset {dataset.name!r} has the columns {', '.join(known)}."
+            f"{Option('groups')} {fit.groups}: dataset {dataset.name!r} has the columns {', '.join(columns)}."
         )
     if not 2 <= fit.folds <= (labels >= 0).sum():
         raise CurateError(
@@ -145,7 +145,7 @@ def scores_by_head(
 
     The logits (n, K) are by default those of the heads.
     """
-    found: dict[str, np.ndarray] = {}
+    columns: dict[str, np.ndarray] = {}
     judges = list(run.heads_of(ids))
     if not judges:
         # No samples have the columns of any head: that of all, or of the first fold.
@@ -156,8 +156,8 @@ def scores_by_head(
         if logits is not None:
             f = logits[places]
         for key, column in scores.per_sample(x, class_weights, f, labels[places], keys=keys).items():
-            found.setdefault(key, np.zeros(len(ids), column.dtype))[places] = column
-    return found
+            columns.setdefault(key, np.zeros(len(ids), column.dtype))[places] = column
+    return columns
 
 
 def out_of_fold(tables: Iterable[pa.Table], labels: np.ndarray) -> dict[str, float]:
@@ -166,9 +166,9 @@ def out_of_fold(tables: Iterable[pa.Table], labels: np.ndarray) -> dict[str, flo
     losses = []
     for table in tables:
         of_row = labels[table["id"].to_numpy()]
-        known = (of_row >= 0) & table["predicted"].is_valid().to_numpy()
-        right.append(table["predicted"].fill_null(-1).to_numpy()[known] == of_row[known])
-        losses.append(table["loss"].to_numpy()[known])
+        compared = (of_row >= 0) & table["predicted"].is_valid().to_numpy()
+        right.append(table["predicted"].fill_null(-1).to_numpy()[compared] == of_row[compared])
+        losses.append(table["loss"].to_numpy()[compared])
     return {"accuracy": float(np.concatenate(right).mean()), "loss": float(np.concatenate(losses).mean())}
 
 
@@ -176,9 +176,11 @@ def _agreement(run: RunFolder, ids: np.ndarray, targets: np.ndarray, folds: int)
     """Return the mean Spearman correlation of AVH by the heads of two folds, on some samples."""
     from scipy.stats import spearmanr  # a second of processor time, which other runs do without
 
-    some = evenly_spread(len(ids), min(_COMPARED, len(ids)))
-    features = run.features_of(ids[some]).astype(np.float64)
-    avh = np.stack([scores.avh(features, run.head(fold)[0].astype(np.float64), targets[some]) for fold in range(folds)])
+    places = evenly_spread(len(ids), min(_COMPARED, len(ids)))
+    features = run.features_of(ids[places]).astype(np.float64)
+    avh = np.stack(
+        [scores.avh(features, run.head(fold)[0].astype(np.float64), targets[places]) for fold in range(folds)]
+    )
     avh = avh[:, np.isfinite(avh).all(axis=0)]
     alike = [spearmanr(avh[a], avh[b]).statistic for a, b in itertools.combinations(range(folds), 2)]
     return round(float(np.mean(alike)), 6)

@@ -144,8 +144,8 @@ def _tables(run: RunFolder, labels: np.ndarray) -> Iterator[pa.Table]:
     assert folds is not None
     for ids in np.split(np.arange(len(labels)), range(SHARD, len(labels), SHARD)):
         usable = folds[ids] >= 0
-        some = ids[usable]
-        values = scores_by_head(run, some, run.features_of(some), labels[some])
+        scored = ids[usable]
+        values = scores_by_head(run, scored, run.features_of(scored), labels[scored])
         problem = pc.if_else(usable, pa.scalar(None, pa.string()), "the image cannot be read")
         columns = {"id": pa.array(ids, pa.int64())} | score_columns(values, usable)
         yield pa.table(columns | {"problem": problem})

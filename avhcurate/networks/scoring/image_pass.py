@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from avhcurate.networks.models.backends import OPENVINO
-from avhcurate.networks.models.engine import Embedded, Network, embed
+from avhcurate.networks.models.engine import Network, embed
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.scoring.shards import Engine, ShardResult, Step, parts_of_shard, work_through
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -31,31 +31,23 @@ MakeImages = Callable[[int, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class ShardOutputs:
-    """Outputs of the network for a shard's samples, `images_per_sample` rows each.
+    """Outputs of the network for samples of a shard, `images_per_sample` rows each.
 
     Problems, thumbnails and digests of the image files are by id; `thumbnails` is None where they were not wanted.
     """
 
     shard: int
     ids: np.ndarray
-    features: np.ndarray
-    logits: np.ndarray
-    problems: dict[int, str]
-    thumbnails: dict[int, bytes] | None
-    seconds: float
-    digests: dict[int, bytes] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Samples:
-    """A batch of one shard in order of id; decoding its images fills problems, thumbnails (if wanted) and digests."""
-
-    shard: int
-    ids: np.ndarray
-    encoded: list[bytes | BrokenImage]
     thumbnails: dict[int, bytes] | None
     problems: dict[int, str] = field(default_factory=dict)
     digests: dict[int, bytes] = field(default_factory=dict)
+    features: np.ndarray = field(default_factory=partial(np.empty, (0, 0)))
+    logits: np.ndarray = field(default_factory=partial(np.empty, (0, 0)))
+    seconds: float = 0.0
+
+
+#: What the network makes of a batch, without outputs at first, and its encoded images.
+_Batch = tuple[ShardOutputs, list[bytes | BrokenImage]]
 
 
 @dataclass(frozen=True)
@@ -126,9 +118,8 @@ class ImagePass:
         started = time.perf_counter()
         batches = self._batches(shards, network.batch_size)
         with closing(embed(network, batches, partial(self._prepare, network))) as results:
-            for embedded in results:
-                part = _outputs(embedded)
-                parts.append(part)
+            for part, features, logits in results:
+                parts.append(replace(part, features=features, logits=logits))
                 if part.ids[-1] != self.ids_of(part.shard)[-1]:
                     yield Step(len(part.ids))
                     continue
@@ -157,7 +148,7 @@ class ImagePass:
         """Return what is made of the outputs of all parts of a shard."""
         return self.result(_together(shard, parts, sum(part.seconds for part in parts)))
 
-    def _batches(self, shards: Sequence[int], batch_size: int) -> Iterator[_Samples]:
+    def _batches(self, shards: Sequence[int], batch_size: int) -> Iterator[_Batch]:
         first = self.ids_of(shards[0])
         last = self.ids_of(shards[-1])
         source = self.dataset.images(np.array([first[0], last[-1]]))
@@ -166,31 +157,32 @@ class ImagePass:
         for shard in shards:
             wanted = self.thumbnails(shard)
             for ids, content in batches(self.ids_of(shard), encoded, size=size):
-                yield _Samples(shard, ids, content, {} if wanted else None)
+                yield ShardOutputs(shard, ids, {} if wanted else None), content
 
-    def _prepare(self, network: Network, batch: _Samples) -> tuple[np.ndarray, _Samples]:
+    def _prepare(self, network: Network, batch: _Batch) -> tuple[np.ndarray, ShardOutputs]:
         """In a decode thread: the images of a batch, black where there are none, and thumbnails."""
+        part, content = batch
         shape = (self.preprocess.crop, self.preprocess.crop, self.preprocess.channels)
         # All batches of a shard have the same shape, broken images or not: the network's plans are made for it.
-        rows = network.empty_batch(len(batch.ids) * self.images_per_sample, shape)
-        images = rows.reshape(len(batch.ids), self.images_per_sample, *shape)
-        for position, (id, encoded) in enumerate(zip(batch.ids.tolist(), batch.encoded, strict=True)):
+        rows = network.empty_batch(len(part.ids) * self.images_per_sample, shape)
+        images = rows.reshape(len(part.ids), self.images_per_sample, *shape)
+        for position, (id, encoded) in enumerate(zip(part.ids.tolist(), content, strict=True)):
             try:
                 if isinstance(encoded, BrokenImage):
                     raise encoded
                 if self.digests:
-                    batch.digests[id] = blake2b(encoded, digest_size=16).digest()
+                    part.digests[id] = blake2b(encoded, digest_size=16).digest()
                 rgb = decode(encoded)
                 images[position] = self.make(id, rgb)
-                if batch.thumbnails is not None:
-                    batch.thumbnails[id] = encode_thumbnail(rgb)
+                if part.thumbnails is not None:
+                    part.thumbnails[id] = encode_thumbnail(rgb)
             except BrokenImage as broken:
-                batch.problems[id] = broken.reason
+                part.problems[id] = broken.reason
             # Out of memory, say: one image must never end a pass over a million.
             except Exception as error:
-                batch.problems[id] = f"cannot be prepared: {type(error).__name__}"
-        batch.encoded.clear()
-        return rows, batch
+                part.problems[id] = f"cannot be prepared: {type(error).__name__}"
+        content.clear()
+        return rows, part
 
 
 def backend_options(workspace: Workspace, folder: ShardedFolder, images: int) -> dict[str, Any]:
@@ -210,20 +202,6 @@ def backend_values(network: Network, *packages: str) -> dict[str, Any]:
     return {"backend": BackendRecord(name=backend.name, why=backend.why), "versions": versions(*used)}
 
 
-def _outputs(batch: Embedded[_Samples]) -> ShardOutputs:
-    samples = batch.payload
-    return ShardOutputs(
-        shard=samples.shard,
-        ids=samples.ids,
-        features=batch.features,
-        logits=batch.logits,
-        problems=samples.problems,
-        thumbnails=samples.thumbnails,
-        seconds=0.0,
-        digests=samples.digests,
-    )
-
-
 def _unchanged(outputs: ShardOutputs) -> ShardOutputs:
     return outputs
 
@@ -236,12 +214,12 @@ def _together(shard: int, parts: Sequence[ShardOutputs], seconds: float) -> Shar
     return ShardOutputs(
         shard=shard,
         ids=np.concatenate([part.ids for part in parts]),
+        thumbnails=thumbnails,
+        problems=_merged(part.problems for part in parts),
+        digests=_merged(part.digests for part in parts),
         features=np.concatenate([part.features for part in parts]),
         logits=np.concatenate([part.logits for part in parts]),
-        problems=_merged(part.problems for part in parts),
-        thumbnails=thumbnails,
         seconds=seconds,
-        digests=_merged(part.digests for part in parts),
     )
 
 

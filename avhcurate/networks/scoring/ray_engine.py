@@ -205,16 +205,16 @@ class RayEngine(Engine):
 def _in_shards(work: ShardWork, steps: Iterator[Step], parts: Sequence[int], number: int) -> Iterator[Step]:
     """Yield the steps of parts; the result of a shard, which has `number` parts, comes with the last of them."""
     expected = Counter(part // number for part in parts)
-    made = defaultdict[int, list[Any]](list)
+    results = defaultdict[int, list[Any]](list)
     for step in steps:
         if step.result is None:
             yield step
             continue
         shard = step.result.shard // number
         whole = None
-        made[shard].append(step.result)
-        if len(made[shard]) == expected[shard]:
-            whole = work.join(shard, sorted(made.pop(shard), key=lambda part: part.shard))
+        results[shard].append(step.result)
+        if len(results[shard]) == expected[shard]:
+            whole = work.join(shard, sorted(results.pop(shard), key=lambda part: part.shard))
         yield replace(step, result=whole)
 
 
@@ -256,7 +256,7 @@ class _Pool:
         import ray
 
         # In a list the work stays a reference, which each actor fetches for itself.
-        held = [ray.put(work)]
+        shared = [ray.put(work)]
         waiting = deque(parts)
         lost = Counter[int]()
         self.start(min(self.most, len(parts)) - len(self._actors()))
@@ -265,7 +265,7 @@ class _Pool:
                 while waiting and self._free:
                     actor = self._free.popleft()
                     part = waiting.popleft()
-                    self._running[actor.result.remote(held, part)] = actor, part
+                    self._running[actor.result.remote(shared, part)] = actor, part
                 done, _ = ray.wait([*self._starting, *self._running], timeout=_LOOK_S)
                 for reference in done:
                     if reference in self._starting:
@@ -345,16 +345,16 @@ class _Actor:
         if needs:
             import_module(needs)
 
-    def result(self, held: list[Any], part: int) -> Any:
+    def result(self, shared: list[Any], part: int) -> Any:
         """Return what the work makes of a part."""
         import ray
 
-        if held != self._held:
+        if shared != self._held:
             # The network of the work before goes first.
             self._steps = None
-            work = ray.get(held[0])
+            work = ray.get(shared[0])
             _use_own_cpus()
-            self._held = held
+            self._held = shared
             self._steps = work.begin()
         assert self._steps is not None
         results = [step.result for step in self._steps([part]) if step.result is not None]

@@ -59,8 +59,8 @@ class ScoreSettings(VerbSettings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        asked = (self.groups, self.folds, self.seed) != (None, None, None)
-        if asked and not (self.head or "").startswith("fit"):
+        of_heads = (self.groups, self.folds, self.seed) != (None, None, None)
+        if of_heads and not (self.head or "").startswith("fit"):
             raise CurateError(
                 f"{Option('groups')}, {Option('folds')} and {Option('seed')} belong to fitted heads.",
                 fix=f"Add {Option('head', 'fit')}",

@@ -88,13 +88,13 @@ def train(digits: Digits, *, epochs: int = EPOCHS, seed: int = SEED) -> tuple[Di
 def write(path: Path, *, epochs: int = EPOCHS, seed: int = SEED) -> dict[str, float]:
     """Train, write the weights with what made them, and return the accuracy on each half."""
     module, accuracies = train(read_digits(), epochs=epochs, seed=seed)
-    made = {
+    metadata = {
         "made_by": f"python -m avhcurate.networks.training.digits --epochs {epochs} --seed {seed}",
         "data": "sklearn.datasets.load_digits, half of each class",
         "split_seed": str(_SPLIT_SEED),
         "versions": json.dumps({name: version(name) for name in ("numpy", "scikit-learn", "torch")}),
     }
-    save_weights(module, path, made | {f"{half}_accuracy": f"{value:.4f}" for half, value in accuracies.items()})
+    save_weights(module, path, metadata | {f"{half}_accuracy": f"{value:.4f}" for half, value in accuracies.items()})
     return accuracies
 
 

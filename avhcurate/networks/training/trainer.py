@@ -344,10 +344,10 @@ class _TrainingLoop:
         if not bool(torch.stack(finite).all()):
             self._refuse("network", max(self.state.step - 1, 0))
 
-    def _refuse(self, what: str, step: int) -> NoReturn:
+    def _refuse(self, part: str, step: int) -> NoReturn:
         epoch, within = divmod(step, self.per_epoch)
         raise CurateError(
-            f"The {what} is no longer finite in epoch {epoch + 1}, step {within}. Lower the learning rate (now "
+            f"The {part} is no longer finite in epoch {epoch + 1}, step {within}. Lower the learning rate (now "
             f"{self._rate(step):g}). The last checkpoint, if there is one, is still valid."
         )
 

@@ -4,8 +4,7 @@ import pytest
 from torchvision.models import ResNet18_Weights
 
 from avhcurate.errors import CurateError
-from avhcurate.networks.models.class_names import rows_of_classes
-from avhcurate.networks.models.imagenet import imagenet_classes
+from avhcurate.networks.models.class_names import imagenet_classes, rows_of_classes
 
 NAMES = imagenet_classes()
 

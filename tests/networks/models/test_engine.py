@@ -152,9 +152,9 @@ def test_batches_come_back_in_order_with_their_own_results(network: type[Net], b
         return images(4, seed), seed
 
     results = list(embed(made, range(12), prepare))
-    assert [result.payload for result in results] == list(range(12))
-    for result in results:
-        np.testing.assert_allclose(result.features, reference(images(4, result.payload))[0], atol=1e-5)
+    assert [payload for payload, *_ in results] == list(range(12))
+    for seed, features, _ in results:
+        np.testing.assert_allclose(features, reference(images(4, seed))[0], atol=1e-5)
     assert torch.get_num_threads() == threads
 
 
@@ -231,7 +231,7 @@ def test_a_gpu_gives_the_features_of_the_cpu(precision: str) -> None:
         return batch, seed
 
     # Others are on their way while one is fetched.
-    streamed = [part.features for part in embed(network, range(10), prepare)]
+    streamed = [features for _, features, _ in embed(network, range(10), prepare)]
     for features in (network(images(20))[0], streamed[0]):
         error = np.linalg.norm(features - exact) / np.linalg.norm(exact)
         assert error < (1e-5 if precision == "float32" else 0.03)

@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from avhcurate.errors import CurateError
-from avhcurate.networks.models.families import find_architecture
 from avhcurate.networks.models.hub import HubModel
-from avhcurate.networks.models.loading import ModelSpec, load_model, new_model
+from avhcurate.networks.models.loading import ModelSpec, find_architecture, load_model, new_model
 from avhcurate.networks.models.names import ModelName
 from avhcurate.networks.models.zero_shot import prompts_of
 from tests.fakes.networks import save_clip, save_siglip, save_vit

@@ -15,9 +15,8 @@ from torch import nn
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.models import torchvision_zoo
-from avhcurate.networks.models.families import find_architecture
 from avhcurate.networks.models.head import FeatureTap
-from avhcurate.networks.models.loading import LoadedModel, ModelSpec, load_model, new_model
+from avhcurate.networks.models.loading import LoadedModel, ModelSpec, find_architecture, load_model, new_model
 from avhcurate.networks.models.names import ModelName
 from avhcurate.networks.models.own import CIFAR_MEAN, CIFAR_STD, CifarResNet
 from avhcurate.networks.models.preprocess import Preprocess

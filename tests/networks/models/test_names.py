@@ -12,8 +12,7 @@ from torch import nn
 from avhcurate.errors import CurateError
 from avhcurate.networks.models import extras, torchvision_zoo
 from avhcurate.networks.models.factory import check_factory, factory
-from avhcurate.networks.models.families import find_architecture
-from avhcurate.networks.models.loading import ModelSpec, load_model
+from avhcurate.networks.models.loading import ModelSpec, find_architecture, load_model
 from avhcurate.networks.models.names import ModelName, network_names, refuse_unknown, refuse_unlisted
 from avhcurate.networks.models.own import OWN
 from avhcurate.workspace.disk.jobs import JOB_VARIABLE

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from avhcurate.networks.models import sources as module
-from avhcurate.networks.models.families import find_architecture
-from avhcurate.networks.models.loading import ModelSpec, new_model
+from avhcurate.networks.models.loading import ModelSpec, find_architecture, new_model
 from avhcurate.networks.models.names import ModelName
 from avhcurate.networks.models.sources import sources
 
