@@ -122,15 +122,7 @@ def test_a_convolutional_classifier_is_refused():
         exposed(net)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "haed",
-        "body.0",
-        "unused",
-        "twice",
-    ],
-)
+@pytest.mark.parametrize("name", ["haed", "body.0", "unused", "twice"])
 def test_a_wrong_head_is_refused_by_name(name):
     net = Net()
     net.unused, net.twice = nn.Linear(6, 4), nn.Linear(6, 6)

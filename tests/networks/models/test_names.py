@@ -60,8 +60,7 @@ def test_nothing_of_the_standard_library_is_imported_or_called(name, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "make",
-    [subprocess.Popen, functools.partial(subprocess.Popen, ["ls"]), subprocess.check_output, os.system],
+    "make", [subprocess.Popen, functools.partial(subprocess.Popen, ["ls"]), subprocess.check_output, os.system]
 )
 def test_what_a_module_has_from_the_standard_library_is_refused_uncalled(make, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "borrowed", make, raising=False)
