@@ -107,8 +107,12 @@ def test_a_zero_or_non_finite_embedding_has_no_angle_and_leaves_the_others_alone
 
 
 @pytest.mark.parametrize("bad", [0.0, np.nan, np.inf])
-def test_a_zero_or_non_finite_class_weight_is_refused_by_row(bad):
-    features, class_weights, _, _ = random_problem()
+def test_a_class_weight_without_direction_and_a_label_out_of_range_are_refused_with_their_place(bad):
+    features, class_weights, _, labels = random_problem()
+    for label in (7, -2, 1000):
+        wrong = np.where(np.arange(40) == 11, label, labels)
+        with pytest.raises(CurateError, match=f"0 to 6, the first is {label} at position 11"):
+            scores.avh(features, class_weights, wrong)
     class_weights[4] = bad
     with pytest.raises(CurateError, match="Row 4"):
         scores.angles(features, class_weights)
@@ -132,14 +136,6 @@ def test_no_samples_give_empty_columns(kind):
     assert {key for key, score in scores.SCORES.items() if score.function and score.needs != "prototypes"} < set(got)
     assert {tuple(value.shape) for value in got.values()} == {(0,)}
     assert scores.angles(kind(features), kind(class_weights)).shape == (0, 7)
-
-
-@pytest.mark.parametrize("label", [7, -2, 1000])
-def test_a_label_out_of_range_is_refused_with_its_place(label):
-    features, class_weights, _, labels = random_problem()
-    labels[11] = label
-    with pytest.raises(CurateError, match=f"0 to 6, the first is {label} at position 11"):
-        scores.avh(features, class_weights, labels)
 
 
 def test_without_a_label_the_label_scores_are_missing_and_the_rest_stand():

@@ -57,13 +57,10 @@ def test_missing_values_are_never_counted():
         assert table[(table["score"] == name) & (table["bin"] != "all")]["n"].sum() == row(table, name, "all")["n"]
 
 
-def test_pandas_missing_values_are_missing_too():
+def test_pandas_missing_values_are_missing_and_an_infinite_loss_is_the_hardest():
     hsf = pd.Series([0.1, 0.5, pd.NA, 0.9, 0.7], dtype="Float64")
     table = correlate(pd.DataFrame({"score": pd.Series([1, pd.NA, 3, 4, 2], dtype="Int64")}), hsf)
     assert (table["n"][0], table["spearman"][0]) == (3, 1.0)
-
-
-def test_an_infinite_loss_is_the_hardest_and_not_missing():
     table = correlate({"loss": [0.1, 0.2, np.inf, 0.4]}, [0.9, 0.8, 0.1, 0.7])
     assert (table["n"][0], table["spearman"][0]) == (4, -1.0)
 
@@ -82,10 +79,12 @@ def test_a_bin_of_nine_is_shown_and_marked_and_one_of_ten_is_not():
     assert remarks(table).tolist() == ["", "few", ""] * 2
 
 
-def test_perfect_agreement_has_no_fisher_z_and_no_interval():
+def test_perfect_agreement_has_no_fisher_z_and_no_interval_and_nothing_gives_an_empty_table():
     table = correlate({"avh": np.arange(12.0)}, np.arange(12) / 12)
     assert table["spearman"][0] == 1.0
     assert table[["fisher_z", "ci_low", "ci_high"]].isna().all(axis=None)
+    assert list(correlate({}, [0.1, 0.2])) == list(COLUMNS)
+    assert correlate({"avh": np.zeros(0)}, np.zeros(0))["n"].tolist() == [0]
 
 
 @pytest.mark.parametrize("n", [3, 5])
@@ -113,8 +112,3 @@ def test_the_analytic_interval_covers_the_truth_as_often_as_it_says():
         low, high = fisher_interval(spearmanr(*draw(60)).statistic, 60)
         covered.append(low < truth < high)
     assert np.mean(covered) == pytest.approx(0.95, abs=0.03)
-
-
-def test_no_scores_and_no_samples_give_an_empty_table():
-    assert list(correlate({}, [0.1, 0.2])) == list(COLUMNS)
-    assert correlate({"avh": np.zeros(0)}, np.zeros(0))["n"].tolist() == [0]

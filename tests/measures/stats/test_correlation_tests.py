@@ -31,6 +31,9 @@ def test_the_test_gives_the_published_numbers(given, published):
 def test_where_the_test_does_not_exist_it_is_missing(broken):
     found = meng_rosenthal_rubin(*broken)
     assert np.isnan([found.z, found.p_value, found.ci_low]).all()
+    constant = {"flat": np.ones(50), "up": np.arange(50)}
+    table = compare(constant, scores_of(50)[1], harder={"flat": "high", "up": "high"})
+    assert table[["first_agreement", "z", "p_value"]].isna().all(axis=None)
 
 
 def simulated(first, second, between, *, n, datasets, levels=None, seed=0):
@@ -114,12 +117,6 @@ def test_every_pair_is_tested_once_on_the_samples_that_have_all_three_values():
     assert alone["between"].tolist() == pytest.approx(
         [-expected.loc["avh", "confidence"], -expected.loc["avh", "norm"], expected.loc["confidence", "norm"]]
     )
-
-
-def test_constant_scores_have_no_comparison():
-    _, hsf = scores_of(50)
-    table = compare({"flat": np.ones(50), "up": np.arange(50)}, hsf, harder={"flat": "high", "up": "high"})
-    assert table[["first_agreement", "z", "p_value"]].isna().all(axis=None)
 
 
 # --- scores that agree but for a few samples ------------------------------------------------------------------

@@ -29,14 +29,11 @@ def test_the_interval_of_auroc_is_delongs_and_covers():
     assert np.mean([one.low < truth < one.high for one in found]) == pytest.approx(0.94, abs=0.045)
 
 
-def test_a_separation_without_a_mistake_is_not_chance():
+def test_a_separation_without_a_mistake_is_not_chance_chance_is_a_half_and_a_single_kind_has_none():
     found = auroc(np.arange(400.0), np.arange(400) >= 318)
     assert (found.value, found.high) == (1.0, 1.0)
     assert 0.95 < found.low < 1
     assert found.p_value < 1e-20
-
-
-def test_chance_is_a_half_and_a_single_kind_has_none():
     score, wanted = drawn(2000, 4, shift=0.0)
     assert auroc(score, wanted).p_value > 0.05
     assert np.isnan(auroc(score, np.zeros(2000, bool))).all()

@@ -100,17 +100,14 @@ def test_each_score_points_from_an_easy_sample_to_a_hard_one():
     assert got["forgetting"][2] == 8
 
 
-def test_a_small_deviation_of_a_large_confidence_keeps_its_digits():
+def test_a_small_deviation_keeps_its_digits_and_without_epochs_or_label_scores_are_missing():
     values = 0.999999 + 1e-7 * np.sin(np.arange(400))
     got = fold([{"correct": [True], "confidence": [v], "margin": [0.0], "el2n": [0.0]} for v in values])
     assert got["variability"][0] == pytest.approx(values.std(), rel=1e-4)
-
-
-def test_without_epochs_or_label_scores_are_missing():
-    assert all(np.isnan(values).all() for values in EpochScores(3).scores().values())
     nan = np.full(2, np.nan)
-    got = fold([{"correct": [False, True], "confidence": nan, "margin": nan, "el2n": nan}] * 2)
-    assert all(np.isnan(values).all() for values in got.values())
+    unlabelled = fold([{"correct": [False, True], "confidence": nan, "margin": nan, "el2n": nan}] * 2)
+    for missing in (EpochScores(3).scores(), unlabelled):
+        assert all(np.isnan(values).all() for values in missing.values())
 
 
 def test_a_missing_value_at_one_epoch_counts_as_if_the_epoch_had_not_been():

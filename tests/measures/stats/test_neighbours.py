@@ -51,24 +51,13 @@ def test_tiny_angles_are_in_order_where_a_float32_cosine_is_one():
     assert found.angles == pytest.approx([5e-5, 1e-4, 2e-4, 3e-4], abs=1e-7)
 
 
-def test_rows_without_direction_are_left_out():
+def test_rows_without_direction_are_left_out_and_have_no_neighbours():
     features = np.array([[1, 0], [0, 0], [np.nan, 1], [np.inf, 1], [0, 1], [1, 1]], np.float32)
     assert nearest(features, 0).ids.tolist() == [5, 4]
-
-
-@pytest.mark.parametrize(
-    ("row", "count", "says"),
-    [
-        (5, 3, "Unknown sample 5"),
-        (-1, 3, "Unknown sample -1"),
-        (1, 3, "zero or not finite"),
-        (2, 3, "zero or not finite"),
-    ],
-)
-def test_a_row_without_neighbours_is_refused(row, count, says):
-    features = np.array([[1, 0], [0, 0], [np.nan, 0], [0, 1], [1, 1]], np.float32)
-    with pytest.raises(CurateError, match=says):
-        nearest(features, row, count=count)
+    refusals = {6: "Unknown sample 6", -1: "Unknown sample -1", 1: "zero or not finite", 2: "zero or not finite"}
+    for row, message in refusals.items():
+        with pytest.raises(CurateError, match=message):
+            nearest(features, row, count=3)
 
 
 @pytest.mark.parametrize("among", [None, np.arange(0, 300, 3)])

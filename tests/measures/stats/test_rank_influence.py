@@ -33,11 +33,8 @@ def test_the_standard_error_is_the_spread_over_samples():
     assert np.mean(inside) == pytest.approx(0.95, abs=0.04)
 
 
-def test_a_constant_has_no_influence():
+def test_a_constant_has_no_influence_and_what_nothing_moves_has_no_p():
     rho, influence = spearman_influence(np.ones(5), np.arange(5.0))
     assert np.isnan([rho, *influence]).all()
-
-
-def test_what_nothing_moves_has_no_p():
     assert np.isnan(estimate(1.0, np.zeros(5)).p_value)
     assert estimate(0.0, np.zeros(5)).p_value == 1

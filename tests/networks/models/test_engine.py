@@ -158,7 +158,7 @@ def test_batches_come_back_in_order_with_their_own_results(network: type[Net], b
     assert torch.get_num_threads() == threads
 
 
-def test_few_batches_are_under_way_at_once() -> None:
+def test_few_batches_are_under_way_at_once_and_closing_early_ends_the_threads() -> None:
     network = Network(loaded(), device="cpu", batch_size=2, backend=AS_IS)
     taken = 0
 
@@ -172,12 +172,6 @@ def test_few_batches_are_under_way_at_once() -> None:
     for done in range(20):
         next(results)
         assert taken <= done + 1 + 4 * torch.get_num_threads()
-    results.close()
-
-
-def test_closing_early_ends_the_threads() -> None:
-    results = embed(Network(loaded(), device="cpu", backend=AS_IS), range(1000), lambda seed: (images(2, seed), seed))
-    next(results)
     assert any(thread.name.startswith("avhcurate") for thread in threading.enumerate())
     results.close()
     assert not any(thread.name.startswith("avhcurate") for thread in threading.enumerate())
@@ -198,6 +192,8 @@ def test_an_unknown_precision_or_device_is_named() -> None:
         Network(loaded(), precision="float8")
     with pytest.raises(CurateError, match=r"abacus.*auto"):
         find_device("abacus")
+    with pytest.raises(CurateError, match="tf32 is for NVIDIA GPUs"):
+        Network(loaded(), device="cpu", precision="tf32")
 
 
 def test_products_on_a_gpu_are_exact_unless_told_otherwise_and_settings_come_back() -> None:
@@ -211,11 +207,6 @@ def test_products_on_a_gpu_are_exact_unless_told_otherwise_and_settings_come_bac
         with products_on(torch.device(kind), precision):
             assert [setting.fp32_precision for setting in settings] == expected
     assert [setting.fp32_precision for setting in settings] == before
-
-
-def test_tf32_is_refused_without_an_nvidia_gpu() -> None:
-    with pytest.raises(CurateError, match="tf32 is for NVIDIA GPUs"):
-        Network(loaded(), device="cpu", precision="tf32")
 
 
 @pytest.mark.gpu

@@ -90,11 +90,16 @@ def test_a_whole_pickled_model_is_refused_naming_what_it_holds(tmp_path):
         read_weights(tmp_path / "model.pt")
 
 
-def test_a_missing_file_and_a_folder_are_named(tmp_path):
-    with pytest.raises(CurateError, match=r"nowhere\.pt does not exist"):
-        read_weights(tmp_path / "nowhere.pt")
-    with pytest.raises(CurateError, match="is a folder"):
-        read_weights(tmp_path)
+def test_a_missing_file_a_folder_and_a_cut_one_are_named(tmp_path, state):
+    save_file(state, tmp_path / "whole.safetensors")
+    (tmp_path / "cut.safetensors").write_bytes((tmp_path / "whole.safetensors").read_bytes()[:-8])
+    for path, message in (
+        (tmp_path / "nowhere.pt", r"nowhere\.pt does not exist"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "cut.safetensors", r"cut\.safetensors is damaged"),
+    ):
+        with pytest.raises(CurateError, match=message):
+            read_weights(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"not weights at all", b"PK\x03\x04 cut off", b"\x80\x02 cut off"])
@@ -102,13 +107,6 @@ def test_a_file_of_something_else_is_refused(tmp_path, content):
     (tmp_path / "junk.pt").write_bytes(content)
     with pytest.raises(CurateError, match=r"junk\.pt"):
         read_weights(tmp_path / "junk.pt")
-
-
-def test_a_truncated_safetensors_file_is_called_damaged(tmp_path, state):
-    save_file(state, tmp_path / "whole.safetensors")
-    (tmp_path / "cut.safetensors").write_bytes((tmp_path / "whole.safetensors").read_bytes()[:-8])
-    with pytest.raises(CurateError, match=r"cut\.safetensors is damaged"):
-        read_weights(tmp_path / "cut.safetensors")
 
 
 @pytest.mark.parametrize("content", [{"epoch": 3}, [1, 2], torch.zeros(3)])
