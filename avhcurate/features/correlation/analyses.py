@@ -17,9 +17,8 @@ from avhcurate.features.correlation.service import HSF, checked_keys, marked, no
 from avhcurate.measures.stats.correlation import COLUMNS, Z, correlate, standard_error
 from avhcurate.measures.stats.detection import auroc
 from avhcurate.measures.stats.multiple_testing import holm
-from avhcurate.measures.stats.partial_correlation import partial_spearman
 from avhcurate.measures.stats.random_effects import random_effects
-from avhcurate.measures.stats.rank_influence import Estimate
+from avhcurate.measures.stats.rank_influence import Estimate, partial_spearman
 from avhcurate.measures.stats.ranks import resample, spearman, standard_ranks
 from avhcurate.people.queues import queue_use
 

@@ -26,9 +26,8 @@ from avhcurate.measures.scores.blocks import (
     target_angle,
 )
 from avhcurate.measures.scores.formulas import Batch
-from avhcurate.measures.scores.predicted import PREDICTIONS
 from avhcurate.measures.scores.prototypes import ClassSums, class_sums, prototype_angles
-from avhcurate.measures.scores.table import SCORES, Needs, Score, of_plugin
+from avhcurate.measures.scores.table import PREDICTIONS, SCORES, Needs, Score, of_plugin
 
 __all__ = [
     "PREDICTIONS",

@@ -9,7 +9,9 @@ from avhcurate.measures.scores.inputs import (
     label_indices,
     matrix,
     namespace,
+    nan_unless,
     pair,
+    rows_of,
     where_labelled,
 )
 
@@ -39,7 +41,7 @@ def unit(xp: ModuleType, vectors: Array) -> Array:
         return vectors
     largest = xp.max(xp.abs(vectors), axis=1, keepdims=True)
     usable = xp.isfinite(largest) & (largest > 0)
-    scaled = vectors / xp.where(usable, largest, xp.full_like(largest, float("nan")))
+    scaled = vectors / nan_unless(xp, usable, largest)
     return scaled / xp.linalg.vector_norm(scaled, axis=1, keepdims=True)
 
 
@@ -106,6 +108,5 @@ def prototype_distance(features: Kind, prototypes: Kind, labels: Array) -> Kind:
     features = matrix(xp, features, "features")
     prototypes = matrix(xp, prototypes, "prototypes")
     labels = label_indices(xp, labels, like=features, num_classes=prototypes.shape[0])
-    index = xp.where(labels < 0, xp.zeros_like(labels), labels)
-    chord = xp.linalg.vector_norm(unit(xp, features) - unit(xp, prototypes)[index, :], axis=1)
+    chord = xp.linalg.vector_norm(unit(xp, features) - unit(xp, prototypes)[rows_of(xp, labels), :], axis=1)
     return where_labelled(xp, chord**2 / 2, labels)

@@ -1,12 +1,21 @@
 """Per-sample scores in blocks, so that no more than a block of (N, K) is ever in memory."""
 
 from collections.abc import Iterable
-from types import ModuleType
 
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import formulas
 from avhcurate.measures.scores.angular import unit
-from avhcurate.measures.scores.inputs import Array, Kind, label_indices, logit_matrix, matrix, namespace, pair
+from avhcurate.measures.scores.inputs import (
+    Array,
+    Kind,
+    label_indices,
+    logit_matrix,
+    matrix,
+    namespace,
+    nan_unless,
+    pair,
+    rows_of,
+)
 from avhcurate.measures.scores.prototypes import ClassSums, class_sums
 from avhcurate.measures.scores.table import SCORES
 
@@ -60,8 +69,11 @@ def per_sample(
         logits = logit_matrix(xp, logits)
         if tuple(logits.shape) != (num_samples, num_classes):
             raise CurateError(f"logits must have shape {(num_samples, num_classes)}, not {tuple(logits.shape)}.")
-    wanted = _known(keys, at_hand)
-    labels = _labels_or_none(xp, labels, like=arrays[0], num_classes=num_classes)
+    wanted = _offered(keys, at_hand)
+    if labels is None:
+        labels = xp.zeros_like(arrays[0][:, 0], dtype=xp.int64) - 1
+    # Without classes, as for embeddings only, any label is valid.
+    labels = label_indices(xp, labels, like=arrays[0], num_classes=num_classes or 1 << 31)
     step = block_size or max(1, _BLOCK_ELEMENTS // max(1, num_classes))
     parts: list[dict[str, Array]] = []
     for start in range(0, max(num_samples, 1), step):
@@ -87,7 +99,7 @@ def _scores_of(batch: formulas.Batch, keys: list[str]) -> dict[str, Array]:
     return {"predicted": batch.predicted} | {key: f(batch) for key, f in functions.items() if f is not None}
 
 
-def _known(keys: Iterable[str] | None, at_hand: set[str]) -> list[str]:
+def _offered(keys: Iterable[str] | None, at_hand: set[str]) -> list[str]:
     offered = [key for key, score in SCORES.items() if score.function is not None and score.needs in at_hand]
     if keys is None:
         return offered
@@ -96,13 +108,6 @@ def _known(keys: Iterable[str] | None, at_hand: set[str]) -> list[str]:
     if unknown:
         raise CurateError(f"Unknown score {', '.join(unknown)}. Choose from {', '.join(offered)}.")
     return wanted
-
-
-def _labels_or_none(xp: ModuleType, labels: Array | None, *, like: Array, num_classes: int) -> Array:
-    if labels is None:
-        return xp.zeros_like(like[:, 0], dtype=xp.int64) - 1
-    # Without classes, as for embeddings only, any label is valid.
-    return label_indices(xp, labels, like=like, num_classes=num_classes or 1 << 31)
 
 
 def _one(key: str, *arrays: Array | None) -> Array:
@@ -158,16 +163,16 @@ def class_angular_gap(features: Kind, class_weights: Kind, labels: Array) -> Kin
     xp = namespace(gap)
     num_classes = class_weights.shape[0]
     labels = label_indices(xp, labels, like=gap, num_classes=num_classes)
-    at = xp.where(labels < 0, xp.zeros_like(labels), labels)
+    rows = rows_of(xp, labels)
 
     def mean_of_class(values: Array) -> Array:
         """Return it for each sample, in the precision of the gaps; no (N, K) is made."""
-        return xp.astype(class_sums(values[:, None], labels, num_classes).means[:, 0], gap.dtype)[at]
+        return xp.astype(class_sums(values[:, None], labels, num_classes).means[:, 0], gap.dtype)[rows]
 
     off = gap - mean_of_class(gap)
     off = off - mean_of_class(off)
     variance = mean_of_class(off**2)
-    return off / xp.where(variance > 0, xp.sqrt(variance), xp.full_like(variance, float("nan")))
+    return off / nan_unless(xp, variance > 0, xp.sqrt(variance))
 
 
 def norm(features: Kind) -> Kind:

@@ -6,7 +6,7 @@ from functools import cached_property
 from types import ModuleType
 
 from avhcurate.measures.scores.angular import avc_of, lengths, unit, unit_angles
-from avhcurate.measures.scores.inputs import Array, at_label, is_label, where_labelled
+from avhcurate.measures.scores.inputs import Array, at_label, is_label, nan_unless, where_labelled
 from avhcurate.measures.scores.prototypes import ClassSums, left_out_angles, nearest_of, or_nan
 from avhcurate.measures.scores.softmax import double, log_probs
 
@@ -143,7 +143,7 @@ def norm(b: Batch) -> Array:
 def prototype_hardness(b: Batch) -> Array:
     """Return the share of the angle to the label's prototype in the sum over the classes that have one."""
     total = b.xp.sum(or_nan(b.xp, b.prototype_angles, 0.0), axis=1)
-    return b.at_label(b.prototype_angles) / _or_nan_at_0(b.xp, total)
+    return b.at_label(b.prototype_angles) / nan_unless(b.xp, total > 0, total)
 
 
 def prototype_angle(b: Batch) -> Array:
@@ -159,14 +159,11 @@ def prototype_gap(b: Batch) -> Array:
 def prototype_confidence(b: Batch) -> Array:
     """Return (pi - angle) of the nearest prototype over the sum of (pi - angle) of all; NaN without a prototype."""
     closeness = math.pi - or_nan(b.xp, b.prototype_angles, math.pi)
-    return b.xp.max(closeness, axis=1) / _or_nan_at_0(b.xp, b.xp.sum(closeness, axis=1))
+    total = b.xp.sum(closeness, axis=1)
+    return b.xp.max(closeness, axis=1) / nan_unless(b.xp, total > 0, total)
 
 
 def _gap(b: Batch, theta: Array, angles: Array) -> Array:
     """Return angles at the label minus the smallest of the others among `angles` (n, K); NaN where none is finite."""
     nearest = b.xp.min(b.others(angles, math.inf), axis=1)
-    return b.at_label(theta) - b.xp.where(b.xp.isfinite(nearest), nearest, b.xp.full_like(nearest, math.nan))
-
-
-def _or_nan_at_0(xp: ModuleType, total: Array) -> Array:
-    return xp.where(total > 0, total, xp.full_like(total, math.nan))
+    return b.at_label(theta) - nan_unless(b.xp, b.xp.isfinite(nearest), nearest)

@@ -95,14 +95,22 @@ def label_indices(xp: ModuleType, labels: Array, *, like: Array, num_classes: in
 
 def at_label(xp: ModuleType, values: Array, labels: Array) -> Array:
     """Return values[i, labels[i]], NaN without a label."""
-    index = xp.where(labels < 0, xp.zeros_like(labels), labels)
-    taken = xp.take_along_axis(values, index[:, None], axis=1)[:, 0]
-    return where_labelled(xp, taken, labels)
+    return where_labelled(xp, xp.take_along_axis(values, rows_of(xp, labels)[:, None], axis=1)[:, 0], labels)
+
+
+def rows_of(xp: ModuleType, labels: Array) -> Array:
+    """Return labels to index rows of classes by: 0 in place of none."""
+    return xp.where(labels < 0, xp.zeros_like(labels), labels)
 
 
 def where_labelled(xp: ModuleType, values: Array, labels: Array) -> Array:
     """Return `values` (N,) with NaN for samples without a label."""
-    return xp.where(labels < 0, xp.full_like(values, float("nan")), values)
+    return nan_unless(xp, labels >= 0, values)
+
+
+def nan_unless(xp: ModuleType, condition: Array, values: Array) -> Array:
+    """Return `values` with NaN where a condition of the same shape does not hold."""
+    return xp.where(condition, values, xp.full_like(values, float("nan")))
 
 
 def is_label(xp: ModuleType, labels: Array, num_classes: int) -> Array:

@@ -8,7 +8,7 @@ from typing import Literal
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import formulas
 from avhcurate.measures.scores.formulas import Batch
-from avhcurate.measures.scores.inputs import Array
+from avhcurate.measures.scores.inputs import Array, where_labelled
 from avhcurate.plugins import guarded
 
 #: What a score is computed from. "class_weights": with embeddings; "prototypes": embeddings and labels; "neighbours":
@@ -302,9 +302,11 @@ _ALL = (
     ),
 )
 
+_of_epochs = partial(Score, needs="training")
+
 #: Of the epochs of a training, for samples held out.
 _OF_EPOCHS = (
-    Score(
+    _of_epochs(
         key="aum",
         name="Held-out AUM",
         formula=r"\frac{1}{T} \sum_t \left(f_y - \max_{k \neq y} f_k\right)_t",
@@ -312,19 +314,17 @@ _OF_EPOCHS = (
         low="-∞",
         high="∞",
         harder="low",
-        needs="training",
         reference="Pleiss et al. 2020",
     ),
-    Score(
+    _of_epochs(
         key="confidence_mean",
         name="Held-out mean confidence",
         formula=r"\hat\mu = \frac{1}{T} \sum_t p_{y,t}",
         sentence="Probability of the given label of samples held out, mean over the epochs: one axis of the data map.",
         harder="low",
-        needs="training",
         reference="Swayamdipta et al. 2020",
     ),
-    Score(
+    _of_epochs(
         key="variability",
         name="Held-out variability",
         formula=r"\sqrt{\frac{1}{T} \sum_t (p_{y,t} - \hat\mu)^2}",
@@ -332,19 +332,17 @@ _OF_EPOCHS = (
         "map; large = ambiguous.",
         high="1/2",
         harder="high",
-        needs="training",
         reference="Swayamdipta et al. 2020",
     ),
-    Score(
+    _of_epochs(
         key="correctness",
         name="Held-out correctness",
         formula=r"\frac{1}{T} \sum_t [\arg\max f_t = y]",
         sentence="Share of the epochs in which the label was predicted, of samples held out.",
         harder="low",
-        needs="training",
         reference="Swayamdipta et al. 2020",
     ),
-    Score(
+    _of_epochs(
         key="forgetting",
         name="Held-out forgetting",
         formula=r"\sum_t [\arg\max f_t = y \neq \arg\max f_{t+1}]",
@@ -352,27 +350,24 @@ _OF_EPOCHS = (
         "most, where none was ever right.",
         high="T",
         harder="high",
-        needs="training",
         reference="Toneva et al. 2019",
     ),
-    Score(
+    _of_epochs(
         key="el2n_mean",
         name="Held-out mean EL2N",
         formula=r"\frac{1}{T} \sum_t \lVert p_t - e_y \rVert_2",
         sentence="EL2N of samples held out, mean over the epochs.",
         high="√2",
         harder="high",
-        needs="training",
         reference="Paul et al. 2021",
     ),
-    Score(
+    _of_epochs(
         key="learning_speed",
         name="Held-out learning speed",
         formula=r"\frac{1}{T} \max\{s : \arg\max f_t = y \text{ for all } t > T - s\}",
         sentence="Share of the epochs, counted back from the last, through which the label was predicted without a "
         "break, of samples held out.",
         harder="low",
-        needs="training",
         reference="iteration learned of Baldock et al. 2021",
     ),
 )
@@ -386,6 +381,52 @@ def _learnt(score: Score) -> Score:
 
 #: Every score by its key, in the order in which tables and menus show them; plugins add theirs (see `scores`).
 SCORES: dict[str, Score] = {score.key: score for score in (*_ALL, *_OF_EPOCHS, *map(_learnt, _OF_EPOCHS))}
+
+
+_of_votes = partial(Score, needs="votes")
+_INTERVAL = "Beta-binomial range with conformal ends: Vovk et al. 2005; Barber et al., Annals of Statistics 49, 2021."
+
+#: Predicted columns of numbers by key. They come from the votes of other samples, and are never counted as votes.
+PREDICTIONS: dict[str, Score] = {
+    score.key: score
+    for score in (
+        _of_votes(
+            key="hsf_predicted",
+            name="Predicted HSF",
+            formula=r"\widehat{\mathrm{HSF}}(x)",
+            sentence="The HSF that a model of the votes expects, from scores, embedding and class; not votes. A sample "
+            "that has votes is predicted without its own.",
+            harder="low",
+            reference="Beta-binomial regression with a ridge penalty, cross-fitted (avhcurate predict).",
+        ),
+        _of_votes(
+            key="hsf_predicted_low",
+            name="Predicted HSF, low",
+            formula="",
+            sentence="Lower end of the interval of HSF of as many votes as usual.",
+            harder="low",
+            reference=_INTERVAL,
+        ),
+        _of_votes(
+            key="hsf_predicted_high",
+            name="Predicted HSF, high",
+            formula="",
+            sentence="Upper end of the interval of HSF of as many votes as usual.",
+            harder="low",
+            reference=_INTERVAL,
+        ),
+        _of_votes(
+            key="human_gap",
+            name="Human gap",
+            formula=r"\widehat{\mathrm{HSF}}(x) - p_y(x)",
+            sentence="Predicted HSF minus the confidence in the label: above 0 the label is clearer to people than to "
+            "the network, below 0 clearer to the network.",
+            harder="",
+            reference="Predicted HSF and confidence of the open run.",
+            low="-1",
+        ),
+    )
+}
 
 
 def of_plugin(name: str, thing: object) -> Score:
@@ -407,4 +448,4 @@ def _one_per_sample(score: Score, batch: Batch) -> Array:
         raise CurateError(f"The score {score.key} has values of shape {tuple(values.shape)}, not one for each sample.")
     if not score.needs_label:
         return values
-    return batch.xp.where(batch.labels >= 0, values, batch.xp.full_like(values, float("nan")))
+    return where_labelled(batch.xp, values, batch.labels)

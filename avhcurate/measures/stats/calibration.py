@@ -37,7 +37,7 @@ class Calibration:
     bins: pd.DataFrame
 
 
-def calibrate(confidence: ArrayLike, correct: ArrayLike, *, bins: int = BINS, seed: int = 0) -> Calibration:
+def calibrate(confidence: ArrayLike, correct: ArrayLike, *, bins: int = BINS) -> Calibration:
     """Return the ECE of confidences (n,) in [0, 1] and correct answers, (n,) bool; NaN without samples.
 
     Bins are cut at attained values, so ties stay together and there may be fewer bins.
@@ -62,7 +62,7 @@ def calibrate(confidence: ArrayLike, correct: ArrayLike, *, bins: int = BINS, se
     frame = pd.DataFrame(sums)
     frame = frame[frame["n"] > 0]
     ece = float(np.abs(frame["accuracy"] - frame["confidence"]).sum() / n)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     chance = _chance(p, index, rng)
     low, high = np.maximum(0, 2 * ece - _resampled(right - p, index, rng)[::-1])
     if ece <= chance:

@@ -37,13 +37,10 @@ def auroc(score: np.ndarray, wanted: np.ndarray) -> Estimate:
     high = min(1.0, half.high + 0.5)
     if min(hits, n - hits) < _FEW or half.error < 1e-12:
         low, high = _newcombe(area, hits, n - hits)
-    return Estimate(value=area, error=half.error, low=low, high=high, p_value=_rank_sum(score, wanted))
-
-
-def _rank_sum(score: np.ndarray, wanted: np.ndarray) -> float:
-    if np.ptp(score) == 0:
-        return 1.0
-    return float(mannwhitneyu(score[wanted], score[~wanted]).pvalue)
+    p_value = 1.0
+    if np.ptp(score) > 0:
+        p_value = float(mannwhitneyu(score[wanted], score[~wanted]).pvalue)
+    return Estimate(value=area, error=half.error, low=low, high=high, p_value=p_value)
 
 
 def _newcombe(area: float, hits: int, others: int) -> tuple[float, float]:

@@ -5,7 +5,7 @@ import numpy as np
 from avhcurate.errors import CurateError, Option
 
 
-def downsample(groups: np.ndarray, *, most: int, even: bool = False, seed: int = 0) -> np.ndarray:
+def downsample(groups: np.ndarray, *, most: int, even: bool = False) -> np.ndarray:
     """Return positions of `most` elements of `groups` (n,), whole numbers from -1, ascending; all where they are few.
 
     Every group gets its share, and a small one at least a quarter of an equal share, or all of it. `even`: each group
@@ -19,7 +19,7 @@ def downsample(groups: np.ndarray, *, most: int, even: bool = False, seed: int =
         return np.arange(len(groups))
     codes = groups.astype(np.int64) + 1
     counts = np.bincount(codes)
-    shuffled = np.random.default_rng(seed).permutation(len(codes))
+    shuffled = np.random.default_rng(0).permutation(len(codes))
     order = shuffled[np.argsort(codes[shuffled], kind="stable")]
     place = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)  # of each in its group
     if not even:

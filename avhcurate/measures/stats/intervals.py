@@ -41,7 +41,8 @@ def ratio(above: tuple[float, float, float], below: tuple[float, float, float]) 
     >>> [round(end, 3) for end in ratio((0.0, -0.2, 0.2), (0.8, 0.7, 0.9))]
     [0.0, -0.252, 0.252]
     """
-    (top, low, high), (bottom, least, most) = above, below
+    top, low, high = above
+    bottom, least, most = below
     value = top / bottom
     if not least > 0:
         return value, _NAN, _NAN

@@ -176,7 +176,7 @@ def _agreement(run: RunFolder, ids: np.ndarray, targets: np.ndarray, folds: int)
     """Return the mean Spearman correlation of AVH by the heads of two folds, on some samples."""
     from scipy.stats import spearmanr  # a second of processor time, which other runs do without
 
-    places = evenly_spread(len(ids), min(_COMPARED, len(ids)))
+    places = evenly_spread(len(ids), _COMPARED)
     features = run.features_of(ids[places]).astype(np.float64)
     avh = np.stack(
         [scores.avh(features, run.head(fold)[0].astype(np.float64), targets[places]) for fold in range(folds)]

@@ -10,7 +10,7 @@ from avhcurate.features.correlation import analyses
 from avhcurate.features.correlation.analyses import ALL_CLASSES, ANALYSES, analyse
 from avhcurate.features.correlation.service import correlate, export_table
 from avhcurate.measures.stats.multiple_testing import holm
-from avhcurate.measures.stats.partial_correlation import partial_spearman
+from avhcurate.measures.stats.rank_influence import partial_spearman
 
 KEYS = ["avh", "confidence", "norm"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from avhcurate.measures.stats.partial_correlation import partial_spearman
+from avhcurate.measures.stats.rank_influence import partial_spearman
 
 
 def three(n, seed, adds=0.0):
