@@ -18,9 +18,8 @@ import pyarrow.parquet as pq
 
 from avhcurate.errors import CurateError, Option
 from avhcurate.measures import scores
-from avhcurate.networks.scoring.added_scores import add_scores
 from avhcurate.networks.scoring.settings import AttachSettings
-from avhcurate.networks.scoring.shard_scores import score_columns, sum_by_class
+from avhcurate.networks.scoring.shard_scores import add_scores, score_columns, sum_by_class
 from avhcurate.people.row_matching import match_paths
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import SHARD, Attached, AttachedFile, RunFolder, RunRecord

@@ -31,12 +31,13 @@ def factory(name: str) -> Architecture:
     takes `num_classes` is given the class count. Raises CurateError when it cannot be imported or called.
     """
     check_factory(name)
-    make = _imported(name)
+    module, _, attribute = name.partition(":")
+    make = _imported(name, module, attribute)
     # What a module has from the standard library is not its own, nor is a part of it.
     _refuse_standard(getattr(getattr(make, "func", make), "__module__", None) or "", name)
     architecture = _as_imagenet(name, lambda num_classes: _called(name, make, num_classes))
     with _current_directory():
-        return replace(architecture, code=sources(name.partition(":")[0]))
+        return replace(architecture, code=sources(module))
 
 
 def check_factory(name: str) -> None:
@@ -85,12 +86,10 @@ def _as_imagenet(name: str, make: Callable[[int | None], Any]) -> Architecture:
     )
 
 
-def _imported(name: str) -> Any:
-    module_name, _, attribute = name.partition(":")
+def _imported(name: str, module: str, attribute: str) -> Any:
     try:
         with _current_directory():
-            module = importlib.import_module(module_name)
-        return attrgetter(attribute)(module)
+            return attrgetter(attribute)(importlib.import_module(module))
     except ModuleNotFoundError as error:
         raise CurateError(
             f"{name} cannot be imported: there is no module {error.name!r} in {Path.cwd()} or in the environment. Give "

@@ -34,20 +34,18 @@ def model_for(
     record = dataset.record
     declared = None
     changes = dict[str, Any]()
-    if spec.zero_shot and not spec.class_names:
-        changes["class_names"] = tuple(record.classes)
     if fit is not None:
         check_fit(dataset, fit)
         changes["features_only"] = True
-    elif classes_from_model:
-        changes = {}
-    elif record.classes_declared and record.classes:
+    elif record.classes_declared and record.classes and not classes_from_model:
         declared = len(record.classes)
-    if changes and fit is None and (declared or 0) < 2:
-        raise CurateError(
-            f"Dataset {dataset.name!r} has no class names, which a zero-shot model needs.",
-            fix=f"Give them in order by {Option('classes', 'cat,dog')} or a file with a name a line",
-        )
+    if spec.zero_shot and not spec.class_names and not classes_from_model:
+        changes["class_names"] = tuple(record.classes)
+        if fit is None and (declared or 0) < 2:
+            raise CurateError(
+                f"Dataset {dataset.name!r} has no class names, which a zero-shot model needs.",
+                fix=f"Give them in order by {Option('classes', 'cat,dog')} or a file with a name a line",
+            )
     try:
         model = load_model(spec.model_copy(update=changes), num_classes=declared)
     except OtherClasses as error:

@@ -18,7 +18,6 @@ from avhcurate.measures.stats.downsample import evenly_spread
 from avhcurate.networks.models.engine import Network
 from avhcurate.networks.models.loading import LoadedModel, ModelSpec, decisive
 from avhcurate.networks.models.runtime import precision_name
-from avhcurate.networks.scoring.added_scores import add_scores
 from avhcurate.networks.scoring.dataset_model import model_for
 from avhcurate.networks.scoring.fitted_heads import (
     fit_heads,
@@ -34,7 +33,7 @@ from avhcurate.networks.scoring.image_pass import (
     backend_values,
 )
 from avhcurate.networks.scoring.settings import ScoreSettings
-from avhcurate.networks.scoring.shard_scores import ShardScores, digest_rows, score_columns, sum_by_class
+from avhcurate.networks.scoring.shard_scores import ShardScores, add_scores, digest_rows, score_columns, sum_by_class
 from avhcurate.networks.scoring.shards import LOCAL, Engine, ShardResult
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import SHARD, FittedHeads, RankAgreement, RunFolder, RunRecord
@@ -252,7 +251,7 @@ class _Scoring:
             self.images.tell(samples, "comparing with float32")
             changes["rank_agreement"] = self._rank_agreement()
         self.images.tell(samples, "class prototypes")
-        scored = (_scored_ids(self.run.shard(shard)) for shard in self.images.shards)
+        scored = (_scored(self.run.shard(shard))[0] for shard in self.images.shards)
         prototypes = sum_by_class(self.run, scored, self.labels, self.run.record.num_classes).means.astype(np.float32)
         self.run.finish((self._with_distance(table, prototypes) for table in self._scored()), changes)
         self.images.progress.report(samples, samples, "")
@@ -282,8 +281,7 @@ class _Scoring:
             yield table
 
     def _by_fitted_heads(self, table: pa.Table) -> pa.Table:
-        ids = _scored_ids(table)
-        usable = table["problem"].is_null().to_numpy()
+        ids, usable = _scored(table)
         values = scores_by_head(self.run, ids, self.run.features_of(ids), self.labels[ids])
         columns = {"id": table["id"].combine_chunks()}
         columns |= score_columns(values, usable, one_length=bool(self.model.prompts))
@@ -303,9 +301,8 @@ class _Scoring:
 
     def _with_distance(self, table: pa.Table, prototypes: np.ndarray) -> pa.Table:
         """Return the scores with the distance to the prototypes (K, D), which are zeros for a class without samples."""
-        ids = _scored_ids(table)
+        ids, usable = _scored(table)
         distance = np.full(len(table), np.nan, np.float32)
-        usable = table["problem"].is_null().to_numpy()
         distance[usable] = scores.prototype_distance(self.run.features_of(ids), prototypes, self.labels[ids])
         place = table.column_names.index("problem")
         return table.add_column(place, "prototype_distance", pa.array(distance, from_pandas=True))
@@ -329,8 +326,10 @@ class _Scoring:
         return scores.per_sample(features, class_weights, logits, labels, keys=_COMPARED_SCORES)
 
 
-def _scored_ids(table: pa.Table) -> np.ndarray:
-    return table["id"].to_numpy()[table["problem"].is_null().to_numpy()]
+def _scored(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ids of the samples without a problem, and which rows they are."""
+    usable = table["problem"].is_null().to_numpy()
+    return table["id"].to_numpy()[usable], usable
 
 
 def _agreement(reduced: dict[str, np.ndarray], exact: dict[str, np.ndarray]) -> RankAgreement:
