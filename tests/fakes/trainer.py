@@ -5,6 +5,8 @@ import hashlib
 import torch
 from torch import nn
 
+from avhcurate.networks.models.own import DIGITS_MEAN, DIGITS_STD
+from avhcurate.networks.training.digits import read_digits
 from avhcurate.networks.training.images import LabelledImages
 from avhcurate.networks.training.recipe import Recipe
 
@@ -16,6 +18,13 @@ def stripes(n=40):
     images[labels == 0, :, :, :2] = 200
     images[labels == 1, :, :, 2:] = 200
     return LabelledImages(images, labels, (0.5,), (0.25,))
+
+
+def first_digits(n):
+    """LabelledImages of the first `n` digits."""
+    digits = read_digits()
+    images, labels = torch.from_numpy(digits.images)[:n, None], torch.from_numpy(digits.labels)[:n]
+    return LabelledImages(images, labels, DIGITS_MEAN, DIGITS_STD)
 
 
 def linear(seed=0):

@@ -95,8 +95,8 @@ def sum_by_class(run: RunFolder, blocks: Iterable[np.ndarray], labels: np.ndarra
     return ClassSums(sums, counts)
 
 
-def add_scores(run: RunFolder, labels: np.ndarray, *, progress: Progress = SILENT) -> list[str]:
-    """Add what the run of `labels` (N,) lacks and has the outputs for; the keys that were added.
+def add_scores(run: RunFolder, labels: np.ndarray, *, progress: Progress = SILENT) -> None:
+    """Add to a finished run of `labels` (N,) what it lacks and has the outputs for; no image is read, no network run.
 
     The table is replaced whole, and the record written again, by which pages see that the run has changed.
     """
@@ -104,11 +104,10 @@ def add_scores(run: RunFolder, labels: np.ndarray, *, progress: Progress = SILEN
     columns = pq.read_schema(run.scores_path).names
     keys = [key for key, score in SCORES.items() if score.plugin and key not in columns and outputs[score.needs]]
     if not keys:
-        return []
+        return
     with replacing(run.scores_path) as stream, pq.ParquetFile(run.scores_path) as table:
         write_tables(stream, _with(table, run, labels, keys, progress), compression="zstd")
     run.write_record(run.record)
-    return keys
 
 
 def _with(

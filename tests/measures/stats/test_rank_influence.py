@@ -1,10 +1,10 @@
-"""Influence of samples on Spearman: the jackknife by leaving each out, the spread over samples."""
+"""Influence of samples on Spearman, by leaving each out, and partial Spearman, by regression of ranks."""
 
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
-from avhcurate.measures.stats.rank_influence import estimate, spearman_influence
+from avhcurate.measures.stats.rank_influence import estimate, partial_spearman, spearman_influence
 
 
 def tied(n, seed=0):
@@ -38,3 +38,46 @@ def test_a_constant_has_no_influence_and_what_nothing_moves_has_no_p():
     assert np.isnan([rho, *influence]).all()
     assert np.isnan(estimate(1.0, np.zeros(5)).p_value)
     assert estimate(0.0, np.zeros(5)).p_value == 1
+
+
+def three(n, seed, adds=0.0):
+    """x, y, z: both follow z, and x says `adds` more of y."""
+    rng = np.random.default_rng(seed)
+    z, own = rng.normal(size=(2, n))
+    x = z + own
+    return x, (z + adds * own + rng.normal(size=n)).round(1), z
+
+
+def residual(values, given):
+    """What a regression on `given` leaves of ranks."""
+    y, x = rankdata(values), rankdata(given)
+    slope, intercept = np.polyfit(x, y, 1)
+    return y - slope * x - intercept
+
+
+def test_it_is_the_correlation_of_what_regressions_of_ranks_leave():
+    x, y, z = three(300, 0, adds=0.4)
+    found = partial_spearman(x, y, z)
+    left = residual(x, z)
+    assert found.partial.value == pytest.approx(np.corrcoef(left, residual(y, z))[0, 1])
+    assert found.semipartial.value == pytest.approx(np.corrcoef(left, rankdata(y))[0, 1])
+    assert 0 < found.semipartial.value < found.partial.value
+
+
+@pytest.mark.parametrize("adds", [0.0, 0.5])
+def test_the_intervals_cover_the_truth_and_nothing_is_found_where_nothing_is_added(adds):
+    truth = partial_spearman(*three(200_000, 1, adds))
+    found = [partial_spearman(*three(150, seed, adds)) for seed in range(2, 152)]
+    for part in ("partial", "semipartial"):
+        inside = [getattr(one, part).low < getattr(truth, part).value < getattr(one, part).high for one in found]
+        assert np.mean(inside) == pytest.approx(0.95, abs=0.04)
+    clear = np.mean([one.partial.p_value < 0.05 for one in found])
+    assert clear > 0.9 if adds else clear < 0.09
+
+
+def test_a_score_that_ranks_as_the_other_has_none():
+    x, y, _ = three(50, 3)
+    assert np.isnan(partial_spearman(x, y, 2 * x).partial).all()
+    for few in (0, 1, 4):
+        assert np.isnan(partial_spearman(x[:few], y[:few], y[:few]).partial).all()
+    assert np.isnan(partial_spearman(x, np.ones(50), y).semipartial).all()

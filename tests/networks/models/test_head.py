@@ -105,7 +105,7 @@ def test_a_named_head_gives_the_logits_whatever_comes_after(end):
     assert logits.min() < 0
 
 
-def test_a_cosine_head_is_not_taken_for_a_linear_one():
+def test_a_cosine_head_is_not_taken_for_a_linear_one_nor_a_convolution_over_a_map():
     class Cosine(nn.Linear):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return 20 * F.linear(F.normalize(x), F.normalize(self.weight))
@@ -114,9 +114,6 @@ def test_a_cosine_head_is_not_taken_for_a_linear_one():
     net.head = Cosine(6, 4)
     with pytest.raises(CurateError, match=r"not features @ weights \+ bias of its layer 'head'"):
         exposed(net)
-
-
-def test_a_convolutional_classifier_is_refused():
     net = nn.Sequential(nn.Conv2d(3, 6, 3), nn.Conv2d(6, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     with pytest.raises(CurateError, match="last first: none"):
         exposed(net)

@@ -137,6 +137,7 @@ def test_another_class_count_is_refused_and_made_up_names_are_none(own_vit):
     folder = own_vit("config.json", id2label={str(k): f"LABEL_{k}" for k in range(3)})
     assert load_model(ModelSpec(name=f"transformers:{folder}")).classes is None
     assert "has 3 classes and the dataset has 7" in refusal(f"transformers:{folder}", 7)
+    assert prompts_of("{0.__class__}", ["a photo of a {}"]) == ["a photo of a {0.  class  }"]
 
 
 def test_a_configuration_cannot_have_code_fetched_or_run(own_vit):
@@ -194,13 +195,8 @@ def test_an_image_processor_is_followed(own_vit, changes, expected):
     ],
 )
 def test_a_processor_that_does_more_is_refused(own_vit, changes):
-    folder = own_vit("preprocessor_config.json", **changes)
     with pytest.raises(CurateError, match="does more than resize, crop and normalise"):
-        HubModel("transformers", str(folder)).preprocess()
-
-
-def test_class_names_are_words_in_a_prompt():
-    assert prompts_of("{0.__class__}", ["a photo of a {}"]) == ["a photo of a {0.  class  }"]
+        HubModel("transformers", str(own_vit("preprocessor_config.json", **changes))).preprocess()
 
 
 def test_a_folder_whose_configuration_is_edited_is_another_network(own_vit):

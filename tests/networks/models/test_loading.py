@@ -115,11 +115,10 @@ def test_every_torchvision_network_takes_its_preprocessing_from_its_weights():
 
 
 def test_a_published_file_is_recognised_by_its_hash_and_brings_its_own_preprocessing():
-    older = find_architecture(ModelName.of("torchvision:resnet50"), sha256="0676ba61" + "0" * 56)
-    newer = find_architecture(ModelName.of("torchvision:resnet50"), sha256="11ad3fa6" + "0" * 56)
-    other = find_architecture(ModelName.of("torchvision:resnet50"), sha256="f" * 64)
-    assert (older.preprocess.resize, newer.preprocess.resize) == (256, 232)
-    assert (older.recognised, newer.recognised, other.recognised) == (True, True, False)
+    hashes = {"0676ba61" + "0" * 56: (256, True), "11ad3fa6" + "0" * 56: (232, True), "f" * 64: (232, False)}
+    for sha256, expected in hashes.items():
+        found = find_architecture(ModelName.of("torchvision:resnet50"), sha256=sha256)
+        assert (found.preprocess.resize, found.recognised) == expected
 
 
 def test_published_weights_that_cannot_be_fetched_or_are_none_say_what_to_do(tmp_path, monkeypatch):
@@ -181,15 +180,8 @@ def test_timm_networks_take_their_preprocessing_from_their_data_configuration():
 def test_a_timm_network_in_a_folder_brings_weights_names_and_preprocessing(tmp_path):
     timm = pytest.importorskip("timm", reason="the extra timm is not installed")
     theirs = timm.create_model("test_resnet", pretrained=False, num_classes=3).eval()
-    cfg = {
-        "input_size": [3, 96, 96],
-        "mean": [0.4, 0.5, 0.6],
-        "std": [0.2, 0.2, 0.2],
-        "crop_pct": 0.75,
-        "interpolation": "bilinear",
-        "num_classes": 3,
-        "label_names": ["cat", "dog", "fox"],
-    }
+    cfg = {"input_size": [3, 96, 96], "mean": [0.4, 0.5, 0.6], "std": [0.2] * 3, "crop_pct": 0.75, "num_classes": 3}
+    cfg |= {"interpolation": "bilinear", "label_names": ["cat", "dog", "fox"]}
     config = {"architecture": "test_resnet", "num_classes": 3, "pretrained_cfg": cfg}
     (tmp_path / "config.json").write_text(json.dumps(config))
     save_file(theirs.state_dict(), tmp_path / "model.safetensors")
@@ -239,17 +231,12 @@ def test_a_weights_file_is_loaded_and_its_hash_recorded(tmp_path):
     assert gives_its_logits_by_its_head(model)
 
 
-def test_the_class_count_is_that_of_the_file_when_none_is_asked(tmp_path):
-    torch.save({"model": nn.DataParallel(CifarResNet(20, num_classes=17)).state_dict()}, tmp_path / "c.pt")
-    model = load("avhcurate:resnet20", weights=tmp_path / "c.pt")
-    assert model.head.out_features == 17
-    assert model.weights_source == "c.pt [model]"
-
-
-def test_another_class_count_than_the_datasets_is_refused_naming_both(tmp_path):
-    save_file(CifarResNet(20, num_classes=17).state_dict(), tmp_path / "c.safetensors")
-    message = refusal("avhcurate:resnet20", 12, weights=tmp_path / "c.safetensors")
-    assert "has 17 classes and the dataset has 12" in message
+def test_the_class_count_is_that_of_the_file_and_another_than_the_datasets_is_refused_naming_both(tmp_path):
+    path = tmp_path / "c.pt"
+    torch.save({"model": nn.DataParallel(CifarResNet(20, num_classes=17)).state_dict()}, path)
+    model = load("avhcurate:resnet20", weights=path)
+    assert (model.head.out_features, model.weights_source) == (17, "c.pt [model]")
+    assert "has 17 classes and the dataset has 12" in refusal("avhcurate:resnet20", 12, weights=path)
     assert "has 10 classes and the dataset has 12" in refusal("avhcurate:digits", 12)
 
 

@@ -20,10 +20,6 @@ def images(n=2, side=32, seed=0):
     return torch.randn(n, 3, side, side, generator=torch.Generator().manual_seed(seed))
 
 
-def size(module):
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
 def features(name, pixels, **options):
     model = load_model(ModelSpec(name=f"avhcurate:{name}", weights="random", **options))
     with torch.inference_mode():
@@ -63,7 +59,7 @@ def test_a_hidden_layer_that_published_weights_lack_is_drawn_from_the_seed(monke
 )
 def test_a_network_has_its_number_of_parameters(module, parameters):
     """Counted by hand from the widths of the layers."""
-    assert size(module) == parameters
+    assert sum(parameter.numel() for parameter in module.parameters()) == parameters
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -80,8 +76,8 @@ def test_a_network_takes_images_of_any_size_from_16_pixels(name, side):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_head_is_found_by_name_and_fits_the_dataset(name):
     model = load_model(ModelSpec(name=f"avhcurate:{name}", weights="random"), num_classes=7)
-    assert (model.head_name, model.preprocess.crop) == ("head", 32)
-    assert model.class_weights.shape == (7, WIDTHS[name])
+    found = (model.head_name, model.preprocess.crop, model.class_weights.shape)
+    assert found == ("head", 32, (7, WIDTHS[name]))
 
 
 def test_the_first_layer_of_cifar_fast_whitens_its_images():

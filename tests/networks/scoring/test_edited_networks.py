@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.scoring.dataset_model import rebuild_model
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.datasets import write_images
 
 IMAGES, RED = 140, 47
 
@@ -49,13 +49,9 @@ EDITED = LAYERS.replace(
 def call(tmp_path):
     """A folder of images of two classes, 47 of them red, as dataset d; runs a verb in a process of its own."""
     rng = np.random.default_rng(0)
-    for id in range(IMAGES):
-        pixels = rng.integers(0, 120, (224, 224, 3), dtype=np.uint8)
-        if id < RED:
-            pixels[..., 0] = 255
-        folder = tmp_path / "images" / "ab"[id % 2]
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(folder / f"{id:03}.png")
+    images = rng.integers(0, 120, (IMAGES, 224, 224, 3), dtype=np.uint8)
+    images[:RED, ..., 0] = 255
+    write_images(tmp_path / "images", {f"{'ab'[id % 2]}/{id:03}.png": pixels for id, pixels in enumerate(images)})
     (tmp_path / "fac.py").write_text(NETWORK)
     (tmp_path / "layers.py").write_text(LAYERS)
 

@@ -165,8 +165,6 @@ def test_near_duplicates_of_image_quality_share_a_fold(scored_root, tmp_path):
     assert run.record.fitted.duplicates["quality"] == len(several)
 
 
-# --- resuming -----------------------------------------------------------------------------------------------------
-
 KILLED = """
     import os, sys
     from pathlib import Path
@@ -184,12 +182,8 @@ KILLED = """
         child = os.fork()
         if child == 0:
             die_at_rename(int(number), False)
-            score_dataset(
-                Workspace(Path(root)),
-                "stripes",
-                ModelSpec(name="avhcurate:digits"),
-                fit=heads_to_fit(folds=3, groups="patient"),
-            )
+            fit = heads_to_fit(folds=3, groups="patient")
+            score_dataset(Workspace(Path(root)), "stripes", ModelSpec(name="avhcurate:digits"), fit=fit)
             os._exit(0)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status))
@@ -211,12 +205,8 @@ def test_a_run_killed_while_its_heads_are_fitted_resumes_to_the_very_same_table(
         assert len(list((left / "heads").glob("*/class_weights.npy"))) == {"7": 1, "9": 2}[moment]
         run = score_dataset(Workspace(root), "stripes", SPEC, fit=FIT)
         pd.testing.assert_frame_equal(rows_of(run), rows_of(table.run), obj=moment)
-        assert run.record.fitted.model_copy(update={"seconds": None}) == table.run.record.fitted.model_copy(
-            update={"seconds": None}
-        )
-
-
-# --- what is refused, and the command line ------------------------------------------------------------------------
+        fitted, expected = (each.record.fitted.model_copy(update={"seconds": None}) for each in (run, table.run))
+        assert fitted == expected
 
 
 def test_the_command_line_fits_and_says_how_well(scored_root, tmp_path, cli, monkeypatch):
@@ -255,9 +245,6 @@ def test_labels_that_no_head_can_be_judged_on_are_refused_before_the_pass(worksp
     add_dataset(workspace, tmp_path, dict.fromkeys(images, "red"), "pets")
     with pytest.raises(CurateError, match=reason):
         score_dataset(workspace, "pets", SPEC, fit=heads_to_fit())
-
-
-# --- rows of a published head -------------------------------------------------------------------------------------
 
 
 def test_a_model_of_other_classes_offers_its_own_rows_by_name_or_a_fitted_head(workspace, tmp_path):

@@ -26,6 +26,7 @@ from avhcurate.networks.models.loading import ModelSpec, load_model
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
+from tests.fakes.datasets import add_dataset, write_images
 
 SPEC = ModelSpec(name="avhcurate:digits")
 
@@ -105,11 +106,9 @@ def test_a_run_killed_at_any_moment_resumes_to_the_very_same_table(fresh, digits
 def test_a_cancelled_run_keeps_its_shards_and_goes_on_from_there(fresh, digits):
     seen = []
 
-    def stop():
-        return bool(seen) and seen[-1] >= 1024
-
+    progress = Progress(lambda done, *_: seen.append(done), lambda: bool(seen) and seen[-1] >= 1024)
     with pytest.raises(Cancelled, match="resumes"):
-        score_dataset(fresh, "digits", SPEC, progress=Progress(lambda done, *_: seen.append(done), stop))
+        score_dataset(fresh, "digits", SPEC, progress=progress)
     again = []
     run = score_dataset(fresh, "digits", SPEC, progress=Progress(lambda done, *_: again.append(done)))
     assert again == sorted(again)
@@ -164,17 +163,17 @@ def net(tmp_path, monkeypatch):
 def mixed(tmp_path, workspace):
     """A folder of good, broken, truncated, odd and huge images."""
     rng = np.random.default_rng(0)
-    for label in ("0", "1"):
-        (tmp_path / "images" / label).mkdir(parents=True)
-        for i in range(5):
-            Image.fromarray(rng.integers(0, 255, (30, 20, 3), np.uint8)).save(tmp_path / "images" / label / f"{i}.jpg")
-    whole = (tmp_path / "images" / "0" / "0.jpg").read_bytes()
-    (tmp_path / "images" / "0" / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "images" / "0" / "empty.png").write_bytes(b"")
-    (tmp_path / "images" / "1" / "text.png").write_text("no image")
-    Image.new("CMYK", (20, 20)).save(tmp_path / "images" / "1" / "cmyk.jpg")
-    Image.fromarray(rng.integers(0, 65535, (20, 20), np.uint16)).save(tmp_path / "images" / "1" / "deep.png")
-    import_dataset(workspace, "mixed", tmp_path / "images")
+    pixels = [Image.fromarray(rng.integers(0, 255, (30, 20, 3), np.uint8)) for _ in range(10)]
+    pictures = {f"{number // 5}/{number % 5}.jpg": image for number, image in enumerate(pixels)}
+    stream = io.BytesIO()
+    pixels[0].save(stream, "JPEG")
+    pictures |= {
+        "0/truncated.jpg": stream.getvalue()[: stream.tell() // 2],
+        "0/empty.png": b"",
+        "1/text.png": b"no image",
+    }
+    pictures |= {"1/cmyk.jpg": Image.new("CMYK", (20, 20)), "1/deep.png": rng.integers(0, 65535, (20, 20), np.uint16)}
+    add_dataset(workspace, tmp_path, pictures, "mixed")
     return workspace
 
 
@@ -185,25 +184,20 @@ def test_broken_images_are_recorded_and_the_run_goes_on(mixed, net):
     broken = set(names[rows["problem"].notna()])
     assert broken == {"0/truncated.jpg", "0/empty.png", "1/text.png"}
     assert run.record.skipped == 3
-    assert (
-        rows.loc[rows["problem"].notna(), [*(key for key in SCORES if key in rows), "predicted"]].isna().all(axis=None)
-    )
+    columns = [*(key for key in SCORES if key in rows), "predicted"]
+    assert rows.loc[rows["problem"].notna(), columns].isna().all(axis=None)
     assert rows.loc[rows["problem"].isna(), "avh"].notna().all()
 
 
 def test_a_dataset_of_broken_images_only_is_refused(tmp_path, workspace, net):
-    (tmp_path / "images" / "a").mkdir(parents=True)
-    (tmp_path / "images" / "a" / "x.png").write_bytes(b"nothing")
-    import_dataset(workspace, "broken", tmp_path / "images")
+    add_dataset(workspace, tmp_path, {"a/x.png": b"nothing"}, "broken")
     with pytest.raises(CurateError, match="None of the 1 images"):
         score_dataset(workspace, "broken", net)
     assert workspace.dataset("broken").runs() == []
 
 
 def test_an_import_under_way_stops_the_run_and_gets_no_thumbnail_of_it(fresh, tmp_path):
-    for number in range(3):
-        (tmp_path / "other" / "cat").mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (8, 8), "red").save(tmp_path / "other" / "cat" / f"{number}.png")
+    write_images(tmp_path / "other", {f"cat/{number}.png": "red" for number in range(3)})
 
     def import_another(done, total, message):
         if 0 < done < total and fresh.dataset("digits").record.samples == total:

@@ -43,17 +43,13 @@ def run(unlabelled, clip):
     return score_dataset(unlabelled, "pets", spec)
 
 
-def test_every_image_without_a_label_has_avc_and_confidence(unlabelled, run):
+def test_every_image_without_a_label_has_avc_and_confidence_but_not_the_length_that_all_share(unlabelled, run):
     table = pd.read_parquet(run.scores_path)
     assert table[["predicted", "avc", "max_confidence", "entropy"]].notna().all(axis=None)
-    assert table[["avh", "confidence", "loss", "prototype_distance"]].isna().all(axis=None)
+    assert table[["avh", "confidence", "loss", "prototype_distance", "norm"]].isna().all(axis=None)
     avc = scores.avc(np.asarray(run.features()), run.class_weights())
     np.testing.assert_allclose(table["avc"], avc[np.arange(6), table["predicted"]], rtol=1e-5)
     assert list(open_table(unlabelled, "pets").classes) == ["cat", "dog", "fox"]
-
-
-def test_the_length_that_all_features_share_is_no_score(run):
-    assert pd.read_parquet(run.scores_path)["norm"].isna().all()
     lengths = np.linalg.norm(run.features(), axis=1)
     np.testing.assert_allclose(lengths, lengths[0], rtol=1e-5)
 
@@ -72,15 +68,14 @@ def test_a_notebook_says_the_same_and_leaves_a_job_that_can_be_resumed(unlabelle
     assert len(unlabelled.dataset("pets").runs()) == 1
 
 
-def test_labels_get_avh_by_the_names_of_the_dataset(workspace, tmp_path, clip):
+def test_labels_get_avh_by_the_names_of_the_dataset_and_without_names_it_asks_for_them(
+    unlabelled, workspace, tmp_path, clip
+):
+    with pytest.raises(CurateError, match=r"has no class names.*--classes cat,dog"):
+        score_dataset(unlabelled, "pets", ModelSpec(name=clip))
     add_dataset(workspace, tmp_path, {f"{name}/{c}.png": c for name in ("cat", "dog") for c in COLOURS[:2]})
     run = score_dataset(workspace, "pets", ModelSpec(name=clip))
     table = pd.read_parquet(run.scores_path)
     expected = scores.avh(np.asarray(run.features()), run.class_weights(), np.array([0, 0, 1, 1]))
     np.testing.assert_allclose(table["avh"], expected, rtol=1e-5)
     assert run.record.prompts.names == ("cat", "dog")
-
-
-def test_without_names_it_asks_for_them(unlabelled, clip):
-    with pytest.raises(CurateError, match=r"has no class names.*--classes cat,dog"):
-        score_dataset(unlabelled, "pets", ModelSpec(name=clip))

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 
 from avhcurate.networks.models.own import CifarFast
@@ -14,6 +13,7 @@ from avhcurate.networks.training.learner import make_learner, parameter_groups
 from avhcurate.networks.training.recipe import RECIPES, Recipe, as_numbers
 from avhcurate.networks.training.trainer import train
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.datasets import add_dataset
 
 FAST = RECIPES["cifar-fast"].recipe
 
@@ -56,13 +56,13 @@ def test_the_first_layer_is_taken_from_the_images_once():
 
 def test_the_command_trains_by_the_recipe_but_for_what_is_given(cli, tmp_path):
     rng = np.random.default_rng(0)
-    for name, tone in (("dark", 40), ("light", 200), ("mid", 120)):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for number in range(10):
-            pixels = np.clip(rng.normal(tone, 30, (20, 20, 3)), 0, 255).astype("uint8")
-            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.png")
+    photos = {
+        f"{name}/{number}.png": np.clip(rng.normal(tone, 30, (20, 20, 3)), 0, 255).astype("uint8")
+        for name, tone in {"dark": 40, "light": 200, "mid": 120}.items()
+        for number in range(10)
+    }
+    add_dataset(Workspace(tmp_path / "space"), tmp_path, photos, "photos")
     space = ("--workspace", tmp_path / "space")
-    assert cli("import", "photos", tmp_path / "photos", *space)[0] == 0
     given = ("--epochs", "1", "--batch-size", "9", "--device", "cpu")
     code, _, error = cli("train", "photos", "--recipe", "cifar-fast", *given, *space)
     assert code == 0, error

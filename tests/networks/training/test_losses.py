@@ -40,9 +40,6 @@ def reference_loss(features, class_weights, labels, scale, *, cosine=False):
     return -np.mean(np.log(powers[np.arange(len(x)), labels] / powers.sum(1)))
 
 
-# --- values ---------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("kind", LOSSES)
 @pytest.mark.parametrize("scale", [1.0, 12.5])
 def test_the_loss_is_the_papers_formula(kind, scale):
@@ -60,9 +57,6 @@ def test_the_trained_angles_are_the_scored_ones(dtype, tolerance):
     assert difference.abs().max() < tolerance
 
 
-# --- gradients ------------------------------------------------------------------------------------------------
-
-
 def test_gradients_agree_with_finite_differences():
     features, weights = gaussian(6, 5, dtype=torch.float64), gaussian(3, 5, seed=1, dtype=torch.float64)
     features, weights = features.requires_grad_(), weights.requires_grad_()
@@ -77,9 +71,8 @@ def test_gradients_agree_with_finite_differences():
 def test_gradients_agree_with_finite_differences_next_to_0_and_pi(step, opposite):
     x, w = at_angle(math.pi - step if opposite else step)
     # The angle bends within a distance of `step`, so the difference has to be taken over much less.
-    assert gradcheck(
-        angles, (x.requires_grad_(), w.requires_grad_()), eps=step * 1e-3, atol=1e-4, rtol=1e-4, nondet_tol=0
-    )
+    pair = (x.requires_grad_(), w.requires_grad_())
+    assert gradcheck(angles, pair, eps=step * 1e-3, atol=1e-4, rtol=1e-4, nondet_tol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -125,9 +118,6 @@ def test_a_zero_embedding_is_undecided_and_pulls_nothing():
     AVHLoss()(features, weights, torch.tensor([1])).backward()
     assert features.grad.tolist() == [[0.0] * 4]
     assert weights.grad.abs().max() == 0
-
-
-# --- training with it -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

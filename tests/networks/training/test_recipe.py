@@ -6,20 +6,14 @@ from avhcurate.errors import CurateError
 from avhcurate.networks.training.recipe import Recipe
 
 
-def test_the_rate_of_one_cycle_rises_and_falls_to_nothing():
+def test_the_rate_of_one_cycle_rises_and_falls_to_nothing_or_falls_to_a_tenth_at_each_drop():
     rates = [Recipe(epochs=1, fast=True).share(step, 100) for step in range(101)]
     assert max(rates) == rates[20] == 1
     assert rates[:21] == sorted(rates[:21])
     assert rates[20:] == sorted(rates[20:], reverse=True)
     assert rates[100] == 0
-
-
-def test_the_rate_falls_to_a_tenth_at_each_drop():
-    recipe = Recipe(epochs=10, drops=(3, 7.5))
-    rates = [recipe.share(step, steps=40) for step in range(40)]
-    assert rates[:12] == [1] * 12
-    assert rates[12:30] == [0.1] * 18
-    assert rates[30:] == pytest.approx([0.01] * 10)
+    rates = [Recipe(epochs=10, drops=(3, 7.5)).share(step, steps=40) for step in range(40)]
+    assert rates == pytest.approx([1] * 12 + [0.1] * 18 + [0.01] * 10)
 
 
 @pytest.mark.parametrize(

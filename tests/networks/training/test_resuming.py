@@ -77,21 +77,18 @@ KILLED = """
     import torch
     import torch._dynamo  # by the first optimiser of each child, otherwise
     torch.set_num_threads(1)
-    from avhcurate.networks.models.own import DIGITS_MEAN, DIGITS_STD, DigitsNet
-    from avhcurate.networks.training.digits import read_digits
-    from avhcurate.networks.training.images import LabelledImages
+    from avhcurate.networks.models.own import DigitsNet
     from avhcurate.networks.training.recipe import Recipe
     from avhcurate.networks.training.checkpoints import save_weights
     from avhcurate.networks.training.trainer import train
     from tests.fakes.killing import die_at_rename
+    from tests.fakes.trainer import first_digits
 
     def run(folder):
-        digits = read_digits()
-        images, labels = torch.from_numpy(digits.images)[:300, None], torch.from_numpy(digits.labels)[:300]
-        pictures = LabelledImages(images, labels, DIGITS_MEAN, DIGITS_STD)
         torch.manual_seed(0)
         recipe = Recipe(epochs=2, batch_size=50, crop_padding=1, fast=True)
-        module = train(DigitsNet(), pictures, recipe, device="cpu", checkpoint=folder / "c.pt", checkpoint_seconds=0.0)
+        options = {"device": "cpu", "checkpoint": folder / "c.pt", "checkpoint_seconds": 0.0}
+        module = train(DigitsNet(), first_digits(300), recipe, **options)
         save_weights(module, folder / "weights.safetensors")
 
     for moment in ("", "4 after", "9 before"):

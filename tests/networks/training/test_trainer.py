@@ -172,17 +172,13 @@ PARALLEL = """
     from pathlib import Path
     import torch
     torch.set_num_threads(1)
-    from avhcurate.networks.models.own import DIGITS_MEAN, DIGITS_STD
     from avhcurate.workspace.disk.jobs import Cancelled, Progress
-    from avhcurate.networks.training.digits import read_digits
     from avhcurate.networks.training.distributed import joined
-    from avhcurate.networks.training.images import LabelledImages
     from avhcurate.networks.training.recipe import Recipe
     from avhcurate.networks.training.trainer import train
+    from tests.fakes.trainer import first_digits
 
-    digits = read_digits()
-    images, labels = torch.from_numpy(digits.images)[:100, None], torch.from_numpy(digits.labels)[:100]
-    pictures = LabelledImages(images, labels, DIGITS_MEAN, DIGITS_STD)
+    pictures = first_digits(100)
 
     def run(checkpoint, stop, evaluations):
         torch.manual_seed(0)
