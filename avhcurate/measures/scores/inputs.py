@@ -1,7 +1,7 @@
 """The input of the score functions: float arrays of one kind, class weights without gaps, labels within range."""
 
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import array_api_compat
 
@@ -9,8 +9,20 @@ from avhcurate.errors import CurateError
 
 #: An array of NumPy, PyTorch or another library of the array API standard; results are of the same kind.
 Array = Any
+
+
+class _Indexed(Protocol):
+    @property
+    def shape(self) -> Any: ...
+    @property
+    def dtype(self) -> Any: ...
+    @property
+    def T(self) -> Any: ...
+    def __getitem__(self, key: Any, /) -> Any: ...
+
+
 #: The kind of array that came in, which is the kind that comes out.
-Kind = TypeVar("Kind", bound=Any)
+Kind = TypeVar("Kind", bound=_Indexed)
 
 
 def namespace(*arrays: Array) -> ModuleType:

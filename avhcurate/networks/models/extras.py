@@ -38,10 +38,10 @@ def timm_architecture(name: str) -> Architecture:
             outline = timm.create_model(name)
     except Exception as error:  # of timm, or of the hub's client
         matches = difflib.get_close_matches(name, timm.list_models(pretrained=True))
-        names = " or ".join(f"timm:{match}" for match in matches) or "one of timm.list_models()"
+        near_names = " or ".join(f"timm:{match}" for match in matches) or "one of timm.list_models()"
         raise CurateError(
             f"timm:{name} is not available ({first_line(error)}). Check the network, or the folder and the config.json "
-            f"in it, or the name: {names}."
+            f"in it, or the name: {near_names}."
         ) from None
 
     def build(num_classes: int | None, side: int) -> nn.Module:
