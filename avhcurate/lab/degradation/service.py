@@ -135,7 +135,7 @@ def degrade_dataset(
     folder = DegradationFolder.of(run, settings_digest(decides)[:12])
     dataset.refuse_another_import(record.dataset_fingerprint)
 
-    def degraded(id: int, rgb: np.ndarray) -> np.ndarray:
+    def degrade(id: int, rgb: np.ndarray) -> np.ndarray:
         return corruptions.variants(shape.prepare(rgb), levels, id=id)
 
     with folder.alone():
@@ -149,7 +149,7 @@ def degrade_dataset(
         fitted = None
         if record.fitted is not None:
             fitted = run
-        scores_of_shard = partial(
+        score = partial(
             _scores_of_shard,
             class_weights=loaded.class_weights,
             labels=dataset.labels(),
@@ -158,16 +158,7 @@ def degrade_dataset(
             one_length=bool(loaded.prompts),
         )
         images = ImagePass(
-            dataset,
-            folder,
-            ids,
-            SHARD,
-            degraded,
-            shape,
-            network,
-            scores_of_shard,
-            images_per_sample=len(steps),
-            progress=progress,
+            dataset, folder, ids, SHARD, degrade, shape, network, score, images_per_sample=len(steps), progress=progress
         )
 
         def commit(result: ShardResult) -> None:
