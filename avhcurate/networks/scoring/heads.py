@@ -127,8 +127,8 @@ def _choose(samples: Samples, seed: int, check: Callable[[], None]) -> ChosenPen
 
 def _less_loss(pairs: Sequence[tuple["_Fit", Samples]], strength: float) -> float:
     """Return the mean loss, taken as negative, of fits with this penalty on the samples that each did not have."""
-    loss = sum(_loss(fit.head(strength), held) for fit, held in pairs)
-    return -loss / sum(len(held) for _, held in pairs)
+    loss = sum(_loss(fit.head(strength), judged) for fit, judged in pairs)
+    return -loss / sum(len(judged) for _, judged in pairs)
 
 
 class _Fit:
@@ -232,8 +232,8 @@ def _go_on() -> None:
 def fit_folds(folder: FoldHeads, fits: Fits, *, engine: Engine = LOCAL, tell: Callable[[str], None]) -> None:
     """Write the heads into a folder that may have some, each as soon as it is fitted; `tell` hears what is done."""
 
-    def commit(made: tuple[int, LinearHead]) -> None:
-        fold, head = made
+    def commit(result: tuple[int, LinearHead]) -> None:
+        fold, head = result
         folder.write_head(head.class_weights, head.bias, fold)
 
     def tell_heads(done: int, news: str) -> None:
