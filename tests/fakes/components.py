@@ -174,8 +174,8 @@ def draw_grid() -> None:
 
 
 def draw_chips() -> None:
-    left = {"key": "label", "kind": "values", "values": []}
-    buttons = [chips.ChipButton("label", "Class cat or dog", left), chips.ChipButton("avh", "AVH 0.2 to 0.4", left)]
+    texts = {"classes": "Class cat or dog", "ranges:avh": "AVH 0.2 to 0.4"}
+    buttons = [chips.ChipButton(key, text, facets.FacetEvent(key, "values")) for key, text in texts.items()]
     chips.chip_buttons(buttons, key="chips", on_remove=print)
 
 

@@ -38,9 +38,9 @@ def sent() -> dict[str, TypeAdapter[Any]]:
 
 def check(name: str, text: str) -> None:
     """Fail if what a component is sent is not what its script was told to expect."""
-    expected, data = sent()[name.removeprefix("avhcurate_")], json.loads(text)
-    expected.validate_python(data)
-    assert set(data) <= set(expected.json_schema()["properties"]), name
+    expected = sent()[name.removeprefix("avhcurate_")]
+    expected.validate_json(text)
+    assert set(json.loads(text)) <= set(expected.json_schema()["properties"]), name
 
 
 def _type(schema: dict[str, Any]) -> str:

@@ -4,7 +4,15 @@ export namespace Chips {
   export interface ChipButton {
     key: string;
     text: string;
-    left: Record<string, any>;
+    left: FacetEvent;
+  }
+  export interface FacetEvent {
+    key: string;
+    kind: "values" | "range" | "find" | "remove";
+    values?: (number | string | null)[];
+    low: number | null;
+    high: number | null;
+    find: string;
   }
   export interface Data {
     chips: ChipButton[];

@@ -17,6 +17,17 @@ export function element(tag, look = "", parent) {
   return node;
 }
 
+// The element of a class in the HTML of a component, which has it.
+/** @param {ParentNode} root @param {string} name @returns {HTMLElement} */
+export const partOf = (root, name) => /** @type {HTMLElement} */ (root.querySelector(`.${name}`));
+
+// The buttons of a component, by what they do.
+/** @param {ParentNode} root @returns {Record<string, HTMLButtonElement>} */
+export function buttonsOf(root) {
+  const buttons = /** @type {NodeListOf<HTMLButtonElement>} */ (root.querySelectorAll("[data-do]"));
+  return Object.fromEntries([...buttons].map((button) => [button.dataset.do, button]));
+}
+
 // What stands side by side on a page says of what it shows: { by: "grid", view, ranges that are selected, place pointed at }
 // or { by: "chart", view, place that was clicked }; with no `by` it asks for that.
 export const LINKED = "avhcurate-linked";
@@ -48,7 +59,7 @@ export const idsAt = (source, view, ranges) => rangesAt(`${source}/ids`, view, r
 // What a browser keeps, as JSON: null, and nothing is kept, where it has no storage, or a full one.
 /** @param {"localStorage" | "sessionStorage"} where */
 export function createStore(where) {
-  /** @param {(storage: Storage) => any} act */
+  /** @template T @param {(storage: Storage) => T} act */
   function attempt(act) {
     try {
       return act(window[where]);
@@ -93,23 +104,27 @@ export function markTiny(image) {
 // True where a key is for what has the focus: something outside of `root` that takes it.
 /** @param {KeyboardEvent} event @param {EventTarget} root */
 export function takenElsewhere(event, root) {
-  const path = event.composedPath();
-  if (path.includes(root)) return false;
+  if (event.composedPath().includes(root)) return false;
   const moves = /^(Arrow|Home|End|Page)/.test(event.key);
-  return path.some((/** @type {any} */ node) => node.matches?.(TAKES_KEYS) || (moves && node.matches?.(TAKES_ARROWS)));
+  const path = /** @type {Element[]} */ (event.composedPath());
+  return path.some((node) => node.matches?.(TAKES_KEYS) || (moves && node.matches?.(TAKES_ARROWS)));
 }
 
 // The function that Streamlit calls for a component: one instance a place, a new one where the data's `scope`, if it
 // has one, is another. Streamlit ends a run also when newer data have overtaken it: only the end of the newest run is that
 // of the instance.
 /**
- * @typedef {{ scope?: string, run?: number, update: (data: any, component: Component) => void, destroy: () => void }} Instance
- * @param {(parent: any, data: any) => Instance} create
+ * @template Data
+ * @typedef {{ scope?: string, run?: number, update: (data: Data, component: Component) => void, destroy: () => void }} Instance
+ */
+/**
+ * @template Data
+ * @param {(parent: ShadowRoot, data: Data & { scope?: string }) => Instance<Data>} create
  */
 export function mounted(create) {
   const made = new WeakMap();
   let run = 0;
-  return (/** @type {Component & { data: any }} */ component) => {
+  return (/** @type {Component & { data: Data & { scope?: string } }} */ component) => {
     const { parentElement, data } = component;
     let one = made.get(parentElement);
     if (one && one.scope !== data.scope) {

@@ -58,8 +58,9 @@ export function createTalk({
     if (shares) between.dispatchEvent(new CustomEvent("acts", { detail: { from: listen, acts, handled } }));
   }
 
-  /** @param {any} event */
-  function listen({ detail: { from, acts: received, handled } }) {
+  /** @param {Event} event */
+  function listen(event) {
+    const { from, acts: received, handled } = /** @type {CustomEvent} */ (event).detail;
     const before = theirs.get(from) ?? [];
     if (from === listen || !(received.length || before.length)) return;
     theirs.set(from, received);
@@ -75,7 +76,7 @@ export function createTalk({
       component.setTriggerValue(name, value);
     },
     // `replaced(sent)` is true of earlier acts that this one makes needless; components alone read what is `known` of it.
-    /** @param {Record<string, unknown>} asked @param {Omit<Act, "sent"> & { replaced?: (sent: any) => boolean }} known */
+    /** @param {Record<string, unknown>} asked @param {Omit<Act, "sent"> & { replaced?: (sent: Act["sent"]) => boolean }} known */
     act(asked, { replaced = () => false, ...known } = {}) {
       newest = Math.max(newest + 1, Date.now());
       acts = [...acts.filter(({ sent }) => !replaced(sent)), { ...known, sent: { ...asked, at: newest } }];

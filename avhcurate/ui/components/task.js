@@ -1,7 +1,7 @@
 // What the cards of tasks share: decisions, keys, what was said, and asking Python for what comes next.
 
 import { decide, fresh, listen, unsaved } from "./outbox.js";
-import { consume, modified, takenElsewhere } from "./shared.js";
+import { consume, modified, partOf, takenElsewhere } from "./shared.js";
 import { awaitData, fed } from "./watch.js";
 
 /** @import { Answered, Component, Decided } from "./events.js" */
@@ -27,7 +27,7 @@ export class Task {
   /** @type {(event: KeyboardEvent) => void} */
   onKey = (event) => this.handleKey(event);
 
-  /** @param {any} root @param {Data} first */
+  /** @param {HTMLElement} root @param {Data} first */
   constructor(root, first) {
     this.root = root;
     this.scope = first.scope;
@@ -37,9 +37,14 @@ export class Task {
     document.addEventListener("keydown", this.onKey, true);
   }
 
-  /** @param {string} name @returns {any} */
+  /** @param {string} name */
   part(name) {
-    return this.root.querySelector(`.${name}`);
+    return partOf(this.root, name);
+  }
+
+  /** @param {string} name */
+  button(name) {
+    return /** @type {HTMLButtonElement} */ (this.part(name));
   }
 
   focus() {
@@ -47,7 +52,7 @@ export class Task {
   }
 
   // A button acts and leaves the focus to the card, whose keys go on.
-  /** @param {HTMLButtonElement} button @param {() => void} act */
+  /** @param {HTMLElement} button @param {() => void} act */
   handleButton(button, act) {
     button.onclick = () => {
       act();

@@ -10,9 +10,12 @@ from avhcurate.ui.base import url_state
 from avhcurate.ui.base.frame import Opened
 from avhcurate.ui.base.text import shortened
 from avhcurate.ui.components.chips import ChipButton, chip_buttons
+from avhcurate.ui.components.facets import FacetEvent
 
 #: The most characters of a chip.
 _LONGEST = 60
+#: Filters of several conditions, each of which has a chip.
+_SEVERAL = ("ranges", "values", "dates", "tags", "sets")
 
 
 def show_chips(page: Opened) -> None:
@@ -31,21 +34,30 @@ def chips_of(table: DatasetTable, filters: Filters) -> Iterator[tuple[str, Chip]
                 yield field, chip
 
 
+def key_of(field: str, value: Any, left: Any) -> str:
+    """Return the key of a chip: its filter, with the column or value of a condition that stands beside others."""
+    if field not in _SEVERAL:
+        return field
+    gone = next((condition for condition in value if condition not in left), value[0])
+    if isinstance(gone, tuple):
+        gone = gone[0]
+    return f"{field}:{gone}"
+
+
 def _button(field: str, value: Any, chip: Chip) -> ChipButton:
     text, left = chip
-    if field in ("ranges", "values", "dates"):
-        gone = next((one for one in value if one not in left), value[0])
-        field = f"{field}:{gone[0]}"
-        left = ()
-    nothing = {"kind": "values", "values": left}
-    if field.startswith("ranges:"):
-        nothing = {"kind": "range", "low": None, "high": None}
-    return ChipButton(field, shortened(text, _LONGEST), nothing)
+    key = key_of(field, value, left)
+    event = FacetEvent(key, "values")
+    if field == "ranges":
+        event = FacetEvent(key, "range")
+    elif field == "tags":  # a facet of which several chips come
+        event = FacetEvent(field, "values", list(left))
+    return ChipButton(key, shortened(text, _LONGEST), event)
 
 
-def _remove(table: DatasetTable, text: Any) -> None:
+def _remove(table: DatasetTable, key: Any) -> None:
     filters = url_state.current().filters
-    for field, (said, left) in chips_of(table, filters):
-        if shortened(said, _LONGEST) == text:
+    for field, (_, left) in chips_of(table, filters):
+        if key_of(field, getattr(filters, field), left) == key:
             url_state.change(filters=filters.with_(**{field: left}))
             return

@@ -4,7 +4,7 @@ import datetime
 import json
 
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.ui.shell.filter_chips import chips_of
+from avhcurate.ui.shell.filter_chips import chips_of, key_of
 
 FILTERED = Filters(
     hsf_bins=(0, 4),
@@ -36,6 +36,13 @@ def test_taking_out_every_chip_leaves_no_condition(digits):
     assert filters == Filters()
 
 
+def test_each_chip_has_a_key_of_its_own_also_where_its_text_is_cut(digits):
+    filters = FILTERED.with_(sets=("a" * 80, "a" * 80 + "b"))
+    keys = [key_of(field, getattr(filters, field), left) for field, (_, left) in chips_of(digits, filters)]
+    assert len(set(keys)) == len(keys)
+    assert {"hsf_bins", "ranges:avh", "tags:odd", "tags:seen", "dates:taken", "where"} < set(keys)
+
+
 def test_a_cross_takes_a_filter_out_of_the_address(open_page, demo_root):
     app = open_page("gallery", demo_root, **{"class": "3", "bin": "0"})
     sent = {
@@ -44,7 +51,7 @@ def test_a_cross_takes_a_filter_out_of_the_address(open_page, demo_root):
     node, data = sent["Filters in force"]
     assert [chip["text"] for chip in data["chips"]] == ["HSF 0–0.2", "Class 3"]
     states = app._tree.get_widget_states()
-    event = json.dumps([{"event": "act", "value": [{"text": "Class 3", "at": 1}, {"text": "Class 4", "at": 2}]}])
+    event = json.dumps([{"event": "act", "value": [{"key": "classes", "at": 1}, {"key": "tags:no", "at": 2}]}])
     states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{node.proto.id}__events", json_trigger_value=event)
     app._run(states)
     assert "class" not in app.query_params

@@ -6,17 +6,18 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from avhcurate.ui.components.facets import FacetEvent
 from avhcurate.ui.components.mount import mount
 from avhcurate.ui.components.talk import handled, new_acts
 
 
 @dataclass(frozen=True)
 class ChipButton:
-    """A condition as text; `left` is what it leaves of the facet `key`, as an event of the facet says it."""
+    """A condition as text, with a key of its own; `left` is what remains of its facet without it."""
 
     key: str
     text: str
-    left: dict[str, Any]
+    left: FacetEvent
 
 
 class ChipsData(TypedDict):
@@ -28,11 +29,11 @@ class ChipsData(TypedDict):
 
 
 def chip_buttons(chips: Sequence[ChipButton], *, key: str, on_remove: Callable[[Any], None]) -> None:
-    """Draw the chips; `on_remove` gets the text of one whose cross was pressed, before the page runs."""
+    """Draw the chips; `on_remove` gets the key of one whose cross was pressed, before the page runs."""
 
     def heard() -> None:
         for act in new_acts(key):
-            on_remove(act.get("text"))
+            on_remove(act.get("key"))
 
     data = ChipsData(chips=chips, label="Filters in force", handled=handled(key))
     mount(__file__, '<div class="chips"></div>', key=key, data=data, on_act_change=heard)

@@ -1,6 +1,6 @@
 // The conditions in force as chips: a chip shows and goes at once, before Python has heard of it.
 
-import { element, mounted } from "../shared.js";
+import { element, mounted, partOf } from "../shared.js";
 import { createTalk } from "../talk.js";
 
 /** @import { Component } from "../events.js" */
@@ -8,38 +8,38 @@ import { createTalk } from "../talk.js";
 
 export default mounted(createChips);
 
-/** @param {any} parent */
+/** @typedef {Pick<Chips.ChipButton, "text"> & Partial<Chips.ChipButton>} Drawn */
+
+/** @param {ShadowRoot} parent */
 function createChips(parent) {
-  const root = parent.querySelector(".chips");
+  const root = partOf(parent, "chips");
   // What a facet has done stays until the chips are drawn anew.
   const talk = createTalk({ shares: true, stays: true, lost: paint, changed: paint });
   let chips = /** @type {Chips.ChipButton[]} */ ([]);
 
-  // Those of Python, and what the facets will say: { key, text, left }, without what is left where a chip is to come.
+  // Those of Python, and what the facets will say, without what is left where a chip is to come.
+  /** @returns {Drawn[]} */
   function shown() {
-    const gone = new Set(talk.pending().map(({ sent }) => sent.text));
-    const chosen = new Map(talk.all().flatMap(({ sent, texts }) => (texts ? [[sent.key, texts]] : [])));
-    const kept = chips.filter(({ key, text }) => !chosen.has(key) && !gone.has(text));
-    return [
-      ...kept,
-      ...[...chosen].flatMap(([key, texts]) => texts.map((/** @type {string} */ text) => ({ key, text }))),
-    ];
+    const gone = new Set(talk.pending().map(({ sent }) => sent.key));
+    const chosen = new Map(talk.all().flatMap(({ left, texts }) => (left && texts ? [[left.key, texts]] : [])));
+    const here = chips.filter(({ key, left }) => !gone.has(key) && !chosen.has(left.key));
+    return [...here, ...[...chosen.values()].flat().map((text) => ({ text }))];
   }
 
   function paint() {
     const all = shown();
     root.replaceChildren(...all.map(draw));
     // Without chips there is no gap for them either.
-    const box = root.getRootNode().host?.closest("[data-testid=stElementContainer]");
+    const box = /** @type {HTMLElement | null} */ (parent.host.closest("[data-testid=stElementContainer]"));
     if (box) box.style.display = all.length ? "" : "none";
   }
 
-  /** @param {any} chip */
+  /** @param {Drawn} chip */
   function draw({ key, text, left }) {
     const button = element("button", { type: "button", title: "Remove this filter.", disabled: !left });
     button.append(text, element("span", { className: "cross", textContent: "×", ariaHidden: "true" }));
     button.onclick = () => {
-      talk.act({ text }, { left: { key, ...left } });
+      talk.act({ key }, { left });
       paint();
     };
     return button;

@@ -1,7 +1,7 @@
 // The classify card: one image, one key, the next image at once; answers go to the server by the outbox.
 
 import { createPictures } from "../pictures.js";
-import { mounted } from "../shared.js";
+import { mounted, partOf } from "../shared.js";
 import { Task } from "../task.js";
 import { createChoices } from "./choices.js";
 import { createQueue, progress } from "./queue.js";
@@ -12,7 +12,7 @@ import { createQueue, progress } from "./queue.js";
 const PRELOADED = 8;
 const KINDS = ["answer", "skip", "back"];
 
-export default mounted((parent, data) => new Card(parent, data));
+export default mounted((parent, /** @type {Classify.Data} */ data) => new Card(parent, data));
 
 /** @extends {Task<Classify.Data>} */
 export class Card extends Task {
@@ -24,9 +24,9 @@ export class Card extends Task {
   broken = /** @type {string[]} */ ([]); // tasks whose pictures cannot be drawn
   warns = false;
 
-  /** @param {any} parent @param {Classify.Data} first */
+  /** @param {ShadowRoot} parent @param {Classify.Data} first */
   constructor(parent, first) {
-    super(parent.querySelector(".card"), first);
+    super(partOf(parent, "card"), first);
     this.queue = createQueue(() => this.unshown());
     this.pictures = createPictures(this.part("stage"), (src) => src === this.current?.src && this.came());
     this.handleButton(this.part("skip"), () => this.answer(null));
@@ -172,15 +172,16 @@ export class Card extends Task {
   paint() {
     super.paint();
     const { data, queue, root, choices } = this;
-    const [bar, status, skip] = ["bar", "status", "skip"].map((name) => this.part(name));
+    const [bar, status] = ["bar", "status"].map((name) => this.part(name));
+    const skip = this.button("skip");
     const { text, ...amount } = progress(data, this.unshown());
     const last = queue.last();
     this.part("count").textContent = text;
     Object.assign(bar, { ...amount, hidden: !data.goal });
     status.textContent = this.message || (last ? `Last: ${this.textOf(last.choice)}` : "");
     status.classList.toggle("warns", this.warns);
-    root.dataset.answered = queue.answered();
-    this.part("undo").disabled = !last;
+    root.dataset.answered = String(queue.answered());
+    this.button("undo").disabled = !last;
     skip.hidden = !data.skip;
     root.classList.toggle("empty", !this.current);
     root.classList.toggle("waiting", !this.ready);

@@ -3,6 +3,7 @@
 import { element, modified } from "../shared.js";
 import { Field } from "./field.js";
 
+/** @import { Value } from "../events.js" */
 /** @import { Grid } from "../messages.js" */
 
 const MESSAGE_MS = 8000;
@@ -97,7 +98,7 @@ function listKeys(table, own, named) {
  * @typedef {Grid.Actions} Actions
  * @param {HTMLElement} pane
  * @param {{
- *   act: (action: string, value?: any) => void, chosen: () => number, back: () => void, own: [string, string][],
+ *   act: (action: string, value?: Value) => void, chosen: () => number, back: () => void, own: [string, string][],
  * }} does
  */
 export function createCommands(pane, { act, chosen, back, own }) {

@@ -3,6 +3,8 @@
 import { element } from "../shared.js";
 import { ASKED, completed, meant } from "./names.js";
 
+/** @import { Value } from "../events.js" */
+
 /** @type {Record<string, number>} */
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
@@ -17,16 +19,16 @@ export class Field {
 
   /**
    * @param {HTMLElement} node
-   * @param {{ act: (action: string, value: any) => void, chosen: () => number, closed: () => void }} does
+   * @param {{ act: (action: string, value: Value) => void, chosen: () => number, closed: () => void }} does
    */
   constructor(node, { act, chosen, closed }) {
     this.node = node;
     this.act = act;
     this.chosen = chosen;
     this.closed = closed;
-    const part = (/** @type {string} */ selector) => /** @type {any} */ (node.querySelector(selector));
+    const part = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (node.querySelector(selector));
     this.title = part("label");
-    this.input = part("input");
+    this.input = /** @type {HTMLInputElement} */ (part("input"));
     this.list = part("ul");
     this.add = part(".add");
     this.away = part(".away");

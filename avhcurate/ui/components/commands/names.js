@@ -1,5 +1,7 @@
 // The names that the field of the commands completes, and what is meant by what one types.
 
+/** @import { Value } from "../events.js" */
+
 const MATCHES = 8;
 
 /**
@@ -80,7 +82,7 @@ function newName(text, exact, { known, picked }) {
  * @param {boolean} away
  * @param {string} typed
  * @param {{ matches: Match[], known?: Match, picked: boolean }} found
- * @returns {[action: string, value: any] | null}
+ * @returns {[action: string, value: Value] | null}
  */
 export function meant(asked, away, typed, { matches, known, picked }) {
   const text = typed.trim();

@@ -39,14 +39,13 @@ class Board {
   /** @param {Panel} panel @param {Omit<Facets.FacetEvent, "key">} act */
   send({ key }, act) {
     const finds = act.kind === "find";
-    const next = withActs(this.shown(), [{ key, ...act }]).filter((panel) => panel.key === key);
-    this.talk.act(
-      { key, ...act },
-      {
-        replaced: (sent) => sent.key === key && (sent.kind === "find") === finds,
-        texts: finds ? undefined : next.flatMap(chipTexts),
-      },
-    );
+    const event = { key, ...act };
+    const next = withActs(this.shown(), [event]).filter((panel) => panel.key === key);
+    this.talk.act(event, {
+      replaced: (sent) => sent.key === key && (sent.kind === "find") === finds,
+      texts: finds ? undefined : next.flatMap(chipTexts),
+      left: event,
+    });
     this.paint();
   }
 
@@ -59,15 +58,18 @@ class Board {
   shown() {
     return withActs(
       this.data.panels,
-      this.talk.all().map(({ sent, left }) => left ?? sent),
+      this.talk.all().flatMap(({ left }) => left ?? []),
     );
   }
 
   // What has the focus: the facet, the place in it, and a text that is being typed.
   focused() {
-    const node = /** @type {any} */ (/** @type {ShadowRoot} */ (this.root.getRootNode()).activeElement);
-    const at = node?.dataset?.at;
-    return { key: node?.closest?.(".facet")?.dataset.key, at, typed: at === "find" ? node.value : null };
+    const node = /** @type {HTMLInputElement | null} */ (
+      /** @type {ShadowRoot} */ (this.root.getRootNode()).activeElement
+    );
+    const at = node?.dataset.at;
+    const facet = /** @type {HTMLElement | null | undefined} */ (node?.closest(".facet"));
+    return { key: facet?.dataset.key, at, typed: at === "find" ? (node?.value ?? null) : null };
   }
 
   // Lists stay scrolled, and the focus where it is.

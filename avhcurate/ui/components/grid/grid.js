@@ -2,7 +2,7 @@
 
 import { createCommands } from "../commands/commands.js";
 import { decide, listen, unshown } from "../outbox.js";
-import { idsAt, LINKED, link, mounted, placesIn } from "../shared.js";
+import { idsAt, LINKED, link, mounted, partOf, placesIn } from "../shared.js";
 import { createTalk } from "../talk.js";
 import { createBar } from "./bar.js";
 import { createBox } from "./box.js";
@@ -20,22 +20,21 @@ import { Rows } from "./rows.js";
 import { createScroller } from "./scroller.js";
 import { createSelection } from "./selection.js";
 
-/** @import { Answered, Component, Decided, Ranges, Row } from "../events.js" */
+/** @import { Answered, Component, Decided, Ranges, Value } from "../events.js" */
 /** @import { Grid as Sent } from "../messages.js" */
 
-export default mounted((parent, data) => new Grid(parent, data.open !== null));
+export default mounted((parent, /** @type {Sent.Data} */ data) => new Grid(parent, data.open !== null));
 
 /** @typedef {Sent.Data} Data */
 
 export class Grid {
-  /** @type {Sent.Data} */
-  data = /** @type {any} */ (null);
+  data = /** @type {Sent.Data} */ (/** @type {unknown} */ (null));
   size = 0; // of a tile, which the slider changes before Python has heard of it
   pointed = /** @type {number | null} */ (null); // the place under the pointer, or with the focus
 
   /** @type {(event: WindowEventMap["avhcurate-linked"]) => void} */
   receiveLinked = ({ detail }) => void this.follow(detail);
-  /** @param {any} parent @param {boolean} opens */
+  /** @param {ShadowRoot} parent @param {boolean} opens */
   constructor(parent, opens) {
     this.parent = parent;
     this.opens = opens;
@@ -73,9 +72,9 @@ export class Grid {
     addEventListener(LINKED, this.receiveLinked);
   }
 
-  /** @param {string} name @returns {any} */
+  /** @param {string} name */
   part(name) {
-    return this.parent.querySelector(`.${name}`);
+    return partOf(this.parent, name);
   }
 
   createCommands() {
@@ -101,7 +100,7 @@ export class Grid {
 
   // Acts on the selection, or on the image that has the focus, which then goes on: `alone`, on the selection alone.
   // The tiles show it at once.
-  /** @param {string} action @param {any} value */
+  /** @param {string} action @param {Value} value */
   async act(action, value = null, alone = false) {
     await this.selection.settled();
     const place = this.focus.place();
@@ -126,7 +125,7 @@ export class Grid {
   }
 
   // Decides about the images at places: their ids are asked for where they are not known here.
-  /** @param {string} action @param {any} value @param {Ranges} ranges */
+  /** @param {string} action @param {Value} value @param {Ranges} ranges */
   async decideFor(action, value, ranges) {
     const known = this.rows.idsIn(ranges);
     const all = known.size === rangesCount(ranges);
@@ -135,7 +134,7 @@ export class Grid {
     else this.decide(action, value, ids);
   }
 
-  /** @param {string} kind @param {any} value @param {Ranges} ids */
+  /** @param {string} kind @param {Value} value @param {Ranges} ids */
   decide(kind, value, ids) {
     const { dataset, version, bar } = /** @type {Sent.Actions} */ (this.data.actions);
     const of = bar?.find(({ name }) => name === kind)?.of ?? "";

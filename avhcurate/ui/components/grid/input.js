@@ -6,7 +6,7 @@ import { STEPS, turnPage } from "./keys.js";
 
 /** @param {Event} event */
 function placeOf(event) {
-  const tile = /** @type {any} */ (event.target).closest?.(".tile");
+  const tile = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest?.(".tile"));
   return tile ? Number(tile.dataset.place) : null;
 }
 
@@ -18,19 +18,20 @@ export class Input {
   constructor(grid) {
     this.grid = grid;
     const jump = grid.part("jump");
-    grid.board.onclick = (/** @type {MouseEvent} */ event) => this.clicked(event);
-    grid.node.onkeydown = (/** @type {KeyboardEvent} */ event) => this.pressed(event);
-    jump.onsubmit = (/** @type {Event} */ event) => {
+    const field = /** @type {HTMLInputElement} */ (jump.querySelector("input"));
+    grid.board.onclick = (event) => this.clicked(event);
+    grid.node.onkeydown = (event) => this.pressed(event);
+    jump.onsubmit = (event) => {
       event.preventDefault();
-      this.jumpTo(jump.elements.to.value);
+      this.jumpTo(field.value);
     };
     // A screen reader moves the focus without keys.
-    grid.board.addEventListener("focusin", (/** @type {Event} */ event) => {
+    grid.board.addEventListener("focusin", (event) => {
       const place = placeOf(event);
       if (place !== null && place !== grid.focus.place()) grid.focus.set(place);
       grid.point(place);
     });
-    grid.board.onpointerover = (/** @type {Event} */ event) => grid.point(placeOf(event));
+    grid.board.onpointerover = (event) => grid.point(placeOf(event));
     grid.board.onpointerleave = () => grid.point(null);
     addEventListener("keydown", this.pressedBeside);
   }

@@ -1,7 +1,7 @@
 // Where the rows of a grid lie: all of one height, or below the names of their groups.
 
 import { createTile, drawTile, EMPTY, hasSecond } from "./tile.js";
-/** @import { Ranges } from "../events.js" */
+/** @import { Ranges, Row } from "../events.js" */
 
 export const GAP = 10;
 const HEADING = 26; // pixels of a group's name
@@ -84,7 +84,7 @@ export function tileSizes(board, size, bare) {
 function captionHeight(board, bare) {
   if (bare) return 0;
   const probe = createTile();
-  drawTile(probe, { ...EMPTY, title: "x", percentile: 50, sub: "x", note: "x" }, false);
+  drawTile(probe, { ...EMPTY, id: -1, title: "x", percentile: 50, sub: "x", note: "x" }, false);
   board.appendChild(probe.root);
   const height = probe.caption.offsetHeight + probe.meter.offsetHeight;
   probe.root.remove();
@@ -92,7 +92,7 @@ function captionHeight(board, bare) {
 }
 
 // Whether no tile has a second line of words, or none at all.
-/** @param {{ tiles: any[] }} data */
+/** @param {{ tiles: Row[] }} data */
 export function wordsOf({ tiles }) {
   const single = !tiles.some(hasSecond);
   return { single, bare: single && tiles.every((row) => !row.title && !row.score) };

@@ -62,8 +62,8 @@ export class Painting {
     this.laidOut = print;
     this.grid.lines.clear();
     this.layout = gridLayout(count, sizes, this.remote() ? [] : tiles.map((row) => row.group));
-    this.grid.board.setAttribute("aria-colcount", sizes.columns);
-    this.grid.board.setAttribute("aria-rowcount", this.layout.rows);
+    this.grid.board.setAttribute("aria-colcount", String(sizes.columns));
+    this.grid.board.setAttribute("aria-rowcount", String(this.layout.rows));
     this.fit();
     if (again && this.layout.rows) this.scrollTo(Math.min(kept, count - 1));
   }

@@ -3,10 +3,10 @@
 
 import { rangesHas } from "./ranges.js";
 
-/** @import { Decided, Row } from "../events.js" */
+/** @import { Decided, Row, Value } from "../events.js" */
 
 // What each act makes of a row; one that changes nothing is not worth an entry.
-/** @type {Record<string, (row: Row, value: any, classes: string[]) => Row>} */
+/** @type {Record<string, (row: Row, value: Value, classes: string[]) => Row>} */
 export const CHANGES = {
   exclude: (row) => ({
     ...row,
@@ -14,10 +14,13 @@ export const CHANGES = {
     badges: ["excluded", ...row.badges.filter((badge) => badge !== "excluded")],
   }),
   include: (row) => ({ ...row, muted: false, badges: row.badges.filter((badge) => badge !== "excluded") }),
-  tag: (row, tag) => ({ ...row, badges: row.badges.includes(tag) ? row.badges : [...row.badges, tag] }),
+  tag: (row, tag) => ({ ...row, badges: [...new Set([...row.badges, String(tag)])] }),
   untag: (row, tag) => ({ ...row, badges: row.badges.filter((badge) => badge !== tag) }),
   // Which label an image was given first, Python knows, and the viewer.
-  relabel: (row, label, classes) => ({ ...row, title: (label === null ? row.given : classes[label]) ?? row.title }),
+  relabel: (row, label, classes) => ({
+    ...row,
+    title: (label === null ? row.given : classes[Number(label)]) ?? row.title,
+  }),
 };
 /** @type {Record<string, string>} */
 const CHANGES_NOTHING = {
@@ -51,7 +54,7 @@ export function withDecided(row, decisions, classes) {
 }
 
 // Why an act on one image is not worth telling, "" where it is.
-/** @param {Row} row @param {string} action @param {unknown} value @param {string[]} classes */
+/** @param {Row} row @param {string} action @param {Value} value @param {string[]} classes */
 export function needless(row, action, value, classes) {
   const label = action === "relabel" && value === null;
   const same = !label && JSON.stringify(CHANGES[action](row, value, classes)) === JSON.stringify(row);

@@ -2,6 +2,8 @@
 
 import { draw } from "../carrier.js";
 import { element } from "../shared.js";
+/** @import { Row } from "../events.js" */
+/** @import { Grid } from "../messages.js" */
 
 export function createTile() {
   const root = element("div", { className: "tile", role: "gridcell", tabIndex: -1 });
@@ -21,9 +23,10 @@ export function createTile() {
   const sub = element("span", "sub", bottom);
   const note = element("span", "note", bottom);
   const parts = { root, frame, image, badges, meter, caption, names, title, arrow, score, sub, note };
-  return { ...parts, src: "", data: undefined, place: -1 };
+  return { ...parts, src: "", data: /** @type {Row | null | undefined} */ (undefined), place: -1 };
 }
 
+/** @type {Omit<Grid.Tile, "id" | "group">} */
 export const EMPTY = {
   src: "",
   title: "",
@@ -41,13 +44,13 @@ export const EMPTY = {
 // Draws a row, or an empty tile while it is not known; without pictures where they pass too fast to be seen.
 /** @typedef {ReturnType<typeof createTile>} Tile */
 
-/** @param {Tile} tile @param {any} row @param {boolean} pictures */
+/** @param {Tile} tile @param {Row | null | undefined} row @param {boolean} pictures */
 export function drawTile(tile, row, pictures) {
-  const data = row ?? EMPTY;
+  const data = { ...EMPTY, ...row };
   if (pictures || tile.data !== row) drawPicture(tile, pictures ? data.src : "");
   if (tile.data === row) return;
   tile.data = row;
-  if (row) tile.root.dataset.id = row.id;
+  if (row) tile.root.dataset.id = String(row.id);
   else delete tile.root.dataset.id;
   tile.image.alt = tile.root.title = data.alt;
   tile.root.setAttribute("aria-label", data.alt || "loading");
@@ -60,7 +63,7 @@ export function drawTile(tile, row, pictures) {
 }
 
 // The label, and the prediction where that is another; a score as the share of images below it, its number on hover.
-/** @param {Tile} tile @param {any} data */
+/** @param {Tile} tile @param {typeof EMPTY} data */
 function drawWords(tile, data) {
   const measured = data.percentile !== null;
   tile.meter.classList.toggle("none", !measured);
@@ -76,7 +79,7 @@ function drawWords(tile, data) {
 }
 
 // Whether a row has words for a second line.
-/** @param {any} row */
+/** @param {Partial<typeof EMPTY>} row */
 export const hasSecond = (row) => Boolean(row.sub || (row.percentile === null && row.score && row.note));
 
 /** @param {Tile} tile @param {string} src */

@@ -2,21 +2,21 @@
 
 import { rangesHas } from "../grid/ranges.js";
 
-/** @import { Decided } from "../events.js" */
+/** @import { Decided, Value } from "../events.js" */
 /** @import { Review } from "../messages.js" */
 
 /** @typedef {Review.Suspect} Suspect */
 /** @typedef {Pick<Suspect, "state" | "tags" | "excluded">} Standing */
-/** @typedef {{ action: string, value?: any, label?: string }} Act */
+/** @typedef {{ action: string, value?: Value, label?: string }} Act */
 
 const REMEMBERED = 200;
 
-/** @type {Record<string, (now: Standing, decided: any) => Standing>} */
+/** @type {Record<string, (now: Standing, decided: { value?: Value }) => Standing>} */
 const BECOMES = {
   accept: (now) => ({ ...now, state: "accepted" }),
   keep: (now) => ({ ...now, state: "kept" }),
   relabel: (now, { value }) => ({ ...now, state: value === null ? "" : "accepted" }),
-  tag: (now, { value }) => ({ ...now, tags: [...now.tags, value] }),
+  tag: (now, { value }) => ({ ...now, tags: [...now.tags, String(value)] }),
   untag: (now, { value }) => ({ ...now, tags: now.tags.filter((tag) => tag !== value) }),
   exclude: (now) => ({ ...now, excluded: true }),
   include: (now) => ({ ...now, excluded: false }),
@@ -52,8 +52,8 @@ export function needless(suspect, now, { action, value, label }) {
       [now.state, "Decided already: undo first."],
       [label === suspect.given, "It has this label already."],
     ],
-    tag: [[now.tags.includes(value), "It has this tag already."]],
-    untag: [[!now.tags.includes(value), "It has no such tag."]],
+    tag: [[now.tags.includes(String(value)), "It has this tag already."]],
+    untag: [[!now.tags.includes(String(value)), "It has no such tag."]],
     exclude: [[now.excluded, "It is excluded already."]],
   };
   return reasons[action]?.find(([holds]) => holds)?.[1] ?? "";

@@ -2,12 +2,12 @@
 
 import { createCommands, writes } from "../commands/commands.js";
 import { createPictures } from "../pictures.js";
-import { mounted } from "../shared.js";
+import { buttonsOf, mounted, partOf } from "../shared.js";
 import { Task } from "../task.js";
 import { createDecisions, needless, standing, undecidable, words } from "./decisions.js";
 import { drawSuspect } from "./suspect.js";
 
-/** @import { Answered, Component } from "../events.js" */
+/** @import { Answered, Component, Value } from "../events.js" */
 /** @import { Review } from "../messages.js" */
 
 const AHEAD = 4; // suspects whose pictures are fetched beforehand
@@ -21,7 +21,7 @@ const CARD_KEYS = [
   ["Left, Right", "previous and next"],
 ];
 
-export default mounted((parent, data) => new Card(parent, data));
+export default mounted((parent, /** @type {Review.Data} */ data) => new Card(parent, data));
 
 /** @typedef {Review.Suspect} Suspect */
 
@@ -34,12 +34,11 @@ class Card extends Task {
   drawn = /** @type {string | null} */ (null);
   asked = -1; // the place that Python was asked for
 
-  /** @param {any} parent @param {Review.Data} first */
+  /** @param {ShadowRoot} parent @param {Review.Data} first */
   constructor(parent, first) {
-    super(parent.querySelector(".review"), first);
-    /** @type {Record<string, HTMLButtonElement>} */
-    this.buttons = Object.fromEntries([...this.root.querySelectorAll(".do")].map((one) => [one.dataset.do, one]));
-    this.steps = [...this.root.querySelectorAll(".step")];
+    super(partOf(parent, "review"), first);
+    this.buttons = buttonsOf(this.root);
+    this.steps = /** @type {HTMLButtonElement[]} */ ([...this.root.querySelectorAll(".step")]);
     this.pictures = createPictures(this.part("stage"), (src) => src === this.current()?.src && this.reveal());
     this.decisions = createDecisions((decision) => this.decide(decision));
     this.commands = createCommands(this.root, {
@@ -118,12 +117,12 @@ class Card extends Task {
   }
 
   // Tags, labels and excludes what is on screen; another label or an exclusion is a decision, and goes on.
-  /** @param {string} action @param {any} value */
+  /** @param {string} action @param {Value} value */
   act(action, value = null) {
     if (action === "undo") return this.undo();
     const suspect = this.current();
     if (!suspect) return;
-    const label = value === null ? suspect.given : (this.data.actions.classes[value] ?? value);
+    const label = value === null ? suspect.given : (this.data.actions.classes[Number(value)] ?? String(value));
     const why = needless(suspect, this.standing(suspect), { action, value, label });
     if (why) return this.showMessage(why);
     this.decisions.give(suspect, { kind: action, value });
@@ -165,7 +164,7 @@ class Card extends Task {
     this.shownAt = null;
     this.pictures.show();
     this.root.classList.toggle("empty", !suspect);
-    this.root.dataset.suspect = suspect?.id ?? "";
+    this.root.dataset.suspect = String(suspect?.id ?? "");
     if (!suspect) return;
     drawSuspect(this.root, suspect);
     this.reveal();

@@ -1,19 +1,17 @@
 // How the review card draws a suspect: its labels, its evidence and the images next to it.
 
-import { element } from "../shared.js";
+import { element, partOf } from "../shared.js";
 /** @import { Review } from "../messages.js" */
 
 /** @typedef {Review.Suspect} Suspect */
 
 /** @param {HTMLElement} root @param {Suspect} suspect */
 export function drawSuspect(root, suspect) {
-  /** @param {string} name @returns {any} */
-  const part = (name) => root.querySelector(`.${name}`);
-  part("lead").textContent = suspect.lead;
-  part("facts").textContent = suspect.facts;
-  drawLabels(part("labels"), suspect);
-  drawEvidence(part("evidence").querySelector("tbody"), suspect.rows);
-  drawStrips(part("near"), suspect.strips);
+  partOf(root, "lead").textContent = suspect.lead;
+  partOf(root, "facts").textContent = suspect.facts;
+  drawLabels(partOf(root, "labels"), suspect);
+  drawEvidence(/** @type {Element} */ (root.querySelector(".evidence tbody")), suspect.rows);
+  drawStrips(partOf(root, "near"), suspect.strips);
   const accept = suspect.suggested ? `Accept ${suspect.suggested}` : "Accept";
   for (const [name, text] of [
     ["accept", accept],

@@ -1,6 +1,6 @@
 // A scatter chart of any number of points: read once, drawn by WebGL, with what is on top in the page's own elements.
 
-import { consume, LINKED, link, modified, mounted, placesIn } from "../shared.js";
+import { consume, LINKED, link, modified, mounted, partOf, placesIn } from "../shared.js";
 import { createCamera } from "./camera.js";
 import { createPainter, MOST_STEP, NOT_DRAWN } from "./gl.js";
 import { createHover } from "./hover.js";
@@ -9,7 +9,7 @@ import { createOverlay } from "./overlay.js";
 import { createPointer } from "./pointer.js";
 import { Points } from "./points.js";
 
-/** @import { Component, Ranges } from "../events.js" */
+/** @import { Component, Ranges, Row } from "../events.js" */
 /** @import { Scatter } from "../messages.js" */
 
 const ROUGH_MS = 60; // a picture may take so long while much changes: of many points some are drawn first
@@ -30,9 +30,8 @@ const NO_WEBGL =
 export default mounted((parent) => new Chart(parent));
 
 export class Chart {
-  facts = /** @type {Map<number, any>} */ (new Map()); // point -> its tile, the last asked for at the end
-  /** @type {Scatter.Data} */
-  data = /** @type {any} */ (null);
+  facts = /** @type {Map<number, Row>} */ (new Map()); // point -> its tile, the last asked for at the end
+  data = /** @type {Scatter.Data} */ (/** @type {unknown} */ (null));
   component = /** @type {Component} */ (/** @type {unknown} */ (null));
   region = ""; // that the points are marked for
   /** @type {string | null} */
@@ -51,13 +50,11 @@ export class Chart {
   /** @type {(event: WindowEventMap["avhcurate-linked"]) => void} */
   receiveLinked = ({ detail }) => this.follow(detail);
 
-  /** @param {any} parent */
+  /** @param {ShadowRoot} parent */
   constructor(parent) {
-    /** @type {(name: string) => any} */
-    this.part = (name) => parent.querySelector(`.${name}`);
-    this.root = this.part("scatter-chart");
+    this.root = partOf(parent, "scatter-chart");
     this.stage = this.part("stage");
-    this.canvas = this.part("points");
+    this.canvas = /** @type {HTMLCanvasElement} */ (this.root.querySelector(".points"));
     this.card = createHover(this.part("card"));
     this.camera = createCamera();
     this.overlay = createOverlay(this.part("over"), this.part("names"));
@@ -70,10 +67,15 @@ export class Chart {
       createPainter(this.canvas, () => void (this.points.bytes && this.give()))
     );
     this.pointer = createPointer(this);
-    this.stage.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.pressed(event));
+    this.stage.addEventListener("keydown", (event) => this.pressed(event));
     addEventListener(LINKED, this.receiveLinked);
     this.resize = new ResizeObserver(() => this.resized());
     this.resize.observe(this.stage);
+  }
+
+  /** @param {string} name */
+  part(name) {
+    return partOf(this.root, name);
   }
 
   // --- the points ----------------------------------------------------------------------------------
@@ -111,9 +113,7 @@ export class Chart {
     const flags = ranges.length ? new Uint8Array(this.data.count) : (this.inRegion() ?? null);
     for (const [from, to] of ranges) flags?.fill(1, from, to);
     this.painter.mark(flags);
-    this.root.dataset.inside = flags
-      ? flags.reduce((/** @type {number} */ sum, /** @type {number} */ flag) => sum + flag, 0)
-      : "";
+    this.root.dataset.inside = flags ? String(flags.reduce((sum, flag) => sum + flag, 0)) : "";
   }
 
   inRegion() {
@@ -126,7 +126,7 @@ export class Chart {
 
   // --- the grid beside the chart -------------------------------------------------------------------
 
-  /** @param {any} detail */
+  /** @param {WindowEventMap["avhcurate-linked"]["detail"]} detail */
   follow(detail) {
     if (detail.by !== "grid" || !this.data) return;
     clearTimeout(this.linking);
@@ -369,6 +369,6 @@ export class Chart {
     cancelAnimationFrame(this.frame);
     this.card.destroy();
     this.painter?.destroy();
-    this.data = /** @type {any} */ (null);
+    this.data = /** @type {Scatter.Data} */ (/** @type {unknown} */ (null));
   }
 }

@@ -1,7 +1,7 @@
 // The tick grid: every tile is a check-box, a ticked one turns green, and the whole grid is submitted at once.
 
 import { rangesOf } from "../grid/ranges.js";
-import { element, markTiny, mounted } from "../shared.js";
+import { element, markTiny, mounted, partOf } from "../shared.js";
 import { Task } from "../task.js";
 import { createDraft, moved } from "./sheet.js";
 
@@ -10,7 +10,7 @@ import { createDraft, moved } from "./sheet.js";
 
 const GAP = 8;
 
-export default mounted((parent, data) => new Board(parent, data));
+export default mounted((parent, /** @type {Ticks.Data} */ data) => new Board(parent, data));
 
 /** @typedef {Ticks.TickTile} TickTile */
 
@@ -37,14 +37,16 @@ class Board extends Task {
   sure = false; // an empty sheet is submitted by a second press only
   submitted = ""; // nonce of the newest grid from here
 
-  /** @param {any} parent @param {Ticks.Data} first */
+  /** @param {ShadowRoot} parent @param {Ticks.Data} first */
   constructor(parent, first) {
-    super(parent.querySelector(".sheet"), first);
+    super(partOf(parent, "sheet"), first);
     this.parent = parent;
     this.board = this.part("board");
     this.peek = this.part("peek");
+    this.image = /** @type {HTMLImageElement} */ (this.peek.querySelector("img"));
+    this.image.onload = () => markTiny(this.image);
     this.draft = createDraft(first.scope);
-    this.board.onclick = (/** @type {any} */ { target }) => this.press(target.closest?.(".tile"));
+    this.board.onclick = ({ target }) => this.press(/** @type {Element} */ (target).closest(".tile"));
     this.part("submit").onclick = () => this.handIn();
     this.part("back").onclick = () => this.goBack();
     this.peek.onclick = () => this.close();
@@ -99,7 +101,7 @@ class Board extends Task {
     const width = this.board.clientWidth;
     if (!width) return;
     this.columns = Math.max(1, Math.floor((width + GAP) / (this.data.size + GAP)));
-    this.board.style.setProperty("--columns", this.columns);
+    this.board.style.setProperty("--columns", String(this.columns));
     this.board.style.setProperty("--gap", `${GAP}px`);
   }
 
@@ -126,16 +128,14 @@ class Board extends Task {
   look() {
     const tile = this.tiles.get(this.focused);
     if (!tile) return;
-    const image = this.peek.querySelector("img");
-    image.src = tile.item.large;
-    image.onload = () => markTiny(image);
+    this.image.src = tile.item.large;
     this.peek.hidden = false;
     this.paint();
   }
 
   close() {
     this.peek.hidden = true;
-    this.peek.querySelector("img").removeAttribute("src");
+    this.image.removeAttribute("src");
   }
 
   // --- submit ------------------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ class Board extends Task {
     const { order, tiles, ticked, data } = this;
     for (const [id, { root }] of tiles) root.setAttribute("aria-checked", String(ticked.has(id)));
     const waiting = this.busy();
-    const [submit, back] = ["submit", "back"].map((name) => this.part(name));
+    const [submit, back] = ["submit", "back"].map((name) => this.button(name));
     this.root.classList.toggle("waiting", waiting || !order.length);
     this.root.dataset.task = this.task ?? "";
     this.part("count").textContent = order.length ? `${data.name}: ${ticked.size} of ${order.length} ticked` : "";

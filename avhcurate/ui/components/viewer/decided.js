@@ -1,19 +1,19 @@
 // What is decided of the image that is shown: its label, its tags, whether it is excluded.
 
-import { element } from "../shared.js";
+import { element, partOf } from "../shared.js";
 /** @import { Row } from "../events.js" */
 
 // `untag(tag)` takes a tag away; `closed` says why nothing can be decided, "" where it can.
 /** @param {HTMLElement} node @param {Row} row @param {string} closed @param {(tag: string) => void} untag */
 export function drawDecided(node, row, closed, untag) {
-  /** @param {string} name @returns {any} */
-  const button = (name) => node.querySelector(`[data-do=${name}]`);
-  button("label").querySelector("span").textContent = row.title;
+  /** @param {string} name */
+  const button = (name) => /** @type {HTMLElement} */ (node.querySelector(`[data-do=${name}]`));
+  /** @type {Element} */ (button("label").querySelector("span")).textContent = row.title;
   button("restore").hidden = row.title === row.given;
   button("exclude").ariaChecked = String(row.muted);
   button("exclude").textContent = row.muted ? "Excluded" : "Exclude";
   drawTags(
-    /** @type {HTMLElement} */ (node.querySelector(".tags")),
+    partOf(node, "tags"),
     row.badges.filter((tag) => !(row.muted && tag === "excluded")),
     untag,
   );

@@ -12,8 +12,10 @@ const LIGHT_RESET = "\\";
 // `changed()` is called when the light is another.
 /** @param {HTMLFormElement} form @param {HTMLElement} shown @param {() => void} changed */
 export function createLight(form, shown, changed) {
-  /** @param {string} name @returns {any} */
-  const field = (name) => form.elements.namedItem(name);
+  /** @param {string} name */
+  const field = (name) => /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
+  /** @param {string} name */
+  const output = (name) => /** @type {HTMLOutputElement} */ (field(name).nextElementSibling);
 
   /** @param {string} name */
   function value(name) {
@@ -24,7 +26,7 @@ export function createLight(form, shown, changed) {
 
   function draw() {
     for (const name of Object.keys(LIGHTS)) {
-      field(name).nextElementSibling.value = value(name).toFixed(1);
+      output(name).value = value(name).toFixed(1);
     }
     for (const one of form.querySelectorAll("[type=gamma]")) one.setAttribute("exponent", String(1 / value("gamma")));
     const curve = value("gamma") === 1 ? "" : "url(#viewer-gamma)";
@@ -35,7 +37,7 @@ export function createLight(form, shown, changed) {
 
   for (const [name, { low, high, keys }] of Object.entries(LIGHTS)) {
     Object.assign(field(name), { min: low, max: high, step: LIGHT_STEP, defaultValue: 1, title: keys.join(" and ") });
-    field(name).nextElementSibling.value = "1.0";
+    output(name).value = "1.0";
   }
   form.oninput = draw;
   form.onreset = () => setTimeout(draw);

@@ -2,6 +2,8 @@
 
 import { element } from "../shared.js";
 
+/** @import { Row } from "../events.js" */
+
 const WHEEL = 0.0015; // of a zoom, a pixel of the wheel
 const LINE = 40; // pixels of a wheel's line
 const LARGE = 1600; // pixels of a longer side at which the picture may be a copy of a larger one
@@ -68,7 +70,7 @@ export function createStage(viewer) {
       }
       image.alt = alt;
     },
-    /** @param {any} row */
+    /** @param {Row} row */
     describe({ title, path, muted }) {
       caption.textContent = [title, path].filter(Boolean).join(" · ");
       root.classList.toggle("muted", muted);

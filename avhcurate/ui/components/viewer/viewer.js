@@ -3,7 +3,7 @@
 import { createCommands, idle, writes } from "../commands/commands.js";
 import { CHANGES, needless, withDecided } from "../grid/pending.js";
 import { decide, listen, unshown } from "../outbox.js";
-import { consume, modified, mounted, takenElsewhere } from "../shared.js";
+import { buttonsOf, consume, modified, mounted, partOf, takenElsewhere } from "../shared.js";
 import { createTalk } from "../talk.js";
 import { closeOnEscape, detailsAround } from "./around.js";
 import { createCamera } from "./camera.js";
@@ -12,7 +12,7 @@ import { createLight } from "./light.js";
 import { stepped } from "./near.js";
 import { createStage } from "./stage.js";
 
-/** @import { Answered, Component, Row } from "../events.js" */
+/** @import { Answered, Component, Value } from "../events.js" */
 /** @import { Viewer as Sent } from "../messages.js" */
 
 const SEND_MS = 120; // keys that repeat are told once
@@ -42,8 +42,7 @@ const number = (value) => value.toLocaleString("en");
 /** @typedef {import("./stage.js").Stage} Stage */
 
 export class Viewer {
-  /** @type {Sent.Data} */
-  data = /** @type {any} */ (null);
+  data = /** @type {Sent.Data} */ (/** @type {unknown} */ (null));
   stages = /** @type {import("./stage.js").Stage[]} */ ([]);
   active = 0; // of several side by side
   place = /** @type {number | null} */ (null); // in the order of the view
@@ -54,14 +53,14 @@ export class Viewer {
   /** @type {(event: KeyboardEvent) => unknown} */
   pressedBeside = (event) => this.data && this.mine(event) && this.pressed(event);
 
-  /** @param {any} parent */
+  /** @param {ShadowRoot} parent */
   constructor(parent) {
-    this.root = parent.querySelector(".viewer");
-    /** @type {Record<string, HTMLButtonElement>} */
-    this.buttons = Object.fromEntries([...this.root.querySelectorAll("[data-do]")].map((one) => [one.dataset.do, one]));
+    this.root = partOf(parent, "viewer");
+    this.buttons = buttonsOf(this.root);
     this.camera = createCamera();
     const repaint = () => this.data && this.paint();
-    this.light = createLight(this.part("light"), this.part("stages"), repaint);
+    this.form = /** @type {HTMLFormElement} */ (this.part("light"));
+    this.light = createLight(this.form, this.part("stages"), repaint);
     this.talk = createTalk();
     this.own = /** @type {Set<string>} */ (new Set()); // nonces of what was decided here
     this.stopListening = listen({ changed: repaint, answered: (one) => this.answered(one) });
@@ -81,9 +80,9 @@ export class Viewer {
     this.listen();
   }
 
-  /** @param {string} name @returns {any} */
+  /** @param {string} name */
   part(name) {
-    return this.root.querySelector(`.${name}`);
+    return partOf(this.root, name);
   }
 
   // What the buttons do.
@@ -108,7 +107,7 @@ export class Viewer {
 
   listen() {
     for (const [name, button] of Object.entries(this.buttons)) button.onclick = () => this.repaint(this.does[name]);
-    this.root.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.pressed(event));
+    this.root.addEventListener("keydown", (event) => this.pressed(event));
     addEventListener("keydown", this.pressedBeside);
     this.resize.observe(this.part("stages"));
   }
@@ -165,7 +164,7 @@ export class Viewer {
 
   // --- decisions: they show at once here, and on the tile ------------------------------------------
 
-  /** @param {string} action @param {any} value */
+  /** @param {string} action @param {Value} value */
   act(action, value = null) {
     const { id } = this.current();
     const { classes } = this.data.actions;
@@ -180,7 +179,7 @@ export class Viewer {
 
   /** @param {number} id */
   known(id) {
-    return this.data.images.find((/** @type {Row} */ one) => one.id === id);
+    return this.data.images.find((one) => one.id === id);
   }
 
   // An image with what is on its way done; one that Python has yet to tell of has nothing but that.
@@ -253,15 +252,15 @@ export class Viewer {
   }
 
   toggleLight() {
-    const form = this.part("light");
+    const { form } = this;
     form.hidden = !form.hidden;
     this.buttons.light.ariaExpanded = String(!form.hidden);
-    if (!form.hidden) form.elements.brightness.focus();
+    if (!form.hidden) form.querySelector("input")?.focus();
   }
 
   /** @param {KeyboardEvent} event */
   pressed(event) {
-    const onButton = /** @type {any} */ (event.composedPath()[0]).closest?.(
+    const onButton = /** @type {Element} */ (event.composedPath()[0]).closest?.(
       "button, summary, [role=button], [role=tab]",
     );
     if (writes(event) || (onButton && [" ", "Enter"].includes(event.key))) return;
