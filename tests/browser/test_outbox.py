@@ -15,7 +15,7 @@ from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.features.suspects.decisions import KEPT
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import TILES, expect, open_at
+from tests.browser.pages import TILES, expect, open_at, settled
 from tests.fakes.datasets import write_images
 
 #: True where this browser keeps no decision any more.
@@ -30,6 +30,17 @@ HOLD = """(() => {
   window.fetch = (...asked) => localStorage.getItem('test:held') && String(asked[0]).endsWith('/decisions/new')
     ? Promise.reject(new TypeError('held')) : ask(...asked);
 })();"""
+#: Notes how far the sign of a run, which Streamlit shows for a moment, stands from what is saved.
+WATCH_THE_SIGN = """() => {
+  window.gap = null;
+  const look = () => {
+    const sign = document.querySelector("[data-testid=stStatusWidget]");
+    const says = document.querySelector("#avhcurate-saving").shadowRoot.querySelector("span");
+    if (sign) window.gap = sign.getBoundingClientRect().left - says.getBoundingClientRect().right;
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
 #: Images of a decision, at most.
 FEW = 10
 SAYS, REFUSED = "#avhcurate-saving > span", "#avhcurate-saving .refused"
@@ -203,6 +214,29 @@ def test_what_never_reached_the_server_is_sent_by_whichever_page_is_open_then(pa
     page.evaluate("localStorage.removeItem('test:held')")
     nothing_kept(page)
     assert decided(root) == expected
+
+
+def test_who_is_signed_out_is_told_how_to_sign_in_and_loses_nothing(page, serve, root):
+    decide = in_gallery(page, serve(root), root)
+    page.route("**/decisions/new", lambda route: route.fulfill(status=401, body="Sign in first."))
+    expected = decide()
+    expect(page.locator(SAYS)).to_have_text(f"signed out, {len(expected)} kept here")
+    expect(page.locator(REFUSED)).to_contain_text("You are signed out. Load this page again to sign in")
+    page.unroute("**/decisions/new")
+    nothing_kept(page)
+    expect(page.locator(REFUSED)).to_be_hidden()
+    assert decided(root) == expected
+
+
+@pytest.mark.parametrize("width", [390, 1360])
+def test_what_is_saved_stands_clear_of_the_sign_of_a_run(page, serve, root, width):
+    page.set_viewport_size({"width": width, "height": 844})
+    open_at(page, f"{serve(root)}/gallery")
+    page.evaluate(WATCH_THE_SIGN)
+    while page.evaluate("gap") is None:  # a run may be too short for the sign
+        page.locator("[data-testid=stApp]").press("r")
+        settled(page)
+    assert page.evaluate("gap") > 0
 
 
 # --- a dataset that goes while it is shown ------------------------------------------------------------------------

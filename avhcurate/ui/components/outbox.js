@@ -7,6 +7,10 @@ import { createStore } from "./shared.js";
 /** @import { About, Answered, Decided, Hearer, Keeper } from "./events.js" */
 /** @import { Outbox } from "./messages.js" */
 
+// Why nothing is saved.
+export const NO_CONNECTION = "no connection";
+export const SIGNED_OUT = "signed out";
+
 const PREFIX = "avhcurate:outbox:";
 const MOST = 400; // decisions in a message
 const MOST_LETTERS = 50_000; // of a message that outlives its page
@@ -27,7 +31,7 @@ let turn = 0;
 let underWay = 0;
 let timer = 0;
 let pause = PAUSE_MS;
-let lost = false;
+let lost = ""; // why the server takes nothing, "" where it does
 
 /** @param {string} nonce */
 const keyOf = (nonce) => `${PREFIX}${place.keeper}:${nonce}`;
@@ -72,18 +76,18 @@ async function send(leaving = false) {
   if (!place.decisions || !waiting.size || (underWay >= AT_ONCE && !leaving)) return;
   clearTimeout(timer);
   underWay += 1;
-  const outcomes = await post([...waiting.values()].slice(0, MOST));
+  const { outcomes = [], why = "" } = await post([...waiting.values()].slice(0, MOST));
   underWay -= 1;
-  const moved = (outcomes ?? []).map(take).some(Boolean);
+  const moved = outcomes.map(take).some(Boolean);
   pause = moved ? PAUSE_MS : Math.min(LONGEST_PAUSE_MS, 2 * pause);
-  setLost(outcomes === null && waiting.size > 0);
+  setLost(waiting.size ? why : "");
   if (!waiting.size || underWay) return;
   if (moved) send();
   else timer = setTimeout(send, pause);
 }
 
-// What came of each decision; null where the server does not say.
-/** @param {Decided[]} decisions @returns {Promise<Outbox.Outcome[] | null>} */
+// What came of each decision, or why the server does not say.
+/** @param {Decided[]} decisions @returns {Promise<{ outcomes?: Outbox.Outcome[], why?: string }>} */
 async function post(decisions) {
   const body = JSON.stringify(decisions);
   const headers = { "Content-Type": "application/json" };
@@ -91,9 +95,10 @@ async function post(decisions) {
   const signal = AbortSignal.timeout(SILENT_MS);
   try {
     const answer = await read(place.decisions, { method: "POST", headers, body, keepalive, signal });
-    return answer.ok ? (await answer.json()).outcomes : null;
+    if (answer.ok) return await answer.json();
+    return { why: answer.status === 401 ? SIGNED_OUT : NO_CONNECTION };
   } catch {
-    return null;
+    return { why: NO_CONNECTION };
   }
 }
 
@@ -111,7 +116,7 @@ function take(outcome) {
   return true;
 }
 
-/** @param {boolean} now */
+/** @param {string} now */
 export function setLost(now) {
   if (now === lost) return;
   lost = now;
@@ -121,7 +126,7 @@ export function setLost(now) {
 // Tries again at once, say since the browser is online again.
 export function hurry() {
   pause = PAUSE_MS;
-  setLost(false);
+  setLost("");
   send();
 }
 
@@ -130,7 +135,7 @@ export const leave = () => send(true);
 
 // What is not answered yet, in the order given.
 export const unsaved = () => [...waiting.values()];
-export const isLost = () => lost;
+export const whyLost = () => lost;
 
 // What the server has done so lately that data of before may still come, oldest first.
 export const fresh = () => answers.filter(({ why, received }) => !why && received > Date.now() - FRESH_MS);

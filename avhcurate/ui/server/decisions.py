@@ -5,6 +5,7 @@ A browser keeps a decision until it has heard of it from here, and sends it agai
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
@@ -25,6 +26,7 @@ from avhcurate.ui.base.user_errors import in_page
 from avhcurate.workspace.data.events import DoneBefore
 from avhcurate.workspace.data.people import Person, acting_as
 from avhcurate.workspace.data.workspace import Workspace, find_workspace
+from avhcurate.workspace.disk.room import disk_trouble
 
 #: Bytes of a message and decisions in it, at most; letters of a name.
 _MOST_BYTES = 16_000_000
@@ -34,6 +36,15 @@ _LONGEST = 200
 _DAY_MS = 86_400_000
 #: The decisions of one window are done one after the other, also when it sends them twice at once.
 _TURNS = [threading.Lock() for _ in range(64)]
+
+#: How often each decision met an error of ours, by its nonce, until it is done; after so many times it is refused.
+_failures = Counter[str]()
+_MOST_TRIES = 10
+_MOST_FAILURES = 10_000
+_FAILED = (
+    f"The server tried this {_MOST_TRIES} times and failed by an error of its own. "
+    "Decide it again, and if that fails too, tell whoever runs the server, whose log has the error."
+)
 
 Text = Annotated[str, Field(max_length=_LONGEST)]
 Span = Annotated[list[NonNegativeInt], Field(min_length=2, max_length=2)]
@@ -101,7 +112,8 @@ Takers = Mapping[str, Taker]
 def take(workspace: Workspace, sent: Any, person: Person, takers: Takers) -> list[Outcome]:
     """Do what a browser sent, which may be anything, in its order; return what came of each decision.
 
-    The list ends before one that cannot be done now, say since the database is away: the browser sends it again.
+    The list ends before one that cannot be done now, say since the database is away: the browser sends it again. Where
+    that is an error of ours, which may never pass, it is refused after some tries.
     """
     outcomes: list[Outcome] = []
     for each in sent[:_MOST] if isinstance(sent, list) else ():
@@ -112,10 +124,26 @@ def take(workspace: Workspace, sent: Any, person: Person, takers: Takers) -> lis
             continue
         try:
             outcomes.append(_done(workspace, decision, person, takers))
-        except Exception:
+            _failures.pop(decision.nonce, None)
+        except Exception as error:
             get_logger(__name__).exception("A decision could not be done. Its browser sends it again.")
-            break
+            if _passes(error) or not _failed_often(decision.nonce):
+                break
+            outcomes.append(Outcome(_FAILED, nonce=decision.nonce))
     return outcomes
+
+
+def _passes(error: Exception) -> bool:
+    """Return whether an error is of the moment: a database that is away or locked, a full disk."""
+    return isinstance(error, Unavailable) or bool(disk_trouble(error))
+
+
+def _failed_often(nonce: str) -> bool:
+    """Count a try of a decision that failed; return whether it was one too many."""
+    if len(_failures) >= _MOST_FAILURES:
+        _failures.clear()
+    _failures[nonce] += 1
+    return _failures[nonce] >= _MOST_TRIES
 
 
 def _nonce(sent: Any) -> str:

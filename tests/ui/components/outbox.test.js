@@ -103,13 +103,13 @@ test("without an answer it tries again after pauses that grow, and says that the
   server = cut;
   decide(1);
   await tick(100);
-  assert.deepEqual([outbox.isLost(), sent.length], [true, 1]);
+  assert.deepEqual([outbox.whyLost(), sent.length], ["no connection", 1]);
   await tick(7000); // 1, 2 and 4 seconds
   assert.equal(sent.length, 4);
   server = taken;
   outbox.hurry();
   await tick(100);
-  assert.deepEqual([outbox.isLost(), outbox.unsaved(), sent.length], [false, [], 5]);
+  assert.deepEqual([outbox.whyLost(), outbox.unsaved(), sent.length], ["", [], 5]);
 });
 
 test("what the server cannot do now stays, and what it refuses is done with and says why", async (context) => {
@@ -118,7 +118,7 @@ test("what the server cannot do now stays, and what it refuses is done with and 
   server = (decisions) => ({ ok: true, json: async () => ({ outcomes: decisions.slice(0, -1).map(outcome) }) });
   decide(1);
   await tick(100);
-  assert.deepEqual([outbox.isLost(), outbox.unsaved().length], [false, 1]);
+  assert.deepEqual([outbox.whyLost(), outbox.unsaved().length], ["", 1]);
   server = (decisions) => ({
     ok: true,
     json: async () => ({ outcomes: decisions.map((one) => ({ ...outcome(one, 0), why: "It is gone." })) }),
@@ -129,7 +129,22 @@ test("what the server cannot do now stays, and what it refuses is done with and 
   server = () => ({ ok: false });
   decide(2);
   await tick(100);
-  assert.equal(outbox.isLost(), true);
+  assert.equal(outbox.whyLost(), "no connection");
+});
+
+test("who is signed out hears so, and what they decided goes out once they have signed in", async (context) => {
+  const tick = stopTime(context);
+  const { outbox, decide } = await open();
+  server = () => ({ ok: false, status: 401 });
+  decide(1);
+  await tick(100);
+  assert.deepEqual([outbox.whyLost(), keys().length], ["signed out", 1]);
+  server = cut;
+  await tick(1100);
+  assert.equal(outbox.whyLost(), "no connection");
+  server = taken;
+  await tick(2000);
+  assert.deepEqual([outbox.whyLost(), outbox.unsaved(), keys()], ["", [], []]);
 });
 
 test("a page draws what it has not got: what waits, and what the server has done since", async () => {

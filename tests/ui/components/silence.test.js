@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { connect, decide, isLost, unsaved } from "../../../avhcurate/ui/components/outbox.js";
+import { connect, decide, unsaved, whyLost } from "../../../avhcurate/ui/components/outbox.js";
 import { openWindow, settled, stopTime } from "./fakes.js";
 
 test("a decision is sent again on another line when the first one has been silent for half a minute", async (context) => {
@@ -26,11 +26,11 @@ test("a decision is sent again on another line when the first one has been silen
   connect({ keeper: "ada", decisions: "/decisions/new", window: "w" });
   decide({ kind: "exclude", dataset: "digits", version: "1", ids: [[3, 4]] });
   await tick(29_000);
-  assert.deepEqual([bodies.length, isLost(), unsaved().length], [1, false, 1]);
+  assert.deepEqual([bodies.length, whyLost(), unsaved().length], [1, "", 1]);
   silent = false;
   await tick(1000);
-  assert.equal(isLost(), true);
+  assert.equal(whyLost(), "no connection");
   await tick(1500);
   await settled();
-  assert.deepEqual([bodies[1], isLost(), unsaved()], [bodies[0], false, []]);
+  assert.deepEqual([bodies[1], whyLost(), unsaved()], [bodies[0], "", []]);
 });

@@ -1,8 +1,9 @@
 """Decisions of browsers: each once, about what it names, in the name of who sent it; whatever a browser may send."""
 
+import errno
 import json
 from dataclasses import asdict
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -91,6 +92,29 @@ def test_what_cannot_be_done_now_ends_the_answer_and_is_done_when_it_comes_again
         assert [one.nonce for one in decide(own_demo_root, *sent)] == [sent[0]["nonce"]]
     assert len(decide(own_demo_root, *sent)) == 2
     assert entries(own_demo_root) == [("tag", "b", 1), ("tag", "a", 1)]
+
+
+@pytest.mark.parametrize(
+    ("error", "refused"),
+    [
+        (ZeroDivisionError("a fault of ours"), True),
+        (Unavailable("The database cannot be opened."), False),
+        (OSError(errno.ENOSPC, "No space left on device"), False),
+    ],
+)
+def test_what_always_fails_is_refused_after_some_tries_and_lets_those_behind_it_through(own_demo_root, error, refused):
+    sent = decision("exclude", 1), decision("tag", 2, value="b")
+    with patch.dict(TAKERS, {"exclude": Mock(side_effect=error)}):
+        for _ in range(decisions._MOST_TRIES - 1):
+            assert decide(own_demo_root, *sent) == []
+        outcomes = decide(own_demo_root, *sent)
+    if not refused:
+        assert outcomes == []
+        return
+    failed, done = outcomes
+    assert failed.why.count(". ") == 1
+    assert failed.why.startswith("The server tried this 10 times")
+    assert (done.why, entries(own_demo_root)) == ("", [("tag", "b", 1)])
 
 
 def test_people_decide_in_their_own_name_and_by_their_role(own_demo_root):

@@ -1,7 +1,7 @@
 // Keeps decisions until the server has them, runs the page again when something was decided, here or elsewhere, and
 // loads it again where nothing comes any more. What does so stays when Streamlit takes the component away.
 
-import { connect, hurry, leave, listen, setLost } from "../outbox.js";
+import { connect, hurry, leave, listen, NO_CONNECTION, setLost } from "../outbox.js";
 import { createStore, mounted } from "../shared.js";
 import { awaitData, fed, watchPage } from "../watch.js";
 import { holdDownloads, paintStatus, sayRefused } from "./status.js";
@@ -45,7 +45,7 @@ function begin(health) {
   paintStatus();
   addEventListener("pagehide", leave);
   addEventListener("online", hurry);
-  addEventListener("offline", () => setLost(true));
+  addEventListener("offline", () => setLost(NO_CONNECTION));
   holdDownloads();
   watchPage(health, () => data?.page ?? "");
   look();

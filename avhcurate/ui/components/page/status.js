@@ -1,11 +1,13 @@
 // Says on every page what is saved, and what was refused until that was read; a download waits for what is being saved.
 
-import { isLost, listen, unsaved } from "../outbox.js";
+import { listen, SIGNED_OUT, unsaved, whyLost } from "../outbox.js";
 import { element } from "../shared.js";
 
 /** @import { Answered } from "../events.js" */
 
 const PATIENCE_MS = 10_000; // of a download
+const HOW_TO_SIGN_IN =
+  "You are signed out. Load this page again to sign in: this browser keeps your decisions until then.";
 const DOWNLOADS = "[data-testid=stDownloadButton] button, a[href*='/exports/']";
 const STYLE = `
 :host { position: fixed; inset: 0 9rem auto auto; z-index: 999991; height: 3.75rem; display: flex; align-items: center;
@@ -17,10 +19,9 @@ const STYLE = `
 .lost, .saving { color: light-dark(#7a2e0b, #ffb27a); font-weight: 600; }
 [hidden] { display: none; }
 button { font: inherit; padding: 4px 12px; cursor: pointer; }
-@media (max-width: 640px) { :host { inset: 0 3.25rem auto auto; } }
 `;
 
-let parts = /** @type {Record<"host" | "text" | "refused" | "why", HTMLElement> | null} */ (null);
+let parts = /** @type {Record<"host" | "text" | "refused" | "why" | "read", HTMLElement> | null} */ (null);
 let unread = /** @type {string[]} */ ([]); // why something was refused
 
 const app = () => /** @type {HTMLElement} */ (document.querySelector("[data-testid=stApp]"));
@@ -39,26 +40,28 @@ function drawn() {
     unread = [];
     paintStatus();
   };
-  parts = { host, text, refused, why };
+  parts = { host, text, refused, why, read };
   new MutationObserver(paintStatus).observe(app(), { attributeFilter: ["class"] }); // it changes with the theme
   return parts;
 }
 
 /** @param {number} n */
 function statusText(n) {
-  if (isLost()) return `no connection, ${n} kept here`;
+  if (whyLost()) return `${whyLost()}, ${n} kept here`;
   return n ? `${n} being saved` : "all saved";
 }
 
 export function paintStatus() {
-  const { host, text, refused, why } = drawn();
+  const { host, text, refused, why, read } = drawn();
   host.style.colorScheme = getComputedStyle(app()).colorScheme;
   const n = unsaved().length;
   text.textContent = statusText(n);
-  text.classList.toggle("lost", isLost());
+  text.classList.toggle("lost", whyLost() !== "");
   text.classList.toggle("saving", n > 0);
-  refused.hidden = !unread.length;
-  why.textContent = refusedText();
+  const signedOut = whyLost() === SIGNED_OUT;
+  refused.hidden = !unread.length && !signedOut;
+  read.hidden = signedOut;
+  why.textContent = signedOut ? HOW_TO_SIGN_IN : refusedText();
 }
 
 function refusedText() {
