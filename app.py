@@ -6,10 +6,9 @@ from avhcurate.features.annotate import ui as annotators
 from avhcurate.features.suspects import ui_review as review
 from avhcurate.ui.base import export_menu, signin
 from avhcurate.ui.base.frame import show_user_error
-from avhcurate.ui.components import scatter_routes
+from avhcurate.ui.components import page, scatter
 from avhcurate.ui.grid import grid_keys, grid_routes
 from avhcurate.ui.server import decisions, guards, image_routes, script_routes
-from avhcurate.ui.shell import changes
 from avhcurate.workspace.disk.app_files import PACKAGE
 
 #: What can be decided in a browser, by kind of decision.
@@ -18,11 +17,11 @@ ROUTES = [
     *decisions.routes(TAKERS),
     *image_routes.routes(),
     *grid_routes.routes(),
-    *scatter_routes.routes(),
+    *scatter.routes(),
     *script_routes.routes(),
     *export_menu.routes(),
     *signin.routes(),
-    *changes.routes(),
+    *page.routes(),
 ]
 # `streamlit run` looks for this assignment.
 app = st.App(

@@ -9,12 +9,10 @@ from avhcurate.ui.base import frame, gallery_links
 from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.grid import grid_actions
 from avhcurate.ui.grid.detail import show_details
-from avhcurate.ui.grid.grid_actions import like_view
+from avhcurate.ui.grid.grid_actions import await_words, like_view, words_box
 from avhcurate.ui.grid.grid_bar import actions_grid
 from avhcurate.ui.grid.grid_views import table_view
-from avhcurate.ui.grid.words_box import await_words, words_box
-from avhcurate.ui.shell.filter_chips import show_chips
-from avhcurate.ui.shell.page_header import title_line
+from avhcurate.ui.shell.page_header import show_chips, title_line
 
 page = frame.with_data()
 story = "Images in the order of a score: open one, select some, and act on them."

@@ -12,8 +12,7 @@ from avhcurate.ui.base.job_forms import await_more
 from avhcurate.ui.base.job_panel import job_panel
 from avhcurate.ui.grid.detail import show_details
 from avhcurate.ui.grid.grid_actions import nothing_matches
-from avhcurate.ui.shell.filter_chips import show_chips
-from avhcurate.ui.shell.page_header import title_line
+from avhcurate.ui.shell.page_header import show_chips, title_line
 
 line, menu = title_line("Map", map_ui.STORY)
 page = replace(frame.with_run(), story=map_ui.STORY, help=menu)

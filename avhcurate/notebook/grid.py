@@ -21,11 +21,10 @@ from avhcurate.ui.grid.grid_actions import hardest_first
 from avhcurate.ui.grid.grid_bar import deciding_buttons
 from avhcurate.ui.grid.grid_keys import TAKERS, key_names
 from avhcurate.ui.grid.grid_routes import answer_at
-from avhcurate.ui.grid.grid_views import GridView, table_view
-from avhcurate.ui.grid.selection import selected_in
+from avhcurate.ui.grid.grid_views import GridView, selected_in, table_view
 from avhcurate.ui.server.decisions import take
 from avhcurate.ui.server.image_routes import picture_at
-from avhcurate.ui.server.modules import joined
+from avhcurate.ui.server.script_routes import joined
 from avhcurate.workspace.data.people import OPERATOR
 
 if TYPE_CHECKING:

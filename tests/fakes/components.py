@@ -24,7 +24,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 from streamlit.logger import set_log_level
 
-from avhcurate.ui.components import chips, classify, facets, grid, mount, review, scatter, scatter_routes, ticks, viewer
+from avhcurate.ui.components import chips, classify, facets, grid, mount, review, scatter, ticks, viewer
 from avhcurate.ui.grid import grid_routes
 from avhcurate.ui.grid.grid_views import GridView, register
 from avhcurate.ui.server.decisions import Outcome
@@ -150,10 +150,10 @@ def view() -> GridView:
 
 
 @cache
-def cloud() -> scatter_routes.PointCloud:
+def cloud() -> scatter.PointCloud:
     """Three heaps of points."""
     heap, noise = np.arange(3000) % 3, np.random.default_rng(0).normal(size=(2, 3000))
-    return scatter_routes.point_cloud(2 * heap + noise[0], heap % 2 + noise[1], heap)
+    return scatter.point_cloud(2 * heap + noise[0], heap % 2 + noise[1], heap)
 
 
 def draw_grid() -> None:
@@ -368,7 +368,7 @@ def server(port: int) -> uvicorn.Server:
         Route("/pictures/{id:int}", _picture),
         Route("/scripts/{name:path}", _script),
         *grid_routes.routes(),
-        *scatter_routes.routes(),
+        *scatter.routes(),
         Route("/{name}", _component_page),
         Route("/", _component_page),
     ]

@@ -10,7 +10,7 @@ import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.map import ui_points
-from avhcurate.ui.components import scatter_routes
+from avhcurate.ui.components import scatter
 from avhcurate.ui.grid.grid_views import registered
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
@@ -43,7 +43,7 @@ def sent(app):
 def drawn(app):
     """Of each id where it is drawn and in which shade, as the browser reads it."""
     data = sent(app)
-    body = scatter_routes._CLOUDS[data["source"].rpartition("/")[2]].body
+    body = scatter._CLOUDS[data["source"].rpartition("/")[2]].body
     ids = registered(data["rows"].rpartition("/")[2]).ids
     x, y, shades = read_points(body, data["bounds"])
     return pd.DataFrame({"x": x, "y": y, "shade": shades}, index=ids)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, urlencode
 
@@ -10,8 +11,8 @@ import streamlit as st
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui.base import frame, url_state
 from avhcurate.ui.base.navigation import TITLES
-from avhcurate.ui.base.open_images import LIKE
-from avhcurate.ui.base.page_choices import Choice
+from avhcurate.ui.base.page_choices import Choice, read_ids, write_ids
+from avhcurate.ui.base.url_state import View
 from avhcurate.workspace.disk.app_files import PAGES, page_file
 
 #: The page and address that a mark of a chart was clicked on, for the way back.
@@ -45,3 +46,48 @@ def way_back() -> None:
     if page in TITLES:
         look: dict[str, Any] = {"icon": ":material/arrow_back:", "width": "content"}
         st.page_link(page_file(page), label=f"Back to {TITLES[page]}", query_params=dict(parse_qsl(query)), **look)
+
+
+# --- the details of an image -----------------------------------------------------------------------------------------
+
+
+#: Images that others are compared with, at most.
+_MOST_LIKE = 20
+#: Images side by side, at most.
+_MOST_TOGETHER = 4
+#: The ids side by side; they do not count while the image that is open is none of them.
+TOGETHER: Choice[tuple[int, ...]] = Choice(
+    "details.together", (), lambda text: read_ids(text, most=_MOST_TOGETHER), write_ids
+)
+#: The ids to be like; none for the order of a column.
+LIKE: Choice[tuple[int, ...]] = Choice("gallery.like", (), partial(read_ids, most=_MOST_LIKE), write_ids)
+
+
+def open_sample(id: int | None) -> None:
+    """Put a sample into the address, so that its details open with the next run; None closes them."""
+    view = url_state.current()
+    together = TOGETHER.asked()
+    if id not in together:
+        together = ()
+    url_state.write(replace(view, sample=id).choosing(TOGETHER.name, write_ids(together)))
+
+
+def open_side_by_side(ids: Sequence[int]) -> None:
+    """Open the first of some samples with the next three next to it. For a widget's callback."""
+    if ids:
+        view = replace(url_state.current(), sample=ids[0])
+        url_state.write(view.choosing(TOGETHER.name, write_ids(ids[:_MOST_TOGETHER])))
+
+
+def side_by_side(view: View) -> tuple[int, ...]:
+    """Return the samples to show: that of the view, or several of which it is one."""
+    together = TOGETHER.asked()
+    if view.sample in together:
+        return together
+    return tuple(id for id in [view.sample] if id is not None)
+
+
+def more_like(ids: Sequence[int]) -> None:
+    """Order the gallery by likeness to these samples; without any by a score. For a widget's callback."""
+    url_state.change(row=1, sample=None)
+    LIKE.put(tuple(ids[:_MOST_LIKE]))

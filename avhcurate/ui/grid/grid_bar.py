@@ -10,12 +10,11 @@ import streamlit as st
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.ui.base.export_menu import export_choice
 from avhcurate.ui.base.frame import Opened, while_allowed
-from avhcurate.ui.base.open_images import more_like, open_side_by_side
+from avhcurate.ui.base.gallery_links import more_like, open_side_by_side
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.grid.grid_keys import act_by_key, key_data, keys_form
-from avhcurate.ui.grid.grid_views import GridView, list_view
-from avhcurate.ui.grid.selection import GridSelection, browsing_grid, selectable_grid
+from avhcurate.ui.grid.grid_views import GridSelection, GridView, browsing_grid, list_view, selectable_grid
 
 #: Session state: the dialog that the bar has asked for, and the selection then, until it is dismissed.
 _DIALOG = "grid.dialog"

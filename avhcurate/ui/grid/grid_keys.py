@@ -15,8 +15,8 @@ from avhcurate.errors import CurateError
 from avhcurate.ui.base.frame import Opened, announce, attempt, show_messages, show_user_error
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted
-from avhcurate.ui.components.talk import handled, new_acts
-from avhcurate.ui.grid.selection import GRID, GridSelection, selected_in
+from avhcurate.ui.components.mount import handled, new_acts
+from avhcurate.ui.grid.grid_views import GRID, GridSelection, selected_in
 from avhcurate.ui.server.decisions import Decision, Reply, Takers
 
 #: What can be done to images.

@@ -1,4 +1,4 @@
-"""Views of the image grid: rows in their order, which the browser reads window by window under a key."""
+"""Views of the image grid: rows in their order, which the browser reads by a key; and the selection in a view."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property, partial
 from hashlib import blake2b
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
 import pandas as pd
+import streamlit as st
 
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.ui.base import url_state
 from avhcurate.ui.base.answers import base_path
 from avhcurate.ui.base.cache import cache_key
 from avhcurate.ui.base.frame import Opened
-from avhcurate.ui.components.grid import FIRST, Ranges, Tile
+from avhcurate.ui.base.gallery_links import open_sample
+from avhcurate.ui.components.grid import FIRST, Ranges, Tile, decode_selection, image_grid
 from avhcurate.ui.grid.tiles import make_tiles, percentile_marks, tile_columns, tiles_of
 
 #: A view's key cannot be guessed, and a server that starts again has other keys.
@@ -25,6 +29,12 @@ _SECRET = secrets.token_bytes(32)
 #: Views by key, each for as long as a session holds it.
 _VIEWS: WeakValueDictionary[str, GridView] = WeakValueDictionary()
 _NAMING = threading.Lock()
+#: Key of the grid with the selection, and of what its browser sends.
+GRID = "samples"
+#: Session state: the views that this session has shown last.
+_SHOWN = "selection.views"
+#: So many views a session holds: a selection made in one of them can still be carried over to the one that is shown.
+_HELD = 4
 
 
 @dataclass(eq=False)
@@ -175,3 +185,81 @@ def tiles_view(tiles: Sequence[Tile], *, about: str) -> GridView:
 
 def _about(page: Opened) -> str:
     return f"{page.dataset.name} {page.version} {page.filters.to_query()}"
+
+
+# --- the selection ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class GridSelection:
+    """Places in a view."""
+
+    view: GridView
+    ranges: Ranges = ()
+
+    @cached_property
+    def ids(self) -> list[int]:
+        """The selected ids in the order of the view."""
+        return self.view.chosen(self.ranges).tolist()
+
+    @property
+    def count(self) -> int:
+        return sum(stop - start for start, stop in self.ranges)
+
+    @property
+    def everything(self) -> bool:
+        return 0 < self.count == self.view.count
+
+    @property
+    def chosen(self) -> Sequence[int] | Filters:
+        """The ids that an action applies to, or the filters if all that match are selected."""
+        if self.everything and self.view.filters:
+            return self.view.filters
+        return self.ids
+
+
+def selected_in(sent: Any, shown: GridView | None = None) -> GridSelection:
+    """Return the places that a message of the grid names, in the view that is shown now; none of other samples.
+
+    By default it is shown by the page.
+    """
+    shown = shown or st.session_state[_SHOWN][0]
+    key, ranges = decode_selection(sent)
+    made_in = registered(key)
+    if made_in is None or made_in.about != shown.about:
+        return GridSelection(shown)
+    return GridSelection(shown, carried(made_in, ranges, shown))
+
+
+def selectable_grid(view: GridView, *, part: bool = False, label: str = "Images", **look: Any) -> None:
+    """Draw the grid whose images can be selected; `part` of a page that has more below it."""
+    earlier = [one for one in st.session_state.get(_SHOWN, ()) if one is not view]
+    st.session_state[_SHOWN] = [view, *earlier][:_HELD]
+    height = {True: "part", False: "window"}[part]
+    start = url_state.current().row - 1
+    here = {"tile_size": url_state.current().tile, "start": start, "on_size": _resize}
+    _grid(view, key=GRID, selectable=True, hint=True, label=label, height=height, **here | look)
+
+
+def browsing_grid(view: GridView, *, key: str, tile_size: int, label: str) -> None:
+    """Draw a grid to look at: a click opens an image's details."""
+    st.session_state[f"{key}.view"] = view  # held, and with it readable
+    _grid(view, key=key, tile_size=tile_size, label=label, height="part")
+
+
+def _resize(size: int) -> None:
+    url_state.change(tile=size)
+
+
+def _grid(view: GridView, **look: Any) -> None:
+    image_grid(
+        view.first,
+        count=view.count,
+        source=view.url,
+        view=view.key,
+        about=view.about,
+        order=view.order_name,
+        open=url_state.current().sample is not None,
+        on_open=open_sample,
+        **look,
+    )

@@ -9,7 +9,9 @@ import hashlib
 import ipaddress
 import os
 import re
+import zlib
 from base64 import b64encode
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,13 +21,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse
 
 from avhcurate.ui.base import signin, uploads
-from avhcurate.ui.base.answers import NEVER_KEPT, base_path
+from avhcurate.ui.base.answers import NEVER_KEPT, base_path, kept
 from avhcurate.ui.base.layout import POPOVERS
-from avhcurate.ui.server.static_files import Compressed
 from avhcurate.workspace.data.people import Role
 
 #: More names that the server answers to, separated by commas: of this machine in a network, or before a proxy.
@@ -156,3 +157,40 @@ def _with_headers(send: Any, path: str) -> Any:
         await send(message)
 
     return sending
+
+
+# --- Streamlit's own files -------------------------------------------------------------------------------------------
+
+
+_FOLDER = Path(st.__file__).parent / "static" / "static"
+_KINDS = {".js": "text/javascript", ".css": "text/css"}
+_FILES = {path.relative_to(_FOLDER).as_posix(): path for kind in _KINDS for path in _FOLDER.rglob(f"*{kind}")}
+
+
+class Compressed:
+    """Answers with a script or style of Streamlit's where the browser reads gzip, and leaves the rest to the app.
+
+    The name of each has a hash in it, so that a browser keeps it for good.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        answer = self.app
+        if scope["type"] == "http":
+            request = Request(scope)
+            name = scope["path"].removeprefix(f"{base_path()}/static/")
+            if name in _FILES and request.method == "GET" and "gzip" in request.headers.get("accept-encoding", ""):
+                data = await run_in_threadpool(_packed, name)
+                answer = kept(request, data, name, _KINDS[_FILES[name].suffix], for_good=True)
+                answer.headers.update({"Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
+                del answer.headers["Content-Security-Policy"]  # a worker would be bound by it
+        await answer(scope, receive, send)
+
+
+@cache
+def _packed(name: str) -> bytes:
+    """Return a file compressed, once: six megabytes are kept if every file is asked for."""
+    packer = zlib.compressobj(level=6, wbits=31)
+    return packer.compress(_FILES[name].read_bytes()) + packer.flush()

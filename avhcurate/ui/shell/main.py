@@ -1,20 +1,24 @@
-"""The main script: sign-in, navigation, the shared frame, then the page."""
+"""The main script: sign-in, navigation, the shared frame, then the page; who is signed in, and who has which role."""
 
 from pathlib import Path
 
+import pandas as pd
 import streamlit as st
 
+from avhcurate.datasets.curate import roles
 from avhcurate.errors import CurateError
 from avhcurate.ui.base import navigation
-from avhcurate.ui.base.frame import show_user_error
-from avhcurate.ui.base.layout import POPOVERS
-from avhcurate.ui.base.people import show_account
-from avhcurate.ui.base.signin import acting_here, ask_to_sign_in
+from avhcurate.ui.base.frame import attempt, show_user_error
+from avhcurate.ui.base.layout import POPOVERS, in_a_row
+from avhcurate.ui.base.signin import acting_here, ask_to_sign_in, sign_in_configured, who
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.shell import sidebar
 from avhcurate.workspace.data import people
-from avhcurate.workspace.data.workspace import find_workspace
+from avhcurate.workspace.data.people import Role, acting
+from avhcurate.workspace.data.workspace import Workspace, find_workspace
 
 _HERE = Path(__file__).parent
+_NONE = "no role"
 
 
 def main() -> None:
@@ -29,10 +33,42 @@ def main() -> None:
     try:
         sidebar.draw(find_workspace(), pages, page)
         with st.sidebar:
-            show_account()
+            _show_account()
         page.run()
     except CurateError as error:
         show_user_error(error)
+
+
+def _show_account() -> None:
+    """Draw the signed-in user with their role and a sign-out button; nothing without a login."""
+    if not sign_in_configured():
+        return
+    role = acting().role
+    st.caption(f"Signed in as {plain(who())}, {role}")
+    with in_a_row():
+        if role == Role.OWNER:
+            with st.popover("People", icon=":material/group:", type="tertiary", key="frame.people"):
+                _roles(find_workspace())
+        st.button("Sign out", type="tertiary", icon=":material/logout:", key="frame.sign_out", on_click=st.logout)
+
+
+def _roles(workspace: Workspace) -> None:
+    rows = [(event.name, event.details, event.who, event.at) for event in roles.roles(workspace)]
+    st.dataframe(pd.DataFrame(rows, columns=["Who", "Role", "Given by", "When"]), hide_index=True, key="frame.roles")
+    with st.form("frame.give", border=False):
+        about = "An e-mail address, `group:NAME` as your provider names it, or `everyone` who can sign in."
+        st.text_input("Who", key="frame.give_who", placeholder="ann@example.org", help=about)
+        st.selectbox("Role", [*map(str, Role), _NONE], key="frame.give_role")
+        st.form_submit_button("Give role", type="primary", on_click=attempt, args=(_give, workspace))
+
+
+def _give(workspace: Workspace) -> None:
+    subject = st.session_state["frame.give_who"]
+    role = st.session_state["frame.give_role"]
+    if role == _NONE:
+        roles.revoke(workspace, subject)
+    else:
+        roles.grant(workspace, subject, role)
 
 
 if __name__ == "__main__":

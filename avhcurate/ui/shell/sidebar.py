@@ -19,7 +19,7 @@ from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import narrowed
 from avhcurate.ui.base.url_state import View
 from avhcurate.ui.base.user_errors import plain
-from avhcurate.ui.shell.changes import follow
+from avhcurate.ui.components.page import follow
 from avhcurate.ui.shell.sidebar_filters import show_filters
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace

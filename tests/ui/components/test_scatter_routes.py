@@ -8,12 +8,11 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from avhcurate.ui.charts.regions import Region
-from avhcurate.ui.components import scatter_routes
-from avhcurate.ui.components.scatter import ChartEvent, decode
-from avhcurate.ui.components.scatter_routes import NO_SHADE, point_cloud
+from avhcurate.ui.components import scatter
+from avhcurate.ui.components.scatter import NO_SHADE, ChartEvent, decode, point_cloud
 from tests.fakes.scatter import read_points
 
-client = TestClient(Starlette(routes=scatter_routes.routes()))
+client = TestClient(Starlette(routes=scatter.routes()))
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from starlette.testclient import TestClient
 
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui.grid import grid_routes
-from avhcurate.ui.grid.grid_views import GridView, carried, register
-from avhcurate.ui.grid.selection import GridSelection, selected_in
+from avhcurate.ui.grid.grid_views import GridSelection, GridView, carried, register, selected_in
 
 FILTERS = Filters(classes=(3,))
 client = TestClient(Starlette(routes=grid_routes.routes()))

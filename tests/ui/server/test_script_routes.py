@@ -6,8 +6,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from avhcurate.ui.server import script_routes
-from avhcurate.ui.server.modules import components
-from avhcurate.ui.server.script_routes import script_url
+from avhcurate.ui.server.script_routes import components, script_url
 from tests.ui.components.test_components import PROGRAMS
 
 client = TestClient(Starlette(routes=script_routes.routes()))

@@ -6,7 +6,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from avhcurate.ui.server.static_files import _FILES, Compressed
+from avhcurate.ui.server.guards import _FILES, Compressed
 
 
 def test_a_script_comes_compressed_once_and_all_else_comes_from_the_app():

@@ -4,7 +4,7 @@ import datetime
 import json
 
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.ui.shell.filter_chips import chips_of, key_of
+from avhcurate.ui.shell.page_header import chips_of, key_of
 
 FILTERED = Filters(
     hsf_bins=(0, 4),

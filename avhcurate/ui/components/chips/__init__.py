@@ -7,8 +7,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from avhcurate.ui.components.facets import FacetEvent
-from avhcurate.ui.components.mount import mount
-from avhcurate.ui.components.talk import handled, new_acts
+from avhcurate.ui.components.mount import handled, mount, new_acts
 
 
 @dataclass(frozen=True)

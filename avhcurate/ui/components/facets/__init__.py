@@ -10,8 +10,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass as checked
 from typing_extensions import TypedDict
 
-from avhcurate.ui.components.mount import mount
-from avhcurate.ui.components.talk import handled, new_acts
+from avhcurate.ui.components.mount import handled, mount, new_acts
 
 _HTML = '<div class="facets"></div>'
 

@@ -3,14 +3,28 @@
 It runs again when something was decided, here or in another window, and is loaded again where nothing comes any more.
 """
 
-from typing import Any
+from urllib.parse import urlencode
 
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from typing_extensions import TypedDict
 
+from avhcurate.datasets.table.logs import open_events
+from avhcurate.errors import CurateError
+from avhcurate.ui.base import url_state
+from avhcurate.ui.base.answers import NEVER_KEPT, base_path
+from avhcurate.ui.base.frame import PAGE, Frame
+from avhcurate.ui.base.signin import reloaded, session
 from avhcurate.ui.components.mount import mount, nothing
+from avhcurate.ui.server.decisions import decisions_url, keeper
+from avhcurate.ui.server.image_routes import health_url
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.workspace import find_workspace
 
 #: Milliseconds between two questions whether something has changed.
-EVERY_MS = 500
+_EVERY_MS = 500
 
 
 class PageData(TypedDict):
@@ -18,7 +32,7 @@ class PageData(TypedDict):
 
     The `page` shows the `dataset`, "" for none, up to the `entry` of its log. Decisions go to the address `decisions`
     and are kept under the name `keeper`; `health` answers while the server does, and `changes`, where it is not "",
-    whether the page is out of date.
+    whether the page is out of date; with each question the browser says which window the `session` is in.
     """
 
     page: str
@@ -32,6 +46,57 @@ class PageData(TypedDict):
     every: int
 
 
-def keep_page(**data: Any) -> None:
-    """Mount it with `data` of `PageData`; with each question the browser says which window the `session` is in."""
-    mount(__file__, "", key="page", data=data | {"every": EVERY_MS}, on_changed_change=nothing)
+def follow(frame: Frame, *, runs: bool, decisions: bool) -> None:
+    """Let the browser keep decisions, and run the page again when a run of the dataset is finished (`runs`).
+
+    With `decisions` it runs again when somebody else has decided something.
+    """
+    address = dataset = ""
+    if frame.table:
+        dataset = frame.table.dataset.name
+        query = {"runs": _runs(frame.table.dataset), "address": str(url_state.number())}
+        if decisions:
+            query["entry"] = str(frame.entry)
+        if runs:
+            address = f"{base_path()}/changes/{dataset}?{urlencode(query)}"
+    data = PageData(
+        page=st.session_state[PAGE],
+        dataset=dataset,
+        entry=frame.entry,
+        keeper=keeper(frame.workspace),
+        decisions=decisions_url(),
+        health=health_url(),
+        changes=address,
+        session=session(),
+        every=_EVERY_MS,
+    )
+    mount(__file__, "", key="page", data=data, on_changed_change=nothing)
+
+
+def changes(request: Request) -> Response:
+    """Answer whether runs or decisions are others than those that the page knows, and note which address it shows."""
+    asked = request.query_params
+    window = asked.get("window", "")
+    reloaded(asked.get("session", ""), window)
+    if asked.get("address", "").isdecimal():
+        url_state.heard(asked.get("session", ""), int(asked["address"][:18]))
+    workspace = find_workspace()
+    try:
+        dataset = workspace.dataset(request.path_params["dataset"])
+    except CurateError:  # it was removed or renamed, which the page says
+        return JSONResponse({"changed": True}, headers=NEVER_KEPT)
+    changed = _runs(dataset) != asked.get("runs")
+    if asked.get("entry", "").isdecimal():
+        changed |= open_events(workspace).news(dataset.id, since=int(asked["entry"][:18]), window=window)
+    return JSONResponse({"changed": changed}, headers=NEVER_KEPT)
+
+
+def _runs(dataset: DatasetFolder) -> str:
+    """Return a text that changes when a run is begun, finished or removed."""
+    written = [path.stat().st_mtime_ns for path in dataset.root.glob("runs/*/run.json")]
+    return f"{len(written)} {max(written, default=0)}"
+
+
+def routes() -> list[Route]:
+    """Return the route, below `server.baseUrlPath` like Streamlit's own."""
+    return [Route(f"{base_path()}/changes/{{dataset}}", changes)]
