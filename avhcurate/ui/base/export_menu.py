@@ -51,21 +51,22 @@ _SHOWN = 3
 _MIME = {"jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet", "tex": "application/x-tex"}
 
 
-def download(label: str, data: Any, file_name: str, *, key: str, **look: Any) -> None:
+def download(label: str, data: Any, file_name: str, *, key: str, **widget: Any) -> None:
     """Draw a button that downloads a file without running the page again; `data` may be a function that makes it."""
     mime = _MIME.get(file_name.rpartition(".")[2]) or mimetypes.guess_type(file_name)[0]
-    icon = ":material/download:"
-    st.download_button(label, data, file_name, mime, key=key, icon=icon, on_click="ignore", **look)
+    st.download_button(label, data, file_name, mime, key=key, icon=":material/download:", on_click="ignore", **widget)
 
 
 def samples_label(count: int, format: str) -> str:
     """Return the label of a download; it names the format, so that a change of the choice shows on the button."""
-    return f"Download {count:,} images as {ABOUT.get(format, format)}"
+    return f"Download {count:,} images as {_title(format)}"
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=cache.HASH_FUNCS)
-def _bytes_of_images(table: DatasetTable, filters: Filters) -> int:
-    return bytes_of_images(table, filters)
+def _title(format: str) -> str:
+    return ABOUT.get(format, format)
+
+
+_bytes_of_images = st.cache_data(bytes_of_images, max_entries=32, show_spinner=False, hash_funcs=cache.HASH_FUNCS)
 
 
 def export_choice(
@@ -86,8 +87,7 @@ def export_choice(
     if order is not None and not st.toggle("In the order shown", key=f"{key}.export_order"):
         order = None
     formats = [format for format in FORMATS if format != "cleanlab" or table.run is not None]
-    names = {format: ABOUT.get(format, format) for format in formats}
-    format = st.selectbox("Format", formats, format_func=names.__getitem__, key=f"{key}.export_format")
+    format = st.selectbox("Format", formats, format_func=_title, key=f"{key}.export_format")
     ending = format
     if format in FOLDERS:
         ending = "zip"

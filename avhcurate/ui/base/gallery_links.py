@@ -1,4 +1,4 @@
-"""Ways to the gallery, with some samples and the way back."""
+"""Ways to the gallery, with some samples and the way back; and to the details of images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,21 +16,28 @@ from avhcurate.ui.base.url_state import View
 from avhcurate.workspace.disk.app_files import PAGES, page_file
 
 #: The page and address that a mark of a chart was clicked on, for the way back.
-_BACK: Choice[str] = Choice("gallery.back", "", str)
+_BACK = Choice("gallery.back", "", str)
 
 
 def gallery_link(label: str, query: Mapping[str, str] | None = None, **changes: Any) -> None:
     """Draw a link to the gallery at an address, or with the view's samples after `changes` of its fields."""
     if query is None:
         query = replace(url_state.current(), choices=(), **changes).elsewhere
-    look: dict[str, Any] = {"icon": ":material/grid_view:", "width": "content"}
-    st.page_link(PAGES / "gallery.py", label=label, query_params={**query, **_back()}, **look)
+    st.page_link(
+        PAGES / "gallery.py",
+        label=label,
+        icon=":material/grid_view:",
+        query_params={**query, **_back()},
+        width="content",
+    )
 
 
 def _back() -> dict[str, str]:
     """Return the parameter that leads back to the current view; none in the gallery itself."""
-    here = st.session_state[frame.PAGE]
-    return {_BACK.name: f"{here}?{urlencode(st.query_params.to_dict())}"} if here != "gallery" else {}
+    page = st.session_state[frame.PAGE]
+    if page == "gallery":
+        return {}
+    return {_BACK.name: f"{page}?{urlencode(st.query_params.to_dict())}"}
 
 
 def go_to_gallery(filters: Filters, *, like: Sequence[int] = (), run: str = "") -> NoReturn:
@@ -44,8 +51,13 @@ def way_back() -> None:
     """Draw a link to the page that led here, as it was."""
     page, _, query = _BACK.asked().partition("?")
     if page in TITLES:
-        look: dict[str, Any] = {"icon": ":material/arrow_back:", "width": "content"}
-        st.page_link(page_file(page), label=f"Back to {TITLES[page]}", query_params=dict(parse_qsl(query)), **look)
+        st.page_link(
+            page_file(page),
+            label=f"Back to {TITLES[page]}",
+            icon=":material/arrow_back:",
+            query_params=dict(parse_qsl(query)),
+            width="content",
+        )
 
 
 # --- the details of an image -----------------------------------------------------------------------------------------
@@ -56,11 +68,9 @@ _MOST_LIKE = 20
 #: Images side by side, at most.
 _MOST_TOGETHER = 4
 #: The ids side by side; they do not count while the image that is open is none of them.
-TOGETHER: Choice[tuple[int, ...]] = Choice(
-    "details.together", (), lambda text: read_ids(text, most=_MOST_TOGETHER), write_ids
-)
+TOGETHER = Choice("details.together", (), partial(read_ids, most=_MOST_TOGETHER), write_ids)
 #: The ids to be like; none for the order of a column.
-LIKE: Choice[tuple[int, ...]] = Choice("gallery.like", (), partial(read_ids, most=_MOST_LIKE), write_ids)
+LIKE = Choice("gallery.like", (), partial(read_ids, most=_MOST_LIKE), write_ids)
 
 
 def open_sample(id: int | None) -> None:
@@ -84,7 +94,9 @@ def side_by_side(view: View) -> tuple[int, ...]:
     together = TOGETHER.asked()
     if view.sample in together:
         return together
-    return tuple(id for id in [view.sample] if id is not None)
+    if view.sample is None:
+        return ()
+    return (view.sample,)
 
 
 def more_like(ids: Sequence[int]) -> None:

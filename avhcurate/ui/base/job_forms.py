@@ -101,13 +101,14 @@ class JobForm:
         self._options = {option.name: option for option in settings.options()}
         self._keys: dict[str, str] = {}
 
-    def ask_model(self, names: Sequence[str], **look: Any) -> None:
+    def ask_model(self, names: Sequence[str], **widget: Any) -> None:
         """Ask for a model, chosen from `names` or typed."""
-        usual: dict[str, Any] = {"options": names, "accept_new_options": True, "help": _ANY_MODEL, "index": 0}
-        self.ask("model", widget=st.selectbox, **(usual | look))
+        self.ask(
+            "model", widget=st.selectbox, options=names, accept_new_options=True, help=_ANY_MODEL, index=0, **widget
+        )
 
-    def ask(self, *names: str, key: str = "", widget: Callable[..., Any] | None = None, **look: Any) -> None:
-        """Draw the widgets of these options. `widget` and `look` override what their types and fields say."""
+    def ask(self, *names: str, key: str = "", widget: Callable[..., Any] | None = None, **more: Any) -> None:
+        """Draw the widgets of these options. `widget` and `more` override what their types and fields say."""
         for name in names:
             option = self._options[name]
             draw, usual = widget_of(option)
@@ -118,7 +119,7 @@ class JobForm:
             if option.words:
                 usual["format_func"] = lambda value, words=option.words: words.get(value, value)
             self._keys[name] = key or f"{self._key}{name}"
-            draw(key=self._keys[name], **(usual | look))
+            draw(key=self._keys[name], **(usual | more))
 
     def ask_where(self) -> None:
         """Ask where the job runs, if there is a choice."""
@@ -127,14 +128,13 @@ class JobForm:
             names = {"local": "In one process here", "ray": f"On a Ray cluster {cluster}"}
             self.ask("engine", format_func=names.get, width=280)
 
-    def submit(self, label: str, icon: str = "play_arrow", **look: Any) -> None:
+    def submit(self, label: str, icon: str = "play_arrow", **widget: Any) -> None:
         """Draw the button that starts the job."""
-        draw = st.form_submit_button
-        job_button(label, icon, self._settings, draw=draw, then=self._then, at=self._key, **look)
+        job_button(label, icon, self._settings, draw=st.form_submit_button, then=self._then, at=self._key, **widget)
 
     def _settings(self) -> VerbSettings:
-        asked = self._known | {name: self._value(name, st.session_state[key]) for name, key in self._keys.items()}
-        return self._make(**{name: value for name, value in asked.items() if value not in (None, "")})
+        values = self._known | {name: self._value(name, st.session_state[key]) for name, key in self._keys.items()}
+        return self._make(**{name: value for name, value in values.items() if value not in (None, "")})
 
     def _value(self, name: str, value: Any) -> Any:
         """Return the value of a widget: the lines of a text area, or a text without spaces at its ends."""
@@ -145,9 +145,14 @@ class JobForm:
         return value.strip()
 
 
+def newest_job() -> JobRecord | None:
+    """Return the workspace's newest job; None before the first."""
+    return Jobs(find_workspace().root).newest()
+
+
 def running_job() -> JobRecord | None:
     """Return the workspace's job while it runs."""
-    job = Jobs(find_workspace().root).newest()
+    job = newest_job()
     if job and job.active:
         return job
     return None
@@ -161,16 +166,16 @@ def job_button(
     draw: Callable[..., Any] = st.button,
     then: Callable[[VerbSettings], None] | None = None,
     at: str = "",
-    **look: Any,
+    **widget: Any,
 ) -> None:
     """Draw the button that runs a verb as the workspace's job, unless one is running; `then` follows the start.
 
     `at` is the key of the form that shows an error.
     """
     if running_job():
-        look |= {"disabled": True, "help": "A job is running. Wait for it or cancel it."}
-    look = for_curators("Running jobs", type="primary", **look)
-    draw(label, icon=f":material/{icon}:", on_click=attempt, args=(start, settings, then), kwargs={"at": at}, **look)
+        widget |= {"disabled": True, "help": "A job is running. Wait for it or cancel it."}
+    widget = for_curators("Running jobs", type="primary", **widget)
+    draw(label, icon=f":material/{icon}:", on_click=attempt, args=(start, settings, then), kwargs={"at": at}, **widget)
 
 
 def start(make: Callable[[], VerbSettings], then: Callable[[VerbSettings], None] | None = None) -> None:
@@ -234,11 +239,11 @@ def await_more(count: Callable[[], int]) -> None:
     """Run the page again as soon as the number of results changes, while a job runs."""
     if not running_job():
         return
-    known = count()
+    before = count()
 
     @while_allowed
     def look() -> None:
-        if count() != known:
+        if count() != before:
             st.rerun()
 
     st.fragment(look, run_every=1.0)()

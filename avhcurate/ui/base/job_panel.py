@@ -8,14 +8,14 @@ import streamlit as st
 from avhcurate.errors import Option, parts
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.frame import announce, attempt, page, show_error, show_problem, while_allowed
-from avhcurate.ui.base.job_forms import STARTED, running_job
+from avhcurate.ui.base.job_forms import STARTED, newest_job, running_job
 from avhcurate.ui.base.layout import apart, in_a_row
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.url_state import View
 from avhcurate.ui.base.user_errors import in_page, plain
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import find_workspace
-from avhcurate.workspace.disk.jobs import JobRecord, Jobs
+from avhcurate.workspace.disk.jobs import JobRecord
 
 #: Session state: the job last seen running, jobs dismissed, jobs asked to stop.
 _SEEN = "jobs.seen"
@@ -46,17 +46,13 @@ def job_panel() -> JobRecord | None:
 
     The whole page runs again when the job ends.
     """
-    job = _newest()
+    job = newest_job()
     _notice_the_end(job)
     seconds = 5.0
     if running := running_job():
         seconds = 1.0
     st.fragment(_watch, run_every=seconds)(_phase(job))
     return running
-
-
-def _newest() -> JobRecord | None:
-    return Jobs(find_workspace().root).newest()
 
 
 def describe(job: JobRecord) -> str:
@@ -76,7 +72,7 @@ def describe(job: JobRecord) -> str:
     return text
 
 
-def progress_text(job: JobRecord, now: float | None = None) -> str:
+def progress_text(job: JobRecord, now: float) -> str:
     """Say how far a job is: done, rate, time left, message.
 
     >>> about = {"id": "", "started": 0, "updated": 0, "total": 2000, "rate": 50}
@@ -94,10 +90,10 @@ def progress_text(job: JobRecord, now: float | None = None) -> str:
             parts.append(f"{job.rate:,.1f} a second")
     if job.eta_s is not None and job.done < job.total:
         # It was measured when the job last reported, and runs down since.
-        left = job.eta_s - ((now or time.time()) - job.updated)
+        seconds = job.eta_s - (now - job.updated)
         parts.append("longer than expected")
-        if left > 0:
-            parts[-1] = f"{duration(left)} left"
+        if seconds > 0:
+            parts[-1] = f"{duration(seconds)} left"
     if job.message:
         parts.append(in_page(job.message))
     return " · ".join(parts) or "Starting …"
@@ -109,24 +105,20 @@ def duration(seconds: float) -> str:
     >>> duration(8.4), duration(75), duration(7500)
     ('8 s', '1 min 15 s', '2 h 5 min')
     """
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes) + [f"{rest} s"]
+    whole = max(0, round(seconds))
+    numbers = {"h": whole // 3600, "min": whole // 60 % 60, "s": whole % 60}
+    parts = [f"{number} {unit}" for unit, number in numbers.items() if number or unit == "s"]
     return " ".join(parts[:2])
 
 
-def _phase(job: JobRecord | None) -> str:
-    """Return a text that changes when a job begins or ends."""
-    if job is None:
-        return ""
-    if job.active:
-        return f"{job.id} active"
-    return f"{job.id} {job.state}"
+def _phase(job: JobRecord | None) -> object:
+    """Return what changes when a job begins or ends."""
+    return job and (job.id, job.active or job.state)
 
 
 @while_allowed
-def _watch(drawn: str) -> None:
-    job = _newest()
+def _watch(drawn: object) -> None:
+    job = newest_job()
     if _phase(job) != drawn:
         st.rerun()
     show_error()
@@ -139,24 +131,24 @@ def _watch(drawn: str) -> None:
 
 
 def _show_active(job: JobRecord) -> None:
-    asked = job.id in st.session_state.get(_ASKED, ())
+    stopping = job.id in st.session_state.get(_ASKED, ())
     label = "Cancel"
-    text = progress_text(job)
-    if asked:
+    text = progress_text(job, time.time())
+    if stopping:
         label = "Stopping …"
         text = "Stopping after the current batch; committed shards are kept."
     with st.container(border=True, key="jobs.active"):
         with apart():
             st.markdown(f":material/progress_activity: **{plain(describe(job))}**", width="content")
-            _button(label, "cancel", "cancel", _cancel, job, disabled=asked)
+            _button(label, "cancel", "cancel", _cancel, job, disabled=stopping)
         st.progress(min(job.done / max(1, job.total), 1.0), text=plain(text))
 
 
 def _show_stopped(job: JobRecord) -> None:
-    how, icon = _STOPPED[job.state]
+    ending, icon = _STOPPED[job.state]
     with st.container(border=True, key="jobs.stopped"):
         done = f" at {job.done:,} of {job.total:,}" if job.total else ""
-        st.markdown(f"{icon} **{plain(describe(job))}** {how}{done}.")
+        st.markdown(f"{icon} **{plain(describe(job))}** {ending}{done}.")
         if job.state == "failed" and job.message:
             show_problem(job.problem or job.message.removeprefix("avhcurate: "), job.verb)
         elif job.state == "interrupted":
@@ -171,13 +163,13 @@ def _show_stopped(job: JobRecord) -> None:
                     name = str(option).replace(" ", "=")
                     otherwise = job.model_copy(update={"argv": [*job.argv, name]})
                     _button(label, name, "model_training", _resume, otherwise)
-            st.button("Dismiss", key="jobs.dismiss", on_click=_hide, args=(job.id,))
+            st.button("Dismiss", key="jobs.dismiss", on_click=_remember, args=(_HIDDEN, job.id))
 
 
-def _button(label: str, key: str, icon: str, act: object, job: JobRecord, **look: object) -> None:
+def _button(label: str, key: str, icon: str, act: object, job: JobRecord, **widget: object) -> None:
     """Draw a button for curators that does something with a job."""
-    allowed = for_curators("Running jobs", **look)
-    st.button(label, key=f"jobs.{key}", icon=f":material/{icon}:", on_click=attempt, args=(act, job), **allowed)
+    widget = for_curators("Running jobs", **widget)
+    st.button(label, key=f"jobs.{key}", icon=f":material/{icon}:", on_click=attempt, args=(act, job), **widget)
 
 
 def _resume(job: JobRecord) -> None:
@@ -187,11 +179,11 @@ def _resume(job: JobRecord) -> None:
 
 def _cancel(job: JobRecord) -> None:
     background.cancel(find_workspace().root, job.id)
-    st.session_state[_ASKED] = {*st.session_state.get(_ASKED, ()), job.id}
+    _remember(_ASKED, job.id)
 
 
-def _hide(job: str) -> None:
-    st.session_state[_HIDDEN] = {*st.session_state.get(_HIDDEN, ()), job}
+def _remember(name: str, job: str) -> None:
+    st.session_state.setdefault(name, set()).add(job)
 
 
 def _notice_the_end(job: JobRecord | None) -> None:
@@ -203,9 +195,9 @@ def _notice_the_end(job: JobRecord | None) -> None:
     elif job.state == "done" and st.session_state.get(_SEEN) == job.id:
         del st.session_state[_SEEN]
         announce(f"{describe(job)}: done in {duration(job.updated - job.started)}")
-        own = st.session_state.get(STARTED) == job.argv
+        started_here = st.session_state.get(STARTED) == job.argv
         shown = page().table
-        if own and job.verb in ("import", "fetch") and job.dataset in find_workspace().names():
+        if started_here and job.verb in ("import", "fetch") and job.dataset in find_workspace().names():
             del st.session_state[STARTED]
             if shown is None or shown.dataset.name != job.dataset:
                 url_state.write(View(dataset=job.dataset))

@@ -62,10 +62,11 @@ def show(pages: Pages, current: Any, query: Mapping[str, str]) -> None:
     tabs, *_ = pages.values()
     for page in tabs:
         st.page_link(page, query_params=dict(query), width="content")
-    look: dict[str, Any] = {"type": "tertiary", "key": f"navigation.{current.url_path}"}  # a page's own menu is closed
-    if current not in tabs:
-        look["type"] = "secondary"
-    with st.popover("Analysis", **look), st.container(key="navigation_menu"):
+    key = f"navigation.{current.url_path}"  # a page's own menu is closed
+    type = "secondary"
+    if current in tabs:
+        type = "tertiary"
+    with st.popover("Analysis", type=type, key=key), st.container(key="navigation_menu"):
         grid = st.grid(len(ANALYSES), min_column_width=_COLUMN)
         for header, entries in ANALYSES.items():
             with grid.cell(), st.container(gap=None):

@@ -86,8 +86,8 @@ def refused(cookies: Mapping[str, str], role: Role = Role.VIEWER) -> tuple[int, 
         return None
     if not login_settings():
         return 401, "The login of this server is missing. Restore its secrets.toml, or start the server again."
-    user = _SESSIONS.get(cookies.get(COOKIE, ""))
-    if user is None or not _stands(user):
+    user = _user_with(cookies)
+    if not _stands(user):
         return 401, "Sign in first."
     person = _person_of(user)
     if person.role is None:
@@ -99,8 +99,8 @@ def refused(cookies: Mapping[str, str], role: Role = Role.VIEWER) -> tuple[int, 
 
 def sign_out(cookies: Mapping[str, str]) -> None:
     """End the sign-in of a browser, so that copies of its cookies are worth nothing from then on."""
-    user = _SESSIONS.get(cookies.get(COOKIE, ""))
-    if user is None:
+    user = _user_with(cookies)
+    if not user:
         return
     for token in [token for token, other in list(_SESSIONS.items()) if other == user]:
         _SESSIONS.pop(token, None)
@@ -124,9 +124,9 @@ async def _keep_cookie(request: Request) -> Response:
     return answer
 
 
-def _has_session() -> bool:
-    """Return whether this browser has the cookie of a session of the signed-in user."""
-    return _SESSIONS.get(st.context.cookies.get(COOKIE, "")) == _user()
+def _user_with(cookies: Mapping[str, str]) -> User:
+    """Return the user of the session whose cookie a browser has; empty without one."""
+    return _SESSIONS.get(cookies.get(COOKIE, ""), {})
 
 
 def _start_session() -> None:
@@ -157,15 +157,10 @@ def _stands(user: User) -> bool:
 
 def _is_verified(user: User) -> bool:
     """Return whether the provider has verified the e-mail address, or the owner trusts all of its addresses."""
-    own = _section("avhcurate")
-    if not user.get("email") or own.get("known_by") == "subject" or own.get("trust_addresses") is True:
+    settings = _section("avhcurate")
+    if not user.get("email") or settings.get("known_by") == "subject" or settings.get("trust_addresses") is True:
         return True
-    verified = user.get("email_verified")
-    return verified is True or verified in ("true", "True")
-
-
-def _has_left(user: User) -> bool:
-    return _left_file().exists() and _digest(user) in _left_file().read_text()
+    return str(user.get("email_verified")) in ("true", "True")
 
 
 def _left_file() -> Path:
@@ -193,8 +188,8 @@ def person_with(cookies: Mapping[str, str]) -> Person:
     """Return who asks by the app's own routes: the person of a browser's session, or the operator without a sign-in."""
     if not sign_in_configured():
         return OPERATOR
-    user = _SESSIONS.get(cookies.get(COOKIE, ""))
-    if user is None or not _stands(user):
+    user = _user_with(cookies)
+    if not _stands(user):
         return NOBODY
     return _person_of(user)
 
@@ -219,7 +214,8 @@ def reloaded(session: str, window: str) -> None:
 
 def _signed_in() -> bool:
     """Return whether the sign-in still stands: Streamlit checked it when the session began, maybe days ago."""
-    return _stands(st.user) and not _has_left(_user())
+    left = _left_file()
+    return _stands(st.user) and not (left.exists() and _digest(_user()) in left.read_text())
 
 
 def _person_of(user: User) -> Person:
@@ -241,14 +237,14 @@ def _name_of(user: User) -> str:
 
 def _groups_of(user: User) -> list[str]:
     """Return groups in a sign-in: its claim `groups`, or that of [avhcurate] groups_claim, as realm_access.roles."""
-    found: Any = user
+    groups: Any = user
     for part in str(_section("avhcurate").get("groups_claim", "groups")).split("."):
-        if not isinstance(found, Mapping):
+        if not isinstance(groups, Mapping):
             return []
-        found = found.get(part)
-    if not isinstance(found, list | tuple):
+        groups = groups.get(part)
+    if not isinstance(groups, list | tuple):
         return []
-    return [str(group) for group in found]
+    return [str(group) for group in groups]
 
 
 def who() -> str:
@@ -263,16 +259,16 @@ def why_not(role: Role, what: str = "this") -> str:
     return refusal(acting(), role, what)
 
 
-def for_curators(what: str = "This", /, **look: Any) -> dict[str, Any]:
-    """Return looks of a widget for curators and owners, see `only_for`."""
-    return only_for(Role.CURATOR, what, **look)
+def for_curators(what: str = "This", /, **widget: Any) -> dict[str, Any]:
+    """Return arguments of a widget for curators and owners, see `only_for`."""
+    return only_for(Role.CURATOR, what, **widget)
 
 
-def only_for(role: Role, what: str, /, **look: Any) -> dict[str, Any]:
-    """Return looks of a widget, disabled with the reason if the user's role is below `role`."""
+def only_for(role: Role, what: str, /, **widget: Any) -> dict[str, Any]:
+    """Return arguments of a widget, disabled with the reason if the user's role is below `role`."""
     if reason := why_not(role, what):
-        return look | {"disabled": True, "help": plain(reason)}
-    return look
+        widget |= {"disabled": True, "help": plain(reason)}
+    return widget
 
 
 def say_why_not(role: Role, what: str) -> None:
@@ -290,7 +286,7 @@ def ask_to_sign_in() -> None:
         return
     if not _signed_in():
         _draw_sign_in()
-    if not _has_session():
+    if _user_with(st.context.cookies) != _user():
         _start_session()
     remember_browser(st.context.cookies[COOKIE])
     if acting().role is None:
@@ -308,10 +304,9 @@ def _draw_sign_in() -> None:
             st.info("Your sign-in has ended.")
         st.write("Sign in to see the datasets of this workspace.")
         providers = [name for name, value in login_settings().items() if isinstance(value, Mapping)]
-        if not providers:
-            st.button("Sign in", type="primary", width="stretch", on_click=st.login)
-        for name in providers:
-            st.button(f"Sign in with {name}", type="primary", width="stretch", on_click=st.login, args=(name,))
+        buttons = {f"Sign in with {name}": (name,) for name in providers} or {"Sign in": ()}
+        for label, arguments in buttons.items():
+            st.button(label, type="primary", width="stretch", on_click=st.login, args=arguments)
     st.stop()
 
 
