@@ -435,7 +435,7 @@ class Dataset(DecidedDataset):
         from avhcurate.features.saved import split_service
 
         table = self.sample_table
-        found = split_service.make_split(
+        parts = split_service.make_split(
             table,
             shares,
             by=(by,) if isinstance(by, str) else by,
@@ -444,10 +444,10 @@ class Dataset(DecidedDataset):
             filters=filters_of(where),
         )
         if out is not None:
-            split_service.write_split(found, Path(out), force=force)
+            split_service.write_split(parts, Path(out), force=force)
         if as_sets is not None:
-            split_service.save_parts(self.workspace, table, found, as_sets)
-        return found.rows
+            split_service.save_parts(self.workspace, table, parts, as_sets)
+        return parts.rows
 
     @property
     def plot(self) -> Plots:

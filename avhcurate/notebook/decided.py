@@ -150,6 +150,6 @@ class DecidedDataset(OpenedDataset):
             before = diff_service.earlier(now, other)
         else:
             before, _ = diff_service.states(self.workspace, other, self.name)
-        found = diff_service.diff(before, now)
-        found.changes.attrs.update(found.result())
-        return found.changes
+        difference = diff_service.diff(before, now)
+        difference.changes.attrs.update(difference.result())
+        return difference.changes

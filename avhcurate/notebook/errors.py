@@ -28,11 +28,11 @@ def in_python(run: Run) -> str:
     method = getattr(Dataset, run.verb, None)
     if not (callable(method) and run.arguments and run.options.keys() <= inspect.signature(method).parameters.keys()):
         return str(run)
-    dataset, *given = run.arguments
-    given += [_argument(Option(name, value)) for name, value in run.options.items()]
+    dataset, *arguments = run.arguments
+    arguments += [_argument(Option(name, value)) for name, value in run.options.items()]
     if not dataset.isidentifier() or dataset.isupper():
         dataset = "dataset"
-    return f"run `{dataset}.{run.verb}({', '.join(given)})`"
+    return f"run `{dataset}.{run.verb}({', '.join(arguments)})`"
 
 
 def _argument(option: Option) -> str:

@@ -43,7 +43,7 @@ def import_given(
     file, so that a cell that runs again imports nothing new.
     """
     workspace.check_new(name)
-    options |= {"classes": classes and [str(one) for one in classes], "root": root and Path(root)}
+    options |= {"classes": classes and [str(label) for label in classes], "root": root and Path(root)}
     is_path = isinstance(source, str | os.PathLike)
     is_frame = isinstance(source, pd.DataFrame)
     is_hugging_face = type(source).__module__.split(".")[0] == "datasets"
@@ -128,13 +128,13 @@ def _write_frame(folder: Path, name: str, frame: pd.DataFrame, options: dict[str
             raise CurateError(f"The DataFrame has no column {column!r}. Its columns are {listed(frame.columns)}.")
     labels = frame.get(options["label_column"] or "label")
     if options["classes"] is None and labels is not None and isinstance(labels.dtype, pd.CategoricalDtype):
-        options["classes"] = [str(one) for one in labels.cat.categories]
+        options["classes"] = [str(category) for category in labels.cat.categories]
     column = options["image_column"] or _image_column(frame)
     if column is None or not _holds_image(frame[column]):
         table = table_of_frame(frame, "the DataFrame")
         options["root"] = options["root"] or Path(".")
-        kept = _kept(folder, name, lambda place: write_parquet(place / "manifest.parquet", table))
-        return kept / "manifest.parquet"
+        imported = _kept(folder, name, lambda place: write_parquet(place / "manifest.parquet", table))
+        return imported / "manifest.parquet"
     options |= {"root": None, "image_column": column}
     names = _names(frame)
     others = table_of_frame(frame.drop(columns=[column, names.name], errors="ignore"), "the DataFrame")
@@ -143,8 +143,8 @@ def _write_frame(folder: Path, name: str, frame: pd.DataFrame, options: dict[str
         for start in range(0, len(frame), _ROWS):
             rows = zip(frame[column][start : start + _ROWS], names[start : start + _ROWS], strict=True)
             encoded = pa.array([{"bytes": _encoded(image), "path": path} for image, path in rows], IMAGE)
-            rest = {name: others[name].slice(start, _ROWS) for name in others.column_names}
-            yield pa.table({column: encoded} | rest)
+            columns = {name: others[name].slice(start, _ROWS) for name in others.column_names}
+            yield pa.table({column: encoded} | columns)
 
     def write(place: Path) -> None:
         with replacing(place / "images.parquet") as stream:

@@ -82,9 +82,10 @@ class SampleGrid(anywidget.AnyWidget):
         entry = table.annotated
         sort = self._sort or table.hardness
         shown = View(table.dataset.name, filters=self._filters, sort=sort, descending=hardest_first(table, sort))
-        self._page = Opened(self._dataset.workspace, shown, table, table.count(self._filters), entry=entry)
+        count = table.count(self._filters)
+        self._page = Opened(self._dataset.workspace, view=shown, table=table, count=count, entry=entry)
         view = table_view(self._page)
-        self._views = [view, *(one for one in self._views if one is not view)][:_HELD]
+        self._views = [view, *(earlier for earlier in self._views if earlier is not view)][:_HELD]
         actions = {"done": None, "handled": 0, "bar": deciding_buttons(self._page)}
         data = component.grid_data(
             view.first,
@@ -101,19 +102,19 @@ class SampleGrid(anywidget.AnyWidget):
         )
         self.data = to_jsonable_python(data)
 
-    def _hear(self, _: Any, asked: dict[str, Any], __: Any) -> None:
+    def _hear(self, _: Any, question: dict[str, Any], __: Any) -> None:
         """Answer a question about rows or pictures, or do what was decided; where rows are lost, show new ones."""
-        if "pictures" in asked:
-            pictures = [picture_at(self._dataset.workspace, address) for address in asked["pictures"]]
-            self.send({"answer": asked["ask"]}, pictures)
-        elif asked.get("address") == DECISIONS:
-            outcomes = take(self._dataset.workspace, json.loads(asked["body"]), OPERATOR, TAKERS)
-            self.send({"answer": asked["ask"], "status": 200, "json": to_jsonable_python({"outcomes": outcomes})})
+        if "pictures" in question:
+            pictures = [picture_at(self._dataset.workspace, address) for address in question["pictures"]]
+            self.send({"answer": question["ask"]}, pictures)
+        elif question.get("address") == DECISIONS:
+            outcomes = take(self._dataset.workspace, json.loads(question["body"]), OPERATOR, TAKERS)
+            self.send({"answer": question["ask"], "status": 200, "json": to_jsonable_python({"outcomes": outcomes})})
             self.update()
-        elif "address" in asked:
-            found, status = answer_at(asked["address"], asked["body"].encode())
-            self.send({"answer": asked["ask"], "status": status, "json": to_jsonable_python(found)})
+        elif "address" in question:
+            answer, status = answer_at(question["address"], question["body"].encode())
+            self.send({"answer": question["ask"], "status": status, "json": to_jsonable_python(answer)})
             if cache_key(self._dataset.sample_table) != self._views[0].version:
                 self.update()  # somebody else has decided something
-        elif "lost" in asked:
+        elif "lost" in question:
             self.update()

@@ -105,12 +105,12 @@ class OpenedDataset:
             return table.frame(Filters(excluded=None), columns=[samples])[samples]
         if isinstance(samples, slice):
             samples = range(*samples.indices(table.size))
-        found = chosen(table, samples, excluded=None)
+        ids = chosen(table, samples, excluded=None)
         if isinstance(samples, int | np.integer):
             return table.sample(int(samples))
-        if not isinstance(found, Filters):
-            found = Filters(excluded=None, ids=tuple(found))
-        return self._marked(table.frame(found))
+        if not isinstance(ids, Filters):
+            ids = Filters(excluded=None, ids=tuple(ids))
+        return self._marked(table.frame(ids))
 
     def image(self, id: int) -> Image.Image:
         """Return the image of a sample, in RGB. Raises CurateError for one that cannot be read.

@@ -17,16 +17,16 @@ from avhcurate.workspace.disk.tabular import table_of_frame
 
 
 @contextmanager
-def as_files(workspace: Workspace, given: dict[str, Any]) -> Iterator[dict[str, str]]:
+def as_files(workspace: Workspace, values: dict[str, Any]) -> Iterator[dict[str, str]]:
     """Each array or table as a file in the workspace while the block works; "" for None, text and paths as they are."""
     workspace.root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".given-", dir=workspace.root) as folder:
-        yield {name: _as_file(Path(folder) / name, value) for name, value in given.items()}
+        yield {name: _as_file(Path(folder) / name, value) for name, value in values.items()}
 
 
-def in_memory(given: Iterable[Any]) -> bool:
+def in_memory(values: Iterable[Any]) -> bool:
     """Whether any of what is given is neither a file nor a text, so that its file goes with the block."""
-    return any(value is not None and not isinstance(value, str | os.PathLike) for value in given)
+    return any(value is not None and not isinstance(value, str | os.PathLike) for value in values)
 
 
 def _as_file(place: Path, value: Any) -> str:

@@ -66,7 +66,7 @@ class Plots:
 
         table, done = self.dataset.sample_table, []
         if table.run is not None:
-            done = [one for one in maps(table.run) if one.complete]
+            done = [layout for layout in maps(table.run) if layout.complete]
         if not done:
             name = self.dataset.name
             raise CurateError(f"{name} has no map.", fix=f"{Run('project', name)}, or make one on the page Map")

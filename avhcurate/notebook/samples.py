@@ -37,10 +37,10 @@ def chosen(table: DatasetTable, samples: Samples, *, excluded: bool | None = Fal
 
 def chosen_ids(table: DatasetTable, samples: Samples) -> list[int]:
     """Return the ids of some samples."""
-    found = chosen(table, samples)
-    if isinstance(found, Filters):
-        return table.frame(found, columns=["id"])["id"].tolist()
-    return found
+    ids = chosen(table, samples)
+    if isinstance(ids, Filters):
+        return table.frame(ids, columns=["id"])["id"].tolist()
+    return ids
 
 
 class LabelledSamples:

@@ -53,8 +53,8 @@ def cache_key(table: DatasetTable) -> str:
     parts += [record.fingerprint, repr(sorted(record.harder.items())), str(table.log.version(table.dataset.id))]
     if table.votes:
         parts.append(table.votes.key)
-    parts += [file_key(of.scores_path) for of in (table.run, table.neighbours, table.prediction) if of]
-    parts += [file_key(of.dynamics_path) for of in (table.training, table.learnt) if of]
+    parts += [file_key(scored.scores_path) for scored in (table.run, table.neighbours, table.prediction) if scored]
+    parts += [file_key(training.dynamics_path) for training in (table.training, table.learnt) if training]
     parts += table.words
     if table.measured:
         parts.append(file_key(table.dataset.quality.columns_path))

@@ -81,7 +81,7 @@ def _text_of(option: OptionField) -> str:
 class JobForm:
     """The widgets of a verb's settings, and the button that starts the job with their values.
 
-    `known` are options that no widget asks for; `make` makes the settings of all values, `then` follows a start.
+    `fixed` are options that no widget asks for; `make` makes the settings of all values, `then` follows a start.
     """
 
     def __init__(
@@ -91,10 +91,10 @@ class JobForm:
         *,
         make: Callable[..., VerbSettings] | None = None,
         then: Callable[[VerbSettings], None] | None = None,
-        **known: Any,
+        **fixed: Any,
     ) -> None:
         self._key = key
-        self._known = known
+        self._fixed = fixed
         self._make = make or settings
         self._then = then
         self._verb = settings.verb
@@ -107,8 +107,8 @@ class JobForm:
             "model", widget=st.selectbox, options=names, accept_new_options=True, help=_ANY_MODEL, index=0, **widget
         )
 
-    def ask(self, *names: str, key: str = "", widget: Callable[..., Any] | None = None, **more: Any) -> None:
-        """Draw the widgets of these options. `widget` and `more` override what their types and fields say."""
+    def ask(self, *names: str, key: str = "", widget: Callable[..., Any] | None = None, **arguments: Any) -> None:
+        """Draw the widgets of these options. `widget` and `arguments` override what their types and fields say."""
         for name in names:
             option = self._options[name]
             draw, usual = widget_of(option)
@@ -119,7 +119,7 @@ class JobForm:
             if option.words:
                 usual["format_func"] = lambda value, words=option.words: words.get(value, value)
             self._keys[name] = key or f"{self._key}{name}"
-            draw(key=self._keys[name], **(usual | more))
+            draw(key=self._keys[name], **(usual | arguments))
 
     def ask_where(self) -> None:
         """Ask where the job runs, if there is a choice."""
@@ -133,7 +133,7 @@ class JobForm:
         job_button(label, icon, self._settings, draw=st.form_submit_button, then=self._then, at=self._key, **widget)
 
     def _settings(self) -> VerbSettings:
-        values = self._known | {name: self._value(name, st.session_state[key]) for name, key in self._keys.items()}
+        values = self._fixed | {name: self._value(name, st.session_state[key]) for name, key in self._keys.items()}
         return self._make(**{name: value for name, value in values.items() if value not in (None, "")})
 
     def _value(self, name: str, value: Any) -> Any:
@@ -217,10 +217,10 @@ def first_job(
 
 
 @contextmanager
-def job_form(key: str, settings: type[VerbSettings], **more: Any) -> Iterator[JobForm]:
+def job_form(key: str, settings: type[VerbSettings], **options: Any) -> Iterator[JobForm]:
     """Open a form of Streamlit's with a `JobForm`, whose widgets' keys begin with `key`; it shows its own errors."""
     with st.form(f"{key}form", border=False):
-        yield JobForm(key, settings, **more)
+        yield JobForm(key, settings, **options)
         show_error(key, settings.verb)
 
 

@@ -18,9 +18,9 @@ def halves() -> tuple[Any, Any]:
     return grid.cell(), grid.cell()
 
 
-def in_a_row(align: Any = "bottom", **look: Any) -> Any:
+def in_a_row(align: Any = "bottom", **container: Any) -> Any:
     """Return a line of widgets."""
-    return st.container(horizontal=True, vertical_alignment=align, **look)
+    return st.container(horizontal=True, vertical_alignment=align, **container)
 
 
 def apart() -> Any:
@@ -49,9 +49,9 @@ def help_menu(key: str) -> Any:
     return st.popover("Help", icon=":material/help:", type="tertiary", key=key)
 
 
-def closing_popover(label: str, *, key: str, **look: Any) -> Any:
+def closing_popover(label: str, *, key: str, **popover: Any) -> Any:
     """Return a popover that `close_popover` closes."""
-    return st.popover(label, key=f"{key}.{st.session_state.get(f'{key}.turn', 0)}", **look)
+    return st.popover(label, key=f"{key}.{st.session_state.get(f'{key}.turn', 0)}", **popover)
 
 
 def close_popover(key: str) -> None:

@@ -51,7 +51,7 @@ def run_titles(dataset: DatasetFolder, *, whole: bool = True) -> dict[str, str]:
     called = titles(dataset)
     learnt = learnt_here(dataset) if whole else {}
     parts = {run.name: [called[run.name], _percent(dataset, run), learnt.get(run.name)] for run in dataset.runs()}
-    return {name: " · ".join(filter(None, each)) for name, each in parts.items()}
+    return {name: " · ".join(filter(None, title)) for name, title in parts.items()}
 
 
 def _percent(dataset: DatasetFolder, run: RunFolder) -> str:
@@ -67,8 +67,8 @@ def neighbours_note(graph: NeighbourGraph | None) -> str:
     """Return a sentence for results of the neighbour graph; "" if it holds enough, or there is none."""
     if graph is None or graph.record.recall is None or graph.record.recall >= RECALL:
         return ""
-    found = f"{graph.record.recall:.1%} of the {OUTLIER} nearest images"
-    return f"Some neighbours are missing: the neighbour graph holds {found} (goal {RECALL:.0%})."
+    share = f"{graph.record.recall:.1%} of the {OUTLIER} nearest images"
+    return f"Some neighbours are missing: the neighbour graph holds {share} (goal {RECALL:.0%})."
 
 
 # --- votes -------------------------------------------------------------------------------------------------------

@@ -61,11 +61,11 @@ class Choice(Generic[_T]):
         shown = value
         if shown is None:
             shown = self.asked()
-        options, *rest = arguments or (0,)
+        options, *others = arguments or (0,)
         if isinstance(options, Mapping):
             keywords["format_func"] = options.__getitem__
         if isinstance(options, Mapping | Sequence):
-            arguments = (list(options), *rest)
+            arguments = (list(options), *others)
             shown = self._among(list(options), shown)
         if widget is st.segmented_control:
             keywords["required"] = True
@@ -74,8 +74,8 @@ class Choice(Generic[_T]):
 
     def _among(self, options: list[Any], value: Any) -> Any:
         if isinstance(value, list):
-            return [one for one in value if one in options]
-        return next(one for one in (value, self.default, options[0]) if one in options)
+            return [option for option in value if option in options]
+        return next(option for option in (value, self.default, options[0]) if option in options)
 
     def key(self, value: _T) -> str:
         """Return the key of the widget that shows the choice, set to `value`; its callback is `keep`."""
@@ -182,12 +182,12 @@ def write_ids(ids: Sequence[int]) -> str:
 
 def chosen_result(name: str, results: Sequence[_R]) -> _R | None:
     """Return the result that the address names, else the newest of `results`, oldest first; None without any."""
-    named = [result for result in results if result.name == st.query_params.get(name)]
-    return next(iter(named or results[-1:]), None)
+    matches = [result for result in results if result.name == st.query_params.get(name)]
+    return next(iter(matches or results[-1:]), None)
 
 
-def choose_result(name: str, label: str, results: Sequence[_R], title: Callable[[_R], str], **look: Any) -> None:
+def choose_result(name: str, label: str, results: Sequence[_R], title: Callable[[_R], str], **widget: Any) -> None:
     """Draw a selectbox of results, newest first, if there are several."""
     if len(results) > 1:
         titles = {result.name: title(result) for result in reversed(results)}
-        Choice(name, results[-1].name, str).show(st.selectbox, label, titles, **look)
+        Choice(name, results[-1].name, str).show(st.selectbox, label, titles, **widget)

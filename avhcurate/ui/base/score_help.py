@@ -39,13 +39,13 @@ def score_name(key: str) -> str:
     return {"hsf": "HSF", "votes": "Votes", "id": "Position"}.get(key, key)
 
 
-def column_name(key: str, most: int = 60) -> str:
+def column_name(key: str, longest: int = 60) -> str:
     """Return the same for Markdown, where a user's name is not read as markup, shortened to `most` characters.
 
     >>> column_name("avh"), column_name("*age*")
     ('AVH', '\\\\*age\\\\*')
     """
-    return plain(shortened(score_name(key), most))
+    return plain(shortened(score_name(key), longest))
 
 
 def format_score(key: str, value: Any) -> str:

@@ -163,6 +163,10 @@ def _is_verified(user: User) -> bool:
     return str(user.get("email_verified")) in ("true", "True")
 
 
+def _has_left(user: User) -> bool:
+    return _left_file().exists() and _digest(user) in _left_file().read_text()
+
+
 def _left_file() -> Path:
     """Return the file of the sign-ins that their users have ended, a digest a line."""
     return find_workspace().root / "signed_out.txt"
@@ -214,8 +218,7 @@ def reloaded(session: str, window: str) -> None:
 
 def _signed_in() -> bool:
     """Return whether the sign-in still stands: Streamlit checked it when the session began, maybe days ago."""
-    left = _left_file()
-    return _stands(st.user) and not (left.exists() and _digest(_user()) in left.read_text())
+    return _stands(st.user) and not _has_left(_user())
 
 
 def _person_of(user: User) -> Person:
@@ -254,26 +257,26 @@ def who() -> str:
     return _name_of(st.user)
 
 
-def why_not(role: Role, what: str = "this") -> str:
+def why_not(role: Role, doing: str = "this") -> str:
     """Return why the user may not do something; "" if they may."""
-    return refusal(acting(), role, what)
+    return refusal(acting(), role, doing)
 
 
-def for_curators(what: str = "This", /, **widget: Any) -> dict[str, Any]:
+def for_curators(doing: str = "This", /, **widget: Any) -> dict[str, Any]:
     """Return arguments of a widget for curators and owners, see `only_for`."""
-    return only_for(Role.CURATOR, what, **widget)
+    return only_for(Role.CURATOR, doing, **widget)
 
 
-def only_for(role: Role, what: str, /, **widget: Any) -> dict[str, Any]:
+def only_for(role: Role, doing: str, /, **widget: Any) -> dict[str, Any]:
     """Return arguments of a widget, disabled with the reason if the user's role is below `role`."""
-    if reason := why_not(role, what):
+    if reason := why_not(role, doing):
         widget |= {"disabled": True, "help": plain(reason)}
     return widget
 
 
-def say_why_not(role: Role, what: str) -> None:
+def say_why_not(role: Role, doing: str) -> None:
     """Say on the page why the user may not do what it is for; nothing if they may."""
-    if reason := why_not(role, what):
+    if reason := why_not(role, doing):
         st.info(plain(reason), icon=":material/lock:")
 
 

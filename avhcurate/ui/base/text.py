@@ -50,15 +50,15 @@ def people(simulated: bool) -> str:
     return "people"
 
 
-def counted(number: int, what: str) -> str:
+def counted(number: int, noun: str) -> str:
     """Return a count and its noun.
 
     >>> counted(1, "vote"), counted(2000, "vote")
     ('1 vote', '2,000 votes')
     """
     if number == 1:
-        return f"1 {what}"
-    return f"{number:,} {what}s"
+        return f"1 {noun}"
+    return f"{number:,} {noun}s"
 
 
 def accuracy_note(n: int, low: float, high: float) -> str:
@@ -72,25 +72,25 @@ def accuracy_note(n: int, low: float, high: float) -> str:
     return f"95 % interval {100 * low:.1f}–{100 * high:.1f} %, n {n:,}"
 
 
-def narrowed(text: str, most: int) -> str:
+def narrowed(text: str, longest: int) -> str:
     """Return a text of at most `most` characters, cut in its middle: names differ at their ends.
 
     >>> narrowed("resnet20 · resnet20-12fca82f.th · 92.5 %", 27)
     'resnet20 · re…f.th · 92.5 %'
     """
-    if len(text) <= most:
+    if len(text) <= longest:
         return text
-    head = (most - 1) // 2
-    return f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
+    head = (longest - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
 
 
-def shortened(text: str, most: int) -> str:
+def shortened(text: str, longest: int) -> str:
     """Return a text of at most `most` characters, on one line.
 
     >>> shortened("portrait\\nof a dog", 10)
     'portrait …'
     """
     line = " ".join(text.split())
-    if len(line) <= most:
+    if len(line) <= longest:
         return line
-    return f"{line[: most - 1]}…"
+    return f"{line[: longest - 1]}…"

@@ -23,8 +23,8 @@ _arriving = Counter[str]()
 
 def session_of(path: str) -> str | None:
     """Return the session into which an address takes files; None for other addresses."""
-    found = _ROUTE.search(path)
-    return found and found[1]
+    match = _ROUTE.search(path)
+    return match and match[1]
 
 
 def remember_browser(cookie: str) -> None:
@@ -48,9 +48,9 @@ def counted(request: HTTPConnection, session: str) -> Iterator[tuple[int, str] |
     if not size.isdecimal():
         yield 411, "Say how many bytes the file has."
         return
-    held = Counter(_held())
-    held.update(_arriving)
-    if held[session] + int(size) > SESSION_BYTES or held.total() + int(size) > SERVER_BYTES:
+    stored = Counter(_held())
+    stored.update(_arriving)
+    if stored[session] + int(size) > SESSION_BYTES or stored.total() + int(size) > SERVER_BYTES:
         yield 413, "Too many files are on their way. Import some first, or import by a path on the server."
         return
     _arriving[session] += int(size)
@@ -65,7 +65,9 @@ def _held() -> dict[str, int]:
     if not runtime.exists():
         return {}
     files = runtime.get_instance().uploaded_file_mgr.file_storage  # type: ignore[attr-defined]
-    return {session: sum(len(file.data) for file in list(kept.values())) for session, kept in list(files.items())}
+    return {
+        session: sum(len(file.data) for file in list(own_files.values())) for session, own_files in list(files.items())
+    }
 
 
 def free_later() -> None:

@@ -188,5 +188,5 @@ def change(**changes: Any) -> None:
     if {"dataset", "run", "edges", "filters", "sort", "descending"} & set(changes):
         changes = {"row": 1, "sample": None} | changes
     if "run" in changes:
-        changes = {"choices": tuple(one for one in view.choices if one[0] not in _OF_A_RUN)} | changes
+        changes = {"choices": tuple(choice for choice in view.choices if choice[0] not in _OF_A_RUN)} | changes
     write(replace(view, **changes))

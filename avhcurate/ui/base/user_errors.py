@@ -69,8 +69,8 @@ def in_page(text: str, verb: str = "") -> str:
             return str(run)
         return f"use {PLACES[run.verb][0]}"
 
-    said = _SAMPLE.sub(lambda found: {"s": "image", "S": "Image"}[found[1]], words(text, control, place))
-    return re.sub(r"\b([aA]) image\b", r"\1n image", said)
+    sentence = _SAMPLE.sub(lambda match: {"s": "image", "S": "Image"}[match[1]], words(text, control, place))
+    return re.sub(r"\b([aA]) image\b", r"\1n image", sentence)
 
 
 def said(text: str, verb: str = "") -> str:
@@ -80,5 +80,5 @@ def said(text: str, verb: str = "") -> str:
 
 def _fields(verb: str) -> dict[str, OptionField]:
     """Return the options of all verbs that are loaded by name, those of `verb` before those of others."""
-    every = sorted(VerbSettings.__subclasses__(), key=lambda settings: settings.verb == verb)
-    return {option.name: option for settings in every for option in settings.options()}
+    verbs = sorted(VerbSettings.__subclasses__(), key=lambda settings: settings.verb == verb)
+    return {option.name: option for settings in verbs for option in settings.options()}

@@ -148,11 +148,15 @@ def leads(n: Iterable[float], to: Filters | Iterable[Filters], *, run: str = "")
         if run:
             query["run"] = run
         text = urlencode(query)
-        return text if len(text) <= LONGEST_ADDRESS else ""
+        if len(text) > LONGEST_ADDRESS:
+            return ""
+        return text
 
     if isinstance(to, Filters):
-        return {"meta": {"n": [int(one) for one in n], "to": address(to)}}
-    return {"meta": {"n": [int(one) for one in n], "to": [address(one) for one in to]}}
+        addresses: str | list[str] = address(to)
+    else:
+        addresses = [address(filters) for filters in to]
+    return {"meta": {"n": [int(count) for count in n], "to": addresses}}
 
 
 def matrix(

@@ -28,9 +28,9 @@ def choose_classes(rows: pd.DataFrame, value: pd.Series, *, names: str, what: st
     ).strip()
     about = f"{len(rows):,} classes."
     if find:
-        found = rows[names].astype(str).str.contains(find, case=False, regex=False)
-        rows = rows[found]
-        value = value[found]
+        matches = rows[names].astype(str).str.contains(find, case=False, regex=False)
+        rows = rows[matches]
+        value = value[matches]
         about = f"{len(rows):,} classes have “{plain(find)}” in their name."
     if len(rows) > MOST_CLASSES:
         order = value.dropna().sort_values(ascending=False, kind="stable").index

@@ -5,37 +5,31 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from avhcurate.datasets.table.sample import Inspection
 from avhcurate.ui.charts.chart_style import ABOVE, SLATE, TEAL, VIOLET, as_text, bare
 
 #: With more classes than this, only those with the largest values are drawn.
 _MOST_CLASSES = 12
 
 
-def class_bars(
-    classes: Sequence[str],
-    *,
-    votes: np.ndarray | None,
-    softmax: np.ndarray | None,
-    angles: np.ndarray | None,
-    simulated: bool = False,
-    most: int = _MOST_CLASSES,
-) -> go.Figure:
-    """Votes and softmax as bars by class, angles (rad) as dots on their own axis, from arrays (K); None is left out.
+def class_bars(classes: Sequence[str], sample: Inspection, *, simulated: bool = False) -> go.Figure:
+    """Draw votes and softmax of a sample as bars by class, angles (rad) as dots on their own axis; None is left out.
 
     Of many classes those with a large vote or probability or a small angle are drawn, in the order of the classes.
     """
-    series = {("Human votes", "Simulated votes")[simulated]: votes, "Softmax": softmax}
+    angles = sample.angles
+    series = {("Human votes", "Simulated votes")[simulated]: sample.votes, "Softmax": sample.softmax}
     shown = {name: np.asarray(values) for name, values in series.items() if values is not None}
     heights = [values / max(float(values.max()), 1e-12) for values in shown.values()]
     if angles is not None:
         heights.append((angles.max() - angles) / max(float(np.ptp(angles)), 1e-12))
-    order = np.sort(np.argsort(-np.max(heights, axis=0), kind="stable")[:most])
+    order = np.sort(np.argsort(-np.max(heights, axis=0), kind="stable")[:_MOST_CLASSES])
     names = [as_text(classes[index]) for index in order]
     figure = go.Figure()
     for name, values in shown.items():
         hover = f"%{{x}}: %{{y:.3f}}<extra>{name}</extra>"
-        look = {"offsetgroup": name, "marker_color": {"Softmax": SLATE}.get(name, TEAL), "hovertemplate": hover}
-        figure.add_bar(name=name, x=names, y=values[order], **look)
+        color = {"Softmax": SLATE}.get(name, TEAL)
+        figure.add_bar(name=name, x=names, y=values[order], offsetgroup=name, marker_color=color, hovertemplate=hover)
     if angles is not None:
         figure.add_scatter(
             name="Angle",

@@ -32,13 +32,13 @@ _CSS = """
 
 def html_table(heads: Sequence[str], rows: Iterable[str], *, tinted: bool = False) -> str:
     """Return a table of heads, which are HTML, and of `table_row`s; `tinted` separates and centres cells."""
-    head = "".join(f"<th>{one}</th>" for one in heads)
-    look = "avh-table"
+    head = "".join(f"<th>{head_cell}</th>" for head_cell in heads)
+    style = "avh-table"
     if tinted:
-        look += " tinted"
+        style += " tinted"
     # A table that is wider than the page scrolls, also by keys, and fades at its right until its end is reached.
     return (
-        f"{_CSS}<div class='{look}' role='group' aria-label='Table' tabindex='0'>"
+        f"{_CSS}<div class='{style}' role='group' aria-label='Table' tabindex='0'>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 

@@ -122,8 +122,8 @@ def _region(corners: np.ndarray, axes: tuple[str, str], kind: str) -> Region | N
         return Region(x, y)
     if corners.shape[1] == 2:
         return None
-    kept = np.unique(np.linspace(0, corners.shape[1] - 1, _MOST_CORNERS).round().astype(int))
-    return Region(*map(tuple, corners[:, kept].tolist()))
+    places = np.unique(np.linspace(0, corners.shape[1] - 1, _MOST_CORNERS).round().astype(int))
+    return Region(*map(tuple, corners[:, places].tolist()))
 
 
 def region_choice(page: str) -> Choice[Region | None]:

@@ -1,5 +1,6 @@
 """Plotly figures on a page: a click on a mark opens the images that it counts, or a point's own."""
 
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,16 +14,16 @@ _CLICK = "<br><i>Click to see them</i>"
 
 def show_chart(figure: Any, *, key: str) -> None:
     """Draw a figure without Plotly's tool bar; marks that lead to images (`chart_style.leads`) can be clicked."""
-    look: dict[str, Any] = {"key": key, "config": {"displayModeBar": False}}
+    plot = partial(st.plotly_chart, figure, key=key, config={"displayModeBar": False})
     leading = [trace for trace in figure.data if trace.meta]
     if not leading:
-        st.plotly_chart(figure, **look)
+        plot()
         return
     for trace in leading:
-        said, extra, rest = trace.hovertemplate.partition("<extra>")
-        trace.hovertemplate = said + _CLICK + extra + rest
+        text, extra, end = trace.hovertemplate.partition("<extra>")
+        trace.hovertemplate = text + _CLICK + extra + end
     figure.update_layout(dragmode=False, clickmode="event+select")
-    event = st.plotly_chart(figure, on_select="rerun", selection_mode="points", **look)
+    event = plot(on_select="rerun", selection_mode="points")
     if address := clicked_address(figure, event):
         wanted, _ = url_state.parse(dict(parse_qsl(address)))
         go_to_gallery(frame.page().filters.narrowed(wanted.filters), run=wanted.run)

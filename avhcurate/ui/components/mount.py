@@ -75,14 +75,14 @@ def new_acts(key: str) -> Iterator[Mapping[str, Any]]:
     state ends this one: the act on the way then comes again.
     """
     sent = (st.session_state.get(key) or {}).get("act")
-    taken = _taken(key)
+    newest = _taken(key)
     if not isinstance(sent, list):
         return
-    for asked in sent:
-        number = asked.get("at") if isinstance(asked, Mapping) else None
-        if isinstance(number, int) and number > taken[0]:
-            yield asked
-            taken[0] = number
+    for act in sent:
+        number = act.get("at") if isinstance(act, Mapping) else None
+        if isinstance(number, int) and number > newest[0]:
+            yield act
+            newest[0] = number
 
 
 def handled(key: str) -> int:
@@ -92,5 +92,5 @@ def handled(key: str) -> int:
 
 def _taken(key: str) -> list[int]:
     """Return the one number of a key, in a list so that it changes without touching the session's state."""
-    kept: list[int] = st.session_state.setdefault(f"{key}.handled", [0])
-    return kept
+    newest: list[int] = st.session_state.setdefault(f"{key}.handled", [0])
+    return newest

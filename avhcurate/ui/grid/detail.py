@@ -50,10 +50,10 @@ def show_details(frame: Opened, listed: GridView | None, *opened: int | None) ->
     `opened` are the samples clicked in this run on a chart: the first that is not None goes into the view.
     """
     say_elsewhere()
-    clicked = [id for id in opened if id is not None]
-    if clicked:
-        open_sample(clicked[0])
-        st.rerun()
+    for clicked in opened:
+        if clicked is not None:
+            open_sample(clicked)
+            st.rerun()
     if frame.view.sample is None:
         return
     with st.container(key="details"):
@@ -63,10 +63,6 @@ def show_details(frame: Opened, listed: GridView | None, *opened: int | None) ->
 def view_holding(views: Sequence[GridView | None], sample: int | None) -> GridView | None:
     """Return the view that holds the sample, for the details to step through; None if none does."""
     return next((view for view in views if view and sample is not None and sample in view.ids), None)
-
-
-def _close() -> None:
-    open_sample(None)
 
 
 @st.fragment
@@ -79,7 +75,9 @@ def _details(frame: Opened, listed: GridView | None) -> None:
     show_messages()
     with apart():
         st.header("Image", anchor=False)
-        st.button("Close", icon=":material/close:", key="detail.close", type="tertiary", on_click=_close)
+        st.button(
+            "Close", icon=":material/close:", key="detail.close", type="tertiary", on_click=open_sample, args=(None,)
+        )
     try:
         frame.table.refresh()
         frame = replace(frame, entry=frame.table.annotated)
@@ -90,15 +88,15 @@ def _details(frame: Opened, listed: GridView | None) -> None:
     ids = [id for id in side_by_side(view) if id < frame.table.size]
     if len(ids) > 1:
         _viewer(frame, ids, view.sample, listed)
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
+    image_column, score_column = st.columns([3, 2], gap="medium")
+    with image_column:
         if len(ids) == 1:
             _viewer(frame, ids, view.sample, listed)
         _curate(frame, inspection.row)
         _history(frame, view.sample)
-    with right:
+    with score_column:
         _compare(frame, inspection)
-        if frame.table.run is not None and frame.table.run.has_features and inspection.row["problem"] is None:
+        if _has_features(frame) and inspection.row["problem"] is None:
             _neighbours(frame, view.sample)
         _scores(frame, inspection)
 
@@ -128,8 +126,8 @@ def _viewer(frame: Opened, ids: Sequence[int], sample: int, listed: GridView | N
 
 def _picture(row: dict[Any, Any], address: Callable[..., str]) -> Picture:
     id = int(row["id"])
-    given = row["label_name"] or "none"
-    words = title = row["curated_label_name"] or given
+    first_label = row["label_name"] or "none"
+    words = title = row["curated_label_name"] or first_label
     if row["predicted_name"]:
         words += f", predicted {row['predicted_name']}"
     return Picture(
@@ -139,7 +137,7 @@ def _picture(row: dict[Any, Any], address: Callable[..., str]) -> Picture:
         alt=f"Image {id}, label {words}",
         path=row["path"],
         title=title,
-        given=given,
+        given=first_label,
         badges=tuple(row["tags"]),
         muted=bool(row["excluded"]),
     )
@@ -157,18 +155,22 @@ def _nearby(listed: GridView | None, id: int) -> Nearby:
         return Nearby()
     first = max(0, place - _NEARBY)
     around = tuple(listed.ids[first : place + _NEARBY + 1].tolist())
-    here = {"place" if places else "next": place}
-    return Nearby(view=listed.key, count=listed.count, first=first, ids=around, **here)
+    position = {"place" if places else "next": place}
+    return Nearby(view=listed.key, count=listed.count, first=first, ids=around, **position)
 
 
 # --- the image ---------------------------------------------------------------------------------------------
+
+
+def _has_features(frame: Opened) -> bool:
+    return frame.table.run is not None and frame.table.run.has_features
 
 
 def _curate(frame: Opened, row: dict[str, Any]) -> None:
     st.markdown(f"`{' '.join(row['path'].replace('`', '').splitlines())}`")  # code ends with its paragraph
     if row["problem"]:
         st.warning(f"The image could not be read: {plain(row['problem'])}", icon=":material/broken_image:")
-    if frame.table.run is not None and frame.table.run.has_features:
+    if _has_features(frame):
         about = "Orders the gallery by the angle to this image."
         if st.button("More like this", icon=":material/image_search:", key="detail.like", help=about):
             go_to_gallery(frame.filters, like=[row["id"]])
@@ -210,19 +212,15 @@ def _compare(frame: Opened, inspection: Inspection) -> None:
             with st.container(width="content", gap=None):
                 st.caption(name)
                 st.text(value)
-    votes = inspection.votes
-    softmax = inspection.softmax
-    angles = inspection.angles
-    if softmax is not None or votes is not None:
-        bars = class_bars(frame.table.classes, votes=votes, softmax=softmax, angles=angles, simulated=simulated)
-        show_chart(bars, key="detail.bars")
+    if inspection.softmax is not None or inspection.votes is not None:
+        show_chart(class_bars(frame.table.classes, inspection, simulated=simulated), key="detail.bars")
 
 
 def _scores(frame: Opened, inspection: Inspection) -> None:
     """Draw the sample's scores, and its values in the user's columns."""
-    known = list(inspection.percentiles)
-    own = [name for name in frame.table.kinds if name not in inspection.percentiles]
-    keys = [*known, *own]
+    score_keys = list(inspection.percentiles)
+    other_keys = [name for name in frame.table.kinds if name not in inspection.percentiles]
+    keys = [*score_keys, *other_keys]
     if not keys:
         return
     scores = pd.DataFrame(
@@ -230,27 +228,33 @@ def _scores(frame: Opened, inspection: Inspection) -> None:
             "Score": [score_name(key) for key in keys],
             "Value": [format_score(key, inspection.row[key]) for key in keys],
             "Percentile": [100 * inspection.percentiles.get(key, np.nan) for key in keys],
-            "Harder": [*(SCORES[key].harder for key in known), *[""] * len(own)],
+            "Harder": [*(SCORES[key].harder for key in score_keys), *[""] * len(other_keys)],
         }
     )
     about = "Share of images whose value is not larger."
     percentile = st.column_config.ProgressColumn(format="%.0f", min_value=0, max_value=100, help=about)
-    look: dict[str, Any] = {"column_config": {"Percentile": percentile}, "hide_index": True, "row_height": _ROW}
-    st.dataframe(scores, height=_ROW * (len(keys) + 1) + 3, key="detail.scores", **look)
-    if known:
+    st.dataframe(
+        scores,
+        height=_ROW * (len(keys) + 1) + 3,
+        column_config={"Percentile": percentile},
+        hide_index=True,
+        row_height=_ROW,
+        key="detail.scores",
+    )
+    if score_keys:
         with help_menu("detail.explain"):
-            explain_scores(known)
+            explain_scores(score_keys)
 
 
 def _neighbours(frame: Opened, id: int) -> None:
     table = frame.table
     st.markdown("**Nearest by angle**")
     try:
-        near = neighbours(table, id, count=_NEIGHBOURS)
+        nearest = neighbours(table, id, count=_NEIGHBOURS)
     except CurateError as error:
         st.caption(said(error.text))
         return
     if note := neighbours_note(table.neighbours):
         st.caption(note)
-    tiles = tiles_of(frame, near.ids.tolist(), score="angle", values=pd.Series(near.angles, near.ids))
+    tiles = tiles_of(frame, nearest.ids.tolist(), score="angle", values=pd.Series(nearest.angles, nearest.ids))
     image_grid(tiles, key="detail.near", tile_size=88, label="Nearest neighbours by angle", on_open=open_sample)

@@ -82,10 +82,10 @@ def saved_views(page: Opened) -> None:
         st.page_link(PAGES / "saved.py", label=f"All {len(views)} views", query_params=query, width="content")
 
 
-def _choice(widget: Any, shown: Any, field: str, label: str, names: dict[Any, str], **more: Any) -> None:
+def _choice(widget: Any, shown: Any, field: str, label: str, names: dict[Any, str], **changes: Any) -> None:
     """Draw a widget that mirrors one field of the view."""
     key = mirrored(f"gallery.{field}", shown)
-    look = {"on_change": _set, "args": (field, key)} | more
+    look = {"on_change": _set, "args": (field, key)} | changes
     options = list(dict.fromkeys([*names, shown]))
     widget(label, options, key=key, format_func=lambda value: names.get(value, str(value)), **look)
 
@@ -183,10 +183,10 @@ def nothing_matches(
     st.stop()
 
 
-def undo_button(table: DatasetTable, *, key: str, **look: Any) -> None:
+def undo_button(table: DatasetTable, *, key: str, **widget: Any) -> None:
     """Draw the button that undoes the user's last entry."""
-    look = for_curators(**({"help": "Undoes your last tag, relabel or exclusion."} | look))
-    st.button("Undo", icon=":material/undo:", key=key, on_click=attempt, args=(_undo, table), **look)
+    widget = for_curators(**({"help": "Undoes your last tag, relabel or exclusion."} | widget))
+    st.button("Undo", icon=":material/undo:", key=key, on_click=attempt, args=(_undo, table), **widget)
 
 
 # --- callbacks -----------------------------------------------------------------------------------------------

@@ -45,19 +45,19 @@ class BarAction:
 
 
 def actions_grid(
-    page: Opened, view: GridView, *, like: bool = False, first: Sequence[BarAction] = (), **look: Any
+    page: Opened, view: GridView, *, like: bool = False, first: Sequence[BarAction] = (), **options: Any
 ) -> None:
     """Draw a grid with a bar: first the page's own actions, then the gallery's, which appear with a selection.
 
     `like`: the page can be ordered by likeness to the selection. `look` are arguments of `selectable_grid`.
     """
-    taken = {action.name for action in first}
-    bar = [*first, *_on_selection(page, like), *(action for action in _on_page() if action.name not in taken)]
+    names = {action.name for action in first}
+    bar = [*first, *_on_selection(page, like), *(action for action in _on_page() if action.name not in names)]
     closed = for_curators()
     bar = [action if action.reads else replace(action, **closed) for action in bar]
-    more = {action.name: action.do for action in bar if action.do}
+    doings = {action.name: action.do for action in bar if action.do}
     actions = key_data(page) | {"bar": _buttons(bar)}
-    selectable_grid(view, actions=actions, on_act=partial(act_by_key, more=more), **look)
+    selectable_grid(view, actions=actions, on_act=partial(act_by_key, doings), **options)
     name, chosen = st.session_state.get(_DIALOG, ("", GridSelection(view)))
     if name == "export" and chosen.view.about == view.about:
         _export(page, view, chosen)
@@ -76,12 +76,12 @@ def _buttons(actions: Sequence[BarAction]) -> list[dict[str, Any]]:
     return [asdict(replace(action, do=None)) | {"decides": action.do is None} for action in actions]
 
 
-def sample_grid(page: Opened, ids: Sequence[int], *, about: str, score: str | None = None, **more: Any) -> GridView:
+def sample_grid(page: Opened, ids: Sequence[int], *, about: str, score: str | None = None, **options: Any) -> GridView:
     """Draw `ids` in their order with the gallery's actions; return the view of them.
 
     `about` names the list: a selection made in another is void. `more` are arguments of `list_view`.
     """
-    view = list_view(page, ids, about=about, score=score, **more)
+    view = list_view(page, ids, about=about, score=score, **options)
     actions_grid(page, view, part=True)
     return view
 
@@ -113,8 +113,16 @@ def _on_selection(page: Opened, like: bool) -> list[BarAction]:
     ]
     if like and page.table.run is not None:
         about = "Orders the gallery by the angle to the nearest of the selected images."
-        do = lambda chosen, _: more_like(chosen.ids)  # noqa: E731
-        actions.append(BarAction("like", "More like this", "image_search", do, help=about, reads=True))
+        actions.append(
+            BarAction(
+                "like",
+                "More like this",
+                "image_search",
+                lambda chosen, _: more_like(chosen.ids),
+                help=about,
+                reads=True,
+            )
+        )
     if page.filters.excluded is not False:
         actions.append(BarAction("include", "Include", "check"))
     return actions

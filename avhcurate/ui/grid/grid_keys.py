@@ -52,12 +52,12 @@ def about(page: Opened) -> dict[str, Any]:
     return {"dataset": page.dataset.name, "version": page.version, "entry": page.entry}
 
 
-def act_by_key(key: str = GRID, *, more: Mapping[str, Doing]) -> None:
+def act_by_key(more: Mapping[str, Doing]) -> None:
     """Do what the buttons of the page ask for; to be called before it runs. Decisions come by another way."""
-    for asked in new_acts(key):
-        do = more.get(str(asked.get("action")))
+    for act in new_acts(GRID):
+        do = more.get(str(act.get("action")))
         if do is not None:
-            attempt(do, selected_in(asked), asked.get("value"))
+            attempt(do, selected_in(act), act.get("value"))
 
 
 # --- decisions ----------------------------------------------------------------------------------------------------
@@ -99,10 +99,10 @@ def undo_last(table: DatasetTable) -> Reply:
     other = table.log.last(table.dataset.id)
     if other is None:
         return Reply(text="Nothing is left to undo")
-    whose = other.who
-    if whose == user():
-        whose = "another window"
-    return Reply(text=f"Nothing of yours is left. Undo what {whose} did: {entry_text(other)}?", undo=other.id)
+    person = other.who
+    if person == user():
+        person = "another window"
+    return Reply(text=f"Nothing of yours is left. Undo what {person} did: {entry_text(other)}?", undo=other.id)
 
 
 def keys_form(table: DatasetTable) -> bool:
@@ -125,9 +125,9 @@ def keys_form(table: DatasetTable) -> bool:
     return True
 
 
-def say(reply: Reply, *, key: str = GRID) -> None:
-    """Keep what was done for the component of a key to say with the next run."""
-    st.session_state[f"{key}.done"] = {"number": time.time_ns() // 1000, "text": reply.text, "undo": reply.undo}
+def say(reply: Reply) -> None:
+    """Keep what was done for the grid to say with the next run."""
+    st.session_state[f"{GRID}.done"] = {"number": time.time_ns() // 1000, "text": reply.text, "undo": reply.undo}
 
 
 def say_elsewhere() -> None:

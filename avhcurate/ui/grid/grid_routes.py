@@ -70,11 +70,11 @@ def answer_at(address: str, body: bytes) -> Answer:
 
 async def _respond(request: Request) -> Response:
     length = int(request.headers.get("content-length", (_MOST_BYTES + 1) * (request.method == "POST")))
-    found: Answer = {"error": "The selection has too many parts."}, 413
+    answer: Answer = {"error": "The selection has too many parts."}, 413
     if length <= _MOST_BYTES:
         address = f"{request['path']}?{request['query_string'].decode('latin-1')}"
-        found = await run_in_threadpool(answer_at, address, await request.body())
-    return JSONResponse(*found, headers=NEVER_KEPT)
+        answer = await run_in_threadpool(answer_at, address, await request.body())
+    return JSONResponse(*answer, headers=NEVER_KEPT)
 
 
 def routes() -> list[Route]:

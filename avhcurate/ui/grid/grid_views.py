@@ -60,8 +60,8 @@ class GridView:
     @cached_property
     def key(self) -> str:
         """The name by which the browser reads it."""
-        named = repr((self.about, self.count, self.first, self.order_name, self.version)).encode()
-        return blake2b(named, key=_SECRET, digest_size=16).hexdigest()
+        parts = repr((self.about, self.count, self.first, self.order_name, self.version)).encode()
+        return blake2b(parts, key=_SECRET, digest_size=16).hexdigest()
 
     @property
     def url(self) -> str:
@@ -231,14 +231,14 @@ def selected_in(sent: Any, shown: GridView | None = None) -> GridSelection:
     return GridSelection(shown, carried(made_in, ranges, shown))
 
 
-def selectable_grid(view: GridView, *, part: bool = False, label: str = "Images", **look: Any) -> None:
+def selectable_grid(view: GridView, *, part: bool = False, label: str = "Images", **options: Any) -> None:
     """Draw the grid whose images can be selected; `part` of a page that has more below it."""
-    earlier = [one for one in st.session_state.get(_SHOWN, ()) if one is not view]
+    earlier = [other for other in st.session_state.get(_SHOWN, ()) if other is not view]
     st.session_state[_SHOWN] = [view, *earlier][:_HELD]
     height = {True: "part", False: "window"}[part]
     start = url_state.current().row - 1
-    here = {"tile_size": url_state.current().tile, "start": start, "on_size": _resize}
-    _grid(view, key=GRID, selectable=True, hint=True, label=label, height=height, **here | look)
+    defaults = {"tile_size": url_state.current().tile, "start": start, "on_size": _resize}
+    _grid(view, key=GRID, selectable=True, hint=True, label=label, height=height, **defaults | options)
 
 
 def browsing_grid(view: GridView, *, key: str, tile_size: int, label: str) -> None:
@@ -251,7 +251,7 @@ def _resize(size: int) -> None:
     url_state.change(tile=size)
 
 
-def _grid(view: GridView, **look: Any) -> None:
+def _grid(view: GridView, **options: Any) -> None:
     image_grid(
         view.first,
         count=view.count,
@@ -261,5 +261,5 @@ def _grid(view: GridView, **look: Any) -> None:
         order=view.order_name,
         open=url_state.current().sample is not None,
         on_open=open_sample,
-        **look,
+        **options,
     )

@@ -62,8 +62,8 @@ def make_tiles(page: Opened, rows: pd.DataFrame, *, score: str, marks: Sequence[
 
     `marks` are the score's, see `percentile_marks`.
     """
-    known = rows.astype(object).where(rows.notna(), None)
-    return [_tile(page, row, score, marks, page.view.caption or "hsf") for row in known.to_dict("records")]
+    records = rows.astype(object).where(rows.notna(), None)
+    return [_tile(page, row, score, marks, page.view.caption or "hsf") for row in records.to_dict("records")]
 
 
 @st.cache_data(hash_funcs=HASH_FUNCS, max_entries=64, show_spinner=False)
@@ -78,13 +78,13 @@ def percentile_marks(table: DatasetTable, column: str) -> list[float]:
 
 
 def _tile(page: Opened, row: dict[Any, Any], score: str, marks: Sequence[float], caption: str) -> Tile:
-    given = row["label_name"] or "no label"
+    first_label = row["label_name"] or "no label"
     label = row["curated_label_name"]
     predicted = row["predicted_name"]
     tile = Tile(
         id=int(row["id"]),
         src=image_url(page.dataset.name, int(row["id"]), version=page.version),
-        title=label or given,
+        title=label or first_label,
         score=format_score(score, row[score]),
         predicted=predicted or "",
         percentile=_percentile(marks, row[score]),
@@ -121,11 +121,11 @@ def _note(caption: str, value: Any) -> str:
 
 
 def _badges(row: dict[Any, Any]) -> list[str]:
-    given = row["label_name"]
+    first_label = row["label_name"]
     label = row["curated_label_name"]
     badges = {
         "excluded": row["excluded"],
         "unreadable": row["problem"],
-        f"was {given or 'no label'}": label and label != given,
+        f"was {first_label or 'no label'}": label and label != first_label,
     }
     return [badge for badge, holds in badges.items() if holds] + list(row["tags"])

@@ -116,11 +116,11 @@ def take(workspace: Workspace, sent: Any, person: Person, takers: Takers) -> lis
     that is an error of ours, which may never pass, it is refused after some tries.
     """
     outcomes: list[Outcome] = []
-    for each in sent[:_MOST] if isinstance(sent, list) else ():
+    for message in sent[:_MOST] if isinstance(sent, list) else ():
         try:
-            decision = Decision.model_validate(each)
+            decision = Decision.model_validate(message)
         except ValidationError:
-            outcomes.append(Outcome("This page is of another version. Reload it.", nonce=_nonce(each)))
+            outcomes.append(Outcome("This page is of another version. Reload it.", nonce=_nonce(message)))
             continue
         try:
             outcomes.append(_done(workspace, decision, person, takers))
@@ -214,7 +214,7 @@ def routes(takers: Takers) -> list[Route]:
         if int(request.headers.get("content-length", _MOST_BYTES + 1)) > _MOST_BYTES:
             return JSONResponse({"error": "The message is too long."}, 413, NEVER_KEPT)
         outcomes = await run_in_threadpool(_answer, await request.body(), request.cookies, takers)
-        return JSONResponse({"outcomes": [asdict(one) for one in outcomes]}, headers=NEVER_KEPT)
+        return JSONResponse({"outcomes": [asdict(outcome) for outcome in outcomes]}, headers=NEVER_KEPT)
 
     return [Route(decisions_url(), respond, methods=["POST"])]
 

@@ -77,11 +77,11 @@ def joined(*names: str) -> str:
 def _collect(file: str, files: dict[str, str]) -> None:
     """Put a file as the text of its function, behind those that it imports."""
 
-    def bring(found: re.Match[str]) -> str:
-        other = normpath(join(dirname(file), found[2]))
+    def bring(match: re.Match[str]) -> str:
+        other = normpath(join(dirname(file), match[2]))
         if other not in files:
             _collect(other, files)
-        return f'const {{{found[1].replace("default as", "run as").replace(" as ", ": ")}}} = files["{other}"];'
+        return f'const {{{match[1].replace("default as", "run as").replace(" as ", ": ")}}} = files["{other}"];'
 
     text = _COMMENT.sub("", (_FOLDER / file).read_text(encoding="utf-8"))
     text = _IMPORT.sub(bring, text).replace(_RUN, "\nexport const run = ")

@@ -48,8 +48,8 @@ def panels_of(table: DatasetTable, view: View) -> dict[str, Panel]:
     except CurateError:  # the sidebar reports the condition that does not fit; no sample matches it
         matching = [{}] * len(facets)
     return {
-        facet.key: _panel(table, view, facet, whole, some)
-        for facet, whole, some in zip(facets, everything, matching, strict=True)
+        facet.key: _panel(table, view, facet, whole, counts)
+        for facet, whole, counts in zip(facets, everything, matching, strict=True)
         if len(whole.keys() - {None}) >= FILTERS[facet.field].least or facet.chosen(view.filters) or facet.find
     }
 
@@ -107,8 +107,8 @@ def _panel(table: DatasetTable, view: View, facet: Facet, everything: Counts, ma
     entry = FILTERS[facet.field]
     chosen = facet.chosen(view.filters)
 
-    def bar(counted: int | str | None, text: str, **more: Any) -> Bar:
-        return Bar(text, everything.get(counted, 0), matching.get(counted, 0), **more)
+    def bar(counted: int | str | None, text: str, **ends: Any) -> Bar:
+        return Bar(text, everything.get(counted, 0), matching.get(counted, 0), **ends)
 
     if facet.edges:
         return _range(table, facet, chosen or (None, None), bar, removable=facet.column != view.sort)
@@ -119,11 +119,11 @@ def _panel(table: DatasetTable, view: View, facet: Facet, everything: Counts, ma
         about = f"Human selection frequency: share of votes for the given label. Bins {bins}."
         return Panel(facet.key, f"{of_hsf(table.simulated)} bin", "columns", bars, chosen, about)
     title = entry.title or shortened(facet.column, 60)
-    known = {*range(len(facet.names)), *everything}
-    more = 0
-    if len(known) > MOST_VALUES:
-        more = len(known - {*values, None})
-    return Panel(facet.key, title, "rows", bars, chosen, more=more, find=facet.find, removable=facet.by_column)
+    values_there = {*range(len(facet.names)), *everything}
+    unlisted = 0
+    if len(values_there) > MOST_VALUES:
+        unlisted = len(values_there - {*values, None})
+    return Panel(facet.key, title, "rows", bars, chosen, more=unlisted, find=facet.find, removable=facet.by_column)
 
 
 def _values(facet: Facet, everything: Counts, matching: Counts, chosen: tuple[Any, ...]) -> list[int | str | None]:
@@ -133,8 +133,8 @@ def _values(facet: Facet, everything: Counts, matching: Counts, chosen: tuple[An
     listed: list[Any] = list(range(len(facet.names)))
     if not 0 < len(listed) <= MOST_VALUES:
         frequent = sorted(matching, key=matching.__getitem__, reverse=True)
-        every = dict.fromkeys([*chosen, *frequent, *everything])
-        listed = [value for value in every if value is not None][: max(MOST_VALUES, len(chosen))]
+        ranked = dict.fromkeys([*chosen, *frequent, *everything])
+        listed = [value for value in ranked if value is not None][: max(MOST_VALUES, len(chosen))]
     if None in everything:
         listed.append(None)
     return listed
@@ -145,14 +145,14 @@ def _range(
 ) -> Panel:
     whole = is_whole(table, facet.column)
     bars = []
-    for number, (left, right) in enumerate(pairwise(facet.edges)):
+    for number, (start, right) in enumerate(pairwise(facet.edges)):
         last = math.nextafter(right, -math.inf)
         if whole:
             last = right - 1
-        text = f"{left:.4g}–{last:.4g}"
-        if last == left:
-            text = f"{left:.4g}"
-        bars.append(bar(number, text, low=left, high=last))
+        text = f"{start:.4g}–{last:.4g}"
+        if last == start:
+            text = f"{start:.4g}"
+        bars.append(bar(number, text, low=start, high=last))
     # The first and the last bar have no end, so that rounding never loses the extreme samples.
     bars[0], bars[-1] = replace(bars[0], low=None), replace(bars[-1], high=None)
     title = shortened(score_name(facet.column), 60)
@@ -180,7 +180,7 @@ def changed_filters(filters: Filters, event: FacetEvent, *, sort: str) -> Filter
     """
     field, _, column = event.key.partition(":")
     if field in ("ranges", "values"):
-        items = {one[0]: one for one in getattr(filters, field)}
+        items = {item[0]: item for item in getattr(filters, field)}
         if event.kind == "remove":
             items.pop(column, None)
         elif event.kind == "values":

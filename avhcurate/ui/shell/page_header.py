@@ -94,30 +94,30 @@ def chips_of(table: DatasetTable, filters: Filters) -> Iterator[tuple[str, Chip]
                 yield field, chip
 
 
-def key_of(field: str, value: Any, left: Any) -> str:
+def key_of(field: str, value: Any, remaining: Any) -> str:
     """Return the key of a chip: its filter, with the column or value of a condition that stands beside others."""
     if field not in _SEVERAL:
         return field
-    gone = next((condition for condition in value if condition not in left), value[0])
-    if isinstance(gone, tuple):
-        gone = gone[0]
-    return f"{field}:{gone}"
+    removed = next((condition for condition in value if condition not in remaining), value[0])
+    if isinstance(removed, tuple):
+        removed = removed[0]
+    return f"{field}:{removed}"
 
 
 def _button(field: str, value: Any, chip: Chip) -> ChipButton:
-    text, left = chip
-    key = key_of(field, value, left)
+    text, remaining = chip
+    key = key_of(field, value, remaining)
     event = FacetEvent(key, "values")
     if field == "ranges":
         event = FacetEvent(key, "range")
     elif field == "tags":  # a facet of which several chips come
-        event = FacetEvent(field, "values", list(left))
+        event = FacetEvent(field, "values", list(remaining))
     return ChipButton(key, shortened(text, _LONGEST), event)
 
 
 def _remove(table: DatasetTable, key: Any) -> None:
     filters = url_state.current().filters
-    for field, (_, left) in chips_of(table, filters):
-        if key_of(field, getattr(filters, field), left) == key:
-            url_state.change(filters=filters.with_(**{field: left}))
+    for field, (_, remaining) in chips_of(table, filters):
+        if key_of(field, getattr(filters, field), remaining) == key:
+            url_state.change(filters=filters.with_(**{field: remaining}))
             return

@@ -27,7 +27,6 @@ from avhcurate.workspace.disk.app_files import added_pages
 
 #: Session state: the runs that each dataset had when it was opened, and those opened since.
 _RUNS = "frame.runs"
-_BARE: dict[str, Any] = {"label_visibility": "collapsed"}
 #: Pages on which people judge images: there the frame shows nothing of a model or of other people's votes.
 BLIND = {"annotate"}
 #: Pages that show at once what people decide in other windows; the others when they run next.
@@ -68,19 +67,20 @@ def _open(workspace: Workspace, view: View, notices: list[str], page: str) -> Fr
     if not names:
         return Frame(workspace, view)
     view, table = _choose_data(workspace, names, view, notices, page in BLIND)
-    entry = table.annotated
+    frame = Frame(workspace, view, table, entry=table.annotated, filtered=page not in UNFILTERED)
     if page in BLIND:
-        return Frame(workspace, view, table, table.size, entry=entry, filtered=False)
+        return replace(frame, count=table.size)
     view, lost = url_state.fit(view, table)
     notices += lost
     if view.sort in SCORES and table.run is None:
         view = replace(view, sort="id", descending=False)
     elif view.sort in SCORES and view.sort not in table.scores:
         view = replace(view, sort=table.hardness, descending=SCORES[table.hardness].harder == "high")
+    frame = replace(frame, view=view)
     if page in UNFILTERED:
-        return Frame(workspace, view, table, table.count(Filters()), entry=entry, filtered=False)
+        return replace(frame, count=table.count(Filters()))
     count, problem = _filter(workspace, view, table)
-    return Frame(workspace, view, table, count, problem, entry)
+    return replace(frame, count=count, problem=problem)
 
 
 def _choose_data(
@@ -91,7 +91,8 @@ def _choose_data(
         view = replace(view, dataset="", run="", sample=None)
     folder = workspace.dataset(view.dataset or names[0])
     view = replace(view, dataset=folder.name)
-    st.selectbox("Dataset", names, key=mirrored("frame.dataset", folder.name), on_change=_switch_dataset, **_BARE)
+    key = mirrored("frame.dataset", folder.name)
+    st.selectbox("Dataset", names, key=key, on_change=_switch_dataset, label_visibility="collapsed")
     runs = {run.name: run.record for run in folder.runs() if run.complete}
     if view.run and view.run not in {*runs, *(record.model for record in runs.values())}:
         notices.append(f"{folder.name} has no finished run {view.run}, so the default one is shown.")
@@ -110,8 +111,8 @@ def _choose_data(
 
 def _put_in_address(view: View) -> None:
     """Write which dataset and run are open, so that an address means the same tomorrow."""
-    named = {"dataset": view.dataset, "run": view.run}
-    if missing := {key: name for key, name in named.items() if name and st.query_params.get(key) != name}:
+    names = {"dataset": view.dataset, "run": view.run}
+    if missing := {key: name for key, name in names.items() if name and st.query_params.get(key) != name}:
         st.query_params.update(missing)
 
 
@@ -119,19 +120,34 @@ def _choose_run(workspace: Workspace, folder: DatasetFolder, name: str, runs: li
     """Draw the choice of the run, a button for a run that was finished since, and one to make it the default."""
     titles = run_titles(folder, whole=False)
     default = folder.default_run
-    choice: dict[str, Any] = {"format_func": lambda run: narrowed(titles[run], _LONGEST_RUN), "on_change": _switch_run}
-    st.selectbox("Model run", runs, key=mirrored("frame.run", name), **choice, **_BARE)
-    known = st.session_state.setdefault(f"{_RUNS}.{folder.id}", set(runs))
-    known.add(name)
-    for new in [run for run in runs if run not in known]:
-        act: dict[str, Any] = {"on_click": url_state.change, "kwargs": {"run": new}}
+    st.selectbox(
+        "Model run",
+        runs,
+        format_func=lambda run: narrowed(titles[run], _LONGEST_RUN),
+        key=mirrored("frame.run", name),
+        on_change=_switch_run,
+        label_visibility="collapsed",
+    )
+    known_runs = st.session_state.setdefault(f"{_RUNS}.{folder.id}", set(runs))
+    known_runs.add(name)
+    for new in [run for run in runs if run not in known_runs]:
         st.button(
-            f"New run: {plain(titles[new])}. Switch?", key=f"frame.new.{new}", icon=":material/new_releases:", **act
+            f"New run: {plain(titles[new])}. Switch?",
+            key=f"frame.new.{new}",
+            icon=":material/new_releases:",
+            on_click=url_state.change,
+            kwargs={"run": new},
         )
     if default is not None and default.name != name:
         about = "Opens this run wherever no other is named: on pages, in the shell and in notebooks."
-        act = {"on_click": attempt, "args": (workspace.choose_default, folder.name, name)}
-        st.button("Make it the default", key="frame.default", type="tertiary", **act, **for_curators(help=about))
+        st.button(
+            "Make it the default",
+            key="frame.default",
+            type="tertiary",
+            on_click=attempt,
+            args=(workspace.choose_default, folder.name, name),
+            **for_curators(help=about),
+        )
 
 
 def _describe(table: DatasetTable) -> None:
@@ -192,11 +208,18 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int,
 
 def _save_view(workspace: Workspace, table: DatasetTable) -> None:
     """Draw the form that saves the page's view under a name, for the page Saved."""
-    with closing_popover("Save view", icon=":material/bookmark:", type="tertiary", key="frame.save", **for_curators()):
-        act: dict[str, Any] = {"on_click": _keep_view, "args": (workspace, table.dataset.name)}
-        with st.form("frame.save_form", border=False):  # Enter saves
-            st.text_input("Name", key="frame.view_name", max_chars=LONGEST_NAME, placeholder="hard", width=320)
-            st.form_submit_button("Save view", type="primary", key="frame.save_view", **act)
+    with (
+        closing_popover("Save view", icon=":material/bookmark:", type="tertiary", key="frame.save", **for_curators()),
+        st.form("frame.save_form", border=False),  # Enter saves
+    ):
+        st.text_input("Name", key="frame.view_name", max_chars=LONGEST_NAME, placeholder="hard", width=320)
+        st.form_submit_button(
+            "Save view",
+            type="primary",
+            key="frame.save_view",
+            on_click=_keep_view,
+            args=(workspace, table.dataset.name),
+        )
 
 
 # --- callbacks -----------------------------------------------------------------------------------------------

@@ -115,8 +115,8 @@ def _columns(table: DatasetTable, filters: Filters) -> None:
 def _days(table: DatasetTable, filters: Filters) -> None:
     """Ask for the first and the last day of each column of dates in use."""
     for name, *ends in filters.dates:
-        held = table.summaries[name]
-        if not isinstance(held.low, datetime.date) or not isinstance(held.high, datetime.date):
+        summary = table.summaries[name]
+        if not isinstance(summary.low, datetime.date) or not isinstance(summary.high, datetime.date):
             st.caption(f"{plain(shortened(name, 60))} has no date")
             continue
         with in_a_row("top", gap="small"):
@@ -125,11 +125,11 @@ def _days(table: DatasetTable, filters: Filters) -> None:
                 value = None
                 key = f"filter.date.{end}.{name}"
                 if day:
-                    value = min(max(day, held.low), held.high)
+                    value = min(max(day, summary.low), summary.high)
                 st.date_input(
                     f"{plain(shortened(name, 40))} {end}",
-                    min_value=held.low,
-                    max_value=held.high,
+                    min_value=summary.low,
+                    max_value=summary.high,
                     format="YYYY-MM-DD",
                     width=140,
                     key=mirrored(key, value),

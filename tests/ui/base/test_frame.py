@@ -187,7 +187,7 @@ def open_signed_in(monkeypatch, own_demo_root):
         return app.run()
 
     monkeypatch.setenv("AVHCURATE_WORKSPACE", str(own_demo_root))
-    monkeypatch.setattr(signin, "_has_session", lambda: True)
+    monkeypatch.setattr(signin, "_user_with", lambda cookies: signin._user())
     app = AppTest.from_file(str(MAIN), default_timeout=SCRIPT_TIMEOUT_S)
     app.secrets["auth"] = {"redirect_uri": "http://localhost:8501/oauth2callback", "cookie_secret": "s" * 40}
     app.query_params["home.have"] = "classifier"

@@ -91,9 +91,9 @@ def decode(act: Mapping[str, Any]) -> FacetEvent | None:
     FacetEvent(key='classes', kind='values', values=[3], low=None, high=None, find='')
     """
     try:
-        found = FacetEvent(**{name: value for name, value in act.items() if name != "at"})
+        event = FacetEvent(**{name: value for name, value in act.items() if name != "at"})
     except (TypeError, ValidationError):
         return None
-    if found.low is not None and found.high is not None and found.low > found.high:
+    if event.low is not None and event.high is not None and event.low > event.high:
         return None
-    return found
+    return event

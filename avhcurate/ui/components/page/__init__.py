@@ -75,19 +75,19 @@ def follow(frame: Frame, *, runs: bool, decisions: bool) -> None:
 
 def changes(request: Request) -> Response:
     """Answer whether runs or decisions are others than those that the page knows, and note which address it shows."""
-    asked = request.query_params
-    window = asked.get("window", "")
-    reloaded(asked.get("session", ""), window)
-    if asked.get("address", "").isdecimal():
-        url_state.heard(asked.get("session", ""), int(asked["address"][:18]))
+    query = request.query_params
+    window = query.get("window", "")
+    reloaded(query.get("session", ""), window)
+    if query.get("address", "").isdecimal():
+        url_state.heard(query.get("session", ""), int(query["address"][:18]))
     workspace = find_workspace()
     try:
         dataset = workspace.dataset(request.path_params["dataset"])
     except CurateError:  # it was removed or renamed, which the page says
         return JSONResponse({"changed": True}, headers=NEVER_KEPT)
-    changed = _runs(dataset) != asked.get("runs")
-    if asked.get("entry", "").isdecimal():
-        changed |= open_events(workspace).news(dataset.id, since=int(asked["entry"][:18]), window=window)
+    changed = _runs(dataset) != query.get("runs")
+    if query.get("entry", "").isdecimal():
+        changed |= open_events(workspace).news(dataset.id, since=int(query["entry"][:18]), window=window)
     return JSONResponse({"changed": changed}, headers=NEVER_KEPT)
 
 

@@ -179,12 +179,12 @@ def decode(sent: Mapping[str, Any]) -> ChartEvent:
 
 def _window(sent: Any) -> Window | None:
     try:
-        left, right, low, high = (float(value) for value in sent)
+        west, east, low, high = (float(value) for value in sent)
     except (TypeError, ValueError):
         return None
-    if not all(map(math.isfinite, (left, right, low, high))) or left >= right or low >= high:
+    if not all(map(math.isfinite, (west, east, low, high))) or west >= east or low >= high:
         return None
-    return left, right, low, high
+    return west, east, low, high
 
 
 # --- the points ------------------------------------------------------------------------------------------------------
