@@ -7,12 +7,12 @@ from avhcurate.features.suspects import ui_review as review
 from avhcurate.ui.base import export_menu, signin
 from avhcurate.ui.base.frame import show_user_error
 from avhcurate.ui.components import page, scatter
-from avhcurate.ui.grid import grid_keys, grid_routes
+from avhcurate.ui.grid import grid_bar, grid_routes
 from avhcurate.ui.server import decisions, guards, image_routes, script_routes
 from avhcurate.workspace.disk.app_files import PACKAGE
 
 #: What can be decided in a browser, by kind of decision.
-TAKERS: decisions.Takers = {**grid_keys.TAKERS, **review.TAKERS, **annotators.TAKERS}
+TAKERS: decisions.Takers = {**grid_bar.TAKERS, **review.TAKERS, **annotators.TAKERS}
 ROUTES = [
     *decisions.routes(TAKERS),
     *image_routes.routes(),

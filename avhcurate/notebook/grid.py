@@ -18,8 +18,7 @@ from avhcurate.ui.components import commands
 from avhcurate.ui.components import grid as component
 from avhcurate.ui.components.mount import BASE, own_style
 from avhcurate.ui.grid.grid_actions import hardest_first
-from avhcurate.ui.grid.grid_bar import deciding_buttons
-from avhcurate.ui.grid.grid_keys import TAKERS, key_names
+from avhcurate.ui.grid.grid_bar import TAKERS, deciding_buttons, key_names
 from avhcurate.ui.grid.grid_routes import answer_at
 from avhcurate.ui.grid.grid_views import GridView, selected_in, table_view
 from avhcurate.ui.server.decisions import take

@@ -16,8 +16,8 @@ from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.neighbours.words import angles_to_words
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.ui.components.facets import FacetEvent
-from avhcurate.ui.grid import grid_keys
-from avhcurate.ui.shell.facets import changed_filters
+from avhcurate.ui.grid import grid_bar
+from avhcurate.ui.shell.sidebar_filters import changed_filters
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import add_dataset
 from tests.fakes.networks import save_clip
@@ -74,7 +74,7 @@ def test_samples_that_are_all_excluded_can_be_seen_and_had_back(open_gallery, ow
     app.run()
     assert "No image matches" in [heading.value for heading in app.header]
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(grid_keys, "undo", _removed)
+        elsewhere.setattr(grid_bar, "undo", _removed)
         app.button(key="gallery.undo").click().run()
         assert ([error.value for error in app.error], list(app.exception)) == (["it was removed"], [])
     app.button(key="gallery.undo").click().run()

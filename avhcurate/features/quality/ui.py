@@ -29,10 +29,8 @@ from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts.show import show_chart
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.grid.grid_actions import undo_button
-from avhcurate.ui.grid.grid_bar import BarAction, actions_grid
-from avhcurate.ui.grid.grid_keys import say
-from avhcurate.ui.grid.grid_views import GridSelection, GridView, tiles_view
-from avhcurate.ui.grid.tiles import make_tiles, tile_columns, tiles_of
+from avhcurate.ui.grid.grid_bar import BarAction, actions_grid, say
+from avhcurate.ui.grid.grid_views import GridSelection, GridView, make_tiles, tile_columns, tiles_of, tiles_view
 from avhcurate.ui.server.decisions import Reply
 from avhcurate.workspace.data.quality import QualityRecord
 from avhcurate.workspace.images.measures import MEASURES

@@ -21,7 +21,7 @@ from avhcurate.ui.base.frame import Opened, while_allowed
 from avhcurate.ui.base.signin import say_why_not, who
 from avhcurate.ui.base.text import counted
 from avhcurate.ui.components.review import Row, Strip, Suspect, read_place, review_card
-from avhcurate.ui.grid.grid_keys import about, key_data
+from avhcurate.ui.grid.grid_bar import about, key_data
 from avhcurate.ui.server.decisions import Decision, Reply, Takers
 from avhcurate.ui.server.image_routes import image_url
 from avhcurate.workspace.data.people import Role

@@ -66,7 +66,7 @@ def _title(format: str) -> str:
     return ABOUT.get(format, format)
 
 
-_bytes_of_images = st.cache_data(bytes_of_images, max_entries=32, show_spinner=False, hash_funcs=cache.HASH_FUNCS)
+_bytes_of_images = st.cache_data(max_entries=32, show_spinner=False, hash_funcs=cache.HASH_FUNCS)(bytes_of_images)
 
 
 def export_choice(

@@ -68,9 +68,9 @@ _MOST_LIKE = 20
 #: Images side by side, at most.
 _MOST_TOGETHER = 4
 #: The ids side by side; they do not count while the image that is open is none of them.
-TOGETHER = Choice("details.together", (), partial(read_ids, most=_MOST_TOGETHER), write_ids)
+TOGETHER: Choice[tuple[int, ...]] = Choice("details.together", (), partial(read_ids, most=_MOST_TOGETHER), write_ids)
 #: The ids to be like; none for the order of a column.
-LIKE = Choice("gallery.like", (), partial(read_ids, most=_MOST_LIKE), write_ids)
+LIKE: Choice[tuple[int, ...]] = Choice("gallery.like", (), partial(read_ids, most=_MOST_LIKE), write_ids)
 
 
 def open_sample(id: int | None) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from typing import Any
 
 import streamlit as st
 
@@ -166,7 +167,7 @@ def _show_stopped(job: JobRecord) -> None:
             st.button("Dismiss", key="jobs.dismiss", on_click=_remember, args=(_HIDDEN, job.id))
 
 
-def _button(label: str, key: str, icon: str, act: object, job: JobRecord, **widget: object) -> None:
+def _button(label: str, key: str, icon: str, act: object, job: JobRecord, **widget: Any) -> None:
     """Draw a button for curators that does something with a job."""
     widget = for_curators("Running jobs", **widget)
     st.button(label, key=f"jobs.{key}", icon=f":material/{icon}:", on_click=attempt, args=(act, job), **widget)

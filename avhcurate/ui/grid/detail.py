@@ -21,14 +21,12 @@ from avhcurate.ui.base.notes import neighbours_note
 from avhcurate.ui.base.score_help import explain_scores, format_score, score_name
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.user_errors import plain, said
-from avhcurate.ui.charts.chart_style import of_hsf
-from avhcurate.ui.charts.detail_plot import class_bars
+from avhcurate.ui.charts.chart_style import class_bars, of_hsf
 from avhcurate.ui.charts.show import show_chart
 from avhcurate.ui.components.grid import image_grid
 from avhcurate.ui.components.viewer import Nearby, Picture, image_viewer
-from avhcurate.ui.grid.grid_keys import key_data, say_elsewhere
-from avhcurate.ui.grid.grid_views import GridView
-from avhcurate.ui.grid.tiles import tiles_of
+from avhcurate.ui.grid.grid_bar import key_data, say_elsewhere
+from avhcurate.ui.grid.grid_views import GridView, tiles_of
 from avhcurate.ui.server.image_routes import image_url
 
 _NEIGHBOURS = 12

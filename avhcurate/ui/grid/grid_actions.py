@@ -25,7 +25,7 @@ from avhcurate.ui.base.score_help import explain_scores, score_name
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted, shortened
 from avhcurate.ui.base.user_errors import in_page, plain
-from avhcurate.ui.grid.grid_keys import say, say_elsewhere, undo_last
+from avhcurate.ui.grid.grid_bar import say, say_elsewhere, undo_last
 from avhcurate.ui.grid.grid_views import GridView, list_view
 from avhcurate.workspace.data.runs import WORDS
 from avhcurate.workspace.disk.app_files import PAGES

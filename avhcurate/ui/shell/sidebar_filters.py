@@ -1,22 +1,39 @@
-"""The filters in the sidebar: facets, and a widget for each filter without one."""
+"""The filters in the sidebar: facets by histogram and by value, and a widget for each filter without one."""
 
 import datetime
+import math
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import streamlit as st
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.datasets.table.filters import FILTERS, Filters
+from avhcurate.datasets.table.facets import (
+    MOST_VALUES,
+    Counts,
+    Facet,
+    count_facets,
+    ends_of,
+    is_whole,
+    round_edges,
+)
+from avhcurate.datasets.table.filters import FILTERS, Filters, kind_of
+from avhcurate.errors import CurateError
+from avhcurate.people.bins import bin_labels
 from avhcurate.ui.base import url_state
+from avhcurate.ui.base.cache import HASH_FUNCS
 from avhcurate.ui.base.frame import attempt, mirrored
 from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.base.score_help import score_name
 from avhcurate.ui.base.text import shortened
 from avhcurate.ui.base.url_state import View
 from avhcurate.ui.base.user_errors import plain
+from avhcurate.ui.charts.chart_style import of_hsf
+from avhcurate.ui.components.facets import Bar, FacetEvent, Panel, facet_panels
 from avhcurate.ui.grid.grid_actions import filterable
-from avhcurate.ui.shell.facets import panels_of, show_facets
 
 
 def show_filters(table: DatasetTable, view: View, *, unfolded: bool = False) -> None:
@@ -188,3 +205,176 @@ def _set_day(name: str, number: int, key: str) -> None:
 
 def _change(**changes: Any) -> None:
     url_state.change(filters=url_state.current().filters.with_(**changes))
+
+
+# --- facets ----------------------------------------------------------------------------------------------------------
+
+
+#: The most values of a facet whose number among all samples is known.
+_KNOWN = 20_000
+#: Session state, with a dataset's name: the texts to find, by the facet's key.
+_FIND = "facets.find.{}"
+
+
+def panels_of(table: DatasetTable, view: View) -> dict[str, Panel]:
+    """Return what to draw, by the facet's key, in the order of the table of filters.
+
+    A facet in which too few values occur is left out.
+    """
+    facets = _facets(table, view)
+    everything = _count(table, Filters(excluded=None), tuple(replace(facet, find="") for facet in facets), _KNOWN)
+    try:
+        matching = _count(table, view.filters, tuple(facets), MOST_VALUES)
+    except CurateError:  # the sidebar reports the condition that does not fit; no sample matches it
+        matching = [{}] * len(facets)
+    return {
+        facet.key: _panel(table, view, facet, whole, counts)
+        for facet, whole, counts in zip(facets, everything, matching, strict=True)
+        if len(whole.keys() - {None}) >= FILTERS[facet.field].least or facet.chosen(view.filters) or facet.find
+    }
+
+
+def show_facets(table: DatasetTable, panels: dict[str, Panel], *, key: str = "facets", label: str = "Filters") -> None:
+    """Draw some of the panels, if there are any."""
+    if panels:
+        facet_panels(list(panels.values()), key=key, label=label, on_event=partial(_react, table.dataset.name))
+
+
+# --- what there is -------------------------------------------------------------------------------------------
+
+
+def _facets(table: DatasetTable, view: View) -> list[Facet]:
+    facets = []
+    for field, entry in FILTERS.items():
+        if field == "ranges":
+            facets += _histograms(table, view)
+        elif field == "values":
+            facets += [Facet(field, str(name)) for name, *_ in view.filters.values]
+        elif entry.column:
+            facets.append(Facet(field, entry.column, names=tuple(entry.names(table))))
+    find: dict[str, str] = st.session_state.get(_FIND.format(table.dataset.name), {})
+    return [replace(facet, find=find.get(facet.key, "")) for facet in facets]
+
+
+def _histograms(table: DatasetTable, view: View) -> list[Facet]:
+    """Return the facets of the sorted score and of the other ranges."""
+    numbers = {*table.ranked}
+    if table.votes:
+        numbers |= {"hsf", "votes"}
+    columns = dict.fromkeys([view.sort, *(key for key, _, _ in view.filters.ranges)])
+    ends = _ends(table, tuple(key for key in columns if key in numbers))
+    return [
+        Facet("ranges", key, edges=round_edges(low, high, whole=is_whole(table, key)))
+        for key, (low, high) in ends.items()
+    ]
+
+
+@st.cache_data(hash_funcs=HASH_FUNCS, max_entries=64, show_spinner=False)
+def _ends(table: DatasetTable, columns: tuple[str, ...]) -> dict[str, tuple[float, float]]:
+    return ends_of(table, columns)
+
+
+@st.cache_data(hash_funcs=HASH_FUNCS, max_entries=256, show_spinner=False)
+def _count(table: DatasetTable, filters: Filters, facets: tuple[Facet, ...], most: int) -> list[Counts]:
+    return count_facets(table, filters, facets, limit=most)
+
+
+# --- what is drawn -------------------------------------------------------------------------------------------
+
+
+def _panel(table: DatasetTable, view: View, facet: Facet, everything: Counts, matching: Counts) -> Panel:
+    """Return what to draw of a facet, with the counts of all samples and of those that match."""
+    entry = FILTERS[facet.field]
+    chosen = facet.chosen(view.filters)
+
+    def bar(counted: int | str | None, text: str, **ends: Any) -> Bar:
+        return Bar(text, everything.get(counted, 0), matching.get(counted, 0), **ends)
+
+    if facet.edges:
+        return _range(table, facet, chosen or (None, None), bar, removable=facet.column != view.sort)
+    values = _values(facet, everything, matching, chosen)
+    bars = tuple(bar(value, shortened(entry.name(value, table), 80), value=value) for value in values)
+    if facet.field == "hsf_bins":
+        bins = ", ".join(bin_labels(table.edges))
+        about = f"Human selection frequency: share of votes for the given label. Bins {bins}."
+        return Panel(facet.key, f"{of_hsf(table.simulated)} bin", "columns", bars, chosen, about)
+    title = entry.title or shortened(facet.column, 60)
+    values_there = {*range(len(facet.names)), *everything}
+    unlisted = 0
+    if len(values_there) > MOST_VALUES:
+        unlisted = len(values_there - {*values, None})
+    return Panel(facet.key, title, "rows", bars, chosen, more=unlisted, find=facet.find, removable=facet.by_column)
+
+
+def _values(facet: Facet, everything: Counts, matching: Counts, chosen: tuple[Any, ...]) -> list[int | str | None]:
+    """Return the values to list: all of a few; of many the found ones, or the chosen and the most frequent."""
+    if facet.find:
+        return list(matching)
+    listed: list[Any] = list(range(len(facet.names)))
+    if not 0 < len(listed) <= MOST_VALUES:
+        frequent = sorted(matching, key=matching.__getitem__, reverse=True)
+        ranked = dict.fromkeys([*chosen, *frequent, *everything])
+        listed = [value for value in ranked if value is not None][: max(MOST_VALUES, len(chosen))]
+    if None in everything:
+        listed.append(None)
+    return listed
+
+
+def _range(
+    table: DatasetTable, facet: Facet, chosen: tuple[Any, ...], bar: Callable[..., Bar], *, removable: bool
+) -> Panel:
+    whole = is_whole(table, facet.column)
+    bars = []
+    for number, (start, right) in enumerate(pairwise(facet.edges)):
+        last = math.nextafter(right, -math.inf)
+        if whole:
+            last = right - 1
+        text = f"{start:.4g}–{last:.4g}"
+        if last == start:
+            text = f"{start:.4g}"
+        bars.append(bar(number, text, low=start, high=last))
+    # The first and the last bar have no end, so that rounding never loses the extreme samples.
+    bars[0], bars[-1] = replace(bars[0], low=None), replace(bars[-1], high=None)
+    title = shortened(score_name(facet.column), 60)
+    ends = _ends(table, (facet.column,))[facet.column]
+    return Panel(facet.key, title, "range", tuple(bars), chosen, ends=ends, removable=removable)
+
+
+# --- what the user does --------------------------------------------------------------------------------------
+
+
+def _react(dataset: str, event: FacetEvent) -> None:
+    if event.kind == "find":
+        st.session_state.setdefault(_FIND.format(dataset), {})[event.key] = event.find.strip()
+        return
+    view = url_state.current()
+    changed = changed_filters(view.filters, event, sort=view.sort)
+    if changed != view.filters:
+        url_state.change(filters=changed)
+
+
+def changed_filters(filters: Filters, event: FacetEvent, *, sort: str) -> Filters:
+    """Return the filters after an event; an invalid event changes nothing.
+
+    A range without ends is kept, unless it is of the column `sort`, whose facet is always there.
+    """
+    field, _, column = event.key.partition(":")
+    if field in ("ranges", "values"):
+        items = {item[0]: item for item in getattr(filters, field)}
+        if event.kind == "remove":
+            items.pop(column, None)
+        elif event.kind == "values":
+            items[column] = (column, *event.values)
+        elif event.kind == "range":
+            items[column] = (column, event.low, event.high)
+            if (column, event.low, event.high) == (sort, None, None):
+                del items[column]
+        value = tuple(items.values())
+    elif field in FILTERS and FILTERS[field].column and event.kind == "values":
+        value = tuple(event.values)
+    else:
+        return filters
+    try:
+        return filters.with_(**{field: kind_of(Filters, field).validate_python(value, strict=True)})
+    except ValueError:
+        return filters

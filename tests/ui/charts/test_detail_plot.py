@@ -3,7 +3,7 @@
 import numpy as np
 
 from avhcurate.datasets.table.sample import Inspection
-from avhcurate.ui.charts.detail_plot import class_bars
+from avhcurate.ui.charts.chart_style import class_bars
 
 
 def test_votes_and_softmax_are_bars_and_angles_are_dots_the_nearest_highest():

@@ -75,7 +75,7 @@ def _form():
     from pathlib import Path
 
     from avhcurate.datasets.table.dataset_table import open_table
-    from avhcurate.ui.grid.grid_keys import keys_form
+    from avhcurate.ui.grid.grid_bar import keys_form
     from avhcurate.workspace.data.workspace import Workspace
 
     keys_form(open_table(Workspace(Path(os.environ["AVHCURATE_WORKSPACE"])), "digits"))

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from avhcurate.ui.grid.tiles import make_tiles
+from avhcurate.ui.grid.grid_views import make_tiles
 
 PAGE = SimpleNamespace(dataset=SimpleNamespace(name="pets"), view=SimpleNamespace(caption=""), version="v1")
 ROW = {

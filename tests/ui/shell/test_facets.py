@@ -4,7 +4,7 @@ import pytest
 
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui.components.facets import FacetEvent, decode
-from avhcurate.ui.shell.facets import changed_filters
+from avhcurate.ui.shell.sidebar_filters import changed_filters
 
 BEFORE = Filters(classes=(3,), tags=("odd",), ranges=(("norm", 1.0, 2.0),), values=(("place", "zoo"),))
 
