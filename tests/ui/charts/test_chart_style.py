@@ -4,10 +4,14 @@ import re
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from avhcurate.datasets.table.sample import Inspection
 from avhcurate.ui.charts import chart_style
-from avhcurate.ui.charts.chart_style import EASY, HARD, SERIES, SLATE, rgba
+from avhcurate.ui.charts.chart_style import EASY, HARD, SERIES, SLATE, class_bars, rgba
+from tests.conftest import SCRIPT_TIMEOUT_S
 
 ROOT = Path(__file__).parents[3]
 THEME = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
@@ -60,3 +64,49 @@ def test_marks_stand_out_from_the_background_of_both_themes(theme):
 def test_orange_and_blue_are_kept_for_hard_and_easy():
     assert not {HARD, EASY} & {*SERIES}
     assert SERIES[0] == SLATE
+
+
+def test_votes_and_softmax_are_bars_and_angles_are_dots_the_nearest_highest():
+    votes, softmax, angles = np.array([0.9, 0.1]), np.array([0.2, 0.8]), np.radians([90, 75])
+    figure = class_bars(["cat", "dog"], Inspection({}, {}, votes, softmax, angles))
+    assert [(series.type, series.name) for series in figure.data] == [
+        *(("bar", "Human votes"), ("bar", "Softmax"), ("scatter", "Angle")),
+    ]
+    np.testing.assert_allclose([series.y for series in figure.data], [votes, softmax, [90, 75]])
+    assert figure.layout.yaxis2.autorange == "reversed"
+
+
+def test_of_many_classes_those_stay_that_are_large_in_any_series():
+    classes = [f"class {index}" for index in range(1000)]
+    softmax, angles = np.full(1000, 1e-4), np.full(1000, 1.6)
+    softmax[700], angles[3] = 0.9, 1.2
+    figure = class_bars(classes, Inspection({}, {}, None, softmax, angles))
+    shown = figure.data[0].x
+    assert len(shown) == 12
+    assert {"class 3", "class 700"} <= set(shown)
+
+
+def test_the_name_of_a_class_is_no_markup():
+    figure = class_bars(["<b>cat</b>", "dog"], Inspection({}, {}, np.array([1, 0]), None, None))
+    assert list(figure.data[0].x) == ["‹b›cat‹/b›", "dog"]
+
+
+def _page():
+    import numpy as np
+    import pandas as pd
+    import streamlit as st
+
+    from avhcurate.ui.charts.charts_by_class import choose_classes
+
+    count = st.session_state.get("count", 1000)
+    rows = pd.DataFrame({"name": [f"Class {k}" for k in range(count)]})
+    value = pd.Series(np.arange(float(count))).mask(lambda numbers: numbers > 997)
+    st.text(" ".join(choose_classes(rows, value, names="name", what="samples", key="here").index.astype(str)))
+
+
+def test_of_many_classes_the_extremes_are_shown_and_one_is_found_by_a_part_of_its_name():
+    app = AppTest.from_function(_page, default_timeout=SCRIPT_TIMEOUT_S).run()
+    assert app.text[0].value.split() == [*map(str, range(997, 985, -1)), *map(str, range(11, -1, -1))]
+    assert app.caption[0].value == "1,000 classes. Shown are the 12 highest and the 12 lowest by samples."
+    app.text_input(key="here.find").set_value("class 77").run()
+    assert (len(app.text[0].value.split()), app.caption[0].value) == (11, "11 classes have “class 77” in their name.")

@@ -161,3 +161,14 @@ def test_a_browser_keeps_decisions_by_workspace_and_person(tmp_path, monkeypatch
     monkeypatch.setattr(signin, "who", lambda: "ann@example.org")
     names.add(decisions.keeper(one))
     assert len(names) == 3
+
+
+def test_a_decision_waits_while_the_database_is_away(workspace, make_dataset, monkeypatch):
+    table = make_dataset({"cat/a.png": "red", "dog/b.png": "blue"})
+    sent = decision("exclude", 0, dataset="pets"), decision("exclude", 1, dataset="pets")
+    with monkeypatch.context() as away:
+        away.setenv("AVHCURATE_DATABASE_URL", f"sqlite:///{workspace.root}/absent/annotations.db")
+        assert decide(workspace.root, *sent) == []
+    assert [one.why for one in decide(workspace.root, *sent)] == ["", ""]
+    table.refresh()
+    assert [(one.action, one.samples) for one in history_entries(table)[0]] == [("exclude", 1), ("exclude", 1)]
