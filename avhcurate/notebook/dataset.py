@@ -19,8 +19,7 @@ from avhcurate.features.quality.settings import QualitySettings
 from avhcurate.features.suspects.settings import Source, SuspectsSettings
 from avhcurate.networks.neighbours.settings import NeighboursSettings
 from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
-from avhcurate.notebook.decided import DecidedDataset
-from avhcurate.notebook.opened import filters_of
+from avhcurate.notebook.opened import OpenedDataset, filters_of
 from avhcurate.notebook.plots import Plots
 from avhcurate.notebook.samples import LabelledSamples, Samples, chosen_ids
 from avhcurate.workspace.data.terminal import in_notebook
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from avhcurate.notebook.grid import SampleGrid
 
 
-class Dataset(DecidedDataset):
+class Dataset(OpenedDataset):
     """One dataset of a workspace, with the scores of one model run: most of what people do with it, as methods.
 
     What has no method, as training, self-training, degradations and maps, the pages and the command line do.
@@ -85,25 +84,26 @@ class Dataset(DecidedDataset):
         """
         from avhcurate.networks.scoring.service import score_settings
 
-        options: dict[str, Any] = {
-            "weights": weights,
-            "prompt": prompt,
-            "classes": classes,
-            "head": head,
-            "groups": groups,
-            "folds": folds,
-            "seed": seed,
-            "classes_from_model": classes_from_model,
-            "resize": resize,
-            "crop": crop,
-            "mean": mean,
-            "std": std,
-            "device": device,
-            "precision": precision,
-            "batch_size": batch_size,
-            "limit": limit,
-        }
-        settings = ScoreSettings(dataset=self.name, model=model, **options)
+        settings = self._settings(
+            ScoreSettings,
+            model=model,
+            weights=weights,
+            prompt=prompt,
+            classes=classes,
+            head=head,
+            groups=groups,
+            folds=folds,
+            seed=seed,
+            classes_from_model=classes_from_model,
+            resize=resize,
+            crop=crop,
+            mean=mean,
+            std=std,
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+            limit=limit,
+        )
         with self._job(settings) as progress:
             run = score_settings(self.workspace, settings, progress=progress)
         return self._on_run(run.name)
@@ -148,7 +148,7 @@ class Dataset(DecidedDataset):
         >>> digits = avhcurate.example(fresh=True)
         """
         from avhcurate.datasets.sources.attach import attach_run
-        from avhcurate.notebook.outputs import as_files, in_memory
+        from avhcurate.notebook.given import as_files, in_memory
 
         arrays = {"features": features, "class_weights": class_weights, "bias": bias, "logits": logits, "probs": probs}
         with as_files(self.workspace, arrays | {"rows": rows}) as files:
@@ -297,8 +297,7 @@ class Dataset(DecidedDataset):
         """
         from avhcurate.features.predicted_hsf import service
 
-        options: dict[str, Any] = {"runs": runs, "level": level, "seed": seed}
-        settings = PredictSettings(dataset=self.name, **options)
+        settings = self._settings(PredictSettings, runs=runs, level=level, seed=seed)
         with self._job(settings) as progress:
             service.predict_hsf(self.sample_table, settings, progress=progress)
         return service.predictions(self.sample_table)
@@ -326,8 +325,14 @@ class Dataset(DecidedDataset):
         from avhcurate.features.suspects import decisions, service
 
         table = self.sample_table
-        options: dict[str, Any] = {"sources": sources, "out_of_fold": out_of_fold, "folds": folds, "limit": limit}
-        settings = SuspectsSettings(dataset=self.name, model=self._run_name(), **options)
+        settings = self._settings(
+            SuspectsSettings,
+            model=self._run_name(),
+            sources=sources,
+            out_of_fold=out_of_fold,
+            folds=folds,
+            limit=limit,
+        )
         with self._job(settings) as progress:
             folder = service.find_suspects(table, settings, progress=progress)
         rows = service.export_table(table, decisions.undecided(table, folder.suspects()), folder.record)
@@ -374,8 +379,7 @@ class Dataset(DecidedDataset):
         """
         from avhcurate.networks.neighbours.words import angles_to_words
 
-        options: dict[str, Any] = {"like_text": words}
-        settings = NeighboursSettings(dataset=self.name, model=self._run_name(), **options)
+        settings = self._settings(NeighboursSettings, model=self._run_name(), like_text=words)
         with self._job(settings) as progress:
             column = angles_to_words(self.sample_table.run, settings.like_text, progress=progress)
         rows = self.frame(filters_of(where), columns=["id", "path", "label_name", column])
@@ -397,15 +401,10 @@ class Dataset(DecidedDataset):
         """
         from avhcurate.features.quality import service
 
-        settings = QualitySettings(dataset=self.name, model=self._run_name(), near=near, upright=upright)
+        settings = self._settings(QualitySettings, model=self._run_name(), near=near, upright=upright)
         with self._job(settings) as progress:
             service.measure_dataset(
-                self.workspace,
-                self.name,
-                settings.model,
-                near=near,
-                upright=upright,
-                progress=progress,
+                self.workspace, self.name, settings.model, near=near, upright=upright, progress=progress
             )
         return service.measures_table(self.sample_table)
 
@@ -562,6 +561,7 @@ class Dataset(DecidedDataset):
             return self.gallery(where, height=height)
         from avhcurate.notebook.server import app_address, in_frame
 
-        run = self.sample_table.run
-        query = {"dataset": self.name} | ({"run": run.name} if run else {}) | filters_of(where).to_query()
+        query = {"dataset": self.name} | filters_of(where).to_query()
+        if run := self._run_name():
+            query["run"] = run
         return in_frame(app_address(self.workspace, page, query), height or 800)

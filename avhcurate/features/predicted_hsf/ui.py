@@ -9,11 +9,10 @@ from avhcurate.features.predicted_hsf.service import FEWEST, added_text, coverag
 from avhcurate.features.predicted_hsf.settings import PredictSettings
 from avhcurate.people.queues import BIASED
 from avhcurate.ui.base.frame import Opened
-from avhcurate.ui.base.gallery_links import gallery_link
 from avhcurate.ui.base.job_forms import job_form
 from avhcurate.ui.base.job_panel import job_panel
 from avhcurate.ui.base.layout import halves, help_menu, in_a_row
-from avhcurate.ui.base.page_choices import number
+from avhcurate.ui.base.page_choices import gallery_link, number
 from avhcurate.ui.base.score_help import explain_scores
 from avhcurate.ui.base.text import counted, signed
 from avhcurate.ui.charts.html_table import estimate, html_table, table_row

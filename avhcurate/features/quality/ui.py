@@ -17,11 +17,10 @@ from avhcurate.features.quality.service import FLAWS, KINDS, TAG, USUAL, Duplica
 from avhcurate.features.quality.settings import QualitySettings
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.frame import Opened, attempt
-from avhcurate.ui.base.gallery_links import gallery_link
 from avhcurate.ui.base.job_forms import first_job, job_form, of_run
 from avhcurate.ui.base.layout import fact, help_menu, in_a_row
 from avhcurate.ui.base.notes import neighbours_note
-from avhcurate.ui.base.page_choices import number, one_of, page_of, some_of, switch, turn_pages
+from avhcurate.ui.base.page_choices import gallery_link, number, one_of, page_of, some_of, switch, turn_pages
 from avhcurate.ui.base.score_help import explain_scores, format_score, score_name
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import listed

@@ -11,9 +11,8 @@ from avhcurate.features.saved.diff_service import Diff
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download
 from avhcurate.ui.base.frame import Opened, attempt
-from avhcurate.ui.base.gallery_links import gallery_link
 from avhcurate.ui.base.layout import in_a_row
-from avhcurate.ui.base.page_choices import Choice
+from avhcurate.ui.base.page_choices import Choice, gallery_link
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted, shortened
 from avhcurate.ui.base.user_errors import plain, said

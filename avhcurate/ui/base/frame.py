@@ -11,7 +11,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError, Run, parts
 from avhcurate.ui.base import url_state
-from avhcurate.ui.base.layout import close_popover, empty_state
+from avhcurate.ui.base.layout import empty_state, turn
 from avhcurate.ui.base.url_state import View
 from avhcurate.ui.base.user_errors import PLACES, plain, said
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -243,7 +243,7 @@ def attempt(
     if done:
         announce(done)
     if closes:
-        close_popover(closes)
+        turn(closes)
 
 
 def mirrored(key: str, value: Any) -> str:

@@ -50,10 +50,15 @@ def help_menu(key: str) -> Any:
 
 
 def closing_popover(label: str, *, key: str, **popover: Any) -> Any:
-    """Return a popover that `close_popover` closes."""
-    return st.popover(label, key=f"{key}.{st.session_state.get(f'{key}.turn', 0)}", **popover)
+    """Return a popover that `turn` closes."""
+    return st.popover(label, key=f"{key}.{turns(key)}", **popover)
 
 
-def close_popover(key: str) -> None:
-    """Close a popover with the next run: under another key it is a new one."""
-    st.session_state[f"{key}.turn"] = st.session_state.get(f"{key}.turn", 0) + 1
+def turns(name: str) -> int:
+    """Return how often a widget was made anew, as the end of its key."""
+    return int(st.session_state.get(f"{name}.turn", 0))
+
+
+def turn(name: str) -> None:
+    """Make a widget anew with the next run: it forgets what it shows, and a popover is closed."""
+    st.session_state[f"{name}.turn"] = turns(name) + 1

@@ -13,6 +13,8 @@ from avhcurate.ui.base.text import shortened
 from avhcurate.ui.base.user_errors import in_page, plain
 from avhcurate.workspace.images.measures import MEASURES, RANKED
 
+#: Names of columns.
+_NAMES = {key: score.name for key, score in RANKED.items()} | {"hsf": "HSF", "votes": "Votes", "id": "Position"}
 #: Columns of whole numbers, and characters of a text of the user's on a tile.
 _WHOLE = ("votes", "id", "forgetting", "train_forgetting")
 _LONGEST = 60
@@ -34,9 +36,7 @@ def score_name(key: str) -> str:
     >>> score_name("avh"), score_name("hsf"), score_name("age")
     ('AVH', 'HSF', 'age')
     """
-    if key in RANKED:
-        return RANKED[key].name
-    return {"hsf": "HSF", "votes": "Votes", "id": "Position"}.get(key, key)
+    return _NAMES.get(key, key)
 
 
 def column_name(key: str, longest: int = 60) -> str:

@@ -62,12 +62,10 @@ def estimate(value: float, low: float, high: float, digits: int, *, percent: boo
     """
     if value != value:
         return "–"
-    scale = 1
-    unit = ""
-    ends = ""
+    text = signed(value, digits)
     if percent:
-        scale = 100
-        unit = " %"
+        value, low, high = 100 * value, 100 * low, 100 * high
+        text = f"{signed(value, digits)} %"
     if low == low:
-        ends = f"<small>{signed(scale * low, digits)} to {signed(scale * high, digits)}</small>"
-    return f"{signed(scale * value, digits)}{unit}{ends}"
+        text += f"<small>{signed(low, digits)} to {signed(high, digits)}</small>"
+    return text

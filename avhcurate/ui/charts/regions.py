@@ -9,6 +9,7 @@ import streamlit as st
 from numpy.typing import ArrayLike
 
 from avhcurate.ui.base import url_state
+from avhcurate.ui.base.layout import turn, turns
 from avhcurate.ui.base.page_choices import Choice
 from avhcurate.ui.charts.show import clicked_id
 
@@ -158,24 +159,19 @@ def chart(figure: Any, choice: Choice[Region | None], *, key: str, alt: str) -> 
         st.rerun()
     clicked = clicked_id(event)
     if clicked is not None:
-        _turn(choice)
+        turn(_page(choice))
     return clicked
 
 
 def answer(choice: Choice[Any], value: object) -> None:
     """Put a selection in a chart or table into the address, and go to the first row of its images."""
-    _turn(choice)
+    turn(_page(choice))
     url_state.write(replace(url_state.current(), row=1, sample=None).choosing(choice.name, choice.write(value)))
 
 
 def turned(choice: Choice[Any], key: str) -> str:
     """Return the key of a chart or table; a new one after each selection, which would count again in every run."""
-    return f"{key}.{st.session_state.setdefault(f'{_page(choice)}.turn', 0)}"
-
-
-def _turn(choice: Choice[Any]) -> None:
-    name = f"{_page(choice)}.turn"
-    st.session_state[name] = st.session_state.get(name, 0) + 1
+    return f"{key}.{turns(_page(choice))}"
 
 
 def _page(choice: Choice[Any]) -> str:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import streamlit as st
 
 from avhcurate.ui.base import frame, url_state
-from avhcurate.ui.base.gallery_links import go_to_gallery
+from avhcurate.ui.base.page_choices import go_to_gallery
 
 _CLICK = "<br><i>Click to see them</i>"
 

@@ -15,9 +15,9 @@ from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.frame import Opened, show_messages, show_user_error, while_allowed
-from avhcurate.ui.base.gallery_links import go_to_gallery, open_sample, open_side_by_side, side_by_side
 from avhcurate.ui.base.layout import apart, help_menu, in_a_row
 from avhcurate.ui.base.notes import neighbours_note
+from avhcurate.ui.base.page_choices import go_to_gallery, open_sample, open_side_by_side, side_by_side
 from avhcurate.ui.base.score_help import explain_scores, format_score, score_name
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.user_errors import plain, said

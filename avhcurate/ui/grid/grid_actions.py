@@ -16,11 +16,10 @@ from avhcurate.networks.neighbours.words import words_column, words_lacking
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.cache import HASH_FUNCS
 from avhcurate.ui.base.frame import Opened, attempt, mirrored, show_user_error, way_on, with_data
-from avhcurate.ui.base.gallery_links import LIKE, more_like
 from avhcurate.ui.base.job_forms import of_run, running_job, start
 from avhcurate.ui.base.job_panel import job_panel
 from avhcurate.ui.base.layout import empty_state, in_a_row
-from avhcurate.ui.base.page_choices import Choice
+from avhcurate.ui.base.page_choices import LIKE, Choice, more_like
 from avhcurate.ui.base.score_help import explain_scores, score_name
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted, shortened

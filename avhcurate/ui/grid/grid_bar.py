@@ -16,7 +16,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
 from avhcurate.ui.base.export_menu import export_choice
 from avhcurate.ui.base.frame import Opened, announce, attempt, show_messages, show_user_error, while_allowed
-from avhcurate.ui.base.gallery_links import more_like, open_side_by_side
+from avhcurate.ui.base.page_choices import more_like, open_side_by_side
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted
 from avhcurate.ui.components.grid import Tile

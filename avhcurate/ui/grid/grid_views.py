@@ -22,7 +22,7 @@ from avhcurate.ui.base import url_state
 from avhcurate.ui.base.answers import base_path
 from avhcurate.ui.base.cache import HASH_FUNCS, cache_key
 from avhcurate.ui.base.frame import Opened
-from avhcurate.ui.base.gallery_links import open_sample
+from avhcurate.ui.base.page_choices import open_sample
 from avhcurate.ui.base.score_help import format_score, score_name
 from avhcurate.ui.components.grid import FIRST, Ranges, Tile, decode_selection, image_grid
 from avhcurate.ui.server.image_routes import image_url

@@ -80,13 +80,12 @@ def _image(request: Request) -> Response:
     try:
         data = read_image(find_workspace(), dataset, _id_of(request), size=size, version=version)
     except NoSuchImage as error:
-        return PlainTextResponse(str(error), status_code=404, headers=NEVER_KEPT)
-    except (AnotherImport, BrokenImage) as error:
+        return PlainTextResponse(str(error), 404, NEVER_KEPT)
+    except AnotherImport:
+        return Response(_PLACEHOLDER, 409, NEVER_KEPT, "image/svg+xml")
+    except BrokenImage:
         # A browser draws the body of a 404 in an <img>, so that a page full of broken images still looks like one.
-        status = 404
-        if isinstance(error, AnotherImport):
-            status = 409
-        return Response(_PLACEHOLDER, status, NEVER_KEPT, "image/svg+xml")
+        return Response(_PLACEHOLDER, 404, NEVER_KEPT, "image/svg+xml")
     kind = "image/jpeg"
     if data.startswith(b"\x89PNG"):
         kind = "image/png"
@@ -152,8 +151,7 @@ def _open(root: Path, dataset: str, stamp: tuple[int, ...]) -> tuple[DatasetFold
 
 def health(_: Request) -> Response:
     """Tell a supervisor that the server runs, and the number of datasets in its workspace."""
-    status = {"status": "ok", "datasets": len(find_workspace().names())}
-    return JSONResponse(status, headers={"Cache-Control": "no-store"})
+    return JSONResponse({"status": "ok", "datasets": len(find_workspace().names())}, headers=NEVER_KEPT)
 
 
 def routes() -> list[Route]:
