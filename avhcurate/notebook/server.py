@@ -92,12 +92,6 @@ def app_address(workspace: Workspace, page: str, query: dict[str, str]) -> str:
     return f"{server.address}/{path}?{urlencode(query)}"
 
 
-def stop_servers() -> None:
-    """Stop the servers that this process has started."""
-    while _servers:
-        _servers.popitem()[1].stop()
-
-
 def in_frame(address: str, height: int) -> "IFrame | str":
     """Return the page in a frame of the notebook, or in another Python its address."""
     if not in_jupyter():

@@ -73,7 +73,7 @@ MUTATIONS = (
     Mutation(
         "uploads without a cap",
         "avhcurate/ui/base/uploads.py",
-        "held.total() + int(size) > SERVER_BYTES",
+        "stored.total() + int(size) > SERVER_BYTES",
         "held.total() < 0",
         _SENT,
     ),

@@ -25,7 +25,8 @@ ROOT = Path(__file__).parents[2]
 def pets(tmp_path):
     """Two images in a workspace; servers that the test starts are stopped."""
     yield avhcurate.dataset("pets", np.zeros((2, 4, 4), np.uint8), workspace=tmp_path / "space")
-    server.stop_servers()
+    while server._servers:
+        server._servers.popitem()[1].stop()
 
 
 def answers(address):

@@ -5,7 +5,6 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.ui.base.layout import in_a_row
 from avhcurate.workspace.disk.app_files import added_pages, page_file
 
 #: The pages that are always in sight: file, title, icon and purpose of each.
@@ -50,11 +49,6 @@ def pages() -> Pages:
         ]
         for header, entries in {"": TABS, **ANALYSES}.items()
     }
-
-
-def place() -> Any:
-    """Return where the navigation goes; to be called before anything else is drawn on the page."""
-    return in_a_row("center", gap="xsmall", key="navigation")
 
 
 def show(pages: Pages, current: Any, query: Mapping[str, str]) -> None:

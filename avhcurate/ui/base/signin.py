@@ -160,7 +160,8 @@ def _is_verified(user: User) -> bool:
     settings = _section("avhcurate")
     if not user.get("email") or settings.get("known_by") == "subject" or settings.get("trust_addresses") is True:
         return True
-    return str(user.get("email_verified")) in ("true", "True")
+    verified = user.get("email_verified")
+    return verified is True or verified in ("true", "True")
 
 
 def _has_left(user: User) -> bool:

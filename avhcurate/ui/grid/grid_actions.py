@@ -42,7 +42,7 @@ def choose_order(page: Opened, menu: Any, *, like: bool = False) -> None:
     """
     view = page.view
     table = page.table
-    names = {column: _title(column) for column in sort_columns(table)}
+    names = {column: _title(column) for column in [*filterable(table), "id"]}
     like = like and bool(LIKE.asked())
     shown = view.sort
     if like:
@@ -95,11 +95,6 @@ def filterable(table: DatasetTable) -> list[str]:
     offered = {*table.own("number", "date"), *table.groups}
     own = [name for name in table.user_columns if name in offered]
     return [*table.scores, *voted, *table.predictions, *table.measures, *own]
-
-
-def sort_columns(table: DatasetTable) -> list[str]:
-    """Return the columns to sort by: scores of a run, HSF and votes, measures, the user's, the position."""
-    return [*filterable(table), "id"]
 
 
 def caption_columns(table: DatasetTable) -> list[str]:

@@ -13,7 +13,7 @@ from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
 from avhcurate.ui.base import cache, navigation, url_state
 from avhcurate.ui.base.frame import PAGE, SIMULATED, Frame, attempt, enter, mirrored
-from avhcurate.ui.base.layout import apart, closing_popover
+from avhcurate.ui.base.layout import apart, closing_popover, in_a_row
 from avhcurate.ui.base.notes import run_titles, warn_of_chance
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import narrowed
@@ -45,7 +45,7 @@ def draw(workspace: Workspace, pages: navigation.Pages, page: Any) -> None:
     view, notices = url_state.read()
     st.session_state[PAGE] = page.url_path or "home"
     frame = Frame(workspace, view)
-    links = navigation.place()
+    links = in_a_row("center", gap="xsmall", key="navigation")  # before anything else is drawn on the page
     try:
         with st.sidebar:
             frame = _open(workspace, view, notices, page.url_path)
