@@ -74,7 +74,7 @@ MUTATIONS = (
         "uploads without a cap",
         "avhcurate/ui/base/uploads.py",
         "stored.total() + int(size) > SERVER_BYTES",
-        "held.total() < 0",
+        "stored.total() < 0",
         _SENT,
     ),
     Mutation(

@@ -57,7 +57,7 @@ def show(pages: Pages, current: Any, query: Mapping[str, str]) -> None:
     for page in tabs:
         st.page_link(page, query_params=dict(query), width="content")
     key = f"navigation.{current.url_path}"  # a page's own menu is closed
-    type = "secondary"
+    type: Any = "secondary"
     if current in tabs:
         type = "tertiary"
     with st.popover("Analysis", type=type, key=key), st.container(key="navigation_menu"):

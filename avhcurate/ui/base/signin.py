@@ -308,7 +308,7 @@ def _draw_sign_in() -> None:
             st.info("Your sign-in has ended.")
         st.write("Sign in to see the datasets of this workspace.")
         providers = [name for name, value in login_settings().items() if isinstance(value, Mapping)]
-        buttons = {f"Sign in with {name}": (name,) for name in providers} or {"Sign in": ()}
+        buttons: dict[str, tuple[str, ...]] = {f"Sign in with {name}": (name,) for name in providers} or {"Sign in": ()}
         for label, arguments in buttons.items():
             st.button(label, type="primary", width="stretch", on_click=st.login, args=arguments)
     st.stop()

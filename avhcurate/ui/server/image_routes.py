@@ -151,7 +151,8 @@ def _open(root: Path, dataset: str, stamp: tuple[int, ...]) -> tuple[DatasetFold
 
 def health(_: Request) -> Response:
     """Tell a supervisor that the server runs, and the number of datasets in its workspace."""
-    return JSONResponse({"status": "ok", "datasets": len(find_workspace().names())}, headers=NEVER_KEPT)
+    status = {"status": "ok", "datasets": len(find_workspace().names())}
+    return JSONResponse(status, headers={"Cache-Control": "no-store"})
 
 
 def routes() -> list[Route]:
