@@ -5,7 +5,7 @@ from dataclasses import replace
 import streamlit as st
 
 from avhcurate.features.map import ui_points
-from avhcurate.ui.base import frame, gallery_links
+from avhcurate.ui.base import frame, page_choices
 from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.grid import grid_actions
 from avhcurate.ui.grid.detail import show_details
@@ -19,7 +19,7 @@ story = "Images in the order of a score: open one, select some, and act on them.
 line, menu = title_line("Gallery", story)
 page = replace(page, story=story, help=menu)
 with line, in_a_row("center"):
-    gallery_links.way_back()
+    page_choices.way_back()
     grid_actions.choose_order(page, menu, like=True)
     words_box(page)
     ui_points.choose(page)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from avhcurate.features.annotate import ui as annotate_ui
 from avhcurate.features.suspects import ui_review
-from avhcurate.ui.grid import grid_keys
+from avhcurate.ui.grid import grid_bar
 from avhcurate.ui.server import decisions
 from avhcurate.workspace.data.people import OPERATOR, Person
 from avhcurate.workspace.data.workspace import Workspace
 
 #: As the app has them.
-TAKERS = {**grid_keys.TAKERS, **ui_review.TAKERS, **annotate_ui.TAKERS}
+TAKERS = {**grid_bar.TAKERS, **ui_review.TAKERS, **annotate_ui.TAKERS}
 _numbers = itertools.count(1)
 
 

@@ -17,7 +17,7 @@ from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.components.classify import Item, classify_card
 from avhcurate.ui.components.task import read_seen
 from avhcurate.ui.components.ticks import TickTile, tick_grid
-from avhcurate.ui.grid.grid_keys import about
+from avhcurate.ui.grid.grid_bar import about
 from avhcurate.ui.server.decisions import Decision, Reply, Takers
 from avhcurate.ui.server.image_routes import image_url
 from avhcurate.workspace.data.people import Role

@@ -40,8 +40,7 @@ from avhcurate.ui.base.text import shortened
 from avhcurate.ui.charts import regions
 from avhcurate.ui.charts.chart_style import GREY, faded, ramp, rgba
 from avhcurate.ui.charts.regions import Region, write_region
-from avhcurate.ui.components.scatter import heard, scatter
-from avhcurate.ui.components.scatter_routes import NO_SHADE, PointCloud, point_cloud
+from avhcurate.ui.components.scatter import NO_SHADE, PointCloud, heard, point_cloud, scatter
 from avhcurate.ui.grid import grid_actions
 from avhcurate.ui.grid.grid_bar import actions_grid
 from avhcurate.ui.grid.grid_views import GridView, list_view
