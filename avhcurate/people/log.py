@@ -1,9 +1,12 @@
 """The response log: answers that people give in the app, append-only, and leases on the images handed out."""
 
+import re
+import secrets
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import scrypt
 from time import time
 from typing import Any, Literal
 
@@ -11,22 +14,22 @@ import sqlalchemy as sa
 
 from avhcurate.people.log_columns import ResponseColumns
 from avhcurate.people.log_tables import CHOICES, LEASES, LOGS, METADATA, RESPONSES, RETRACTIONS, STATUSES, WITHDRAWALS
-from avhcurate.people.pseudonyms import pseudonym, with_names
 from avhcurate.people.responses import Design
 from avhcurate.workspace.data.people import Role, acting, require
-from avhcurate.workspace.disk.database import open_engine
+from avhcurate.workspace.disk.database import lock_entries, open_engine
+from avhcurate.workspace.disk.files import batched
 from avhcurate.workspace.disk.migrations import remove_copies
-
-#: A dataset's newest entry of each log, in their order: changes whenever anything was written.
-Version = tuple[int, int, int, int, int]
 
 #: Ends the name of who excluded an annotator by a rule.
 BY_RULE = ", by rule"
 
-#: Names that one query asks about.
-_AT_ONCE = 500
+#: Tasks that one query asks about, and answers that one statement writes.
+_ASKED_AT_ONCE = 500
+_WRITTEN_AT_ONCE = 10_000
 #: Columns of an answer, in the order of the fields of a `Lease`.
 _ANSWERED = ("task", "path", "place", "answer", "control", "expected", "selected")
+#: A name can be recognised by its pseudonym, but not read.
+_PSEUDONYM = re.compile(r"removed-([0-9a-f]{16})-([0-9a-f]{32})")
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,9 @@ class ResponseLog:
             sa.event.listen(self._engine, "connect", _configure_sqlite)
             sa.event.listen(self._engine, "begin", _begin_sqlite)
         self._writer = self._engine.execution_options(writes=True)
-        self._reader = self._engine if self._sqlite else self._engine.execution_options(**_SNAPSHOT)
+        self._reader = self._engine
+        if not self._sqlite:
+            self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")
         # Threads of this process queue here; SQLite would let them poll.
         self._writing = threading.Lock()
         self._columns: dict[str, ResponseColumns] = {}
@@ -79,9 +84,7 @@ class ResponseLog:
         else:
             require(Role.ANNOTATOR, "answering", name=annotator)
         with self._writing, self._writer.begin() as connection:
-            if not self._sqlite:
-                # Held to the commit: so numbers of a dataset's entries become visible in their order as well.
-                connection.execute(_LOCK, {"dataset": dataset})
+            lock_entries(connection, dataset)
             yield LogTransaction(connection, dataset)
 
     def withdraw(self, dataset: str, annotator: str, *, at: float) -> int:
@@ -100,9 +103,10 @@ class ResponseLog:
     def counts(self, dataset: str) -> tuple[int, int]:
         """Return how many answers there are about a dataset, and of how many annotators."""
         annotators = sa.func.count(RESPONSES.c.annotator.distinct())
+        query = sa.select(annotators, sa.func.count()).filter_by(dataset=dataset)
         with self._engine.connect() as connection:
-            row = connection.execute(sa.select(sa.func.count(), annotators).where(RESPONSES.c.dataset == dataset)).one()
-        return row[0], row[1]
+            row = connection.execute(query).one()
+        return row[1], row[0]
 
     def delete(self, dataset: str) -> None:
         """Delete all about a dataset, from the disk too, for when it is removed."""
@@ -129,19 +133,19 @@ class ResponseLog:
         """Return the log of a dataset in memory as of now; mostly the same object as before, brought up to date."""
         with self._reading, self._reader.connect() as connection:
             # Where reading breaks off half-way, all is read again.
-            known = self._columns.pop(dataset, ResponseColumns())
-            self._columns[dataset] = _up_to_date(known, connection, dataset)
+            columns = self._columns.pop(dataset, ResponseColumns())
+            self._columns[dataset] = _up_to_date(columns, connection, dataset)
             return self._columns[dataset]
 
     def choices(self, dataset: str, kind: str) -> list[tuple[float, str]]:
         """Return every choice of a kind with its time, oldest first."""
-        query = sa.select(CHOICES.c.at, CHOICES.c.value).where(CHOICES.c.dataset == dataset, CHOICES.c.kind == kind)
+        query = sa.select(CHOICES.c.at, CHOICES.c.value).filter_by(dataset=dataset, kind=kind)
         with self._engine.connect() as connection:
             return [(at, value) for at, value in connection.execute(query.order_by(CHOICES.c.id))]
 
     def status_changes(self, dataset: str) -> list[dict[str, Any]]:
         """Return every change of an annotator's status, newest first."""
-        query = sa.select(STATUSES).where(STATUSES.c.dataset == dataset).order_by(STATUSES.c.id.desc())
+        query = sa.select(STATUSES).filter_by(dataset=dataset).order_by(STATUSES.c.id.desc())
         with self._engine.connect() as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
 
@@ -150,55 +154,48 @@ class LogTransaction:
     """What can be done in one transaction on a dataset; see `ResponseLog.transaction`."""
 
     def __init__(self, connection: sa.Connection, dataset: str) -> None:
-        self._connection = connection
+        self._execute = connection.execute
         self._dataset = dataset
 
     # --- leases
 
     def leases(self, design: Design, annotator: str) -> list[Lease]:
         """Return the images that an annotator has, expired or not, in order."""
-        return self._leases(LEASES.c.design == design, LEASES.c.annotator == annotator)
+        return self._leases(design=design, annotator=annotator)
 
     def task(self, task: str, annotator: str) -> list[Lease]:
         """Return the images of an annotator's open task, by place; none when it is answered, gone or another's."""
-        return self._leases(LEASES.c.task == task, LEASES.c.annotator == annotator)
+        return self._leases(task=task, annotator=annotator)
 
     def on_loan(self, design: Design, class_name: str, *, annotator: str, now: float) -> dict[str, int]:
         """Return how many other annotators have each sample at the moment, controls left out."""
-        query = sa.select(LEASES.c.path, sa.func.count()).where(
-            LEASES.c.dataset == self._dataset,
-            LEASES.c.design == design,
-            LEASES.c.class_name == class_name,
-            LEASES.c.control == "none",
-            LEASES.c.annotator != annotator,
-            LEASES.c.expires > now,
-        )
-        return {row[0]: row[1] for row in self._connection.execute(query.group_by(LEASES.c.path))}
+        query = sa.select(LEASES.c.path, sa.func.count()).group_by(LEASES.c.path)
+        query = query.filter_by(dataset=self._dataset, design=design, class_name=class_name, control="none")
+        query = query.where(LEASES.c.annotator != annotator, LEASES.c.expires > now)
+        return dict(self._execute(query).all())
 
     def lend(self, design: Design, annotator: str, leases: Sequence[Lease]) -> None:
         """Give images to an annotator for a time."""
         if leases:
             common = {"dataset": self._dataset, "design": design, "annotator": annotator}
-            self._connection.execute(LEASES.insert(), [vars(lease) | common for lease in leases])
+            self._execute(LEASES.insert(), [vars(lease) | common for lease in leases])
 
     def prolong(self, tasks: Iterable[str], expires: float) -> None:
         """Give an annotator more time."""
-        self._connection.execute(LEASES.update().where(LEASES.c.task.in_(list(tasks))).values(expires=expires))
+        self._execute(LEASES.update().where(LEASES.c.task.in_(list(tasks))).values(expires=expires))
 
     def release(self, tasks: Iterable[str]) -> None:
         """Take images from an annotator."""
-        self._connection.execute(LEASES.delete().where(LEASES.c.task.in_(list(tasks))))
+        self._execute(LEASES.delete().where(LEASES.c.task.in_(list(tasks))))
 
     def forget(self, before: float) -> None:
         """Take back the images that expired before a time."""
-        self._connection.execute(LEASES.delete().where(LEASES.c.dataset == self._dataset, LEASES.c.expires < before))
+        self._execute(LEASES.delete().where(LEASES.c.dataset == self._dataset, LEASES.c.expires < before))
 
-    def _leases(self, *conditions: sa.ColumnElement[bool]) -> list[Lease]:
-        query = sa.select(*(LEASES.c[name] for name in Lease.__dataclass_fields__)).where(
-            LEASES.c.dataset == self._dataset, *conditions
-        )
-        query = query.order_by(LEASES.c.turn, LEASES.c.task, LEASES.c.place)
-        return [Lease(*row) for row in self._connection.execute(query)]
+    def _leases(self, **values: str) -> list[Lease]:
+        query = sa.select(*(LEASES.c[name] for name in Lease.__dataclass_fields__))
+        query = query.filter_by(dataset=self._dataset, **values).order_by(LEASES.c.turn, LEASES.c.task, LEASES.c.place)
+        return [Lease(*row) for row in self._execute(query)]
 
     # --- answers
 
@@ -223,14 +220,13 @@ class LogTransaction:
 
         Answers to tasks that the log has already are skipped.
         """
-        tasks = list({row["task"] for row in rows})
         logged: set[str] = set()
-        for start in range(0, len(tasks), _AT_ONCE):
-            query = sa.select(RESPONSES.c.task).where(RESPONSES.c.task.in_(tasks[start : start + _AT_ONCE])).distinct()
-            logged.update(self._connection.execute(query).scalars())
+        for tasks in batched({row["task"] for row in rows}, _ASKED_AT_ONCE):
+            query = sa.select(RESPONSES.c.task).where(RESPONSES.c.task.in_(tasks)).distinct()
+            logged.update(self._execute(query).scalars())
         new = [row for row in rows if row["task"] not in logged]
-        for start in range(0, len(new), 10_000):
-            self._write(design, new[start : start + 10_000])
+        for part in batched(new, _WRITTEN_AT_ONCE):
+            self._write(design, part)
         return len(new)
 
     def given(self, design: Design, annotator: str, **values: str) -> sa.Row[Any] | None:
@@ -239,19 +235,16 @@ class LogTransaction:
         Without values, return the newest answer that stands.
         """
         stands = ~sa.exists().where(RETRACTIONS.c.task == RESPONSES.c.task)
-        query = sa.select(RESPONSES.c.task, RESPONSES.c.nonce, stands.label("stands")).where(
-            RESPONSES.c.dataset == self._dataset, RESPONSES.c.design == design, RESPONSES.c.annotator == annotator
-        )
-        if values:
-            query = query.where(*(RESPONSES.c[name] == value for name, value in values.items()))
-        else:
+        query = sa.select(RESPONSES.c.task, RESPONSES.c.nonce, stands.label("stands"))
+        query = query.filter_by(dataset=self._dataset, design=design, annotator=annotator, **values)
+        if not values:
             query = query.where(stands)
-        return self._connection.execute(query.order_by(RESPONSES.c.id.desc()).limit(1)).one_or_none()
+        return self._execute(query.order_by(RESPONSES.c.id.desc()).limit(1)).one_or_none()
 
     def answers(self, task: str) -> list[Lease]:
         """Return the answers to a task, by place, as `Lease` describes them."""
-        query = sa.select(*(RESPONSES.c[name] for name in _ANSWERED)).where(RESPONSES.c.task == task)
-        return [Lease(*row) for row in self._connection.execute(query.order_by(RESPONSES.c.place))]
+        query = sa.select(*(RESPONSES.c[name] for name in _ANSWERED)).filter_by(task=task)
+        return [Lease(*row) for row in self._execute(query.order_by(RESPONSES.c.place))]
 
     def retract(self, task: str, *, at: float) -> None:
         """Write that the answers to a task no longer stand."""
@@ -278,55 +271,46 @@ class LogTransaction:
         """
         if keep_exclusion:
             self._hide_exclusion(annotator)
-        theirs = (RESPONSES.c.dataset == self._dataset, RESPONSES.c.annotator == annotator)
-        tasks = sa.select(RESPONSES.c.task).where(*theirs)
-        self._connection.execute(RETRACTIONS.delete().where(RETRACTIONS.c.task.in_(tasks)))
-        answers = self._connection.execute(RESPONSES.delete().where(*theirs)).rowcount
+        theirs = {"dataset": self._dataset, "annotator": annotator}
+        tasks = sa.select(RESPONSES.c.task).filter_by(**theirs)
+        self._execute(RETRACTIONS.delete().where(RETRACTIONS.c.task.in_(tasks)))
+        answers = self._execute(RESPONSES.delete().filter_by(**theirs)).rowcount
         for table in (LEASES, STATUSES):
-            self._connection.execute(
-                table.delete().where(table.c.dataset == self._dataset, table.c.annotator == annotator)
-            )
+            self._execute(table.delete().filter_by(**theirs))
         self._insert(WITHDRAWALS, answers=answers, at=at)
         return answers
 
     def delete(self) -> None:
         """Delete all about the dataset."""
         for table in (*LOGS, LEASES):
-            self._connection.execute(table.delete().where(table.c.dataset == self._dataset))
+            self._execute(table.delete().filter_by(dataset=self._dataset))
         # Lets processes that keep answers in memory read them again, as after a withdrawal.
         self._insert(WITHDRAWALS, answers=0, at=time())
 
     def _hide_exclusion(self, annotator: str) -> None:
-        about = (STATUSES.c.dataset == self._dataset, STATUSES.c.annotator == annotator)
-        newest = sa.select(STATUSES.c.id, STATUSES.c.action).where(*about).order_by(STATUSES.c.id.desc()).limit(1)
-        row = self._connection.execute(newest).one_or_none()
-        if row is not None and row.action == "exclude":
+        theirs = sa.select(STATUSES.c.id, STATUSES.c.action).filter_by(dataset=self._dataset, annotator=annotator)
+        newest = self._execute(theirs.order_by(STATUSES.c.id.desc()).limit(1)).one_or_none()
+        if newest is not None and newest.action == "exclude":
             hidden = {"annotator": pseudonym(annotator), "why": ""}  # the reason may name the person
-            self._connection.execute(STATUSES.update().where(STATUSES.c.id == row.id).values(hidden))
+            self._execute(STATUSES.update().filter_by(id=newest.id).values(hidden))
 
     def _write(self, design: Design, rows: Sequence[dict[str, Any]]) -> None:
         common = {"dataset": self._dataset, "design": design}
-        self._connection.execute(RESPONSES.insert(), [row | common for row in rows])
+        self._execute(RESPONSES.insert(), [row | common for row in rows])
 
     def _insert(self, table: sa.Table, **values: Any) -> None:
-        self._connection.execute(table.insert().values(dataset=self._dataset, **values))
+        self._execute(table.insert().values(dataset=self._dataset, **values))
 
 
-_SNAPSHOT = {"isolation_level": "REPEATABLE READ"}
-
-_VERSION = sa.select(
-    *(
-        sa.select(sa.func.max(log.c.id)).where(log.c.dataset == sa.bindparam("dataset")).scalar_subquery()
-        for log in LOGS
-    )
-)
-_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:dataset, 0))")
+def _version(connection: sa.Connection, dataset: str) -> tuple[int, ...]:
+    """Return a dataset's newest entry of each log, in their order: changes whenever anything was written."""
+    newest = (sa.select(sa.func.coalesce(sa.func.max(log.c.id), 0)).filter_by(dataset=dataset) for log in LOGS)
+    return tuple(connection.execute(sa.select(*(query.scalar_subquery() for query in newest))).one())
 
 
 def _up_to_date(columns: ResponseColumns, connection: sa.Connection, dataset: str) -> ResponseColumns:
     """Read what was written since, in one snapshot of the database; read all again when something was removed."""
-    newest = connection.execute(_VERSION, {"dataset": dataset}).one()
-    version: Version = tuple(number or 0 for number in newest)  # type: ignore[assignment]
+    version = _version(connection, dataset)
     if version == columns.version:
         return columns
     if version[3] != columns.version[3]:
@@ -334,7 +318,7 @@ def _up_to_date(columns: ResponseColumns, connection: sa.Connection, dataset: st
     responses, retractions, statuses, _, choices = columns.version
     if version[0] != responses:
         stored = [RESPONSES.c[name] for name in ResponseColumns.COLUMNS]
-        query = sa.select(*stored).where(RESPONSES.c.dataset == dataset, RESPONSES.c.id > responses)
+        query = sa.select(*stored).filter_by(dataset=dataset).where(RESPONSES.c.id > responses)
         for rows in connection.execute(query.order_by(RESPONSES.c.id)).partitions(100_000):
             columns.append(rows)
     if version[1] != retractions:
@@ -342,16 +326,39 @@ def _up_to_date(columns: ResponseColumns, connection: sa.Connection, dataset: st
         query = query.where(RETRACTIONS.c.dataset == dataset, RETRACTIONS.c.id > retractions)
         columns.retract([row.id for row in connection.execute(query)])
     if version[2] != statuses:
-        query = sa.select(STATUSES).where(STATUSES.c.dataset == dataset).order_by(STATUSES.c.id)
+        query = sa.select(STATUSES).filter_by(dataset=dataset).order_by(STATUSES.c.id)
         columns.statuses = {row.annotator: (row.action, row.why, row.who) for row in connection.execute(query)}
     if version[4] != choices:
-        query = sa.select(CHOICES).where(CHOICES.c.dataset == dataset).order_by(CHOICES.c.id)
-        rows = connection.execute(query).all()
-        columns.choices = {row.kind: row.value for row in rows}
+        query = sa.select(CHOICES).filter_by(dataset=dataset).order_by(CHOICES.c.id)
+        columns.choices = {row.kind: row.value for row in connection.execute(query)}
     if (version[0], version[2]) != (responses, statuses):
         columns.statuses = with_names(columns.statuses, columns.annotators.texts)
     columns.version = version
     return columns
+
+
+def pseudonym(name: str) -> str:
+    """Return a new pseudonym of a name: a salt and a slow digest, so that trying many names takes long."""
+    salt = secrets.token_hex(8)
+    return f"removed-{salt}-{_digest(name, salt)}"
+
+
+def with_names(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return values by name or pseudonym, and those of pseudonyms under their names too, unless a name has its own.
+
+    >>> values = with_names({pseudonym("ann"): 1, "bob": 2}, ["ann", "bob", "cyd"])
+    >>> values["ann"], values["bob"], "cyd" in values
+    (1, 2, False)
+    """
+    hidden = [match for match in map(_PSEUDONYM.fullmatch, values) if match]
+    unknown = [name for name in names if name not in values] if hidden else []
+    return dict(values) | {
+        name: values[match[0]] for match in hidden for name in unknown if _digest(name, match[1]) == match[2]
+    }
+
+
+def _digest(name: str, salt: str) -> str:
+    return scrypt(name.encode(), salt=salt.encode(), n=1 << 12, r=8, p=1, dklen=16).hex()
 
 
 def _configure_sqlite(connection: Any, record: Any) -> None:

@@ -72,7 +72,7 @@ class ResponseColumns:
         self.classes = Vocabulary()
         self.statuses: dict[str, tuple[str, str, str]] = {}
         self.choices: dict[str, str] = {}
-        self.version: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
+        self.version: tuple[int, ...] = (0,) * 5
         self._rows = np.empty(0, _ROW)
         self._size = 0
 

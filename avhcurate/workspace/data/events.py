@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -32,6 +32,11 @@ EVERY_DATASET = ""
 
 Kind = Literal["set", "view", "keys"]
 
+
+def _event_number(**options: bool) -> sa.Column[int]:
+    return sa.Column("event", sa.Integer, sa.ForeignKey("events.id", ondelete="CASCADE"), **options)
+
+
 TABLES = sa.MetaData()
 EVENTS = sa.Table(
     "events",
@@ -51,10 +56,12 @@ EVENTS = sa.Table(
 )
 #: The window in which an event was written, "" where that is not known.
 _window = sa.func.coalesce(EVENTS.c.details["window"].as_string(), "")
+#: The event that an event is about: the one that it undoes, else itself.
+_decided = sa.func.coalesce(EVENTS.c.reverts, EVENTS.c.id)
 EVENT_SAMPLES = sa.Table(
     "event_samples",
     TABLES,
-    sa.Column("event", sa.Integer, sa.ForeignKey("events.id", ondelete="CASCADE"), primary_key=True),
+    _event_number(primary_key=True),
     sa.Column("path", sa.String, primary_key=True),
     sa.Column("label", sa.String),
 )
@@ -63,15 +70,23 @@ EVENT_ACTS = sa.Table(
     "event_acts",
     TABLES,
     sa.Column("act", sa.String, primary_key=True),
-    sa.Column("event", sa.Integer, sa.ForeignKey("events.id", ondelete="CASCADE"), nullable=False),
+    _event_number(nullable=False),
 )
 #: The members of a set as one Parquet file of paths: a million of them are written and read at once.
 SET_MEMBERS = sa.Table(
     "set_members",
     TABLES,
-    sa.Column("event", sa.Integer, sa.ForeignKey("events.id", ondelete="CASCADE"), primary_key=True),
+    _event_number(primary_key=True),
     sa.Column("paths", sa.LargeBinary, nullable=False),
 )
+
+
+class View(NamedTuple):
+    """The address of a page: its file name and parameters, and the class names that numbers in these mean."""
+
+    page: str
+    query: dict[str, str]
+    classes: Sequence[str] = ()
 
 
 class DoneBefore(CurateError):
@@ -87,6 +102,7 @@ class Event:
     who: str
     action: str
     value: str | None
+    #: a `View`, what each key does, or a role; of a decision about samples, the window that it was made in
     details: Any
     samples: int
     undone_by: str | None = None
@@ -105,12 +121,12 @@ class Event:
     @property
     def page(self) -> str:
         """The page of a view."""
-        return str(self.details[0])
+        return View(*self.details).page
 
     @property
     def query(self) -> dict[str, str]:
         """The parameters of a view's address."""
-        return dict(self.details[1])
+        return View(*self.details).query
 
 
 class EventLog:
@@ -121,19 +137,19 @@ class EventLog:
 
     def version(self, dataset: str) -> int:
         """Return the number of the newest event, 0 without any: it changes whenever the state may have."""
-        query = sa.select(sa.func.max(EVENTS.c.id)).where(EVENTS.c.dataset == dataset)
-        return self._read(query)[0][0] or 0
+        query = sa.select(sa.func.coalesce(sa.func.max(EVENTS.c.id), 0)).filter_by(dataset=dataset)
+        ((newest,),) = self._read(query)
+        return int(newest)
 
     def news(self, dataset: str, *, since: int, window: str) -> bool:
         """Return whether anything was written elsewhere than in a `window` after the event of that number."""
-        elsewhere = _window != window
-        query = sa.select(EVENTS.c.id).where(EVENTS.c.dataset == dataset, EVENTS.c.id > since, elsewhere).limit(1)
-        return bool(self._read(query))
+        query = sa.select(EVENTS.c.id).filter_by(dataset=dataset).where(EVENTS.c.id > since, _window != window)
+        return bool(self._read(query.limit(1)))
 
     def event_of(self, act: str) -> int | None:
         """Return the number of the event that an act of a browser wrote, None if it wrote none."""
-        found = self._read(sa.select(EVENT_ACTS.c.event).where(EVENT_ACTS.c.act == act))
-        return next((event for (event,) in found), None)
+        rows = self._read(sa.select(EVENT_ACTS.c.event).filter_by(act=act))
+        return next((event for (event,) in rows), None)
 
     # --- writing ---------------------------------------------------------------------------------------------------
 
@@ -189,18 +205,16 @@ class EventLog:
         Without a login everybody has one name: then only those of the acting person's window.
         """
         person = acting()
-        theirs = _standing(dataset).where(EVENTS.c.who == who, EVENTS.c.action.in_(actions))
+        theirs = _newest_first(dataset, actions).filter_by(who=who)
         if not person.name:
             theirs = theirs.where(_window == person.window)
-        newest = theirs.order_by(EVENTS.c.id.desc()).limit(1)
         with suppress(sa.exc.IntegrityError):  # another window undid the same event at the same moment
-            return self._revert(newest, who)
-        return self._revert(newest, who)
+            return self._revert(theirs, who)
+        return self._revert(theirs, who)
 
     def last(self, dataset: str, actions: Sequence[str] = ACTIONS) -> Event | None:
         """Return the newest event of anybody, by one of `actions`, that is not undone; None without any."""
-        query = _standing(dataset).where(EVENTS.c.action.in_(actions)).order_by(EVENTS.c.id.desc()).limit(1)
-        return next(map(_event, self._read(query)), None)
+        return next(map(_event, self._read(_newest_first(dataset, actions).limit(1))), None)
 
     def revert(self, dataset: str, event: int, *, who: str) -> Event:
         """Undo one event of anyone and return it; one that is already undone is refused.
@@ -208,14 +222,14 @@ class EventLog:
         Later events about the same tag, label, exclusion or name still count.
         """
         with suppress(sa.exc.IntegrityError):
-            if reverted := self._revert(_standing(dataset).where(EVENTS.c.id == event), who):
+            if reverted := self._revert(_standing(dataset).filter_by(id=event), who):
                 return reverted
         raise CurateError(f"Entry {event} is already undone, or does not exist. Reload the list.")
 
     def _revert(self, query: sa.Select[Any], who: str) -> Event | None:
-        """Revert the event that a query finds. `IntegrityError` when another window reverts it at the same moment."""
+        """Revert the first event of a query. `IntegrityError` when another window reverts it at the same moment."""
         with self.engine.begin() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(query.limit(1)).one_or_none()
             if row is None:
                 return None
             _write(connection, row.dataset, who, "undo", samples=row.samples, reverts=row.id)
@@ -225,7 +239,7 @@ class EventLog:
         """Delete all events of a dataset, for when it is removed."""
         with self.engine.begin() as connection:
             lock_entries(connection, f"events {dataset}")
-            connection.execute(EVENTS.delete().where(EVENTS.c.dataset == dataset))
+            connection.execute(EVENTS.delete().filter_by(dataset=dataset))
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -243,17 +257,16 @@ class EventLog:
         """Return a set or view; an unknown name is refused."""
         saved = {event.name: event for event in self.saved(dataset, kind)}
         if name not in saved:
-            known = ", ".join(saved) or "none"
-            raise CurateError(f"The {kind} {name!r} does not exist. The dataset has: {known}.")
+            names = ", ".join(saved) or "none"
+            raise CurateError(f"The {kind} {name!r} does not exist. The dataset has: {names}.")
         return saved[name]
 
     def members(self, event: int) -> pa.Array:
         """Return the sorted paths of the set that an event saved."""
-        found = self._read(sa.select(SET_MEMBERS.c.paths).where(SET_MEMBERS.c.event == event))
-        if not found:  # a repair of the database could not read it
-            raise CurateError("The list of images of this set is gone, as `avhcurate check` says. Save the set again.")
-        ((packed,),) = found
-        return pq.read_table(io.BytesIO(packed))["path"].combine_chunks()
+        for (packed,) in self._read(sa.select(SET_MEMBERS.c.paths).filter_by(event=event)):
+            return pq.read_table(io.BytesIO(packed))["path"].combine_chunks()
+        # A repair of the database could not read it.
+        raise CurateError("The list of images of this set is gone, as `avhcurate check` says. Save the set again.")
 
     def history(
         self,
@@ -277,8 +290,7 @@ class EventLog:
         if actions:
             query = query.where(EVENTS.c.action.in_(actions))
         if path is not None:
-            about = sa.exists().where(EVENT_SAMPLES.c.event == EVENTS.c.id, EVENT_SAMPLES.c.path == path)
-            query = query.where(about)
+            query = query.where(sa.exists().where(EVENT_SAMPLES.c.event == EVENTS.c.id, EVENT_SAMPLES.c.path == path))
         ((count,),) = self._read(sa.select(sa.func.count()).select_from(query.subquery()))
         page = query.order_by(EVENTS.c.id.desc()).offset(offset).limit(limit)
         return [_event(row) for row in self._read(page)], count
@@ -286,10 +298,10 @@ class EventLog:
     def paths_of(self, events: Sequence[int]) -> dict[int, list[str]]:
         """Return the paths of the samples that some decisions are about, by the number of the event."""
         query = sa.select(EVENT_SAMPLES.c.event, EVENT_SAMPLES.c.path).where(EVENT_SAMPLES.c.event.in_(events))
-        found: dict[int, list[str]] = {event: [] for event in events}
+        paths: dict[int, list[str]] = {event: [] for event in events}
         for event, path in self._read(query.order_by(EVENT_SAMPLES.c.path)):
-            found[event].append(path)
-        return found
+            paths[event].append(path)
+        return paths
 
     def history_values(self, dataset: str, column: Literal["who", "action"]) -> list[str]:
         """Return everyone, or every action, in the history."""
@@ -303,14 +315,12 @@ class EventLog:
         `until`, the state after the event of that number, without what came later.
         """
         value = sa.func.coalesce(EVENT_SAMPLES.c.label, EVENTS.c.value)
-        query = _standing(dataset, until).join(EVENT_SAMPLES, EVENT_SAMPLES.c.event == EVENTS.c.id)
-        query = query.order_by(EVENTS.c.id)
+        query = _standing(dataset, until).join(EVENT_SAMPLES).order_by(EVENTS.c.id)
         entries: sa.Select[Any] = query.with_only_columns(EVENTS.c.action, value, EVENT_SAMPLES.c.path)
         paths = None
         with self.engine.connect() as connection:
             if since:
-                newer = sa.select(sa.func.coalesce(EVENTS.c.reverts, EVENTS.c.id))
-                newer = newer.where(EVENTS.c.dataset == dataset, EVENTS.c.id > since)
+                newer = sa.select(_decided).filter_by(dataset=dataset).where(EVENTS.c.id > since)
                 touched = sa.select(EVENT_SAMPLES.c.path).where(EVENT_SAMPLES.c.event.in_(newer)).distinct()
                 paths = list(connection.execute(touched).scalars())
                 entries = entries.where(EVENT_SAMPLES.c.path.in_(touched))
@@ -324,7 +334,7 @@ class EventLog:
         about = EVENTS.alias()
         query = sa.select(EVENTS.c.id, EVENTS.c.at, EVENTS.c.who, about.c.action, about.c.value)
         query = query.add_columns(EVENTS.c.reverts.is_not(None), EVENT_SAMPLES.c.path)
-        query = query.join(about, about.c.id == sa.func.coalesce(EVENTS.c.reverts, EVENTS.c.id))
+        query = query.join(about, about.c.id == _decided)
         query = query.join(EVENT_SAMPLES, EVENT_SAMPLES.c.event == about.c.id)
         query = query.where(EVENTS.c.dataset == dataset, EVENTS.c.id > since, EVENTS.c.id <= until)
         names = ["event", "at", "who", "action", "value", "undo", "path"]
@@ -366,6 +376,11 @@ def _standing(dataset: str, until: int | None = None) -> sa.Select[Any]:
         reverted = reverted.where(EVENTS.c.id <= until)
         query = query.where(EVENTS.c.id <= until)
     return query.where(EVENTS.c.id.not_in(reverted))
+
+
+def _newest_first(dataset: str, actions: Sequence[str]) -> sa.Select[Any]:
+    """Select the decisions by some actions that are not undone, newest first."""
+    return _standing(dataset).where(EVENTS.c.action.in_(actions)).order_by(EVENTS.c.id.desc())
 
 
 def _history(query: sa.Select[Any], dataset: str) -> sa.Select[Any]:
