@@ -188,8 +188,8 @@ def _options_of_all_verbs(
 
 def _defaults(ctx: Any, verb: str) -> dict[str, str]:
     """Return what avhcurate.toml says for the options of a verb that reads one dataset."""
+    from avhcurate.workspace.data.workspace import project_settings
     from avhcurate.workspace.disk.jobs import JOB_VARIABLE
-    from avhcurate.workspace.disk.project_file import project_settings
 
     settings = project_settings()
     parameters = ctx.command.commands[verb].params if verb in ctx.command.commands else []

@@ -13,8 +13,7 @@ import pyarrow.compute as pc
 
 from avhcurate.errors import CurateError
 from avhcurate.people.files.sheet import CIFAR10_INDEX, ID_COLUMNS, VoteSheet
-from avhcurate.workspace.disk.columns import is_text, listed, plain_values
-from avhcurate.workspace.disk.formulas import plain_cells
+from avhcurate.workspace.disk.columns import is_text, listed, plain_cells, plain_values
 
 #: No sample, or one of several; a name that no sample has.
 _NONE = -1

@@ -69,8 +69,7 @@ def _whole(folder: Path, seconds: float) -> Iterator[tuple[str, bytes]]:
 
 
 def _decode(data: bytes) -> str:
-    from avhcurate.workspace.images.decoding import decode
-    from avhcurate.workspace.images.opening import BrokenImage
+    from avhcurate.workspace.images.decoding import BrokenImage, decode
 
     try:
         decode(data)

@@ -21,9 +21,16 @@ from avhcurate.people.files.sheet import SAMPLE_COLUMNS
 from avhcurate.people.row_matching import match_rows
 from avhcurate.workspace.data.class_lists import stored_class
 from avhcurate.workspace.data.events import IMPORT_LABELS
-from avhcurate.workspace.disk.columns import LABEL_NAMES, MISSING, find_label_column, is_text, listed, plain_values
+from avhcurate.workspace.disk.columns import (
+    LABEL_NAMES,
+    MISSING,
+    find_label_column,
+    is_text,
+    listed,
+    plain_cell,
+    plain_values,
+)
 from avhcurate.workspace.disk.files import safe_name
-from avhcurate.workspace.disk.formulas import plain_cell
 from avhcurate.workspace.disk.tabular import read_table, table_of_frame
 
 #: Columns of class names and of class indices; the first that the table has counts.

@@ -16,7 +16,7 @@ from avhcurate.workspace.data.class_lists import present_numbers
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.events import Event, Kind, View
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.formulas import plain_cell
+from avhcurate.workspace.disk.columns import plain_cell
 
 #: A name is short and printable, so that it fits a list, an address and a file.
 LONGEST_NAME = 60

@@ -10,7 +10,7 @@ from typing import Any
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk import files
 from avhcurate.workspace.disk.json_text import parsed
-from avhcurate.workspace.disk.schema import SCHEMA_VERSION
+from avhcurate.workspace.disk.provenance import SCHEMA_VERSION
 
 #: The manifest within a folder; a folder without one of ours is not an export.
 _MANIFEST = "manifest.json"

@@ -8,11 +8,11 @@ from typing import TextIO
 
 import pandas as pd
 
-from avhcurate.workspace.disk.formulas import safe_cell
+from avhcurate.workspace.disk.columns import safe_cell
 
 
 def csv_text(frame: pd.DataFrame, *, header: bool = True) -> str:
-    """Return a frame as CSV that no spreadsheet runs: see `disk.formulas`. Lines end with LF on every system."""
+    """Return a frame as CSV that no spreadsheet runs: see `columns.safe_cell`. Lines end with LF on every system."""
     texts = frame.select_dtypes(include=["object", "string"]).columns
     safe = frame.assign(**{name: frame[name].map(safe_cell) for name in texts}).rename(columns=safe_cell)
     # Python quotes a text with \r only if lines end with one: they do at first, except within quotes.

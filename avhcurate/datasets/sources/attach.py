@@ -142,7 +142,7 @@ def _copy(run: RunFolder, outputs: "Outputs", progress: Progress) -> tuple[np.nd
     rows_of = np.zeros(samples, int)
     for role in outputs.ids:
         count, width = arrays[role].shape
-        run.reserve(_FILES[role], (samples, width), some=count < samples)
+        run.reserve(_FILES[role], (samples, width), sparse=count < samples)
         for ids, rows, before in outputs.blocks(role):
             progress.tell(before, samples, f"copying {role}", cancelled=_CANCELLED)
             if role == "probs":

@@ -24,12 +24,12 @@ from avhcurate.workspace.disk.columns import (
     is_text,
     name_columns,
     number_lists,
+    plain_cells,
     plain_values,
     without_missing,
 )
 from avhcurate.workspace.disk.files import user_path
 from avhcurate.workspace.disk.fingerprints import fingerprint_table
-from avhcurate.workspace.disk.formulas import plain_cells
 from avhcurate.workspace.disk.remote import is_url
 from avhcurate.workspace.disk.tabular import has_parquet, padded_columns, parquet_schema, read_table
 

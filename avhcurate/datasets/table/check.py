@@ -26,9 +26,8 @@ from avhcurate.workspace.disk import files
 from avhcurate.workspace.disk.arrays import read_npy
 from avhcurate.workspace.disk.folders import ResultFolder
 from avhcurate.workspace.disk.jobs import Jobs
-from avhcurate.workspace.disk.provenance import now
+from avhcurate.workspace.disk.provenance import UnknownVersion, now
 from avhcurate.workspace.disk.room import disk_trouble
-from avhcurate.workspace.disk.schema import UnknownVersion
 
 
 class Damage(NamedTuple):

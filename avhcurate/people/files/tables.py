@@ -18,8 +18,15 @@ from avhcurate.people.files.sheet import (
 )
 from avhcurate.people.grids import CONTROLS
 from avhcurate.people.hsf import whole_counts
-from avhcurate.workspace.disk.columns import MISSING, find_votes_column, is_list, is_text, listed, plain_values
-from avhcurate.workspace.disk.formulas import plain_cells
+from avhcurate.workspace.disk.columns import (
+    MISSING,
+    find_votes_column,
+    is_list,
+    is_text,
+    listed,
+    plain_cells,
+    plain_values,
+)
 
 _ANSWER = ("chosen_label", "label", "answer", "choice", "vote", "response", "chosen", "chosen_category", "annotation")
 _SHOWN_CLASS = ("class", "class_name", "shown_class", "label", "category", "wnid")

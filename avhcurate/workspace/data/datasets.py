@@ -21,10 +21,12 @@ from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.disk.files import write_parquet
 from avhcurate.workspace.disk.folders import RecordFolder
 from avhcurate.workspace.disk.json_text import parsed
-from avhcurate.workspace.disk.provenance import versions
-from avhcurate.workspace.disk.schema import StoredRecord
+from avhcurate.workspace.disk.provenance import StoredRecord, versions
 from avhcurate.workspace.images.source import ImageSource
 from avhcurate.workspace.images.thumbnails import ThumbnailStore
+
+#: Votes of so many samples are read at once.
+_ROWS_AT_ONCE = 100_000
 
 #: Which end of a column means a harder sample.
 Harder = Literal["high", "low"]
@@ -151,11 +153,11 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
             return pq.read_table(path, filters=[("id", "=", id)]).to_pandas()
         return pq.read_table(path).to_pandas()
 
-    def votes_in_parts(self, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of `votes`, so many at a time."""
+    def votes_in_parts(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of `votes`, some at a time."""
         if record := self.record.votes:
             with pq.ParquetFile(self.votes_path(record)) as file:
-                yield from file.iter_batches(rows)
+                yield from file.iter_batches(_ROWS_AT_ONCE)
 
     def images(self, ids: np.ndarray | None = None) -> ImageSource:
         """Return the images of all samples, or of those from the least to the greatest of some ids."""
@@ -185,15 +187,15 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     def run(self, name: str | None = None) -> RunFolder:
         """Return the run of that name, else the newest of that model; the default one when no name is given."""
         runs = self.runs()
-        found = [run for run in runs if run.name == name] or [run for run in runs if run.record.model == name]
+        matches = [run for run in runs if run.name == name] or [run for run in runs if run.record.model == name]
         if name is None:
-            found = [run for run in [self.default_run] if run]
-        if best := [run for run in found if run.complete] or found:
+            matches = [run for run in [self.default_run] if run]
+        if best := [run for run in matches if run.complete] or matches:
             return best[-1]
-        known = ", ".join(run.name for run in runs) or "none"
+        names = ", ".join(run.name for run in runs) or "none"
         wanted = f"run {name!r}" if name else "complete run"
         raise CurateError(
-            f"Dataset {self.name!r} has no {wanted}. Its runs: {known}.", fix=Run("score", self.name, model="MODEL")
+            f"Dataset {self.name!r} has no {wanted}. Its runs: {names}.", fix=Run("score", self.name, model="MODEL")
         )
 
     @property

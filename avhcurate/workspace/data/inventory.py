@@ -51,8 +51,7 @@ def _results(dataset: DatasetFolder, labels: np.ndarray) -> Iterator[dict[str, A
     with suppress(CurateError):  # of a damaged run, which is reported below
         default = dataset.default_run
     for kind, folders in _KINDS.items():
-        for path in sorted((dataset.root / folders.HOME).glob(f"*/{folders.FILE}")):
-            folder = folders(path.parent)
+        for folder in folders.folders_of(dataset):
             about = {"kind": kind, "name": folder.name, "size": disk_size(folder.root), "problem": ""}
             try:
                 n, accuracy = _accuracy(folder, labels)
@@ -92,4 +91,4 @@ def _accuracy(folder: RunFolder | TrainingFolder | SelfTrainingFolder, labels: n
 def disk_size(folder: Path) -> int:
     """Return the bytes on the disk of all files below; the holes of a file that is still being filled take none."""
     files = [path.lstat() for path in folder.rglob("*") if path.is_file()]
-    return sum(min(one.st_size, getattr(one, "st_blocks", one.st_size) * 512) for one in files)
+    return sum(min(file.st_size, file.st_blocks * 512) for file in files)

@@ -99,9 +99,8 @@ class PredictionFolder(ShardedFolder[PredictionRecord]):
     @classmethod
     def newest(cls, dataset: RecordFolder[Any], fingerprint: str) -> Self | None:
         """Return the newest complete prediction of this import of the dataset; None without any."""
-        folders = [cls(path.parent) for path in (dataset.root / cls.HOME).glob(f"*/{cls.FILE}")]
-        fitting = [one for one in folders if one.is_of(fingerprint) and one.complete]
-        return max(fitting, key=lambda folder: folder.record.started, default=None)
+        fitting = [folder for folder in cls.all_of(dataset) if folder.is_of(fingerprint) and folder.complete]
+        return fitting[-1] if fitting else None
 
     def table(self) -> pd.DataFrame:
         """Return the finished table by id."""

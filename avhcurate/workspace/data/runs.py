@@ -16,12 +16,12 @@ from avhcurate.workspace.disk.folders import ShardedFolder
 from avhcurate.workspace.disk.provenance import Provenance
 from avhcurate.workspace.disk.room import check_room
 
-_FEATURES: Literal["features.npy"] = "features.npy"
-_LOGITS: Literal["logits.npy"] = "logits.npy"
-#: Embeddings by several networks, each of the samples of its fold.
-FOLD_FEATURES: Literal["fold_features.npy"] = "fold_features.npy"
 #: A file with a row for each sample.
 Rows = Literal["features.npy", "logits.npy", "fold_features.npy"]
+_FEATURES: Rows = "features.npy"
+_LOGITS: Rows = "logits.npy"
+#: Embeddings by several networks, each of the samples of its fold.
+FOLD_FEATURES: Rows = "fold_features.npy"
 _WEIGHTS = "class_weights.npy"
 _BIAS = "bias.npy"
 #: What the names of columns of words begin with.
@@ -171,11 +171,11 @@ class FoldHeads:
     def heads_of(self, ids: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Yield positions in `ids`, class weights (K, D) and bias (K,) of each head that has scored some of them."""
         folds = self.folds()
-        of_id = np.full(len(ids), -1)
+        fold_of = np.full(len(ids), -1)
         if folds is not None:
-            of_id = folds[ids]
-        for fold in np.unique(of_id).tolist():
-            yield np.flatnonzero(of_id == fold), *self.head(fold)
+            fold_of = folds[ids]
+        for fold in np.unique(fold_of).tolist():
+            yield np.flatnonzero(fold_of == fold), *self.head(fold)
 
     def head(self, fold: int = -1) -> tuple[np.ndarray, np.ndarray]:
         """Return class weights (K, D) and bias (K,) of the head of a fold; -1 is the head of all."""
@@ -193,14 +193,14 @@ class FoldHeads:
     def _array(self, file: str, fold: int = -1) -> np.memmap:
         path = self._head_path(file, fold)
         if not path.exists():
-            what = path.stem.replace("_", "-")
+            title = path.stem.replace("_", "-")
             if self.has_head(0):
                 raise CurateError(
-                    f"Run {self.root.name} is of several networks, each of a fold, which share no {what}. Choose a run "
-                    "of one network."
+                    f"Run {self.root.name} is of several networks, each of a fold, which share no {title}. Choose a "
+                    "run of one network."
                 )
             raise CurateError(
-                f"Run {self.root.name} was attached without {what}.", fix=f"Attach it again with {Option(path.stem)}"
+                f"Run {self.root.name} was attached without {title}.", fix=f"Attach it again with {Option(path.stem)}"
             )
         return read_npy(path)
 
@@ -307,16 +307,16 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
         check_room(self.root, 4 * record.samples * record.width, f"A run on {record.samples} samples")
         if class_weights is not None and bias is not None:
             self.write_head(class_weights, bias)
-        file: Rows = _FEATURES
+        file = _FEATURES
         if record.fitted and record.fitted.networks:
             file = FOLD_FEATURES
-        self.reserve(file, (rows, record.width), some=record.samples < rows)
+        self.reserve(file, (rows, record.width), sparse=record.samples < rows)
         self.write_record(record)
 
-    def reserve(self, file: Rows, shape: tuple[int, int], *, some: bool = False) -> None:
-        """Places for the rows of all samples, zeros until written; their room is taken unless only `some` will be."""
+    def reserve(self, file: Rows, shape: tuple[int, int], *, sparse: bool) -> None:
+        """Places for the rows of all samples, zeros until written; their room is taken unless few come (`sparse`)."""
         with replacing(self.root / file) as stream:
-            write_zeros(stream, "<f4", shape, some=some)
+            write_zeros(stream, "<f4", shape, sparse=sparse)
 
     def write_rows(self, file: Rows, ids: np.ndarray, rows: np.ndarray) -> None:
         """Put rows (n, D) into their places `ids` of a file that was reserved, and on disk."""
@@ -325,10 +325,11 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
             np.lib.format.read_array_header_1_0(stream)
             start = stream.tell()
             content = np.ascontiguousarray(rows, dtype=np.float32)
-            for stretch in np.split(np.arange(len(ids)), np.flatnonzero(np.diff(ids) != 1) + 1):
-                if len(stretch):  # consecutive ids are written together
-                    stream.seek(start + int(ids[stretch[0]]) * content.strides[0])
-                    stream.write(content[stretch[0] : stretch[-1] + 1].data)
+            breaks = np.flatnonzero(np.diff(ids) != 1) + 1  # consecutive ids are written together
+            for first, stretch in zip([0, *breaks], np.split(content, breaks), strict=True):
+                if len(stretch):
+                    stream.seek(start + int(ids[first]) * content.strides[0])
+                    stream.write(stretch.data)
             flush(stream)
 
     def _check_rows(self, rows: int, record: RunRecord) -> None:

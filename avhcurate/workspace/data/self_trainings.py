@@ -14,8 +14,7 @@ from pydantic import BaseModel, Field
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.files import write_json, write_parquet
 from avhcurate.workspace.disk.folders import ResultFolder
-from avhcurate.workspace.disk.provenance import WorkRecord
-from avhcurate.workspace.disk.schema import StoredRecord
+from avhcurate.workspace.disk.provenance import StoredRecord, WorkRecord
 
 #: Columns of whole numbers that may be missing.
 _NULLABLE = {pa.int32(): pd.Int32Dtype()}

@@ -4,10 +4,10 @@ import csv
 import io
 import os
 import shlex
-import types
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import NoneType
 from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -83,7 +83,7 @@ class OptionField:
         if value is False:
             return [f"--no-{self.flag[2:]}"]
         if self.repeat:
-            return [f"{self.flag}={each}" for each in value]
+            return [f"{self.flag}={item}" for item in value]
         if self.is_list:
             return [f"{self.flag}={joined(value)}"]
         return [f"{self.flag}={value}"]
@@ -127,17 +127,18 @@ class VerbSettings(BaseModel):
     def _read_texts(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Read texts and single values as the types of their options, and refuse an empty path."""
         read = dict(values)
-        for each in cls.options():
-            value = read.get(each.name)
-            if isinstance(value, os.PathLike) and each.type is not Path:
-                read[each.name] = os.fspath(value)
-            elif isinstance(value, str) and each.is_list:
-                read[each.name] = split_text(value)
-            elif isinstance(value, int | float) and each.is_list:
-                read[each.name] = (value,)
-            if value == "" and each.type is Path:
-                raise CurateError(f'The path of {each.name} is empty. Use "." for the current folder.')
-            if each.name == "out" and value is not None and not Path(value).name:
+        for option in cls.options():
+            name = option.name
+            value = read.get(name)
+            if isinstance(value, os.PathLike) and option.type is not Path:
+                read[name] = os.fspath(value)
+            elif isinstance(value, str) and option.is_list:
+                read[name] = split_text(value)
+            elif isinstance(value, int | float) and option.is_list:
+                read[name] = (value,)
+            if value == "" and option.type is Path:
+                raise CurateError(f'The path of {name} is empty. Use "." for the current folder.')
+            if name == "out" and value is not None and not Path(value).name:
                 raise CurateError(f"{value} is a folder without a name. Give the name of what to write.")
         return read
 
@@ -151,14 +152,14 @@ class VerbSettings(BaseModel):
         """The command line that makes equal settings: the verb, its arguments, and options without defaults."""
         arguments = []
         options = []
-        for each in self.options():
-            value = getattr(self, each.name)
-            if value == each.default and not each.required:
+        for option in self.options():
+            value = getattr(self, option.name)
+            if value == option.default and not option.required:
                 continue
-            if each.argument:
-                arguments.append(_argument(each.name, str(value)))
+            if option.argument:
+                arguments.append(_argument(option.name, str(value)))
             else:
-                options += each.arguments(value)
+                options += option.arguments(value)
         return [self.verb, *arguments, *options]
 
     @property
@@ -173,28 +174,29 @@ class VerbSettings(BaseModel):
 
 @cache
 def _options(settings: type[VerbSettings]) -> tuple[OptionField, ...]:
-    found = []
-    for name, each in settings.model_fields.items():
-        extra = each.json_schema_extra
+    options = []
+    for name, declared in settings.model_fields.items():
+        extra = declared.json_schema_extra
         if not isinstance(extra, dict):
             raise TypeError(f"{settings.__name__}.{name} must be declared by option()")
-        found.append(
+        options.append(
             OptionField(
                 name=name,
-                type=_without_none(each.annotation),
-                default=each.get_default(),
-                required=each.is_required(),
-                help=each.description or "",
+                type=_without_none(declared.annotation),
+                default=declared.get_default(),
+                required=declared.is_required(),
+                help=declared.description or "",
                 **extra,  # type: ignore[arg-type]
             )
         )
-    return tuple(found)
+    return tuple(options)
 
 
 def _without_none(annotation: Any) -> Any:
-    if types.NoneType not in get_args(annotation):
+    types = get_args(annotation)
+    if NoneType not in types:
         return annotation
-    return Union[tuple(each for each in get_args(annotation) if each is not types.NoneType)]  # noqa: UP007
+    return Union[tuple(part for part in types if part is not NoneType)]  # noqa: UP007
 
 
 def _argument(name: str, text: str) -> str:

@@ -4,6 +4,7 @@ import itertools
 import os
 import re
 import shutil
+import tomllib
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,51 +16,39 @@ from avhcurate.errors import CurateError, Run, Unavailable
 from avhcurate.workspace.data.datasets import DatasetFolder, dataset_names
 from avhcurate.workspace.data.people import Role, require
 from avhcurate.workspace.disk import files
-from avhcurate.workspace.disk.project_file import project_settings
 
 _PATIENCE_S = 60
 #: Ends of the names of folders that are not a dataset yet, or no longer.
 _STAGED = ".staged"
 _ASIDE = ".aside"
+#: What this file in the current folder sets, for every call made there.
+PROJECT_FILE = "avhcurate.toml"
+_PROJECT_KEYS = ("workspace", "dataset", "model")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Workspace:
     """A folder of datasets; nothing is created on disk before the first dataset is.
 
-    Layout: `datasets/ID/` (see `DatasetFolder`), `annotations.db`, `annotations.made` (there was one), `damaged/` (what
-    repairs set aside), `jobs/`, `downloads/`, `uploads/`, `networks/`. The id of a dataset is its first name, or that
-    with a number; its present name is a field of its record.
+    Besides these it may have `annotations.made` (there was a database), `damaged/` (what repairs set aside) and
+    `jobs/`. The id of a dataset is its first name, or that with a number; its present name is a field of its record.
     """
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
+        #: `ID/` of each dataset, see `DatasetFolder`
+        self.datasets = self.root / "datasets"
+        #: what people decide and answer
+        self.annotations_path = self.root / "annotations.db"
+        #: what `torchvision:`, `hf:` and `fetch` have fetched
+        self.downloads = self.root / "downloads"
+        #: files that a browser sent
+        self.uploads = self.root / "uploads"
+        #: networks as OpenVINO reads them; made again where they are missing
+        self.networks = self.root / "networks"
 
     def __repr__(self) -> str:
         return f"Workspace({str(self.root)!r})"
-
-    @property
-    def datasets(self) -> Path:
-        return self.root / "datasets"
-
-    @property
-    def annotations_path(self) -> Path:
-        return self.root / "annotations.db"
-
-    @property
-    def downloads(self) -> Path:
-        """Where `torchvision:`, `hf:` and `fetch` keep what they have fetched."""
-        return self.root / "downloads"
-
-    @property
-    def uploads(self) -> Path:
-        """Where files that a browser sent are kept."""
-        return self.root / "uploads"
-
-    @property
-    def networks(self) -> Path:
-        """Where networks are kept as OpenVINO reads them; made again where they are missing."""
-        return self.root / "networks"
 
     def names(self) -> list[str]:
         """Return the names of the datasets, sorted; a half-imported one is not among them."""
@@ -80,11 +69,11 @@ class Workspace:
     def check_new(self, name: str) -> None:
         """Refuse a name that is not valid, or that differs only by case from that of another dataset."""
         check_name(name)
-        alike = [other for other in self.names() if other != name and other.casefold() == name.casefold()]
-        if alike:
-            raise CurateError(
-                f"There is a dataset {alike[0]!r}, which is too similar to {name!r}. Choose another name."
-            )
+        for other in self.names():
+            if other != name and other.casefold() == name.casefold():
+                raise CurateError(
+                    f"There is a dataset {other!r}, which is too similar to {name!r}. Choose another name."
+                )
 
     def create(self, name: str) -> DatasetFolder:
         """Return an empty staging folder for a new version of dataset `name`, which `adopt` puts in its place."""
@@ -155,11 +144,11 @@ class Workspace:
 
     def _ids(self, *, former: bool = False) -> dict[str, str]:
         """Return the id of each dataset by its name, and by `former` names that no other one has now."""
-        for left in (*self.datasets.glob(f".*{_ASIDE}"), *self.datasets.glob(f".*{_STAGED}")):
+        for leftover in (*self.datasets.glob(f".*{_ASIDE}"), *self.datasets.glob(f".*{_STAGED}")):
             # Of a killed process: one that lives holds the lock.
-            id = left.name[1:].removesuffix(_ASIDE)
-            if left.suffix == _STAGED:
-                id = id[: -len(".01234567") - len(_STAGED)]
+            id = leftover.stem[1:]
+            if leftover.suffix == _STAGED:
+                id = Path(id).stem
             with suppress(Timeout), FileLock(self.datasets / f".{id}.lock", timeout=0):
                 self._tidy(id)
         folders = sorted(path.parent for path in self.datasets.glob("*/dataset.json"))
@@ -216,3 +205,20 @@ def find_workspace(option: Path | None = None) -> Workspace:
     if folder.is_file():
         raise CurateError(f"{root} is a file, and the workspace must be a folder. Choose an existing or a new folder.")
     return Workspace(folder)
+
+
+def project_settings() -> dict[str, str]:
+    """Return the settings that the file has; none without it. Raise CurateError for another key or value."""
+    file = Path(PROJECT_FILE)
+    if not file.is_file():
+        return {}
+    try:
+        settings = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as problem:
+        raise CurateError(f"{PROJECT_FILE} cannot be read ({problem}). Fix or remove it.") from None
+    for key, value in settings.items():
+        if key not in _PROJECT_KEYS or not isinstance(value, str) or not value:
+            raise CurateError(
+                f"{key} = {value!r} in {PROJECT_FILE} is not valid. It may set {', '.join(_PROJECT_KEYS)}, to texts."
+            )
+    return settings

@@ -87,13 +87,13 @@ def create_npy(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> np.memma
     return array
 
 
-def write_zeros(stream: BinaryIO, dtype: DTypeLike, shape: tuple[int, ...], *, some: bool = False) -> None:
-    """Write a .npy of zeros, with its room on the disk; where only `some` rows will come, they take it as they do."""
+def write_zeros(stream: BinaryIO, dtype: DTypeLike, shape: tuple[int, ...], *, sparse: bool = False) -> None:
+    """Write a .npy of zeros, with its room on the disk; where few rows will come (`sparse`), they take it then."""
     dtype = np.dtype(dtype)
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, header)
     size = stream.tell() + math.prod(shape) * dtype.itemsize
-    if some:
+    if sparse:
         stream.truncate(size)
     else:
         take_room(stream, size)

@@ -24,10 +24,11 @@ def check_budget(path: Path, needed: int, title: str) -> None:
     if needed <= SPARE:
         return
     stored = _bytes_stored(path)
-    if needed > (most := most_bytes(stored)):
+    limit = most_bytes(stored)
+    if needed > limit:
         raise CurateError(
             f"{title} would take {needed / 1e6:,.0f} MB, and its {stored / 1e6:,.3f} MB on the disk may take "
-            f"{most / 1e6:,.0f}. Check what wrote it."
+            f"{limit / 1e6:,.0f}. Check what wrote it."
         )
 
 
@@ -40,16 +41,14 @@ def _bytes_stored(path: Path) -> int:
     """Return the bytes of a file without the holes of a sparse one."""
     with open(path, "rb") as stream:
         size = os.fstat(stream.fileno()).st_size
-        found = 0
+        stored = 0
         end = 0
         try:
             while end < size:
-                start = os.lseek(stream.fileno(), end, os.SEEK_DATA)
-                end = os.lseek(stream.fileno(), start, os.SEEK_HOLE)
-                found += end - start
-        except AttributeError:  # Windows does not tell
-            return size
+                start = stream.seek(end, os.SEEK_DATA)
+                end = stream.seek(start, os.SEEK_HOLE)
+                stored += end - start
         except OSError as problem:
             if problem.errno != errno.ENXIO:  # which means that a hole is at the end
                 return size
-        return found
+        return stored

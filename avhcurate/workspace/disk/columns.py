@@ -1,8 +1,9 @@
-"""Finds the columns of a source: images, labels, splits and votes."""
+"""Finds the columns of a source (images, labels, splits and votes), and reads their texts."""
 
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +23,9 @@ NAME_NAMES = ("label_name", "label_text", "class_name", "category_name")
 #: What programs write for a missing value, besides nothing.
 MISSING = ("NaN", "nan", "<NA>")
 _PLAIN_NUMBER = r"^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$"
+#: How a text begins that a spreadsheet would run as a formula, and one that was made safe.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_SAFE_FORMULA = r"^'([=+\-@\t\r\n])"
 _VOTES = re.compile(r"(^|_)(counts|votes)$", re.IGNORECASE)
 _LOOKS_LIKE_IMAGE = r"(?i)(\.(jpe?g|jfif|png|gif|webp|bmp|tiff?|pp?m|pgm|avif|jp2)$)|^[a-z][a-z0-9+.-]+://"
 
@@ -217,6 +221,29 @@ def _all_match(texts: pa.ChunkedArray, pattern: str) -> bool:
     # The first thousand tell most columns of names.
     parts = (texts[:1000], texts[1000:])
     return all(pc.all(pc.match_substring_regex(part, pattern)).as_py() is not False for part in parts)
+
+
+def safe_cell(value: Any) -> Any:
+    """Return a text that a spreadsheet would run as a formula with an apostrophe before it; all else stays.
+
+    >>> safe_cell("=1+1"), safe_cell("cat"), safe_cell(-1.5)
+    ("'=1+1", 'cat', -1.5)
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def plain_cell(text: str) -> str:
+    """Return the text that `safe_cell` made safe.
+
+    >>> plain_cell("'=1+1"), plain_cell("'tis")
+    ('=1+1', "'tis")
+    """
+    return re.sub(_SAFE_FORMULA, r"\1", text)
+
+
+def plain_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """`plain_cell` of a column of text; other columns as they are."""
+    return pc.replace_substring_regex(column, _SAFE_FORMULA, r"\1") if is_text(column.type) else column
 
 
 def listed(names: Iterable[str], most: int = 12) -> str:

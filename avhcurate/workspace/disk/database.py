@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from avhcurate.errors import CurateError, Unavailable
 from avhcurate.workspace.disk.app_files import install_command
 from avhcurate.workspace.disk.migrations import VERSIONS, step_up
+from avhcurate.workspace.disk.provenance import UnknownVersion
 from avhcurate.workspace.disk.room import can_write
-from avhcurate.workspace.disk.schema import UnknownVersion
 
 #: A name of our own: the database may hold the tables of another program.
 _VERSION_TABLE = "avhcurate_version"

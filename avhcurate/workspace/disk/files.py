@@ -1,6 +1,5 @@
 """Files that are whole or absent: written under a temporary name, flushed, renamed into place."""
 
-import errno
 import hashlib
 import io
 import itertools
@@ -20,12 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avhcurate.errors import CurateError, Option
-from avhcurate.workspace.disk.schema import StoredRecord
+from avhcurate.workspace.disk.provenance import StoredRecord
 
 Item = TypeVar("Item")
 #: This machine in temporary names: a process number means something on its own machine only.
 _HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 _TEMPORARY = re.compile(r"\.(?P<host>[0-9a-f]{6})-(?P<pid>\d+)-[0-9a-f]{8}\.tmp$")
+_ROWS_A_GROUP = 100_000
 #: Bytes of a safe name: file systems take 255, and a suffix that distinguishes files follows.
 _LONGEST = 100
 #: Names that Windows keeps for devices, also before a dot.
@@ -91,12 +91,12 @@ def write_json(path: Path, record: StoredRecord) -> None:
     write_atomic(path, record.model_dump_json(indent=2) + "\n")
 
 
-def write_parquet(path: Path, table: pa.Table | pd.DataFrame, *, row_group_size: int = 100_000) -> None:
+def write_parquet(path: Path, table: pa.Table | pd.DataFrame) -> None:
     """Write a table as zstd-compressed Parquet, whole or not at all."""
     if isinstance(table, pd.DataFrame):
         table = pa.Table.from_pandas(table, preserve_index=False)
     with replacing(path) as stream:
-        pq.write_table(table, stream, compression="zstd", row_group_size=row_group_size)
+        pq.write_table(table, stream, compression="zstd", row_group_size=_ROWS_A_GROUP)
 
 
 def write_tables(stream: BinaryIO, tables: Iterable[pa.Table], *, compression: str) -> int:
@@ -124,8 +124,8 @@ def check_free(path: Path, *, force: bool) -> None:
     if path.is_dir():
         raise CurateError(f"{path} is a folder. Give the name of a file.")
     folder = path.parent.resolve()
-    own = not folder.is_relative_to("/dev/shm") and any(folder.is_relative_to(system) for system in _SYSTEM)
-    if own or (path.exists() and not path.is_file()):
+    of_system = not folder.is_relative_to("/dev/shm") and any(map(folder.is_relative_to, _SYSTEM))
+    if of_system or (path.exists() and not path.is_file()):
         raise CurateError(f"{path} is a device or belongs to the system, and is never replaced. Choose another name.")
     if path.exists() and not force:
         raise taken(path)
@@ -150,19 +150,20 @@ def final_name(path: Path) -> Path | None:
     >>> final_name(temporary_name(Path("a.csv"))) == Path("a.csv"), final_name(Path("a.csv"))
     (True, None)
     """
-    made = _TEMPORARY.search(path.name)
-    return path.with_name(path.name[1 : made.start()]) if made else None
+    if ending := _TEMPORARY.search(path.name):
+        return path.with_name(path.name[1 : ending.start()])
+    return None
 
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what killed processes of this machine left in a folder under temporary names."""
     for path in list(folder.glob(".*.tmp")):
-        if (made := _TEMPORARY.search(path.name)) and made["host"] == _HOST and not _is_alive(int(made["pid"])):
+        if (writer := _TEMPORARY.search(path.name)) and writer["host"] == _HOST and not _is_alive(int(writer["pid"])):
             remove(path)
 
 
 def link(place: Path, file: Path) -> None:
-    """Make a link at `place` to a file; a copy where none can be made, as on Windows without the right to."""
+    """Make a link at `place` to a file; a copy where the disk has no links."""
     try:
         place.symlink_to(file)
     except OSError:
@@ -186,9 +187,7 @@ def flush(stream: BinaryIO) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Force the names in a folder to the disk, so that a rename outlives a power cut; Windows has no such call."""
-    if os.name == "nt":
-        return
+    """Force the names in a folder to the disk, so that a rename outlives a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -204,8 +203,7 @@ def sha256(path: Path) -> str:
 
 def _is_alive(pid: int) -> bool:
     try:
-        if os.name != "nt":  # there a signal would end it
-            os.kill(pid, 0)
+        os.kill(pid, 0)
     except OSError as problem:
-        return problem.errno != errno.ESRCH
+        return not isinstance(problem, ProcessLookupError)  # another user's may not be asked
     return True

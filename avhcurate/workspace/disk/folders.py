@@ -14,8 +14,7 @@ from pydantic import ValidationError
 
 from avhcurate.errors import CurateError, Unavailable
 from avhcurate.workspace.disk.files import batched, replacing, write_json, write_parquet, write_tables
-from avhcurate.workspace.disk.provenance import Provenance, WorkRecord
-from avhcurate.workspace.disk.schema import StoredRecord, UnknownVersion
+from avhcurate.workspace.disk.provenance import Provenance, StoredRecord, UnknownVersion, WorkRecord
 
 #: Shards a row group of the finished table.
 _SHARDS_A_GROUP = 64
@@ -52,8 +51,8 @@ class RecordFolder(Generic[Record]):
         try:
             return self.KIND.model_validate_json(path.read_bytes())  # type: ignore[return-value]
         except UnknownVersion as problem:
-            what = f"The record of {self.WHAT} {self.name!r}"
-            raise UnknownVersion(what, problem.version, problem.known) from problem
+            title = f"The record of {self.WHAT} {self.name!r}"
+            raise UnknownVersion(title, problem.version, problem.readable) from problem
         except (OSError, ValidationError) as problem:
             raise CurateError(
                 f"The record of {self.WHAT} {self.name!r} cannot be read ({path}). To repair it, {self.AGAIN}."
@@ -82,17 +81,22 @@ class ResultFolder(RecordFolder[Work]):
 
         One whose record is damaged is left out, so that it hides no other; `avhcurate check` names it.
         """
-        folders = [cls(path.parent) for path in (owner.root / cls.HOME).glob(f"*/{cls.FILE}")]
-        intact = [(getattr(record, by), folder.name, folder) for folder in folders if (record := folder.intact())]
-        return [folder for *_, folder in sorted(intact)]
+        folders = {folder: folder.intact() for folder in cls.folders_of(owner)}
+        intact = [folder for folder, record in folders.items() if record]
+        return sorted(intact, key=lambda folder: getattr(folders[folder], by))
+
+    @classmethod
+    def folders_of(cls, owner: RecordFolder[Any]) -> list[Self]:
+        """Return the results of a dataset or run, also damaged ones, by name."""
+        return [cls(path.parent) for path in sorted((owner.root / cls.HOME).glob(f"*/{cls.FILE}"))]
 
     @classmethod
     def named(cls, dataset: RecordFolder[Any], name: str) -> Self:
         """Return the result of that name; an unknown one is refused."""
-        folders = {path.parent.name: cls(path.parent) for path in (dataset.root / cls.HOME).glob(f"*/{cls.FILE}")}
+        folders = {folder.name: folder for folder in cls.folders_of(dataset)}
         if name not in folders:
-            known = ", ".join(sorted(folders)) or "none"
-            raise CurateError(f"Dataset {dataset.name!r} has no {cls.WHAT} {name!r}. It has: {known}.")
+            names = ", ".join(folders) or "none"
+            raise CurateError(f"Dataset {dataset.name!r} has no {cls.WHAT} {name!r}. It has: {names}.")
         return folders[name]
 
     @property

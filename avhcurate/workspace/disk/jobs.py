@@ -17,8 +17,8 @@ from pydantic import Field, ValidationError
 
 from avhcurate.errors import CurateError, Unavailable
 from avhcurate.workspace.disk.files import remove_leftovers, write_json
+from avhcurate.workspace.disk.provenance import StoredRecord, UnknownVersion
 from avhcurate.workspace.disk.room import disk_trouble
-from avhcurate.workspace.disk.schema import StoredRecord, UnknownVersion
 
 Result = TypeVar("Result")
 State = Literal["starting", "running", "done", "failed", "cancelled", "interrupted"]
@@ -56,7 +56,7 @@ class Progress:
         if self.should_stop():
             raise Cancelled(cancelled)
 
-    def waiting(self, read: Callable[[], Result], cancelled: str = _CANCELLED) -> Result:
+    def waiting(self, read: Callable[[], Result], cancelled: str) -> Result:
         """Return what `read` returns, or raise Cancelled once the work should stop, even while it waits for a disk.
 
         For what changes nothing: it runs in a thread of its own, which a cancelled job leaves behind.
@@ -135,9 +135,8 @@ class Jobs:
 
     def create(self, verb: str, dataset: str, argv: list[str], *, cwd: str = "", who: str = "") -> JobRecord:
         """Write the record of a job that is about to start, in `cwd` or else here."""
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-        about: dict[str, Any] = {"verb": verb, "dataset": dataset, "argv": argv, "who": who}
-        record = JobRecord(id=f"{stamp}-{verb}", cwd=cwd or os.getcwd(), **about)
+        id = datetime.now(UTC).strftime(f"%Y%m%d-%H%M%S-%f-{verb}")
+        record = JobRecord(id=id, verb=verb, dataset=dataset, argv=argv, cwd=cwd or os.getcwd(), who=who)
         for earlier in self.root.glob("*/"):
             remove_leftovers(earlier)  # of jobs that were killed while they reported
         self.write(record)
@@ -174,8 +173,7 @@ class Jobs:
 
     def refuse_second(self) -> None:
         """Refuse another job while one is running or about to."""
-        newest = self.newest()
-        if newest and newest.active:
+        if (newest := self.newest()) and newest.active:
             raise Unavailable(f"`{newest.verb} {newest.dataset}` is running. Wait for it or cancel it first.")
 
     @contextmanager
@@ -254,13 +252,11 @@ class _RunningJob:
         now = time.time()
         if self._first is None or total != self.record.total:
             self._first = (now, done)
+        changes = {"done": done, "total": total, "message": message, "updated": now, "rate": None, "eta_s": None}
         seconds = now - self._first[0]
         since = done - self._first[1]
-        rate = left = None
         if seconds > 0 and since:
-            rate = since / seconds
-            left = (total - done) / rate
-        changes = {"done": done, "total": total, "rate": rate, "eta_s": left, "message": message, "updated": now}
+            changes |= {"rate": since / seconds, "eta_s": (total - done) * seconds / since}
         self.record = self.record.model_copy(update=changes)
         if self._on_report:
             self._on_report(self.record)

@@ -1,16 +1,64 @@
-"""Provenance of results: the base of their records, versions of packages, and the digest of settings."""
+"""Records: the versions of their form, and what those of long work say about how it was done.
+
+A record of an older version is taken up to this one step by step, and one of an unknown version is refused.
+"""
 
 import hashlib
 import json
 import platform
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import BaseModel, Field, model_validator
 
 from avhcurate import __version__
-from avhcurate.workspace.disk.schema import StoredRecord
+from avhcurate.errors import Unavailable
+
+#: The version of records in the first release, and of manifests; a kind of record has one more for each of its steps.
+SCHEMA_VERSION = 2
+
+
+class UnknownVersion(Unavailable):
+    """This was written by another version of the program; its `title`, its `version`, and the `readable` ones."""
+
+    def __init__(self, title: str, version: object, readable: Sequence[object]) -> None:
+        super().__init__(
+            f"{title} has schema version {version}, and avhcurate {__version__} reads only "
+            f"{', '.join(map(str, readable))}. Install the avhcurate that wrote it, or go back to a copy of the "
+            "workspace (see docs/install.md)."
+        )
+        self.version = version
+        self.readable = readable
+
+
+class StoredRecord(BaseModel):
+    """The base of every record in a workspace.
+
+    `STEPS` of a kind: each makes, of the JSON of one version, that of the next. They are taken when a record is read,
+    and the file keeps its version until the record is written.
+    """
+
+    STEPS: ClassVar[Sequence[Callable[[dict[str, Any]], dict[str, Any]]]] = ()
+    schema_version: int = SCHEMA_VERSION
+
+    @model_validator(mode="before")
+    @classmethod
+    def _step_up(cls, values: Any) -> Any:
+        newest = SCHEMA_VERSION + len(cls.STEPS)
+        if not isinstance(values, dict):
+            return values
+        version = values.get("schema_version", newest)
+        readable = range(SCHEMA_VERSION, newest + 1)
+        if version not in readable:
+            raise UnknownVersion("The record", version, readable)
+        try:
+            for step in cls.STEPS[version - SCHEMA_VERSION :]:
+                values = step(values)
+        except (AttributeError, LookupError, TypeError) as problem:
+            raise ValueError(f"its version {version} is damaged: {problem}") from problem
+        return {**values, "schema_version": newest}
 
 
 class WorkRecord(StoredRecord):

@@ -22,7 +22,7 @@ from avhcurate.workspace.disk.columns import find_bytes_column
 from avhcurate.workspace.disk.parquet_pages import chunks_of, pages_of
 from avhcurate.workspace.disk.remote import RemoteError, is_url, read_url, words_of
 from avhcurate.workspace.disk.tars import is_tar, open_tar, read_member, read_remote_member
-from avhcurate.workspace.images.opening import MEMORY_VARIABLE, BrokenImage, image_memory
+from avhcurate.workspace.images.decoding import MEMORY_VARIABLE, BrokenImage, image_memory
 
 #: Encoded images above this size are not read at all.
 MAX_BYTES = 512 << 20
@@ -286,7 +286,7 @@ def _member(file: str, start: int, stream: IO[bytes] | None = None) -> bytes:
 
 def _read_local(path: str) -> bytes:
     # O_NONBLOCK: opening a named pipe would wait for ever.
-    file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         status = os.fstat(file)
         if not stat.S_ISREG(status.st_mode):

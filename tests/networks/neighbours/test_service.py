@@ -13,7 +13,7 @@ from avhcurate.networks.neighbours import searches
 from avhcurate.networks.neighbours.graph import OUTLIER, NeighbourGraph
 from avhcurate.networks.neighbours.service import find_neighbours
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
-from avhcurate.workspace.disk.schema import SCHEMA_VERSION
+from avhcurate.workspace.disk.provenance import SCHEMA_VERSION
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from avhcurate.people.log import ResponseLog
 from avhcurate.workspace.data.events import EVENTS, EventLog
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.schema import SCHEMA_VERSION, UnknownVersion
+from avhcurate.workspace.disk.provenance import SCHEMA_VERSION, UnknownVersion
 
 
 @pytest.mark.parametrize(

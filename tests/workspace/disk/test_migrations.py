@@ -16,8 +16,8 @@ from avhcurate.people.log_tables import METADATA
 from avhcurate.workspace.data.events import TABLES, EventLog
 from avhcurate.workspace.disk import migrations
 from avhcurate.workspace.disk.database import open_engine
+from avhcurate.workspace.disk.provenance import UnknownVersion
 from avhcurate.workspace.disk.room import disk_trouble
-from avhcurate.workspace.disk.schema import UnknownVersion
 from tests.campaign.child import in_child
 from tests.fakes.killing import die, is_change
 from tests.fakes.steps import NEXT

@@ -6,7 +6,7 @@ import pytest
 
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.folders import RecordFolder
-from avhcurate.workspace.disk.schema import SCHEMA_VERSION, StoredRecord, UnknownVersion
+from avhcurate.workspace.disk.provenance import SCHEMA_VERSION, StoredRecord, UnknownVersion
 from tests.campaign.child import in_child
 from tests.fakes.killing import die_at_change
 

@@ -14,7 +14,7 @@ from avhcurate.networks.models.weights import read_weights
 from avhcurate.people.files import read_votes
 from avhcurate.workspace.disk.arrays import open_array
 from avhcurate.workspace.disk.tabular import MOST_COLUMNS, read_table
-from avhcurate.workspace.images.opening import BrokenImage
+from avhcurate.workspace.images.decoding import BrokenImage
 from avhcurate.workspace.images.source import ImageSource
 
 

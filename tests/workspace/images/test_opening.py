@@ -9,9 +9,8 @@ import pytest
 from PIL import Image
 
 from avhcurate.errors import CurateError
-from avhcurate.workspace.images import opening
-from avhcurate.workspace.images.decoding import decode
-from avhcurate.workspace.images.opening import BrokenImage, image_memory, open_image
+from avhcurate.workspace.images import decoding
+from avhcurate.workspace.images.decoding import BrokenImage, decode, image_memory, open_image
 from tests.fakes.large_images import KINDS, bombs, large_jpeg, measure
 
 #: Two megapixels: enough to show what a pixel takes.
@@ -34,7 +33,7 @@ def test_every_kind_takes_at_most_what_it_is_said_to_cost(kinds, torch):
     for name, (megabytes, outcome) in taken.items():
         assert outcome == ("1600x1200x3" if name.endswith("turned") else "1200x1600x3"), name
         with open_image((kinds / name).read_bytes()) as image:
-            assert megabytes <= 32 + (opening.FORMATS[image.format] + 14) * 1.92, name
+            assert megabytes <= 32 + (decoding.FORMATS[image.format] + 14) * 1.92, name
 
 
 def test_what_a_few_bytes_claim_is_refused_without_taking_memory(kinds, tmp_path):
@@ -85,7 +84,7 @@ def test_large_honest_photographs_come_out_smaller(name, expected, large):
 
 
 def test_a_large_scan_of_16_bits_keeps_its_range(monkeypatch):
-    monkeypatch.setattr(opening, "FULL_PIXELS", 10_000)
+    monkeypatch.setattr(decoding, "FULL_PIXELS", 10_000)
     ramp = np.tile(np.linspace(0, 65535, 300).astype(np.uint16), (200, 1))
     stream = io.BytesIO()
     Image.fromarray(ramp).save(stream, "PNG")
