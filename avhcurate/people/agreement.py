@@ -55,24 +55,24 @@ def _agreement(
 ) -> Agreement:
     table = np.asarray(counts)
     used = table[table.sum(axis=1) >= 2]
-    found = Agreement(name, len(used), int(used.sum()))
+    undefined = Agreement(name, len(used), int(used.sum()))
     if not len(used):
-        return replace(found, reason="no sample has two answers or more")
+        return replace(undefined, reason="no sample has two answers or more")
     if (used.sum(axis=0) > 0).sum() < 2:
-        return replace(found, reason="every answer is the same, so chance would agree as well")
+        return replace(undefined, reason="every answer is the same, so chance would agree as well")
     # Samples with the same counts are exchangeable, so a resample draws how many of each.
     kinds, sizes = np.unique(used, axis=0, return_counts=True)
     drawn = np.random.default_rng(seed).multinomial(len(used), sizes / len(used), _RESAMPLES)
     value, *resampled = coefficient(kinds, np.vstack([sizes, drawn]).astype(float))
     # A resample of one answer only has no coefficient.
     low, high = np.nanquantile(resampled, [0.025, 0.975])
-    return replace(found, value=float(value), low=float(low), high=float(high))
+    return replace(undefined, value=float(value), low=float(low), high=float(high))
 
 
 def _kappa(kinds: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return kappa for each row of weights (R, kinds)."""
-    each = kinds.sum(axis=1)
-    agreeing = (kinds * (kinds - 1)).sum(axis=1) / (each * (each - 1))
+    sizes = kinds.sum(axis=1)
+    agreeing = (kinds * (kinds - 1)).sum(axis=1) / (sizes * (sizes - 1))
     observed = weights @ agreeing / weights.sum(axis=1)
     totals = weights @ kinds
     chance = ((totals / totals.sum(axis=1, keepdims=True)) ** 2).sum(axis=1)
@@ -81,8 +81,8 @@ def _kappa(kinds: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def _alpha(kinds: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return alpha for each row of weights (R, kinds)."""
-    each = kinds.sum(axis=1)
-    differing = (each**2 - (kinds**2).sum(axis=1)) / (each - 1)
+    sizes = kinds.sum(axis=1)
+    differing = (sizes**2 - (kinds**2).sum(axis=1)) / (sizes - 1)
     totals = weights @ kinds
     answers = totals.sum(axis=1)
     observed = weights @ differing / answers

@@ -55,7 +55,7 @@ def annotator_table(responses: pd.DataFrame) -> pd.DataFrame:
     voters = votes.groupby("annotator")
     result = pd.DataFrame({"answers": people.size()}).rename_axis("annotator")
     result["votes"] = voters.size().reindex(result.index, fill_value=0)
-    result["skipped"] = people["answer"].agg(lambda said: (said == CANNOT_TELL).sum())
+    result["skipped"] = people["answer"].agg(lambda answers: (answers == CANNOT_TELL).sum())
     for name, number, judged in (
         ("control_accuracy", "controls", people["right"]),
         ("agreement", "compared", voters["agrees"]),
@@ -65,7 +65,8 @@ def annotator_table(responses: pd.DataFrame) -> pd.DataFrame:
         result[number], result[name] = trials, hits / trials.where(trials > 0)
         prefix = name.removesuffix("_accuracy")
         result[f"{prefix}_low"], result[f"{prefix}_high"] = wilson(hits.to_numpy(), trials.to_numpy())
-    result["timed"], result["median_ms"] = people["each_ms"].count(), people["each_ms"].median()
+    result["timed"] = people["image_ms"].count()
+    result["median_ms"] = people["image_ms"].median()
     result["too_fast"] = people["fast"].mean()
     return result.reset_index().astype({"annotator": "str"})
 
@@ -78,25 +79,26 @@ def exclusions(table: pd.DataFrame, rule: ExclusionRule) -> pd.DataFrame:
     [{'annotator': 'bob', 'reason': '50% of 10 controls right, below 70%'}]
     """
     reasons = pd.Series("", table.index, dtype=object)
-    for limit, share, number, least, what in (
-        (rule.control_accuracy, "control_accuracy", "controls", LEAST_CONTROLS, "of {} controls right, below"),
-        (rule.agreement, "agreement", "compared", LEAST_COMPARED, "of {} votes agree with most others, below"),
-        (rule.too_fast, "too_fast", "timed", LEAST_TIMED, "of {} answers impossibly fast, above"),
+    for share, number, least, words in (
+        ("control_accuracy", "controls", LEAST_CONTROLS, "of {} controls right, below"),
+        ("agreement", "compared", LEAST_COMPARED, "of {} votes agree with most others, below"),
+        ("too_fast", "timed", LEAST_TIMED, "of {} answers impossibly fast, above"),
     ):
+        limit = getattr(rule, share)
         if limit is not None:
             broken = table[share] < limit
             if share == "too_fast":
                 broken = table[share] > limit
             for row in table.index[broken & (table[number] >= least)]:
-                reasons[row] += f"; {table[share][row]:.0%} {what.format(table[number][row])} {limit:.0%}"
-    found = pd.DataFrame({"annotator": table["annotator"], "reason": reasons.str.removeprefix("; ")})
-    return found[found["reason"] != ""].astype("str").reset_index(drop=True)
+                reasons[row] += f"; {table[share][row]:.0%} {words.format(table[number][row])} {limit:.0%}"
+    excluded = pd.DataFrame({"annotator": table["annotator"], "reason": reasons.str.removeprefix("; ")})
+    return excluded[reasons != ""].astype("str").reset_index(drop=True)
 
 
 def _agreement(votes: pd.DataFrame) -> pd.Series:
     """Return how far each vote says what most other votes on its question say, from 0 to 1; NaN without others."""
-    question, said = questions(votes)
-    sizes = pd.DataFrame({"question": question, "said": said}).value_counts(sort=False)
+    question, answer = questions(votes)
+    sizes = pd.DataFrame({"question": question, "answer": answer}).value_counts(sort=False)
     by_question = sizes.groupby("question")
     first = by_question.transform("max")
     leading = (sizes == first).groupby("question").transform("sum")
@@ -108,8 +110,8 @@ def _agreement(votes: pd.DataFrame) -> pd.Series:
     others = sizes - 1
     agrees = (others > rival) + ((others == rival) & (others > 0)) / (1 + rivals)
     agrees = agrees.where(by_question.transform("sum") > 1)
-    found = agrees.reindex(pd.MultiIndex.from_arrays([question, said])).to_numpy(float)
-    return pd.Series(found, votes.index).where(votes["annotator"].notna())
+    shares = agrees.reindex(pd.MultiIndex.from_arrays([question, answer])).to_numpy(float)
+    return pd.Series(shares, votes.index).where(votes["annotator"].notna())
 
 
 def _times(responses: pd.DataFrame) -> dict[str, pd.Series]:
@@ -119,6 +121,6 @@ def _times(responses: pd.DataFrame) -> dict[str, pd.Series]:
     select = responses["design"] == "select"
     task = responses["task"].astype(object).where(responses["task"].notna(), responses["path"])
     tiles = responses.groupby([responses["annotator"], task])["path"].transform("size")
-    each = milliseconds.where(~select, milliseconds / tiles)
+    image_ms = milliseconds.where(~select, milliseconds / tiles)
     limit = np.where(select, FASTEST_SELECT_MS, FASTEST_CLASSIFY_MS)
-    return {"each_ms": each, "fast": (each < limit).astype(float).where(each.notna())}
+    return {"image_ms": image_ms, "fast": (image_ms < limit).astype(float).where(image_ms.notna())}

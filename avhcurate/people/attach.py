@@ -140,11 +140,11 @@ def carry_votes(old: DatasetFolder, new: DatasetFolder, classes: Sequence[str]) 
     samples = pq.read_table(new.samples_path, columns=["path", "label"])
     votes, lost = votes_that_fit(old, samples, classes, record.classes)
     if not len(votes):
-        dropped = f"the {before.total} votes from {before.source} were dropped: {'; '.join(lost)}"
-        new.write_record(record.model_copy(update={"messages": [*record.messages, dropped]}))
+        message = f"the {before.total} votes from {before.source} were dropped: {'; '.join(lost)}"
+        new.write_record(record.model_copy(update={"messages": [*record.messages, message]}))
         return None
-    kept = f"kept from the import before ({before.samples - len(votes)} samples with votes are gone)"
-    messages = [*before.messages, "; dropped: ".join([kept, *lost])]
+    message = f"kept from the import before ({before.samples - len(votes)} samples with votes are gone)"
+    messages = [*before.messages, "; dropped: ".join([message, *lost])]
     return attach(
         new, votes, source=before.source, messages=messages, simulated=before.simulated, note=before.note, force=True
     )
@@ -165,8 +165,7 @@ def votes_that_fit(
     was = was.take(votes["id"])
     ids = pc.index_in(was["path"], value_set=samples["path"].combine_chunks()).cast(pa.int64())
     votes = votes.set_column(0, "id", ids)
-    gone = votes.filter(pc.is_null(ids))
-    lost = {"votes of samples that are gone": _total(gone)}
+    lost = {"votes of samples that are gone": _total(votes.filter(pc.is_null(ids)))}
     label = pa.array([*numbers.tolist(), -1]).take(was["label"].fill_null(len(numbers))).filter(pc.is_valid(ids))
     votes = votes.filter(pc.is_valid(ids))
     if record.kind == "tick":  # a tick says nothing about another label
@@ -180,7 +179,7 @@ def votes_that_fit(
         for place in np.flatnonzero(numbers < 0).tolist():
             lost[f"votes for {before[place]}, which is no longer a class"] = int(counts[:, place].sum())
         votes = _counts_table(votes["id"].to_numpy(), moved)
-    return votes.sort_by("id"), [f"{number} {what}" for what, number in lost.items() if number]
+    return votes.sort_by("id"), [f"{number} {title}" for title, number in lost.items() if number]
 
 
 def _total(votes: pa.Table) -> int:
@@ -210,11 +209,11 @@ def counted(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pa.Table, list[str
     assert sheet.answers is not None
     answers = sheet.answers.iloc[rows].assign(sample=ids[rows])
     if "selected" in answers:
-        votes, more = _of_ticks(answers, samples["label"].fill_null(-1).to_numpy(), classes)
+        votes, notices = _of_ticks(answers, samples["label"].fill_null(-1).to_numpy(), classes)
     else:
-        found, counts, more = count_answers(answers, classes)
-        votes = _counts_table(found, counts)
-    return votes, messages + more
+        voted, counts, notices = count_answers(answers, classes)
+        votes = _counts_table(voted, counts)
+    return votes, messages + notices
 
 
 def _of_counts(counts: np.ndarray, ids: np.ndarray, classes: list[str]) -> pa.Table:
@@ -226,10 +225,10 @@ def _of_counts(counts: np.ndarray, ids: np.ndarray, classes: list[str]) -> pa.Ta
 
 def _of_ticks(answers: pd.DataFrame, labels: np.ndarray, classes: list[str]) -> tuple[pa.Table, list[str]]:
     """Return ticks for the class that is a sample's label; for other classes they say nothing about that label."""
-    own = labels[answers["sample"]]
+    label = labels[answers["sample"]]
     if "class" not in answers:
-        answers = answers.assign(**{"class": np.array([*classes, ""], object)[own]})
-    answers = answers[own >= 0]
+        answers = answers.assign(**{"class": np.array([*classes, ""], object)[label]})
+    answers = answers[label >= 0]
     if answers.empty:
         raise CurateError("No row is about a sample that has a label. Ticks are counted for the given label.")
     ticks, messages = count_ticks(answers, classes)
@@ -244,8 +243,8 @@ def _of_ticks(answers: pd.DataFrame, labels: np.ndarray, classes: list[str]) -> 
 
 def _counts_table(ids: np.ndarray, counts: np.ndarray) -> pa.Table:
     """Return the k-way table of samples that have any vote."""
-    some = counts.sum(axis=1) > 0
-    counts = counts[some].astype(np.int32)
+    voted = counts.sum(axis=1) > 0
+    counts = counts[voted].astype(np.int32)
     offsets = np.arange(len(counts) + 1, dtype=np.int32) * counts.shape[1]
     lists = pa.ListArray.from_arrays(offsets, counts.ravel())
-    return pa.table({"id": ids[some].astype(np.int64), "counts": lists})
+    return pa.table({"id": ids[voted].astype(np.int64), "counts": lists})

@@ -142,16 +142,16 @@ def _even_starts(sizes: np.ndarray, count: int) -> list[int]:
     """
     tied = np.zeros(len(sizes), bool)
     share = sizes.sum() / count
-    while (more := ~tied & (sizes > share)).any():
-        tied |= more
+    while (large := ~tied & (sizes > share)).any():
+        tied |= large
         share = sizes[~tied].sum() / max(1, count - tied.sum())
     starts = [0]
-    held = 0
-    for at, size in enumerate(sizes.tolist()):
-        if at and (tied[at] or tied[at - 1] or held + size / 2 >= share):
-            starts.append(at)
-            held = 0
-        held += size
+    in_bin = 0
+    for place, size in enumerate(sizes.tolist()):
+        if place and (tied[place] or tied[place - 1] or in_bin + size / 2 >= share):
+            starts.append(place)
+            in_bin = 0
+        in_bin += size
     while len(starts) > count:
         whole = np.add.reduceat(sizes, starts)
         del starts[int(np.argmin(whole[:-1] + whole[1:])) + 1]

@@ -57,13 +57,13 @@ class VoteCounter:
         self._fingerprint = record.fingerprint
         self._attached = record.votes
         self._imported = _imported(dataset, self.labels)
-        self._known_ids: tuple[ResponseColumns | None, np.ndarray] = (None, np.empty(0, np.int64))
+        self._ids: tuple[ResponseColumns | None, np.ndarray] = (None, np.empty(0, np.int64))
         self._paths: pd.Index | None = None
         # Rows of the log that are counted, and the counts, by what decides them.
         self._kept: dict[tuple[ResponseColumns, int, str, bytes], tuple[int, VoteCounts]] = {}
         self._busy = threading.Lock()
         self._version: tuple[int, ...] | None = None
-        self.counts = VoteCounts.none(len(self.labels))
+        self.counts = self._none = VoteCounts.none(len(self.labels))
         self.record: VotesRecord | None = None
         self.source = HsfSource()
         self.update()
@@ -95,15 +95,13 @@ class VoteCounter:
         )
         self.record = self._record(version)
         self._version = version
-        changed = self.counts.votes != before.votes
-        changed |= (self.counts.hits != before.hits) | (self.counts.asked != before.asked)
-        return np.flatnonzero(changed)
+        return np.flatnonzero((self.counts.votes != before.votes) | (self.counts.hits != before.hits))
 
     def frame(self, ids: np.ndarray, edges: Sequence[float]) -> pd.DataFrame:
         """Return `id, hsf, hsf_low, hsf_high, votes, _hsf_bin` of some samples; missing without votes."""
-        hits, asked, votes = (counts[ids] for counts in (self.counts.hits, self.counts.asked, self.counts.votes))
+        votes = self.counts.votes[ids]
         # Of many samples few differ in their votes: each pair of numbers is worked out once.
-        rows, pairs = pd.factorize(hits.astype(np.int64) << 32 | asked)
+        rows, pairs = pd.factorize(self.counts.hits[ids].astype(np.int64) << 32 | self.counts.asked[ids])
         table = hsf.from_ticks(pairs >> 32, pairs & 0xFFFFFFFF)
         index = pd.Series(bins.bin_index(table["hsf"], edges))
         table = table.assign(_hsf_bin=index.where(index >= 0)).take(rows)
@@ -125,8 +123,8 @@ class VoteCounter:
         if self.source.key == "tick":
             return pd.DataFrame({"id": ids, "selected": self.counts.hits[ids], "shown": self.counts.asked[ids]})
         counts = self._by_class(ids)
-        some = counts.any(axis=1)
-        return pd.DataFrame({"id": ids[some], "counts": list(counts[some])})
+        voted = counts.any(axis=1)
+        return pd.DataFrame({"id": ids[voted], "counts": list(counts[voted])})
 
     def majority(self) -> np.ndarray:
         """Return for each sample (N,) whether most votes are for its label, 1 or 0; -1 without votes or a label.
@@ -134,11 +132,10 @@ class VoteCounter:
         Most: more than for any other class; of ticks, more than half. Imported votes are read in parts, since they have
         K counts a sample.
         """
-        found = np.full(len(self.labels), -1, np.int8)
+        half = 2 * self.counts.hits > self.counts.asked
+        majority = np.where(self.counts.asked > 0, half, np.int8(-1))
         if self.source.key is None:
-            return found
-        asked = self.counts.asked > 0
-        found[asked] = (2 * self.counts.hits > self.counts.asked)[asked]
+            return majority
         parts: Iterable[pa.Table | pa.RecordBatch] = self.dataset.votes_in_parts()
         if self.source.collected:
             parts = [pa.Table.from_pandas(self.votes())]
@@ -146,24 +143,22 @@ class VoteCounter:
             if "counts" not in votes.schema.names:
                 break
             ids = votes["id"].to_numpy()
-            counts = count_matrix(votes["counts"])
-            labels = self.labels[ids]
-            place = np.arange(len(ids))
-            others = counts.copy()
-            there = (labels >= 0) & (labels < counts.shape[1])
-            others[place[there], labels[there]] = 0
-            for_label = counts.sum(axis=1) - others.sum(axis=1)  # none where the counts lack the class
-            found[ids] = np.where(labels >= 0, for_label > others.max(axis=1), -1)
-        return found
+            labelled = self.labels[ids] >= 0
+            ids = ids[labelled]
+            counts = count_matrix(votes["counts"])[labelled]
+            cells = np.arange(len(ids)), self.labels[ids]
+            for_label = counts[cells]
+            counts[cells] = 0
+            majority[ids] = for_label > counts.max(axis=1)
+        return majority
 
     def by_annotator(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the collected votes in use about the given label, (V,) each: annotator, id, whether it is for it."""
         columns = self.log.columns(self.dataset.id)
         design = DESIGN_OF[self.source.key]
         rows, ids, labels = self._votes(columns, 0, design, left_out(columns, design, self.source.control_filter))
-        given = self.labels[ids]
-        about = given >= 0
-        hits = labels == given
+        about = self.labels[ids] >= 0
+        hits = labels == self.labels[ids]
         if design == "select":
             about = hits
             hits = rows["selected"] == 1
@@ -171,16 +166,16 @@ class VoteCounter:
 
     def ids(self, columns: ResponseColumns) -> np.ndarray:
         """Return the id of each path in the log, -1 where the dataset no longer has such a sample."""
-        known, ids = self._known_ids
+        counted, ids = self._ids
         texts = columns.paths.texts
-        if known is not columns:
+        if counted is not columns:
             ids = np.empty(0, np.int64)
         if len(ids) < len(texts):
             if self._paths is None:
                 self.dataset.refuse_another_import(self._fingerprint, again="open it again")
                 self._paths = pd.Index(self.dataset.samples(["path"])["path"])
             ids = np.concatenate([ids, self._paths.get_indexer(pd.Index(texts[len(ids) :], dtype="str"))])
-            self._known_ids = (columns, ids)
+            self._ids = (columns, ids)
         return ids
 
     def class_numbers(self, columns: ResponseColumns) -> np.ndarray:
@@ -189,13 +184,12 @@ class VoteCounter:
 
     def collected(self, columns: ResponseColumns, design: str, excluded: np.ndarray) -> VoteCounts:
         """Return the standing votes of a design in the log, without the annotators whose numbers are in `excluded`."""
-        none = VoteCounts.none(len(self.labels))
         if not design:
-            return none
+            return self._none
         key = (columns, columns.version[1], design, excluded.tobytes())  # another answer may have been retracted
         with self._busy:
             size = len(columns.rows)  # read here, so that no other thread has counted more of them before
-            rows, counts = self._kept.pop(key, (0, none))
+            rows, counts = self._kept.pop(key, (0, self._none))
             if rows < size:
                 counts = counts + self._count(columns, rows, design, excluded)
             self._kept[key] = size, counts
@@ -251,7 +245,7 @@ class VoteCounter:
         return available
 
     def _imported_votes(self, key: str | None) -> VoteCounts:
-        return self._imported.get(key, VoteCounts.none(len(self.labels)))
+        return self._imported.get(key, self._none)
 
     def _key(self, columns: ResponseColumns, chosen: str) -> str | None:
         available = self._available(columns)

@@ -39,19 +39,18 @@ def dawid_skene(
     if max(len(pairs), int(items.max()) + 1) * classes > _MOST_CELLS:
         raise CurateError("There are too many answers and classes for Dawid-Skene. Use a part of the votes.")
     # How often each pair of annotator and answer was given to each item, and which pairs are an annotator's.
-    given = csr_array((np.ones(len(items)), (pair, items)))
+    times = csr_array((np.ones(len(items)), (pair, items)))
     of_annotator = csr_array((np.ones(len(pairs)), (pairs // classes, np.arange(len(pairs)))))
     votes = csr_array((np.ones(len(items)), (items, answers))).toarray()
     prob = votes / votes.sum(axis=1, keepdims=True)
     for _ in range(steps):
-        said = given @ prob
-        asked = (of_annotator @ said)[pairs // classes]
-        chance = (said + smoothing) / np.maximum(asked + classes * smoothing, _LEAST)
+        answered = times @ prob
+        shown = (of_annotator @ answered)[pairs // classes]
+        chance = (answered + smoothing) / np.maximum(shown + classes * smoothing, _LEAST)
         prior = np.log(np.maximum(prob.mean(axis=0), _LEAST))
-        new = softmax(given.T @ np.log(np.maximum(chance, _LEAST)) + prior, axis=1)
-        change = np.abs(new - prob).max()
-        prob = new
-        if change < 1e-6:
+        before = prob
+        prob = softmax(times.T @ np.log(np.maximum(chance, _LEAST)) + prior, axis=1)
+        if np.abs(prob - before).max() < 1e-6:
             break
     return prob
 
@@ -67,16 +66,17 @@ def labels_by_dawid_skene(responses: pd.DataFrame, classes: Sequence[str]) -> pd
         return pd.DataFrame({"path": [], "label": [], "prob": [], "votes": []})
     question, ticked = questions(votes)
     first = np.unique(question, return_index=True)[1]
-    named = class_indices(votes["answer"], classes)
+    labels = class_indices(votes["answer"], classes)
     unsigned = pd.Series(np.arange(len(votes)).astype(str), index=votes.index)
-    who = pd.factorize(("by " + votes["annotator"].astype(str)).where(votes["annotator"].notna(), unsigned))[0]
+    names = ("by " + votes["annotator"].astype(str)).where(votes["annotator"].notna(), unsigned)
+    annotator = pd.factorize(names)[0]
     if votes["design"].iloc[0] == "select":
-        chosen = named[first]
-        values = 1 - dawid_skene(question, who, ticked)[:, 0]
+        chosen = labels[first]
+        values = 1 - dawid_skene(question, annotator, ticked)[:, 0]
     else:
-        known, said = np.unique(named, return_inverse=True)
-        prob = dawid_skene(question, who, said)
-        chosen = known[prob.argmax(axis=1)]
+        voted, answer = np.unique(labels, return_inverse=True)
+        prob = dawid_skene(question, annotator, answer)
+        chosen = voted[prob.argmax(axis=1)]
         values = prob.max(axis=1)
     paths = votes["path"].to_numpy()[first]
     return pd.DataFrame({"path": paths, "label": chosen, "prob": values, "votes": np.bincount(question)})

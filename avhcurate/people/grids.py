@@ -132,6 +132,6 @@ def is_check(position: int, *, share: float, seed: int = 0) -> bool:
 def _take(rows: ArrayLike, number: int, used: set[int]) -> list[int]:
     """Return the first rows that are not used yet, and mark them used."""
     free = [row for row in dict.fromkeys(np.asarray(rows).tolist()) if row not in used]
-    taken = free[: max(0, number)]
-    used.update(taken)
-    return taken
+    chosen = free[: max(0, number)]
+    used.update(chosen)
+    return chosen

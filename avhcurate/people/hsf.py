@@ -148,17 +148,17 @@ def _valid_answers(answers: pd.DataFrame, answer: str, keys: list[str]) -> tuple
         if answers[key].isna().any():
             row = int(np.argmax(answers[key].isna()))
             raise CurateError(f"Row {row} of the votes (from 0) has no {key}. Fill it in or remove the row.")
-    given = answers[answers[answer].notna()]
+    blank = answers[answer].isna()
+    answers = answers[~blank]
     messages = []
-    if "annotator" in given:
-        replaced = given["annotator"].notna() & given.duplicated([*keys, "annotator"], keep="last")
+    if "annotator" in answers:
+        replaced = answers["annotator"].notna() & answers.duplicated([*keys, "annotator"], keep="last")
         if replaced.any():
             messages.append(f"{replaced.sum()} answers were replaced by a later one of the same annotator")
-        given = given[~replaced]
-    blank = int(answers[answer].isna().sum())
-    if blank:
-        messages.append(f"{blank} rows without an answer were left out")
-    return given, messages
+        answers = answers[~replaced]
+    if blank.any():
+        messages.append(f"{blank.sum()} rows without an answer were left out")
+    return answers, messages
 
 
 def _texts(values: pd.Series) -> pd.Series:

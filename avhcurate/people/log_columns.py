@@ -10,18 +10,13 @@ from avhcurate.people.grids import CONTROLS
 
 _ROW = np.dtype(
     [
-        ("id", np.int64),
-        ("at", np.float64),
-        ("annotator", np.int32),
-        ("path", np.int32),
-        ("answer", np.int32),
-        ("expected", np.int32),
-        ("reaction_ms", np.int32),
-        ("place", np.int32),
-        ("selected", np.int8),
-        ("control", np.int8),
-        ("classify", np.bool_),
-        ("standing", np.bool_),
+        ("id", "int64"),
+        ("at", "float64"),
+        *((name, "int32") for name in ("annotator", "path", "answer", "expected", "reaction_ms", "place")),
+        ("selected", "int8"),
+        ("control", "int8"),
+        ("classify", "bool"),
+        ("standing", "bool"),
     ]
 )
 
@@ -100,18 +95,17 @@ class ResponseColumns:
         values["classify"] = [design == "classify" for design in values.pop("design")]
         values["selected"] = pd.array(values["selected"], "Int8").fillna(-1)
         values["control"] = [CONTROLS.index(name) for name in values["control"]]
-        known = {"annotator": self.annotators, "path": self.paths, "answer": self.classes, "expected": self.classes}
-        for name, vocabulary in known.items():
+        texts = {"annotator": self.annotators, "path": self.paths, "answer": self.classes, "expected": self.classes}
+        for name, vocabulary in texts.items():
             values[name] = vocabulary.numbers(values[name])
+        values["standing"] = True
         end = self._size + len(rows)
         if end > len(self._rows):
             grown = np.empty(max(end, 2 * len(self._rows)), _ROW)
             grown[: self._size] = self.rows
             self._rows = grown
-        new = self._rows[self._size : end]
-        new["standing"] = True
         for name, column in values.items():
-            new[name] = column
+            self._rows[name][self._size : end] = column
         self._size = end
 
     def retract(self, ids: Sequence[int]) -> None:

@@ -8,9 +8,8 @@ drawn with a record of its own from the samples that no earlier batch has asked 
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -99,16 +98,16 @@ def inclusion(batches: Sequence[DrawnBatch], groups: np.ndarray | None = None) -
     size = len(batches[0].rates)
     if groups is None:
         groups = np.zeros(size, np.int64)
-    left = np.ones(size, bool)
+    unasked = np.ones(size, bool)
     escapes = np.ones(size)
     for batch in batches:
-        for group in np.unique(groups[batch.asked & left]):
+        for group in np.unique(groups[batch.asked & unasked]):
             rows = groups == group
-            number = int((batch.asked & left & rows).sum())
-            times = np.append(np.sort(batch.times[rows & left]), np.inf)
+            number = int((batch.asked & unasked & rows).sum())
+            times = np.append(np.sort(batch.times[rows & unasked]), np.inf)
             drawn = rows & (batch.rates > 0)
             escapes[drawn] *= np.exp(-batch.rates[drawn] * times[number])
-        left &= ~batch.asked
+        unasked &= ~batch.asked
     return 1 - escapes
 
 
@@ -126,11 +125,10 @@ def write_record(
     """
     folder = dataset.root / _FOLDER
     folder.mkdir(exist_ok=True)
-    number = 1 + max([*(int(path.stem) for path in folder.glob("*.parquet")), *used], default=0)
+    number = max([0, *used, *(int(path.stem) for path in folder.glob("*.parquet"))]) + 1
     if times is None:
         times = draw_times(rates, number)  # batches are independent
-    rows = pd.DataFrame({"path": paths, "rate": rates, "time": times})
-    write_parquet(_record_path(dataset, number), rows)
+    write_parquet(_record_path(dataset, number), pd.DataFrame({"path": paths, "rate": rates, "time": times}))
     return number
 
 
@@ -147,9 +145,10 @@ def read_record(dataset: DatasetFolder, number: int) -> pd.DataFrame:
 def record_covers(dataset: DatasetFolder, number: int, paths: np.ndarray) -> bool:
     """Return whether a record is there and gives each of some samples a chance."""
     try:
-        return bool((read_record(dataset, number)["rate"].reindex(paths) > 0).all())
+        rates = read_record(dataset, number)["rate"]
     except CurateError:
         return False
+    return bool((rates.reindex(paths) > 0).all())
 
 
 def carry_records(old: DatasetFolder, new: DatasetFolder) -> None:
@@ -174,35 +173,31 @@ def queue_use(counter: VoteCounter) -> QueueUse:
         return QueueUse({})
     design = DESIGN_OF[source.key]
     choices = counter.log.choices(dataset.id, SETTINGS)
-    history: list[dict[str, Any]] = [json.loads(text) for _, text in choices] or [{}]
+    history = pd.DataFrame([{"queue": "random", "record": 0} | json.loads(text) for _, text in choices or [(0, "{}")]])
     columns = counter.log.columns(dataset.id)
     rows = columns.votes(design)
     rows = rows[np.argsort(rows["at"], kind="stable")]
     # The settings that each vote was given under, oldest vote first.
     at = np.searchsorted([at for at, _ in choices], rows["at"], side="right") - 1
-    settings = np.maximum(at, 0)
-    queues = np.array([one.get("queue", "random") for one in history])[settings]
-    use = QueueUse(
-        {str(queue): int(number) for queue, number in zip(*np.unique(queues, return_counts=True), strict=True)}
-    )
+    settings = history.iloc[np.maximum(at, 0)]
+    use = QueueUse({str(queue): int(number) for queue, number in settings["queue"].value_counts().sort_index().items()})
     if not use.biased:
         return use
-    records = np.array([int(one.get("record", 0)) for one in history])[settings]
-    weights = _weights(counter, counter.ids(columns)[rows["path"]], records, design)
-    return QueueUse(use.votes, weights)
+    records = settings["record"].to_numpy(np.int64)
+    return replace(use, weights=_weights(counter, counter.ids(columns)[rows["path"]], records, design))
 
 
 def _weights(counter: VoteCounter, ids: np.ndarray, records: np.ndarray, design: str) -> np.ndarray | None:
     """Return weights (N,) by the records under which votes came, oldest first; None where a chance is not known."""
     voted = counter.counts.votes > 0
-    first, at = np.unique(ids[ids >= 0], return_index=True)
-    of = np.full(len(voted), -1)
-    of[first] = records[ids >= 0][at]
-    if not records.all() or (of[voted] < 0).any():
+    samples, first = np.unique(ids[ids >= 0], return_index=True)
+    record_of = np.full(len(voted), -1)
+    record_of[samples] = records[ids >= 0][first]
+    if not records.all() or (record_of[voted] < 0).any():
         return None
     labels = _label_names(counter.dataset)
     batches = []
-    known = np.zeros(len(voted), bool)
+    in_record = np.zeros(len(voted), bool)
     for number in pd.unique(records):
         try:
             rows = read_record(counter.dataset, int(number)).reindex(labels.index)
@@ -212,12 +207,12 @@ def _weights(counter: VoteCounter, ids: np.ndarray, records: np.ndarray, design:
         if design == "select" and "label" in rows and (rows["label"] != labels)[has_rate].any():
             return None  # it went through other groups
         rates = rows["rate"].fillna(0).to_numpy()
-        asked = of == number
-        if not rates[asked].all():
+        batch = DrawnBatch(rates, rows["time"].fillna(np.inf).to_numpy(), record_of == number)
+        if not rates[batch.asked].all():
             return None  # votes of samples that the queue did not know, or could not ask about
-        known |= has_rate
-        batches.append(DrawnBatch(rates, rows["time"].fillna(np.inf).to_numpy(), asked))
-    if not known.all():
+        in_record |= has_rate
+        batches.append(batch)
+    if not in_record.all():
         return None  # samples that came later, which weights of the others do not speak for
     groups = counter.labels if design == "select" else None
     return np.where(voted, 1 / np.maximum(inclusion(batches, groups), 1e-9), np.nan)

@@ -49,8 +49,7 @@ def votes_of(responses: pd.DataFrame) -> pd.DataFrame:
     all count.
     """
     votes = responses[(responses["control"] == "none") & (responses["answer"] != CANNOT_TELL)]
-    asked = votes["answer"].where(votes["design"] == "select", "")
-    question = votes[["design", "path", "annotator"]].assign(asked=asked)
+    question = votes[["design", "path", "annotator"]].assign(shown=_class_shown(votes))
     replaced = votes["annotator"].notna() & question.duplicated(keep="last")
     return votes[~replaced]
 
@@ -60,12 +59,15 @@ def questions(votes: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
     Answers of a grid are 1 for ticked and 0 for not; of single images, codes of the class names.
     """
-    select = votes["design"] == "select"
-    asked = votes["answer"].astype(str).where(select, "")
-    keys = pd.MultiIndex.from_arrays([votes["design"].astype(str), votes["path"].astype(str), asked])
-    question = pd.factorize(keys)[0].astype(np.int64)
-    said = pd.factorize(votes["answer"].astype(str))[0].astype(np.int64)
-    return question, np.where(select, ticks_of(votes["selected"]), said)
+    keys = [votes["design"].astype(str), votes["path"].astype(str), _class_shown(votes).astype(str)]
+    question = pd.factorize(pd.MultiIndex.from_arrays(keys))[0].astype(np.int64)
+    answer = pd.factorize(votes["answer"].astype(str))[0].astype(np.int64)
+    return question, np.where(votes["design"] == "select", ticks_of(votes["selected"]), answer)
+
+
+def _class_shown(votes: pd.DataFrame) -> pd.Series:
+    """Return the class that a grid asked about, "" for a single image."""
+    return votes["answer"].where(votes["design"] == "select", "")
 
 
 def correct_controls(responses: pd.DataFrame) -> pd.Series:

@@ -35,18 +35,18 @@ def match_samples(sheet: VoteSheet, paths: pa.ChunkedArray) -> tuple[np.ndarray,
     """Return the sample of each row of a sheet, int64, -1 for none, and messages about rows that do not match well."""
     if sheet.counts is not None and not sheet.samples:
         return np.arange(len(paths)), []
-    found = match_rows(sheet.samples, paths)
+    matches = match_rows(sheet.samples, paths)
     messages = []
-    missing = np.flatnonzero(found.ids < 0)
-    rows = len(found.ids)
+    missing = np.flatnonzero(matches.ids < 0)
+    rows = len(matches.ids)
     if len(missing):
-        examples = _examples(sheet.samples[found.column].take(missing[:1000]))
+        examples = _examples(sheet.samples[matches.column].take(missing[:1000]))
         messages.append(
-            f"{len(missing)} of {rows} rows match no sample and were left out (column {found.column!r}: {examples})"
+            f"{len(missing)} of {rows} rows match no sample and were left out (column {matches.column!r}: {examples})"
         )
-    if found.by_part:
-        messages.append(f"{found.by_part} of {rows} rows match by a part of the path")
-    return found.ids, messages
+    if matches.by_part:
+        messages.append(f"{matches.by_part} of {rows} rows match by a part of the path")
+    return matches.ids, messages
 
 
 def match_rows(columns: dict[str, pa.ChunkedArray], paths: pa.ChunkedArray) -> RowMatches:
@@ -108,23 +108,23 @@ def match_paths(column: pa.ChunkedArray, paths: pa.ChunkedArray) -> tuple[np.nda
     plain = _plain(paths)
     sought = _plain(pa.chunked_array([pa.array(texts, pa.string())]))
     depths = _depth(plain)
-    asked_depths = _depth(sought)
+    sought_depths = _depth(sought)
     deepest = min(_DEEPEST, int(depths.max(initial=0)))
     whole = _Names(plain)
     ids = _Names(pd.Series(paths.cast(pa.string()).to_pandas(), dtype="str")).ids(texts)
-    asked = ids == _UNKNOWN
-    ids[asked] = whole.ids(sought[asked])
+    unknown = ids == _UNKNOWN
+    ids[unknown] = whole.ids(sought[unknown])
     exact = ids >= 0
     for depth in range(1, deepest + 1):  # a sample's path ends with the text
-        asked = (ids == _UNKNOWN) & (asked_depths == depth)
-        if asked.any():
-            ids[asked] = _Names(_end(plain[depths >= depth], depth)).ids(sought[asked])
+        unknown = (ids == _UNKNOWN) & (sought_depths == depth)
+        if unknown.any():
+            ids[unknown] = _Names(_end(plain[depths >= depth], depth)).ids(sought[unknown])
     for depth in range(deepest, 0, -1):  # the text ends with a sample's path; the longest one decides
-        asked = (ids == _UNKNOWN) & (asked_depths > depth)
-        ids[asked] = whole.ids(_end(sought[asked], depth))
-    asked = (ids == _UNKNOWN) & (asked_depths == 1) & ~sought.str.contains(".", regex=False).to_numpy(bool)
-    if stems and asked.any():
-        ids[asked] = _Names(_end(plain, 1).str.replace(r"\.[^.]*$", "", regex=True)).ids(sought[asked])
+        unknown = (ids == _UNKNOWN) & (sought_depths > depth)
+        ids[unknown] = whole.ids(_end(sought[unknown], depth))
+    unknown = (ids == _UNKNOWN) & (sought_depths == 1) & ~sought.str.contains(".", regex=False).to_numpy(bool)
+    if stems and unknown.any():
+        ids[unknown] = _Names(_end(plain, 1).str.replace(r"\.[^.]*$", "", regex=True)).ids(sought[unknown])
     return np.append(np.maximum(ids, _NONE), _NONE)[rows], np.append(exact, True)[rows]
 
 

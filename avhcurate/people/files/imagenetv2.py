@@ -57,12 +57,12 @@ def hits_of(responses: pd.DataFrame, *, simulated: bool) -> dict[str, Any]:
     occurs once.
     """
     turn = responses.groupby(["answer", "path"], sort=False).cumcount().astype(str)
-    who = responses["annotator"].astype(object).where(responses["annotator"].notna(), "")
+    worker = responses["annotator"].astype(object).where(responses["annotator"].notna(), "")
     task = responses["task"].astype(object).where(responses["task"].notna(), "#" + turn)
-    task = task.where(responses["task"].notna() | (who == ""), "")
+    task = task.where(responses["task"].notna() | (worker == ""), "")
     hits: list[dict[str, Any]] = []
     assignments: dict[str, dict[str, Any]] = {}
-    for key, tiles in responses.assign(task=task, who=who).groupby(["task", "answer", "who"], sort=False):
+    for key, tiles in responses.groupby([task, "answer", worker], sort=False):
         name = str(uuid.uuid5(_NAMESPACE, "/".join(map(str, key))))
         hit = {"wnid": str(key[1]), "uuid": name, "images_all": tiles["path"].to_list(), "simulated": simulated}
         for column, kind in _LISTS.items():
@@ -112,6 +112,6 @@ def _assignment(task: str, worker: str, tiles: pd.DataFrame) -> dict[str, Any]:
     }
     submitted = tiles["at"].max()
     if pd.notna(submitted):
-        taken = pd.to_timedelta(tiles["reaction_ms"].astype(float).max(), "ms")
-        answer |= {"AcceptTime": str(submitted - taken), "SubmitTime": str(submitted)}
+        accepted = submitted - pd.to_timedelta(tiles["reaction_ms"].astype(float).max(), "ms")
+        answer |= {"AcceptTime": str(accepted), "SubmitTime": str(submitted)}
     return answer

@@ -70,13 +70,13 @@ def _control(name: str, choices: Sequence[str]) -> str:
     return f'<Choices name="{name}" toName="image" choice="single">{inner}</Choices>'
 
 
-def choice(said: str, *, select: bool = False, meta: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def choice(answer: str, *, select: bool = False, meta: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the result of an annotation: a class, or with `select` "yes" or "no"."""
     return {
         "from_name": _SELECT if select else _CLASSIFY,
         "to_name": "image",
         "type": "choices",
-        "value": {"choices": [said]},
+        "value": {"choices": [answer]},
         "meta": dict(meta or {}),
     }
 
@@ -87,13 +87,13 @@ def curated(name: str, *, ground_truth: bool) -> dict[str, Any]:
 
 
 def _annotation(row: Mapping[Any, Any], select: bool) -> dict[str, Any]:
-    said = row["answer"]
+    answer = row["answer"]
     if select:
-        said = "yes" if row["selected"] else "no"
+        answer = "yes" if row["selected"] else "no"
     meta = {name: row[name] for name in _META if pd.notna(row[name]) and row[name] != "none"}
     if pd.notna(row["at"]):
         meta["at"] = pd.Timestamp(row["at"]).isoformat()
-    annotation = {"result": [choice(said, select=select, meta=meta)], "was_cancelled": False, "ground_truth": False}
+    annotation = {"result": [choice(answer, select=select, meta=meta)], "was_cancelled": False, "ground_truth": False}
     if pd.notna(row["reaction_ms"]):
         annotation["lead_time"] = float(row["reaction_ms"]) / 1000
     return annotation
@@ -126,7 +126,7 @@ def label_of_task(task: dict[str, Any]) -> tuple[str | None, set[str]]:
     The ground truth goes before a curated label of ours, and that before the other annotations.
     """
     data = task.get("data") or {}
-    found: dict[int, set[str]] = {}
+    labels: dict[int, set[str]] = {}
     for annotation in task["annotations"]:
         for item in annotation.get("result") or []:
             if annotation.get("was_cancelled") or item.get("type") != "choices" or item.get("from_name") == _SELECT:
@@ -136,9 +136,13 @@ def label_of_task(task: dict[str, Any]) -> tuple[str | None, set[str]]:
                 rank = 0
             elif CURATED in (item.get("meta") or {}):
                 rank = 1
-            found.setdefault(rank, set()).update(map(str, (item.get("value") or {}).get("choices") or []))
+            labels.setdefault(rank, set()).update(_chosen(item))
     names = filter(None, (_sample_text(data.get(name)) for name in SAMPLE_COLUMNS))
-    return next(names, None), found[min(found)] if found else set()
+    return next(names, None), labels[min(labels)] if labels else set()
+
+
+def _chosen(item: dict[str, Any]) -> list[str]:
+    return [str(choice) for choice in (item.get("value") or {}).get("choices") or []]
 
 
 def _choices(task: dict[str, Any], left_out: dict[str, int]) -> Iterator[dict[str, Any]]:
@@ -153,29 +157,29 @@ def _choices(task: dict[str, Any], left_out: dict[str, int]) -> Iterator[dict[st
         questions = {str(item.get("from_name")) for item in results}
         if len(questions) > 1:
             raise CurateError(f"Tasks answer several questions ({listed(sorted(questions))}). Export one of them.")
-        chosen = [choice for item in results for choice in (item.get("value") or {}).get("choices") or []]
+        chosen = [choice for item in results for choice in _chosen(item)]
         if len(chosen) != 1:
             left_out["without one choice"] += 1
             continue
-        said = str(chosen[0])
+        label = chosen[0]
         meta = results[0].get("meta")
         if not isinstance(meta, dict):
             meta = {}
-        if meta.get(CURATED) == said:
+        if meta.get(CURATED) == label:
             continue
-        answer: dict[str, Any] = {"label": said}
-        if questions == {_SELECT} and "class" in data and said in ("yes", "no"):
-            answer = {"class": str(data["class"]), "selected": said == "yes"}
+        answer: dict[str, Any] = {"label": label}
+        if questions == {_SELECT} and "class" in data and label in ("yes", "no"):
+            answer = {"class": str(data["class"]), "selected": label == "yes"}
         yield answer | _details(annotation, meta) | {"simulated": bool(data.get("simulated"))} | names
 
 
 def _details(annotation: dict[str, Any], meta: dict[str, Any]) -> dict[str, Any]:
     """Return annotator, time and control; those in `meta`, which we write, go before those of Label Studio."""
-    who = annotation.get("completed_by")
-    if isinstance(who, dict):
-        who = who.get("id", who.get("email"))
-    found = {"annotator": who} | {name: meta[name] for name in _META if name in meta}
-    details: dict[str, Any] = {name: str(value) for name, value in found.items() if value is not None}
+    annotator = annotation.get("completed_by")
+    if isinstance(annotator, dict):
+        annotator = annotator.get("id", annotator.get("email"))
+    stated = {"annotator": annotator} | {name: meta[name] for name in _META if name in meta}
+    details: dict[str, Any] = {name: str(value) for name, value in stated.items() if value is not None}
     at = meta.get("at", annotation.get("created_at"))
     if isinstance(at, str):
         details["at"] = pd.to_datetime(at, utc=True, errors="coerce")

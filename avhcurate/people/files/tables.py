@@ -18,6 +18,7 @@ from avhcurate.people.files.sheet import (
 )
 from avhcurate.people.grids import CONTROLS
 from avhcurate.people.hsf import whole_counts
+from avhcurate.workspace.disk.arrays import number_type
 from avhcurate.workspace.disk.columns import (
     MISSING,
     find_votes_column,
@@ -67,8 +68,8 @@ def sheet_of_table(table: pa.Table, title: str) -> VoteSheet:
         raise CurateError(
             f"{title} names no samples. Its columns are {listed(table.column_names)}. Call one sample, id or path."
         )
-    named = _answer_columns(table, title) | {name: _first(table, names) for name, names in _DETAILS.items()}
-    columns = {name: table[name] for name in samples} | {name: table[old] for name, old in named.items() if old}
+    sources = _answer_columns(table, title) | {name: _first(table, names) for name, names in _DETAILS.items()}
+    columns = {name: table[name] for name in samples} | {name: table[old] for name, old in sources.items() if old}
     rows = _with_controls(table, pa.table(columns).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get))
     return sheet_of_rows(_one_row_per_answer(table, _plain_details(rows), samples), samples, [], simulated=simulated)
 
@@ -172,18 +173,13 @@ def _times(table: pa.Table, title: str) -> np.ndarray:
 
 def _list_column(table: pa.Table) -> str | None:
     """Return the column of counts: the only list of numbers, or the one called votes."""
-    lists = [
-        item.name
-        for item in table.schema
-        if is_list(item.type)
-        and (pa.types.is_integer(item.type.value_type) or pa.types.is_floating(item.type.value_type))
-    ]
+    lists = [field.name for field in table.schema if is_list(field.type) and number_type(field.type) is not None]
     if len(lists) < 2:
         return next(iter(lists), None)
-    named = find_votes_column(table.schema)
-    if named is None:
+    votes = find_votes_column(table.schema)
+    if votes is None:
         raise CurateError(f"Several columns hold lists of numbers: {listed(lists)}. Call one of them votes.")
-    return named
+    return votes
 
 
 def _in_order(table: pa.Table, names: tuple[str, ...]) -> list[str]:

@@ -132,8 +132,9 @@ class SelfTrainingFolder(ResultFolder[SelfTrainingRecord]):
 
     def round(self, number: int) -> Path:
         """Return the folder of a round that is whole; another is refused."""
-        if number not in (known := self.rounds()):
-            raise CurateError(f"Self-training {self.name} has no round {number}. It has {len(known)} rounds, from 0.")
+        rounds = self.rounds()
+        if number not in rounds:
+            raise CurateError(f"Self-training {self.name} has no round {number}. It has {len(rounds)} rounds, from 0.")
         return self._path(number)
 
     def commit(

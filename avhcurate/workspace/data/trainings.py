@@ -180,9 +180,9 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
         """Remove the evaluations after a step, the last first: that part is trained again."""
         for step in [step for step in self._steps() if step > after_step][::-1]:
             self._path(step).unlink(missing_ok=True)
-        kept = {path.stem for path in (self.root / "dynamics").glob("[0-9]*.json")}
+        whole = {path.stem for path in map(self._path, self._steps())}
         for path in self.root.glob("*dynamics/*"):  # an interrupted evaluation, or what it left
-            if path.suffix == ".tmp" or path.stem not in kept:
+            if path.suffix == ".tmp" or path.stem not in whole:
                 path.unlink(missing_ok=True)
 
     def dynamics(self, part: Part = "held out") -> dict[str, np.ndarray]:

@@ -21,8 +21,8 @@ PAGES = ROOT / "pages"
 @cache
 def added_pages() -> dict[str, plugins.Page]:
     """Return the pages that plugins add, by the last part of their address."""
-    taken = [path.stem for path in PAGES.glob("*.py")]
-    return plugins.load("pages", lambda _, page: plugins.Page(*page), taken=taken)
+    names = [path.stem for path in PAGES.glob("*.py")]
+    return plugins.load("pages", lambda _, page: plugins.Page(*page), taken=names)
 
 
 def page_file(name: str) -> Path:

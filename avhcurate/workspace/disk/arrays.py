@@ -104,16 +104,16 @@ def open_array(path: Path, *, member: str | None = None, names: Sequence[str] = 
 
     Raise CurateError where there is none, several of equal claim, or a header that does not fit the file.
     """
-    found = _arrays_of(path)
-    if not found:
+    arrays = _arrays_of(path)
+    if not arrays:
         raise CurateError(f"{path.name} has no array of numbers. Give {_FORMS}.")
-    usual = [name for wanted in names for name in found if name.casefold() == wanted]
-    if member is None and len(found) > 1 and not usual:
-        raise CurateError(f"{path.name} has several arrays, {listed(found)}. Choose one by {path.name}:NAME.")
-    member = member or [*usual, *found][0]
-    if member not in found:
-        raise CurateError(f"{path.name} has no array {member!r}. It has {listed(found)}.")
-    array = found[member]
+    usual = [name for wanted in names for name in arrays if name.casefold() == wanted]
+    if member is None and len(arrays) > 1 and not usual:
+        raise CurateError(f"{path.name} has several arrays, {listed(arrays)}. Choose one by {path.name}:NAME.")
+    member = member or [*usual, *arrays][0]
+    if member not in arrays:
+        raise CurateError(f"{path.name} has no array {member!r}. It has {listed(arrays)}.")
+    array = arrays[member]
     if array.dtype.kind not in _NUMBERS:
         raise CurateError(f"{array.title} has values of type {array.dtype}, not numbers.")
     check_budget(path, math.prod(array.shape) * max(4, array.dtype.itemsize), array.title)  # float32 at least

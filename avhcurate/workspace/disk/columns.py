@@ -72,15 +72,15 @@ def bytes_leaf(field: pa.Field) -> str | None:
 def find_path_column(table: pa.Table, wanted: str | None = None) -> str:
     """Return the column of a manifest that names the images: by its own name, or by the look of its first values."""
     texts = [field.name for field in table.schema if is_text(field.type) or pa.types.is_null(field.type)]
-    named = [name for name in texts if name.casefold() in PATH_NAMES]
-    looks = [name for name in texts if _looks_like_images(table[name])]
+    usual = [name for name in texts if name.casefold() in PATH_NAMES]
+    images = [name for name in texts if _looks_like_images(table[name])]
     column = _choose(
         table.column_names,
         wanted,
         "image_column",
-        lambda name: name in named and name in looks,
-        looks.__contains__,
-        named.__contains__,
+        set(usual).intersection(images).__contains__,
+        images.__contains__,
+        usual.__contains__,
     )
     if column is None:
         raise CurateError(
@@ -130,8 +130,8 @@ def find_votes_column(schema: pa.Schema, wanted: str | None = None) -> str | Non
     counts = [field.name for field in schema if is_list(field.type) and pa.types.is_integer(field.type.value_type)]
     if wanted is not None:
         return check_column(wanted, counts, "votes")
-    named = [name for name in counts if _VOTES.search(name)]
-    return named[0] if len(named) == 1 else None
+    votes = [name for name in counts if _VOTES.search(name)]
+    return votes[0] if len(votes) == 1 else None
 
 
 def class_names(schema: pa.Schema) -> dict[str, list[str]]:

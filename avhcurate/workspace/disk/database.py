@@ -85,15 +85,15 @@ def _create_tables(engine: sa.Engine, *tables: sa.MetaData) -> None:
             elif version != VERSIONS[-1]:
                 step_up(connection, version)
                 connection.execute(sa.text(f"UPDATE {_VERSION_TABLE} SET version_num = '{VERSIONS[-1]}'"))
-            for one in tables:
-                one.create_all(connection)
+            for metadata in tables:
+                metadata.create_all(connection)
         connection.commit()
 
 
 def _is_complete(connection: sa.Connection, *tables: sa.MetaData) -> bool:
     """Return whether the database has our version and all tables; `UnknownVersion` where it has an unknown version."""
     existing = sa.inspect(connection).get_table_names()
-    ours = {name for one in tables for name in one.tables}
+    ours = {name for metadata in tables for name in metadata.tables}
     version = "0"
     if _VERSION_TABLE in existing:
         version = _version(connection) or "0"

@@ -163,7 +163,7 @@ def _checked(wanted: Wanted, file: Path) -> Fetched:
     kind, _, published = (wanted.checksum or "sha256:").partition(":")
     with open(file, "rb") as stream:
         digest = hashlib.file_digest(stream, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
-    found = sha256(file)
+    fetched = Fetched(path=file, sha256=sha256(file))
     size = file.stat().st_size
     wrong = []
     if wanted.size not in (None, size):
@@ -175,7 +175,6 @@ def _checked(wanted: Wanted, file: Path) -> Fetched:
             f"{file} has {' and '.join(wrong)}: it is damaged or another file. Remove it and run the command again, or "
             "give another folder."
         )
-    message = ""
-    if not published:
-        message = f"No checksum of {wanted.name} is published. Its sha256 here is {found}."
-    return Fetched(path=file, sha256=found, message=message)
+    if published:
+        return fetched
+    return replace(fetched, message=f"No checksum of {wanted.name} is published. Its sha256 here is {fetched.sha256}.")

@@ -43,7 +43,7 @@ def write_images(target: Path, images: Iterable[LabelledImage], classes: Sequenc
 
 
 def _table(block: list[LabelledImage]) -> pa.Table:
-    images = pa.array([{"bytes": one.image, "path": one.path} for one in block], IMAGE)
-    labels = pa.array([one.label for one in block], pa.int64())
-    more = {name: [one.more[name] for one in block] for name in block[0].more}
-    return pa.table({"image": images, "label": labels} | more)
+    images = pa.array([{"bytes": sample.image, "path": sample.path} for sample in block], IMAGE)
+    labels = pa.array([sample.label for sample in block], pa.int64())
+    texts = {name: [sample.more[name] for sample in block] for name in block[0].more}
+    return pa.table({"image": images, "label": labels} | texts)

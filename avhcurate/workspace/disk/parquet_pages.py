@@ -53,17 +53,17 @@ class Pages(NamedTuple):
 
     def bytes_of(self, rows: int) -> int:
         """Return the most that so many consecutive rows may take."""
-        taken = np.where(self.each > 0, np.minimum(self.values, rows) * self.each, self.sizes)
-        before = np.concatenate([[0], np.cumsum(taken)])
+        sizes = np.where(self.each > 0, np.minimum(self.values, rows) * self.each, self.sizes)
+        before = np.concatenate([[0], np.cumsum(sizes)])
         ends = np.cumsum(self.values)
         # From the last row of each page: that is where rows lie in the most pages.
         last = np.searchsorted(ends, np.minimum(ends - 1 + rows, ends[-1:]), side="left")
         return int((before[last + 1] - before[:-1]).max(initial=0))
 
-    def rows_at_once(self, wanted: int, most: int) -> int:
-        """At most `wanted` rows, so few that they take no more than `most` bytes, or than two pages."""
-        most = max(most, 2 * self.largest)
-        while wanted > 1 and self.bytes_of(wanted) > most:
+    def rows_at_once(self, wanted: int, limit: int) -> int:
+        """At most `wanted` rows, so few that they take no more than `limit` bytes, or than two pages."""
+        limit = max(limit, 2 * self.largest)
+        while wanted > 1 and self.bytes_of(wanted) > limit:
             wanted //= 2
         return wanted
 
@@ -136,22 +136,21 @@ def read_pages(stream: BinaryIO, start: int, length: int) -> Pages:
             plain = header.get(_ENCODING, header.get(_ENCODING_2)) in _PLAIN
             pages.append((max(values, 0), max(size, compressed), 0 if plain else max(dictionary, size)))
         start = stream.tell() + compressed
-    counts, sizes, each = np.array(pages, np.int64).reshape(-1, 3).T
-    return Pages(counts, sizes, each, largest)
+    return Pages(*np.array(pages, np.int64).reshape(-1, 3).T, largest)
 
 
 def _fields(stream: BinaryIO, depth: int = 0) -> dict[tuple[int, ...], int]:
     """Return the whole numbers of a thrift struct in the compact protocol, by the fields that lead to them."""
-    found: dict[tuple[int, ...], int] = {}
+    numbers: dict[tuple[int, ...], int] = {}
     field = 0
     while byte := _byte(stream):
         delta = byte >> 4
         kind = byte & 0x0F
         field = field + delta if delta else _signed(_varint(stream))
         if kind in _WHOLE:
-            found[field,] = _signed(_varint(stream))
+            numbers[field,] = _signed(_varint(stream))
         elif kind == _STRUCT and depth < _DEEPEST:
-            found |= {(field, *way): number for way, number in _fields(stream, depth + 1).items()}
+            numbers |= {(field, *way): number for way, number in _fields(stream, depth + 1).items()}
         elif kind == _BINARY:
             length = _varint(stream)
             stream.seek(length, 1)
@@ -159,7 +158,7 @@ def _fields(stream: BinaryIO, depth: int = 0) -> dict[tuple[int, ...], int]:
             stream.seek(_BYTES_OF[kind], 1)
         else:  # a page header holds no lists
             raise ValueError("its pages are damaged")
-    return found
+    return numbers
 
 
 def _byte(stream: BinaryIO) -> int:

@@ -82,8 +82,8 @@ def now() -> datetime:
 
 def versions(*packages: str) -> dict[str, str]:
     """Versions of Python, of this package and of `packages`."""
-    own = {"python": platform.python_version(), "avhcurate": __version__}
-    return own | {name: version(name) for name in packages}
+    ours = {"python": platform.python_version(), "avhcurate": __version__}
+    return ours | {name: version(name) for name in packages}
 
 
 def settings_digest(settings: Any) -> str:

@@ -224,10 +224,10 @@ def _is_metadata(address: str) -> bool:
     (True, True, False)
     """
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    mapped = getattr(found, "ipv4_mapped", None) or found
+    mapped = getattr(parsed, "ipv4_mapped", None) or parsed
     return mapped.is_link_local or mapped in _METADATA
 
 
@@ -236,7 +236,7 @@ def _resolved(url: str, host: str) -> list[str]:
     if not is_http(url):
         return []
     try:
-        return [str(found[4][0]) for found in socket.getaddrinfo(host, None)]
+        return [str(address[0]) for *_, address in socket.getaddrinfo(host, None)]
     except (OSError, UnicodeError):
         return []
 

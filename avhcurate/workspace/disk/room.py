@@ -20,8 +20,8 @@ _PARQUET = re.compile(r"parquet|magic bytes|thrift|page|corrupt", re.IGNORECASE)
 
 def check_room(folder: Path, needed: int, what: str) -> None:
     """Refuse work that needs more bytes than are free where `folder` is or will be."""
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    free = shutil.disk_usage(there).free
+    parent = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    free = shutil.disk_usage(parent).free
     if free < needed:
         raise CurateError(
             f"{what} takes {needed / 1e6:,.1f} MB and {free / 1e6:,.1f} MB are free at {folder}. Make room."

@@ -74,10 +74,10 @@ def _check_names(path: Path, columns: list[str]) -> None:
 
 def table_of_frame(frame: pd.DataFrame, title: str) -> pa.Table:
     """Return a DataFrame without its index; refuse columns whose values have no common type."""
-    named = frame.rename(columns=str)
-    _check_names(Path(title), list(named.columns))
+    frame = frame.rename(columns=str)
+    _check_names(Path(title), list(frame.columns))
     try:
-        return decoded(pa.Table.from_pandas(named, preserve_index=False))
+        return decoded(pa.Table.from_pandas(frame, preserve_index=False))
     except pa.ArrowException as problem:
         raise CurateError(
             f"{title} cannot be read ({problem.args[0]}). Give each column values of one type."
@@ -129,7 +129,7 @@ def parquet_batches(path: Path, columns: Sequence[str], rows: int = 1 << 17) -> 
         groups = range(file.num_row_groups)
         pages = [list(leaves_of(file, group, stream, columns)) for group in groups]
         check_budget(path, sum(column.least_bytes for group in pages for column in group), str(path))
-        taken = 0
+        size = 0
         for group in groups:
             at_once = rows
             while at_once > 1 and sum(column.bytes_of(at_once) for column in pages[group]) > _AT_ONCE:
@@ -137,8 +137,8 @@ def parquet_batches(path: Path, columns: Sequence[str], rows: int = 1 << 17) -> 
             for batch in file.iter_batches(at_once, row_groups=[group], columns=columns):
                 batch.validate(full=True)
                 batch = decoded(batch)
-                taken += batch.nbytes
-                check_budget(path, taken, str(path))
+                size += batch.nbytes
+                check_budget(path, size, str(path))
                 yield batch
 
 

@@ -61,35 +61,35 @@ def _members(tar: tarfile.TarFile, size: int) -> Iterator[Member]:
             yield Member(info.name, info.offset_data - BLOCK, info.size)
 
 
-def read_member(file: IO[bytes], start: int, most: int) -> bytes:
+def read_member(file: IO[bytes], start: int, limit: int) -> bytes:
     """Return the bytes of the member whose header begins at `start`; `ValueError` when there is none any more."""
     file.seek(start)
-    size = _size(file.read(BLOCK), most)
+    size = _size(file.read(BLOCK), limit)
     data = file.read(size)
     if len(data) < size:
         raise ValueError("the tar is cut off")
     return data
 
 
-def read_remote_member(url: str, start: int, most: int) -> bytes:
+def read_remote_member(url: str, start: int, limit: int) -> bytes:
     """Return the same behind an address, mostly by one request."""
-    data = read_url(url, start=start, size=BLOCK + _WITH_HEADER, most=most)
-    size = _size(data[:BLOCK], most)
+    data = read_url(url, start=start, size=BLOCK + _WITH_HEADER, most=limit)
+    size = _size(data[:BLOCK], limit)
     if size > len(data) - BLOCK:
         have = len(data)
-        data += read_url(url, start=start + have, size=BLOCK + size - have, most=most)
+        data += read_url(url, start=start + have, size=BLOCK + size - have, most=limit)
     if len(data) < BLOCK + size:
         raise ValueError("the tar is cut off")
     return data[BLOCK : BLOCK + size]
 
 
-def _size(header: bytes, most: int) -> int:
+def _size(header: bytes, limit: int) -> int:
     try:
         size = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape").size
     except tarfile.HeaderError as problem:
         raise ValueError("the tar has changed: import it again") from problem
-    if size > most:
-        raise ValueError(f"a member of {size >> 20} MiB, at most {most >> 20} are read")
+    if size > limit:
+        raise ValueError(f"a member of {size >> 20} MiB, at most {limit >> 20} are read")
     return size
 
 

@@ -83,27 +83,27 @@ def _measured(images: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     levels = np.rint(light / 1000).astype(np.int64).reshape(n, -1) + 256 * np.arange(n)[:, None]
     shares = np.bincount(levels.ravel(), minlength=256 * n).reshape(n, 256) / levels.shape[1]
     mean = light.mean(axis=(1, 2), dtype=np.float64)
-    strongest, weakest = (of(of(red, green), blue) for of in (np.maximum, np.minimum))
+    spread = planes.max(axis=0) - planes.min(axis=0)
     return {
         "brightness": mean / 255_000,
         "contrast": np.sqrt(_mean_square(light - mean.astype(np.float32)[:, None, None])) / 255_000,
         # What one pixel has more than its neighbour, that one has less: the mean is 0.
         "sharpness": np.log10(1 + _mean_square(_laplacian(light)) / 1e6),
         "information": -(shares * np.log2(np.where(shares > 0, shares, 1))).sum(axis=1) + 0.0,
-        "colour": (strongest - weakest).mean(axis=(1, 2)) / 255,
+        "colour": spread.mean(axis=(1, 2)) / 255,
     }
 
 
 def _laplacian(light: np.ndarray) -> np.ndarray:
     """Return (n, H, W): what the four neighbours have more than each value; at the border it is its own neighbour."""
-    found = np.zeros_like(light)
+    laplacian = np.zeros_like(light)
     down = light[:, 1:] - light[:, :-1]
-    found[:, :-1] += down
-    found[:, 1:] -= down
+    laplacian[:, :-1] += down
+    laplacian[:, 1:] -= down
     right = light[:, :, 1:] - light[:, :, :-1]
-    found[:, :, :-1] += right
-    found[:, :, 1:] -= right
-    return found
+    laplacian[:, :, :-1] += right
+    laplacian[:, :, 1:] -= right
+    return laplacian
 
 
 def _mean_square(values: np.ndarray) -> np.ndarray:

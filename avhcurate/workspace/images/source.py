@@ -144,7 +144,7 @@ class ImageSource:
                 return chunk
         chunk = next(chunk for chunk in self._open(file).chunks(row) if row in chunk)
         self._chunks[file, chunk.start] = chunk
-        while len(self._chunks) > 1 and sum(kept.images.nbytes for kept in self._chunks.values()) > _KEPT_BYTES:
+        while len(self._chunks) > 1 and sum(cached.images.nbytes for cached in self._chunks.values()) > _KEPT_BYTES:
             self._chunks.popitem(last=False)
         return chunk
 
@@ -166,11 +166,12 @@ class _Chunk(NamedTuple):
         return data.to_pybytes()
 
 
-def _check_share(size: int, what: str, share: float) -> None:
+def _check_share(size: int, title: str, share: float) -> None:
     """Refuse what takes more than a share of the memory of images."""
-    if size > (most := int(share * image_memory())):
+    limit = int(share * image_memory())
+    if size > limit:
         raise BrokenImage(
-            f"{what} of {size >> 20} MiB, in Parquet at most {most >> 20} are read. Write smaller pages, or raise "
+            f"{title} of {size >> 20} MiB, in Parquet at most {limit >> 20} are read. Write smaller pages, or raise "
             f"{MEMORY_VARIABLE}"
         )
 
@@ -247,16 +248,16 @@ def batches(
     """Return ids with their images from `encoded`: `size` at a time, fewer where they exceed `most_bytes`."""
     start = 0
     content = list[bytes | BrokenImage]()
-    held = 0
+    total = 0
     for stop, data in enumerate(islice(encoded, len(ids)), 1):
         content.append(data)
         if isinstance(data, bytes):
-            held += len(data)
-        if len(content) == size or held >= most_bytes or stop == len(ids):
+            total += len(data)
+        if len(content) == size or total >= most_bytes or stop == len(ids):
             yield ids[start:stop], content
             start = stop
             content = []
-            held = 0
+            total = 0
 
 
 def read_file(place: str) -> bytes:
