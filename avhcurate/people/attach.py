@@ -183,7 +183,6 @@ def votes_that_fit(
 
 
 def _total(votes: pa.Table) -> int:
-    """Return the answers given, all samples together."""
     column = pc.list_flatten(votes["counts"]) if "counts" in votes.column_names else votes["shown"]
     return int(pc.sum(column).as_py() or 0)
 

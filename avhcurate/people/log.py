@@ -175,17 +175,14 @@ class LogTransaction:
         return dict(self._execute(query).all())
 
     def lend(self, design: Design, annotator: str, leases: Sequence[Lease]) -> None:
-        """Give images to an annotator for a time."""
         if leases:
             common = {"dataset": self._dataset, "design": design, "annotator": annotator}
             self._execute(LEASES.insert(), [vars(lease) | common for lease in leases])
 
     def prolong(self, tasks: Iterable[str], expires: float) -> None:
-        """Give an annotator more time."""
         self._execute(LEASES.update().where(LEASES.c.task.in_(list(tasks))).values(expires=expires))
 
     def release(self, tasks: Iterable[str]) -> None:
-        """Take images from an annotator."""
         self._execute(LEASES.delete().where(LEASES.c.task.in_(list(tasks))))
 
     def forget(self, before: float) -> None:
@@ -260,7 +257,6 @@ class LogTransaction:
         self._insert(STATUSES, annotator=annotator, action=action, why=why, who=who, at=at)
 
     def choose(self, kind: str, value: str, *, who: str, at: float) -> None:
-        """Write a setting; the newest of its kind holds."""
         require(Role.CURATOR, "setting up a collection", name=who)
         self._insert(CHOICES, kind=kind, value=value, who=who, at=at)
 
@@ -281,7 +277,6 @@ class LogTransaction:
         return answers
 
     def delete(self) -> None:
-        """Delete all about the dataset."""
         for table in (*LOGS, LEASES):
             self._execute(table.delete().filter_by(dataset=self._dataset))
         # Lets processes that keep answers in memory read them again, as after a withdrawal.

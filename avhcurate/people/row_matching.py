@@ -149,7 +149,6 @@ def _plain(paths: pa.ChunkedArray) -> pd.Series:
 
 
 def _depth(paths: pd.Series) -> np.ndarray:
-    """Return the number of parts of each path."""
     return paths.str.count("/").fillna(0).to_numpy(np.int64) + 1
 
 

@@ -21,7 +21,6 @@ _NAMESPACE = uuid.UUID("6f1d3c1e-8a3b-5d0e-9c55-0a6f4d2b7e11")
 
 
 def is_imagenetv2(content: Any) -> bool:
-    """Return whether JSON has the form of ImageNetV2's tasks and answers."""
     return isinstance(content, dict) and {"hits", "assignments"} <= content.keys()
 
 

@@ -35,7 +35,6 @@ _NO_SAMPLE = ("class", "simulated")
 
 
 def are_tasks(content: Any) -> bool:
-    """Return whether JSON has the form of a Label Studio export."""
     return isinstance(content, list) and all(isinstance(task, dict) and "annotations" in task for task in content)
 
 
@@ -205,7 +204,6 @@ def _sample_text(value: Any) -> str | None:
 
 
 def read_json(path: Path) -> Any:
-    """Return the JSON of a file."""
     check_file(path)
     try:
         content = parsed(path.read_bytes())

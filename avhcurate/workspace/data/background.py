@@ -74,7 +74,6 @@ def resume(workspace: Path, job: JobRecord) -> JobRecord:
 
 
 def cancel(workspace: Path, job: str) -> None:
-    """Ask a job to stop at its next opportunity."""
     require(Role.CURATOR, "cancelling jobs")
     Jobs(workspace).request_cancel(job)
 

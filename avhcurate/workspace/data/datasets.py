@@ -100,7 +100,6 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
 
     @property
     def name(self) -> str:
-        """Its present name."""
         return dataset_names(self.root)[0]
 
     @property
@@ -137,7 +136,6 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         return self.column("label").fill_null(-1).to_numpy()
 
     def column(self, name: str) -> pa.ChunkedArray:
-        """Return one column of the samples."""
         return pq.read_table(self.samples_path, columns=[name])[name]
 
     def votes(self, id: int | None = None) -> pd.DataFrame | None:

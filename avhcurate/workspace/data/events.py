@@ -120,12 +120,10 @@ class Event:
 
     @property
     def page(self) -> str:
-        """The page of a view."""
         return View(*self.details).page
 
     @property
     def query(self) -> dict[str, str]:
-        """The parameters of a view's address."""
         return View(*self.details).query
 
 

@@ -67,7 +67,6 @@ def ask(who: Callable[[], Person]) -> None:
 
 
 def acting() -> Person:
-    """Return who acts now."""
     return _request.get() or _who()
 
 

@@ -103,5 +103,4 @@ class PredictionFolder(ShardedFolder[PredictionRecord]):
         return fitting[-1] if fitting else None
 
     def table(self) -> pd.DataFrame:
-        """Return the finished table by id."""
         return pq.read_table(self.scores_path).to_pandas()

@@ -104,21 +104,14 @@ class FittedHeads(BaseModel):
 
 
 class RunRecord(Provenance):
-    """The record of a run, `run.json`; `finished` and what follows are set when it is complete.
+    """The record of a run, `run.json`; `finished`, `seconds`, `rate` and `skipped` are set when it is complete.
 
-    `limit`: None when all samples are scored. `classes` are names where they are known, in the order of the class
-    weights. `skipped` counts the samples that could not be scored. `seconds` is the time of the pass over the images,
-    the parts before a resume and all workers of a cluster together; `rate` is in samples a second. `backend`: None
-    where outputs were attached, and in older records. `prompts`:
-    of a zero-shot model. `attached` is set where no
-    network was run here: then `head`, `preprocess`, `device` are empty, and `width` is 0 without features.
-    `fitted`: heads that the run fitted itself, where `head` is the layer whose input are the features, or empty for
-    what the network returns. `rows`: those of the model's head that are the dataset's classes, where only these were
-    taken.
+    `seconds` is the time of the pass over the images, the parts before a resume and all workers of a cluster together.
     """
 
     name: str
     model: str
+    #: the layer whose input are the features; of a fitted head "" for what the network returns
     head: str = ""
     weights_sha256: str
     weights_source: str
@@ -126,23 +119,33 @@ class RunRecord(Provenance):
     precision: str = "float32"
     device: str = ""
     batch_size: int = SHARD
+    #: names where they are known, in the order of the class weights
     classes: list[str]
     num_classes: int
+    #: 0 for attached outputs without features
     width: int
     samples: int
+    #: None when all samples are scored
     limit: int | None = None
     seed: int = 0
+    #: samples a second
     rate: float | None = None
+    #: samples that could not be scored
     skipped: int = 0
     rank_agreement: RankAgreement | None = None
+    #: None where outputs were attached
     backend: BackendRecord | None = None
+    #: of a zero-shot model
     prompts: PromptsRecord | None = None
+    #: set where no network was run here: then `head`, `preprocess` and `device` are empty
     attached: Attached | None = None
+    #: heads that the run fitted itself
     fitted: FittedHeads | None = None
+    #: rows of the model's head that are the dataset's classes, where only these were taken
     rows: list[int] | None = None
-    #: Whether the weights name their classes, and these are the dataset's in its order.
+    #: whether the weights name their classes, and these are the dataset's in its order
     classes_named: bool = False
-    #: SHA-256 of the user's files that say what the network computes, by name.
+    #: SHA-256 of the user's files that say what the network computes, by name
     code: dict[str, str] | None = None
 
     @property
@@ -165,7 +168,6 @@ class FoldHeads:
         return np.load(path) if path.exists() else None
 
     def write_folds(self, folds: np.ndarray) -> None:
-        """Write what `folds` reads."""
         write_array(self.root / "folds.npy", folds)
 
     def heads_of(self, ids: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -182,7 +184,6 @@ class FoldHeads:
         return np.array(self._array(_WEIGHTS, fold)), np.array(self._array(_BIAS, fold))
 
     def has_head(self, fold: int = -1) -> bool:
-        """Whether it is written."""
         return self._head_path(_WEIGHTS, fold).exists()
 
     def write_head(self, class_weights: np.ndarray, bias: np.ndarray, fold: int = -1) -> None:
@@ -278,7 +279,6 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
         return self.head()[1]
 
     def refuse_without_logits(self) -> None:
-        """Refuse a run without a softmax output."""
         if not self.has_logits:
             raise CurateError(
                 f"Run {self.name} was attached without logits.",

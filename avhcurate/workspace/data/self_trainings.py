@@ -153,7 +153,6 @@ class SelfTrainingFolder(ResultFolder[SelfTrainingRecord]):
         making.rename(place)
 
     def report(self, number: int) -> RoundReport:
-        """Return the metrics of a round."""
         return RoundReport.model_validate_json((self.round(number) / "report.json").read_bytes())
 
     def classes(self, number: int) -> pd.DataFrame:

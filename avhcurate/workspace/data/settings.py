@@ -65,7 +65,6 @@ class OptionField:
 
     @property
     def is_list(self) -> bool:
-        """Whether the value is a tuple."""
         return get_origin(self.type) is tuple
 
     def arguments(self, value: Any) -> list[str]:
@@ -144,7 +143,6 @@ class VerbSettings(BaseModel):
 
     @property
     def subject(self) -> str:
-        """The dataset that the work is about."""
         return str(getattr(self, "dataset", ""))
 
     @property
@@ -164,7 +162,6 @@ class VerbSettings(BaseModel):
 
     @property
     def line(self) -> str:
-        """The command in the form typed in a shell."""
         return f"avhcurate {shlex.join(self.argv)}"
 
     def with_(self, **values: Any) -> Self:

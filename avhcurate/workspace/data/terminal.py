@@ -57,7 +57,6 @@ def _lines() -> Callable[[JobRecord], None]:
 
 
 def in_jupyter() -> bool:
-    """Return whether a kernel of Jupyter runs this."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and hasattr(shell, "kernel")

@@ -90,7 +90,6 @@ class EpochEval:
 
     @property
     def accuracy(self) -> float | None:
-        """Share of the held-out samples that are right."""
         return float(self.samples["correct"].mean()) if len(self.samples.get("correct", ())) else None
 
 
@@ -216,7 +215,6 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
         self.write_record(self.record.model_copy(update=changes))
 
     def _steps(self) -> list[int]:
-        """Return the steps of the whole evaluations, ascending."""
         return sorted(int(path.stem) for path in (self.root / "dynamics").glob("[0-9]*.json"))
 
     def _evaluation_path(self, step: int, part: Part) -> Path:

@@ -26,7 +26,6 @@ def added_pages() -> dict[str, plugins.Page]:
 
 
 def page_file(name: str) -> Path:
-    """Return the script of a page."""
     if name in added_pages():
         return added_pages()[name].file
     return PAGES / f"{name}.py"

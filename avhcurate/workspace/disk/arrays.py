@@ -58,7 +58,6 @@ class ArrayInFile:
             raise CurateError(f"{self.title} ends after {seen} of {self.shape[0]} rows. Save it again.")
 
     def read(self) -> np.ndarray:
-        """Return the whole array, in memory."""
         parts = list(self.blocks(max(1, self.shape[0])))
         return np.concatenate([np.empty((0, *self.shape[1:]), self.dtype), *parts])
 

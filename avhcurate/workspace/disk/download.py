@@ -123,7 +123,6 @@ def _download(wanted: Wanted, place: str, part: Path, secret: dict[str, str] | N
 
 
 def _append(wanted: Wanted, place: str, part: Path, secret: dict[str, str] | None, progress: Progress) -> None:
-    """Download the rest over one connection."""
     have = _size(part)
     if have and have == wanted.size:
         return

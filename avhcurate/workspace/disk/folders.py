@@ -59,7 +59,6 @@ class RecordFolder(Generic[Record]):
             ) from problem
 
     def write_record(self, record: Record) -> None:
-        """Replace the record, whole or not at all."""
         write_json(self.root / self.FILE, record)
 
 
@@ -92,7 +91,6 @@ class ResultFolder(RecordFolder[Work]):
 
     @classmethod
     def named(cls, dataset: RecordFolder[Any], name: str) -> Self:
-        """Return the result of that name; an unknown one is refused."""
         folders = {folder.name: folder for folder in cls.folders_of(dataset)}
         if name not in folders:
             names = ", ".join(folders) or "none"
@@ -157,7 +155,6 @@ class ShardedFolder(ResultFolder[Sharded]):
         return self._shard_path(shard).exists()
 
     def shard(self, shard: int) -> pa.Table:
-        """Return the rows of a shard."""
         return pq.read_table(self._shard_path(shard)).replace_schema_metadata(None)
 
     def shard_seconds(self, shard: int) -> float:

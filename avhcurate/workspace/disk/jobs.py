@@ -168,11 +168,9 @@ class Jobs:
         return next(self.all(), None)
 
     def request_cancel(self, job: str) -> None:
-        """Ask a job to stop at its next opportunity."""
         (self.folder(job) / "cancel").touch()
 
     def refuse_second(self) -> None:
-        """Refuse another job while one is running or about to."""
         if (newest := self.newest()) and newest.active:
             raise Unavailable(f"`{newest.verb} {newest.dataset}` is running. Wait for it or cancel it first.")
 

@@ -40,7 +40,6 @@ def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
 
 
 def rows_of(frame: "pd.DataFrame") -> list[dict[str, Any]]:
-    """Return the rows by name of the column."""
     rows: list[dict[Any, Any]] = frame.rename(columns=str).to_dict("records")
     return rows
 

@@ -111,7 +111,6 @@ def chunks_of(file: pq.ParquetFile, group: int, wanted: Sequence[str]) -> list[t
 
 
 def pages_of(column: pq.ColumnChunkMetaData, stream: BinaryIO) -> Pages:
-    """Return the pages of a column chunk."""
     start = min(filter(None, (column.dictionary_page_offset, column.data_page_offset)))
     return read_pages(stream, start, column.total_compressed_size)
 

@@ -81,7 +81,6 @@ def now() -> datetime:
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Versions of Python, of this package and of `packages`."""
     ours = {"python": platform.python_version(), "avhcurate": __version__}
     return ours | {name: version(name) for name in packages}
 

@@ -112,7 +112,6 @@ def read_table(path: Path, *, texts: Iterable[str] = (), without: Sequence[str] 
 
 
 def parquet_table(path: Path, columns: Sequence[str]) -> pa.Table:
-    """Return some columns of a Parquet file, or `CurateError`."""
     batches = list(parquet_batches(path, columns))
     with _reading_parquet(path):
         if not batches or not columns:
@@ -191,7 +190,6 @@ def _parse_csv(path: Path, delimiter: str, texts: list[str]) -> pa.Table:
 
 
 def _without_empty(table: pa.Table) -> pa.Table:
-    """Put null in place of empty texts."""
     for place, field in enumerate(table.schema):
         if pa.types.is_string(field.type):
             column = table[field.name]

@@ -167,7 +167,6 @@ class _Chunk(NamedTuple):
 
 
 def _check_share(size: int, title: str, share: float) -> None:
-    """Refuse what takes more than a share of the memory of images."""
     limit = int(share * image_memory())
     if size > limit:
         raise BrokenImage(

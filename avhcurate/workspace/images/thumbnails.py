@@ -49,7 +49,6 @@ class ThumbnailStore:
         return self._path(shard).exists()
 
     def write_shard(self, shard: int, thumbnails: Mapping[int, bytes]) -> None:
-        """Write the thumbnails of one file, by id."""
         entries = np.zeros(SHARD, _ENTRY)
         start = _BODY
         for id, data in thumbnails.items():
