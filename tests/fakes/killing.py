@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections import Counter
 from pathlib import Path
@@ -15,6 +16,17 @@ from tests.fakes.waiting import wait_until
 
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def lines_until_killed(script: str, count: int) -> list[str]:
+    """What a program in Python has printed when a kill -9 ends it after so many lines."""
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        lines = [process.stdout.readline() for _ in range(count)]
+        process.kill()
+        lines += process.stdout.readlines()
+    return [line.strip() for line in lines if line.endswith("\n")]
 
 
 def die_at_rename(number: int, before: bool, to: str = "") -> None:

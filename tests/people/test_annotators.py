@@ -46,16 +46,9 @@ def test_agreement_is_a_hand_count_over_the_others():
 
 
 def test_control_accuracy_counts_each_kind_of_control():
-    grid = pd.DataFrame(
-        {
-            "path": ["v", "p", "p2", "n", "n2", "pad"],
-            "annotator": "ann",
-            "design": "select",
-            "answer": "cat",
-            "selected": [True, True, False, False, True, True],
-            "control": ["none", "positive", "positive", "negative", "negative", "padding"],
-        }
-    )
+    kinds = ["none", "positive", "positive", "negative", "negative", "padding"]
+    grid = pd.DataFrame({"path": ["v", "p", "p2", "n", "n2", "pad"], "control": kinds})
+    grid = grid.assign(annotator="ann", design="select", answer="cat", selected=[True, True, False, False, True, True])
     checks = classify([("c", "ann", "cat", "attention", "cat", 500.0), ("d", "ann", "cat", "attention", "dog", 500.0)])
     both = pd.concat([grid, checks], ignore_index=True)
     assert correct_controls(check_responses(both)).to_list() == [pd.NA, True, False, True, False, pd.NA, True, False]
@@ -76,16 +69,8 @@ def test_times_of_images_and_of_tiles():
     rows = [(f"s{n}", "ann", "a", "none", None, ms) for n, ms in enumerate([100.0, 299.0, 300.0, 1000.0, -1.0, None])]
     table = annotator_table(classify(rows)).iloc[0]
     assert (table["timed"], table["too_fast"], table["median_ms"]) == (4, 0.5, 299.5)
-    grid = pd.DataFrame(
-        {
-            "path": [f"s{n}" for n in range(48)],
-            "annotator": "bob",
-            "design": "select",
-            "answer": "cat",
-            "selected": False,
-            "task": "t",
-        }
-    )
+    grid = pd.DataFrame({"path": [f"s{n}" for n in range(48)], "annotator": "bob", "task": "t"})
+    grid = grid.assign(design="select", answer="cat", selected=False)
     toaster = annotator_table(grid.assign(reaction_ms=52_000)).iloc[0]
     assert toaster["median_ms"] == pytest.approx(52_000 / 48)
     assert toaster["too_fast"] == 0

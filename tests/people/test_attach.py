@@ -54,9 +54,6 @@ def votes_of(dataset):
     return {id: (selected, shown) for id, selected, shown in votes.itertuples(index=False)}
 
 
-# -- counts
-
-
 def test_matrix_is_in_order_of_id_and_empty_rows_have_no_votes(attach, dataset):
     counts = np.array([[1, 2, 3], [0, 0, 0], [4, 0, 0], [0, 0, 9]], np.float64)
     record = attach(counts, simulated=True, note="a panel")
@@ -106,9 +103,6 @@ def test_a_list_column_is_matched_by_path_or_in_order_of_id(attach, dataset):
     assert "gone.png" in record.messages[0]
     attach(pa.table({"v": [[1, 0, 0], None, [0, 1, 0], [0, 0, 1]]}))
     assert votes_of(dataset) == {0: [1, 0, 0], 2: [0, 1, 0], 3: [0, 0, 1]}
-
-
-# -- long tables
 
 
 def test_answers_by_name_are_counted(attach, dataset):
@@ -169,18 +163,25 @@ def test_cifar10h_raw_answers_leave_attention_checks_out(attach, dataset):
         ("{}", "neither a Label Studio export"),
         ("[1, 2", "not JSON"),
         ("", "empty"),
+        # Before it takes memory, and in one line.
+        pytest.param("[" * 200_000, "not JSON", id="nested"),
+        ('[{"annotations": 5}]', "not a Label Studio export"),
+        ('[{"annotations": [1]}]', "not a Label Studio export"),
+        ('[{"annotations": [{"result": ["x"]}]}]', "not a Label Studio export"),
+        ('[{"data": [1], "annotations": [{"result": [{"type": "choices", "value": {"choices": ["3"]}}]}]}]', "export"),
+        ('[{"data": {"path": "\\ud800"}, "annotations": []}]', "not JSON"),
+        ("path,class,selected,shown\na.png,0,1,2000000000\n", "more than 50000000"),
+        ("path,label,count\na.png,0,2000000000\n", "more than 50000000"),
+        ("path,class,selected,shown\na.png,0,yes,10\n", "holds text"),
+        ("path,label,is_attn_check\na.png,0,maybe\n", "must be true or false"),
+        pytest.param(f"path,{'x' * 200_000}\n1,2\n", "not CSV in UTF-8", id="a long name"),
     ],
 )
 def test_what_does_not_fit_is_refused(attach, dataset, text, words):
-    with pytest.raises(CurateError, match=words):
+    with pytest.raises(CurateError, match=words) as refused:
         attach(text)
+    assert "\n" not in str(refused.value)
     assert dataset.votes() is None
-
-
-# -- classes whose names are digits or words for nothing
-
-
-# -- ticks
 
 
 def test_ticks_count_for_the_samples_own_label(attach, dataset):
@@ -196,9 +197,6 @@ def test_ticks_count_for_the_samples_own_label(attach, dataset):
 def test_ticks_may_come_summed_up(attach, dataset):
     attach("id,selected,shown\n0,7,10\n1,0,10\n2,0,0\n")
     assert votes_of(dataset) == {0: (7, 10), 1: (0, 10)}
-
-
-# -- Label Studio
 
 
 def task(data, *choices, cancelled=False):
@@ -227,9 +225,6 @@ def test_label_studio_export_is_counted(attach, dataset):
         "1 annotations without one choice were left out",
         "4 of 5 rows match by a part of the path",
     ]
-
-
-# -- attaching again
 
 
 def test_other_kind_or_simulated_votes_replace_only_by_force(attach, dataset):

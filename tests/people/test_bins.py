@@ -32,13 +32,9 @@ def test_no_hsf_is_no_bin():
     assert bins.bin_index([]).tolist() == []
 
 
-def test_labels_say_which_end_is_closed():
+def test_labels_say_which_end_is_closed_and_those_of_close_edges_stay_apart():
     assert bins.bin_labels() == ("[0, 0.2)", "[0.2, 0.4)", "[0.4, 0.6)", "[0.6, 0.8)", "[0.8, 1]")
-
-
-def test_labels_of_close_edges_stay_apart():
-    labels = bins.bin_labels([0.98001, 0.98002, 1])
-    assert labels == ("[0.98001, 0.98002)", "[0.98002, 1]")
+    assert bins.bin_labels([0.98001, 0.98002, 1]) == ("[0.98001, 0.98002)", "[0.98002, 1]")
 
 
 @pytest.mark.parametrize(

@@ -171,10 +171,8 @@ def _take(step, workspace, table):
             met = _answered(table, "select", who, asked)
             controls = ["positive", "none", "none", "negative"]
             new = [path for path in PATHS if path not in met]
-            tiles = [
-                Lease(task, path, place, asked, controls[place], ticked=path in ticked)
-                for place, path in enumerate(new)
-            ]
+            numbered = zip(range(4), new, controls, strict=False)
+            tiles = [Lease(task, path, place, asked, kind, ticked=path in ticked) for place, path, kind in numbered]
             if tiles:
                 log.record("select", who, tiles, nonce=task, reaction_ms=7000, at=at)
     elif what == "take back":
@@ -182,10 +180,8 @@ def _take(step, workspace, table):
             newest = log.given(values[1], values[0])
             if newest is not None:
                 log.retract(newest.task, at=at)
-    elif what == "exclude":
-        annotators.set_status(table, values[0], "exclude", why="so", who="boss")
-    elif what == "include":
-        annotators.set_status(table, values[0], "include", who="boss")
+    elif what in ("exclude", "include"):
+        annotators.set_status(table, values[0], what, why="so", who="boss")
     elif what == "withdraw":
         annotators.withdraw(table, values[0])
     elif what == "choose":
@@ -193,9 +189,8 @@ def _take(step, workspace, table):
     elif what == "attach" and sum(values[0]):
         counts = np.array(values[0], np.int32).reshape(4, 3)
         kept = np.flatnonzero(counts.sum(axis=1))
-        votes = pa.table(
-            {"id": pa.array(kept, pa.int64()), "counts": pa.array(counts[kept].tolist(), pa.list_(pa.int32()))}
-        )
+        lists = pa.array(counts[kept].tolist(), pa.list_(pa.int32()))
+        votes = pa.table({"id": pa.array(kept, pa.int64()), "counts": lists})
         attach(table.dataset, votes, source="a file", messages=[], force=True)
         return open_table(workspace, name)
     elif what == "import again":
@@ -222,9 +217,8 @@ def _slow_recount(workspace, table):
         connection.row_factory = sqlite3.Row
 
         def read(log):
-            return [
-                dict(row) for row in connection.execute(f"SELECT * FROM {log} WHERE dataset = ? ORDER BY id", [name])
-            ]
+            rows = connection.execute(f"SELECT * FROM {log} WHERE dataset = ? ORDER BY id", [name])
+            return list(map(dict, rows))
 
         ballots, takebacks, rulings, choices = map(read, ("ballots", "takebacks", "rulings", "choices"))
     gone = {row["task"] for row in takebacks}
@@ -257,12 +251,9 @@ def _slow_recount(workspace, table):
         found = {path: [] for path in label_of}
         for row in ballots:
             who, path = row["annotator"], row["path"]
-            if (
-                row["design"] != design
-                or row["control"] != "none"
-                or path not in label_of
-                or ruled.get(who) == "exclude"
-            ):
+            if (row["design"], row["control"]) != (design, "none") or path not in label_of:
+                continue
+            if ruled.get(who) == "exclude":
                 continue
             if filtered and ruled.get(who) != "include" and not trusted(who, design):
                 continue

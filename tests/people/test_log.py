@@ -1,7 +1,5 @@
 """The response log, on SQLite and PostgreSQL: nothing lost, nothing doubled, whoever writes at once."""
 
-import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -19,6 +17,7 @@ from avhcurate.people.log import Lease, ResponseLog
 from avhcurate.people.log_columns import ResponseColumns
 from avhcurate.workspace.data import people
 from avhcurate.workspace.data.people import Person, Role
+from tests.fakes.killing import lines_until_killed
 
 NOW = 1_000_000.0
 
@@ -187,7 +186,13 @@ def test_a_read_that_breaks_off_counts_no_answer_twice(box, monkeypatch):
     vote(box, "ann", "a.png")
     box.columns("d")
     vote(box, "ann", "b.png")
-    monkeypatch.setattr(ResponseColumns, "append", _then_break(ResponseColumns.append))
+    append = ResponseColumns.append
+
+    def break_off(columns, rows):
+        append(columns, rows)
+        raise ConnectionError
+
+    monkeypatch.setattr(ResponseColumns, "append", break_off)
     with pytest.raises(ConnectionError):
         box.columns("d")
     monkeypatch.undo()
@@ -205,14 +210,6 @@ def test_a_connection_that_the_server_dropped_is_replaced(box, database):
         other.dispose()
     vote(box, "ann", "b.png")
     assert len(box.columns("d").rows) == 2
-
-
-def _then_break(append):
-    def call(columns, rows):
-        append(columns, rows)
-        raise ConnectionError
-
-    return call
 
 
 def test_withdrawing_reaches_other_processes_and_later_ballots_still_come_in(box, database):
@@ -278,13 +275,9 @@ def test_an_acknowledged_answer_outlives_kill_9(database):
                 log.record("classify", "ann", [answered], nonce=str(i), reaction_ms=500, at=1.0)
             print(i, flush=True)
     """
-    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
-    acknowledged = [next(process.stdout) for _ in range(30)]
-    os.kill(process.pid, signal.SIGKILL)
-    acknowledged += process.stdout.readlines()
-    process.wait()
+    acknowledged = lines_until_killed(script, 30)
     kept = {path for _, path, _ in standing(ResponseLog(database).columns("d"))}
-    assert {f"{line.strip()}.png" for line in acknowledged if line.endswith("\n")} <= kept
+    assert {f"{number}.png" for number in acknowledged} <= kept
     assert len(kept) <= len(acknowledged) + 1
 
 

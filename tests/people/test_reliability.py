@@ -126,9 +126,6 @@ def test_where_there_is_nothing_to_correlate_the_reason_is_given(selected, shown
     assert reason in found.reason
 
 
-# -- CIFAR-10H
-
-
 @pytest.fixture(scope="module")
 def cifar10h(shared_data):
     table = pq.read_table(shared_data / "cifar10h_test.parquet", columns=["label", "human_counts"])

@@ -21,14 +21,9 @@ def record(**changes: object) -> RunRecord:
         "weights_sha256": "0",
         "weights_source": "random",
         "preprocess": {"crop": 8},
-        "classes": ["a", "b"],
-        "num_classes": 2,
-        "width": 3,
-        "dataset_fingerprint": "f",
-        "samples": 5,
-        "started": datetime(2026, 1, 1, tzinfo=UTC),
     }
-    return RunRecord.model_validate(known | changes)
+    known |= {"classes": ["a", "b"], "num_classes": 2, "width": 3, "dataset_fingerprint": "f", "samples": 5}
+    return RunRecord.model_validate({"started": datetime(2026, 1, 1, tzinfo=UTC), **known, **changes})
 
 
 @pytest.fixture
@@ -72,8 +67,7 @@ def test_a_run_on_all_samples_takes_its_room_at_once_and_one_on_some_as_they_com
     whole, some = features(10_000), features(10)
     assert whole.st_size == some.st_size > 10_000_000
     assert some.st_blocks * 512 < 1_000_000
-    if hasattr(os, "posix_fallocate"):
-        assert whole.st_blocks * 512 >= whole.st_size
+    assert whole.st_blocks * 512 >= whole.st_size
 
 
 def test_the_finished_table_holds_the_shards_in_order(run: RunFolder) -> None:
@@ -85,13 +79,8 @@ def test_the_finished_table_holds_the_shards_in_order(run: RunFolder) -> None:
     assert run.complete
     assert run.record.skipped == 1
     assert pd.read_parquet(run.scores_path)["id"].tolist() == [0, 1, 2, 7, 9]
-    assert sorted(path.name for path in run.root.iterdir()) == [
-        "bias.npy",
-        "class_weights.npy",
-        "features.npy",
-        "run.json",
-        "scores.parquet",
-    ]
+    files = sorted(path.name for path in run.root.iterdir())
+    assert files == ["bias.npy", "class_weights.npy", "features.npy", "run.json", "scores.parquet"]
 
 
 def test_a_table_with_a_sample_too_few_is_never_put_in_place(run: RunFolder) -> None:
@@ -106,12 +95,6 @@ def test_a_table_with_a_sample_too_few_is_never_put_in_place(run: RunFolder) -> 
 def test_one_writer_at_a_time(run: RunFolder) -> None:
     with run.alone(), pytest.raises(CurateError, match="Another process"), RunFolder(run.root).alone():
         pass
-
-
-def test_a_damaged_record_says_what_to_do(run: RunFolder) -> None:
-    (run.root / "run.json").write_text("{")
-    with pytest.raises(CurateError, match=r"net-0.*remove the folder"):
-        _ = run.record
 
 
 def test_what_a_killed_process_left_goes_before_the_next_writes(run: RunFolder) -> None:

@@ -7,38 +7,17 @@ import pyarrow as pa
 import pytest
 
 from avhcurate.errors import CurateError, Unavailable
-from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord
-from avhcurate.workspace.data.runs import RunRecord
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace, find_workspace
-from avhcurate.workspace.disk.files import write_json, write_parquet
+from avhcurate.workspace.disk.files import write_parquet
 from avhcurate.workspace.disk.fingerprints import fingerprint_table
+from tests.fakes.datasets import bare_dataset
+from tests.workspace.data.test_runs import record
 
 
 def add(workspace: Workspace, name: str, labels: list[int | None]) -> DatasetFolder:
-    """A dataset of a few samples without images."""
-    samples = pa.table(
-        {
-            "id": pa.array(range(len(labels)), pa.int64()),
-            "path": [f"{id}.jpg" for id in range(len(labels))],
-            "split": pa.nulls(len(labels), pa.string()),
-            "label": pa.array(labels, pa.int32()),
-            "_file": [f"/nowhere/{id}.jpg" for id in range(len(labels))],
-            "_row": pa.nulls(len(labels), pa.int64()),
-        }
-    )
-    record = DatasetRecord(
-        name=name,
-        source="test",
-        kind="folder",
-        classes=["a", "b"],
-        classes_declared=True,
-        samples=len(labels),
-        fingerprint="f",
-    )
-    with workspace.lock(name):
-        staged = workspace.create(name)
-        staged.write(record, samples)
-        return workspace.adopt(name, staged)
+    return bare_dataset(workspace, [f"{id}.jpg" for id in range(len(labels))], labels, ["a", "b"], name)
 
 
 def test_option_goes_before_environment_before_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -109,23 +88,10 @@ def test_damaged_record_says_what_to_do(workspace: Workspace) -> None:
 
 def add_run(folder: DatasetFolder, name: str, model: str, *, day: int, complete: bool) -> None:
     started = datetime(2026, 1, day, tzinfo=UTC)
-    record = RunRecord(
-        name=name,
-        model=model,
-        weights_sha256="0",
-        weights_source="random",
-        preprocess={},
-        classes=["a", "b"],
-        num_classes=2,
-        width=1,
-        dataset_fingerprint="f",
-        samples=1,
-        started=started,
-        finished=started if complete else None,
-    )
-    write_json(folder.root / "runs" / name / "run.json", record)
+    run = RunFolder.of(folder, name)
+    run.write_record(record(name=name, model=model, started=started, finished=started if complete else None))
     if complete:
-        write_parquet(folder.root / "runs" / name / "scores.parquet", pa.table({"id": [0]}))
+        write_parquet(run.scores_path, pa.table({"id": [0]}))
 
 
 def test_run_is_found_by_its_name_its_model_or_as_the_default_which_a_later_one_never_replaces(

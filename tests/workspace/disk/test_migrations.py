@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 
 from avhcurate.people.log import ResponseLog
 from avhcurate.people.log_tables import METADATA
-from avhcurate.workspace.data.events import TABLES, EventLog
+from avhcurate.workspace.data.events import EVENTS, TABLES, EventLog
 from avhcurate.workspace.disk import migrations
 from avhcurate.workspace.disk.database import open_engine
 from avhcurate.workspace.disk.provenance import UnknownVersion
@@ -184,9 +184,8 @@ def test_a_version_before_the_update_refuses_what_the_update_wrote(old, update, 
 def test_the_versions_are_those_of_the_files():
     script = ScriptDirectory(str(migrations._FOLDER))
     assert [step.revision for step in script.walk_revisions()][::-1] == list(migrations.VERSIONS)
-    assert [name.stem for name in sorted((migrations._FOLDER / "versions").glob("version_*"))] == [
-        f"version_{version}" for version in migrations.VERSIONS
-    ]
+    names = [path.stem for path in sorted((migrations._FOLDER / "versions").glob("version_*"))]
+    assert names == [f"version_{version}" for version in migrations.VERSIONS]
 
 
 def test_a_database_of_this_version_is_opened_without_alembic(tmp_path):
@@ -196,3 +195,21 @@ def test_a_database_of_this_version_is_opened_without_alembic(tmp_path):
     )
     url = f"sqlite:///{tmp_path / 'annotations.db'}"
     subprocess.run([sys.executable, "-c", program, url], check=True)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE avhcurate_version SET version_num = '1000'", "DROP TABLE avhcurate_version"],
+    ids=["another version", "without a version"],
+)
+def test_a_database_of_another_version_is_refused_and_stays_as_it_is(database, statement):
+    log = EventLog(database)
+    ResponseLog(database)
+    log.annotate("d", "tag", "odd", ["a"], who="ann")
+    with log.engine.begin() as connection:
+        connection.execute(sa.text(statement))
+    for kind in (EventLog, ResponseLog):
+        with pytest.raises(UnknownVersion, match=r"The database .* has schema version .* reads only .* Install the"):
+            kind(database)
+    with log.engine.connect() as connection:
+        assert connection.execute(sa.select(EVENTS.c.value)).scalars().all() == ["odd"]

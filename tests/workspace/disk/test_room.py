@@ -33,21 +33,20 @@ def disk(tmp_path):
 @pytest.fixture
 def full_disk(own_demo_root, disk):
     """A workspace with the digits on it, and a function that fills it up or makes room."""
-    place = disk
-    shutil.copytree(own_demo_root, place / "workspace")
-    logs.open_response_log(Workspace(place / "workspace"))
+    root = shutil.copytree(own_demo_root, disk / "workspace")
+    logs.open_response_log(Workspace(root))
     logs._shared.cache_clear()  # as a process that starts now
     gc.collect()
 
     def fill(full=True):
-        filler = place / "filler"
+        filler = disk / "filler"
         filler.unlink(missing_ok=True)
         if full:
             with suppress(OSError), open(filler, "wb", buffering=0) as stream:
                 while True:
                     stream.write(bytes(4096))
 
-    return place / "workspace", fill
+    return root, fill
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from avhcurate.errors import CurateError
+from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.folders import RecordFolder
 from avhcurate.workspace.disk.provenance import SCHEMA_VERSION, StoredRecord, UnknownVersion
 from tests.campaign.child import in_child
@@ -59,11 +60,7 @@ def test_the_file_stays_as_it_is_until_the_record_is_written(crate):
         assert crate.record.names == ["pets"]
     assert (crate.root / Crate.FILE).read_text() == FIRST
     crate.write_record(crate.record)
-    assert json.loads((crate.root / Crate.FILE).read_text()) == {
-        "schema_version": 4,
-        "names": ["pets"],
-        "dozens": 0.25,
-    }
+    assert json.loads((crate.root / Crate.FILE).read_text()) == {"schema_version": 4, "names": ["pets"], "dozens": 0.25}
 
 
 def test_a_kill_while_it_is_written_loses_nothing(crate):
@@ -90,10 +87,21 @@ def test_an_unknown_version_is_refused(crate, version):
 def test_a_record_that_no_step_can_read_is_damaged(crate):
     for text in ("{", "[]", '{"schema_version": 2, "name": "pets"}', '{"schema_version": 4, "names": 3}'):
         (crate.root / Crate.FILE).write_text(text)
-        with pytest.raises(CurateError, match="cannot be read"):
+        with pytest.raises(CurateError, match=r"The record of crate .* cannot be read .* pack it again"):
             _ = crate.record
 
 
 def test_a_kind_without_steps_has_the_version_of_the_first_release():
     assert StoredRecord().schema_version == SCHEMA_VERSION
     assert json.loads(StoredRecord().model_dump_json()) == {"schema_version": 2}
+
+
+@pytest.mark.parametrize("version", [SCHEMA_VERSION - 1, SCHEMA_VERSION + 1])
+def test_a_record_of_another_version_is_refused_and_says_what_to_do(cli, own_demo_root, version):
+    run = Workspace(own_demo_root).dataset("digits").run()
+    record = run.root / "run.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"schema_version": version}))
+    ended = cli("correlate", "digits", "--workspace", own_demo_root)
+    assert ended.code == 2
+    assert f"The record of run {run.name!r} has schema version {version}" in ended.err
+    assert "docs/install.md" in ended.err

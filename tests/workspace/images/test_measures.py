@@ -93,9 +93,7 @@ def test_hashes_of_the_attitudes_are_those_of_the_image_laid_down_so():
 
 
 def test_the_hash_is_imagehashs_to_the_bit():
-    imagehash = pytest.importorskip(
-        "imagehash", reason="imagehash is not installed: it is an independent check, no more"
-    )
+    imagehash = pytest.importorskip("imagehash")  # an independent check, no more
     for seed in range(10):
         rgb = photo(seed)
         expected = int(str(imagehash.phash(Image.fromarray(rgb))), 16)

@@ -97,12 +97,6 @@ def test_read_one_from_many_threads_mixes_nothing_up(parquet: Path) -> None:
         assert list(pool.map(source.read_one, ids)) == [body(id) for id in ids]
 
 
-def test_files_and_parquet_may_mix(parquet: Path, tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_bytes(b"file")
-    source = ImageSource(places([str(parquet), str(tmp_path / "a.jpg"), str(parquet)], [3, None, 4]))
-    assert list(source.read([0, 1, 2])) == [body(3), b"file", body(4)]
-
-
 def test_named_image_column_is_read_where_several_hold_bytes(tmp_path: Path) -> None:
     path = tmp_path / "two.parquet"
     pq.write_table(pa.table({"left": [b"l"], "right": [b"r"]}), path)
@@ -131,21 +125,9 @@ def test_what_cannot_be_read_says_why_and_the_rest_goes_on(tmp_path: Path) -> No
     parquets = ["holes.parquet", "holes.parquet", "holes.parquet", "gone.parquet", "text.parquet"]
     rows: list[int | None] = [None] * 5 + [0, 1, 2, 0, 0]
     source = ImageSource(places([str(tmp_path / name) for name in files + parquets], rows))
-    expected = [
-        "not found",
-        "regular",
-        "regular",
-        "read",
-        None,
-        "no bytes",
-        None,
-        "no longer",
-        "not found",
-        "text.parquet",
-    ]
-    for id, words in enumerate(expected):
-        if words is not None:
-            assert words in reason(source, id)
+    expected = {0: "not found", 1: "regular", 2: "regular", 3: "read", 5: "no bytes", 7: "no longer", 8: "not found"}
+    for id, words in (expected | {9: "text.parquet"}).items():
+        assert words in reason(source, id)
     answers = list(source.read(range(10)))
     assert (answers[4], answers[6]) == (b"good", body(1))
 

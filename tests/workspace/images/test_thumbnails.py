@@ -17,10 +17,6 @@ def test_thumbnails_come_back_by_id(tmp_path: Path) -> None:
     assert store.get(2 * SHARD) == b"first"
     assert store.get(3 * SHARD - 1) == b"last"
     assert store.get(2 * SHARD + 1) is None
-
-
-def test_absent_shard_is_empty(tmp_path: Path) -> None:
-    store = ThumbnailStore(tmp_path)
     assert (store.get(5), store.has_shard(0), store.get(-1)) == (None, False, None)
 
 
