@@ -1,7 +1,7 @@
 """One dataset of a workspace: its record, samples, votes, images, thumbnails and runs."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
@@ -21,7 +21,7 @@ from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.disk.files import write_parquet
 from avhcurate.workspace.disk.folders import RecordFolder
 from avhcurate.workspace.disk.json_text import parsed
-from avhcurate.workspace.disk.provenance import StoredRecord, versions
+from avhcurate.workspace.disk.provenance import StoredRecord, now, versions
 from avhcurate.workspace.images.source import ImageSource
 from avhcurate.workspace.images.thumbnails import ThumbnailStore
 
@@ -77,7 +77,7 @@ class DatasetRecord(StoredRecord):
     default_run: str = ""
     #: which end of a column of the user's means harder, as a person has said
     harder: dict[str, Harder] = Field(default_factory=dict)
-    created: datetime = Field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+    created: datetime = Field(default_factory=lambda: now().replace(microsecond=0))
     versions: dict[str, str] = Field(default_factory=lambda: versions("pyarrow", "pillow"))
 
 

@@ -54,10 +54,12 @@ EVENTS = sa.Table(
     sa.Column("reverts", sa.Integer, sa.ForeignKey("events.id", ondelete="CASCADE"), unique=True),
     sqlite_autoincrement=True,
 )
+#: The columns of an event.
+EVENT = EVENTS.c
 #: The window in which an event was written, "" where that is not known.
-_window = sa.func.coalesce(EVENTS.c.details["window"].as_string(), "")
+_window = sa.func.coalesce(EVENT.details["window"].as_string(), "")
 #: The event that an event is about: the one that it undoes, else itself.
-_decided = sa.func.coalesce(EVENTS.c.reverts, EVENTS.c.id)
+_decided = sa.func.coalesce(EVENT.reverts, EVENT.id)
 EVENT_SAMPLES = sa.Table(
     "event_samples",
     TABLES,
@@ -65,6 +67,8 @@ EVENT_SAMPLES = sa.Table(
     sa.Column("path", sa.String, primary_key=True),
     sa.Column("label", sa.String),
 )
+#: The columns of a sample that an event is about.
+SAMPLE = EVENT_SAMPLES.c
 #: The act of a browser that an event is of.
 EVENT_ACTS = sa.Table(
     "event_acts",
@@ -106,7 +110,6 @@ class Event:
     details: Any
     samples: int
     undone_by: str | None = None
-    undone_at: datetime | None = None
 
     @property
     def key(self) -> str:
@@ -135,13 +138,13 @@ class EventLog:
 
     def version(self, dataset: str) -> int:
         """Return the number of the newest event, 0 without any: it changes whenever the state may have."""
-        query = sa.select(sa.func.coalesce(sa.func.max(EVENTS.c.id), 0)).filter_by(dataset=dataset)
+        query = sa.select(sa.func.coalesce(sa.func.max(EVENT.id), 0)).filter_by(dataset=dataset)
         ((newest,),) = self._read(query)
         return int(newest)
 
     def news(self, dataset: str, *, since: int, window: str) -> bool:
         """Return whether anything was written elsewhere than in a `window` after the event of that number."""
-        query = sa.select(EVENTS.c.id).filter_by(dataset=dataset).where(EVENTS.c.id > since, _window != window)
+        query = sa.select(EVENT.id).filter_by(dataset=dataset).where(EVENT.id > since, _window != window)
         return bool(self._read(query.limit(1)))
 
     def event_of(self, act: str) -> int | None:
@@ -243,7 +246,7 @@ class EventLog:
 
     def newest(self, dataset: str, *actions: str) -> dict[str, Event]:
         """Return the newest event by one of `actions` about each value, without those undone, by value."""
-        query = _standing(dataset).where(EVENTS.c.action.in_(actions)).order_by(EVENTS.c.id)
+        query = _standing(dataset).where(EVENT.action.in_(actions)).order_by(EVENT.id)
         return dict(sorted({row.value: _event(row) for row in self._read(query)}.items()))
 
     def saved(self, dataset: str, kind: Kind) -> list[Event]:
@@ -281,29 +284,29 @@ class EventLog:
         `who`, `actions` (any of them) and `path` (a sample that was annotated) narrow them.
         """
         undo = EVENTS.alias()
-        query = _history(sa.select(EVENTS, undo.c.who.label("undone_by"), undo.c.at.label("undone_at")), dataset)
-        query = query.outerjoin(undo, undo.c.reverts == EVENTS.c.id)
+        query = _history(sa.select(EVENTS, undo.c.who.label("undone_by")), dataset)
+        query = query.outerjoin(undo, undo.c.reverts == EVENT.id)
         if who is not None:
-            query = query.where(EVENTS.c.who == who)
+            query = query.where(EVENT.who == who)
         if actions:
-            query = query.where(EVENTS.c.action.in_(actions))
+            query = query.where(EVENT.action.in_(actions))
         if path is not None:
-            query = query.where(sa.exists().where(EVENT_SAMPLES.c.event == EVENTS.c.id, EVENT_SAMPLES.c.path == path))
+            query = query.where(sa.exists().where(SAMPLE.event == EVENT.id, SAMPLE.path == path))
         ((count,),) = self._read(sa.select(sa.func.count()).select_from(query.subquery()))
-        page = query.order_by(EVENTS.c.id.desc()).offset(offset).limit(limit)
+        page = query.order_by(EVENT.id.desc()).offset(offset).limit(limit)
         return [_event(row) for row in self._read(page)], count
 
     def paths_of(self, events: Sequence[int]) -> dict[int, list[str]]:
         """Return the paths of the samples that some decisions are about, by the number of the event."""
-        query = sa.select(EVENT_SAMPLES.c.event, EVENT_SAMPLES.c.path).where(EVENT_SAMPLES.c.event.in_(events))
+        query = sa.select(SAMPLE.event, SAMPLE.path).where(SAMPLE.event.in_(events))
         paths: dict[int, list[str]] = {event: [] for event in events}
-        for event, path in self._read(query.order_by(EVENT_SAMPLES.c.path)):
+        for event, path in self._read(query.order_by(SAMPLE.path)):
             paths[event].append(path)
         return paths
 
     def history_values(self, dataset: str, column: Literal["who", "action"]) -> list[str]:
         """Return everyone, or every action, in the history."""
-        return sorted(value for (value,) in self._read(_history(sa.select(EVENTS.c[column]).distinct(), dataset)))
+        return sorted(value for (value,) in self._read(_history(sa.select(EVENT[column]).distinct(), dataset)))
 
     def state(self, dataset: str, classes: Sequence[str], *, since: int = 0, until: int | None = None) -> pd.DataFrame:
         """Return `path, tags (list), curated_label (Int64), excluded (bool)` of every annotated sample.
@@ -312,16 +315,16 @@ class EventLog:
         later events are about: also those of which nothing is left, without tags and label and not excluded. With
         `until`, the state after the event of that number, without what came later.
         """
-        value = sa.func.coalesce(EVENT_SAMPLES.c.label, EVENTS.c.value)
-        query = _standing(dataset, until).join(EVENT_SAMPLES).order_by(EVENTS.c.id)
-        entries: sa.Select[Any] = query.with_only_columns(EVENTS.c.action, value, EVENT_SAMPLES.c.path)
+        value = sa.func.coalesce(SAMPLE.label, EVENT.value)
+        query = _standing(dataset, until).join(EVENT_SAMPLES).order_by(EVENT.id)
+        entries: sa.Select[Any] = query.with_only_columns(EVENT.action, value, SAMPLE.path)
         paths = None
         with self.engine.connect() as connection:
             if since:
-                newer = sa.select(_decided).filter_by(dataset=dataset).where(EVENTS.c.id > since)
-                touched = sa.select(EVENT_SAMPLES.c.path).where(EVENT_SAMPLES.c.event.in_(newer)).distinct()
+                newer = sa.select(_decided).filter_by(dataset=dataset).where(EVENT.id > since)
+                touched = sa.select(SAMPLE.path).where(SAMPLE.event.in_(newer)).distinct()
                 paths = list(connection.execute(touched).scalars())
-                entries = entries.where(EVENT_SAMPLES.c.path.in_(touched))
+                entries = entries.where(SAMPLE.path.in_(touched))
             rows = pd.DataFrame(connection.execute(entries).all(), columns=["action", "value", "path"])
         return fold(rows, classes, paths)
 
@@ -330,13 +333,13 @@ class EventLog:
         another, oldest first; an undo (True) has the action and value of what it undoes.
         """
         about = EVENTS.alias()
-        query = sa.select(EVENTS.c.id, EVENTS.c.at, EVENTS.c.who, about.c.action, about.c.value)
-        query = query.add_columns(EVENTS.c.reverts.is_not(None), EVENT_SAMPLES.c.path)
+        query = sa.select(EVENT.id, EVENT.at, EVENT.who, about.c.action, about.c.value)
+        query = query.add_columns(EVENT.reverts.is_not(None), SAMPLE.path)
         query = query.join(about, about.c.id == _decided)
-        query = query.join(EVENT_SAMPLES, EVENT_SAMPLES.c.event == about.c.id)
-        query = query.where(EVENTS.c.dataset == dataset, EVENTS.c.id > since, EVENTS.c.id <= until)
+        query = query.join(EVENT_SAMPLES, SAMPLE.event == about.c.id)
+        query = query.where(EVENT.dataset == dataset, EVENT.id > since, EVENT.id <= until)
         names = ["event", "at", "who", "action", "value", "undo", "path"]
-        rows = pd.DataFrame(self._read(query.order_by(EVENTS.c.id)), columns=names)
+        rows = pd.DataFrame(self._read(query.order_by(EVENT.id)), columns=names)
         value = rows["value"].astype(object).where(rows["value"].notna(), None)
         return rows.assign(at=pd.to_datetime(rows["at"], unit="s", utc=True), value=value)
 
@@ -368,22 +371,22 @@ def _write(
 
 def _standing(dataset: str, until: int | None = None) -> sa.Select[Any]:
     """Select the decisions that are not undone, or were not after the event `until`."""
-    reverted = sa.select(EVENTS.c.reverts).where(EVENTS.c.reverts.is_not(None))
+    reverted = sa.select(EVENT.reverts).where(EVENT.reverts.is_not(None))
     query = _history(sa.select(EVENTS), dataset)
     if until is not None:
-        reverted = reverted.where(EVENTS.c.id <= until)
-        query = query.where(EVENTS.c.id <= until)
-    return query.where(EVENTS.c.id.not_in(reverted))
+        reverted = reverted.where(EVENT.id <= until)
+        query = query.where(EVENT.id <= until)
+    return query.where(EVENT.id.not_in(reverted))
 
 
 def _newest_first(dataset: str, actions: Sequence[str]) -> sa.Select[Any]:
     """Select the decisions by some actions that are not undone, newest first."""
-    return _standing(dataset).where(EVENTS.c.action.in_(actions)).order_by(EVENTS.c.id.desc())
+    return _standing(dataset).where(EVENT.action.in_(actions)).order_by(EVENT.id.desc())
 
 
 def _history(query: sa.Select[Any], dataset: str) -> sa.Select[Any]:
     """Narrow a query to what people decided about a dataset, undone or not."""
-    return query.where(EVENTS.c.dataset == dataset, EVENTS.c.reverts.is_(None))
+    return query.where(EVENT.dataset == dataset, EVENT.reverts.is_(None))
 
 
 def fold(rows: pd.DataFrame, classes: Sequence[str], paths: Sequence[str] | None = None) -> pd.DataFrame:
@@ -416,12 +419,8 @@ def fold(rows: pd.DataFrame, classes: Sequence[str], paths: Sequence[str] | None
 
 
 def _event(row: Any) -> Event:
-    values = dict(row._mapping)
-    del values["dataset"], values["reverts"]
-    for name in ("at", "undone_at"):
-        if values.get(name) is not None:
-            values[name] = datetime.fromtimestamp(values[name], UTC)
-    return Event(**values)
+    values = {name: value for name, value in row._mapping.items() if name not in ("dataset", "reverts")}
+    return Event(**values | {"at": datetime.fromtimestamp(row.at, UTC)})
 
 
 def _packed(paths: Sequence[str]) -> bytes:

@@ -135,7 +135,8 @@ def read_pages(stream: BinaryIO, start: int, length: int) -> Pages:
             plain = header.get(_ENCODING, header.get(_ENCODING_2)) in _PLAIN
             pages.append((max(values, 0), max(size, compressed), 0 if plain else max(dictionary, size)))
         start = stream.tell() + compressed
-    return Pages(*np.array(pages, np.int64).reshape(-1, 3).T, largest)
+    counts, sizes, limits = np.array(pages, np.int64).reshape(-1, 3).T
+    return Pages(counts, sizes, limits, largest)
 
 
 def _fields(stream: BinaryIO, depth: int = 0) -> dict[tuple[int, ...], int]:

@@ -152,10 +152,13 @@ def _read_csv(path: Path, wanted: set[str] | None) -> pa.Table:
     delimiter, columns = _csv_header(path)
     check_file(path)
     texts = [name for name in columns if wanted is None or name.casefold() in wanted]
+    parsing = pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
     # Types are guessed from the first rows: where later ones disagree, everything is text.
     for as_text in (texts, columns):
+        types = dict.fromkeys(as_text, pa.string())
+        converting = pa_csv.ConvertOptions(column_types=types, null_values=["", *MISSING])
         try:
-            return _without_empty(_parse_csv(path, delimiter, as_text))
+            return _without_empty(pa_csv.read_csv(path, parse_options=parsing, convert_options=converting))
         except pa.ArrowInvalid as problem:
             reason = problem
     raise CurateError(f"{path} cannot be read as CSV: {' '.join(str(reason).split())}") from reason
@@ -176,17 +179,6 @@ def _csv_header(path: Path) -> tuple[str, list[str]]:
         raise CurateError(f"{path} is empty. The first line of a CSV names its columns.")
     _check_names(path, columns)
     return delimiter, columns
-
-
-def _parse_csv(path: Path, delimiter: str, texts: list[str]) -> pa.Table:
-    return pa_csv.read_csv(
-        path,
-        parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=pa_csv.ConvertOptions(
-            column_types={name: pa.string() for name in texts},
-            null_values=["", *MISSING],
-        ),
-    )
 
 
 def _without_empty(table: pa.Table) -> pa.Table:
