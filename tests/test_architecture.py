@@ -110,7 +110,7 @@ KEEPERS = {
     "ray": ("scoring/ray_engine.py",),
     "anywidget": ("notebook/grid.py",),
     "faiss": ("neighbours/searches.py",),
-    "alembic": ("disk/migrations.py", "disk/versions/*"),
+    "alembic": ("disk/database.py", "disk/versions/*"),
     "duckdb": ("disk/*", "table/*", "sources/*"),
     "sqlalchemy": ("disk/*", "data/*", "people/*", "table/check.py"),  # it reads a damaged database
 }

@@ -79,7 +79,7 @@ class VoteCounter:
         key = self._key(columns, chosen)
         design = DESIGN_OF[key]
         excluded = left_out(columns, design, control_filter)
-        imported = self._imported_votes(key)
+        imported = self._imported.get(key, self._none)
         collected = self.collected(columns, design, excluded)
         self.counts = imported + collected
         annotators = np.unique(columns.rows["annotator"][columns.of_design(design)])
@@ -239,13 +239,10 @@ class VoteCounter:
         for key in ("k-way", "tick", "simulated"):
             design = DESIGN_OF[key]
             collected = self.collected(columns, design, left_out(columns, design, None))
-            number = int(collected.votes.sum() + self._imported_votes(key).votes.sum())
+            number = int(collected.votes.sum() + self._imported.get(key, self._none).votes.sum())
             if number:
                 available[key] = number
         return available
-
-    def _imported_votes(self, key: str | None) -> VoteCounts:
-        return self._imported.get(key, self._none)
 
     def _key(self, columns: ResponseColumns, chosen: str) -> str | None:
         available = self._available(columns)
@@ -280,14 +277,16 @@ def _imported(dataset: DatasetFolder, labels: np.ndarray) -> dict[str | None, Vo
     record = dataset.record.votes
     if record is None:
         return {}
-    whole = VoteCounts(*(np.zeros(len(labels), np.int32) for _ in range(3)))
-    for votes in dataset.votes_in_parts():
-        ids = votes["id"].to_numpy()
-        if "counts" in votes.schema.names:
-            counts = count_matrix(votes["counts"])
-            whole.hits[ids], whole.asked[ids] = hsf.selections(counts, labels[ids])
-            whole.votes[ids] = hsf.row_sums(counts)
+    votes = np.zeros(len(labels), np.int32)
+    hits = votes.copy()
+    for part in dataset.votes_in_parts():
+        ids = part["id"].to_numpy()
+        if "counts" in part.schema.names:
+            counts = count_matrix(part["counts"])
+            hits[ids], _ = hsf.selections(counts, labels[ids])
+            votes[ids] = hsf.row_sums(counts)
         else:
-            whole.hits[ids], whole.asked[ids] = votes["selected"], votes["shown"]
-            whole.votes[ids] = whole.asked[ids]
-    return {"simulated" if record.simulated else record.kind: whole}
+            hits[ids] = part["selected"]
+            votes[ids] = part["shown"]
+    asked = np.where(labels >= 0, votes, 0)
+    return {"simulated" if record.simulated else record.kind: VoteCounts(votes, hits, asked)}

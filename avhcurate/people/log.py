@@ -16,9 +16,8 @@ from avhcurate.people.log_columns import ResponseColumns
 from avhcurate.people.log_tables import CHOICES, LEASES, LOGS, METADATA, RESPONSES, RETRACTIONS, STATUSES, WITHDRAWALS
 from avhcurate.people.responses import Design
 from avhcurate.workspace.data.people import Role, acting, require
-from avhcurate.workspace.disk.database import lock_entries, open_engine
+from avhcurate.workspace.disk.database import lock_entries, open_engine, remove_copies
 from avhcurate.workspace.disk.files import batched
-from avhcurate.workspace.disk.migrations import remove_copies
 
 #: Ends the name of who excluded an annotator by a rule.
 BY_RULE = ", by rule"

@@ -173,7 +173,8 @@ def queue_use(counter: VoteCounter) -> QueueUse:
         return QueueUse({})
     design = DESIGN_OF[source.key]
     choices = counter.log.choices(dataset.id, SETTINGS)
-    history = pd.DataFrame([{"queue": "random", "record": 0} | json.loads(text) for _, text in choices or [(0, "{}")]])
+    written = [json.loads(text) for _, text in choices] or [{}]
+    history = pd.DataFrame([{"queue": "random", "record": 0} | settings for settings in written])[["queue", "record"]]
     columns = counter.log.columns(dataset.id)
     rows = columns.votes(design)
     rows = rows[np.argsort(rows["at"], kind="stable")]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from avhcurate.workspace.disk import database, migrations
+from avhcurate.workspace.disk import database
 
-NEXT = str(int(migrations.VERSIONS[-1]) + 1)
+NEXT = str(int(database.VERSIONS[-1]) + 1)
 _STEP = """
     import sqlalchemy as sa
     from alembic import op
@@ -35,12 +35,11 @@ def update(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pat
 
     def go(end: str = "") -> Path:
         folder, log = tmp_path / "update", tmp_path / "taken"
-        shutil.copytree(Path(migrations.__file__).parent / "versions", folder / "versions")
-        text = textwrap.dedent(_STEP).format(next=NEXT, newest=migrations.VERSIONS[-1], log=str(log), end=end)
+        shutil.copytree(Path(database.__file__).parent / "versions", folder / "versions")
+        text = textwrap.dedent(_STEP).format(next=NEXT, newest=database.VERSIONS[-1], log=str(log), end=end)
         (folder / "versions" / f"version_{NEXT}.py").write_text(text)
-        monkeypatch.setattr(migrations, "_FOLDER", folder)
-        for module in (migrations, database):
-            monkeypatch.setattr(module, "VERSIONS", (*migrations.VERSIONS, NEXT))
+        monkeypatch.setattr(database, "_FOLDER", folder)
+        monkeypatch.setattr(database, "VERSIONS", (*database.VERSIONS, NEXT))
         return log
 
     return go

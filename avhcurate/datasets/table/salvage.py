@@ -12,8 +12,8 @@ from avhcurate.datasets.table.logs import loss, new_database, set_aside
 from avhcurate.errors import CurateError
 from avhcurate.people.log_tables import LOGS
 from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.database import VERSIONS
 from avhcurate.workspace.disk.files import flush_folder, replacing, write_atomic
-from avhcurate.workspace.disk.migrations import VERSIONS
 
 #: Seconds to wait for another program that holds the database.
 PATIENCE_S = 30

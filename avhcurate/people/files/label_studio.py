@@ -112,11 +112,10 @@ def sheet_of_tasks(tasks: list[dict[str, Any]], title: str) -> VoteSheet:
     simulated = sheet_simulated(rows.pop("simulated"), title)
     if "selected" in rows and rows["selected"].isna().any():
         raise CurateError(f"{title} mixes choices of a class with ticks for one. Export them as two files.")
-    data = [name for name in map(str, rows) if name.startswith("data ")]
-    titles = {name: name.removeprefix("data ") for name in data}
-    ordered = [name for name in SAMPLE_COLUMNS if name in titles.values()]
-    ordered += [name for name in titles.values() if name not in ordered]
-    return sheet_of_rows(rows.rename(columns=titles), ordered, messages, simulated=simulated)
+    titles = {name: name.removeprefix("data ") for name in map(str, rows) if name.startswith("data ")}
+    usual = [name for name in SAMPLE_COLUMNS if name in titles.values()]
+    names = list(dict.fromkeys([*usual, *titles.values()]))
+    return sheet_of_rows(rows.rename(columns=titles), names, messages, simulated=simulated)
 
 
 def label_of_task(task: dict[str, Any]) -> tuple[str | None, set[str]]:

@@ -33,7 +33,7 @@ EVERY_DATASET = ""
 Kind = Literal["set", "view", "keys"]
 
 
-def _event_number(**options: bool) -> sa.Column[int]:
+def _event_number(**options: Any) -> sa.Column[int]:
     return sa.Column("event", sa.Integer, sa.ForeignKey("events.id", ondelete="CASCADE"), **options)
 
 

@@ -1,6 +1,7 @@
 """The database of what people write, SQLite or PostgreSQL: opened, given its tables, and brought to this version."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,13 @@ import sqlalchemy as sa
 
 from avhcurate.errors import CurateError, Unavailable
 from avhcurate.workspace.disk.app_files import install_command
-from avhcurate.workspace.disk.migrations import VERSIONS, step_up
+from avhcurate.workspace.disk.files import remove_leftovers, replacing
 from avhcurate.workspace.disk.provenance import UnknownVersion
 from avhcurate.workspace.disk.room import can_write
 
+#: The versions of the database, oldest first. Each has a file in `versions/` that makes it of the one before.
+VERSIONS = ("2", "3")
+_FOLDER = Path(__file__).parent
 #: A name of our own: the database may hold the tables of another program.
 _VERSION_TABLE = "avhcurate_version"
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
@@ -64,6 +68,12 @@ def lock_entries(connection: sa.Connection, name: str) -> None:
         connection.execute(_LOCK, {"name": name})
 
 
+def remove_copies(engine: sa.Engine) -> None:
+    """Remove the copies of older versions, in which is what people have withdrawn since."""
+    for version in VERSIONS:
+        _copy(engine, version).unlink(missing_ok=True)
+
+
 def _create_tables(engine: sa.Engine, *tables: sa.MetaData) -> None:
     """Create what is missing and take the steps from an older version; a complete database is only read.
 
@@ -83,11 +93,42 @@ def _create_tables(engine: sa.Engine, *tables: sa.MetaData) -> None:
             if version is None:
                 connection.execute(sa.text(f"INSERT INTO {_VERSION_TABLE} VALUES ('{VERSIONS[-1]}')"))
             elif version != VERSIONS[-1]:
-                step_up(connection, version)
+                _step_up(connection, version)
                 connection.execute(sa.text(f"UPDATE {_VERSION_TABLE} SET version_num = '{VERSIONS[-1]}'"))
             for metadata in tables:
                 metadata.create_all(connection)
         connection.commit()
+
+
+def _step_up(connection: sa.Connection, version: str) -> None:
+    """Take every step from an older version in the open transaction, which nobody else can be in.
+
+    Until the commit the database is as it was. What is in a SQLite file stays beside it as a copy.
+    """
+    # Imported here: most programs meet a database of their own version.
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+    from alembic.script import ScriptDirectory
+
+    if connection.dialect.name == "sqlite":
+        _copy_beside(connection.engine, version)
+    steps = [*ScriptDirectory(str(_FOLDER)).iterate_revisions(VERSIONS[-1], version)]
+    with Operations.context(MigrationContext.configure(connection)):
+        for step in reversed(steps):
+            step.module.upgrade()
+
+
+def _copy_beside(engine: sa.Engine, version: str) -> None:
+    copy = _copy(engine, version)
+    remove_leftovers(copy.parent)
+    with replacing(copy) as stream, closing(sqlite3.connect(stream.name)) as target:
+        target.execute("PRAGMA journal_mode=OFF")  # a kill then leaves one file, which is removed by its name
+        with closing(sqlite3.connect(str(engine.url.database))) as source:
+            source.backup(target)
+
+
+def _copy(engine: sa.Engine, version: str) -> Path:
+    return Path(f"{engine.url.database}.version-{version}")
 
 
 def _is_complete(connection: sa.Connection, *tables: sa.MetaData) -> bool:

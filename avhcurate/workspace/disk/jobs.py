@@ -135,7 +135,7 @@ class Jobs:
 
     def create(self, verb: str, dataset: str, argv: list[str], *, cwd: str = "", who: str = "") -> JobRecord:
         """Write the record of a job that is about to start, in `cwd` or else here."""
-        id = datetime.now(UTC).strftime(f"%Y%m%d-%H%M%S-%f-{verb}")
+        id = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{verb}"
         record = JobRecord(id=id, verb=verb, dataset=dataset, argv=argv, cwd=cwd or os.getcwd(), who=who)
         for earlier in self.root.glob("*/"):
             remove_leftovers(earlier)  # of jobs that were killed while they reported

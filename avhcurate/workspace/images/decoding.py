@@ -170,15 +170,6 @@ def _is_animated(image: Image.Image) -> bool:
     return bool(getattr(image, "is_animated", False))
 
 
-def format_of_suffix(suffix: str) -> str | None:
-    """Return the image format of a file name's ending; None for other endings.
-
-    >>> format_of_suffix(".JPG"), format_of_suffix(".txt")
-    ('JPEG', None)
-    """
-    return Image.registered_extensions().get(suffix.lower())
-
-
 def stored_size(path: Path) -> tuple[int, int]:
     """Width and height of an image file as its header says, not turned by EXIF; `BrokenImage` for anything else."""
     try:

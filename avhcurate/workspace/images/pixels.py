@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from scipy.fft import dct
 
-from avhcurate.workspace.images.decoding import BrokenImage, decode_image, fitted, format_of_suffix, square_luma
+from avhcurate.workspace.images.decoding import BrokenImage, decode_image, fitted, square_luma
 
 #: Longest side, in pixels, of the copy that is measured; smaller images keep their size.
 SIDE = 256
@@ -43,7 +43,7 @@ def small_image(encoded: bytes | BrokenImage, path: str) -> tuple[dict[str, Any]
         return row | {"problem": f"cannot be measured: {type(error).__name__}"}, None
     odd = []
     suffix = os.path.splitext(path)[1]
-    if format_of_suffix(suffix) not in (None, header.format):
+    if Image.registered_extensions().get(suffix.lower(), header.format) != header.format:
         odd.append(f"{header.format} named {suffix}")
     if header.animated:
         odd.append("several frames")

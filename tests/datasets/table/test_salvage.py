@@ -17,7 +17,7 @@ from avhcurate.people.log import Lease, ResponseLog
 from avhcurate.people.log_tables import METADATA
 from avhcurate.workspace.data.events import TABLES, EventLog
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.migrations import VERSIONS
+from avhcurate.workspace.disk.database import VERSIONS
 
 ANSWERS = 600
 PAGE = 4096

@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from avhcurate.people.log import ResponseLog
 from avhcurate.people.log_tables import METADATA
 from avhcurate.workspace.data.events import EVENTS, TABLES, EventLog
-from avhcurate.workspace.disk import migrations
+from avhcurate.workspace.disk import database
 from avhcurate.workspace.disk.database import open_engine
 from avhcurate.workspace.disk.provenance import UnknownVersion
 from avhcurate.workspace.disk.room import disk_trouble
@@ -23,7 +23,7 @@ from tests.fakes.killing import die, is_change
 from tests.fakes.steps import NEXT
 from tests.people.test_log import vote
 
-OLD, NEW = (migrations.VERSIONS[-1], [None, None]), (NEXT, [14, 7])
+OLD, NEW = (database.VERSIONS[-1], [None, None]), (NEXT, [14, 7])
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_a_copy_of_an_older_file_stays_beside_it_until_somebody_withdraws(tmp_pa
 
 def test_a_version_before_the_update_refuses_what_the_update_wrote(old, update, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(migrations, "VERSIONS", migrations.VERSIONS)
+        patch.setattr(database, "VERSIONS", database.VERSIONS)
         update()
         open_all(old)
     monkeypatch.undo()
@@ -182,10 +182,10 @@ def test_a_version_before_the_update_refuses_what_the_update_wrote(old, update, 
 
 
 def test_the_versions_are_those_of_the_files():
-    script = ScriptDirectory(str(migrations._FOLDER))
-    assert [step.revision for step in script.walk_revisions()][::-1] == list(migrations.VERSIONS)
-    names = [path.stem for path in sorted((migrations._FOLDER / "versions").glob("version_*"))]
-    assert names == [f"version_{version}" for version in migrations.VERSIONS]
+    script = ScriptDirectory(str(database._FOLDER))
+    assert [step.revision for step in script.walk_revisions()][::-1] == list(database.VERSIONS)
+    names = [path.stem for path in sorted((database._FOLDER / "versions").glob("version_*"))]
+    assert names == [f"version_{version}" for version in database.VERSIONS]
 
 
 def test_a_database_of_this_version_is_opened_without_alembic(tmp_path):
