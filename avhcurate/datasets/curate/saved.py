@@ -14,7 +14,7 @@ from avhcurate.datasets.table.logs import open_events
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.class_lists import present_numbers
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.events import Event, Kind, View
+from avhcurate.workspace.data.events import Event, Kind, SavedView
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.columns import plain_cell
 
@@ -50,7 +50,7 @@ class Saved:
 
     def save_view(self, name: str, query: Mapping[str, str], page: str) -> None:
         """Save a page's address under a name: the file name of the page and its URL parameters."""
-        details = View(page, dict(query), self.folder.record.classes)
+        details = SavedView(page, dict(query), self.folder.record.classes)
         self.log.write(self.id, "save view", check_name(name), details=details, who=user())
 
     def sets(self) -> list[Event]:
@@ -66,7 +66,7 @@ class Saved:
 
     def _present(self, view: Event) -> Event:
         """Return a view by the present names and numbers; a class that is gone gets the number -1."""
-        page, query, before = View(*view.details)
+        page, query, before = SavedView(*view.details)
         classes = self.folder.record.classes
         changed = dict(query)
         if "dataset" in query:
@@ -81,7 +81,7 @@ class Saved:
             now = zip(numbers, present_numbers(numbers, before, classes), strict=True)
             renumbered = {None: None} | {old: new for old, new in now if new is not None}
             changed[key] = write_value([renumbered.get(old, -1) for old in chosen])
-        return replace(view, details=View(page, changed, classes))
+        return replace(view, details=SavedView(page, changed, classes))
 
     def remove(self, kind: Kind, name: str) -> int:
         """Remove a set or view; return the number of the event, by which it can be undone."""

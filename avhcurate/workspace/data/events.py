@@ -85,7 +85,7 @@ SET_MEMBERS = sa.Table(
 )
 
 
-class View(NamedTuple):
+class SavedView(NamedTuple):
     """The address of a page: its file name and parameters, and the class names that numbers in these mean."""
 
     page: str
@@ -106,7 +106,7 @@ class Event:
     who: str
     action: str
     value: str | None
-    #: a `View`, what each key does, or a role; of a decision about samples, the window that it was made in
+    #: a `SavedView`, what each key does, or a role; of a decision about samples, the window that it was made in
     details: Any
     samples: int
     undone_by: str | None = None
@@ -123,11 +123,11 @@ class Event:
 
     @property
     def page(self) -> str:
-        return View(*self.details).page
+        return SavedView(*self.details).page
 
     @property
     def query(self) -> dict[str, str]:
-        return View(*self.details).query
+        return SavedView(*self.details).query
 
 
 class EventLog:
