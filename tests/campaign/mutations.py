@@ -158,15 +158,15 @@ MUTATIONS = (
     Mutation(
         "a repair drops the log before it is merged",
         _SALVAGE,
-        "            _merge(connection, path, made.with_name(",
+        "            _merge(connection, path, database.with_name(",
         "            (lambda *_: None)(connection, path, made.with_name(",
         _REPAIR_KILLED,
     ),
     Mutation(
         "the damaged database goes before the new one comes",
         "avhcurate/datasets/table/logs.py",
-        "        os.replace(made, path)\n",
-        "        path.unlink(missing_ok=True)\n        os.rename(made, path)\n",
+        "        os.replace(database, path)\n",
+        "        path.unlink(missing_ok=True)\n        os.rename(database, path)\n",
         _REPAIR_KILLED,
     ),
     Mutation(
