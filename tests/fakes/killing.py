@@ -52,10 +52,12 @@ _CHANGES = {f"os.{change}" for change in ("rename", "remove", "mkdir", "rmdir", 
 def is_change(event: str, arguments: tuple[Any, ...], folder: Path) -> bool:
     """Whether an event of Python's auditing changes what lies in a folder, locks apart."""
     writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-    if not writes and event not in _CHANGES:
+    path = arguments[0] if writes or event in _CHANGES else None
+    if not isinstance(path, str | Path) or not str(path).startswith(str(folder)):
         return False
-    path = arguments[0]
-    return isinstance(path, str | Path) and str(path).startswith(str(folder)) and not str(path).endswith(".lock")
+    if event == "os.mkdir" and Path(path).is_dir():  # it is there, which `exist_ok` takes
+        return False
+    return not str(path).endswith(("/lock", ".lock"))
 
 
 def die_at_change(number: int, folder: Path) -> None:

@@ -3,10 +3,11 @@
 import io
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import numpy as np
@@ -19,6 +20,7 @@ from PIL import Image, ImageEnhance
 
 from avhcurate.workspace.data import people
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.killing import is_change
 
 if TYPE_CHECKING:
     from avhcurate.datasets.table.dataset_table import DatasetTable
@@ -30,21 +32,36 @@ Once = Callable[[str, Callable[[Path], object]], Path]
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
-    """`once(NAME, MAKE)`: a folder that MAKE has filled, the same one for all processes of a test run."""
+    """`once(NAME, MAKE)`: a folder that MAKE has filled, the same one for all processes of a test run.
+
+    A test that then changes a file of a dataset in it fails: others read it. The database, and what another program
+    changes, are not seen.
+    """
     base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent
+    shared, making = base / "shared", False
+    shared.mkdir(exist_ok=True)
+
+    def refuse_change(event: str, arguments: tuple[Any, ...]) -> None:
+        if not making and is_change(event, arguments, shared) and "/datasets/" in str(arguments[0]):
+            test = os.environ.get("PYTEST_CURRENT_TEST")
+            raise AssertionError(f"{test} changes {arguments[0]}, which tests share. Take own_demo_root or own_digits.")
 
     def folder(name: str, make: Callable[[Path], object]) -> Path:
-        root, made = base / name, base / f"{name}.made"
-        with FileLock(base / f"{name}.lock"):
+        nonlocal making
+        root, made = shared / name, shared / f"{name}.made"
+        with FileLock(shared / f"{name}.lock"):
             if not made.exists():
+                making = True
                 shutil.rmtree(root, ignore_errors=True)
                 root.mkdir()
                 make(root)
                 made.touch()
+                making = False
         return root
 
+    sys.addaudithook(refuse_change)
     return folder
 
 

@@ -104,11 +104,11 @@ def test_the_list_holds_the_doubted_and_the_ambiguous_by_rank_with_both_kinds_of
         assert row["id"] not in row["near_given"]
 
 
-def test_the_same_call_finds_what_is_stored(suspects_root, dots):
-    said = []
-    again = search(digits_of(suspects_root), out_of_fold=True, progress=Progress(lambda *report: said.append(report)))
+def test_the_same_call_finds_what_is_stored(suspects_root, dots, tmp_path):
+    said, digits = [], digits_of(shutil.copytree(suspects_root, tmp_path / "own"))
+    again = search(digits, out_of_fold=True, progress=Progress(lambda *report: said.append(report)))
     assert said == []
-    assert [folder.name for folder in suspects_of(digits_of(suspects_root).run)] == [again.name]
+    assert [folder.name for folder in suspects_of(digits.run)] == [again.name]
     lists = [search(dots, sources=[source]).name for source in ("angular", "neighbours", "angular")]
     assert [folder.name for folder in suspects_of(dots.run)] == lists[1:], "the one last asked for is the newest"
 
