@@ -83,12 +83,12 @@ def test_a_document_that_speaks_of_the_paper_links_to_it(document):
     assert "paper" not in text or "(https://doi.org/10.48550/arXiv.1912.02279)" in text
 
 
-if __name__ == "__main__":
-    print(score_table())
-
-
 def test_the_readme_names_both_commands_of_a_fresh_machine():
     block = re.search(r"```\n(git clone.*?)```", README, re.S)
     assert block
     assert {"make app", "make test"} <= set(block[1].splitlines())
     assert "CONTRIBUTING.md" in README
+
+
+if __name__ == "__main__":
+    print(score_table())

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.fakes.documents import code_blocks, run_commands
+from tests.fakes.documents import VOTES, code_blocks, run_commands
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -26,13 +26,8 @@ def test_the_ladder_of_your_own_images(cli, home):
     assert {"id", "suggested_name", "verdict"} <= set(pd.read_csv(home / "suspects.csv"))
     assert run_commands(cli, classifier) == ["score", "models", "select"]
     assert pd.read_csv(home / "pseudo.csv")["pseudo_label_name"].isin(["cat", "dog"]).all()
-    rows = [
-        f"{name}/{number:03}.jpg,{who},{'dog' if who < number else 'cat'}"
-        for name in ("cat", "dog")
-        for number in range(1, 7)
-        for who in range(6)
-    ]
-    (home / "votes.csv").write_text("\n".join([votes_file.splitlines()[0], *rows, *votes_file.splitlines()[1:]]) + "\n")
+    header, shown = votes_file.split("\n", 1)
+    (home / "votes.csv").write_text(f"{header}\n{VOTES}{shown}")
     assert run_commands(cli, votes) == ["votes", "correlate", "disagree", "export"]
     correlation = pd.read_csv(home / "correlation.csv").set_index(["score", "bin"])
     assert correlation.loc[("avh", "all"), "n"] == 12
@@ -41,14 +36,10 @@ def test_the_ladder_of_your_own_images(cli, home):
 
 
 @pytest.mark.slow
-def test_the_lines_for_a_notebook(home):
+def test_the_lines_for_a_notebook(home, twelve_images):
     rng = np.random.default_rng(0)
-    tones = np.array([60, 190] * 6)
-    images = np.clip(rng.normal(tones[:, None, None, None], 40, (12, 24, 24, 3)), 0, 255).astype(np.uint8)
-    labels = np.where(tones < 100, "cat", "dog")
-    counts = rng.multinomial(9, [0.5, 0.5], 12)
     first, scores = blocks("In a notebook", "python")
-    names = {"images": images, "labels": labels, "counts": counts}
+    names = twelve_images | {"counts": rng.multinomial(9, [0.5, 0.5], 12)}
     exec(first, names)
     assert (pd.read_csv(home / "labels.csv")["hsf"] < 0.4).all()
     assert repr(names["pets"]).startswith("Dataset pets: 12 samples of 2 classes, 108 human votes")

@@ -10,33 +10,16 @@ import pytest
 import typer
 
 from avhcurate.cli import app
-from tests.fakes.documents import code_blocks, run_commands
+from tests.fakes.documents import VOTES, code_blocks, run_commands
 from tests.fakes.networks import save_clip
 
 DOCS = Path(__file__).parents[2] / "docs"
-GUIDES = sorted((DOCS / "guides").glob("*.md"))
-PAGES = [*GUIDES, *(DOCS / f"{page}.md" for page in ("index", "api", "api-scores"))]
-VOTES = "".join(
-    f"{name}/{number:03}.jpg,{who},{'dog' if who < number else 'cat'}\n"
-    for name in ("cat", "dog")
-    for number in range(1, 7)
-    for who in range(6)
-)
+GUIDES = [*sorted((DOCS / "guides").glob("*.md")), *(DOCS / f"{page}.md" for page in ("index", "api", "api-scores"))]
+every_page = pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)
 
 
-@pytest.fixture
-def names(home):
-    """The names that Python blocks begin with: twelve images of two classes."""
-    rng = np.random.default_rng(0)
-    tones = np.array([60, 190] * 6)
-    images = np.clip(rng.normal(tones[:, None, None, None], 40, (12, 24, 24, 3)), 0, 255).astype(np.uint8)
-    return {"images": images, "labels": np.where(tones < 100, "cat", "dog")}
-
-
-@pytest.mark.parametrize(
-    "guide", [*GUIDES, *(DOCS / f"{page}.md" for page in ("index", "api", "api-scores"))], ids=lambda path: path.stem
-)
-def test_a_guide_runs_as_it_is_written(guide, cli, home, names):
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
+def test_a_guide_runs_as_it_is_written(guide, cli, home, twelve_images):
     (home / "votes.csv").write_text("sample,annotator,label\n" + VOTES)
     (home / "corrections.csv").write_text("path,label_name\ncat/001.jpg,dog\n")
     # The seventh image is a dog that looks like a cat.
@@ -45,12 +28,12 @@ def test_a_guide_runs_as_it_is_written(guide, cli, home, names):
         pytest.importorskip("transformers", reason="the extra transformers is not installed")
         save_clip(home / "clip")
     text = guide.read_text(encoding="utf-8")
-    blocks = [(kind, block) for kind, block in re.findall(r"^```(bash|python)\n(.*?)^```$", text, re.M | re.S)]
+    blocks = re.findall(r"^```(bash|python)\n(.*?)^```$", text, re.M | re.S)
     for kind, block in blocks:
         if kind == "bash":
             run_commands(cli, block)
         else:
-            exec(block, names)
+            exec(block, twelve_images)
     if guide.stem == "label-errors":
         labels = pd.read_csv(home / "labels.csv").set_index("path")
         assert labels.loc["cat/001.jpg", ["label_name", "curated_label_name"]].tolist() == ["cat", "dog"]
@@ -59,14 +42,14 @@ def test_a_guide_runs_as_it_is_written(guide, cli, home, names):
         assert (home / made).stat().st_size
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)
+@every_page
 def test_a_command_of_the_app_is_always_run_or_checked(page):
     blocks = re.findall(r"^```([^\n]*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
     unchecked = [block for kind, block in blocks if kind not in ("bash", "console", "python")]
     assert [block for block in unchecked if re.search(r"^(python -m )?avhcurate ", block, re.M)] == []
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)
+@every_page
 def test_commands_that_are_only_shown_exist(page):
     group = typer.main.get_command(app)
     for block in code_blocks(page.read_text(encoding="utf-8"), "console"):
@@ -74,8 +57,6 @@ def test_commands_that_are_only_shown_exist(page):
             words = shlex.split(line, comments=True)
             if "avhcurate" not in words:
                 continue
-            call = group.make_context(
-                "avhcurate", words[words.index("avhcurate") + 1 :]
-            )  # takes the options of all verbs
+            call = group.make_context("avhcurate", words[words.index("avhcurate") + 1 :])  # it has options of all verbs
             verb, *arguments = (*call._protected_args, *call.args)
             group.commands[verb].make_context(verb, arguments)

@@ -9,6 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+#: Six votes for each image of `home`, a line each.
+VOTES = "".join(
+    f"{name}/{number:03}.jpg,{person},{'dog' if person < number else 'cat'}\n"
+    for name in ("cat", "dog")
+    for number in range(1, 7)
+    for person in range(6)
+)
 NETS = """
 import torch
 def build(num_classes):
@@ -63,6 +70,15 @@ def home(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("AVHCURATE_WORKSPACE", str(tmp_path / "workspace"))
     return tmp_path
+
+
+@pytest.fixture
+def twelve_images():
+    """The names that Python blocks begin with: twelve images of two classes."""
+    rng = np.random.default_rng(0)
+    tones = np.array([60, 190] * 6)
+    images = np.clip(rng.normal(tones[:, None, None, None], 40, (12, 24, 24, 3)), 0, 255).astype(np.uint8)
+    return {"images": images, "labels": np.where(tones < 100, "cat", "dog")}
 
 
 def run_commands(cli, block: str) -> list[str]:
