@@ -1,4 +1,7 @@
-"""A workspace of c5ef7647 opens in this version: it reads the same, and can be written to."""
+"""A workspace of c5ef7647 opens in this version: it reads the same, and can be written to.
+
+The code of c5ef7647 made it, called by `tests/kept/make.py` of 78545d62: one of each kind of record, and the images.
+"""
 
 import json
 import tarfile
@@ -112,9 +115,9 @@ def test_history_sets_views_and_roles_are_those_that_were_written(kept):
 
 
 def test_every_record_is_read(kept, cli):
-    for folder, count in FOLDERS.items():
-        found = [folder(path.parent) for path in kept.root.rglob(folder.FILE)]
-        assert [getattr(one, "complete", one.record is not None) for one in found] == [True] * count, folder
+    for kind, count in FOLDERS.items():
+        folders = [kind(path.parent) for path in kept.root.rglob(kind.FILE)]
+        assert [getattr(folder, "complete", folder.record is not None) for folder in folders] == [True] * count, kind
     jobs = list(Jobs(kept.root).all())
     assert len(jobs) == 10
     assert {job.state for job in jobs} == {"done"}
