@@ -1,15 +1,12 @@
-"""Time the gallery in Chromium, next to an earlier checkout: `python -m benchmarks.grid FOLDER [--beside CHECKOUT]`.
+"""Time the gallery in Chromium: `python -m benchmarks.grid FOLDER`.
 
-FOLDER is a workspace, of `benchmarks.million` or the demo's, CHECKOUT the program before its grid had rows of its own
-(for one, commit e317b6c). Both apps serve it in one run, the times alternate: from the key (or, with pages, from the
-click) to the frame in which the last picture of the next screenful is drawn, and from the request for a row to its
-screenful. Then the memory of the tab while a fair number of rows passes.
+FOLDER is a workspace, of `benchmarks.million` or the demo's. Timed are the next screenful, from the key to the frame in
+which its last picture is drawn, and a jump, from the request for a row to its screenful. Then the memory of the tab is
+read while a fair number of rows passes.
 """
 
 import argparse
 import statistics
-import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -59,18 +56,6 @@ JUMP = """row => {
   form.elements.to.value = String(row);
   return window.timed(() => form.requestSubmit(), tiles => tiles.some(tile => tile.dataset.place === String(row - 1)));
 }"""
-TURN = """() => {
-  const first = window.tilesInSight()[0].dataset.id, button = document.querySelector('[aria-label="Next page"]');
-  return window.timed(() => button.click(), tiles => tiles[0].dataset.id !== first);
-}"""
-
-
-def opened(page: Any, address: str) -> None:
-    """Open the gallery in the order of the dataset and wait for its first images."""
-    page.goto(f"{address}/gallery?sort=id&descending=false")
-    page.locator(".tile img").first.wait_for()
-    page.wait_for_timeout(2000)
-    page.evaluate(HELPERS)
 
 
 def heap_mb(page: Any) -> float:
@@ -85,41 +70,23 @@ def nodes(page: Any) -> int:
     return int(session.send("Memory.getDOMCounters")["nodes"])
 
 
-def screenfuls(page: Any, old: Any | None, repeats: int) -> None:
-    """Time the next screenful, alternating with an earlier checkout."""
-    ours, theirs = [], []
+def screenfuls(page: Any, repeats: int) -> None:
+    """Time the next screenful."""
+    times = []
     for _ in range(repeats):
-        page.bring_to_front()
         page.wait_for_timeout(600)
-        ours.append(page.evaluate(NEXT))
-        if old:
-            old.bring_to_front()
-            old.wait_for_timeout(600)
-            theirs.append(old.evaluate(TURN))
-    show("next screenful to its last picture", ours)
-    if theirs:
-        show("the same in the earlier checkout, its next page", theirs)
+        times.append(page.evaluate(NEXT))
+    show("next screenful to its last picture", times)
 
 
-def jumps(page: Any, old: Any | None, old_address: str, row: int, count: int, repeats: int) -> None:
-    """Time a jump to a row that was not shown yet, and the same page of an earlier checkout."""
-    ours, theirs = [], []
+def jumps(page: Any, row: int, count: int, repeats: int) -> None:
+    """Time a jump to a row that was not shown yet."""
+    times = []
     for number in range(repeats):
-        page.bring_to_front()
         page.evaluate("window.press('Home')")
         page.wait_for_timeout(600)
-        ours.append(page.evaluate(JUMP, min(row + 997 * number, count)))
-        if old:
-            old.bring_to_front()
-            start = time.perf_counter()
-            old.goto(f"{old_address}/gallery?sort=id&order=asc&page={(row + 997 * number) // 60}")
-            old.locator(".tile img").first.wait_for()
-            old.evaluate(HELPERS)
-            old.evaluate("window.timed(() => null, () => true)")
-            theirs.append((time.perf_counter() - start) * 1000)
-    show(f"jump to row {row:,}", ours)
-    if theirs:
-        show("the same in the earlier checkout, by its address", theirs)
+        times.append(page.evaluate(JUMP, min(row + 997 * number, count)))
+    show(f"jump to row {row:,}", times)
 
 
 def memory(page: Any, rows: int, count: int) -> None:
@@ -149,26 +116,19 @@ def show(name: str, milliseconds: list[float]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workspace", type=Path)
-    parser.add_argument("--beside", type=Path, metavar="CHECKOUT", help="earlier checkout to compare with")
     parser.add_argument("--row", type=int, default=900_000)
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--rows", type=int, default=50_000, help="rows to scroll while memory is read")
     arguments = parser.parse_args()
-    with ExitStack() as stack:
-        address, _ = stack.enter_context(served(arguments.workspace))
-        old_address, old = "", None
-        page = stack.enter_context(browser_page())
-        if arguments.beside:
-            old_address, _ = stack.enter_context(served(arguments.workspace, arguments.beside))
-            old = page.context.new_page()
-            opened(old, old_address)
-        opened(page, address)
+    with served(arguments.workspace) as (address, _), browser_page() as page:
+        page.goto(f"{address}/gallery?sort=id&descending=false")
+        page.locator(".tile img").first.wait_for()
+        page.wait_for_timeout(2000)
+        page.evaluate(HELPERS)
         count = int(page.locator(".place").first.inner_text().rpartition(" of ")[2].replace(",", ""))
         print(f"{count:,} rows, {page.evaluate('window.tilesInSight().length')} images in sight")
-        screenfuls(page, old, arguments.repeats)
-        jumps(page, old, old_address, min(arguments.row, count * 9 // 10), count, max(3, arguments.repeats // 2))
-        if old:
-            old.close()
+        screenfuls(page, arguments.repeats)
+        jumps(page, min(arguments.row, count * 9 // 10), count, max(3, arguments.repeats // 2))
         memory(page, arguments.rows, count)
 
 

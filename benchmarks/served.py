@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,12 +60,12 @@ def chromium() -> str:
 
 
 @contextmanager
-def browser_page(height: int = 900, flags: Sequence[str] = ()) -> Iterator[Any]:
+def browser_page(height: int = 900) -> Iterator[Any]:
     """A page of Chromium."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS, *flags])
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         page = browser.new_context(viewport={"width": 1360, "height": height}).new_page()
         page.set_default_timeout(120_000)
         yield page
