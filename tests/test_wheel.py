@@ -22,8 +22,7 @@ import pytest
 
 from avhcurate import __version__
 from tests.fakes.outside import Outside
-from tests.fakes.waiting import wait_until
-from tests.fakes.web import free_port
+from tests.fakes.web import free_port, wait_for_app
 
 pytest.importorskip("hatchling", reason="hatchling is not installed: pip install 'avhcurate[test]'")
 
@@ -130,16 +129,8 @@ def test_from_an_empty_folder_the_installed_app_serves_its_pages(programs, tmp_p
         # A group of their own: what watches the server does not pass signals on.
         server = subprocess.Popen(command, cwd=empty, env=environment, stdout=log, stderr=log, process_group=0)
     try:
+        wait_for_app(server, f"http://127.0.0.1:{port}", tmp_path / "log")
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-
-            def answers() -> bool:
-                assert server.poll() is None, (tmp_path / "log").read_text()
-                try:
-                    return client.get("/health").status_code == 200
-                except httpx.TransportError:
-                    return False
-
-            wait_until(answers)
             assert "<title>" in client.get("/gallery").text
             assert client.get("/images/digits/0").headers["content-type"].startswith("image/")
     finally:

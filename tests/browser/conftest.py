@@ -8,25 +8,19 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.fakes.web import free_port
+from tests.fakes.web import free_port, wait_for_app
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
 ]
 #: Generous: on two busy cores the first page of a fresh server takes its time. Nothing waits longer than it must.
 TIMEOUT_MS = 120_000
@@ -48,8 +42,8 @@ class Server:
         self._port = free_port()
         self.address = f"http://127.0.0.1:{self._port}"
 
-    def start(self) -> str:
-        """Start it and return its address once it answers."""
+    def start(self) -> None:
+        """Start it and wait until it answers."""
         with open(self._log, "ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "streamlit", "run", self._script, "--server.port", str(self._port)],
@@ -58,16 +52,7 @@ class Server:
                 stdout=output,
                 stderr=output,
             )
-        deadline = time.monotonic() + TIMEOUT_MS / 1000
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, self._log.read_text()
-            try:
-                answer = httpx.get(f"{self.address}/health")
-                if answer.status_code in (200, 401):  # with a login it asks for the session
-                    return self.address
-            except httpx.TransportError:
-                time.sleep(0.1)
-        raise AssertionError(f"no answer from {self.address}: {self._log.read_text()}")
+        wait_for_app(self.process, self.address, self._log)
 
     def kill(self) -> None:
         """End it at once, as when the machine stops."""
@@ -81,28 +66,22 @@ def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
     servers: list[Server] = []
 
     def make(script: str, **environment: str) -> Server:
-        one = Server(tmp_path_factory.mktemp("server") / "log.txt", script, **environment)
-        servers.append(one)
-        one.start()
-        return one
+        server = Server(tmp_path_factory.mktemp("server") / "log.txt", script, **environment)
+        servers.append(server)
+        server.start()
+        return server
 
     yield make
-    for one in servers:
-        one.process.terminate()
-    for one in servers:
-        one.process.wait(timeout=20)
+    for server in servers:
+        server.process.terminate()
+    for server in servers:
+        server.process.wait(timeout=20)
 
 
 @pytest.fixture(scope="session")
-def start_server(make_server: Callable[..., Server]) -> Callable[..., str]:
-    """Starts a server of a script and returns its address."""
-    return lambda script, **environment: make_server(script, **environment).address
-
-
-@pytest.fixture(scope="session")
-def server(start_server: Callable[..., str]) -> str:
+def server(make_server: Callable[..., Server]) -> str:
     """Address of the one server of all tests that need no fresh one."""
-    return start_server("tests/fakes/browser_app.py")
+    return make_server("tests/fakes/browser_app.py").address
 
 
 @pytest.fixture
@@ -117,9 +96,9 @@ def serve(server: str) -> Callable[[Path], str]:
 
 
 @pytest.fixture
-def serve_fresh(start_server: Callable[..., str]) -> Callable[[Path], str]:
-    """Starts the app itself on a workspace and returns its address."""
-    return lambda root: start_server("app.py", AVHCURATE_WORKSPACE=str(root))
+def serve_fresh(make_server: Callable[..., Server]) -> Callable[..., Server]:
+    """Starts the app itself on a workspace, where one likes with a home of its own."""
+    return lambda root, **home: make_server("app.py", AVHCURATE_WORKSPACE=str(root), **home)
 
 
 @pytest.fixture(scope="package")
@@ -160,12 +139,12 @@ def context(new_context) -> Iterator[object]:
 @pytest.fixture
 def page(context) -> Iterator[object]:
     """A page that leaves nothing in its profile, and fails the test on an error in its console."""
-    found = context.new_page()
+    page = context.new_page()
     errors: list[str] = []
-    found.on("pageerror", lambda error: errors.append(str(error)))
-    yield found
-    for left in context.pages:  # a test may have closed its own page, and opened others
-        left.evaluate(FORGET)
-        left.close()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    for opened in context.pages:  # a test may have closed its own page, and opened others
+        opened.evaluate(FORGET)
+        opened.close()
     context.clear_cookies()
     assert errors == []

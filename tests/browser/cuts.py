@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tests.browser.pages import NOTHING_KEPT
 from tests.fakes.proxy import CuttingProxy
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-#: True where this browser keeps no decision any more.
-NOTHING_KEPT = "() => Object.keys(localStorage).every(key => !key.startsWith('avhcurate:outbox:'))"
 #: A card whose image was seen for long enough to be judged.
 READY = ".card:not(.waiting):not(.empty)"
 #: Seconds after which a page has stopped, and pauses in milliseconds between an answer and a cut, at most.

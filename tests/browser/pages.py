@@ -9,7 +9,7 @@ import pytest
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
 #: Runs in a page before its own scripts, and notes when it last asked the server and last heard of it. What it says
-#: while there is a list `held` waits there, see `saying_nothing`.
+#: while there is a list `held` waits there, see `unheard`.
 NOTE_TALK = """(() => {
   const Plain = window.WebSocket;
   window.WebSocket = class extends Plain {
@@ -41,6 +41,8 @@ SETTLED = """moment => {
   return rests && performance.now() - window.restsSince >= moment;
 }"""
 MOMENT_MS = 250
+#: True where this browser keeps no decision any more.
+NOTHING_KEPT = "() => Object.keys(localStorage).every(key => !key.startsWith('avhcurate:outbox:'))"
 TILES = "[aria-label=Images] .tile"
 
 
@@ -52,7 +54,7 @@ def settled(page):
 
 
 @contextmanager
-def saying_nothing(page):
+def unheard(page):
     """The server hears nothing of the page within, as on a slow line, and all of it at the end."""
     page.evaluate("window.held = []")
     yield
@@ -66,22 +68,15 @@ def open_at(page, address):
 
 
 def chart(page, key):
-    """The one chart of a key."""
-    return settled(page).locator(f"[class*='st-key-{key}'] .js-plotly-plot")
+    """The one chart of a key, in the middle of the window."""
+    plot = settled(page).locator(f"[class*='st-key-{key}'] .js-plotly-plot")
+    centre(plot)
+    return plot
 
 
 def centre(element):
     """Scrolls a chart or a widget to the middle of the window, where nothing that is pinned covers it."""
     element.evaluate("element => element.scrollIntoView({block: 'center', behavior: 'instant'})")
-
-
-def choose(page, key, option):
-    """Chooses an option of the list of a key; one that scrolls as it opens would close again."""
-    box = settled(page).locator(f"[class*=st-key-{key}] [role=combobox], [class*=st-key-{key}] input").first
-    centre(box)
-    settled(page)
-    box.click()
-    page.get_by_role("option", name=option, exact=True).click()
 
 
 def ids(page, selector=TILES):
@@ -120,19 +115,28 @@ def on_stage(stage, *places):
     )
 
 
-def move_onto(page, place):
+def hover(page, place):
     """Moves the mouse onto a place from beside it, since a chart notices only a movement."""
     x, y = place
     page.mouse.move(x - 3, y - 3)
     page.mouse.move(x, y)
 
 
-def drag(page, plot, start, end, subplot="xy"):
-    """Drags over a subplot from one place to another, each as shares of its width and height."""
-    centre(plot)
-    area = plot.locator(f".draglayer .{subplot} .nsewdrag").bounding_box()
-    first, last = ((area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in (start, end))
-    page.mouse.move(*first)
+def drag(page, start, *places):
+    """Drags the mouse from one place in the window over others."""
+    page.mouse.move(*start)
     page.mouse.down()
-    page.mouse.move(*last, steps=8)
+    for place in places:
+        page.mouse.move(*place, steps=4)
     page.mouse.up()
+
+
+def spot(element, x, y):
+    """The place so many pixels from the corner of an element."""
+    box = element.bounding_box()
+    return box["x"] + x, box["y"] + y
+
+
+def focused(page):
+    """The place of the tile that has the focus."""
+    return int(page.evaluate("document.activeElement.shadowRoot.activeElement.dataset.place"))

@@ -6,12 +6,11 @@ import pytest
 from PIL import Image
 
 from avhcurate.datasets.table.dataset_table import open_table
-from avhcurate.features.annotate import annotators, setup
+from avhcurate.features.annotate import annotators
 from avhcurate.features.annotate import answers as annotate_answers
-from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.cuts import answer_through_cuts
 from tests.browser.pages import TILES, expect, ids, open_at
+from tests.fakes.votes import collect
 
 CLASSIFY = {"design": "classify", "control_share": 0.0}
 SELECT = {"design": "select", "candidates": 6, "controls": 2, "classes": (3,)}
@@ -39,7 +38,7 @@ def work(page, own_demo_root, serve):
 
     def opened(query="", **settings):
         table = open_table(Workspace(own_demo_root), "digits")
-        setup.configure(table, CollectionSettings(**settings), who="lead")
+        collect(table, **settings)
         address = serve(own_demo_root)
         open_at(page, f"{address}/annotate?annotate.name=ada{query}")
         page.locator(".stage img.on, .tile img").first.wait_for()
@@ -136,25 +135,13 @@ def test_thirty_fast_keys_lose_and_double_nothing(page, work):
     expect(page.locator(".card:not(.waiting)")).to_be_visible()
 
 
-def test_connections_that_are_cut_on_the_way_lose_and_double_nothing(new_context, own_demo_root, serve):
-    table = open_table(Workspace(own_demo_root), "digits")
-    setup.configure(table, CollectionSettings(**CLASSIFY), who="lead")
-    story = answer_through_cuts(new_context(), serve(own_demo_root), 0, rounds=5)
-    found = answers(table)
-    assert (story.stuck, story.refused) == ("", {})
-    assert len(story.given) >= 5, "an answer for every cut"
-    assert story.cuts >= 5
-    assert sorted(map(tuple, found[["id", "label"]].values.tolist())) == story.counted()
-    assert found["id"].is_unique
-
-
 @pytest.fixture
 def many_classes(workspace, make_dataset):
     """A dataset of twelve classes, more than there are number keys."""
     names = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "oil filter", "owl", "pig", "rat"]
     images = {f"{name}/a.png": Image.new("RGB", (40, 30), (20 * n, 90, 200)) for n, name in enumerate(names)}
     table = make_dataset(images, "zoo")
-    setup.configure(table, CollectionSettings(**CLASSIFY), who="lead")
+    collect(table, **CLASSIFY)
     return workspace.root, table
 
 

@@ -5,10 +5,8 @@ import pytest
 
 import avhcurate
 from avhcurate.datasets.table.filters import Filters
-from tests.browser.pages import expect
+from tests.browser.pages import TILES, drag, expect, focused, spot
 from tests.fakes import components
-
-TILES = "[aria-label=Images] .tile"
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +34,6 @@ def selected(page):
 
 def says_selected(page, number):
     expect(page.locator(".chosen")).to_have_text(f"{number:,} selected" * bool(number))
-
-
-def focused(page):
-    """The place of the tile that has the focus."""
-    return int(page.evaluate("document.activeElement.shadowRoot.activeElement.dataset.place"))
 
 
 def test_each_component_draws_what_it_is_sent(component):
@@ -74,11 +67,7 @@ def test_ctrl_shift_and_the_corner_select_and_a_box_takes_what_it_touches(compon
     tile.nth(12).locator(".check").click()
     says_selected(page, 6)
     columns = int(page.locator("[aria-label=Images]").get_attribute("aria-colcount"))
-    first, last = tile.nth(0).bounding_box(), tile.nth(columns + 1).bounding_box()
-    page.mouse.move(first["x"] + 40, first["y"] + 40)
-    page.mouse.down()
-    page.mouse.move(last["x"] + 40, last["y"] + 40, steps=4)
-    page.mouse.up()
+    drag(page, spot(tile.nth(0), 40, 40), spot(tile.nth(columns + 1), 40, 40))
     assert selected(page) == [0, 1, columns, columns + 1]
     assert page.evaluate("sent") == []
 

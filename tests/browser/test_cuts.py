@@ -8,35 +8,34 @@ import os
 import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
-from avhcurate.features.annotate import annotators, setup
-from avhcurate.features.annotate.setup import CollectionSettings
+from avhcurate.features.annotate import annotators
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.cuts import answer_through_cuts
+from tests.fakes.votes import collect
 
 FIRST = int(os.environ.get("AVHCURATE_STRESS_FIRST", "0"))
 SEEDS = int(os.environ.get("AVHCURATE_STRESS_SEEDS", "1"))
 ROUNDS = int(os.environ.get("AVHCURATE_STRESS_ROUNDS", "8"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + SEEDS))
 def test_answers_through_cut_connections_count_once_and_the_page_goes_on(new_context, own_demo_root, serve, seed):
     table = open_table(Workspace(own_demo_root), "digits")
-    setup.configure(table, CollectionSettings(design="classify", control_share=0.0), who="lead")
+    collect(table, control_share=0.0)
     story = answer_through_cuts(new_context(), serve(own_demo_root), seed, rounds=ROUNDS)
     table.refresh()
-    found = sorted(map(tuple, annotators.responses(table, controls=True)[["id", "label"]].values.tolist()))
+    logged = sorted(map(tuple, annotators.responses(table, controls=True)[["id", "label"]].values.tolist()))
     images = [image for image, _ in story.given.values()]
     twice = sorted({image for image in images if images.count(image) > 1})
-    lost = sorted(set(story.counted()) - set(found))
+    lost = sorted(set(story.counted()) - set(logged))
     print(
-        f"\nseed {seed}: {story.keys} keys, {story.cuts} cuts, {len(images)} answers, {len(found)} in the log, "
+        f"\nseed {seed}: {story.keys} keys, {story.cuts} cuts, {len(images)} answers, {len(logged)} in the log, "
         f"{len(twice)} twice, {len(lost)} lost, {len(story.refused)} refused, {len(story.skipped)} pictures skipped, "
         f"{story.loads - 1} reloads, errors {story.errors}, stuck: {story.stuck}"
     )
     assert story.stuck == ""
     assert story.refused == {}
     assert (twice, lost, story.skipped) == ([], [], set())
-    assert found == story.counted()
-    assert len(found) >= ROUNDS
+    assert logged == story.counted()
+    assert len(logged) >= ROUNDS
     assert story.cuts >= ROUNDS

@@ -5,7 +5,7 @@ import pytest
 from avhcurate.datasets.curate.history import history_entries
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import TILES, expect, open_at, saying_nothing, settled, with_parameter
+from tests.browser.pages import TILES, drag, expect, open_at, settled, spot, unheard, with_parameter
 
 #: How many pixels of the screen one of each image takes.
 SCALES = "all => all.map(image => new DOMMatrix(getComputedStyle(image).transform).a)"
@@ -39,16 +39,14 @@ def test_keys_step_zoom_and_light_and_mean_nothing_in_a_text_field(gallery):
     for _ in range(40):
         page.keyboard.press("+")
     assert scales(page)[0] > 2 * fitted
-    middle = viewer.locator(".view").bounding_box()
-    page.mouse.move(middle["x"] + 20, middle["y"] + 20)
+    x, y = spot(viewer.locator(".view"), 20, 20)
+    page.mouse.move(x, y)
     before = viewer.locator("img").bounding_box()
     page.mouse.wheel(0, 200)
     after = viewer.locator("img").bounding_box()
-    share = (after["width"] / before["width"], (middle["x"] + 20 - after["x"]) / (middle["x"] + 20 - before["x"]))
-    assert share[0] == pytest.approx(share[1], rel=0.01), "what lies under the pointer stays there"
-    page.mouse.down()
-    page.mouse.move(middle["x"] + 60, middle["y"] + 20, steps=3)
-    page.mouse.up()
+    grown = (x - after["x"]) / (x - before["x"])
+    assert grown == pytest.approx(after["width"] / before["width"], rel=0.01), "what lies under the pointer stays there"
+    drag(page, (x, y), (x + 40, y))
     assert viewer.locator("img").bounding_box()["x"] == pytest.approx(after["x"] + 40, abs=2)
     for key in ("]", "]", "{", ">"):
         page.keyboard.press(key)
@@ -75,7 +73,7 @@ def test_a_decision_in_the_details_shows_at_once_there_and_on_the_tile_until_it_
     expect(viewer).to_be_focused()
     settled(page)
     excluded, label = viewer.get_by_role("switch", name="Excluded"), viewer.locator("[data-do=label] span")
-    with saying_nothing(page):
+    with unheard(page):
         page.keyboard.press("x")
         expect(excluded).to_be_checked()
         expect(tile).to_contain_class("muted")
@@ -112,7 +110,7 @@ def test_escape_keeps_a_label_which_another_window_shows_and_undoes_only_when_as
     gallery, new_context, own_demo_root
 ):
     def decided():
-        return [(one.action, one.undone_by is None) for one in history_entries(open_table(own, "digits"))[0]]
+        return [(entry.action, entry.undone_by is None) for entry in history_entries(open_table(own, "digits"))[0]]
 
     page, own, tile = gallery, Workspace(own_demo_root), gallery.locator(TILES).nth(3)
     other = open_at(new_context().new_page(), page.url)

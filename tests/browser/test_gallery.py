@@ -9,7 +9,7 @@ import pytest
 from avhcurate.datasets.curate.history import history_entries
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import TILES, expect, ids, open_at, saying_nothing, settled, with_parameter
+from tests.browser.pages import TILES, drag, expect, focused, ids, open_at, settled, spot, unheard, with_parameter
 
 SELECTED = ".tile[aria-selected=true]"
 #: The label of what has the focus, inside components too.
@@ -48,11 +48,6 @@ def says_selected(page, number):
     settled(page)
 
 
-def focused(page):
-    """The place of the tile that has the focus."""
-    return int(page.evaluate("document.activeElement.shadowRoot.activeElement.dataset.place"))
-
-
 @pytest.fixture
 def sent(page):
     """What the page sends to Python."""
@@ -68,16 +63,8 @@ def test_selecting_stays_in_the_browser_and_a_decision_names_ids(page, gallery, 
     tile = tiles(page)
     tile.nth(2).click(modifiers=["Control"])
     tile.nth(6).click(modifiers=["Shift"])
-    tile.nth(8).hover()
-    tile.nth(8).locator(".check").click()
-    tile.nth(4).click(modifiers=["Control"])
     says_selected(page, 5)
-    page.keyboard.press("Space")
-    first, last = tile.nth(0).bounding_box(), tile.nth(7).bounding_box()
-    page.mouse.move(first["x"] + 40, first["y"] + 40)
-    page.mouse.down()
-    page.mouse.move(last["x"] + 40, last["y"] + 40, steps=4)
-    page.mouse.up()
+    drag(page, spot(tile.nth(0), 40, 40), spot(tile.nth(7), 40, 40))
     page.get_by_role("button", name="Clear", exact=True).click()
     says_selected(page, 0)
     tile.nth(1).focus()
@@ -90,8 +77,8 @@ def test_selecting_stays_in_the_browser_and_a_decision_names_ids(page, gallery, 
     with page.expect_request("**/decisions/new") as decided:
         page.keyboard.press("1")
     expect(page.locator(".message")).to_contain_text("1,615 images labelled 1")  # the others are ones already
-    (one,) = decided.value.post_data_json
-    assert (one["kind"], one["dataset"], one["ids"]) == ("relabel", "digits", [[0, 1797]])
+    (decision,) = decided.value.post_data_json
+    assert (decision["kind"], decision["dataset"], decision["ids"]) == ("relabel", "digits", [[0, 1797]])
 
 
 @pytest.mark.slow
@@ -135,11 +122,7 @@ def test_a_selection_outlives_another_order_and_what_is_out_of_sight(gallery):
 def test_facets_filter_by_drag_keyboard_and_number(gallery):
     page = gallery()
     bars = page.get_by_role("group", name="AVH").locator(".bar")
-    first, last = (bars.nth(place).bounding_box() for place in (2, 4))
-    page.mouse.move(first["x"] + 4, first["y"] + 20)
-    page.mouse.down()
-    page.mouse.move(last["x"] + 4, last["y"] + 20, steps=4)
-    page.mouse.up()
+    drag(page, *(spot(bars.nth(place), 4, 20) for place in (2, 4)))
     expect(page).to_have_url(with_parameter("range"))
     pressed = settled(page).locator(".range [aria-pressed=true]").evaluate_all("all => all.map(bar => bar.ariaLabel)")
     counted = [int(re.search(r": (\d+)", label).group(1)) for label in pressed]
@@ -160,7 +143,7 @@ def test_facets_filter_by_drag_keyboard_and_number(gallery):
 @pytest.mark.slow
 def test_a_deep_link_on_a_fresh_server_restores_the_view(gallery, demo_root, serve_fresh):
     query = "dataset=digits&bin=3,4&class=7&sort=loss&descending=false&tile=96&nonsense=1"
-    page = gallery(query, serve_fresh(demo_root))
+    page = gallery(query, serve_fresh(demo_root).address)
     expect(page.get_by_text("is not understood")).to_be_visible()
     expect(page.get_by_role("link", name="Gallery")).to_be_visible()
     expect(page.locator(f"{TILES}.waiting")).to_have_count(0)
@@ -242,7 +225,7 @@ def test_x_pressed_six_times_excludes_six_images_that_dim_before_the_server_know
     gallery("", serve(own_demo_root))
     order = ids(page)
     tiles(page).nth(0).focus()
-    with saying_nothing(page):
+    with unheard(page):
         for _ in range(6):
             page.keyboard.press("x")
         expect(page.locator(".tile.muted")).to_have_count(6)
@@ -268,11 +251,9 @@ def test_x_pressed_six_times_excludes_six_images_that_dim_before_the_server_know
 @pytest.mark.slow
 def test_six_classes_clicked_at_once_are_six_classes_on_bars_and_chip_before_the_server_knows(gallery):
     page = gallery()
-    facet, chip = (
-        page.get_by_role("group", name="Class", exact=True),
-        page.get_by_role("group", name="Filters in force"),
-    )
-    with saying_nothing(page):
+    facet = page.get_by_role("group", name="Class", exact=True)
+    chip = page.get_by_role("group", name="Filters in force")
+    with unheard(page):
         for name in range(6):
             facet.get_by_role("button", name=f"{name}: ").click(no_wait_after=True)
         expect(facet.locator("[aria-pressed=true]")).to_have_count(6)
@@ -280,7 +261,7 @@ def test_six_classes_clicked_at_once_are_six_classes_on_bars_and_chip_before_the
     expect(page).to_have_url(with_parameter("class", "0%2C1%2C2%2C3%2C4%2C5"))
     settled(page)
     expect(facet.locator("[aria-pressed=true]")).to_have_count(6)
-    with saying_nothing(page):
+    with unheard(page):
         chip.get_by_role("button").click()
         expect(facet.locator("[aria-pressed=true]")).to_have_count(0)
         expect(chip.get_by_role("button")).to_have_count(0)

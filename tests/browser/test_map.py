@@ -7,17 +7,7 @@ from pathlib import Path
 import pytest
 
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import (
-    TILES,
-    expect,
-    ids,
-    move_onto,
-    on_stage,
-    open_at,
-    parameter,
-    scatter,
-    with_parameter,
-)
+from tests.browser.pages import TILES, drag, expect, hover, ids, on_stage, open_at, parameter, scatter, with_parameter
 from tests.fakes.waiting import wait_until
 
 CARD = "[aria-label='Image under the pointer']"
@@ -60,12 +50,7 @@ def chart_has(page, name, value):
 
 def draw_around_threes(page, stage):
     """Draws a lasso around the images of class 3, and waits until it stands in the address."""
-    corners = on_stage(stage, (29, -1), (37, -1), (37, 6), (33, 8), (29, 6), (29, -0.9))
-    page.mouse.move(*corners[0])
-    page.mouse.down()
-    for corner in corners[1:]:
-        page.mouse.move(*corner, steps=4)
-    page.mouse.up()
+    drag(page, *on_stage(stage, (29, -1), (37, -1), (37, 6), (33, 8), (29, 6), (29, -0.9)))
     expect(page).to_have_url(with_parameter("map.region"))
 
 
@@ -77,7 +62,7 @@ def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, 
     sample = int((labels == 3).nonzero()[0][0])
     # The last drawn of those at its very place is the one on top, so the card tells which.
     (place,) = on_stage(stage, (30 + sample % 7, sample % 6))
-    move_onto(page, place)
+    hover(page, place)
     card = page.locator(CARD)
     expect(card).to_be_visible()
     id = int(card.get_attribute("data-id"))
@@ -163,7 +148,7 @@ def test_the_wheel_moves_the_window_into_the_address_and_a_click_opens_the_image
     assert [float(end) for end in seen.split(",")] == pytest.approx([left, right, low, high], abs=1e-3)
     sample = int((labels == 1).nonzero()[0][0])
     (place,) = on_stage(stage, (10 + sample % 7, sample % 6))
-    move_onto(page, place)
+    hover(page, place)
     card = page.locator(CARD)
     expect(card).to_be_visible()
     id = int(card.get_attribute("data-id"))

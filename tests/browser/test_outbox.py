@@ -10,16 +10,14 @@ from avhcurate.datasets.curate.history import history_entries, samples_of
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.removal import remove_dataset
-from avhcurate.features.annotate import annotators, setup
-from avhcurate.features.annotate.setup import CollectionSettings
+from avhcurate.features.annotate import annotators
 from avhcurate.features.suspects.decisions import KEPT
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import TILES, expect, open_at, settled
+from tests.browser.pages import NOTHING_KEPT, TILES, expect, open_at, settled
 from tests.fakes.datasets import write_images
+from tests.fakes.votes import collect
 
-#: True where this browser keeps no decision any more.
-NOTHING_KEPT = "() => Object.keys(localStorage).every(key => !key.startsWith('avhcurate:outbox:'))"
 #: Shows images by position: the first is 0, the next 1.
 BY_ID = "sort=id&descending=false"
 #: A box around the images of class 3, which are together on the map that is planted.
@@ -52,8 +50,7 @@ def filled_root(suspects_root, plant_map, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("outbox")
     root = Path(shutil.copytree(suspects_root, folder / "workspace"))
     plant_map(root)
-    table = open_table(Workspace(root), "digits")
-    setup.configure(table, CollectionSettings(design="classify", control_share=0.0), who="lead")
+    collect(open_table(Workspace(root), "digits"), control_share=0.0)
     pets = {f"{name}/{number}.png": "red" for name in ("cat", "dog") for number in range(4)}
     import_dataset(Workspace(root), "pets", write_images(folder / "pets", pets))
     return root
@@ -70,9 +67,9 @@ def decided(root, dataset="digits"):
     table = open_table(Workspace(root), dataset)
     events = history_entries(table)[0]
     images = samples_of(table, events, most=FEW)
-    found = [(one.action, one.value or "", *images[one.id]) for one in events if one.id in images]
+    decisions = [(event.action, event.value or "", *images[event.id]) for event in events if event.id in images]
     answers = annotators.responses(table, controls=True)
-    return sorted(found + [("answer", str(label), id) for id, label in answers[["id", "label"]].values.tolist()])
+    return sorted(decisions + [("answer", str(label), id) for id, label in answers[["id", "label"]].values.tolist()])
 
 
 def nothing_kept(page):
@@ -292,8 +289,8 @@ def test_decisions_about_a_dataset_that_is_gone_are_refused(new_context, serve, 
 @every_place
 @pytest.mark.slow
 @pytest.mark.parametrize("dead", [False, True], ids=["before it is killed", "while it is dead"])
-def test_decisions_outlive_the_server(page, make_server, root, open_place, dead):
-    server = make_server("app.py", AVHCURATE_WORKSPACE=str(root))
+def test_decisions_outlive_the_server(page, serve_fresh, root, open_place, dead):
+    server = serve_fresh(root)
     decide = open_place(page, server.address, root)
     if dead:
         server.kill()

@@ -7,12 +7,12 @@ import pytest
 from avhcurate.datasets.curate.history import history_entries
 from avhcurate.datasets.curate.roles import grant, revoke
 from avhcurate.datasets.table.dataset_table import open_table
-from avhcurate.features.annotate import annotators, setup
-from avhcurate.features.annotate.setup import CollectionSettings
+from avhcurate.features.annotate import annotators
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.browser.pages import TILES, expect, open_at, settled
 from tests.browser.test_annotate import press, saved
+from tests.fakes.votes import collect
 
 provider = pytest.importorskip("oidc_provider_mock", reason="oidc-provider-mock is not installed")
 
@@ -29,17 +29,16 @@ REFUSED = "needs the role curator"
 
 
 @pytest.fixture
-def team(own_demo_root, start_server, tmp_path):
+def team(own_demo_root, serve_fresh, tmp_path):
     """The app with a login, on a copy of the digits with a collection of votes; its address and its workspace."""
     workspace = Workspace(own_demo_root)
-    table = open_table(workspace, "digits")
-    setup.configure(table, CollectionSettings(design="classify", control_share=0.0), who="lead")
+    collect(open_table(workspace, "digits"), control_share=0.0)
     user = provider.User(sub=ANN, claims={"email": ANN, "email_verified": True})
     with provider.run_server_in_thread(user_claims=[user]) as server:
         secrets = tmp_path / "home" / ".streamlit" / "secrets.toml"
         secrets.parent.mkdir(parents=True)
         secrets.write_text(SECRETS.format(secret=64 * "0", port=server.server_port))
-        yield start_server("app.py", AVHCURATE_WORKSPACE=str(own_demo_root), HOME=str(tmp_path / "home")), workspace
+        yield serve_fresh(own_demo_root, HOME=str(tmp_path / "home")).address, workspace
 
 
 def _sign_in(page, address):

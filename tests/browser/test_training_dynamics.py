@@ -6,17 +6,7 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.lab.training_dynamics import service as training_dynamics_service
 from avhcurate.ui.charts.regions import read_region
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import (
-    TILES,
-    chart,
-    drag,
-    expect,
-    ids,
-    open_at,
-    parameter,
-    settled,
-    with_parameter,
-)
+from tests.browser.pages import TILES, chart, drag, expect, ids, open_at, parameter, settled, spot, with_parameter
 
 ONE = f"avhcurate-digits-cross-entropy-0-{0:08x}"
 
@@ -32,8 +22,6 @@ def region_of(page):
 
 def test_a_deep_link_draws_the_curves_and_a_box_on_the_map_brings_its_images(page, address, trained_root):
     open_at(page, f"{address}/training_dynamics?dynamics.trainings={ONE}")
-    plot = chart(page, "dynamics-map-0")
-    expect(plot).to_be_visible()
     drawn = chart(page, "dynamics-curves").evaluate(
         "plot => plot._fullData.filter(t => t.legendgroup === 'all' && t.hovertemplate).map(t => t.y.length)"
     )
@@ -41,7 +29,9 @@ def test_a_deep_link_draws_the_curves_and_a_box_on_the_map_brings_its_images(pag
     expect(page.get_by_text("1 · AVH settles early")).to_be_visible()
     expect(page.locator(TILES)).to_have_count(0)
 
-    drag(page, plot, (0.4, 0.1), (0.95, 0.7))
+    area = chart(page, "dynamics-map-0").locator(".draglayer .xy .nsewdrag")
+    box = area.bounding_box()
+    drag(page, *(spot(area, x * box["width"], y * box["height"]) for x, y in ((0.4, 0.1), (0.95, 0.7))))
     expect(page).to_have_url(with_parameter("dynamics.region"))
     expect(page.locator(TILES).first).to_be_visible()
     table = open_table(Workspace(trained_root), "digits")

@@ -2,13 +2,13 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
 import httpx
@@ -16,8 +16,12 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
+from tests.fakes.web import free_port, wait_for_app
+
 #: What proves to Streamlit that a page of its own opens a socket; a cookie and a part of the protocol have it.
 XSRF = "_streamlit_xsrf"
+#: Seconds that a page or an act may take on a busy machine.
+PATIENCE_S = 300
 #: A run that ends so is followed by another, as when a job has ended meanwhile.
 _AGAIN = ForwardMsg.FINISHED_EARLY_FOR_RERUN
 
@@ -30,30 +34,17 @@ class Server(NamedTuple):
 @contextmanager
 def served(workspace: Path, **variables: str) -> Iterator[Server]:
     """`avhcurate serve` on a workspace, with environment `variables`, until the block ends."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "avhcurate", "serve", "--port", str(port), "--workspace", str(workspace)]
     environment = {**os.environ, "STREAMLIT_SERVER_HEADLESS": "true", **variables}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        server = Server(f"127.0.0.1:{port}", process.pid)
-        _wait(server)
-        yield server
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _wait(server: Server) -> None:
-    for _ in range(240):
+    with NamedTemporaryFile() as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
-            if httpx.get(f"http://{server.address}/health", timeout=5).status_code in (200, 401):  # 401 with a login
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.5)
-    raise RuntimeError("the server does not answer")
+            wait_for_app(process, f"http://127.0.0.1:{port}", Path(log.name))
+            yield Server(f"127.0.0.1:{port}", process.pid)
+        finally:
+            process.kill()
+            process.wait()
 
 
 class Session:
@@ -77,31 +68,25 @@ class Session:
             max_size=None,
         )
 
-    def open(self, page: str, query: str, *, seconds: float = 60) -> bool:
-        """Opens a page by its address; whether its script came to its end without an exception in that time."""
+    def open(self, page: str, query: str) -> bool:
+        """Opens a page by its address; whether its script came to its end without an exception in `PATIENCE_S`."""
         self._place = BackMsg()
         self._place.rerun_script.query_string, self._place.rerun_script.page_name = query, page
         self.drawn.clear()
-        return self._run(self._place, seconds)
+        return self._run(self._place)
 
-    def press(self, key: str, *, seconds: float = 60) -> bool:
+    def press(self, key: str) -> bool:
         """Presses the button of a key."""
-        return self._run(self._widget(key, self.drawn[key].id, trigger_value=True), seconds)
+        return self._run(self._widget(key, self.drawn[key].id, trigger_value=True))
 
-    def send(self, key: str, name: str, value: Any, *, state: bool = False, seconds: float = 60) -> bool:
-        """Sends an event, or a part of the state, as the component of a key does."""
-        id = self.drawn[key].id
-        if state:
-            return self._run(self._widget(key, id, json_value=json.dumps({name: value})), seconds)
-        events = json.dumps([{"event": name, "value": value}])
-        return self._run(
-            self._widget(key, f"$$STREAMLIT_INTERNAL_KEY_{id}__events", json_trigger_value=events), seconds
-        )
+    def send(self, key: str, name: str, value: Any) -> bool:
+        """Sends a part of the state, as the component of a key does."""
+        return self._run(self._widget(key, self.drawn[key].id, json_value=json.dumps({name: value})))
 
-    def decide(self, decision: Mapping[str, Any], *, seconds: float = 60) -> str:
+    def decide(self, decision: Mapping[str, Any]) -> str:
         """Sends a decision as a page does; why it was refused, "" where it counts."""
         address, cookies = f"http://{self._server.address}/decisions/new", dict(self._cookies)
-        answer = httpx.post(address, json=[decision], cookies=cookies, timeout=seconds)
+        answer = httpx.post(address, json=[decision], cookies=cookies, timeout=PATIENCE_S)
         (outcome,) = answer.raise_for_status().json()["outcomes"]
         return str(outcome["why"])
 
@@ -119,10 +104,10 @@ class Session:
         message.rerun_script.widget_states.widgets.add(id=id, **value)
         return message
 
-    def _run(self, message: BackMsg, seconds: float) -> bool:
+    def _run(self, message: BackMsg) -> bool:
         self.socket.send(message.SerializeToString())
         self.said.clear()
-        end, fine = time.monotonic() + seconds, True
+        end, fine = time.monotonic() + PATIENCE_S, True
         while (left := end - time.monotonic()) > 0:
             try:
                 data = self.socket.recv(timeout=left)

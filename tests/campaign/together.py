@@ -24,15 +24,14 @@ from streamlit.web.server.starlette.starlette_app_utils import create_signed_val
 
 from tests.campaign.child import avhcurate, in_child
 from tests.campaign.outcome import Outcome
-from tests.campaign.served import XSRF, Server, Session, served
+from tests.campaign.served import PATIENCE_S, XSRF, Server, Session, served
 from tests.fakes.databases import NoPostgres, postgres_away, postgres_server
 from tests.fakes.waiting import wait_until
 
 #: Signed-in people, every second one a curator; the others annotate.
 PEOPLE, SAMPLES, CLASSES = 20, 1797, 10
+LEAST = 40
 PAGES = ("", "gallery", "disagreement", "correlation", "models", "suspects", "quality", "saved", "toy", "map")
-#: Seconds that a page or an act may take on a busy machine.
-PATIENCE_S = 300
 #: What the second half of the time may have more than the first: megabytes, threads, open files.
 GROWTH = (150, 12, 40)
 #: Streamlit keeps closed sessions for two minutes, so that a tab may come back, and no more of them than this.
@@ -132,7 +131,7 @@ def _sign_in(server: Server, who: str) -> dict[str, str]:
     cookies = {XSRF: generate_xsrf_token_string()}
     cookies[_USER] = create_signed_value(_SECRET, _USER, json.dumps(user)).decode()
     session = Session(server, cookies)
-    session.open("", "", seconds=PATIENCE_S)
+    session.open("", "")
     session.close()
     token = re.search('data-token="([^"]+)"', session.html)
     if not token:
@@ -151,17 +150,17 @@ def _walk(server: Server, number: int, cookies: dict[str, str], began: Barrier, 
         if turn % 5 == 0:
             session = Session(server, cookies)
         if turn == 0:
-            session.open("quality", "dataset=digits", seconds=PATIENCE_S)
+            session.open("quality", "dataset=digits")
             began.wait()
             if _is_curator(number):  # all at once
-                did.append(_timed("job", partial(session.press, "quality.start", seconds=PATIENCE_S)))
+                did.append(_timed("job", partial(session.press, "quality.start")))
         page = str(rng.choice(PAGES))
-        did.append(_timed(f"page {page}", partial(session.open, page, "dataset=digits", seconds=PATIENCE_S)))
+        did.append(_timed(f"page {page}", partial(session.open, page, "dataset=digits")))
         if _is_curator(number):
-            session.open("gallery", "dataset=digits", seconds=PATIENCE_S)
+            session.open("gallery", "dataset=digits")
             did.append(_tag(session, _name(number), f"t{number}-{turn}", int(rng.integers(SAMPLES))))
         else:
-            session.open("annotate", "dataset=digits", seconds=PATIENCE_S)
+            session.open("annotate", "dataset=digits")
             did += [_answer(session, _name(number)) for _ in range(3)]
         if turn % 5 == 4 or time.monotonic() > end:
             session.close()
@@ -172,7 +171,7 @@ def _walk(server: Server, number: int, cookies: dict[str, str], began: Barrier, 
 
 def _tag(session: Session, who: str, tag: str, id: int) -> Did:
     decision = _about(session.data("samples")["actions"]) | {"kind": "tag", "value": tag, "ids": [[id, id + 1]]}
-    return _timed("act", lambda: not session.decide(decision, seconds=PATIENCE_S), (who, tag, id))
+    return _timed("act", lambda: not session.decide(decision), (who, tag, id))
 
 
 def _about(data: dict[str, Any]) -> dict[str, Any]:
@@ -187,8 +186,8 @@ def _answer(session: Session, who: str) -> Did:
     seen = {"scope": card["scope"], "turn": card["echo"] + 1}
 
     def done() -> bool:
-        taken = not session.decide(decision, seconds=PATIENCE_S)
-        fine = session.send("annotate.card", "seen", seen, state=True, seconds=PATIENCE_S)
+        taken = not session.decide(decision)
+        fine = session.send("annotate.card", "seen", seen)
         return taken and fine and session.data("annotate.card")["echo"] == seen["turn"]
 
     return _timed("act", done, (who, str(id % CLASSES), id))
@@ -234,7 +233,7 @@ def _call(folder: Path, *words: str) -> int:
 def _sees(server: Server, cookies: dict[str, str], tone: int) -> bool:
     """Whether the page and its picture show the newest import."""
     session = Session(server, cookies)
-    session.open("gallery", "dataset=again", seconds=PATIENCE_S)
+    session.open("gallery", "dataset=again")
     (tile,) = session.data("samples")["tiles"]
     session.close()
     answer = httpx.get(f"http://{server.address}{tile['src']}", cookies=cookies, timeout=PATIENCE_S)
@@ -252,7 +251,7 @@ def _notebook(workspace: Path, end: float) -> list[Did]:
         did.append(Did("show", time.monotonic() - started, address.path == "/gallery"))
         session = Session(Server(address.netloc.decode()))
         for turn in itertools.count():
-            fine = session.open("gallery", address.query.decode(), seconds=PATIENCE_S)
+            fine = session.open("gallery", address.query.decode())
             did += [Did("page gallery", 0, fine), _tag(session, "", f"show-{turn}", turn)]
             if time.monotonic() > end:
                 break
@@ -304,13 +303,13 @@ def _judge_acts(did: list[Did], kept: Counter[Act], outcome: Outcome) -> None:
 def _judge_away(postgres: str, server: Server, cookies: dict[str, str], outcome: Outcome) -> None:
     """While PostgreSQL is away each page says so in a sentence, to an open session and to new ones; then it goes on."""
     known = Session(server, cookies)
-    known.open("gallery", "dataset=digits", seconds=PATIENCE_S)
+    known.open("gallery", "dataset=digits")
     with postgres_away(postgres):
         for number, page in enumerate((*PAGES, "annotate")):
             session = (known, Session(server, cookies))[number % 2]
-            fine = session.open(page, "dataset=digits", seconds=PATIENCE_S)
+            fine = session.open(page, "dataset=digits")
             outcome.check(fine and "database" in " ".join(session.said), f"PostgreSQL away, {page}: {session.said}")
-    fine = known.open("gallery", "dataset=digits", seconds=PATIENCE_S)
+    fine = known.open("gallery", "dataset=digits")
     outcome.check(fine and not known.said, f"PostgreSQL is back: {known.said}")
     outcome.figures["PostgreSQL away"] = f"{len(PAGES) + 1} pages"
 

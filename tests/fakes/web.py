@@ -1,15 +1,20 @@
-"""A web server over a folder, which fails as it is told."""
+"""A web server over a folder, which fails as it is told; and waiting for an app that a test has started."""
 
 import re
 import socket
+import subprocess
 import threading
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
+import httpx
 import pytest
+
+from tests.fakes.waiting import wait_until
 
 
 def free_port() -> int:
@@ -17,6 +22,18 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+def wait_for_app(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    """Waits until the app answers; fails with what it has logged if its process ends."""
+
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
+        with suppress(httpx.HTTPError):
+            return httpx.get(f"{address}/health").status_code in (200, 401)  # with a login it asks for the session
+        return False
+
+    wait_until(answers)
 
 
 class Web:
