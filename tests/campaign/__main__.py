@@ -22,27 +22,15 @@ from tests.campaign import annotators, disk, images, inputs, kills, processes, r
 from tests.campaign.outcome import Attack, Outcome, table
 
 ATTACKS = (
-    Attack(
-        "kills",
-        "kill -9 at any change of the disk and the same call give what no kill does",
-        0.34,
-        kills.LEAST,
-        kills.attack,
-    ),
-    Attack("annotators", "no acknowledged answer is lost or counts twice", 0.12, annotators.LEAST, annotators.attack),
-    Attack("images", "every fuzzed image is decoded or refused, within its memory", 0.11, images.LEAST, images.attack),
-    Attack("readers", "every fuzzed file is read or refused in one line, in 1 GB and 20 s", 0.05, 40, readers.attack),
-    Attack(
-        "inputs",
-        "hostile weights, votes, lists, arrays, names: one line, nothing runs",
-        0.1,
-        inputs.LEAST,
-        inputs.attack,
-    ),
-    Attack("requests", "hostile addresses, headers, conditions: no page, leak or long work", 0.09, 20, requests.attack),
-    Attack("disk", "on a full disk one line, nothing lost, reading works", 0.05, 2, disk.attack),
-    Attack("processes", "eight processes on one workspace lose nothing", 0.06, 8, processes.attack),
-    Attack("together", "two servers, 20 people, shell, notebook: nothing lost, memory flat", 0.1, 40, together.attack),
+    Attack(kills, 0.34, "kill -9 at any change of the disk and the same call give what no kill does"),
+    Attack(annotators, 0.12, "no acknowledged answer is lost or counts twice"),
+    Attack(images, 0.11, "every fuzzed image is decoded or refused, within its memory"),
+    Attack(readers, 0.05, "every fuzzed file is read or refused in one line, in 1 GB and 20 s"),
+    Attack(inputs, 0.1, "hostile weights, votes, lists, arrays, names: one line, nothing runs"),
+    Attack(requests, 0.09, "hostile addresses, headers, conditions: no page, leak or long work"),
+    Attack(disk, 0.05, "on a full disk one line, nothing lost, reading works"),
+    Attack(processes, 0.06, "eight processes on one workspace lose nothing"),
+    Attack(together, 0.1, "two servers, 20 people, shell, notebook: nothing lost, memory flat"),
 )
 
 
@@ -56,22 +44,22 @@ def campaign(minutes: float, chosen: Sequence[str] = ()) -> dict[Attack, Outcome
 
     import avhcurate.cli  # noqa: F401
 
-    attacks = [one for one in ATTACKS if not chosen or one.name in chosen]
-    whole = sum(one.share for one in attacks)
-    found = {}
-    for one in attacks:
+    attacks = [attack for attack in ATTACKS if not chosen or attack.name in chosen]
+    whole = sum(attack.share for attack in attacks)
+    outcomes = {}
+    for attack in attacks:
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="campaign-") as place:
-            found[one] = one.run(Path(place), 60 * minutes * one.share / whole)
-        found[one].figures["minutes"] = f"{(time.monotonic() - started) / 60:.1f}"
-        print(f"{one.name}: {found[one].tried:,} tried, {len(found[one].fell)} fell", file=sys.stderr, flush=True)
-    return found
+            outcome = outcomes[attack] = attack.module.attack(Path(place), 60 * minutes * attack.share / whole)
+        outcome.figures["minutes"] = f"{(time.monotonic() - started) / 60:.1f}"
+        print(f"{attack.name}: {outcome.tried:,} tried, {len(outcome.fell)} fell", file=sys.stderr, flush=True)
+    return outcomes
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=27)
-    parser.add_argument("--only", default="", help=f"some of {', '.join(one.name for one in ATTACKS)}")
+    parser.add_argument("--only", default="", help=f"some of {', '.join(attack.name for attack in ATTACKS)}")
     options = parser.parse_args()
     outcomes = campaign(options.minutes, [name for name in options.only.split(",") if name])
     print(table(outcomes))

@@ -10,6 +10,7 @@ from tests.campaign.child import Said, avhcurate, in_child
 from tests.campaign.kills import damage
 from tests.campaign.outcome import Outcome
 
+LEAST = 2
 READING = (("correlate", "digits"), ("disagree", "digits"), ("list",), ("history", "digits"), ("models", "digits"))
 WRITING = (
     ("export", "digits", "--format", "csv", "--out", "{}/labels.csv"),

@@ -15,10 +15,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from PIL import Image
 
 from tests.campaign.child import Said, avhcurate, in_child
+from tests.campaign.images import two_classes
 from tests.campaign.outcome import Outcome
+from tests.fakes.datasets import write_images
 
 #: What is tried at least, whatever the time.
 LEAST = 15
@@ -66,10 +67,8 @@ def _withstood(code: int, said: object) -> bool:
 
 def _begin(folder: Path, space: tuple[str, ...]) -> None:
     (folder / "out").mkdir()
-    for number in range(6):
-        path = folder / "pets" / "ab"[number % 2] / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (8, 8), (40 * number, 0, 0)).save(path)
+    colors = [f"#{40 * number:02x}0000" for number in range(6)]
+    write_images(folder / "pets", dict(zip(two_classes(6), colors, strict=True)))
     said = in_child(lambda: avhcurate("import", "pets", str(folder / "pets"), *space)).value
     if not isinstance(said, Said) or said.code:
         raise RuntimeError(f"the campaign could not begin: {said}")
@@ -106,7 +105,7 @@ def _weights(folder: Path, trace: Path) -> Iterator[tuple[str, Path]]:
         (path / f"{name}.safetensors").write_bytes(header)
     (path / "empty.safetensors").write_bytes(b"")
     (path / "text.pt").write_text("no weights")
-    yield from ((one.name, one) for one in sorted(path.iterdir()))
+    yield from ((file.name, file) for file in sorted(path.iterdir()))
 
 
 def _safetensors(header: dict[str, object]) -> bytes:
@@ -137,7 +136,7 @@ def _votes(folder: Path, trace: Path) -> Iterator[tuple[str, Path]]:
         broken[int(number * (len(data) - 8) / 20)] ^= 0xFF
         (path / f"flipped{number:02}.parquet").write_bytes(bytes(broken))
     (path / "cut.parquet").write_bytes(data[:-30])
-    yield from ((one.name, one) for one in sorted(path.iterdir()))
+    yield from ((file.name, file) for file in sorted(path.iterdir()))
 
 
 def _claims(path: Path, shape: tuple[int, ...]) -> None:
@@ -174,7 +173,7 @@ def _manifests(folder: Path) -> Iterator[tuple[str, Path]]:
         pd.DataFrame({"path": [place], "label": ["cat"]}).to_csv(path / f"{name}.csv", index=False)
     pq.write_table(pa.table({"image": pa.array([b"x"] * 5), "label": [0] * 5}), path / "bytes.parquet")
     (path / "not.parquet").write_bytes(b"PAR1" + os.urandom(400) + b"PAR1")
-    yield from ((one.name, one) for one in sorted(path.iterdir()))
+    yield from ((file.name, file) for file in sorted(path.iterdir()))
 
 
 def _arrays(folder: Path, trace: Path) -> Iterator[tuple[str, Path]]:
@@ -189,4 +188,4 @@ def _arrays(folder: Path, trace: Path) -> Iterator[tuple[str, Path]]:
     _sparse(path / "wide.npy", "<f4", (6, 10**9))
     lists = pa.FixedSizeListArray.from_arrays(np.zeros(20 * 2_000_000, np.float32), 2_000_000)
     pq.write_table(pa.table({"id": range(20), "e": lists}), path / "lists.parquet", compression="zstd")
-    yield from ((one.name, one) for one in sorted(path.iterdir()))
+    yield from ((file.name, file) for file in sorted(path.iterdir()))

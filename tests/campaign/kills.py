@@ -8,16 +8,17 @@ import shutil
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from tests.campaign.child import Said, avhcurate, in_child
+from tests.campaign.images import two_classes
 from tests.campaign.outcome import Outcome
+from tests.fakes.datasets import write_images
 from tests.fakes.killing import calls_in, die_at_call, die_at_change, is_change, trace_calls
 from tests.fakes.outside import can_trace
 
@@ -238,10 +239,8 @@ def _state(place: Path) -> str:
 def _files(base: Path) -> None:
     rng = np.random.default_rng(0)
     for name, count in (("pets", 32), ("other", 30)):
-        for number in range(count):
-            path = base / name / "ab"[number % 2] / f"{number}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(path)
+        pixels = rng.integers(0, 256, (count, 16, 16, 3), dtype=np.uint8)
+        write_images(base / name, dict(zip(two_classes(count), pixels, strict=True)))
     (base / "out").mkdir()
     shutil.make_archive(str(base / "pets"), "zip", base / "pets")
     np.save(base / "votes.npy", rng.integers(1, 9, (32, 2)))
@@ -252,17 +251,15 @@ def _files(base: Path) -> None:
 
 def _prepare(base: Path) -> None:
     space = ("--workspace", str(base / "ws"))
-    calls: list[Callable[[], object]] = [
-        lambda: avhcurate("import", "pets", str(base / "pets"), "--votes", str(base / "votes.npy"), *space),
-        lambda: avhcurate("import", "scored", str(base / "pets"), "--votes", str(base / "votes.npy"), *space),
-        lambda: avhcurate("import", "target", str(base / "other"), *space),
-        *(
-            lambda name=name: avhcurate("score", name, "--model", "avhcurate:resnet20", "--weights", "random", *space)
-            for name in ("scored", "target")
-        ),
-        lambda: avhcurate("tag", "scored", "first", "--ids", "0", *space),
-    ]
-    for call in calls:
-        said = call()
-        if said.code:  # type: ignore[attr-defined]
-            raise RuntimeError(said.err)  # type: ignore[attr-defined]
+    votes, model = ("--votes", str(base / "votes.npy")), ("--model", "avhcurate:resnet20", "--weights", "random")
+    for call in (
+        ("import", "pets", str(base / "pets"), *votes),
+        ("import", "scored", str(base / "pets"), *votes),
+        ("import", "target", str(base / "other")),
+        ("score", "scored", *model),
+        ("score", "target", *model),
+        ("tag", "scored", "first", "--ids", "0"),
+    ):
+        said = avhcurate(*call, *space)
+        if said.code:
+            raise RuntimeError(said.err)

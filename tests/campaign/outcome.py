@@ -1,8 +1,8 @@
 """What an attack tried, what held, and what fell."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 
@@ -22,21 +22,23 @@ class Outcome:
 
 
 class Attack(NamedTuple):
-    """`run(folder, seconds)` attacks for about so many seconds with files below an empty folder.
+    """A module: its `attack(folder, seconds)` attacks for about so many seconds with files below an empty folder.
 
-    `least`: what it must try; an attack that tries less has shown nothing.
+    An attack that tries less than the module's `LEAST` has shown nothing. `share` is of the time of all.
     """
 
-    name: str
-    promise: str
+    module: ModuleType
     share: float
-    least: int
-    run: Callable[[Path, float], Outcome]
+    promise: str
+
+    @property
+    def name(self) -> str:
+        return self.module.__name__.rpartition(".")[2]
 
     def faults(self, outcome: Outcome) -> list[str]:
         """Return what fell, and that it was not tried if it was not."""
-        if outcome.tried < self.least and not outcome.skipped:
-            return [*outcome.fell, f"not tried: {outcome.tried} of at least {self.least}"]
+        if outcome.tried < self.module.LEAST and not outcome.skipped:
+            return [*outcome.fell, f"not tried: {outcome.tried} of at least {self.module.LEAST}"]
         return outcome.fell
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.campaign.child import avhcurate, in_child
 from tests.campaign.outcome import Outcome
 
-PROCESSES = 8
+PROCESSES = LEAST = 8
 
 
 def attack(folder: Path, seconds: float) -> Outcome:

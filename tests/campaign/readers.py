@@ -16,7 +16,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from PIL import Image
 from safetensors.numpy import save as safetensors
 
 from avhcurate.datasets.curate.label_files import relabel_from
@@ -30,10 +29,11 @@ from avhcurate.networks.scoring.settings import AttachSettings
 from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.workspace import Workspace
 from tests.campaign.child import in_child
-from tests.campaign.images import fuzz
+from tests.campaign.images import fuzz, two_classes
 from tests.campaign.outcome import Outcome
+from tests.fakes.datasets import write_images
 
-MOST, CHUNK = 10_000, 40
+MOST, LEAST, CHUNK = 10_000, 40, 40
 #: Megabytes above what the process had, and seconds of the processor that a file may take.
 BOUND, SECONDS = 1000, 20
 #: One in so many files ends in a hole of 32 GiB.
@@ -105,10 +105,8 @@ READERS: dict[str, Callable[[Workspace, Path], object]] = {
 def _begin(folder: Path) -> list[tuple[str, bytes]]:
     """A small dataset, and a file for each reader and form, named `READER FILE`."""
     rng = np.random.default_rng(0)
-    for number in range(6):
-        path = folder / "pets" / "ab"[number % 2] / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
+    pixels = rng.integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
+    write_images(folder / "pets", dict(zip(two_classes(6), pixels, strict=True)))
     if (ended := in_child(lambda: import_dataset(Workspace(folder / "ws"), "pets", folder / "pets") and None)).code:
         raise RuntimeError(f"the campaign could not begin: {ended.value}")
     return [(f"{reader} {title}", data) for reader, title, data in _seeds(folder, rng)]
@@ -116,7 +114,7 @@ def _begin(folder: Path) -> list[tuple[str, bytes]]:
 
 def _seeds(folder: Path, rng: np.random.Generator) -> Iterator[tuple[str, str, bytes]]:
     features = rng.normal(size=(6, 4)).astype(np.float32)
-    paths = [f"{'ab'[number % 2]}/{number}.png" for number in range(6)]
+    paths = two_classes(6)
     answers = pa.table({"sample": paths, "annotator": ["x", "y"] * 3, "label": ["a", "b"] * 3})
     places = [str(folder / "pets" / path) for path in paths]
     manifest = pa.table({"path": places, "label": ["a", "b"] * 3, "note": ["", "x"] * 3, "e": features.tolist()})

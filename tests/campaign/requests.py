@@ -12,6 +12,7 @@ from tests.campaign.child import in_child
 from tests.campaign.outcome import Outcome
 from tests.campaign.served import served
 
+LEAST = 20
 #: Seconds and megabytes that one condition may take, with a margin for a busy machine.
 SECONDS, BOUND = 15, 1500
 PLACES = (

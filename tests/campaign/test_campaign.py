@@ -1,6 +1,7 @@
 """A short campaign holds, and an attack sees what falls."""
 
 import os
+from types import ModuleType
 
 import pytest
 
@@ -12,11 +13,9 @@ from tests.fakes.large_images import bombs
 
 #: For all attacks together; `make test` and `make test-all` give them less and more.
 MINUTES = float(os.environ.get("AVHCURATE_CAMPAIGN_MINUTES", "2"))
-
-
 #: Twenty people sign in before they begin: together they take a minute, whatever the time.
 LONG = ("together",)
-MARKED = [pytest.param(one, id=one.name, marks=[pytest.mark.slow] * (one.name in LONG)) for one in ATTACKS]
+MARKED = [pytest.param(a, id=a.name, marks=[pytest.mark.slow] * (a.name in LONG)) for a in ATTACKS]
 
 
 @pytest.mark.parametrize("attack", MARKED)
@@ -26,8 +25,9 @@ def test_a_short_campaign_holds(attack):
 
 
 def test_an_attack_that_tried_too_little_has_not_held(monkeypatch, capsys):
-    nothing = Attack("kills", "", 1.0, 5, lambda folder, seconds: Outcome(tried=4))
-    monkeypatch.setattr("tests.campaign.__main__.ATTACKS", (nothing,))
+    nothing = ModuleType("kills")
+    nothing.LEAST, nothing.attack = 5, lambda folder, seconds: Outcome(tried=4)
+    monkeypatch.setattr("tests.campaign.__main__.ATTACKS", (Attack(nothing, 1.0, ""),))
     monkeypatch.setattr("sys.argv", ["campaign"])
     assert main() == 1
     assert "FELL kills: not tried: 4 of at least 5" in capsys.readouterr().out

@@ -6,7 +6,6 @@ As a program, `python -m tests.fakes.large_images FOLDER [--torch]` decodes ever
 import io
 import json
 import os
-import resource
 import struct
 import subprocess
 import sys
@@ -19,6 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
+
+from tests.campaign.child import in_child
 
 
 def _saver(kind: str, mode: str, **options: object) -> Callable[[Path, int, int], None]:
@@ -143,7 +144,7 @@ def _decode_each(folder: Path) -> None:
         import torch
 
         torch.set_num_threads(1)
-    from avhcurate.workspace.images.decoding import BrokenImage, decode
+    from avhcurate.workspace.images.decoding import decode
 
     # Whatever is loaded when it is first used is no image's.
     pq.write_table(pa.table({"image": [b"1"] * 40}), folder / "warm.parquet")
@@ -155,22 +156,19 @@ def _decode_each(folder: Path) -> None:
         decode(warm.read_bytes())
     warm.unlink()
     for path in sorted(folder.iterdir()):
-        reader = os.pipe()
-        child = os.fork()
-        if child == 0:
-            # A fresh process's peak begins at what it was given.
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            try:
-                outcome = "x".join(map(str, _read(path)))
-            except BrokenImage as broken:
-                outcome = broken.reason
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            os.write(reader[1], json.dumps([path.name, (peak - before) * 1024 / 1e6, outcome]).encode())
-            os._exit(0)
-        os.close(reader[1])
-        with os.fdopen(reader[0], "rb") as stream:
-            print(stream.read().decode() or json.dumps([path.name, float("inf"), "killed"]), flush=True)
-        os.waitpid(child, 0)
+        ended = in_child(lambda path=path: _outcome(path))  # type: ignore[misc]
+        if ended.code:
+            ended = ended._replace(megabytes=float("inf"), value=f"killed: {ended.value}")
+        print(json.dumps([path.name, ended.megabytes * 2**20 / 1e6, ended.value]), flush=True)
+
+
+def _outcome(path: Path) -> str:
+    from avhcurate.workspace.images.decoding import BrokenImage
+
+    try:
+        return "x".join(map(str, _read(path)))
+    except BrokenImage as broken:
+        return broken.reason
 
 
 def _read(path: Path) -> Sequence[int]:
