@@ -29,13 +29,13 @@ def lines_until_killed(script: str, count: int) -> list[str]:
     return [line.strip() for line in lines if line.endswith("\n")]
 
 
-def die_at_rename(number: int, before: bool, to: str = "") -> None:
-    """Kills this process at its rename of that number, before or after it; `to` is part of the names that count."""
+def die_at_rename(number: int, before: bool) -> None:
+    """Kills this process at its rename of that number (from 1), before or after it."""
     rename, count = os.replace, 0
 
     def killing(source: str | Path, target: str | Path) -> None:
         nonlocal count
-        count += to in str(target)
+        count += 1
         if count == number and before:
             die()
         rename(source, target)
@@ -45,19 +45,21 @@ def die_at_rename(number: int, before: bool, to: str = "") -> None:
     os.replace = killing
 
 
-#: Events of Python's auditing that change a disk.
-_CHANGES = {f"os.{change}" for change in ("rename", "remove", "mkdir", "rmdir", "link", "symlink", "truncate")}
+#: Events of Python's auditing that may change a disk.
+CHANGES = {"open", *(f"os.{what}" for what in ("rename", "remove", "mkdir", "rmdir", "link", "symlink", "truncate"))}
 
 
 def is_change(event: str, arguments: tuple[Any, ...], folder: Path) -> bool:
     """Whether an event of Python's auditing changes what lies in a folder, locks apart."""
-    writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-    path = arguments[0] if writes or event in _CHANGES else None
-    if not isinstance(path, str | Path) or not str(path).startswith(str(folder)):
+    if event not in CHANGES:
         return False
-    if event == "os.mkdir" and Path(path).is_dir():  # it is there, which `exist_ok` takes
+    path = arguments[0]
+    if event == "open" and not (isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)):
         return False
-    return not str(path).endswith(("/lock", ".lock"))
+    if event == "os.mkdir" and os.path.isdir(path):  # it is there, which `exist_ok` takes
+        return False
+    inside = isinstance(path, str | Path) and str(path).startswith(str(folder))
+    return inside and not str(path).endswith(("/lock", ".lock"))
 
 
 def die_at_change(number: int, folder: Path) -> None:

@@ -18,12 +18,13 @@ import pytest
 from filelock import FileLock
 from PIL import Image, ImageEnhance
 
+from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.workspace.data import people
 from avhcurate.workspace.data.workspace import Workspace
-from tests.fakes.killing import is_change
+from tests.fakes.killing import CHANGES, is_change
 
 if TYPE_CHECKING:
-    from avhcurate.datasets.table.dataset_table import DatasetTable
     from avhcurate.features.map.store import MapFolder
     from avhcurate.workspace.data.trainings import TrainingFolder
 
@@ -44,7 +45,9 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
     shared.mkdir(exist_ok=True)
 
     def refuse_change(event: str, arguments: tuple[Any, ...]) -> None:
-        if not making and is_change(event, arguments, shared) and "/datasets/" in str(arguments[0]):
+        if event not in CHANGES or making:  # most of some thousand events a test end here
+            return
+        if is_change(event, arguments, shared) and "/datasets/" in str(arguments[0]):
             test = os.environ.get("PYTEST_CURRENT_TEST")
             raise AssertionError(f"{test} changes {arguments[0]}, which tests share. Take own_demo_root or own_digits.")
 
@@ -72,7 +75,6 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 def demo_root(once: Once) -> Path:
     """A workspace with the embedded digits, their simulated votes and a run; for reading only."""
     from avhcurate.datasets.sources.demo import prepare_demo
-    from avhcurate.datasets.table.dataset_table import open_table
 
     def make(root: Path) -> None:
         prepare_demo(Workspace(root))
@@ -88,18 +90,14 @@ def own_demo_root(demo_root: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def digits(demo_root: Path) -> "DatasetTable":
+def digits(demo_root: Path) -> DatasetTable:
     """The table of the digits; for reading only."""
-    from avhcurate.datasets.table.dataset_table import open_table
-
     return open_table(Workspace(demo_root), "digits")
 
 
 @pytest.fixture
-def own_digits(own_demo_root: Path) -> "DatasetTable":
+def own_digits(own_demo_root: Path) -> DatasetTable:
     """The table of a copy of the digits that the test may annotate."""
-    from avhcurate.datasets.table.dataset_table import open_table
-
     return open_table(Workspace(own_demo_root), "digits")
 
 
@@ -141,27 +139,25 @@ def columns_root(demo_root: Path, once: Once) -> Path:
 
 @pytest.fixture(scope="session")
 def add_run() -> Callable[..., str]:
-    """Adds a run of another network beside the one of a demo workspace: see `_add_run`."""
-    return _add_run
-
-
-def _add_run(root: Path, name: str, change: Callable[[pd.DataFrame], pd.DataFrame], **record: object) -> str:
     """Copies the run of the digits' own network: `change` rewrites its rows of scores, `record` its record."""
-    runs = Workspace(root).dataset("digits").root / "runs"
-    source = Workspace(root).dataset("digits").run("avhcurate:digits")
-    folder = Path(shutil.copytree(source.root, runs / name))
-    rows = change(pq.read_table(source.scores_path).to_pandas())
-    rows.to_parquet(folder / "scores.parquet", index=False)
-    other = {"name": name, "model": f"planted:{name}", "weights_sha256": f"{len(list(runs.iterdir())):064d}"}
-    kept = source.record.model_copy(update=other | {"samples": len(rows)} | record)
-    (folder / "run.json").write_text(kept.model_dump_json())
-    return name
+
+    def add(root: Path, name: str, change: Callable[[pd.DataFrame], pd.DataFrame], **record: object) -> str:
+        dataset = Workspace(root).dataset("digits")
+        runs, source = dataset.root / "runs", dataset.run("avhcurate:digits")
+        folder = Path(shutil.copytree(source.root, runs / name))
+        rows = change(pq.read_table(source.scores_path).to_pandas())
+        rows.to_parquet(folder / "scores.parquet", index=False)
+        other = {"name": name, "model": f"planted:{name}", "weights_sha256": f"{len(list(runs.iterdir())):064d}"}
+        other_record = source.record.model_copy(update=other | {"samples": len(rows)} | record)
+        (folder / "run.json").write_text(other_record.model_dump_json())
+        return name
+
+    return add
 
 
 @pytest.fixture(scope="session")
 def predicted_root(demo_root: Path, once: Once) -> Path:
     """The digits with votes on 250 of them and HSF of all predicted from these; for reading only."""
-    from avhcurate.datasets.table.dataset_table import open_table
     from avhcurate.features.predicted_hsf.service import predict_hsf
     from avhcurate.people.attach import attach
 
@@ -178,18 +174,14 @@ def predicted_root(demo_root: Path, once: Once) -> Path:
 
 
 @pytest.fixture
-def own_predicted(predicted_root: Path, tmp_path: Path) -> "DatasetTable":
+def own_predicted(predicted_root: Path, tmp_path: Path) -> DatasetTable:
     """The table of a copy of it that the test may change."""
-    from avhcurate.datasets.table.dataset_table import open_table
-
     return open_table(Workspace(shutil.copytree(predicted_root, tmp_path / "predicted")), "digits")
 
 
 @pytest.fixture(scope="session")
 def suspects_root(demo_root: Path, once: Once) -> Path:
     """The digits with 30 labels planted wrong, their simulated votes, a run, and its suspects out of fold; to read."""
-    from avhcurate.datasets.sources.service import import_dataset
-    from avhcurate.datasets.table.dataset_table import open_table
     from avhcurate.features.suspects.service import find_suspects
     from avhcurate.features.suspects.settings import SuspectsSettings
     from avhcurate.networks.models.loading import ModelSpec
@@ -262,42 +254,42 @@ def trained_root(demo_root: Path, once: Once, train_digits: "Callable[..., Train
 
 @pytest.fixture(scope="session")
 def plant_map() -> "Callable[..., MapFolder]":
-    """Puts a map into the newest run of the digits on which every class fills a block of its own: see `_plant_map`."""
-    return _plant_map
+    """Puts a map into the newest run of the digits on which every class fills a block of its own.
 
-
-def _plant_map(root: Path, *, name: str = "pca-planted", layout: str = "pca") -> "MapFolder":
-    """Class k lies in column k % 5 and row k // 5 of blocks, sample i at (i % 7, i % 6) in it; the weights below."""
+    Class k lies in column k % 5 and row k // 5 of blocks, sample i at (i % 7, i % 6) in it; the weights below.
+    """
     from avhcurate.features.map.store import MapFolder, MapRecord
 
-    dataset = Workspace(root).dataset("digits")
-    run, labels = dataset.run(), dataset.labels()
-    ids = np.arange(len(labels))
-    places = np.stack([10 * (labels % 5) + ids % 7, 12 * (labels // 5) + ids % 6], axis=1)
-    classes = np.arange(10)
-    moment, umap = datetime(2026, 1, 1, tzinfo=UTC), layout == "umap"
-    record = MapRecord(
-        name=name,
-        layout=layout,
-        run=run.name,
-        weights_sha256=run.record.weights_sha256,
-        dataset_fingerprint=dataset.record.fingerprint,
-        width=64,
-        samples=len(ids),
-        limit=None,
-        threads=1,
-        versions={},
-        started=moment,
-        finished=moment,
-        seconds=1,
-        placed=len(ids),
-        shares=None if umap else (0.5, 0.25),
-        neighbours=15 if umap else None,
-        epochs=500 if umap else 0,
-    )
-    folder = MapFolder.of(run, name)
-    folder.finish(record, ids, places, np.stack([10.0 * (classes % 5) + 3, 12.0 * (classes // 5) - 3], axis=1))
-    return folder
+    def plant(root: Path, *, name: str = "pca-planted", layout: str = "pca") -> "MapFolder":
+        dataset = Workspace(root).dataset("digits")
+        run, labels = dataset.run(), dataset.labels()
+        ids = np.arange(len(labels))
+        places = np.stack([10 * (labels % 5) + ids % 7, 12 * (labels // 5) + ids % 6], axis=1)
+        classes, moment, how = np.arange(10), datetime(2026, 1, 1, tzinfo=UTC), {"shares": (0.5, 0.25), "epochs": 0}
+        if layout == "umap":
+            how = {"neighbours": 15, "epochs": 500}
+        record = MapRecord(
+            name=name,
+            layout=layout,
+            run=run.name,
+            weights_sha256=run.record.weights_sha256,
+            dataset_fingerprint=dataset.record.fingerprint,
+            width=64,
+            samples=len(ids),
+            placed=len(ids),
+            limit=None,
+            threads=1,
+            versions={},
+            started=moment,
+            finished=moment,
+            seconds=1,
+            **how,
+        )
+        folder = MapFolder.of(run, name)
+        folder.finish(record, ids, places, np.stack([10.0 * (classes % 5) + 3, 12.0 * (classes // 5) - 3], axis=1))
+        return folder
+
+    return plant
 
 
 # --- photographs -----------------------------------------------------------------------------------------------------
@@ -310,7 +302,6 @@ def planted_root(once: Once) -> Path:
 
 
 def _plant_pets(folder: Path) -> None:
-    from avhcurate.datasets.sources.service import import_dataset
     from avhcurate.features.quality.service import measure_dataset
 
     rng = np.random.default_rng(7)
