@@ -5,12 +5,9 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import pytest
-
-if TYPE_CHECKING:
-    from avhcurate.workspace.data.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
 # The programs that tests start find this tree.
@@ -36,14 +33,6 @@ pytest_plugins = [
 MAIN_SCRIPT = ROOT / "avhcurate" / "ui" / "shell" / "main.py"
 #: Seconds that a script run without a browser may take: far more than on a quiet machine.
 SCRIPT_TIMEOUT_S = 180
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> "Workspace":
-    """An empty workspace."""
-    from avhcurate.workspace.data.workspace import Workspace
-
-    return Workspace(tmp_path / "workspace")
 
 
 @pytest.fixture(scope="session")
@@ -96,9 +85,9 @@ def components_found_once() -> Iterator[None]:
     """Let Streamlit read the metadata of every installed package once, not each time that a test opens a page."""
     from streamlit.components.v2 import manifest_scanner
 
-    found = functools.cache(manifest_scanner.scan_component_manifests)
+    scan = functools.cache(manifest_scanner.scan_component_manifests)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(manifest_scanner, "scan_component_manifests", found)
+        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
         yield
 
 
@@ -127,15 +116,3 @@ def open_page(monkeypatch: pytest.MonkeyPatch, components_found_once: None) -> C
         return app
 
     return run
-
-
-@pytest.fixture
-def facets() -> Callable[..., dict[str, dict]]:
-    """The facets of a page's sidebar by their key: what the browser would be sent."""
-    import json
-
-    def read(app: object) -> dict[str, dict]:
-        sent = [json.loads(node.proto.json) for node in app.sidebar.get("bidi_component")]
-        return {panel["key"]: panel for data in sent for panel in data.get("panels", [])}
-
-    return read

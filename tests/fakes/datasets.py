@@ -1,6 +1,7 @@
 """Small datasets made by hand: images of a test's own, imported as a user would."""
 
 import shutil
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -38,12 +39,18 @@ def add_dataset(
 ) -> DatasetTable:
     """Writes pictures by name, or a table as Parquet, under `files`, imports them and opens the dataset."""
     if isinstance(source, pa.Table):
-        found = files / f"{name}.parquet"
-        pq.write_table(source, found)
+        place = files / f"{name}.parquet"
+        pq.write_table(source, place)
     else:
-        found = write_images(files / name, source)
-    import_dataset(workspace, name, found)
+        place = write_images(files / name, source)
+    import_dataset(workspace, name, place)
     return open_table(workspace, name)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """An empty workspace."""
+    return Workspace(tmp_path / "workspace")
 
 
 @pytest.fixture
@@ -59,35 +66,26 @@ def make_dataset(workspace: Workspace, tmp_path: Path) -> Callable[..., DatasetT
 def bare_dataset(
     workspace: Workspace, paths: Sequence[str], labels: Sequence[int | None], classes: Sequence[str], name: str = "d"
 ) -> DatasetFolder:
-    """A dataset as the import leaves it, without an image: only names, labels and classes."""
+    """A dataset as the import leaves it, without an image: only names, labels (None for none) and classes."""
     size = len(paths)
-    samples = pa.table(
-        {
-            "id": pa.array(range(size), pa.int64()),
-            "path": paths,
-            "split": pa.nulls(size, pa.string()),
-            "label": pa.array(labels, pa.int32()),
-            "_file": paths,
-            "_row": pa.nulls(size, pa.int64()),
-        }
-    )
-    record = DatasetRecord(
-        name=name,
-        source="s",
-        kind="folder",
-        classes=list(classes),
-        classes_declared=True,
-        samples=size,
-        fingerprint="f",
-    )
+    samples = {
+        "id": pa.array(range(size), pa.int64()),
+        "path": pa.array(paths, pa.string()),
+        "split": pa.nulls(size, pa.string()),
+        "label": pa.array(labels, pa.int32()),
+        "_file": pa.array(paths, pa.string()),
+        "_row": pa.nulls(size, pa.int64()),
+    }
+    origin = {"name": name, "source": "made up", "kind": "folder", "fingerprint": uuid.uuid4().hex}
+    record = DatasetRecord(classes=list(classes), classes_declared=True, samples=size, **origin)
     with workspace.lock(name):
         staged = workspace.create(name)
-        staged.write(record, samples)
+        staged.write(record, pa.table(samples))
         return workspace.adopt(name, staged)
 
 
-def copy_dataset(root: Path, name: str, source: str = "digits") -> None:
-    """Copies a dataset of the workspace in `root`, with its runs but not what people decided, under another name."""
-    target = Path(shutil.copytree(root / "datasets" / source, root / "datasets" / name))
-    record = (target / "dataset.json").read_text().replace(f'"name": "{source}"', f'"name": "{name}"')
+def copy_dataset(root: Path, name: str) -> None:
+    """Copies the digits of the workspace in `root`, with runs but not what people decided, under another name."""
+    target = Path(shutil.copytree(root / "datasets" / "digits", root / "datasets" / name))
+    record = (target / "dataset.json").read_text().replace('"name": "digits"', f'"name": "{name}"')
     (target / "dataset.json").write_text(record)

@@ -12,15 +12,21 @@ from tests.fakes.datasets import add_dataset
 from tests.fakes.decisions import decide, decision
 
 
+def _sent(part):
+    """What the browser would be sent for the components on a page or in its sidebar."""
+    return [json.loads(node.proto.json) for node in part.get("bidi_component")]
+
+
 @pytest.fixture
 def grids():
-    """The grids on a page by their label: what the browser would be sent."""
+    """The grids on a page by their label."""
+    return lambda app: {data.get("label"): data for data in _sent(app)}
 
-    def read(app):
-        sent = [json.loads(node.proto.json) for node in app.get("bidi_component")]
-        return {data.get("label"): data for data in sent}
 
-    return read
+@pytest.fixture
+def facets():
+    """The facets of a page's sidebar by their key."""
+    return lambda app: {panel["key"]: panel for data in _sent(app.sidebar) for panel in data.get("panels", [])}
 
 
 @pytest.fixture
@@ -36,10 +42,11 @@ def act(grids):
             return [id]
         data = grids(app)["Images"]
         selected = {"view": data["view"], "ranges": [[start, stop]] if stop > start else []}
-        button = {one["name"]: one for one in data["actions"]["bar"]}.get(action, {"decides": True, "of": ""})
+        buttons = {button["name"]: button for button in data["actions"]["bar"]}
+        button = buttons.get(action, {"decides": True, "of": ""})
         if button["decides"]:
-            found, _ = answer_at(f"{data['source']}/ids", json.dumps(selected).encode())
-            _decide(app, data["actions"], action, [list(span) for span in found["ranges"]], value, of=button["of"])
+            answer, _ = answer_at(f"{data['source']}/ids", json.dumps(selected).encode())
+            _decide(app, data["actions"], action, [list(span) for span in answer["ranges"]], value, of=button["of"])
         else:
             _ask(app, selected | {"at": data["actions"]["handled"] + 1, "action": action, "value": value})
         return [tile["id"] for tile in data["tiles"][start:stop]]
@@ -49,15 +56,14 @@ def act(grids):
 
 def _decide(app, about, kind, ids, value, of=""):
     """Sends a decision of the page's window, and runs the page as the browser then asks."""
-    one = decision(kind, dataset=about["dataset"], version=about["version"])
-    one |= {"ids": ids, "value": value, "of": of, "window": app.session_state["signin.session"]}
-    decide(find_workspace().root, one)
+    details = {"ids": ids, "value": value, "of": of, "window": app.session_state["signin.session"]}
+    decide(find_workspace().root, decision(kind, dataset=about["dataset"], version=about["version"]) | details)
     app.run()
 
 
 def _ask(app, asked):
     """Lets the grid ask the page for something."""
-    node = next(one for one in app.get("bidi_component") if json.loads(one.proto.json).get("label") == "Images")
+    (node,) = (node for node in app.get("bidi_component") if json.loads(node.proto.json).get("label") == "Images")
     states = app._tree.get_widget_states()
     event = json.dumps([{"event": "act", "value": [asked]}])
     states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{node.proto.id}__events", json_trigger_value=event)

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from avhcurate import scores
-from avhcurate.workspace.data.datasets import DatasetRecord
 from avhcurate.workspace.data.runs import RunFolder, RunRecord
+from tests.fakes.datasets import bare_dataset
 
 
 @pytest.fixture
@@ -18,16 +18,8 @@ def made_up(workspace):
     def make(features, labels, *, broken=()):
         features, labels = np.asarray(features, np.float32), np.asarray(labels)
         n, k = len(labels), int(labels.max()) + 1
-        classes = [f"c{i}" for i in range(k)]
-        origin = {"name": "dots", "source": "made up", "kind": "folder", "fingerprint": "f" * 64}
-        record = DatasetRecord(classes=classes, classes_declared=True, samples=n, **origin)
-        paths, none = [f"{i}.png" for i in range(n)], pa.nulls(n, pa.string())
-        given = pa.array(labels, pa.int32(), mask=labels < 0)
-        columns = {"id": np.arange(n), "path": paths, "split": none, "label": given, "_file": paths}
-        with workspace.lock("dots"):
-            staged = workspace.create("dots")
-            staged.write(record, pa.table(columns | {"_row": pa.nulls(n, pa.int64())}))
-            dataset = workspace.adopt("dots", staged)
+        paths, classes = [f"{i}.png" for i in range(n)], [f"c{i}" for i in range(k)]
+        dataset = bare_dataset(workspace, paths, [None if y < 0 else y for y in labels.tolist()], classes, "dots")
         run = RunFolder(dataset.root / "runs" / "made-up")
         weights = np.stack([features[labels == i].mean(axis=0) for i in range(k)]).astype(np.float32)
         about = RunRecord(
@@ -39,15 +31,15 @@ def made_up(workspace):
             classes=classes,
             num_classes=k,
             width=features.shape[1],
-            dataset_fingerprint=record.fingerprint,
+            dataset_fingerprint=dataset.record.fingerprint,
             samples=n,
             started=datetime(2026, 1, 1, tzinfo=UTC),
         )
         run.create(about, weights, np.zeros(k, np.float32), rows=n)
         run.write_rows("features.npy", np.arange(n), features)
-        found = scores.per_sample(features, weights, None, labels, keys=["confidence", "avh"])
+        columns = scores.per_sample(features, weights, None, labels, keys=["confidence", "avh"])
         problems = ["broken" if i in broken else None for i in range(n)]
-        table = pa.table({"id": np.arange(n), **found, "problem": pa.array(problems, pa.string())})
+        table = pa.table({"id": np.arange(n), **columns, "problem": pa.array(problems, pa.string())})
         run.finish([table], {"finished": about.started})
         return dataset, run
 

@@ -21,27 +21,18 @@ LEARNT = 120
 
 
 def record_training(
-    root: Path,
-    *,
-    seed: int = 0,
-    epochs: int = 8,
-    images: int = 901,
-    stop_after: int | None = None,
-    split: str | None = "test",
+    root: Path, *, epochs: int, seed: int = 0, images: int = 901, stop_after: int | None = None
 ) -> TrainingFolder:
-    """Trains on so many `images` of the training half and records the samples of `split` (None: all) at each epoch.
+    """Trains on so many `images` of the training half; records the other half and `LEARNT` of them at each epoch.
 
-    Those of a split go with `LEARNT` samples that it learns from.
-
-    When it finishes, its weights get a scored run; after `stop_after` epochs it is left unfinished. It uses one thread:
-    on a busy machine, several are ten times slower for so small a network.
+    When it finishes, its weights get a scored run; after `stop_after` epochs it is left unfinished.
     """
     workspace, digits = Workspace(root), read_digits()
     dataset = workspace.dataset("digits")
     pictures = torch.from_numpy((digits.images / 255 - DIGITS_MEAN[0]) / DIGITS_STD[0]).float()[:, None]
     labels = torch.from_numpy(digits.labels)
     on = torch.from_numpy(np.flatnonzero(digits.split == "train")[:images])
-    ids = np.flatnonzero((digits.split == split) | (split is None))
+    ids, learnt = np.flatnonzero(digits.split == "test"), on.numpy()[:LEARNT]
     record = TrainingRecord(
         name=f"avhcurate-digits-cross-entropy-{seed}-{seed:08x}",
         model="avhcurate:digits",
@@ -56,7 +47,7 @@ def record_training(
         train_samples=len(on),
         held_out="digits",
         held_out_fingerprint=dataset.record.fingerprint,
-        held_out_where=f"split = '{split}'" if split else "",
+        held_out_where="split = 'test'",
         held_out_samples=len(ids),
         classes=list("0123456789"),
         num_classes=10,
@@ -67,10 +58,7 @@ def record_training(
         started=datetime(2026, 1, 1, 0, seed, tzinfo=UTC),
     )
     folder = TrainingFolder(dataset.root / "training" / record.name)
-    learnt = on.numpy()[:LEARNT] if split else np.empty(0, int)
     folder.create(record, ids, learnt)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = DigitsNet()
@@ -85,14 +73,14 @@ def record_training(
                 logits = module(pictures[ids]).numpy()
                 weights = module.head.weight.numpy()
             hook.remove()
-            found = scores.per_sample(seen[0].numpy(), weights, logits, digits.labels[ids])
-            found["correct"] = found["predicted"] == digits.labels[ids]
+            columns = scores.per_sample(seen[0].numpy(), weights, logits, digits.labels[ids])
+            columns["correct"] = columns["predicted"] == digits.labels[ids]
             module.train()
-            return {name: found[name] for name in SAMPLE_COLUMNS}
+            return {name: columns[name] for name in SAMPLE_COLUMNS}
 
         def look(epoch: int, loss: float | None) -> None:
             rate, step = optimizer.param_groups[0]["lr"], epoch * -(-len(on) // 64)
-            both = evaluated(ids), evaluated(learnt) if len(learnt) else {}
+            both = evaluated(ids), evaluated(learnt)
             folder.append(EpochEval(float(epoch), step, epoch * 0.5, rate, loss, None, *both))
 
         look(0, None)
@@ -110,5 +98,4 @@ def record_training(
         save_file(module.state_dict(), folder.weights_path)
         folder.finish(sha256(folder.weights_path))
         score_dataset(workspace, "digits", ModelSpec(name=record.model, weights=folder.weights_path))
-    torch.set_num_threads(threads)
     return folder

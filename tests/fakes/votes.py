@@ -2,41 +2,19 @@
 
 import uuid
 
-import pyarrow as pa
 import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.annotate import answers, queue, setup
 from avhcurate.features.annotate.setup import CollectionSettings
-from avhcurate.workspace.data.datasets import DatasetRecord
+from tests.fakes.datasets import bare_dataset
 
 CLASSES = ["cat", "dog", "bird"]
 
 
 def make_labelled(workspace, labels, *, name="pets", paths=None, classes=CLASSES):
-    """A dataset as an import leaves it, without images, which nothing here looks at; labels None for none."""
-    paths = paths or [f"{id:04d}.png" for id in range(len(labels))]
-    columns = {
-        "id": pa.array(range(len(labels)), pa.int64()),
-        "path": pa.array(paths, pa.string()),
-        "split": pa.array([None] * len(labels), pa.string()),
-        "label": pa.array(labels, pa.int32()),
-        "_file": pa.array(paths, pa.string()),
-        "_row": pa.array([None] * len(labels), pa.int64()),
-    }
-    record = DatasetRecord(
-        name=name,
-        source="made",
-        kind="folder",
-        classes=classes,
-        classes_declared=True,
-        samples=len(labels),
-        fingerprint=uuid.uuid4().hex,
-    )
-    with workspace.lock(name):
-        folder = workspace.create(name)
-        folder.write(record, pa.table(columns))
-        return workspace.adopt(name, folder)
+    """A dataset without images, see `bare_dataset`, whose paths are numbers unless they are given."""
+    return bare_dataset(workspace, paths or [f"{id:04d}.png" for id in range(len(labels))], labels, classes, name)
 
 
 @pytest.fixture
