@@ -29,13 +29,13 @@ def lines_until_killed(script: str, count: int) -> list[str]:
     return [line.strip() for line in lines if line.endswith("\n")]
 
 
-def die_at_rename(number: int, before: bool) -> None:
-    """Kills this process at its rename of that number (from 1), before or after it."""
+def die_at_rename(number: int, before: bool, to: str = "") -> None:
+    """Kills this process at its rename of that number, before or after it; `to` is part of the names that count."""
     rename, count = os.replace, 0
 
     def killing(source: str | Path, target: str | Path) -> None:
         nonlocal count
-        count += 1
+        count += to in str(target)
         if count == number and before:
             die()
         rename(source, target)
