@@ -1,5 +1,6 @@
 """Work in a forked child: it shares what was imported, and its death, memory and files are its own."""
 
+import gc
 import io
 import os
 import pickle
@@ -26,6 +27,8 @@ def in_child(work: Callable[[], Any], *, limit: float = 600) -> Ended:
     started, pid = time.monotonic(), os.fork()
     if pid == 0:
         os.close(kept)
+        # What was left for the collector stays: an inherited table of DuckDB would wait for threads of the parent.
+        gc.freeze()
         _live(work, given)
     os.close(given)
     with os.fdopen(kept, "rb") as stream:

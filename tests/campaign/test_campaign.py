@@ -1,12 +1,15 @@
 """A short campaign holds, and an attack sees what falls."""
 
+import gc
 import os
 from types import ModuleType
 
+import duckdb
 import pytest
 
 from tests.campaign import images
 from tests.campaign.__main__ import ATTACKS, campaign, main
+from tests.campaign.child import in_child
 from tests.campaign.mutations import MUTATIONS, ROOT, Mutation, mutated, try_all
 from tests.campaign.outcome import Attack, Outcome
 from tests.fakes.large_images import bombs
@@ -31,6 +34,14 @@ def test_an_attack_that_tried_too_little_has_not_held(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["campaign"])
     assert main() == 1
     assert "FELL kills: not tried: 4 of at least 5" in capsys.readouterr().out
+
+
+def test_a_child_leaves_alone_what_its_parent_has_left_for_the_collector():
+    left = [duckdb.connect(config={"threads": 4})]
+    left[0].execute("SELECT sum(n) FROM range(1_000_000) AS numbers(n)")
+    left.append(left)
+    del left
+    assert in_child(gc.collect, limit=20).code == 0
 
 
 @pytest.mark.slow
