@@ -83,10 +83,9 @@ def export(
     those that it does not have come last; `about`, more for the manifest.
 
     Cancelled, it leaves nothing: `progress` is asked between batches. It counts the files of a folder whose `out` ends
-    in .zip, while they are packed into that file. An `out` hf:OWNER/NAME is a repository
-    of the hub, hf:OWNER/NAME/FILE one file of it. The manifest is `OUT.manifest.json`, or
-    `manifest.json` within a folder. An existing export is refused unless `force`, and replaced when the new one is
-    complete. A folder that is not an export is never replaced.
+    in .zip, while they are packed into that file. An `out` hf:OWNER/NAME is a repository of the hub, hf:OWNER/NAME/FILE
+    one file of it. The manifest is `OUT.manifest.json`, or `manifest.json` within a folder. An existing export is
+    refused unless `force`, and replaced when the new one is complete. A folder that is not an export is never replaced.
     """
     require(Role.CURATOR, "writing files on the server")
 
