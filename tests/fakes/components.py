@@ -28,6 +28,7 @@ from avhcurate.ui.components import chips, classify, facets, grid, mount, review
 from avhcurate.ui.grid import grid_routes
 from avhcurate.ui.grid.grid_views import GridView, register
 from avhcurate.ui.server.decisions import Outcome
+from tests.fakes.waiting import wait_until
 from tests.fakes.web import free_port
 
 FOLDER = Path(mount.__file__).parent
@@ -382,6 +383,7 @@ def served() -> Iterator[str]:
     running = server(port)
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
+    wait_until(lambda: running.started)
     yield f"http://127.0.0.1:{port}"
     running.should_exit = True
     thread.join()
