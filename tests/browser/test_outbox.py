@@ -151,7 +151,12 @@ def in_annotate(page, address, root):
     return decide
 
 
-every_place = pytest.mark.parametrize("open_place", [in_gallery, in_details, in_map, in_suspects, in_annotate])
+def _slow(*cases):
+    """Cases that `make test` leaves to `make test-all`: another takes the same way."""
+    return [pytest.param(case, marks=pytest.mark.slow) for case in cases]
+
+
+every_place = pytest.mark.parametrize("open_place", [in_gallery, in_annotate, *_slow(in_details, in_map, in_suspects)])
 
 
 # --- how a page is left: each returns the page that is open then --------------------------------------------------
@@ -180,7 +185,7 @@ def by_closing_the_window(page, address):
     return opened
 
 
-every_way = pytest.mark.parametrize("leave", [to_another_tab, by_reload, by_going_back, by_closing_the_window])
+every_way = pytest.mark.parametrize("leave", [by_reload, *_slow(to_another_tab, by_going_back, by_closing_the_window)])
 
 
 @every_place
@@ -261,7 +266,7 @@ def replaced(root, folder):
 
 
 @every_place
-@pytest.mark.parametrize("go", [removed, renamed, imported_anew, replaced])
+@pytest.mark.parametrize("go", [removed, *_slow(renamed, imported_anew, replaced)])
 def test_decisions_about_a_dataset_that_is_gone_are_refused(new_context, serve, root, tmp_path, open_place, go):
     # Not the page that fails on an error: Streamlit has one, and is loaded again, where a part of the page runs whose
     # place a run for another dataset has just taken away.
