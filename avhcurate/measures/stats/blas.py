@@ -10,8 +10,9 @@ from threadpoolctl import threadpool_limits
 def one_thread() -> Iterator[None]:
     """Let linear algebra run in the thread that calls it, within a block or a decorated function.
 
-    For products of small matrices: OpenBLAS keeps its threads busy while they wait for each other, so that beside other
-    busy processes a fit took 60 times the processor time of one thread. NumPy and SciPy may each bring an OpenBLAS.
+    For products of small matrices: OpenBLAS keeps its threads busy while they wait for each other. While other
+    processes were busy, a fit took 60 times the processor time of one thread. NumPy and SciPy may each bring an
+    OpenBLAS.
     """
     import scipy.linalg  # noqa: F401 - what is loaded later would not be limited
 

@@ -15,9 +15,9 @@ def climb(candidates: Sequence[T], start: int, value: Callable[[T], float]) -> t
     values: dict[int, float] = {}
     place = start
     while True:
-        near = [beside for beside in (place, place + 1, place - 1) if 0 <= beside < len(candidates)]
-        values |= {beside: value(candidates[beside]) for beside in near if beside not in values}
-        best = max(near, key=lambda beside: values[beside])
+        near = [other for other in (place, place + 1, place - 1) if 0 <= other < len(candidates)]
+        values |= {other: value(candidates[other]) for other in near if other not in values}
+        best = max(near, key=lambda other: values[other])
         if best == place:
             return candidates[place], values[place]
         place = best

@@ -148,7 +148,7 @@ def _user() -> User:
 def _stands(user: User) -> bool:
     """Return whether a sign-in has not ended (`exp`) and its e-mail address, if it counts, is verified."""
     try:
-        # Not the reverse: a time that is no number is over.
+        # Not the reverse: a time that is not a number is over.
         ended = not float(user.get("exp", "inf")) > time.time()
     except (TypeError, ValueError):
         ended = True
