@@ -21,8 +21,8 @@ import avhcurate
 from avhcurate.datasets.export.service import FORMATS
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table import check, logs, salvage
-from avhcurate.datasets.table.logs import open_events
 from avhcurate.people.attach import attach_votes
+from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk import database
 from avhcurate.workspace.disk.jobs import Jobs
@@ -146,7 +146,7 @@ def many(tmp_path, cli, monkeypatch):
         for name in names:
             import_dataset(space, name, tmp_path / "my pets")
             attach_votes(space, name, tmp_path / "votes.npy")
-            open_events(space).annotate(name, "tag", "odd", ["cat/a.png"], who="ann")
+            open_events(space.root).annotate(name, "tag", "odd", ["cat/a.png"], who="ann")
             assert cli("attach", name, "--features", "features.npy").code == 0
         return space
 
@@ -164,7 +164,7 @@ def _opened_anew(space):
 
 
 def _tags(space, name):
-    return [event.value for event in open_events(space).history(name)[0]]
+    return [event.value for event in open_events(space.root).history(name)[0]]
 
 
 @pytest.mark.slow

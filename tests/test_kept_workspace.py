@@ -17,15 +17,15 @@ from avhcurate.datasets.curate.history import entry_text, history_entries
 from avhcurate.datasets.curate.roles import roles
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.dataset_table import open_table
-from avhcurate.datasets.table.logs import open_events
 from avhcurate.features.annotate import annotators, answers, queue
 from avhcurate.features.map.store import MapFolder
 from avhcurate.features.suspects.store import OutOfFoldFolder, SuspectsFolder
 from avhcurate.lab.degradation.service import DegradationFolder
 from avhcurate.networks.neighbours.graph import NeighbourGraph
-from avhcurate.people.log_tables import METADATA
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.events import TABLES
+from avhcurate.workspace.data.log_tables import METADATA
+from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.prediction import PredictionFolder
 from avhcurate.workspace.data.quality import QualityFolder
 from avhcurate.workspace.data.runs import RunFolder
@@ -130,7 +130,7 @@ def test_every_record_is_read(kept, cli):
 
 def test_its_tables_are_those_of_a_new_database(kept):
     """Who changes the tables adds a step: see CONTRIBUTING.md."""
-    with open_events(kept).engine.connect() as connection:
+    with open_events(kept.root).engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": "avhcurate_version"})
         assert compare_metadata(context, [TABLES, METADATA]) == []
 

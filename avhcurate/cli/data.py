@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def import_(settings: ImportSettings) -> None:
     from avhcurate.datasets.sources.manifest import class_list
     from avhcurate.datasets.sources.service import import_dataset
-    from avhcurate.datasets.table.logs import open_response_log
+    from avhcurate.people.log import open_response_log
 
     options.path(settings.source)
     space = options.open_workspace()
@@ -39,7 +39,7 @@ def import_(settings: ImportSettings) -> None:
             force=settings.force,
             progress=reports,
         )
-    open_response_log(space)
+    open_response_log(space.root)
     options.print_dataset(folder)
 
 

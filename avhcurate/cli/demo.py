@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @options.verb(DemoSettings)
 def demo(settings: DemoSettings) -> None:
     from avhcurate.datasets.sources.demo import prepare_demo
-    from avhcurate.datasets.table.logs import open_response_log
+    from avhcurate.people.log import open_response_log
 
     space = options.open_workspace()
     following = [["serve"], ["demo", "--full"], ["correlate", "digits"], ["disagree", "digits"]]
@@ -26,7 +26,7 @@ def demo(settings: DemoSettings) -> None:
             folder = fill_pages(space, progress)
         else:
             folder = prepare_demo(space, progress=progress)
-    open_response_log(space)
+    open_response_log(space.root)
     options.print_dataset(folder)
     print()
     options.print_next(following)

@@ -7,14 +7,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import scrypt
+from pathlib import Path
 from time import time
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from avhcurate.people.log_columns import ResponseColumns
-from avhcurate.people.log_tables import CHOICES, LEASES, LOGS, METADATA, RESPONSES, RETRACTIONS, STATUSES, WITHDRAWALS
 from avhcurate.people.responses import Design
+from avhcurate.workspace.data.log_tables import (
+    CHOICES,
+    LEASES,
+    LOGS,
+    METADATA,
+    RESPONSES,
+    RETRACTIONS,
+    STATUSES,
+    WITHDRAWALS,
+)
+from avhcurate.workspace.data.logs import open_log
 from avhcurate.workspace.data.people import Role, acting, require
 from avhcurate.workspace.disk.database import lock_entries, open_engine, remove_copies
 from avhcurate.workspace.disk.files import batched
@@ -49,6 +60,11 @@ class Lease:
     ticked: bool | None = None
     turn: int = 0
     expires: float = 0.0
+
+
+def open_response_log(root: Path) -> "ResponseLog":
+    """Return the response log of the workspace in a folder, which keeps the responses in memory."""
+    return open_log(ResponseLog, root)
 
 
 class ResponseLog:

@@ -164,14 +164,14 @@ MUTATIONS = (
     ),
     Mutation(
         "the damaged database goes before the new one comes",
-        "avhcurate/datasets/table/logs.py",
+        "avhcurate/workspace/data/logs.py",
         "        os.replace(database, path)\n",
         "        path.unlink(missing_ok=True)\n        os.rename(database, path)\n",
         _REPAIR_KILLED,
     ),
     Mutation(
         "a database of 0 bytes is taken for a new one",
-        "avhcurate/datasets/table/logs.py",
+        "avhcurate/workspace/data/logs.py",
         '        return "is empty (0 bytes)"\n',
         '        return ""\n',
         f"{_SALVAGE_TEST}::test_a_database_that_is_gone_is_damage_and_none_is_made_in_its_place",

@@ -19,6 +19,7 @@ _WORDS = {
     "import labels": "took labels from",
     "exclude": "excluded",
     "include": "included again",
+    "lock": "locked",
     "save set": "saved the set",
     "remove set": "removed the set",
     "save view": "saved the view",

@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from avhcurate.datasets.curate.annotations import check_text, user
 from avhcurate.datasets.table.filters import FILTERS, Filters, read_value, write_value
-from avhcurate.datasets.table.logs import open_events
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.class_lists import present_numbers
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.events import Event, Kind, SavedView
+from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.columns import plain_cell
 
@@ -30,7 +30,7 @@ class Saved:
     def __init__(self, workspace: Workspace, dataset: str) -> None:
         self.folder = workspace.dataset(dataset)
         self.id = self.folder.id
-        self.log = open_events(workspace)
+        self.log = open_events(workspace.root)
 
     def save_set(self, name: str, ids: Sequence[int] | np.ndarray) -> None:
         """Save samples as a named set; the same name again replaces what it holds, which undo brings back."""

@@ -15,7 +15,6 @@ from avhcurate.datasets.sources.manifest import read_coco, read_list, read_manif
 from avhcurate.datasets.sources.parquet import read_parquet
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable
 from avhcurate.datasets.sources.webdataset import read_webdataset
-from avhcurate.datasets.table.logs import open_events
 from avhcurate.errors import CurateError, Option
 from avhcurate.people.attach import attach_column, attach_sheet, carry_votes, from_column, votes_that_fit
 from avhcurate.people.files import VoteSheet, read_votes
@@ -23,6 +22,7 @@ from avhcurate.people.queues import carry_records
 from avhcurate.plugins import checked_function, load
 from avhcurate.workspace.data.class_lists import under_new_names
 from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord
+from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.columns import bytes_leaf, listed
 from avhcurate.workspace.disk.files import user_path, write_parquet
@@ -215,7 +215,7 @@ def _lost_relabels(workspace: Workspace, before: DatasetFolder, table: SourceTab
     old = _old_classes(before, table)
     classes = set(table.classes)
     removed = {number: name for number, name in enumerate(old) if name not in classes}
-    lost = int(open_events(workspace).state(before.id, old)["curated_label"].isin(list(removed)).sum())
+    lost = int(open_events(workspace.root).state(before.id, old)["curated_label"].isin(list(removed)).sum())
     if not lost:
         return []
     return [f"{lost} relabels as {listed(removed.values(), 4)}"]

@@ -66,7 +66,7 @@ def create_samples(
     """
     places = {name: str(file) for name, file in files.items()}
     within = {key: columns[key] for key in scored if SCORES[key].within_class}
-    derived = NAMES | within
+    derived = {name: sql for name, sql in NAMES.items() if columns.get(name) == sql} | within
     extra = ["incoming_votes votes"]
     if predicted is not None:
         connection.register("incoming_predicted", predicted)
@@ -87,15 +87,18 @@ def create_samples(
         connection.execute(f"{statement} SELECT {select} FROM {parts[0]}{joins}", places)
         statement = "INSERT INTO kept"
     connection.unregister("incoming_votes")
-    _create_names(connection, classes, bins, within)
+    create_names(connection, classes, bins, within)
     shown = ", ".join(f"{derived.get(name, quote(name))} AS {quote(name)}" for name in columns)
     connection.execute(f"CREATE VIEW samples AS SELECT {shown} FROM kept")
 
 
-def _create_names(
+def create_names(
     connection: duckdb.DuckDBPyConnection, classes: Sequence[str], bins: Sequence[str], within: Iterable[str]
 ) -> None:
-    """Create the one row of `names`: lists of names, and of means and deviations within classes of some scores."""
+    """Create the one row of `names`: lists of names, and of means and deviations within classes of some scores.
+
+    The labels of locked samples decide no mean.
+    """
     functions = {"mean": "avg", "deviation": "stddev_pop"}
     values = {
         f"{key}_{moment}": f"{function}({SCORES[key].within_class})"
@@ -105,7 +108,8 @@ def _create_names(
     of_class = "".join(f", {sql} AS {name}" for name, sql in values.items())
     lists = "".join(f", list({name} ORDER BY n) AS {name}" for name in values)
     connection.execute(
-        f"CREATE TABLE names AS SELECT $classes AS classes, $bins AS bins{lists} FROM range(-1, {len(classes)}) r(n) "
-        f"LEFT JOIN (SELECT coalesce(label, -1) AS label{of_class} FROM kept GROUP BY 1) ON n = label LIMIT 1",
+        f"CREATE OR REPLACE TABLE names AS SELECT $classes AS classes, $bins AS bins{lists} "
+        f"FROM range(-1, {len(classes)}) r(n) LEFT JOIN "
+        f"(SELECT coalesce(label, -1) AS label{of_class} FROM kept WHERE NOT _locked GROUP BY 1) ON n = label LIMIT 1",
         {"classes": classes, "bins": bins},
     )

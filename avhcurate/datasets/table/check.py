@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from avhcurate.datasets.table.logs import database_url, loss, open_events, refuse_loss
 from avhcurate.datasets.table.salvage import PATIENCE_S, salvage, unfinished
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.logs import database_url, loss, open_events, refuse_loss
 from avhcurate.workspace.data.people import Role, require
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
@@ -92,7 +92,7 @@ def _set_aside(workspace: Workspace, damage: Damage, aside: Path) -> Damage:
 
 
 def _check_database(workspace: Workspace) -> Iterator[Damage]:
-    ours = database_url(workspace).startswith("sqlite")
+    ours = database_url(workspace.root).startswith("sqlite")
     again = "It keeps what can be read; the copy of `avhcurate check --backup OUT` has all until it was made"
     locked = "Another program holds it, and it may be whole: close that and check again"
     read = partial(_read_database, workspace, ours)
@@ -103,7 +103,7 @@ def _check_database(workspace: Workspace) -> Iterator[Damage]:
 
 
 def _read_database(workspace: Workspace, ours: bool) -> None:
-    if ours and (problem := loss(workspace)):
+    if ours and (problem := loss(workspace.root)):
         raise CurateError(f"it {problem}")
     if ours and workspace.annotations_path.exists():
         with closing(_open_to_read(workspace)) as connection:
@@ -112,7 +112,7 @@ def _read_database(workspace: Workspace, ours: bool) -> None:
             raise CurateError(result)
         if database := unfinished(workspace):
             raise CurateError(f"it has no entry, and an unfinished repair left {database.relative_to(workspace.root)}")
-    log = open_events(workspace)
+    log = open_events(workspace.root)
     try:
         log.history("")
     finally:
@@ -200,14 +200,14 @@ def back_up(workspace: Workspace, out: Path) -> None:
         raise CurateError(f"{out} exists. Choose a new folder.")
     if out.resolve().is_relative_to(workspace.root.resolve()):
         raise CurateError(f"{out} is inside the workspace that it would copy. Choose a folder outside.")
-    if not database_url(workspace).startswith("sqlite"):
+    if not database_url(workspace.root).startswith("sqlite"):
         # Without its password, for which pg_dump asks.
-        url = sa.make_url(database_url(workspace)).set(drivername="postgresql")._replace(password=None)
+        url = sa.make_url(database_url(workspace.root)).set(drivername="postgresql")._replace(password=None)
         raise CurateError(
             f"What people decided is in PostgreSQL. Copy the workspace by `cp -r {workspace.root} {out}`, and then the "
             f"database by `pg_dump --format=custom --file={out}.dump {url}`."
         )
-    refuse_loss(workspace)
+    refuse_loss(workspace.root)
     making = files.temporary_name(out)
     try:
         making.mkdir(parents=True)

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.logs import open_events, open_response_log
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.titles import all_trainings
 from avhcurate.errors import CurateError, Option, Run
@@ -15,7 +14,9 @@ from avhcurate.measures.scores import SCORES
 from avhcurate.networks.neighbours.graph import NeighbourGraph
 from avhcurate.people import bins
 from avhcurate.people.counting import VoteCounter
+from avhcurate.people.log import open_response_log
 from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord, VotesRecord
+from avhcurate.workspace.data.logs import locked_paths, open_events
 from avhcurate.workspace.data.prediction import PREDICTED, PredictionFolder
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.trainings import TrainingFolder
@@ -31,8 +32,8 @@ class DatasetTable(SampleTable):
         self.workspace = workspace
         self.dataset = dataset
         self.run = run
-        self.log = open_events(workspace)
-        self.response_log = open_response_log(workspace)
+        self.log = open_events(workspace.root)
+        self.response_log = open_response_log(workspace.root)
         self.edges = tuple(bins.check_edges(edges))
         self._refreshing = threading.Lock()
         record = dataset.record
@@ -76,7 +77,9 @@ class DatasetTable(SampleTable):
         )
         #: Number of the newest event that this table holds.
         self.annotated = -1
-        #: How often samples were excluded or included since this was opened.
+        #: The number of the event that locked a part, 0 where no part is locked.
+        self.locked_by = 0
+        #: How often samples were excluded, included or locked since this was opened.
         self.exclusions = 0
         #: The event that saved each set.
         self._set_entries = dict[str, int]()
@@ -153,11 +156,19 @@ class DatasetTable(SampleTable):
             version = self.log.version(self.dataset.id)
             if version != self.annotated:
                 self._refresh_sets()
+                self._refresh_lock()
                 newer = self.log.state(self.dataset.id, self.own_classes, since=max(0, self.annotated))
                 self.exclusions += self.annotate(newer)
                 self.annotated = version
             if len(changed := self.counter.update()):
                 self.update_votes(self.counter.frame(changed, self.edges))
+
+    def _refresh_lock(self) -> None:
+        locked_by = self.dataset.lock_note().get("locked", 0)
+        if locked_by != self.locked_by:
+            self.mark_locked(locked_paths(self.workspace.root, self.dataset.id))
+            self.locked_by = locked_by
+            self.exclusions += 1
 
     def _refresh_sets(self) -> None:
         now = {entry.name: entry.id for entry in self.log.saved(self.dataset.id, "set")}

@@ -7,10 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from avhcurate.datasets.table.logs import open_events, open_response_log
 from avhcurate.errors import CurateError
+from avhcurate.people.log import open_response_log
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.events import ACTIONS
+from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.people import Role, require
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
@@ -26,13 +27,13 @@ Kind = Literal["run", "training", "self-training"]
 def people_work(workspace: Workspace, name: str) -> dict[str, int]:
     """Return how much of what people have put into a dataset would be removed with it, without what it has none of."""
     dataset = _by_present_name(workspace, name)
-    log = open_events(workspace)
+    log = open_events(workspace.root)
     attached = 0
     with suppress(CurateError):  # a damaged dataset can be removed
         votes = dataset.record.votes
         if votes and not votes.simulated:
             attached = votes.total
-    answers, annotators = open_response_log(workspace).counts(dataset.id)
+    answers, annotators = open_response_log(workspace.root).counts(dataset.id)
     work = {
         "attached votes": attached,
         f"answers of {annotators} annotators": answers,
@@ -60,8 +61,8 @@ def remove_dataset(workspace: Workspace, name: str) -> None:
     with Jobs(workspace.root).idle(), workspace.lock(name):
         dataset = _by_present_name(workspace, name)
         copies = _copy_of_source(workspace, dataset)
-        open_events(workspace).delete(dataset.id)
-        open_response_log(workspace).delete(dataset.id)
+        open_events(workspace.root).delete(dataset.id)
+        open_response_log(workspace.root).delete(dataset.id)
         cached = re.compile(rf"{re.escape(dataset.id)}-\d+-[0-9a-f]{{12}}\.\w+")
         images = [path for path in (workspace.root / "cache").glob("*") if cached.fullmatch(path.name)]
         for path in (*images, *copies):

@@ -8,9 +8,9 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from avhcurate.datasets.table.logs import loss, new_database, set_aside
 from avhcurate.errors import CurateError
-from avhcurate.people.log_tables import LOGS
+from avhcurate.workspace.data.log_tables import LOGS
+from avhcurate.workspace.data.logs import loss, new_database, set_aside
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.database import VERSIONS
 from avhcurate.workspace.disk.files import flush_folder, replacing, write_atomic
@@ -43,7 +43,7 @@ def salvage(workspace: Workspace, aside: Path) -> str:
     path = workspace.annotations_path
     source = unfinished(workspace)
     address = f"{(source or path).absolute().as_uri()}?mode=rw"
-    if not source and loss(workspace):
+    if not source and loss(workspace.root):
         address = ":memory:"
     with (
         ExitStack() as undo,
@@ -82,8 +82,8 @@ def unfinished(workspace: Workspace) -> Path | None:
     Repairs once put an empty one there before they read the old; it has no `APPLICATION_ID`.
     """
     path = workspace.annotations_path
-    before = set_aside(workspace)
-    if before and not loss(workspace):
+    before = set_aside(workspace.root)
+    if before and not loss(workspace.root):
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             entries = [_read(connection, f"SELECT 1 FROM {name} LIMIT 1") for name in ("events", *map(str, LOGS))]
             if any(entries) or _read(connection, "PRAGMA application_id") != [(0,)]:

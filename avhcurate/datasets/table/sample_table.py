@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from avhcurate.datasets.table import build
-from avhcurate.datasets.table.build import Votes, connect, create_samples
+from avhcurate.datasets.table.build import Votes, connect, create_names, create_samples
 from avhcurate.datasets.table.columns import (
     DECIDE,
     EXTRA,
@@ -72,6 +72,7 @@ class SampleTable:
         harder: Mapping[str, Harder] | None = None,
     ) -> None:
         self.classes = tuple(classes)
+        self._bins = list(bins)
         self._lock = threading.Lock()
         self._connection = connect(files["samples"])
         types = {name: _types(self._connection, f"read_parquet({literal(file)})") for name, file in files.items()}
@@ -84,7 +85,7 @@ class SampleTable:
             selected,
             files,
             classes=list(classes),
-            bins=bins,
+            bins=self._bins,
             scored=self.scores,
             votes=votes,
             predicted=predicted,
@@ -168,6 +169,13 @@ class SampleTable:
                 cursor.execute("INSERT INTO memberships SELECT ?, id FROM incoming JOIN samples USING (path)", [name])
         removed = {name for name, paths in members.items() if paths is None}
         self.sets = tuple(sorted({*self.sets, *members} - removed))
+
+    def mark_locked(self, paths: pa.Array) -> None:
+        """Lock the samples of these paths, and no others."""
+        within = [key for key in self.scores if SCORES[key].within_class]
+        with self._updating(pa.table({"path": paths})) as cursor:
+            cursor.execute("UPDATE kept SET _locked = NOT _locked WHERE _locked != (path IN (FROM incoming))")
+            create_names(cursor, list(self.classes), self._bins, within)
 
     def update_votes(self, votes: pd.DataFrame) -> None:
         """Update the HSF columns of some samples: `id` and `HSF_COLUMNS`; missing values become null."""

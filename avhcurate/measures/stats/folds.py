@@ -24,12 +24,31 @@ def stratified_folds(labels: np.ndarray, groups: np.ndarray, *, folds: int, seed
         )
     if not 2 <= folds <= max(2, len(unique)):
         raise CurateError(f"The number of folds must lie between 2 and {max(2, len(unique))}; it was {folds}")
-    first = np.full(len(unique), -1)
-    first[codes[::-1]] = np.arange(len(codes))[::-1]
-    order = np.lexsort((np.random.default_rng(seed).permutation(len(unique)), labels[first]))
     of_group = np.empty(len(unique), np.int64)
-    of_group[order] = np.arange(len(unique)) % folds
+    of_group[_by_class(labels, codes, seed)] = np.arange(len(unique)) % folds
     return of_group[codes]
+
+
+def stratified_draw(labels: np.ndarray, groups: np.ndarray, *, share: float, seed: int) -> np.ndarray:
+    """Which samples are drawn: labels (N,), groups (N,) -> (N,) bool.
+
+    Groups are drawn whole, and count with the label of their first sample: `share` of those of each class, to within
+    one group.
+
+    >>> stratified_draw(np.repeat([0, 1], 5), np.arange(10), share=0.2, seed=0).reshape(2, 5).sum(axis=1)
+    array([1, 1])
+    """
+    codes, unique = pd.factorize(groups)
+    drawn = np.empty(len(unique), bool)
+    drawn[_by_class(labels, codes, seed)] = np.diff(np.floor(np.arange(len(unique) + 1) * share + 0.5)) > 0
+    return drawn[codes]
+
+
+def _by_class(labels: np.ndarray, codes: np.ndarray, seed: int) -> np.ndarray:
+    """Return the groups `codes` (N,), class after class, in a random order within each."""
+    first = np.full(codes.max(initial=-1) + 1, -1)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    return np.lexsort((np.random.default_rng(seed).permutation(len(first)), labels[first]))
 
 
 def joined_groups(*groupings: np.ndarray) -> np.ndarray:

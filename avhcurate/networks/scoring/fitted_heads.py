@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from avhcurate.errors import CurateError, Option
 from avhcurate.measures import scores
@@ -17,7 +16,7 @@ from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.networks.scoring.shards import Engine
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import FittedHeads, RunFolder
-from avhcurate.workspace.data.sample_groups import sample_groups
+from avhcurate.workspace.data.sample_groups import check_groups, sample_groups
 
 #: Samples on which the heads of two folds are compared.
 _COMPARED = 2000
@@ -65,12 +64,7 @@ def check_fit(dataset: DatasetFolder, fit: FittedHeads) -> None:
             f"No class of dataset {dataset.name!r} has two labelled samples, so no head would know one like the "
             "sample that it judges. Import it with fewer classes."
         )
-    names = pq.read_schema(dataset.samples_path).names
-    columns = [name for name in names if name not in ("id", "label") and not name.startswith("_")]
-    if fit.groups and fit.groups not in columns:
-        raise CurateError(
-            f"{Option('groups')} {fit.groups}: dataset {dataset.name!r} has the columns {', '.join(columns)}."
-        )
+    check_groups(dataset, fit.groups)
     if not 2 <= fit.folds <= (labels >= 0).sum():
         raise CurateError(
             f"{Option('folds')} {fit.folds}: give 2 or more, and not more than there are labelled samples."

@@ -16,10 +16,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from avhcurate.datasets.table.logs import open_events
 from avhcurate.ui.base.answers import NEVER_KEPT, base_path
 from avhcurate.ui.base.uploads import remember_browser
 from avhcurate.ui.base.user_errors import plain
+from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.people import OPERATOR, Person, Role, acting, refusal
 from avhcurate.workspace.data.roles import address_of, identity_of, role_of
 from avhcurate.workspace.data.workspace import find_workspace
@@ -227,7 +227,7 @@ def _person_of(user: User) -> Person:
     name = _name_of(user)
     if not name:
         return NOBODY
-    return Person(name, role_of(open_events(find_workspace()), name, _groups_of(user)))
+    return Person(name, role_of(open_events(find_workspace().root), name, _groups_of(user)))
 
 
 def _name_of(user: User) -> str:

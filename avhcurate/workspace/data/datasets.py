@@ -132,8 +132,33 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         return pq.read_table(self.samples_path, columns=columns).to_pandas(types_mapper=_NULLABLE.get)
 
     def labels(self) -> np.ndarray:
-        """Return the given label of each sample, int32 (N,), -1 where it has none."""
+        """Return the given label of each sample, int32 (N,), -1 where it has none: to show it, or to score it by."""
         return self.column("label").fill_null(-1).to_numpy()
+
+    def labels_to_learn(self) -> np.ndarray:
+        """Return the labels (N,) that anything may learn from: those of locked samples are -1, as if they had none."""
+        return np.where(self.locked(), np.int32(-1), self.labels())
+
+    def locked(self) -> np.ndarray:
+        """Return which samples are locked, (N,) bool."""
+        from avhcurate.workspace.data.logs import locked_paths
+
+        return pc.is_in(self.column("path"), locked_paths(self._workspace, self.id)).to_numpy()
+
+    def lock_note(self) -> dict[str, int]:
+        """Return what a record, and a digest of settings, say of the lock that was respected: `locked`, the number of
+        its event; nothing where no part is locked.
+        """
+        # Half a second to import, which a list of datasets does without.
+        from avhcurate.workspace.data.logs import lock_of
+
+        if lock := lock_of(self._workspace, self.id):
+            return {"locked": lock.id}
+        return {}
+
+    @property
+    def _workspace(self) -> Path:
+        return self.root.parents[1]
 
     def column(self, name: str) -> pa.ChunkedArray:
         return pq.read_table(self.samples_path, columns=[name])[name]

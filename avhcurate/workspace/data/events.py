@@ -25,6 +25,8 @@ from avhcurate.workspace.disk.database import lock_entries, open_engine
 
 #: The action of labels that came in a file: each sample has its own, and `value` names the file.
 IMPORT_LABELS = "import labels"
+#: The action that locks a part of a dataset.
+LOCK = "lock"
 #: Decisions about samples.
 ACTIONS = ("tag", "untag", "relabel", IMPORT_LABELS, "exclude", "include")
 #: Roles are of the whole workspace.
@@ -48,7 +50,8 @@ EVENTS = sa.Table(
     sa.Column("action", sa.String, nullable=False),
     # a tag, or the name of a class, a set, a view, a file or a person
     sa.Column("value", sa.String),
-    # the address of a view, what the keys do, a role; of a decision about samples, the window it was made in
+    # the address of a view, what the keys do, a role, how a part was drawn; of a decision about samples, the window it
+    # was made in
     sa.Column("details", sa.JSON),
     sa.Column("samples", sa.Integer, nullable=False),
     sa.Column("reverts", sa.Integer, sa.ForeignKey("events.id", ondelete="CASCADE"), unique=True),
@@ -76,7 +79,7 @@ EVENT_ACTS = sa.Table(
     sa.Column("act", sa.String, primary_key=True),
     _event_number(nullable=False),
 )
-#: The members of a set as one Parquet file of paths: a million of them are written and read at once.
+#: The members of a set or of the locked part as one Parquet file of paths: a million are written and read at once.
 SET_MEMBERS = sa.Table(
     "set_members",
     TABLES,
@@ -106,7 +109,8 @@ class Event:
     who: str
     action: str
     value: str | None
-    #: a `SavedView`, what each key does, or a role; of a decision about samples, the window that it was made in
+    #: a `SavedView`, what each key does, a role, how a locked part was drawn; of a decision about samples, the window
+    #: that it was made in
     details: Any
     samples: int
     undone_by: str | None = None
@@ -188,9 +192,18 @@ class EventLog:
 
     def save_set(self, dataset: str, name: str, paths: Iterable[str], *, who: str) -> int:
         """Write a set, whole or not at all; return the event's number once it is on disk."""
+        return self._write_members(dataset, who, "save set", name, paths)
+
+    def lock(self, dataset: str, paths: Iterable[str], *, who: str, details: Any) -> int:
+        """Lock samples, whole or not at all; return the event's number once it is on disk."""
+        return self._write_members(dataset, who, LOCK, None, paths, details=details)
+
+    def _write_members(
+        self, dataset: str, who: str, action: str, name: str | None, paths: Iterable[str], **columns: Any
+    ) -> int:
         members = sorted(set(paths))
         with self.engine.begin() as connection:
-            event = _write(connection, dataset, who, "save set", name, samples=len(members))
+            event = _write(connection, dataset, who, action, name, samples=len(members), **columns)
             connection.execute(SET_MEMBERS.insert().values(event=event, paths=_packed(members)))
         return event
 
@@ -263,7 +276,7 @@ class EventLog:
         return saved[name]
 
     def members(self, event: int) -> pa.Array:
-        """Return the sorted paths of the set that an event saved."""
+        """Return the sorted paths of the set that an event saved, or of the part that it locked."""
         for (packed,) in self._read(sa.select(SET_MEMBERS.c.paths).filter_by(event=event)):
             return pq.read_table(io.BytesIO(packed))["path"].combine_chunks()
         # A repair of the database could not read it.

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from avhcurate.errors import CurateError, Option
 from avhcurate.measures.stats.folds import identical_rows, joined_groups
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.disk.provenance import settings_digest
@@ -11,7 +12,7 @@ from avhcurate.workspace.disk.provenance import settings_digest
 
 def sample_groups(
     dataset: DatasetFolder,
-    features: np.ndarray,
+    features: np.ndarray | None,
     ids: np.ndarray,
     *,
     digests: np.ndarray | None = None,
@@ -22,7 +23,9 @@ def sample_groups(
     Ways: equal image files (`digests`, else those of Image quality, where it has been measured), equal features
     (N, ...), which may be pixels, the near duplicates of Image quality, and the values of a column of the user's.
     """
-    ways = {"features": identical_rows(features, ids)}
+    ways = {"features": np.arange(len(ids))}
+    if features is not None:
+        ways["features"] = identical_rows(features, ids)
     quality = dataset.quality
     measured = quality.ready(dataset.record.fingerprint)
     if digests is not None:
@@ -34,6 +37,16 @@ def sample_groups(
     if column:
         ways[column] = dataset.samples([column])[column].iloc[ids].to_numpy(object)
     return joined_groups(*ways.values()), {name: _joined(way) for name, way in ways.items() if name != column}
+
+
+def check_groups(dataset: DatasetFolder, column: str | None) -> None:
+    """Refuse a column that the dataset does not have, to keep groups together by."""
+    names = pq.read_schema(dataset.samples_path).names
+    columns = [name for name in names if name not in ("id", "label") and not name.startswith("_")]
+    if column and column not in columns:
+        raise CurateError(
+            f"{Option('groups')} {column}: dataset {dataset.name!r} has the columns {', '.join(columns)}."
+        )
 
 
 def duplicates_digest(dataset: DatasetFolder) -> dict[str, str]:

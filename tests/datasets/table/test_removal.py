@@ -7,10 +7,11 @@ import sqlalchemy as sa
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.dataset_table import open_table
-from avhcurate.datasets.table.logs import open_events, open_response_log
 from avhcurate.datasets.table.removal import people_work, remove_dataset, remove_result, rename_dataset
 from avhcurate.errors import CurateError, Unavailable
 from avhcurate.people.attach import attach
+from avhcurate.people.log import open_response_log
+from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.datasets import bare_dataset
@@ -28,7 +29,7 @@ def fill(workspace):
     Saved(workspace, "pets").save_view("all", {"dataset": "pets", "bin": "1"}, "gallery")
     answer = {"annotator": "ann", "path": "a.png", "answer": "dog", "selected": None, "control": "none", "at": 1.0}
     answer |= {"expected": None, "reaction_ms": 5, "task": "t", "place": 0, "nonce": "n"}
-    with open_response_log(workspace).transaction("pets") as log:
+    with open_response_log(workspace.root).transaction("pets") as log:
         log.record_all("classify", [answer])
     (workspace.root / "cache").mkdir()
     (workspace.root / "cache" / CACHED).touch()
@@ -118,7 +119,7 @@ def test_removing_a_dataset_leaves_nothing_of_it_and_all_of_the_others(workspace
     assert [path.name for path in workspace.datasets.iterdir() if path.is_dir()] == ["other"]
     assert list((workspace.root / "cache").iterdir()) == [theirs]
     assert [list(tags) for tags in open_table(workspace, "other").frame()["tags"]] == [["kept"]]
-    with open_events(workspace).engine.connect() as connection:
+    with open_events(workspace.root).engine.connect() as connection:
         for table in ("events", "event_samples", "set_members", "ballots"):
             left = connection.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one()
             assert left == (table in ("events", "event_samples"))

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from avhcurate.datasets.table import logs, salvage
-from avhcurate.datasets.table.logs import open_events, open_response_log
-from avhcurate.people.log import Lease, ResponseLog
-from avhcurate.people.log_tables import METADATA
+from avhcurate.datasets.table import salvage
+from avhcurate.people.log import Lease, ResponseLog, open_response_log
+from avhcurate.workspace.data import logs
 from avhcurate.workspace.data.events import TABLES, EventLog
+from avhcurate.workspace.data.log_tables import METADATA
+from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.database import VERSIONS
 
@@ -27,7 +28,7 @@ LEAF = 13
 
 def decide(space):
     """Write into every table: each answer has a path of its own, and a third is taken back."""
-    events, log = open_events(space), open_response_log(space)
+    events, log = open_events(space.root), open_response_log(space.root)
     for number in range(200):
         events.annotate("d", "tag", f"tag {number}", [f"{number}.png"], who="ann")
     events.save_set("d", "mine", ["1.png", "2.png"], who="ann")
@@ -93,7 +94,7 @@ def root_of(space, table):
 def test_a_plain_address_of_postgresql_means_the_driver_of_the_extra(workspace, monkeypatch):
     for scheme in ("postgres", "postgresql"):
         monkeypatch.setenv("AVHCURATE_DATABASE_URL", f"{scheme}://ann@host/name")
-        assert logs.database_url(workspace) == "postgresql+psycopg://ann@host/name"
+        assert logs.database_url(workspace.root) == "postgresql+psycopg://ann@host/name"
 
 
 def test_every_table_has_words_for_what_it_holds():
@@ -138,7 +139,7 @@ def test_what_is_gone_is_said_in_the_words_of_its_table_until_a_person_deletes_t
     assert any(GONE[table] in line for line in lines)
     if table == "set_members":
         with pytest.raises(salvage.CurateError, match="list of images of this set is gone"):
-            open_events(decided).members(open_events(decided).find("d", "set", "mine").id)
+            open_events(decided.root).members(open_events(decided.root).find("d", "set", "mine").id)
     (decided.root / report).unlink()
     assert cli("check").out == f"{decided.root} is intact\n"
 
@@ -155,7 +156,7 @@ def test_nothing_is_gone_where_only_an_index_is_damaged_and_no_number_is_given_t
     assert (ended.code, "1,203 entries of annotations.db could be read" in ended.out) == (0, True), ended
     assert cli("check").out == f"{decided.root} is intact\n"
     assert counts(decided.annotations_path) == before | {"events": 200, "set_members": 0}
-    assert open_events(decided).annotate("d", "tag", "new", ["1.png"], who="ann") == 202
+    assert open_events(decided.root).annotate("d", "tag", "new", ["1.png"], who="ann") == 202
 
 
 @pytest.mark.parametrize("empty", [True, False])

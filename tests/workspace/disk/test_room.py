@@ -10,10 +10,11 @@ from contextlib import suppress
 import pytest
 
 from avhcurate.datasets.curate.annotations import annotate
-from avhcurate.datasets.table import logs
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
+from avhcurate.people.log import open_response_log
+from avhcurate.workspace.data import logs
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.room import check_room
 
@@ -34,7 +35,7 @@ def disk(tmp_path):
 def full_disk(own_demo_root, disk):
     """A workspace with the digits on it, and a function that fills it up or makes room."""
     root = shutil.copytree(own_demo_root, disk / "workspace")
-    logs.open_response_log(Workspace(root))
+    open_response_log(root)
     logs._shared.cache_clear()  # as a process that starts now
     gc.collect()
 

@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from typing_extensions import TypedDict
 
-from avhcurate.datasets.table.logs import open_events
 from avhcurate.errors import CurateError
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.answers import NEVER_KEPT, base_path
@@ -21,6 +20,7 @@ from avhcurate.ui.components.mount import mount, nothing
 from avhcurate.ui.server.decisions import decisions_url, keeper
 from avhcurate.ui.server.image_routes import health_url
 from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.workspace import find_workspace
 
 #: Milliseconds between two questions whether something has changed.
@@ -87,7 +87,7 @@ def changes(request: Request) -> Response:
         return JSONResponse({"changed": True}, headers=NEVER_KEPT)
     changed = _runs(dataset) != query.get("runs")
     if query.get("entry", "").isdecimal():
-        changed |= open_events(workspace).news(dataset.id, since=int(query["entry"][:18]), window=window)
+        changed |= open_events(workspace.root).news(dataset.id, since=int(query["entry"][:18]), window=window)
     return JSONResponse({"changed": changed}, headers=NEVER_KEPT)
 
 

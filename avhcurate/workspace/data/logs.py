@@ -1,4 +1,4 @@
-"""The logs of what people decide, opened in the database of a workspace."""
+"""The logs of what people decide and answer, opened in the database of a workspace: `root` is its folder."""
 
 import os
 import re
@@ -9,29 +9,44 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
+import pyarrow as pa
 from filelock import FileLock
 
 from avhcurate.errors import CurateError, Run
-from avhcurate.people.log import ResponseLog
-from avhcurate.people.log_tables import METADATA
-from avhcurate.workspace.data.events import TABLES, EventLog
-from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.data.events import LOCK, TABLES, Event, EventLog
+from avhcurate.workspace.data.log_tables import METADATA
 from avhcurate.workspace.disk import files
 from avhcurate.workspace.disk.database import open_engine
 
+#: The SQLite file of a workspace.
+DATABASE = "annotations.db"
 #: "AVHC", in the header of every SQLite file that is made whole before it comes into its place.
 APPLICATION_ID = 0x41564843
 _Log = TypeVar("_Log")
 
 
-def open_events(workspace: Workspace) -> EventLog:
+def open_events(root: Path) -> EventLog:
     """Return the log of what people decide in a workspace."""
-    return _shared(EventLog, *_url_and_file(workspace))
+    return open_log(EventLog, root)
 
 
-def open_response_log(workspace: Workspace) -> ResponseLog:
-    """The response log, in the same database; one for the whole process, since it keeps the responses in memory."""
-    return _shared(ResponseLog, *_url_and_file(workspace))
+def lock_of(root: Path, dataset: str) -> Event | None:
+    """Return the event that locked a part of a dataset, None where no part is locked."""
+    if _in_folder(root) and not (root / DATABASE).exists() and not loss(root):
+        return None  # nothing was decided, and reading makes no database
+    return open_events(root).last(dataset, [LOCK])
+
+
+def locked_paths(root: Path, dataset: str) -> pa.Array:
+    """Return the paths that are locked, sorted; some may no longer be in the dataset."""
+    if lock := lock_of(root, dataset):
+        return open_events(root).members(lock.id)
+    return pa.array([], pa.string())
+
+
+def open_log(log: Callable[[str], _Log], root: Path) -> _Log:
+    """Return a log of the database: one for the whole process."""
+    return _shared(log, *_url_and_file(root))
 
 
 @lru_cache(maxsize=16)
@@ -41,52 +56,56 @@ def _shared(log: Callable[[str], _Log], url: str, _file: int) -> _Log:
     return log(url)
 
 
-def _url_and_file(workspace: Workspace) -> tuple[str, int]:
+def _in_folder(root: Path) -> bool:
+    return database_url(root).endswith(str(root / DATABASE))
+
+
+def _url_and_file(root: Path) -> tuple[str, int]:
     """Return the database and the inode of its file, which differs once a workspace was removed and made again."""
-    url = database_url(workspace)
-    path = workspace.annotations_path
-    if not url.endswith(str(path)):
+    url = database_url(root)
+    path = root / DATABASE
+    if not _in_folder(root):
         return url, 0
-    refuse_loss(workspace)
+    refuse_loss(root)
     if not path.exists():
-        with FileLock(workspace.root / ".annotations.lock"):
-            files.remove_leftovers(workspace.root)
+        with FileLock(root / ".annotations.lock"):
+            files.remove_leftovers(root)
             if not path.exists():
                 with new_database(path):
                     pass
-    if not _mark(workspace).exists():
+    if not _mark(root).exists():
         with suppress(OSError):  # of a disk that is full or write-protected
-            _mark(workspace).touch()
+            _mark(root).touch()
     return url, path.stat().st_ino
 
 
-def loss(workspace: Workspace) -> str:
+def loss(root: Path) -> str:
     """Return what became of the SQLite file of a workspace, as words that follow its name; "" where it is not gone."""
-    path = workspace.annotations_path
+    path = root / DATABASE
     if path.exists() and not path.stat().st_size:
         return "is empty (0 bytes)"
-    if not path.exists() and (_mark(workspace).exists() or set_aside(workspace)):
+    if not path.exists() and (_mark(root).exists() or set_aside(root)):
         return "is missing, and was here before"
     return ""
 
 
-def refuse_loss(workspace: Workspace) -> None:
+def refuse_loss(root: Path) -> None:
     """Refuse a workspace whose SQLite file is gone: a new one in its place would hide that."""
-    if problem := loss(workspace):
+    if problem := loss(root):
         raise CurateError(
-            f"{workspace.annotations_path}, which holds decisions and votes, {problem}.",
+            f"{root / DATABASE}, which holds decisions and votes, {problem}.",
             fix=f"Put a copy of it back, or {Run('check', repair=True)}, which says what is left",
         )
 
 
-def set_aside(workspace: Workspace) -> list[Path]:
+def set_aside(root: Path) -> list[Path]:
     """Return the databases that repairs have set aside, oldest first."""
-    return sorted(workspace.root.glob("damaged/*/annotations.db"))
+    return sorted(root.glob(f"damaged/*/{DATABASE}"))
 
 
-def _mark(workspace: Workspace) -> Path:
+def _mark(root: Path) -> Path:
     """Return the file that says that the workspace has had a database."""
-    return workspace.annotations_path.with_suffix(".made")
+    return (root / DATABASE).with_suffix(".made")
 
 
 @contextmanager
@@ -111,11 +130,11 @@ def new_database(path: Path) -> Iterator[Path]:
         files.remove(folder)
 
 
-def database_url(workspace: Workspace) -> str:
+def database_url(root: Path) -> str:
     """AVHCURATE_DATABASE_URL, else annotations.db in the workspace."""
     url = os.environ.get("AVHCURATE_DATABASE_URL")
     if url:
         # By its plain names SQLAlchemy means another driver than the one that comes with the extra.
         return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
-    workspace.root.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{workspace.annotations_path}"
+    root.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{root / DATABASE}"
