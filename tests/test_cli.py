@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from avhcurate.ui.base import navigation
 from tests.fakes.datasets import write_images
 from tests.fakes.waiting import wait_until
 from tests.fakes.web import free_port
+from tests.fakes.workspaces import copied
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def photos(tmp_path):
 @pytest.fixture(scope="module")
 def copied_root(demo_root, tmp_path_factory):
     """A copy of the demo for all calls that are refused: some leave a job behind."""
-    return shutil.copytree(demo_root, tmp_path_factory.mktemp("copied") / "demo")
+    return copied(demo_root, tmp_path_factory.mktemp("copied") / "demo")
 
 
 def test_from_a_folder_to_a_label_file(cli, photos, monkeypatch):

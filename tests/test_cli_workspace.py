@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -20,13 +19,15 @@ from PIL import Image
 import avhcurate
 from avhcurate.datasets.export.service import FORMATS
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.datasets.table import check, logs, salvage
+from avhcurate.datasets.table import check, salvage
 from avhcurate.people.attach import attach_votes
+from avhcurate.workspace.data import logs
 from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk import database
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.datasets import bare_dataset
+from tests.fakes.workspaces import copied
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_list_tells_samples_accuracy_and_size_of_everything(cli, trained_root, s
 
 @pytest.mark.slow
 def test_a_self_training_is_listed_and_goes_alone(cli, self_trained_root, tmp_path):
-    root = shutil.copytree(self_trained_root, tmp_path / "copy")
+    root = copied(self_trained_root, tmp_path / "copy")
 
     def listed():
         (digits,) = json.loads(cli("list", "--json", "--workspace", root).out)["datasets"]

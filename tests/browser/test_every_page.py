@@ -1,6 +1,5 @@
 """Every page in a real browser: axe finds nothing in either theme, and the labels of a toolbar stand on one line."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from avhcurate.lab.degradation.service import degrade_dataset
 from avhcurate.lab.degradation.settings import DegradeSettings
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import open_at, settled
+from tests.fakes.workspaces import copied
 
 axe = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
 SCRIPT = Path(axe.__file__).with_name("axe.min.js")
@@ -60,7 +60,7 @@ LINES = """() => [...document.querySelectorAll('[data-testid=stHorizontalBlock]'
 @pytest.fixture(scope="module")
 def mapped_root(demo_root, tmp_path_factory, plant_map):
     """The demo with a map and some degraded images."""
-    root = Path(shutil.copytree(demo_root, tmp_path_factory.mktemp("every") / "demo"))
+    root = copied(demo_root, tmp_path_factory.mktemp("every") / "demo")
     plant_map(root)
     degrade_dataset(Workspace(root), DegradeSettings(dataset="digits", kinds=["jpeg"], limit=20))
     return root

@@ -1,14 +1,13 @@
 """The Map in a real browser: hover shows the thumbnail, a lasso brings its samples, and the address restores it."""
 
 import re
-import shutil
-from pathlib import Path
 
 import pytest
 
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import TILES, drag, expect, hover, ids, on_stage, open_at, parameter, scatter, with_parameter
 from tests.fakes.waiting import wait_until
+from tests.fakes.workspaces import copied
 
 CARD = "[aria-label='Image under the pointer']"
 #: A browser as it is where WebGL is turned off.
@@ -23,7 +22,7 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
 @pytest.fixture(scope="module")
 def root(demo_root, tmp_path_factory, plant_map):
     """The digits on a map on which every class has a block of its own."""
-    root = Path(shutil.copytree(demo_root, tmp_path_factory.mktemp("map") / "demo"))
+    root = copied(demo_root, tmp_path_factory.mktemp("map") / "demo")
     plant_map(root)
     return root
 

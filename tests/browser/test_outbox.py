@@ -1,7 +1,6 @@
 """Nothing decided is lost: each decision is in the history once, however the page is left, and nowhere else."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import NOTHING_KEPT, TILES, expect, open_at, settled
 from tests.fakes.datasets import write_images
 from tests.fakes.votes import collect
+from tests.fakes.workspaces import copied
 
 #: Shows images by position: the first is 0, the next 1.
 BY_ID = "sort=id&descending=false"
@@ -48,7 +48,7 @@ SAYS, REFUSED = "#avhcurate-saving > span", "#avhcurate-saving .refused"
 def filled_root(suspects_root, plant_map, tmp_path_factory) -> Path:
     """The digits with suspects, a map and a collection of answers, and another dataset beside them; to copy."""
     folder = tmp_path_factory.mktemp("outbox")
-    root = Path(shutil.copytree(suspects_root, folder / "workspace"))
+    root = copied(suspects_root, folder / "workspace")
     plant_map(root)
     collect(open_table(Workspace(root), "digits"), control_share=0.0)
     pets = {f"{name}/{number}.png": "red" for name in ("cat", "dog") for number in range(4)}
@@ -59,7 +59,7 @@ def filled_root(suspects_root, plant_map, tmp_path_factory) -> Path:
 @pytest.fixture
 def root(filled_root, tmp_path) -> Path:
     """A copy of it that the test may change."""
-    return Path(shutil.copytree(filled_root, tmp_path / "own"))
+    return copied(filled_root, tmp_path / "own")
 
 
 def decided(root, dataset="digits"):

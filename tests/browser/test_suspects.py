@@ -1,12 +1,11 @@
 """Suspects in a real browser: accept, keep, skip and undo by keys, and typing that is faster than the server."""
 
-import shutil
-
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.suspects import decisions
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import expect, open_at
+from tests.fakes.workspaces import copied
 
 
 def judged(page, place):
@@ -19,7 +18,7 @@ def judged(page, place):
 
 
 def test_keys_accept_keep_skip_and_undo(page, suspects_root, serve, tmp_path):
-    root = shutil.copytree(suspects_root, tmp_path / "own")
+    root = copied(suspects_root, tmp_path / "own")
     table = open_table(Workspace(root), "digits")
     folder = suspects_of(table.run)[-1]
     found = folder.suspects()

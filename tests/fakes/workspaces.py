@@ -3,8 +3,10 @@
 import io
 import os
 import shutil
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,6 +70,18 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
     return folder
 
 
+def copied(root: Path, place: Path) -> Path:
+    """A copy of a workspace, whose database may be open elsewhere: files of its log come and go."""
+    shutil.copytree(root, place, ignore=shutil.ignore_patterns("annotations.db*"))
+    if (root / "annotations.db").exists():
+        with (
+            closing(sqlite3.connect(root / "annotations.db")) as old,
+            closing(sqlite3.connect(place / "annotations.db")) as new,
+        ):
+            old.backup(new)
+    return place
+
+
 # --- the digits ------------------------------------------------------------------------------------------------------
 
 
@@ -86,7 +100,7 @@ def demo_root(once: Once) -> Path:
 @pytest.fixture
 def own_demo_root(demo_root: Path, tmp_path: Path) -> Path:
     """A copy of it that the test may change."""
-    return Path(shutil.copytree(demo_root, tmp_path / "demo"))
+    return copied(demo_root, tmp_path / "demo")
 
 
 @pytest.fixture(scope="session")
@@ -113,7 +127,7 @@ def columns_root(demo_root: Path, once: Once) -> Path:
     """
 
     def make(root: Path) -> None:
-        shutil.copytree(demo_root, root / "workspace")
+        copied(demo_root, root / "workspace")
         folder = Workspace(root / "workspace").dataset("digits")
         table, rng = pq.read_table(folder.samples_path), np.random.default_rng(0)
         size, ids = len(table), np.arange(len(table))
@@ -162,7 +176,7 @@ def predicted_root(demo_root: Path, once: Once) -> Path:
     from avhcurate.people.attach import attach
 
     def make(root: Path) -> None:
-        shutil.copytree(demo_root, root / "workspace")
+        copied(demo_root, root / "workspace")
         space = Workspace(root / "workspace")
         folder = space.dataset("digits")
         votes = pa.Table.from_pandas(folder.votes())
@@ -176,7 +190,7 @@ def predicted_root(demo_root: Path, once: Once) -> Path:
 @pytest.fixture
 def own_predicted(predicted_root: Path, tmp_path: Path) -> DatasetTable:
     """The table of a copy of it that the test may change."""
-    return open_table(Workspace(shutil.copytree(predicted_root, tmp_path / "predicted")), "digits")
+    return open_table(Workspace(copied(predicted_root, tmp_path / "predicted")), "digits")
 
 
 @pytest.fixture(scope="session")
@@ -217,7 +231,7 @@ def self_trained_root(demo_root: Path, once: Once) -> Path:
     from avhcurate.lab.self_training.settings import SelfTrainSettings
 
     def make(root: Path) -> None:
-        workspace = Workspace(shutil.copytree(demo_root, root / "workspace"))
+        workspace = Workspace(copied(demo_root, root / "workspace"))
         recipe = ProbeRecipe(hidden=16, epochs=12, batch_size=64, learning_rate=0.01)
         settings = SelfTrainSettings(
             source="digits", target="digits", portion="0.2:0.4:0.1", source_where="id < 60", rule="mrkld", rounds=1
@@ -244,7 +258,7 @@ def trained_root(demo_root: Path, once: Once, train_digits: "Callable[..., Train
     """A copy of the demo with two finished trainings, each with its scored run, and one cut short; to read only."""
 
     def make(root: Path) -> None:
-        workspace = Path(shutil.copytree(demo_root, root / "workspace"))
+        workspace = copied(demo_root, root / "workspace")
         train_digits(workspace, seed=0, epochs=10)
         train_digits(workspace, seed=1, epochs=10, images=200)
         train_digits(workspace, seed=2, epochs=10, stop_after=3)

@@ -3,7 +3,6 @@
 import io
 import json
 import math
-import shutil
 
 import pandas as pd
 import pytest
@@ -14,6 +13,7 @@ from avhcurate.features.annotate.ui_annotators import file_of
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import copy_dataset
 from tests.fakes.votes import answer_all, collect, truth
+from tests.fakes.workspaces import copied
 
 EACH = 12
 
@@ -21,7 +21,7 @@ EACH = 12
 @pytest.fixture(scope="module")
 def voted_root(demo_root, tmp_path_factory):
     """The digits with the votes of two who are right and one who never is."""
-    root = shutil.copytree(demo_root, tmp_path_factory.mktemp("annotators") / "demo")
+    root = copied(demo_root, tmp_path_factory.mktemp("annotators") / "demo")
     table = table_of(root)
     collect(table, queue="hardest", target=3, control_share=0.5)
     right = truth(table)
@@ -33,7 +33,7 @@ def voted_root(demo_root, tmp_path_factory):
 
 @pytest.fixture
 def own_root(voted_root, tmp_path):
-    return shutil.copytree(voted_root, tmp_path / "voted")
+    return copied(voted_root, tmp_path / "voted")
 
 
 def table_of(root):

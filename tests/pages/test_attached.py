@@ -1,13 +1,12 @@
 """Pages of runs that were attached: each works, or says in plain words what the run lacks and how to bring it."""
 
-import shutil
-
 import numpy as np
 import pytest
 from scipy.special import softmax
 
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.sources import attach
+from tests.fakes.workspaces import copied
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +14,7 @@ def root(demo_root, once):
     """The digits with three attached runs: features with probabilities, features alone, probabilities alone."""
 
     def make(folder):
-        workspace = Workspace(shutil.copytree(demo_root, folder / "workspace"))
+        workspace = Workspace(copied(demo_root, folder / "workspace"))
         run = workspace.dataset("digits").run()
         np.save(folder / "f.npy", run.features())
         np.save(folder / "p.npy", softmax(run.logits_of(run.scored_ids()), axis=1))

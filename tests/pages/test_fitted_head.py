@@ -1,8 +1,6 @@
 """A run of fitted heads on the pages: which head speaks is said, details agree with the scores, and Home offers it."""
 
 import re
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ from avhcurate.errors import words as in_shell
 from avhcurate.workspace.data.runs import FittedHeads
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
+from tests.fakes.workspaces import copied
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def test_home_and_every_frame_say_that_the_head_was_fitted(open_page, fitted_roo
 
 
 def test_every_frame_says_whose_the_scores_of_the_epochs_are(open_page, trained_root, tmp_path, add_run):
-    root = Path(shutil.copytree(trained_root, tmp_path / "fitted"))
+    root = copied(trained_root, tmp_path / "fitted")
     (training, *_) = Workspace(root).dataset("digits").trainings()
     heads, weights = FittedHeads(folds=2, seed=0, groups=None, recipe={}, samples=9), training.record.weights_sha256
     add_run(root, "zz-fit-1", lambda rows: rows, weights_sha256=weights, fitted=heads)

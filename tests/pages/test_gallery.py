@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -21,7 +20,7 @@ from avhcurate.ui.shell.sidebar_filters import changed_filters
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import add_dataset
 from tests.fakes.networks import save_clip
-from tests.fakes.workspaces import HOSTILE_COLUMN, by
+from tests.fakes.workspaces import HOSTILE_COLUMN, by, copied
 
 
 @pytest.fixture
@@ -215,7 +214,7 @@ def test_texts_of_few_values_truths_and_days_filter_and_a_text_of_many_does_not(
 
 @pytest.mark.slow
 def test_a_choice_of_order_begins_at_the_hard_end_that_was_said(open_gallery, columns_root, tmp_path, asked):
-    space = Workspace(shutil.copytree(columns_root, tmp_path / "own"))
+    space = Workspace(copied(columns_root, tmp_path / "own"))
     set_harder(space, open_table(space, "digits"), {"my_score": "low"})
     app = open_gallery(space)
     for column, order in (("my_score", "false"), ("avh", ""), ("confidence", "false"), ("hsf", "false"), ("taken", "")):

@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -25,7 +24,7 @@ from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.datasets import copy_dataset
-from tests.fakes.workspaces import HOSTILE_COLUMN
+from tests.fakes.workspaces import HOSTILE_COLUMN, copied
 
 
 def metrics(app):
@@ -316,7 +315,7 @@ def test_the_pages_never_load_torch():
 
 
 def test_the_harder_end_of_a_column_is_said_on_home_and_kept(open_page, columns_root, tmp_path):
-    root = shutil.copytree(columns_root, tmp_path / "workspace")
+    root = copied(columns_root, tmp_path / "workspace")
     app = open_page("home", root)
     app.selectbox(key="home.column").set_value(HOSTILE_COLUMN).run()
     control = next(group for group in app.get("button_group") if group.key == f"home.harder.{HOSTILE_COLUMN}")

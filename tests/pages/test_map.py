@@ -1,8 +1,6 @@
 """The Map page without a browser: what it draws and says, the region's images, sets, and the job it starts."""
 
 import json
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +13,7 @@ from avhcurate.ui.grid.grid_views import registered
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.scatter import read_points
+from tests.fakes.workspaces import copied
 
 #: The block of class 3 on the planted map, and the upper half of that of class 0.
 THREES = "29:-1:37:7"
@@ -23,7 +22,7 @@ THREES = "29:-1:37:7"
 @pytest.fixture(scope="module")
 def root(demo_root, tmp_path_factory, plant_map):
     """The digits with a planted PCA map and a planted UMAP map; to read only."""
-    root = Path(shutil.copytree(demo_root, tmp_path_factory.mktemp("map") / "demo"))
+    root = copied(demo_root, tmp_path_factory.mktemp("map") / "demo")
     plant_map(root)
     plant_map(root, name="umap-planted", layout="umap")
     return root

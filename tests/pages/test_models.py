@@ -1,7 +1,6 @@
 """The Models page without a browser: the table, every part about two runs, what a click does, and its empty states."""
 
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.compare import run_pair, service
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.workspaces import copied
 
 OWN = "avhcurate-digits"
 
@@ -16,7 +16,7 @@ OWN = "avhcurate-digits"
 @pytest.fixture(scope="module")
 def two_runs(demo_root, tmp_path_factory, add_run):
     """The demo with a second network, `other-1`, that calls every 7 a 1 and finds it hard."""
-    root = shutil.copytree(demo_root, tmp_path_factory.mktemp("two") / "workspace")
+    root = copied(demo_root, tmp_path_factory.mktemp("two") / "workspace")
     seven = (open_table(Workspace(root), "digits").frame(columns=["id", "label"])["label"] == 7).to_numpy()
 
     def other(rows):

@@ -1,6 +1,5 @@
 """The Quality page: from nothing measured to groups of copies, one kept of each, and back."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,11 +9,12 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.correlation import service as correlation_service
 from avhcurate.features.quality import service as quality_service
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.workspaces import copied
 
 
 @pytest.fixture
 def own_root(planted_root, tmp_path):
-    return Path(shutil.copytree(planted_root, tmp_path / "planted"))
+    return copied(planted_root, tmp_path / "planted")
 
 
 def table(root):

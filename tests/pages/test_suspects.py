@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-from pathlib import Path
 
 import pytest
 
@@ -19,6 +17,7 @@ from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import write_json
 from tests.fakes.decisions import decide, decision
+from tests.fakes.workspaces import copied
 
 
 def digits_of(root):
@@ -33,7 +32,7 @@ def found(suspects_root):
 
 @pytest.fixture
 def own_root(suspects_root, tmp_path):
-    return Path(shutil.copytree(suspects_root, tmp_path / "own"))
+    return copied(suspects_root, tmp_path / "own")
 
 
 def card(app):

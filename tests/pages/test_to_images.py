@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import shutil
 from dataclasses import replace
 from urllib.parse import parse_qsl
 
@@ -21,6 +20,7 @@ from avhcurate.ui.base import url_state
 from avhcurate.ui.charts import show
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.votes import answer_all, truth
+from tests.fakes.workspaces import copied
 
 #: Charts of which no mark counts images of the dataset, and why.
 NOWHERE = {
@@ -60,7 +60,7 @@ PAGES = [
 @pytest.fixture(scope="module")
 def filled(trained_root, tmp_path_factory):
     """The digits with three runs, two trainings, degraded images, measures, and the votes of three annotators."""
-    root = shutil.copytree(trained_root, tmp_path_factory.mktemp("filled") / "workspace")
+    root = copied(trained_root, tmp_path_factory.mktemp("filled") / "workspace")
     space = Workspace(root)
     degrade_dataset(space, DegradeSettings(dataset="digits", kinds=["jpeg", "noise"], limit=60))
     measure_dataset(space, "digits")

@@ -1,11 +1,10 @@
 """What runs are called: by network, weights file and training, and from how many of the samples they learnt."""
 
-import shutil
-
 import pytest
 
 from avhcurate.datasets.table.titles import learnt_here, title_of, titles
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.workspaces import copied
 
 
 @pytest.mark.parametrize(
@@ -30,7 +29,7 @@ def test_a_run_is_named_by_the_file_of_its_weights_where_they_are_not_the_networ
 
 
 def test_runs_of_a_training_are_named_by_it_say_how_much_they_learnt_and_survive_damaged_ones(trained_root, tmp_path):
-    dataset = Workspace(shutil.copytree(trained_root, tmp_path / "trained")).dataset("digits")
+    dataset = Workspace(copied(trained_root, tmp_path / "trained")).dataset("digits")
     called, learnt = titles(dataset), learnt_here(dataset)
     scored = {name: called[name] for name in learnt}
     assert sorted(scored.values()) == ["digits · cross-entropy · seed 0", "digits · cross-entropy · seed 1"]

@@ -1,7 +1,5 @@
 """Who counts, what that does to HSF, what votes say about themselves (one annotator is careless), and figures."""
 
-import shutil
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +13,7 @@ from avhcurate.measures.stats.correlation import fisher_interval
 from avhcurate.people.annotators import ExclusionRule
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.votes import answer_all, collect, members, tick, truth
+from tests.fakes.workspaces import copied
 
 CAREFUL = ("ann", "bob", "cid")
 EACH = 30
@@ -90,7 +89,7 @@ def asked(own_demo_root):
 def voted_root(demo_root, tmp_path_factory):
     """Three careful annotators and one who always says one class more."""
     root = tmp_path_factory.mktemp("voted") / "demo"
-    table = ask(shutil.copytree(demo_root, root))
+    table = ask(copied(demo_root, root))
     for name in CAREFUL:
         give(table, name, EACH)
     give(table, "mal", EACH, off=1)
@@ -99,7 +98,7 @@ def voted_root(demo_root, tmp_path_factory):
 
 @pytest.fixture
 def voted(voted_root, tmp_path):
-    return open_table(Workspace(shutil.copytree(voted_root, tmp_path / "voted")), "digits")
+    return open_table(Workspace(copied(voted_root, tmp_path / "voted")), "digits")
 
 
 def test_votes_are_those_of_the_log_without_controls(voted):

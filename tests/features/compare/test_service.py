@@ -1,7 +1,6 @@
 """Runs of networks that were planted beside the real one of the digits, compared on the same samples; statistics."""
 
 import json
-import shutil
 
 import numpy as np
 import pandas as pd
@@ -21,6 +20,7 @@ from avhcurate.measures.stats.calibration import calibrate
 from avhcurate.measures.stats.multiple_testing import holm
 from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.workspaces import copied
 
 HARD = ("[0, 0.2)", "[0.2, 0.4)")
 RNG = np.random.default_rng(0)
@@ -29,7 +29,7 @@ RNG = np.random.default_rng(0)
 @pytest.fixture(scope="module")
 def planted(demo_root, tmp_path_factory, add_run):
     """The demo with `sharp`, right in the two hardest bins and else wrong on 7, and `part`, which lacks 100 ids."""
-    root = shutil.copytree(demo_root, tmp_path_factory.mktemp("planted") / "workspace")
+    root = copied(demo_root, tmp_path_factory.mktemp("planted") / "workspace")
     table = open_table(Workspace(root), "digits").frame(columns=["id", "label", "hsf_bin"])
     hard, seven = table["hsf_bin"].isin(HARD).to_numpy(), (table["label"] == 7).to_numpy()
     labels = table["label"].to_numpy()

@@ -1,6 +1,5 @@
 """The correlations of a real table: scipy's numbers in every group, filters, files and their marks."""
 
-import shutil
 from functools import partial
 
 import numpy as np
@@ -18,7 +17,7 @@ from avhcurate.features.correlation.analyses import analyse
 from avhcurate.features.correlation.service import correlate, export_table, to_latex, weighted_table
 from avhcurate.measures.scores import SCORES
 from avhcurate.workspace.data.workspace import Workspace
-from tests.fakes.workspaces import HOSTILE_COLUMN
+from tests.fakes.workspaces import HOSTILE_COLUMN, copied
 
 
 def test_the_correlation_table_equals_scipy_in_every_group(digits):
@@ -77,7 +76,7 @@ def columns(columns_root):
 @pytest.fixture(scope="module")
 def said(columns_root, tmp_path_factory):
     """The same with the harder ends said."""
-    space = Workspace(shutil.copytree(columns_root, tmp_path_factory.mktemp("said") / "workspace"))
+    space = Workspace(copied(columns_root, tmp_path_factory.mktemp("said") / "workspace"))
     set_harder(space, open_table(space, "digits"), {"my_score": "high", HOSTILE_COLUMN: "low"})
     return open_table(space, "digits")
 

@@ -1,8 +1,5 @@
 """What a map shows: the samples in view with a place, the group or number that colours each, colours and order."""
 
-import shutil
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,12 +12,12 @@ from avhcurate.features.map.plots import ends, fold, group_colors, hardest_last
 from avhcurate.features.map.points import color_options, points_in_view
 from avhcurate.ui.charts.chart_style import HARD, SLATE, ramp
 from avhcurate.workspace.data.workspace import Workspace
-from tests.fakes.workspaces import HOSTILE_COLUMN
+from tests.fakes.workspaces import HOSTILE_COLUMN, copied
 
 
 @pytest.fixture(scope="module")
 def table(demo_root, tmp_path_factory, plant_map):
-    root = Path(shutil.copytree(demo_root, tmp_path_factory.mktemp("mapping") / "demo"))
+    root = copied(demo_root, tmp_path_factory.mktemp("mapping") / "demo")
     plant_map(root)
     table = open_table(Workspace(root), "digits")
     annotate(table, [4, 5, 6], "tag", "odd")
@@ -83,7 +80,7 @@ def test_colours_are_offered_where_there_is_something_to_see(table, digits):
 
 @pytest.fixture(scope="module")
 def columns(columns_root, tmp_path_factory, plant_map):
-    root = Path(shutil.copytree(columns_root, tmp_path_factory.mktemp("columns") / "workspace"))
+    root = copied(columns_root, tmp_path_factory.mktemp("columns") / "workspace")
     samples = Workspace(root).dataset("digits").samples_path
     rows = pq.read_table(samples)
     rows = rows.append_column("mistake", pa.array(range(len(rows)))).append_column("tag:x", pa.array(["a"] * len(rows)))

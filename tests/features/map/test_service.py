@@ -1,7 +1,6 @@
 """Maps of a run: what lies where, cut short and resumed, kept and found again, from the command line too."""
 
 import json
-import shutil
 import signal
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from avhcurate.networks.neighbours.graph import NeighbourGraph
 from avhcurate.workspace.data.background import launch
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import SILENT, Cancelled, Progress
+from tests.fakes.workspaces import copied
 
 OPTIONS = {"seed": 1, "neighbours": 10, "limit": 400}
 
@@ -28,7 +28,7 @@ OPTIONS = {"seed": 1, "neighbours": 10, "limit": 400}
 @pytest.fixture(scope="module")
 def root(demo_root, tmp_path_factory):
     """The digits with a run, before any map."""
-    return Path(shutil.copytree(demo_root, tmp_path_factory.mktemp("mapped") / "demo"))
+    return copied(demo_root, tmp_path_factory.mktemp("mapped") / "demo")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from avhcurate.workspace.disk.jobs import Cancelled, Progress
 from avhcurate.workspace.images.decoding import decode_image, fitted
 from avhcurate.workspace.images.measures import MEASURES, of_plugin
 from avhcurate.workspace.images.pixels import SIDE, measure_pixels
+from tests.fakes.workspaces import copied
 
 #: The planted copies: each set is one group, in the order of ids.
 COPIES = ({"a00.jpg", "exact.jpg"}, {"a01.jpg", "again.jpg", "small.png"}, {"a02.jpg", "bright.jpg"})
@@ -35,7 +35,7 @@ COPIES = ({"a00.jpg", "exact.jpg"}, {"a01.jpg", "again.jpg", "small.png"}, {"a02
 @pytest.fixture
 def own_root(planted_root, tmp_path):
     """A copy of the planted images that the test may change."""
-    return Path(shutil.copytree(planted_root, tmp_path / "planted"))
+    return copied(planted_root, tmp_path / "planted")
 
 
 @pytest.fixture

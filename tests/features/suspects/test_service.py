@@ -1,8 +1,6 @@
 """Label suspects: planted errors in the digits, honest scores out of fold, resuming, decisions, and the files."""
 
 import json
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -27,6 +25,7 @@ from avhcurate.workspace.data.events import IMPORT_LABELS
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import SILENT, Cancelled, Jobs, Progress
 from tests.fakes.sources import attach
+from tests.fakes.workspaces import copied
 
 
 def search(table, progress=SILENT, **options):
@@ -105,7 +104,7 @@ def test_the_list_holds_the_doubted_and_the_ambiguous_by_rank_with_both_kinds_of
 
 
 def test_the_same_call_finds_what_is_stored(suspects_root, dots, tmp_path):
-    said, digits = [], digits_of(shutil.copytree(suspects_root, tmp_path / "own"))
+    said, digits = [], digits_of(copied(suspects_root, tmp_path / "own"))
     again = search(digits, out_of_fold=True, progress=Progress(lambda *report: said.append(report)))
     assert said == []
     assert [folder.name for folder in suspects_of(digits.run)] == [again.name]
@@ -242,7 +241,7 @@ def test_decisions_stand_in_the_log_and_can_be_taken_back(dots):
 
 def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path, cli):
     pytest.importorskip("cleanlab", reason="the extra cleanlab is not installed")
-    root = Path(shutil.copytree(suspects_root, tmp_path / "demo"))
+    root = copied(suspects_root, tmp_path / "demo")
     words = ["suspects", "digits", "--out-of-fold", "--out", tmp_path / "out.csv", "--workspace", root]
     said = cli(*words).out
     assert "SIMULATED votes" in said

@@ -2,12 +2,10 @@
 
 import io
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -31,6 +29,7 @@ from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
 from tests.fakes.datasets import write_images
+from tests.fakes.workspaces import copied
 
 SETTINGS = DegradeSettings(dataset="digits", limit=140)
 STEPS = 1 + sum(map(len, strengths(KINDS, 8).values()))
@@ -43,7 +42,7 @@ def rows_of(folder):
 @pytest.fixture(scope="module")
 def degraded_root(demo_root, tmp_path_factory):
     """The digits, 140 of them degraded; for reading only."""
-    root = Path(shutil.copytree(demo_root, tmp_path_factory.mktemp("degraded") / "demo"))
+    root = copied(demo_root, tmp_path_factory.mktemp("degraded") / "demo")
     degrade_dataset(Workspace(root), SETTINGS)
     return root
 
@@ -117,7 +116,7 @@ def test_filters_choose_the_images_and_bins_part_them(folder, table):
 
 
 def test_the_same_again_does_nothing_and_other_settings_are_kept_next_to_it(degraded_root, tmp_path):
-    root = Path(shutil.copytree(degraded_root, tmp_path / "demo"))
+    root = copied(degraded_root, tmp_path / "demo")
     said = []
     again = degrade_dataset(Workspace(root), SETTINGS, progress=Progress(lambda *report: said.append(report)))
     assert said == [(140 * STEPS, 140 * STEPS, "complete already")]
@@ -170,7 +169,7 @@ KILLED = """
 
 @pytest.mark.slow
 def test_a_job_killed_at_any_moment_resumes_to_the_very_same_table(folder, demo_root, tmp_path):
-    roots = {moment: Path(shutil.copytree(demo_root, tmp_path / moment)) for moment in MOMENTS}
+    roots = {moment: copied(demo_root, tmp_path / moment) for moment in MOMENTS}
     arguments = [f"{root}|{moment.replace(' ', '|')}" for moment, root in roots.items()]
     command = [sys.executable, "-c", textwrap.dedent(KILLED), *arguments]
     codes = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()

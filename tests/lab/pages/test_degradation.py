@@ -1,8 +1,6 @@
 """The Degradation page without a browser: its figures and words, its choices, the empty state and the job it starts."""
 
 import re
-import shutil
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,12 +11,13 @@ from avhcurate.lab.degradation.service import degradations, degrade_dataset, rea
 from avhcurate.lab.degradation.settings import DegradeSettings
 from avhcurate.ui.base.text import signed
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.workspaces import copied
 
 
 @pytest.fixture(scope="module")
 def root(demo_root, tmp_path_factory):
     """The digits, 60 of them degraded in all ways, 40 in one; for reading only."""
-    root = Path(shutil.copytree(demo_root, tmp_path_factory.mktemp("degraded") / "demo"))
+    root = copied(demo_root, tmp_path_factory.mktemp("degraded") / "demo")
     degrade_dataset(Workspace(root), DegradeSettings(dataset="digits", kinds=["jpeg"], limit=40))
     degrade_dataset(Workspace(root), DegradeSettings(dataset="digits", limit=60))
     return root

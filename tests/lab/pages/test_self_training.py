@@ -1,7 +1,6 @@
 """The Self-training page without a browser: rounds, rules, classes, who chose what, the export, and the start."""
 
 import io
-import shutil
 import zipfile
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 from avhcurate.features.pseudo_labels import round_export
 from avhcurate.lab.self_training.settings import SelfTrainSettings
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.workspaces import copied
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_the_form_starts_the_command_with_what_was_chosen(open_page, self_traine
 
 
 def test_runs_of_an_older_import_are_left_out(open_page, self_trained_root, tmp_path, words):
-    root = shutil.copytree(self_trained_root, tmp_path / "own")
+    root = copied(self_trained_root, tmp_path / "own")
     folder = Workspace(root).dataset("digits")
     folder.write_record(folder.record.model_copy(update={"fingerprint": "0" * 64}))
     assert "5 of 5 self-trainings are left out" in words(open_page("self_training", root))

@@ -35,6 +35,7 @@ from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import write_parquet
 from tests.fakes.datasets import bare_dataset
 from tests.fakes.sources import attach
+from tests.fakes.workspaces import copied
 
 #: Trained on 300 digits, adapted to the other half, blurred.
 SETTINGS = SelfTrainSettings(
@@ -73,7 +74,7 @@ def write_blurred(source, out, *, classes=None):
 def shifted_root(demo_root, tmp_path_factory):
     """The demo with the blurred digits beside it, not scored; to copy."""
     root = tmp_path_factory.mktemp("shifted") / "demo"
-    shutil.copytree(demo_root, root)
+    copied(demo_root, root)
     source = root / "downloads" / "digits" / "digits.parquet"
     import_dataset(Workspace(root), "blurred", write_blurred(source, root / "blurred.parquet"))
     return root
@@ -82,7 +83,7 @@ def shifted_root(demo_root, tmp_path_factory):
 @pytest.fixture(scope="module")
 def adapted_root(shifted_root, tmp_path_factory):
     """A copy in which AVC and confidence adapted the digits, by the command line; for reading only."""
-    root = shutil.copytree(shifted_root, tmp_path_factory.mktemp("adapted") / "demo")
+    root = copied(shifted_root, tmp_path_factory.mktemp("adapted") / "demo")
     for rule in ("avc", "confidence"):
         argv = ["avhcurate", *SETTINGS.with_(rule=rule).argv, "--json", "--workspace", str(root)]
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as printed:
@@ -106,7 +107,7 @@ def adapted(space):
 
 @pytest.fixture
 def own_root(adapted_root, tmp_path):
-    return shutil.copytree(adapted_root, tmp_path / "own")
+    return copied(adapted_root, tmp_path / "own")
 
 
 def test_the_command_scores_what_is_missing_and_adapts(adapted_root, space, adapted):
@@ -312,7 +313,7 @@ def test_a_round_goes_out_in_every_format(space, adapted, format, tmp_path):
 
 @pytest.mark.slow
 def test_the_whole_network_adapts_by_the_same_command(shifted_root, tmp_path, cli):
-    root = shutil.copytree(shifted_root, tmp_path / "own")
+    root = copied(shifted_root, tmp_path / "own")
     arguments = shlex.split(
         "self-train --source digits --target blurred --model avhcurate:digits --weights random --trainer full "
         "--epochs 12 --learning-rate 0.05 --rounds 2 --portion 0.4:0.5:0.1"

@@ -1,8 +1,5 @@
 """Dynamics over a real training of the digits: curves, data map, models and findings against a recount."""
 
-import shutil
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,6 +17,7 @@ from avhcurate.measures.scores import SCORES
 from avhcurate.measures.stats.epoch_scores import KEYS
 from avhcurate.people.bins import bin_labels
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.workspaces import copied
 
 DYNAMICS = tuple(key for key, score in SCORES.items() if score.training)
 
@@ -197,7 +195,7 @@ def test_the_five_findings_of_real_trainings(trained, trained_root):
 
 
 def test_findings_without_votes_or_trainings_say_what_is_missing(trained_root, tmp_path):
-    root = Path(shutil.copytree(trained_root, tmp_path / "voteless"))
+    root = copied(trained_root, tmp_path / "voteless")
     dataset = Workspace(root).dataset("digits")
     dataset.write_record(dataset.record.model_copy(update={"votes": None}))
     table = of_seed(root, 0)

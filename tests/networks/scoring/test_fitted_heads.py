@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -36,6 +35,7 @@ from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
 from avhcurate.workspace.images import thumbnails
 from tests.fakes.datasets import add_dataset
+from tests.fakes.workspaces import copied
 
 SPEC = ModelSpec(name="avhcurate:digits")
 FIT = heads_to_fit(folds=3, groups="patient")
@@ -154,7 +154,7 @@ def test_a_shard_without_a_usable_image_has_no_scores_and_stops_nothing(workspac
 def test_near_duplicates_of_image_quality_share_a_fold(scored_root, tmp_path):
     from avhcurate.features.quality.service import measure_dataset
 
-    workspace = Workspace(shutil.copytree(scored_root, tmp_path / "space"))
+    workspace = Workspace(copied(scored_root, tmp_path / "space"))
     folder = measure_dataset(workspace, "stripes", near=0.97)
     groups = pd.read_parquet(folder.columns_path).set_index("id")["duplicate_group"].dropna()
     several = groups[groups.index.isin(range(60))].groupby(groups).filter(lambda one: len(one) > 1)
@@ -195,7 +195,7 @@ def test_a_run_killed_while_its_heads_are_fitted_resumes_to_the_very_same_table(
     """Renames: room for features, record, shard; bias and weights of the head of all, of each fold; the rest."""
     roots = {}
     for moment in ("7", "9"):
-        roots[moment] = Path(shutil.copytree(scored_root, tmp_path / moment))
+        roots[moment] = copied(scored_root, tmp_path / moment)
         shutil.rmtree(roots[moment] / "datasets" / "stripes" / "runs")
     command = [sys.executable, "-c", textwrap.dedent(KILLED), *(f"{root}|{moment}" for moment, root in roots.items())]
     codes = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
@@ -210,7 +210,7 @@ def test_a_run_killed_while_its_heads_are_fitted_resumes_to_the_very_same_table(
 
 
 def test_the_command_line_fits_and_says_how_well(scored_root, tmp_path, cli, monkeypatch):
-    root = shutil.copytree(scored_root, tmp_path / "space")
+    root = copied(scored_root, tmp_path / "space")
     score = ("score", "stripes", "--model", "avhcurate:digits", "--workspace", root)
     ended = cli(*score, "--head", "fit", "--folds", 2, "--seed", 1)
     assert ended.code == 0
@@ -226,7 +226,7 @@ def test_the_command_line_fits_and_says_how_well(scored_root, tmp_path, cli, mon
 
 
 def test_a_notebook_fits_the_same_heads_and_the_app_can_resume_its_job(scored_root, tmp_path, table):
-    root = shutil.copytree(scored_root, tmp_path / "space")
+    root = copied(scored_root, tmp_path / "space")
     found = avhcurate.open(root, "stripes").score("avhcurate:digits", head="fit", groups="patient", folds=3, seed=0)
     assert found.table["avh"].astype(float).tolist() == pytest.approx(rows_of(table.run)["avh"].tolist(), nan_ok=True)
     options = ["--model=avhcurate:digits", "--head=fit", "--groups=patient", "--folds=3", "--seed=0"]

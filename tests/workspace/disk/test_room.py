@@ -17,6 +17,7 @@ from avhcurate.people.log import open_response_log
 from avhcurate.workspace.data import logs
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.room import check_room
+from tests.fakes.workspaces import copied
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def disk(tmp_path):
 @pytest.fixture
 def full_disk(own_demo_root, disk):
     """A workspace with the digits on it, and a function that fills it up or makes room."""
-    root = shutil.copytree(own_demo_root, disk / "workspace")
+    root = copied(own_demo_root, disk / "workspace")
     open_response_log(root)
     logs._shared.cache_clear()  # as a process that starts now
     gc.collect()
@@ -75,7 +76,7 @@ def test_on_a_full_disk_writing_is_refused_in_one_line_and_reading_works_until_t
 
 @pytest.mark.slow
 def test_reading_works_on_a_write_protected_disk(cli, own_demo_root, disk):
-    root = shutil.copytree(own_demo_root, disk / "workspace")
+    root = copied(own_demo_root, disk / "workspace")
     annotate(open_table(Workspace(root), "digits"), [1, 2, 3], "tag", "blurred")
     logs._shared.cache_clear()  # closes the database
     gc.collect()
