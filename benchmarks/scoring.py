@@ -33,6 +33,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, astuple, dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from PIL import Image
 from torch import Tensor
 
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
+from avhcurate.measures import scores
 from avhcurate.networks.models.backends import AS_IS, OPENVINO
 from avhcurate.networks.models.engine import Network
 from avhcurate.networks.models.loading import LoadedModel, ModelSpec, load_model
@@ -53,7 +56,7 @@ from avhcurate.networks.scoring.shards import Engine, ShardWork, Step
 from avhcurate.workspace.data.runs import SHARD
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Progress
-from avhcurate.workspace.images.decoding import decode
+from avhcurate.workspace.images.decoding import decode, decode_image, encode_thumbnail
 from benchmarks.markdown import table
 
 #: Images a batch that the pure forward pass tries, and seconds of one of its measurements.
@@ -69,6 +72,9 @@ SCORING = ("scoring", "scoring, thumbnails there")
 LOOP_BATCH = 32
 
 CORES = torch.get_num_threads()
+
+#: Scores whose order is compared.
+KEYS = ("avh", "confidence", "avc", "margin")
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,12 @@ def main() -> None:
         "--memory", action="store_true", help="only measure peak memory, at --images and four times as many"
     )
     parser.add_argument("--start-up", action="store_true", help="only time --images from import to table")
+    parser.add_argument(
+        "--megapixels", type=float, help="only decode --images enlarged to so many (0: as they are), whole and drafted"
+    )
+    parser.add_argument("--grain", type=float, default=0, help="noise of a camera on enlarged photos, in levels of 255")
+    parser.add_argument("--resize", type=int, help="as for `avhcurate score`, with --megapixels")
+    parser.add_argument("--least", type=int, help="pixels that the shorter side keeps, in place of the model's")
     parser.add_argument("--only", choices=["scoring", "start-up", "loop", "loop-no-grad"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only in ("scoring", "start-up"):
@@ -102,6 +114,8 @@ def main() -> None:
         print(json.dumps(asdict(loop_speed(options, gradients=options.only == "loop"))))
     else:
         show = print_memory if options.memory else print_start_up if options.start_up else print_speed
+        if options.megapixels is not None:
+            show = print_photos
         with tempfile.TemporaryDirectory() as folder:
             show(options, Path(folder))
 
@@ -186,6 +200,60 @@ def print_start_up(options: argparse.Namespace, folder: Path) -> None:
     print(f"\nmedian ratio over {options.repeats} runs of {options.images} images: {statistics.median(ratios):.2f}")
 
 
+def print_photos(options: argparse.Namespace, folder: Path) -> None:
+    """Print what a photo costs from bytes to the network's input and a thumbnail, and how alike scores order photos."""
+    from scipy.stats import spearmanr
+
+    model = load_model(_spec(options))
+    data = repeated(options.data, options.images, folder)
+    labels = pq.read_table(data, columns=["label"])["label"].to_numpy()
+    ways = {"whole": None, "drafted": options.least or model.preprocess.least}
+    spent = {name: list[float]() for name in ways}
+    squares = {name: list[np.ndarray]() for name in ways}
+    sizes, smaller = [], 0
+    torch.set_num_threads(1)
+    for number, encoded in enumerate(read_images(data, options.images)):
+        if options.megapixels:
+            encoded = enlarged(encoded, options.megapixels, options.grain, seed=number)
+        sizes.append(len(encoded) / 1e6)
+        pixels = []
+        for name, least in ways.items():
+            began = time.process_time()
+            rgb = decode(encoded, least)
+            squares[name].append(model.preprocess.prepare(rgb))
+            encode_thumbnail(rgb)
+            spent[name].append(1000 * (time.process_time() - began))
+            pixels.append(rgb.size)
+        smaller += pixels[1] < pixels[0]
+    torch.set_num_threads(CORES)
+    network = Network(model, device=options.device, precision=options.precision)
+    scored = {}
+    for name in ways:
+        features, logits = network(np.stack(squares[name]))
+        scored[name] = scores.per_sample(features, model.class_weights, logits, labels, keys=KEYS)
+    rows = [[name, f"{statistics.median(each):.1f}", f"{statistics.mean(each):.1f}"] for name, each in spent.items()]
+    print(f"{len(labels)} photos, median {statistics.median(sizes):.2f} MB; {smaller} of them drafted")
+    print(table(["decoded", "CPU ms an image with thumbnail, median", "mean"], rows))
+    for key in KEYS:
+        whole, drafted = (scored[name][key] for name in ways)
+        print(f"{key}: Spearman {spearmanr(whole, drafted).statistic:.6f}, equal to the bit {(whole == drafted).sum()}")
+
+
+def enlarged(encoded: bytes, megapixels: float, grain: float, *, seed: int) -> bytes:
+    """Return a photo as a camera would store it: so many megapixels, JPEG of quality 90."""
+    image = decode_image(encoded)[0]
+    scale = math.sqrt(megapixels * 1e6 / (image.width * image.height))
+    # Sides of cameras are whole blocks.
+    width, height = (round(side * scale / 8) * 8 for side in image.size)
+    image = image.resize((width, height), Image.Resampling.LANCZOS)
+    if grain:
+        noise = np.random.default_rng(seed).normal(0, grain, (image.height, image.width, 1))
+        image = Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
+    stream = BytesIO()
+    image.save(stream, "JPEG", quality=90)
+    return stream.getvalue()
+
+
 class Forward:
     """The network on ready batches: the fastest way of those tried, by its rate."""
 
@@ -245,7 +313,9 @@ def decode_speed(encoded: list[bytes], model: LoadedModel) -> Speed:
     """Time decoding from bytes to the network's uint8 input, a thread per core."""
     with ThreadPoolExecutor(CORES, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         started, used = time.perf_counter(), time.process_time()
-        for _ in pool.map(lambda data: model.preprocess.prepare(decode(data)), encoded * 4, chunksize=16):
+        for _ in pool.map(
+            lambda data: model.preprocess.prepare(decode(data, model.preprocess.least)), encoded * 4, chunksize=16
+        ):
             pass
         taken, used = time.perf_counter() - started, time.process_time() - used
     torch.set_num_threads(CORES)
@@ -327,9 +397,6 @@ def score_once(options: argparse.Namespace) -> dict[str, Any]:
 
 def loop_speed(options: argparse.Namespace, *, gradients: bool) -> Speed:
     """Time a plain loop, without computing scores of labels."""
-    from io import BytesIO
-
-    from PIL import Image
     from torch.utils.data import DataLoader
     from torchvision import transforms
 
@@ -393,7 +460,7 @@ def read_images(path: Path, count: int) -> list[bytes]:
 
 
 def _spec(options: argparse.Namespace) -> ModelSpec:
-    return ModelSpec(name=options.model, weights=options.weights)
+    return ModelSpec(name=options.model, weights=options.weights, resize=options.resize)
 
 
 def _in_process(

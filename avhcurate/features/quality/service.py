@@ -27,7 +27,7 @@ from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import now, versions
-from avhcurate.workspace.images.decoding import BrokenImage
+from avhcurate.workspace.images.decoding import DRAFT, BrokenImage
 from avhcurate.workspace.images.measures import MEASURES, OF_PIXELS
 from avhcurate.workspace.images.pixels import HASH_SIDE, HASHES, UNIFORM, measure_images, small_image
 
@@ -71,9 +71,11 @@ def measure_dataset(
     folder = dataset.quality
     record = dataset.record
     with folder.alone():
-        # Earlier measures count where they are of this import, and have those of every plugin.
+        # Earlier measures count where they are of this import, have those of every plugin, and are all of one kind.
         if folder.begun and not (
-            folder.record.dataset_fingerprint == record.fingerprint and folder.has_columns(OF_PIXELS)
+            folder.record.dataset_fingerprint == record.fingerprint
+            and folder.has_columns(OF_PIXELS)
+            and (folder.complete or folder.record.draft == DRAFT)
         ):
             folder.clear()
         if not folder.begun:
@@ -81,6 +83,7 @@ def measure_dataset(
                 QualityRecord(
                     dataset_fingerprint=record.fingerprint,
                     samples=record.samples,
+                    draft=DRAFT,
                     versions=versions("numpy", "scipy", "pillow"),
                     started=now(),
                 )

@@ -227,12 +227,12 @@ def example(table: DatasetTable, folder: DegradationFolder, id: int) -> dict[tup
     from avhcurate.networks.models.preprocess import Preprocess
 
     record = folder.record
+    preprocess = Preprocess.from_record(record.preprocess)
     try:
-        rgb = decode(table.dataset.images().read_one(id))
+        rgb = decode(table.dataset.images().read_one(id), preprocess.least)
     except BrokenImage as broken:
         raise CurateError(f"Image {id} cannot be read: {broken.reason}") from broken
-    square = Preprocess.from_record(record.preprocess).prepare(rgb)
-    images = corruptions.variants(square, record.strengths, id=id)
+    images = corruptions.variants(preprocess.prepare(rgb), record.strengths, id=id)
     if images.shape[3] == 1:
         images = np.repeat(images, 3, axis=3)
     return dict(zip(corruptions.steps(record.strengths), map(encode_thumbnail, images), strict=True))

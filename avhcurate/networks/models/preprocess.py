@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from avhcurate.errors import CurateError, Option
+from avhcurate.workspace.images.decoding import DRAFT, THUMBNAIL
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -38,6 +39,8 @@ class Preprocess:
         count, 3 for RGB or 1 for luma.
     interpolation: "nearest", "bilinear" or "bicubic".
     squash: resize both sides to `resize`, at any aspect ratio.
+    draft: how many times the pixels of `resize` and of a thumbnail a JPEG must keep to be decoded at a smaller size;
+        0: it never is.
 
     Raises CurateError, naming the value, when these make no sense together.
     """
@@ -48,6 +51,7 @@ class Preprocess:
     std: tuple[float, ...] = IMAGENET_STD
     interpolation: str = "bilinear"
     squash: bool = False
+    draft: int = DRAFT
 
     def __post_init__(self) -> None:
         if self.crop < 1 or (self.resize is not None and self.resize < self.crop):
@@ -71,8 +75,18 @@ class Preprocess:
 
     @classmethod
     def from_record(cls, values: Mapping[str, Any]) -> "Preprocess":
-        """Return the preprocessing that a record keeps as JSON."""
-        return cls(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
+        """Return the preprocessing that a record keeps as JSON; older records know no smaller size of a JPEG."""
+        return cls(**{"draft": 0, **values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
+
+    @property
+    def least(self) -> int | None:
+        """Pixels that the shorter side of a JPEG keeps at least where it is decoded at a smaller size; None: all.
+
+        A network that takes pixels as they are, or one of many, would see another image in the smaller one.
+        """
+        if self.resize is None or self.interpolation == "nearest" or not self.draft:
+            return None
+        return self.draft * max(self.resize, THUMBNAIL)
 
     def random_images(self) -> torch.Tensor:
         """Two images (2, C, S, S) float32 of normal noise, always the same: to try a network with."""

@@ -131,6 +131,8 @@ def rebuild_model(run: RunFolder, weights: Literal["random"] | Path | None) -> L
     # Older records do not note it.
     if record.code not in (None, loaded.code):
         raise CurateError(f"{record.model} was edited after run {record.name}. Score the dataset again.")
+    # An older run decoded each JPEG whole, and what repeats it does so too.
+    loaded = replace(loaded, preprocess=replace(loaded.preprocess, draft=preprocess.draft))
     if loaded.preprocess != preprocess:
         raise CurateError(f"Run {record.name} was made by a version that prepared images otherwise. Score it again.")
     if own_classes:

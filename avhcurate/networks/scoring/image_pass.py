@@ -172,7 +172,7 @@ class ImagePass:
                     raise encoded
                 if self.digests:
                     part.digests[id] = blake2b(encoded, digest_size=16).digest()
-                rgb = decode(encoded)
+                rgb = decode(encoded, self.preprocess.least)
                 images[position] = self.make(id, rgb)
                 if part.thumbnails is not None:
                     part.thumbnails[id] = encode_thumbnail(rgb)

@@ -113,6 +113,6 @@ class ImageCache:
             # A damaged image must not end a training of a million.
             with suppress(Exception):
                 if not isinstance(data, BrokenImage):
-                    squares[position] = self.preprocess.prepare(decode(data))
+                    squares[position] = self.preprocess.prepare(decode(data, self.preprocess.least))
                     whole[position] = True
         return chunk, squares, whole

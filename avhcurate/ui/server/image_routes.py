@@ -17,7 +17,7 @@ from avhcurate.errors import CurateError
 from avhcurate.ui.base.answers import NEVER_KEPT, base_path, kept
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace, find_workspace
-from avhcurate.workspace.images.decoding import BrokenImage, decode, encode_thumbnail
+from avhcurate.workspace.images.decoding import DRAFT, THUMBNAIL, BrokenImage, decode, encode_thumbnail
 from avhcurate.workspace.images.source import ImageSource
 
 Size = Literal["", "full", "whole"]
@@ -25,7 +25,7 @@ Size = Literal["", "full", "whole"]
 #: Digits of an id, at most.
 _LONGEST_ID = 19
 #: Longer side in pixels, at most: of a thumbnail, of an image to look at, and of one whose own pixels count.
-_SIDES: dict[Size, int] = {"": 256, "full": 1600, "whole": 8192}
+_SIDES: dict[Size, int] = {"": THUMBNAIL, "full": 1600, "whole": 8192}
 #: One dataset is opened at a time, and two images are decoded at a time: a large one takes half a gigabyte.
 _OPENING = threading.Lock()
 _DECODING = threading.BoundedSemaphore(2)
@@ -115,7 +115,7 @@ def read_image(workspace: Workspace, dataset: str, id: int, *, size: Size = "", 
     except IndexError as error:
         raise NoSuchImage(f"Dataset {dataset!r} has no sample {id}.") from error
     with _DECODING:
-        return encode_thumbnail(decode(data), _SIDES[size])
+        return encode_thumbnail(decode(data, DRAFT * _SIDES[size]), _SIDES[size])
 
 
 def picture_at(workspace: Workspace, address: str) -> bytes:

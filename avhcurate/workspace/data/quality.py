@@ -21,10 +21,11 @@ class QualityRecord(Provenance):
 
     `finished` and what follows are set when every image is measured; `grouped` and what follows when near duplicates
     were searched: in the embeddings of `run` (None: without) from cosine `similarity` on. `upright`: the search ignored
-    mirrored and turned images.
+    mirrored and turned images. `draft`: as of a `Preprocess`, for the copies that are measured.
     """
 
     samples: int
+    draft: int = 0
     rate: float | None = None
     skipped: int = 0
     grouped: datetime | None = None

@@ -34,6 +34,10 @@ FORMATS = {
 #: larger image is shrunk by a whole number.
 _CONVERTED = 14
 FULL_PIXELS = 50_000_000
+#: Pixels a side of a thumbnail, at most.
+THUMBNAIL = 256
+#: A JPEG is decoded at a smaller size where its sides keep this many times the pixels that are wanted of them.
+DRAFT = 2
 #: Bytes that a pixel of a JPEG takes in the coefficients of all scans, where it has several.
 _SCANS = 7
 #: Pixels of the largest image, however much memory is allowed: more would take minutes.
@@ -82,6 +86,21 @@ def shrink_factor(size: tuple[int, int]) -> int:
     return math.ceil(math.sqrt(size[0] * size[1] / FULL_PIXELS))
 
 
+def draft_factor(size: tuple[int, int], least: int | None) -> int:
+    """Return by how much smaller a JPEG of that size is decoded: 8, 4, 2 or 1; `least` as for `decode_image`.
+
+    Both sides must divide by it: a part of a pixel at the edge would stretch the image, which changes scores more than
+    the decoding does.
+
+    >>> draft_factor((4000, 3000), 512), draft_factor((4000, 3002), 512), draft_factor((500, 375), 512)
+    (4, 2, 1)
+    """
+    for factor in (8, 4, 2):
+        if least and min(size) >= factor * least and size[0] % factor == size[1] % factor == 0:
+            return factor
+    return 1
+
+
 def room_for(image: Image.Image, data: bytes, size: tuple[int, int]) -> AbstractContextManager[object]:
     """Return what to hold while an opened image is decoded; `size` is its size before a JPEG was drafted.
 
@@ -114,14 +133,16 @@ class ImageHeader(NamedTuple):
     animated: bool
 
 
-def decode(data: bytes) -> np.ndarray:
+def decode(data: bytes, least: int | None = None) -> np.ndarray:
     """Return the pixels of an encoded image, uint8 (H, W, 3): see `decode_image`."""
-    return np.asarray(decode_image(data)[0])
+    return np.asarray(decode_image(data, least)[0])
 
 
-def decode_image(data: bytes) -> tuple[Image.Image, ImageHeader]:
+def decode_image(data: bytes, least: int | None = None) -> tuple[Image.Image, ImageHeader]:
     """Return an encoded image in RGB, upright by its EXIF orientation, and what its header says.
 
+    A JPEG is decoded at an eighth, a quarter or half of its size where its sides keep `least` pixels, which takes a
+    fifth of the time; None: always whole.
     The content decides, not a name. Transparency is laid on white, 16-bit grey is scaled to 8 bits, an animation
     is read from its first frame, CMYK becomes RGB. An image of more than 50 megapixels is shrunk by a whole number. One
     that may take more memory than AVHCURATE_IMAGE_MEMORY (1000 megabytes) is refused. Raises `BrokenImage`, and nothing
@@ -132,8 +153,8 @@ def decode_image(data: bytes) -> tuple[Image.Image, ImageHeader]:
     with _refusing(data), open_image(data) as image:
         animated = _is_animated(image)
         size = image.size
-        factor = shrink_factor(size)
-        # A JPEG is decoded at half, a quarter or an eighth of its size; other formats ignore it.
+        factor = max(shrink_factor(size), draft_factor(size, least))
+        # Other formats than JPEG ignore it.
         image.draft(None, (size[0] // factor or 1, size[1] // factor or 1))
         with room_for(image, data, size):
             image.load()
@@ -179,7 +200,7 @@ def stored_size(path: Path) -> tuple[int, int]:
         raise BrokenImage("no image that can be read") from problem
 
 
-def encode_thumbnail(rgb: np.ndarray, side: int = 256) -> bytes:
+def encode_thumbnail(rgb: np.ndarray, side: int = THUMBNAIL) -> bytes:
     """Return a small copy of uint8 pixels (H, W, 3) that fits into side x side: JPEG, or PNG up to 64 pixels a side.
 
     It is never enlarged. The PNG keeps every pixel of tiny images, which JPEG would smear.

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from scipy.fft import dct
 
-from avhcurate.workspace.images.decoding import BrokenImage, decode_image, fitted, square_luma
+from avhcurate.workspace.images.decoding import DRAFT, BrokenImage, decode_image, fitted, square_luma
 
 #: Longest side, in pixels, of the copy that is measured; smaller images keep their size.
 SIDE = 256
@@ -36,7 +36,7 @@ def small_image(encoded: bytes | BrokenImage, path: str) -> tuple[dict[str, Any]
         return {"problem": encoded.reason}, None
     row = {"file_bytes": len(encoded), "sha256": hashlib.sha256(encoded).hexdigest()}
     try:
-        image, header = decode_image(encoded)
+        image, header = decode_image(encoded, DRAFT * SIDE)
     except BrokenImage as broken:
         return row | {"problem": broken.reason}, None
     except Exception as error:  # out of memory, say: one image must never end a pass over a million

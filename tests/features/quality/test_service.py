@@ -169,6 +169,23 @@ def test_a_job_that_is_cancelled_resumes_without_measuring_an_image_twice(own_ro
     assert examined == []
 
 
+def test_measures_of_whole_and_of_smaller_jpegs_never_share_a_table(own_root, examined, monkeypatch):
+    space = Workspace(own_root)
+    folder = space.dataset("pets").quality
+    folder.write_record(folder.record.model_copy(update={"draft": 0}))
+    measure_dataset(space, "pets")
+    assert (examined, folder.record.draft) == ([], 0), "those of an older version stand, and say what they are"
+    folder.clear()
+    monkeypatch.setattr(quality_service, "SHARD", 8)
+    with pytest.raises(Cancelled):
+        measure_dataset(space, "pets", progress=Progress(should_stop=lambda: len(examined) >= 16))
+    folder.write_record(folder.record.model_copy(update={"draft": 0}))
+    examined.clear()
+    measure_dataset(space, "pets")
+    assert sorted(examined) == sorted(open_table(space, "pets").paths())
+    assert folder.record.draft == 2
+
+
 def test_embeddings_alone_find_a_copy_without_joining_a_tight_class(measured_digits):
     found = find_duplicates(measured_digits)
     assert sorted(found.members["id"]) == [10, 20]

@@ -1,6 +1,7 @@
 """Degrading a run's images: its own scores at level 0, a job that may be killed at any moment, refusals that help."""
 
 import io
+import json
 import re
 import signal
 import subprocess
@@ -25,7 +26,10 @@ from avhcurate.lab.degradation.settings import DegradeSettings
 from avhcurate.networks.models import DIGITS_WEIGHTS
 from avhcurate.networks.models.head import FeatureTap
 from avhcurate.networks.models.loading import ModelSpec, load_model
+from avhcurate.networks.models.preprocess import Preprocess
+from avhcurate.networks.scoring import service as scoring
 from avhcurate.networks.scoring.service import score_dataset
+from avhcurate.ui.server.image_routes import read_image
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
 from tests.fakes.datasets import write_images
@@ -223,6 +227,32 @@ def test_a_network_of_the_users_with_other_preprocessing_is_rebuilt_from_the_rec
     np.testing.assert_allclose(rows["avh"], own["avh"], rtol=1e-4)
     assert folder.record.side == 16
     assert len(example(open_table(workspace, "pets"), folder, 0)) == folder.record.steps
+
+
+def test_an_older_run_is_repeated_with_whole_jpegs_and_never_mixed_with_a_new_one(colours, tmp_path, monkeypatch):
+    workspace, _ = colours
+    rng = np.random.default_rng(1)
+    pictures = {f"{name}/0.jpg": rng.integers(0, 255, (1024, 1200, 3), np.uint8) for name in ("cat", "dog")}
+    dataset = import_dataset(workspace, "large", write_images(tmp_path / "large", pictures))
+    spec = ModelSpec(name="tiny_colour_net:make", weights="random", resize=24, crop=16, seed=5)
+    new = score_dataset(workspace, "large", spec)
+    thumbnail = dataset.thumbnails.get(0)
+    assert new.record.preprocess["draft"] == 2
+    with monkeypatch.context() as older:
+        older.setattr(Preprocess, "least", None)
+        older.setattr(scoring, "decisive", lambda model: {"weights": model.weights_sha256})
+        old = score_dataset(workspace, "large", spec)
+    record = json.loads((old.root / "run.json").read_text())
+    del record["preprocess"]["draft"]
+    (old.root / "run.json").write_text(json.dumps(record))
+    assert score_dataset(workspace, "large", spec).name == new.name != old.name
+    assert not np.allclose(old.features(), new.features(), rtol=1e-3)
+    for run in (old, new):
+        settings = DegradeSettings(dataset="large", model=run.name, kinds=["contrast"])
+        rows = rows_of(degrade_dataset(workspace, settings)).query("level == 0")
+        np.testing.assert_allclose(rows["norm"], pd.read_parquet(run.scores_path)["norm"], rtol=1e-6)
+    shutil.rmtree(dataset.thumbnails.folder)
+    assert read_image(workspace, "large", 0) == thumbnail, "one made now is that which scoring stored"
 
 
 def test_images_without_labels_have_the_scores_that_need_none(demo_root, tmp_path):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -166,6 +167,8 @@ def test_images_are_decoded_once_as_the_network_wants_them_and_broken_ones_left_
         with Image.open(io.BytesIO(dataset.images().read_one(id))) as image:
             expected = model.preprocess.prepare(np.asarray(image.convert("RGB")))
         np.testing.assert_array_equal(store.images()[id].transpose(1, 2, 0), expected)
+    whole = ImageCache(tmp_path / "cache", dataset, replace(model.preprocess, draft=0))
+    assert whole.path != store.path, "squares of whole and of smaller JPEGs lie apart"
     training = train_model(fresh, PHOTOS.with_(epochs=1))
     assert training.record.recipe["broken_images"] == 3
     assert training.record.train_samples + training.record.held_out_samples == 30

@@ -1,5 +1,7 @@
 """The pixels that a network sees."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
@@ -86,6 +88,17 @@ def test_an_override_that_makes_no_sense_is_refused_by_name(override, named):
         Preprocess(256, 224).overridden(**override)
     with pytest.raises(CurateError, match="'lanczos' is not one of nearest, bilinear, bicubic"):
         Preprocess(256, 224, interpolation="lanczos")
+
+
+def test_a_jpeg_keeps_twice_what_network_and_thumbnail_want_unless_the_network_takes_pixels_as_they_are():
+    assert Preprocess(resize=300, crop=224).least == 600
+    assert Preprocess(resize=32, crop=32).least == 512
+    assert Preprocess(resize=None, crop=224).least is None
+    assert Preprocess(resize=256, crop=224, interpolation="nearest").least is None
+    record = asdict(Preprocess(resize=300, crop=224))
+    assert Preprocess.from_record(record).least == 600
+    del record["draft"]
+    assert Preprocess.from_record(record).least is None, "versions without it decoded each JPEG whole"
 
 
 def test_mean_and_std_are_in_the_units_of_torchvisions_normalize():

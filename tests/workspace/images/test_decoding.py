@@ -173,6 +173,33 @@ def test_damage_anywhere_gives_pixels_or_a_reason(data: st.DataObject) -> None:
     assert pixels.shape[2:] == (3,)
 
 
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"mode": "CMYK"}, {"mode": "L"}])
+def test_a_large_jpeg_is_decoded_at_the_smallest_size_that_keeps_what_is_wanted(options: dict[str, object]) -> None:
+    image = picture(1600, 1200).convert(str(options.get("mode", "RGB")))
+    data = encoded(image, "JPEG", quality=95, **options)
+    for least, (height, width) in {100: (150, 200), 150: (150, 200), 151: (300, 400), 600: (600, 800)}.items():
+        pixels, header = decode_image(data, least)
+        assert (pixels.height, pixels.width) == (height, width)
+        assert (header.width, header.height) == (1600, 1200)
+        assert error(np.asarray(pixels), image.resize((width, height), Image.Resampling.BOX).convert("RGB")) < 1.5
+    assert decode(data).shape == decode(data, 601).shape == (1200, 1600, 3)
+
+
+def test_a_large_jpeg_that_lies_on_its_side_comes_upright() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = picture(1600, 1200).transpose(Image.Transpose.ROTATE_90)
+    pixels = decode(encoded(stored, "JPEG", exif=exif, quality=95), 300)
+    assert pixels.shape == (300, 400, 3)
+    assert error(pixels, picture(1600, 1200).resize((400, 300), Image.Resampling.BOX)) < 1.5
+
+
+@pytest.mark.parametrize(("kind", "size"), [("PNG", (1600, 1200)), ("JPEG", (500, 375)), ("JPEG", (1601, 1201))])
+def test_what_would_be_stretched_or_is_small_or_no_jpeg_keeps_every_pixel(kind: str, size: tuple[int, int]) -> None:
+    data = encoded(picture(*size), kind)
+    np.testing.assert_array_equal(decode(data, 200), decode(data))
+
+
 def test_thumbnail_fits_and_looks_alike() -> None:
     thumbnail = Image.open(io.BytesIO(encode_thumbnail(np.asarray(picture(500, 375)))))
     assert (thumbnail.format, thumbnail.size) == ("JPEG", (256, 192))
