@@ -5,6 +5,7 @@ list `sent` of the page. A page `/notebook` shows a widget as a notebook does; a
 """
 
 import base64
+import io
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from unittest.mock import patch
 
 import numpy as np
 import uvicorn
+from PIL import Image
 from pydantic_core import to_jsonable_python
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -356,6 +358,17 @@ def _picture(request: Request) -> Response:
     return Response(_PICTURE.format(id=id, hue=id * 47 % 360), media_type="image/svg+xml")
 
 
+async def _several(request: Request) -> Response:
+    """A square a picture, of pixels: a browser draws an SVG by its media type alone, which several have not."""
+    pictures = []
+    for address in request.query_params.getlist("at"):
+        hue = int(address.rpartition("/")[2]) * 33 % 256
+        drawn = io.BytesIO()
+        Image.new("HSV", (96, 96), (hue, 90, 200)).convert("RGB").save(drawn, "PNG")
+        pictures.append(drawn.getvalue())
+    return Response(b"".join(pictures), headers={"Sizes": ",".join(str(len(one)) for one in pictures)})
+
+
 def _script(request: Request) -> Response:
     return FileResponse(FOLDER / request.path_params["name"], headers={"Cache-Control": "no-store"})
 
@@ -366,6 +379,7 @@ def server(port: int) -> uvicorn.Server:
         Route("/notebook", _notebook_page),
         Route("/notebook/messages", _messages, methods=["POST"]),
         Route("/decisions", _decisions, methods=["POST"]),
+        Route("/several", _several),
         Route("/pictures/{id:int}", _picture),
         Route("/scripts/{name:path}", _script),
         *grid_routes.routes(),

@@ -1,13 +1,10 @@
 """Layout: two columns if there is room, headline numbers, empty states, and popovers that close when they are done."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-#: Runs in every page.
-POPOVERS = Path(__file__).parent / "popovers.js"
 #: Pixels below which half a page is too narrow for a chart.
 _HALF = 380
 

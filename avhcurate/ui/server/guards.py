@@ -9,10 +9,8 @@ import hashlib
 import ipaddress
 import os
 import re
-import zlib
 from base64 import b64encode
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,12 +19,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 
 from avhcurate.ui.base import signin, uploads
-from avhcurate.ui.base.answers import NEVER_KEPT, base_path, kept
-from avhcurate.ui.base.layout import POPOVERS
+from avhcurate.ui.base.answers import NEVER_KEPT, base_path
+from avhcurate.ui.server.first_page import FirstPage, inline_scripts
 from avhcurate.workspace.data.people import Role
 
 #: More names that the server answers to, separated by commas: of this machine in a network, or before a proxy.
@@ -42,27 +40,17 @@ _EVERYWHERE = ("0.0.0.0", "::", "None", "")
 _PRIVATE = re.compile(
     r"/(images|grid|points|exports|media|changes|decisions)/|/_stcore/(metrics$|upload_file/|agent/)|(?<!_stcore)/health$"
 )
+#: What no browser shows as a page: a policy for pages would be half of what is sent of a small script.
+_NEVER_PAGES = ("text/javascript", "text/css", "font/")
 #: One name or address, perhaps with a port.
 _HOST = re.compile(r"([\w.-]+|\[[\da-f:.]+\])(:\d+)?", re.ASCII | re.IGNORECASE)
-
-
-def _hashed(script: str) -> str:
-    return f"'sha256-{b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
-
-
-_INDEX = (Path(st.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
-_FIXED = re.findall(r"<script>(.*?)</script>", _INDEX, re.DOTALL)
-_INLINE = (POPOVERS.read_text(encoding="utf-8"), signin.KEEP_COOKIE, *_FIXED)
-#: Where scripts of pages come from: Streamlit's files, the app's components, and texts that are always the same. Plotly
-#: compiles what it draws by WebGL from text.
-_SCRIPTS = " ".join(["'self'", "'unsafe-eval'", "blob:", *map(_hashed, _INLINE)])
 
 
 def middleware() -> list[Middleware]:
     """Return the guards, in their order."""
     signin.remember_login()
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=own_hosts(), www_redirect=False)
-    return [hosts, Middleware(Guard), Middleware(Compressed)]
+    return [hosts, Middleware(Guard), Middleware(FirstPage)]
 
 
 def own_hosts() -> list[str]:
@@ -150,8 +138,9 @@ def _with_headers(send: Any, path: str) -> Any:
             headers = MutableHeaders(scope=message)
             headers.setdefault("X-Content-Type-Options", "nosniff")
             headers.setdefault("Referrer-Policy", "same-origin")
-            frames = " ".join(["'self'", *os.environ.get(FRAMES, "").split()])
-            headers.append("Content-Security-Policy", f"frame-ancestors {frames}; script-src {_SCRIPTS}")
+            if not headers.get("Content-Type", "").startswith(_NEVER_PAGES):
+                frames = " ".join(["'self'", *os.environ.get(FRAMES, "").split()])
+                headers.append("Content-Security-Policy", f"frame-ancestors {frames}; script-src {_scripts()}")
             if "immutable" in headers.get("Cache-Control", "") and _is_private(path) and signin.sign_in_configured():
                 headers["Cache-Control"] = "private, no-cache"  # the next person at this browser may be another
         await send(message)
@@ -159,38 +148,11 @@ def _with_headers(send: Any, path: str) -> Any:
     return sending
 
 
-# --- Streamlit's own files -------------------------------------------------------------------------------------------
-
-
-_FOLDER = Path(st.__file__).parent / "static" / "static"
-_KINDS = {".js": "text/javascript", ".css": "text/css"}
-_FILES = {path.relative_to(_FOLDER).as_posix(): path for kind in _KINDS for path in _FOLDER.rglob(f"*{kind}")}
-
-
-class Compressed:
-    """Answers with a script or style of Streamlit's where the browser reads gzip, and leaves the rest to the app.
-
-    The name of each has a hash in it, so that a browser keeps it for good.
-    """
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        answer = self.app
-        if scope["type"] == "http":
-            request = Request(scope)
-            name = scope["path"].removeprefix(f"{base_path()}/static/")
-            if name in _FILES and request.method == "GET" and "gzip" in request.headers.get("accept-encoding", ""):
-                data = await run_in_threadpool(_packed, name)
-                answer = kept(request, data, name, _KINDS[_FILES[name].suffix], for_good=True)
-                answer.headers.update({"Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
-                del answer.headers["Content-Security-Policy"]  # a worker would be bound by it
-        await answer(scope, receive, send)
-
-
 @cache
-def _packed(name: str) -> bytes:
-    """Return a file compressed, once: six megabytes are kept if every file is asked for."""
-    packer = zlib.compressobj(level=6, wbits=31)
-    return packer.compress(_FILES[name].read_bytes()) + packer.flush()
+def _scripts() -> str:
+    """Return where scripts of pages come from: Streamlit's files, the app's components, and texts that never change.
+
+    Plotly compiles what it draws by WebGL from text.
+    """
+    hashes = [hashlib.sha256(script.encode()).digest() for script in (signin.KEEP_COOKIE, *inline_scripts())]
+    return " ".join(["'self'", "'unsafe-eval'", "blob:", *(f"'sha256-{b64encode(one).decode()}'" for one in hashes)])

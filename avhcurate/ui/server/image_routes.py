@@ -1,5 +1,6 @@
 """HTTP routes next to the app: images by dataset and id, and a health check."""
 
+import asyncio
 import threading
 from functools import lru_cache
 from hashlib import blake2b
@@ -22,6 +23,8 @@ from avhcurate.workspace.images.source import ImageSource
 
 Size = Literal["", "full", "whole"]
 
+#: Thumbnails of one answer, at most.
+_MOST = 60
 #: Digits of an id, at most.
 _LONGEST_ID = 19
 #: Longer side in pixels, at most: of a thumbnail, of an image to look at, and of one whose own pixels count.
@@ -65,6 +68,26 @@ def health_url() -> str:
     return f"{base_path()}/health"
 
 
+async def several(request: Request) -> Response:
+    """Answer with thumbnails, one behind the other, by their addresses; the header Sizes has the bytes of each."""
+    addresses = request.query_params.getlist("at")[:_MOST]
+    pictures = await asyncio.gather(*map(_read, addresses))
+    sizes = ",".join(str(len(picture)) for picture in pictures)
+    data = b"".join(pictures)
+    kind = "application/octet-stream"
+    if all(pictures):
+        answer = kept(request, data, blake2b(data, digest_size=12).hexdigest(), kind, for_good=True)
+    else:  # the next time one may be there
+        answer = Response(data, 200, NEVER_KEPT, kind)
+    answer.headers["Sizes"] = sizes
+    return answer
+
+
+async def _read(address: str) -> bytes:
+    async with _READING:
+        return await run_in_threadpool(picture_at, find_workspace(), address)
+
+
 async def image(request: Request) -> Response:
     """Answer with a thumbnail, or the image itself with a `size`."""
     async with _READING:
@@ -78,7 +101,7 @@ def _image(request: Request) -> Response:
     version = request.query_params.get("v", "")
     size: Size = next((size for size in _SIDES if size == request.query_params.get("size")), "")
     try:
-        data = read_image(find_workspace(), dataset, _id_of(request), size=size, version=version)
+        data = read_image(find_workspace(), dataset, _id_of(request.path_params["id"]), size=size, version=version)
     except NoSuchImage as error:
         return PlainTextResponse(str(error), 404, NEVER_KEPT)
     except AnotherImport:
@@ -92,8 +115,7 @@ def _image(request: Request) -> Response:
     return kept(request, data, blake2b(data, digest_size=12).hexdigest(), kind, for_good=bool(version))
 
 
-def _id_of(request: Request) -> int:
-    text = request.path_params["id"]
+def _id_of(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < _LONGEST_ID):
         raise NoSuchImage("No sample has such an id.")
     return int(text)
@@ -120,11 +142,11 @@ def read_image(workspace: Workspace, dataset: str, id: int, *, size: Size = "", 
 
 def picture_at(workspace: Workspace, address: str) -> bytes:
     """Return the image at an address of `image_url`, b"" where there is none."""
-    place = urlsplit(address)
-    dataset, id = map(unquote, place.path.split("/")[-2:])
     try:
-        return read_image(workspace, dataset, int(id), version=dict(parse_qsl(place.query))["v"])
-    except (CurateError, BrokenImage):
+        place = urlsplit(address)
+        dataset, id = map(unquote, place.path.split("/")[-2:])
+        return read_image(workspace, dataset, _id_of(id), version=dict(parse_qsl(place.query))["v"])
+    except (CurateError, BrokenImage, ValueError, KeyError):
         return b""
 
 
@@ -157,4 +179,8 @@ def health(_: Request) -> Response:
 
 def routes() -> list[Route]:
     """Return the routes, below `server.baseUrlPath` like Streamlit's own."""
-    return [Route(f"{base_path()}/images/{{dataset}}/{{id}}", image), Route(health_url(), health)]
+    return [
+        Route(f"{base_path()}/images/several", several),
+        Route(f"{base_path()}/images/{{dataset}}/{{id}}", image),
+        Route(health_url(), health),
+    ]

@@ -9,7 +9,7 @@ from avhcurate.datasets.curate import roles
 from avhcurate.errors import CurateError
 from avhcurate.ui.base import navigation
 from avhcurate.ui.base.frame import attempt, show_user_error
-from avhcurate.ui.base.layout import POPOVERS, in_a_row
+from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.base.signin import acting_here, ask_to_sign_in, sign_in_configured, who
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.shell import sidebar
@@ -23,8 +23,6 @@ _NONE = "no role"
 
 def main() -> None:
     st.set_page_config(page_title="AVH Curate", page_icon=str(_HERE / "icon.svg"), layout="wide")
-    st.html(_HERE / "frame.css")
-    st.html(f"<script>{POPOVERS.read_text(encoding='utf-8')}</script>", unsafe_allow_javascript=True)
     pages = navigation.pages()
     page = st.navigation(pages, position="hidden")
     people.ask(acting_here)

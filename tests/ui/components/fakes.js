@@ -32,13 +32,15 @@ export function openWindow(kept) {
   return globalThis;
 }
 
-// A server that answers as `answer(address, options)` says: { status, json }; a promise that is held, or an error.
+// A server that answers as `answer(address, options)` says: { status, json } or { bytes, headers }; a promise that is
+// held, or an error.
 export function serve(answer) {
   const asked = [];
   globalThis.fetch = async (address, options = {}) => {
     asked.push(address);
-    const { status = 200, json = {} } = await answer(address, options);
-    return { status, ok: status < 400, json: async () => json };
+    const { status = 200, json = {}, bytes = "", headers = {} } = await answer(address, options);
+    const blob = async () => new Blob([bytes]);
+    return { status, ok: status < 400, json: async () => json, blob, headers: new Headers(headers) };
   };
   return asked;
 }

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { draw, read } from "../../../avhcurate/ui/components/carrier.js";
-import { createThumbnails } from "../../../avhcurate/ui/components/widget/thumbnails.js";
+import { createThumbnails } from "../../../avhcurate/ui/components/thumbnails.js";
 import { createCarrier, run } from "../../../avhcurate/ui/components/widget/widget.js";
-import { openWindow, serve, settled } from "./fakes.js";
+import { openWindow, serve, settled, stopTime } from "./fakes.js";
 
 // An image as the tiles have it: an address, and whether the picture was broken.
 class Picture extends EventTarget {
@@ -38,14 +38,35 @@ beforeEach(() => {
   URL.revokeObjectURL = () => (made -= 1);
 });
 
+test("without a notebook thumbnails come in one answer, asked for again after a cut and a failing server", async (t) => {
+  const tick = stopTime(t);
+  const answers = [new Error("cut"), { status: 503 }, { bytes: "aaabb", headers: { Sizes: "3,0,2" } }];
+  const asked = serve(async () => {
+    const answer = answers.shift();
+    if (answer instanceof Error) throw answer;
+    return answer;
+  });
+  const images = ["7?v=a", "8?v=a", "9?v=a"].map((end) => {
+    const image = new Picture();
+    draw(image, `/b/images/digits/${end}`);
+    return image;
+  });
+  await tick(1300);
+  const at = [9, 8, 7].map((id) => `at=%2Fb%2Fimages%2Fdigits%2F${id}%3Fv%3Da`).join("&");
+  assert.deepEqual(asked, Array(3).fill(`/b/images/several?${at}`));
+  assert.deepEqual(
+    images.map(({ src, broken }) => [src, broken]),
+    [
+      ["blob:2:2", 0],
+      ["", 1],
+      ["blob:1:3", 0],
+    ],
+  );
+});
+
 test("without a notebook a page is asked by HTTP, in one it is the model, whose answers may come in any order", async () => {
   const asked = serve(async () => ({ json: { tiles: [1] } }));
-  const image = new Picture();
   assert.deepEqual([await (await read("/grid/a/rows")).json(), asked], [{ tiles: [1] }, ["/grid/a/rows"]]);
-  draw(image, "/images/digits/1");
-  assert.equal(image.src, "/images/digits/1");
-  draw(image, "");
-  assert.equal(image.src, "");
   const { sent, model, answer } = begin();
   run("", "").initialize({ model });
   const [rows, ranges] = [read("/grid/a/rows?start=0"), read("/grid/a/ranges", { body: "{}" })];

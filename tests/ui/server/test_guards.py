@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
@@ -19,7 +18,7 @@ import app as server
 from avhcurate.datasets.curate.roles import grant, revoke
 from avhcurate.ui.base import signin, uploads
 from avhcurate.ui.server import guards
-from avhcurate.ui.server.guards import _FILES, FRAMES, HOSTS, NO_LOGIN, Compressed
+from avhcurate.ui.server.guards import FRAMES, HOSTS, NO_LOGIN
 from avhcurate.workspace.data.people import OPERATOR
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.waiting import wait_until
@@ -297,17 +296,3 @@ def test_behind_a_sign_in_the_browser_asks_for_an_image_each_time_and_keeps_scri
     login.clear()
     monkeypatch.setattr(signin, "_login_at_start", False)
     assert client.get("/images/a").headers["cache-control"] == "private, immutable"
-
-
-def test_a_script_comes_compressed_once_and_all_else_comes_from_the_app():
-    app = Route("/{path:path}", lambda _: PlainTextResponse("from the app"))
-    client = TestClient(Starlette(routes=[app], middleware=[Middleware(Compressed)]))
-    name = next(name for name in _FILES if name.startswith("js/index."))
-    answer = client.get(f"/static/{name}")
-    assert answer.content == _FILES[name].read_bytes()
-    assert int(answer.headers["content-length"]) < len(answer.content) / 2
-    assert "immutable" in answer.headers["cache-control"]
-    assert "content-security-policy" not in answer.headers
-    assert client.get(f"/static/{name}", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
-    assert client.get(f"/static/{name}", headers={"Accept-Encoding": "br"}).text == "from the app"
-    assert client.get("/static/js/../../index.html").text == "from the app"

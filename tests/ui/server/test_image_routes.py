@@ -125,3 +125,19 @@ def test_a_dataset_imported_again_shows_its_new_images(client, workspace, tmp_pa
     Image.new("RGB", (30, 10)).save(tmp_path / "cat" / "new.png")
     import_dataset(workspace, "fresh", tmp_path, force=True)
     assert _size(client.get("/images/fresh/0")) == (30, 10)
+
+
+def test_several_thumbnails_come_in_one_answer_which_is_kept_if_all_are_there(client, version):
+    def several(*addresses):
+        answer = client.get("/images/several", params={"at": addresses})
+        return answer, [int(size) for size in answer.headers["sizes"].split(",")]
+
+    addresses = [image_url("cats", id, version=version) for id in (0, 1, 2)]
+    each = [client.get(address).content for address in addresses]
+    answer, sizes = several(addresses[2], addresses[0])
+    assert (answer.content, sizes) == (each[2] + each[0], [len(each[2]), len(each[0])])
+    assert "immutable" in answer.headers["cache-control"]
+    others = [image_url("cats", 0, version="0ther"), "/images/cats/0", "/images/cats/x?v=1", "http://[", "7"]
+    answer, sizes = several(addresses[1], *others, addresses[0])  # the first is no image
+    assert (answer.content, sizes) == (each[0], [0, 0, 0, 0, 0, 0, len(each[0])])
+    assert answer.headers["cache-control"] == "no-store"

@@ -4,7 +4,7 @@ import { carryBy } from "../carrier.js";
 import { default as mountGrid } from "../grid/grid.js";
 import { connect } from "../outbox.js";
 import { element, LINKED } from "../shared.js";
-import { createThumbnails } from "./thumbnails.js";
+import { createThumbnails } from "../thumbnails.js";
 
 /**
  * @typedef {object} Model The widget's half in the browser.

@@ -1,6 +1,6 @@
-// The thumbnails of a grid in a notebook: asked for in batches, and kept while they are near.
+// The thumbnails of a grid: asked for in batches, and kept while they are near.
 
-const BATCH = 24; // the kernel answers one batch before it hears of the next, so what is asked for is in or near sight
+const BATCH = 24; // one is answered before the next is asked for, so what is asked for is in or near sight
 const KEPT = 600;
 
 // `ask(sources)` gives their bytes in order, none where there is no picture. Returns what draws one into an image.

@@ -1,0 +1,47 @@
+"""What a first visit loads, in a real browser: few requests of the app's own, few bytes, and every icon."""
+
+from collections import Counter
+from urllib.parse import urlsplit
+
+from tests.browser.pages import open_at, settled
+from tests.fakes.icons import names
+
+#: Requests and bytes of the gallery, most of them Streamlit's scripts, which import each other by name.
+MOST, MOST_BYTES = 120, 1_200_000
+#: Thumbnails that one request asks for.
+BATCH = 24
+#: Widths of icons of 100 pixels, by name: where one is missing, its name stands there.
+WIDTHS = """async names => {
+  await document.fonts.load('100px "Material Symbols Rounded"', names[0]);
+  const span = document.body.appendChild(document.createElement('span'));
+  span.style.cssText = 'position: absolute; white-space: nowrap; font: 100px "Material Symbols Rounded"';
+  return names.map(name => { span.textContent = name; return [name, span.getBoundingClientRect().width]; });
+}"""
+
+
+def test_a_first_page_asks_for_little_of_the_app_and_for_no_chart(new_context, serve, demo_root):
+    address = serve(demo_root)
+    page = new_context().new_page()
+    listener = page.context.new_cdp_session(page)
+    listener.send("Network.enable")
+    asked, loaded = {}, {}
+    listener.on("Network.requestWillBeSent", lambda sent: asked.update({sent["requestId"]: sent["request"]["url"]}))
+    listener.on("Network.loadingFinished", lambda come: loaded.update({come["requestId"]: come["encodedDataLength"]}))
+    open_at(page, f"{address}/gallery")
+    tiles = page.locator("[aria-label=Images] .tile img[src^='blob:']")
+    tiles.last.wait_for()
+    urls = {number: urlsplit(url).path for number, url in asked.items() if url.startswith(address)}
+    paths = {number: path for number, path in urls.items() if not path.startswith("/changes/")}  # asked again and again
+    ours = Counter(path.split("/")[1] for path in paths.values() if not path.startswith("/static/"))
+    batches = -(-tiles.count() // BATCH)
+    assert ours == {"gallery": 1, "scripts": 1, "images": batches, "_stcore": 2, "favicon.png": 1}
+    assert not [path for path in paths.values() if "Plotly" in path]
+    assert len(paths) <= MOST
+    assert sum(loaded.get(number, 0) for number in paths) <= MOST_BYTES
+    page.context.close()
+
+
+def test_every_icon_is_in_the_font_that_is_sent(page, serve, demo_root):
+    open_at(page, f"{serve(demo_root)}/home")
+    widths = settled(page).evaluate(WIDTHS, names())
+    assert {name: width for name, width in widths if round(width) != 100} == {}
