@@ -97,15 +97,18 @@ class VoteCounter:
         self._version = version
         return np.flatnonzero((self.counts.votes != before.votes) | (self.counts.hits != before.hits))
 
-    def frame(self, ids: np.ndarray, edges: Sequence[float]) -> pd.DataFrame:
-        """Return `id, hsf, hsf_low, hsf_high, votes, _hsf_bin` of some samples; missing without votes."""
+    def hsf_columns(self, ids: np.ndarray, edges: Sequence[float]) -> pa.Table:
+        """Return `id, hsf, hsf_low, hsf_high, votes, _hsf_bin` of some samples; null without votes."""
         votes = self.counts.votes[ids]
         # Of many samples few differ in their votes: each pair of numbers is worked out once.
-        rows, pairs = pd.factorize(self.counts.hits[ids].astype(np.int64) << 32 | self.counts.asked[ids])
-        table = hsf.from_ticks(pairs >> 32, pairs & 0xFFFFFFFF)
-        index = pd.Series(bins.bin_index(table["hsf"], edges))
-        table = table.assign(_hsf_bin=index.where(index >= 0)).take(rows)
-        return table.assign(id=ids, votes=np.where(votes > 0, votes, np.nan))
+        encoded = pa.array(self.counts.hits[ids].astype(np.int64) << 32 | self.counts.asked[ids]).dictionary_encode()
+        pairs = encoded.dictionary.to_numpy()
+        columns = hsf.from_ticks(pairs >> 32, pairs & 0xFFFFFFFF)
+        index = bins.bin_index(columns["hsf"], edges)
+        columns["_hsf_bin"] = np.where(index >= 0, index, np.nan)
+        columns = {name: column[encoded.indices.to_numpy()] for name, column in columns.items()}
+        columns |= {"id": ids, "votes": np.where(votes > 0, votes, np.nan)}
+        return pa.table({name: pa.array(column, from_pandas=True) for name, column in columns.items()})
 
     def sources(self) -> dict[str, int]:
         """Return the votes of each kind that HSF could use, with all annotators who are not excluded by hand."""

@@ -16,20 +16,20 @@ _WHOLE = re.compile(r"^(\d+)\.0+$")
 _TRUTHS = {"true": 1, "1": 1, "yes": 1, "false": 0, "0": 0, "no": 0}
 
 
-def from_ticks(selected: ArrayLike, shown: ArrayLike) -> pd.DataFrame:
-    """Return HSF of tick votes: a table of N rows with the columns `votes, hsf, hsf_low, hsf_high`.
+def from_ticks(selected: ArrayLike, shown: ArrayLike) -> dict[str, np.ndarray]:
+    """Return HSF of tick votes: the columns `votes, hsf, hsf_low, hsf_high`, (N,) each.
 
     selected, shown: (N,) times that a sample was ticked and shown for its label. HSF is in [0, 1], with its Wilson
     interval, and NaN without votes. `selections` turns K-way votes into such counts.
 
-    >>> from_ticks([3], [4]).round(3).to_dict("records")
-    [{'votes': 4, 'hsf': 0.75, 'hsf_low': 0.301, 'hsf_high': 0.954}]
+    >>> {name: float(column[0].round(3)) for name, column in from_ticks([3], [4]).items()}
+    {'votes': 4.0, 'hsf': 0.75, 'hsf_low': 0.301, 'hsf_high': 0.954}
     """
     ticked = np.asarray(selected, np.int64)
     seen = np.asarray(shown, np.int64)
     low, high = wilson(ticked, seen)
     hsf = ticked / np.where(seen > 0, seen, np.nan)
-    return pd.DataFrame({"votes": seen, "hsf": hsf, "hsf_low": low, "hsf_high": high})
+    return {"votes": seen, "hsf": hsf, "hsf_low": low, "hsf_high": high}
 
 
 def selections(counts: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

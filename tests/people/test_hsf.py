@@ -11,7 +11,7 @@ CLASSES = ("cat", "dog", "owl")
 
 
 def hsf_of(counts, labels):
-    return hsf.from_ticks(*hsf.selections(counts, labels))
+    return pd.DataFrame(hsf.from_ticks(*hsf.selections(counts, labels)))
 
 
 def test_hsf_is_the_share_of_votes_for_the_given_label():

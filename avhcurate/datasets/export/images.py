@@ -11,10 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from avhcurate.datasets.curate.label_files import exported_stem
 from avhcurate.datasets.export.tabular import Chosen, Row, batches, export_columns
 from avhcurate.datasets.export.text import csv_text, text_file, write_readme
-from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.workspace.disk.files import batched, link, safe_name, write_tables
@@ -122,8 +120,11 @@ def _file_name(path: str, id: int) -> str:
     >>> _file_name("cat/a.PNG", 3), _file_name("train.parquet#5", 5)
     ('a-3.PNG', 'train-5.jpg')
     """
-    name = PurePosixPath(path.replace("\\", "/"))
-    suffix = name.suffix
+    # What reads labels and sources is slow to import, and exports of one table need none of it.
+    from avhcurate.datasets.curate.label_files import exported_stem
+    from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
+
+    suffix = PurePosixPath(path.replace("\\", "/")).suffix
     if suffix.casefold() not in IMAGE_SUFFIXES:
         suffix = ".jpg"
     return f"{exported_stem(path, id)}{suffix}"

@@ -13,7 +13,6 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.empty_view import not_scored
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores.softmax import log_probs
-from avhcurate.people.files.label_studio import choice, curated, label_config
 from avhcurate.workspace.disk.arrays import create_npy
 from avhcurate.workspace.disk.json_text import json_text
 from avhcurate.workspace.images.decoding import BrokenImage, stored_size
@@ -188,6 +187,8 @@ def write_label_studio(table: DatasetTable, chosen: Chosen, path: Path) -> int:
 
     The images are written to images/ and named as files below Label Studio's document root.
     """
+    from avhcurate.people.files.label_studio import label_config
+
     path.mkdir()
     ticks = table.votes is not None and table.votes.kind == "tick"  # people ticked images of a class
     placed = place_images(table, chosen, path, lambda _: "images")
@@ -201,6 +202,8 @@ def write_label_studio(table: DatasetTable, chosen: Chosen, path: Path) -> int:
 
 
 def _tasks(table: DatasetTable, placed: Iterator[tuple[Row, Path]], *, ticks: bool) -> Iterator[Row]:
+    from avhcurate.people.files.label_studio import choice, curated
+
     votes = _votes(table)
     answers: Sequence[str] = table.classes
     if ticks:
@@ -239,6 +242,8 @@ def _votes(table: DatasetTable) -> dict[int, Sequence[int]]:
 
 
 def _predictions(row: Row, table: DatasetTable) -> list[Row]:
+    from avhcurate.people.files.label_studio import choice
+
     if table.run is None or row["predicted_name"] is None:
         return []
     prediction = {"model_version": table.run.name, "result": [choice(row["predicted_name"])]}

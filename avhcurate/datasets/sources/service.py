@@ -215,7 +215,8 @@ def _lost_relabels(workspace: Workspace, before: DatasetFolder, table: SourceTab
     old = _old_classes(before, table)
     classes = set(table.classes)
     removed = {number: name for number, name in enumerate(old) if name not in classes}
-    lost = int(open_events(workspace.root).state(before.id, old)["curated_label"].isin(list(removed)).sum())
+    relabels = open_events(workspace.root).state(before.id, old)["curated_label"].to_pylist()
+    lost = sum(label in removed for label in relabels)
     if not lost:
         return []
     return [f"{lost} relabels as {listed(removed.values(), 4)}"]

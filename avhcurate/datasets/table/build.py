@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
-import pandas as pd
+import pyarrow as pa
 
 from avhcurate.datasets.table.columns import HSF_COLUMNS, NAMES, literal, quote
 from avhcurate.datasets.table.conditions import MOST_BYTES
@@ -21,7 +21,7 @@ AT_ONCE = 1_000_000
 _BYTES = 200
 
 #: Returns `id` and `HSF_COLUMNS` of the samples with votes among some ids.
-Votes = Callable[[range], pd.DataFrame]
+Votes = Callable[[range], pa.Table]
 
 
 def connect(samples: Path) -> duckdb.DuckDBPyConnection:
@@ -57,7 +57,7 @@ def create_samples(
     bins: Sequence[str],
     scored: Sequence[str],
     votes: Votes | None,
-    predicted: pd.DataFrame | None,
+    predicted: pa.Table | None,
 ) -> None:
     """Create `samples`, a view of the table `kept` that adds `NAMES` and the scores within classes.
 
@@ -75,7 +75,7 @@ def create_samples(
     select = ", ".join(f"{sql} AS {quote(name)}" for name, sql in columns.items() if name not in derived)
     statement = "CREATE TABLE kept AS"
     for start in range(0, 1 + (last or 0), AT_ONCE):
-        voted = pd.DataFrame({name: [] for name in ("id", *HSF_COLUMNS)})
+        voted = pa.table({name: pa.nulls(0, pa.int64()) for name in ("id", *HSF_COLUMNS)})
         if votes is not None:
             voted = votes(range(start, start + AT_ONCE))
         connection.register("incoming_votes", voted)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import SampleTable
@@ -86,12 +88,13 @@ class DatasetTable(SampleTable):
         self.refresh()
         self.present_id()  # an import that came between would have mixed two
 
-    def _predicted(self) -> pd.DataFrame | None:
+    def _predicted(self) -> pa.Table | None:
         if self.prediction is None:
             return None
-        rows = self.prediction.table()[["id", *PREDICTED]]
-        index = pd.Series(bins.bin_index(rows["hsf_predicted"], self.edges))
-        return rows.assign(hsf_predicted_bin=index.map(dict(enumerate(bins.bin_labels(self.edges)))))
+        rows = pq.read_table(self.prediction.scores_path, columns=["id", *PREDICTED])
+        index = bins.bin_index(rows["hsf_predicted"].to_numpy(), self.edges)
+        names = pa.array([*bins.bin_labels(self.edges), None])  # the last is that of bin -1
+        return rows.append_column("hsf_predicted_bin", names.take(pa.array(index % len(names))))
 
     @property
     def current(self) -> bool:
@@ -124,10 +127,10 @@ class DatasetTable(SampleTable):
         """The record of the votes behind HSF: those attached when this was opened, and collected ones."""
         return self.counter.record
 
-    def _voted(self, ids: range) -> pd.DataFrame:
+    def _voted(self, ids: range) -> pa.Table:
         """Return the HSF columns of the samples with votes among some ids."""
         voted = ids.start + np.flatnonzero(self.counter.counts.votes[ids.start : ids.stop])
-        return self.counter.frame(voted, self.edges)
+        return self.counter.hsf_columns(voted, self.edges)
 
     def vote_counts(self, id: int | None = None) -> pd.DataFrame | None:
         """Return these votes by id, or of one sample: k-way `id, counts`, tick `id, selected, shown`; None without."""
@@ -161,7 +164,7 @@ class DatasetTable(SampleTable):
                 self.exclusions += self.annotate(newer)
                 self.annotated = version
             if len(changed := self.counter.update()):
-                self.update_votes(self.counter.frame(changed, self.edges))
+                self.update_votes(self.counter.hsf_columns(changed, self.edges))
 
     def _refresh_lock(self) -> None:
         locked_by = self.dataset.lock_note().get("locked", 0)

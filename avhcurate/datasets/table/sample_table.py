@@ -35,19 +35,11 @@ from avhcurate.measures.scores import PREDICTIONS, SCORES, Score
 from avhcurate.measures.stats.ranks import Scratch
 from avhcurate.workspace.data.datasets import Harder
 from avhcurate.workspace.disk.columns import listed
+from avhcurate.workspace.disk.tabular import nullable
 from avhcurate.workspace.images.measures import MEASURES
 
-_INTEGERS = {
-    pa.int8(): pd.Int8Dtype(),
-    pa.int16(): pd.Int16Dtype(),
-    pa.int32(): pd.Int32Dtype(),
-    pa.int64(): pd.Int64Dtype(),
-}
 #: Other numbers are read in double precision.
 _NUMBERS = {"FLOAT": np.float32}
-_ANNOTATIONS = pa.schema(
-    {"path": pa.string(), "tags": pa.list_(pa.string()), "curated_label": pa.int64(), "excluded": pa.bool_()}
-)
 #: Scores that tell how hard a sample is, the best first.
 HARDNESS = ("avh", "prototype_hardness", "loss", "entropy", "norm")
 
@@ -68,7 +60,7 @@ class SampleTable:
         *,
         votes: Votes | None = None,
         bins: Sequence[str] = (),
-        predicted: pd.DataFrame | None = None,
+        predicted: pa.Table | None = None,
         harder: Mapping[str, Harder] | None = None,
     ) -> None:
         self.classes = tuple(classes)
@@ -141,15 +133,13 @@ class SampleTable:
 
     # --- what people decide --------------------------------------------------------------------------------------
 
-    def annotate(self, state: pd.DataFrame) -> bool:
-        """Update the annotations from `path, tags, curated_label, excluded`, as `EventLog.state` gives them.
+    def annotate(self, state: pa.Table) -> bool:
+        """Update the annotations from what stands about samples, as `EventLog.state` gives it.
 
         Returns whether a sample was excluded or included. Annotations are written into the samples, since a join at
         every read costs more.
         """
-        # Column by column, since an empty column of lists has no type for Arrow.
-        arrays = [pa.array(state[field.name].to_list(), field.type, from_pandas=True) for field in _ANNOTATIONS]
-        with self._updating(pa.table(arrays, schema=_ANNOTATIONS)) as cursor:
+        with self._updating(state) as cursor:
             # Paths are looked up once: of millions that takes longer than all else.
             query = "SELECT i.*, s.id, s.excluded AS was FROM incoming i JOIN samples s USING (path)"
             rows = cursor.sql(query).to_arrow_table()
@@ -177,11 +167,10 @@ class SampleTable:
             cursor.execute("UPDATE kept SET _locked = NOT _locked WHERE _locked != (path IN (FROM incoming))")
             create_names(cursor, list(self.classes), self._bins, within)
 
-    def update_votes(self, votes: pd.DataFrame) -> None:
+    def update_votes(self, votes: pa.Table) -> None:
         """Update the HSF columns of some samples: `id` and `HSF_COLUMNS`; missing values become null."""
         changes = ", ".join(f"{name} = CAST(i.{name} AS {kind})" for name, kind in HSF_COLUMNS.items())
-        incoming = pa.Table.from_pandas(votes[["id", *HSF_COLUMNS]], preserve_index=False)
-        with self._updating(incoming) as cursor:
+        with self._updating(votes) as cursor:
             cursor.execute(f"UPDATE kept SET {changes} FROM incoming i WHERE i.id = kept.id")
 
     @contextmanager
@@ -220,7 +209,7 @@ class SampleTable:
         # First which rows, reading only the columns of the conditions; then these few rows whole.
         rows = self._read("SELECT id FROM samples", filters, f"{order} LIMIT {int(limit)} OFFSET {int(offset)}")
         chosen = Filters(excluded=None, ids=tuple(rows["id"].to_pylist()))
-        return _to_pandas(self._read(f"SELECT {self._list(columns)} FROM samples", chosen, order))
+        return nullable(self._read(f"SELECT {self._list(columns)} FROM samples", chosen, order))
 
     def order(self, filters: Filters | None = None, *, sort: str = "id", descending: bool = False) -> np.ndarray:
         """Return the ids of all samples that satisfy the filters, (n,) int32, in the order that `page` gives them."""
@@ -237,7 +226,7 @@ class SampleTable:
         """Return all samples that satisfy the filters, by id; integers are nullable, missing scores NaN."""
         query = f"SELECT {self._list(columns)} FROM samples"
         parts = [self._read(query, filters, "ORDER BY id", part) for part in self._parts(filters)]
-        return _to_pandas(pa.concat_tables(parts))
+        return nullable(pa.concat_tables(parts))
 
     def numbers(self, filters: Filters | None, columns: Sequence[str]) -> Scratch:
         """Return `id` and columns of numbers of the samples that satisfy the filters, by id, on disk.
@@ -362,7 +351,7 @@ class SampleTable:
             name = f"unnest({name})"
         query = f"SELECT value, count(*) AS n FROM (SELECT {name} AS value FROM samples"
         tail = f") GROUP BY value ORDER BY n DESC, value LIMIT {limit or 'ALL'}"
-        return _to_pandas(self._read(query, filters, tail))
+        return nullable(self._read(query, filters, tail))
 
     # --- queries -------------------------------------------------------------------------------------------------
 
@@ -397,8 +386,3 @@ class SampleTable:
 def _types(connection: duckdb.DuckDBPyConnection, rows: str) -> dict[str, str]:
     """Return SQL types of columns by name."""
     return {name: kind for name, kind, *_ in connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()}
-
-
-def _to_pandas(table: pa.Table) -> pd.DataFrame:
-    """Return a data frame whose integers are nullable."""
-    return table.to_pandas(types_mapper=_INTEGERS.get)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from avhcurate.datasets.export import service as avhcurate_export
 from avhcurate.datasets.export.tabular import write_frame
@@ -11,6 +12,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.pseudo_labels.service import export_columns, manifest
+from avhcurate.workspace.data.events import DECIDED
 from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import safe_name
@@ -72,13 +74,13 @@ def export(
         write_frame(rows, out, about, format=format, force=force)
         return len(rows)
     # A table of the target in which the pseudo-labels are the curated labels.
-    annotations = rows[["path"]].assign(curated_label=rows["pseudo_label"], excluded=False)
-    annotations["tags"] = pd.Series([[]] * len(rows), index=rows.index, dtype=object)
+    decided = {"path": rows["path"], "tags": [[]] * len(rows), "curated_label": rows["pseudo_label"]}
+    decided["excluded"] = [False] * len(rows)
     dataset = workspace.dataset(folder.record.target)
     run = None
     if folder.record.target_run:  # a whole network has none, and scores of another network are not its own
         run = dataset.run(folder.record.target_run)
     table = DatasetTable(workspace, dataset, run)
-    table.annotate(annotations)
+    table.annotate(pa.table(decided, schema=DECIDED))
     filters = Filters(excluded=None, ids=tuple(rows["id"].tolist()))
     return avhcurate_export.export(table, filters, format, out, force=force, about={"pseudo_labels": about})

@@ -190,7 +190,7 @@ def earlier(now: State, entry: int) -> State:
     assert table is not None
     if entry > now.entry:
         raise CurateError(f"The history of {now.title} ends with entry {now.entry}. Take one from it, or 0.")
-    then = table.log.state(table.dataset.id, table.own_classes, until=entry)
+    then = table.log.state(table.dataset.id, table.own_classes, until=entry).to_pandas()
     place = pd.Index(rows["path"]).get_indexer(then["path"])
     then = then[place >= 0]
     place = place[place >= 0]

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -22,8 +21,12 @@ from avhcurate.workspace.disk.files import write_parquet
 from avhcurate.workspace.disk.folders import RecordFolder
 from avhcurate.workspace.disk.json_text import parsed
 from avhcurate.workspace.disk.provenance import StoredRecord, now, versions
+from avhcurate.workspace.disk.tabular import nullable, whole_numbers
 from avhcurate.workspace.images.source import ImageSource
 from avhcurate.workspace.images.thumbnails import ThumbnailStore
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Votes of so many samples are read at once.
 _ROWS_AT_ONCE = 100_000
@@ -124,16 +127,16 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         files = [file for pattern in patterns for file in sorted(self.root.glob(pattern))]
         return " ".join(f"{file.parent.name}/{file.name}:{file.stat().st_mtime_ns}" for file in files)
 
-    def samples(self, columns: list[str] | None = None) -> pd.DataFrame:
+    def samples(self, columns: list[str] | None = None) -> "pd.DataFrame":
         """Return a row for each sample in order of id: id, path, split, label, the user's columns, _file, _row.
 
         `label` is pandas' nullable Int32 and `_row` Int64: missing stays missing.
         """
-        return pq.read_table(self.samples_path, columns=columns).to_pandas(types_mapper=_NULLABLE.get)
+        return nullable(pq.read_table(self.samples_path, columns=columns))
 
     def labels(self) -> np.ndarray:
         """Return the given label of each sample, int32 (N,), -1 where it has none: to show it, or to score it by."""
-        return self.column("label").fill_null(-1).to_numpy()
+        return whole_numbers(self.samples_path, "label")[0]
 
     def labels_to_learn(self) -> np.ndarray:
         """Return the labels (N,) that anything may learn from: those of locked samples are -1, as if they had none."""
@@ -163,7 +166,7 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     def column(self, name: str) -> pa.ChunkedArray:
         return pq.read_table(self.samples_path, columns=[name])[name]
 
-    def votes(self, id: int | None = None) -> pd.DataFrame | None:
+    def votes(self, id: int | None = None) -> "pd.DataFrame | None":
         """Return human votes, a row for each sample that has any, by id, or those of one sample; None without any.
 
         k-way: id, counts (a list of K int32, see `count_matrix`). tick: id, selected, shown.
@@ -266,9 +269,6 @@ def dataset_names(root: Path) -> tuple[str, ...]:
 def _names_in(path: Path, _: int) -> tuple[str, ...]:
     record = parsed(path.read_bytes())
     return (record["name"], *record["former_names"])
-
-
-_NULLABLE = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
 
 
 def count_matrix(counts: pa.ChunkedArray | pa.Array) -> np.ndarray:

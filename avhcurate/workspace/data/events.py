@@ -79,6 +79,10 @@ EVENT_ACTS = sa.Table(
     sa.Column("act", sa.String, primary_key=True),
     _event_number(nullable=False),
 )
+#: The columns of what stands about samples: their path and tags, the number of their curated label, null without one.
+DECIDED = pa.schema(
+    {"path": pa.string(), "tags": pa.list_(pa.string()), "curated_label": pa.int64(), "excluded": pa.bool_()}
+)
 #: The members of a set or of the locked part as one Parquet file of paths: a million are written and read at once.
 SET_MEMBERS = sa.Table(
     "set_members",
@@ -321,8 +325,8 @@ class EventLog:
         """Return everyone, or every action, in the history."""
         return sorted(value for (value,) in self._read(_history(sa.select(EVENT[column]).distinct(), dataset)))
 
-    def state(self, dataset: str, classes: Sequence[str], *, since: int = 0, until: int | None = None) -> pd.DataFrame:
-        """Return `path, tags (list), curated_label (Int64), excluded (bool)` of every annotated sample.
+    def state(self, dataset: str, classes: Sequence[str], *, since: int = 0, until: int | None = None) -> pa.Table:
+        """Return what stands about every annotated sample, as `DECIDED`.
 
         Labels are numbers in `classes`; those of a class that is gone are missing. With `since`, only the samples that
         later events are about: also those of which nothing is left, without tags and label and not excluded. With
@@ -331,15 +335,14 @@ class EventLog:
         value = sa.func.coalesce(SAMPLE.label, EVENT.value)
         query = _standing(dataset, until).join(EVENT_SAMPLES).order_by(EVENT.id)
         entries: sa.Select[Any] = query.with_only_columns(EVENT.action, value, SAMPLE.path)
-        paths = None
+        paths: list[str] = []
         with self.engine.connect() as connection:
             if since:
                 newer = sa.select(_decided).filter_by(dataset=dataset).where(EVENT.id > since)
                 touched = sa.select(SAMPLE.path).where(SAMPLE.event.in_(newer)).distinct()
                 paths = list(connection.execute(touched).scalars())
                 entries = entries.where(SAMPLE.path.in_(touched))
-            rows = pd.DataFrame(connection.execute(entries).all(), columns=["action", "value", "path"])
-        return fold(rows, classes, paths)
+            return fold(connection.execute(entries), classes, paths)
 
     def decisions(self, dataset: str, *, since: int, until: int) -> pd.DataFrame:
         """Return `path, event, at, who, action, value, undo` of decisions about samples after one event and up to
@@ -402,33 +405,54 @@ def _history(query: sa.Select[Any], dataset: str) -> sa.Select[Any]:
     return query.where(EVENT.dataset == dataset, EVENT.reverts.is_(None))
 
 
-def fold(rows: pd.DataFrame, classes: Sequence[str], paths: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return the state after events `action, value, path`, oldest first: the last one of each tag, label and exclusion.
+@dataclass(slots=True)
+class _Decided:
+    """What stands about a sample after some events; the reasons of an exclusion are tags until it is included again."""
 
-    The value of an exclusion is a tag until the sample is included again, unless it is tagged so as well. `paths`:
-    the samples to include, with or without events; by default those that have some.
+    tags: tuple[str, ...] = ()
+    reasons: tuple[str | None, ...] = ()
+    label: str | None = None
+    excluded: bool = False
 
-    >>> rows = pd.DataFrame([("tag", "blurred", "a"), ("exclude", "dark", "a"), ("include", None, "a")],
-    ...                     columns=["action", "value", "path"])
-    >>> fold(rows, []).to_dict("records")
+    def follow(self, action: str, value: str | None) -> None:
+        """Take the next event into account."""
+        if action == "tag":
+            self.tags = (*self.tags, str(value))
+        elif action == "untag":
+            self.tags = tuple(tag for tag in self.tags if tag != value)
+            self.reasons = tuple(tag for tag in self.reasons if tag != value)
+        elif action == "exclude":
+            self.excluded = True
+            self.reasons = (*self.reasons, value)
+        elif action == "include":
+            self.excluded = False
+            self.reasons = ()
+        else:
+            self.label = value
+
+
+def fold(events: Iterable[Sequence[Any]], classes: Sequence[str], paths: Sequence[str] = ()) -> pa.Table:
+    """Return what stands after events `action, value, path`, oldest first, as `DECIDED`: a row for each sample that
+    they are about, and for each of `paths`, first.
+
+    >>> events = [("tag", "blurred", "a"), ("exclude", "dark", "a"), ("include", None, "a")]
+    >>> fold(events, []).to_pylist()
     [{'path': 'a', 'tags': ['blurred'], 'curated_label': None, 'excluded': False}]
     """
-    is_relabel = rows["action"].isin(["relabel", IMPORT_LABELS])
-    is_exclusion = rows["action"].isin(["exclude", "include"])
-    includes = (rows["action"] == "include").astype(int)
-    ended = includes[::-1].groupby(rows["path"]).cummax() > 0  # by an include that follows
-    is_reason = (rows["action"] == "exclude") & rows["value"].notna() & ~ended
-    is_tag = rows["action"].isin(["tag", "untag"]) | is_reason
-    last_tags = rows[is_tag].drop_duplicates(["path", "value"], keep="last")
-    tags = last_tags[last_tags["action"] != "untag"].groupby("path")["value"].agg(sorted)
-    labels = rows[is_relabel].drop_duplicates("path", keep="last").set_index("path")["value"].dropna()
-    numbers = {stored: class_number(stored, classes) for stored in labels.unique()}
-    exclusions = rows[is_exclusion].drop_duplicates("path", keep="last").set_index("path")["action"]
-    state = pd.DataFrame({"path": rows["path"].unique() if paths is None else list(paths)})
-    state["tags"] = [names if isinstance(names, list) else [] for names in state["path"].map(tags)]
-    state["curated_label"] = state["path"].map(labels).map(numbers).astype("Int64")
-    state["excluded"] = (state["path"].map(exclusions) == "exclude").astype(bool)
-    return state
+    samples = {path: _Decided() for path in paths}
+    for action, value, path in events:
+        samples.setdefault(path, _Decided()).follow(action, value)
+    labels = {sample.label for sample in samples.values() if sample.label is not None}
+    numbers: dict[str | None, int | None] = {label: class_number(label, classes) for label in labels}
+    return pa.table(
+        {
+            "path": list(samples),
+            "tags": [sorted({*sample.tags, *filter(None, sample.reasons)}) for sample in samples.values()],
+            "curated_label": [numbers.get(sample.label) for sample in samples.values()],
+            "excluded": [sample.excluded for sample in samples.values()],
+        },
+        schema=DECIDED,
+    )
 
 
 def _event(row: Any) -> Event:

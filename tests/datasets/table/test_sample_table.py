@@ -59,7 +59,7 @@ def make_table(folder):
     scores.to_parquet(folder / "scores.parquet")
     table = SampleTable(files_in(folder), CLASSES, votes=lambda ids: votes[votes["id"].isin(ids)], bins=[*"01234"])
     state = {"path": ["images/3.png", "images/4.png", "gone.png"], "tags": [["odd", "seen"], ["seen"], ["odd"]]}
-    table.annotate(pd.DataFrame({**state, "curated_label": [2, None, 1], "excluded": [False, True, False]}))
+    table.annotate(pa.table({**state, "curated_label": [2, None, 1], "excluded": [False, True, False]}))
     return table
 
 
@@ -233,9 +233,9 @@ def test_rows_on_disk_leave_no_file_and_take_what_people_decide_and_vote(tmp_pat
     before = table.frame(Filters(excluded=None)).set_index("id")
     paths = before["path"].iloc[[2, 399, 250]].tolist()
     state = {"path": paths, "tags": [["new"]] * 3, "curated_label": [1, None, 0], "excluded": [False, True, False]}
-    table.annotate(pd.DataFrame(state))
+    table.annotate(pa.table(state))
     changed = {"hsf": 0.5, "hsf_low": 0.25, "hsf_high": 0.75, "votes": 12, "hsf_bin": "[0.4, 0.6)", "_hsf_bin": 2}
-    table.update_votes(pd.DataFrame([{"id": id} | changed for id in (0, 299)]))
+    table.update_votes(pa.Table.from_pylist([{"id": id} | changed for id in (0, 299)]))
     after = table.frame(Filters(excluded=None)).set_index("id")
     assert after.index.tolist() == list(range(N))
     batches = pa.Table.from_batches(table.batches(Filters(excluded=None), columns=["id", "path"], rows=64))

@@ -5,7 +5,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +24,11 @@ CLASSES = ("0", "1", "2", "3")
 
 
 def state(log, dataset="d"):
-    return log.state(dataset, CLASSES).set_index("path").to_dict("index")
+    return by_path(log.state(dataset, CLASSES))
+
+
+def by_path(state):
+    return {row.pop("path"): row for row in state.to_pylist()}
 
 
 def test_the_last_entry_about_a_thing_stands(log):
@@ -92,8 +95,7 @@ def test_the_folded_state_equals_a_replay_one_entry_at_a_time(entries):
             sample["reasons"] = sample["reasons"] | {value} if sample["excluded"] else set()
     for sample in replay.values():
         sample["tags"] = sorted(sample["tags"] | sample.pop("reasons"))
-    folded = fold(pd.DataFrame(entries, columns=["action", "value", "path"]), CLASSES)
-    assert folded.set_index("path").to_dict("index") == replay
+    assert by_path(fold(entries, CLASSES)) == replay
 
 
 def test_the_reason_of_an_exclusion_is_a_tag_until_the_sample_is_included_again(log):
@@ -105,7 +107,7 @@ def test_the_reason_of_an_exclusion_is_a_tag_until_the_sample_is_included_again(
     log.annotate("d", "include", None, ["a"], who="bob")
     assert state(log)["a"] == {"tags": ["dark"], "curated_label": None, "excluded": False}
     assert state(log)["b"]["tags"] == ["blurred", "dark"], "it is excluded still"
-    assert log.state("d", CLASSES, since=before)["tags"].to_list() == [["dark"]]
+    assert log.state("d", CLASSES, since=before)["tags"].to_pylist() == [["dark"]]
     log.undo("d", who="bob")
     assert state(log)["a"] == {"tags": ["blurred", "dark"], "curated_label": None, "excluded": True}
 
@@ -123,7 +125,7 @@ def test_what_changed_since_leads_to_the_whole_state(steps, looks):
                 action, value, path = step
                 log.annotate("d", action, value, [path, "of all"], who="ann")
             if number % looks == 0 or number == len(steps) - 1:
-                kept |= log.state("d", CLASSES, since=read).set_index("path").to_dict("index")
+                kept |= by_path(log.state("d", CLASSES, since=read))
                 read = log.version("d")
         nothing = {"tags": [], "curated_label": None, "excluded": False}
         same = [{path: one for path, one in states.items() if one != nothing} for states in (kept, state(log))]
@@ -164,7 +166,7 @@ def test_an_acknowledged_entry_outlives_kill_9(tmp_path):
             print(i, flush=True)
     """
     acknowledged = lines_until_killed(script, 30)
-    kept = EventLog(url).state("d", CLASSES)["tags"][0]
+    kept = state(EventLog(url))["a"]["tags"]
     assert set(acknowledged) <= set(kept)
     assert len(kept) <= len(acknowledged) + 1
 
@@ -282,8 +284,7 @@ def test_an_older_entry_is_reverted_and_later_ones_about_the_same_thing_stand(da
     old = log.annotate("d", "relabel", "1", ["a", "b"], who="ann")
     log.annotate("d", "relabel", "2", ["a"], who="bob")
     log.revert("d", old, who="bob")
-    labels = log.state("d", CLASSES).set_index("path")["curated_label"]
-    assert labels["a"] == 2
-    assert "b" not in labels.index  # the label of the source again
+    assert state(log)["a"]["curated_label"] == 2
+    assert "b" not in state(log)  # the label of the source again
     with pytest.raises(CurateError, match="already undone"):
         log.revert("d", old, who="ann")

@@ -13,7 +13,7 @@ from avhcurate.errors import CurateError
 from avhcurate.networks.models.weights import read_weights
 from avhcurate.people.files import read_votes
 from avhcurate.workspace.disk.arrays import open_array
-from avhcurate.workspace.disk.tabular import MOST_COLUMNS, read_table
+from avhcurate.workspace.disk.tabular import MOST_COLUMNS, read_table, whole_numbers
 from avhcurate.workspace.images.decoding import BrokenImage
 from avhcurate.workspace.images.source import ImageSource
 
@@ -112,3 +112,12 @@ def test_what_would_take_more_than_its_file_may_is_refused_before_it_is_read(tmp
     with pytest.raises(CurateError, match=r"would take [\d,]+ MB, and its [\d.,]+ MB on the disk may take"):
         read(tmp_path / "x")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 700_000  # kB
+
+
+@pytest.mark.parametrize("numbers", [[], [None], [7, 3], [*range(700), None, 5]])
+def test_whole_numbers_are_minus_one_where_they_are_missing(numbers, tmp_path):
+    columns = {"a": pa.array(numbers, pa.int32()), "b": pa.array(numbers, pa.int64())}
+    pq.write_table(pa.table(columns), tmp_path / "numbers.parquet", row_group_size=300)
+    b, a = whole_numbers(tmp_path / "numbers.parquet", "b", "a")
+    expected = [-1 if number is None else number for number in numbers]
+    assert (a.tolist(), b.tolist(), a.dtype, b.dtype) == (expected, expected, np.int32, np.int64)
