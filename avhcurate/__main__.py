@@ -1,5 +1,5 @@
 """`python -m avhcurate`."""
 
-from avhcurate.cli import main
+from avhcurate.cli import run
 
-main()
+run()

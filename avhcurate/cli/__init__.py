@@ -1,8 +1,10 @@
 """The command line: each verb reads its arguments, calls one service and prints the result."""
 
+import atexit
 import errno
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -37,6 +39,8 @@ _MODULES = {
 _HOMES = {verb: module for module, verbs in _MODULES.items() for verb in verbs.split()}
 
 _INTERRUPTED = 130
+#: As Python ends where its output could not be written.
+_UNREAD = 120
 #: What moves a terminal's cursor, colours it or turns text around, but for the ends and starts of lines.
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
 _CONTROLS |= {ord(mark): mark for mark in "\t\n\r"}
@@ -84,6 +88,25 @@ class _Plain:
     def write(self, text: str) -> int:
         written: int = self._terminal.write(text.translate(_CONTROLS))
         return written
+
+
+def run() -> NoReturn:
+    """Run the command line as a process, which ends without clearing up: what torch holds takes it a second.
+
+    As children of multiprocessing end: threads are awaited, and what was asked for at the exit is done.
+    """
+    try:
+        main()
+    except SystemExit as ended:
+        code = ended.code
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # who read it has gone
+        code = _UNREAD
+    os._exit(int(code or 0))
 
 
 def main() -> NoReturn:

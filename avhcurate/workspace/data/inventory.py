@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -15,6 +14,7 @@ from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
 from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.room import disk_trouble
+from avhcurate.workspace.disk.tabular import whole_numbers
 
 _KINDS: dict[str, Any] = {"run": RunFolder, "training": TrainingFolder, "self-training": SelfTrainingFolder}
 
@@ -79,9 +79,10 @@ def _accuracy(folder: RunFolder | TrainingFolder | SelfTrainingFolder, labels: n
     elif isinstance(folder, TrainingFolder):
         evaluated = folder.evaluations()[["n", "accuracy"]].tail(1).to_numpy().tolist()
     elif folder.complete:
-        rows = pq.read_table(folder.scores_path, columns=["id", "predicted"]).to_pandas().dropna()
-        hits = (labels[rows["id"]] == rows["predicted"])[labels[rows["id"]] >= 0]
-        evaluated = [(len(hits), hits.mean())]
+        ids, predicted = whole_numbers(folder.scores_path, "id", "predicted")
+        given = labels[ids]
+        hits = (given == predicted)[(given >= 0) & (predicted >= 0)]
+        evaluated = [(len(hits), hits.sum() / max(len(hits), 1))]
     for n, accuracy in evaluated:
         if n:
             return int(n), float(accuracy)

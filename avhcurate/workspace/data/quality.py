@@ -3,14 +3,17 @@
 from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avhcurate.workspace.disk.files import write_parquet
 from avhcurate.workspace.disk.folders import ShardedFolder
 from avhcurate.workspace.disk.provenance import Provenance
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Samples a shard: what a killed job loses at most.
 SHARD = 256
@@ -53,15 +56,17 @@ class QualityFolder(ShardedFolder[QualityRecord]):
         """Return whether its columns are there, and of this import of the dataset."""
         return self.columns_path.exists() and self.is_of(fingerprint)
 
-    def measures(self) -> pd.DataFrame:
+    def measures(self) -> "pd.DataFrame":
         """The finished table: `id`, measures, `phash`, those of its attitudes, `sha256`, `oddity`, `problem`; by id."""
+        import pandas as pd
+
         return pq.read_table(self.scores_path).to_pandas(types_mapper={pa.uint64(): pd.UInt64Dtype()}.get)
 
-    def pairs(self) -> pd.DataFrame:
+    def pairs(self) -> "pd.DataFrame":
         """Pairs of near duplicates, `first, second, how` with how one of bytes, hash, turned, embedding."""
         return pq.read_table(self.root / "pairs.parquet").to_pandas()
 
-    def write_groups(self, columns: pd.DataFrame, pairs: pd.DataFrame) -> None:
+    def write_groups(self, columns: "pd.DataFrame", pairs: "pd.DataFrame") -> None:
         """Put the columns in place, after the pairs that their groups join."""
         write_parquet(self.root / "pairs.parquet", pairs)
         write_parquet(self.columns_path, columns)

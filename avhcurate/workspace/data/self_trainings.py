@@ -4,9 +4,8 @@ import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, Field
@@ -16,8 +15,10 @@ from avhcurate.workspace.disk.files import write_json, write_parquet
 from avhcurate.workspace.disk.folders import ResultFolder
 from avhcurate.workspace.disk.provenance import StoredRecord, WorkRecord
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 #: Columns of whole numbers that may be missing.
-_NULLABLE = {pa.int32(): pd.Int32Dtype()}
 
 #: Prefix of the columns of a selection that say what each gate lets pass of the same outputs.
 BY = "by_"
@@ -138,7 +139,11 @@ class SelfTrainingFolder(ResultFolder[SelfTrainingRecord]):
         return self._path(number)
 
     def commit(
-        self, report: RoundReport, classes: pd.DataFrame, selection: pd.DataFrame | None, save: Callable[[Path], None]
+        self,
+        report: RoundReport,
+        classes: "pd.DataFrame",
+        selection: "pd.DataFrame | None",
+        save: Callable[[Path], None],
     ) -> None:
         """Put a round on the disk, whole or not at all; `save(folder)` writes what the trainer keeps."""
         place = self._path(report.round)
@@ -155,21 +160,23 @@ class SelfTrainingFolder(ResultFolder[SelfTrainingRecord]):
     def report(self, number: int) -> RoundReport:
         return RoundReport.model_validate_json((self.round(number) / "report.json").read_bytes())
 
-    def classes(self, number: int) -> pd.DataFrame:
+    def classes(self, number: int) -> "pd.DataFrame":
         """Return a row a class of a round: see `self_training.loop.TargetEvaluator`."""
-        return pd.read_parquet(self.round(number) / "classes.parquet")
+        return pq.read_table(self.round(number) / "classes.parquet").to_pandas()
 
-    def selection(self, number: int, columns: list[str] | None = None) -> pd.DataFrame:
+    def selection(self, number: int, columns: list[str] | None = None) -> "pd.DataFrame":
         """Return the selection of a round, a row a sample of the target in order of id; from round 1 on.
 
         id, predicted, candidate (-1 for none), pseudo_label (missing where not selected), confidence, avc, threshold,
         rank_in_class (missing for none), selected, for every gate a column `by_GATE` that says whether it would let the
         sample pass with this candidate, and `soft_label` where the run trains on soft labels.
         """
+        import pandas as pd
+
         if not number:
             raise CurateError("Round 0 learns only from the source and selects nothing. Choose a round from 1 on.")
         rows = pq.read_table(self.round(number) / "selection.parquet", columns=columns)
-        return rows.to_pandas(types_mapper=_NULLABLE.get)
+        return rows.to_pandas(types_mapper={pa.int32(): pd.Int32Dtype()}.get)
 
     def _path(self, number: int) -> Path:
         return self.root / "rounds" / f"{number:02d}"

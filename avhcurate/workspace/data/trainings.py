@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
@@ -20,6 +19,9 @@ from avhcurate.workspace.disk.files import write_array, write_atomic, write_parq
 from avhcurate.workspace.disk.folders import ResultFolder
 from avhcurate.workspace.disk.json_text import parsed
 from avhcurate.workspace.disk.provenance import WorkRecord, now
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: The samples that a training is evaluated on: those held out, or some of those that it learns from.
 Part = Literal["held out", "learnt from"]
@@ -163,16 +165,18 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
             write_parquet(self._evaluation_path(step, part), tables[part])
         write_atomic(self._path(step), json.dumps(_overall(evaluation)) + "\n")
 
-    def evaluations(self) -> pd.DataFrame:
+    def evaluations(self) -> "pd.DataFrame":
         """Return a row for each evaluation, oldest first: `OVERALL_COLUMNS`; what is missing is NaN."""
+        import pandas as pd
+
         rows = [parsed(self._path(step).read_bytes()) for step in self._steps()]
         frame = pd.DataFrame(rows, columns=list(OVERALL_COLUMNS))
         return frame.astype("float64").astype({"step": "int64", "n": "int64"})
 
-    def samples(self, index: int, columns: Sequence[str] | None = None, *, part: Part = "held out") -> pd.DataFrame:
+    def samples(self, index: int, columns: Sequence[str] | None = None, *, part: Part = "held out") -> "pd.DataFrame":
         """Return evaluation number `index` (as the rows of `evaluations`): id and `SAMPLE_COLUMNS`, or some of them."""
         wanted = [name for name in columns or SAMPLE_COLUMNS if name != "id"]
-        frame = pd.read_parquet(self._evaluation_path(self._steps()[index], part), columns=wanted)
+        frame = pq.read_table(self._evaluation_path(self._steps()[index], part), columns=wanted).to_pandas()
         return frame[wanted].assign(id=self.ids(part))[["id", *wanted]]
 
     def truncate(self, after_step: int) -> None:
@@ -196,13 +200,13 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
                 scores.add({name: samples[name].to_numpy() for name in NEEDED})
         return scores.scores()
 
-    def epoch_scores(self, part: Part = "held out") -> pd.DataFrame:
+    def epoch_scores(self, part: Part = "held out") -> "pd.DataFrame":
         """Return `id` and the scores of `dynamics` by key, a row for each sample; once complete, those it stored."""
         prefix = _PREFIX[part]
         if self.complete and len(self.ids(part)):
-            stored = pd.read_parquet(self.root / f"{prefix}dynamics.parquet")
+            stored = pq.read_table(self.root / f"{prefix}dynamics.parquet").to_pandas()
             return stored.rename(columns=lambda name: name.removeprefix(prefix))
-        return pd.DataFrame({"id": self.ids(part), **self.dynamics(part)})
+        return pa.table({"id": self.ids(part), **self.dynamics(part)}).to_pandas()
 
     def finish(self, weights_sha256: str) -> None:
         """Complete the training: the scores of its dynamics, then the record with the fingerprint of its weights."""
@@ -234,6 +238,8 @@ def _table(samples: Mapping[str, np.ndarray], n: int) -> pa.Table:
 
 def _overall(evaluation: EpochEval) -> dict[str, Any]:
     """Return the row of an evaluation; means are over samples with a label, and a mean over none is missing."""
+    import pandas as pd
+
     samples = pd.DataFrame({name: np.asarray(evaluation.samples[name]) for name in SAMPLE_COLUMNS})
     labelled = samples[samples["confidence"].notna()].astype("float64").replace([np.inf, -np.inf], np.nan)
     course = {name: getattr(evaluation, name) for name in OVERALL_COLUMNS[:6]}

@@ -1,9 +1,11 @@
 """The database of what people write, SQLite or PostgreSQL: opened, given its tables, and brought to this version."""
 
+import atexit
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import sqlalchemy as sa
 
@@ -22,6 +24,16 @@ _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 #: WAL lets pages read while somebody writes, FULL makes an acknowledged entry survive a power cut, and secure_delete
 #: overwrites what is deleted.
 _PRAGMAS = ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
+
+#: The engines in use.
+_OPEN = WeakSet[sa.Engine]()
+
+
+@atexit.register
+def _close() -> None:
+    """Close the connections, by which SQLite takes the newest entries into its file, out of the one beside it."""
+    for engine in list(_OPEN):
+        engine.dispose()
 
 
 def open_engine(url: str, *tables: sa.MetaData) -> sa.Engine:
@@ -56,6 +68,7 @@ def open_engine(url: str, *tables: sa.MetaData) -> sa.Engine:
         engine.dispose()
     if engine.dialect.name == "sqlite":  # once the file is there: several processes cannot make it WAL at once
         sa.event.listen(engine, "connect", _configure_sqlite)
+    _OPEN.add(engine)
     return engine
 
 

@@ -11,15 +11,17 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avhcurate.errors import CurateError, Option
 from avhcurate.workspace.disk.provenance import StoredRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Item = TypeVar("Item")
 #: This machine in temporary names: a process number means something on its own machine only.
@@ -91,9 +93,9 @@ def write_json(path: Path, record: StoredRecord) -> None:
     write_atomic(path, record.model_dump_json(indent=2) + "\n")
 
 
-def write_parquet(path: Path, table: pa.Table | pd.DataFrame) -> None:
+def write_parquet(path: Path, table: "pa.Table | pd.DataFrame") -> None:
     """Write a table as zstd-compressed Parquet, whole or not at all."""
-    if isinstance(table, pd.DataFrame):
+    if not isinstance(table, pa.Table):
         table = pa.Table.from_pandas(table, preserve_index=False)
     with replacing(path) as stream:
         pq.write_table(table, stream, compression="zstd", row_group_size=_ROWS_A_GROUP)

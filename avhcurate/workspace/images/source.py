@@ -10,10 +10,9 @@ from contextlib import ExitStack, closing
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -23,6 +22,9 @@ from avhcurate.workspace.disk.parquet_pages import chunks_of, pages_of
 from avhcurate.workspace.disk.remote import RemoteError, is_url, read_url, words_of
 from avhcurate.workspace.disk.tars import is_tar, open_tar, read_member, read_remote_member
 from avhcurate.workspace.images.decoding import MEMORY_VARIABLE, BrokenImage, image_memory
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Encoded images above this size are not read at all.
 MAX_BYTES = 512 << 20
@@ -51,8 +53,8 @@ class ImageSource:
     candidate is taken.
     """
 
-    def __init__(self, places: pa.Table | pd.DataFrame, *, image_column: str | None = None, first: int = 0) -> None:
-        if isinstance(places, pd.DataFrame):
+    def __init__(self, places: "pa.Table | pd.DataFrame", *, image_column: str | None = None, first: int = 0) -> None:
+        if not isinstance(places, pa.Table):
             places = pa.Table.from_pandas(places[["_file", "_row"]])
         self._files = places["_file"]
         self._rows = places["_row"].fill_null(-1).to_numpy().astype(np.int64)
