@@ -51,7 +51,7 @@ def cross_validate(
                     seed=_SEED,
                     recipe=RECIPE,
                     classes=classes.tolist(),
-                    versions=versions("scikit-learn", "numpy"),
+                    versions=versions("numpy", "scipy"),
                     started=now(),
                 )
             )

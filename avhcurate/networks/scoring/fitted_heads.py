@@ -11,6 +11,7 @@ from avhcurate.errors import CurateError, Option
 from avhcurate.measures import scores
 from avhcurate.measures.stats.downsample import evenly_spread
 from avhcurate.measures.stats.folds import stratified_folds
+from avhcurate.measures.stats.ranks import spearman, standard_ranks
 from avhcurate.networks.scoring.heads import RECIPE, Fits, fit_folds
 from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.networks.scoring.shards import Engine
@@ -168,13 +169,11 @@ def out_of_fold(tables: Iterable[pa.Table], labels: np.ndarray) -> dict[str, flo
 
 def _agreement(run: RunFolder, ids: np.ndarray, targets: np.ndarray, folds: int) -> float:
     """Return the mean Spearman correlation of AVH by the heads of two folds, on some samples."""
-    from scipy.stats import spearmanr  # a second of processor time, which other runs do without
-
     places = evenly_spread(len(ids), _COMPARED)
     features = run.features_of(ids[places]).astype(np.float64)
     avh = np.stack(
         [scores.avh(features, run.head(fold)[0].astype(np.float64), targets[places]) for fold in range(folds)]
     )
     avh = avh[:, np.isfinite(avh).all(axis=0)]
-    alike = [spearmanr(avh[a], avh[b]).statistic for a, b in itertools.combinations(range(folds), 2)]
+    alike = [spearman(*pair) for pair in itertools.combinations(map(standard_ranks, avh), 2)]
     return round(float(np.mean(alike)), 6)

@@ -1,8 +1,9 @@
-"""Linear heads on frozen features by scikit-learn, for `score --head fit`, suspects out of fold and benchmarks."""
+"""Linear heads on frozen features, for `score --head fit`, suspects out of fold and benchmarks."""
 
 import math
-import warnings
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -19,7 +20,7 @@ from avhcurate.workspace.data.runs import FoldHeads
 #: of the losses, so that a strength which is right for some of the samples is right for all.
 STRENGTHS = tuple(4.0**power for power in range(7, -4, -1))
 #: Samples on which strengths are compared, parts of them that are held out in turn, and numbers (samples times width)
-#: up to which all samples are fitted.
+#: up to which all samples are fitted. Heads that are fitted side by side have at most as many.
 CHOICE_SAMPLES = 6000
 PARTS = 3
 MOST_NUMBERS = 1 << 27
@@ -27,8 +28,11 @@ MOST_NUMBERS = 1 << 27
 #: there is.
 _ABSENT = 1e-4
 _STEPS = 1000
-#: The tolerance of the fits that are only compared: strengths differ by a factor of four.
-_ROUGH = 1e-4
+#: Tolerances of fits that are only compared, as strengths differ by a factor of four, and of those that are kept.
+_ROUGH = 1e-5
+_PRECISE = 1e-8
+#: Axes with a smaller share of the squares than the largest has are those of rounding errors.
+_NOTHING = 1e-10
 
 #: What decides the numbers of a head, for a record and for the name of a folder.
 RECIPE: dict[str, Any] = {
@@ -37,7 +41,7 @@ RECIPE: dict[str, Any] = {
     "choice_samples": CHOICE_SAMPLES,
     "parts": PARTS,
     "most_numbers": MOST_NUMBERS,
-    "choice_tolerance": _ROUGH,
+    "tolerances": [_ROUGH, _PRECISE],
 }
 
 
@@ -103,7 +107,10 @@ def fit_head(
     penalty = _choose(samples.some(CHOICE_SAMPLES, seed=seed), seed, check)
     # The penalty stays the same share of the objective.
     strength = penalty.strength * len(fitted) / len(samples)
-    return _Fit(fitted, check, standardised=penalty.standardised, tolerance=1e-6).head(strength), penalty
+    fit = _Fit(fitted, check, standardised=penalty.standardised)
+    # The second begins near the minimum, whose curvature it then knows.
+    fit.head(strength, _ROUGH)
+    return fit.head(strength, _PRECISE), penalty
 
 
 def _choose(samples: Samples, seed: int, check: Callable[[], None]) -> ChosenPenalty:
@@ -115,76 +122,112 @@ def _choose(samples: Samples, seed: int, check: Callable[[], None]) -> ChosenPen
     # Of many samples one part says enough.
     held_out = range(parts if len(samples) < CHOICE_SAMPLES else 1)
     penalties = []
+    place = len(STRENGTHS) // 2
     for standardised in (False, True):
         pairs = []
         for part in held_out:
-            fit = _Fit(samples.part(of_sample != part), check, standardised=standardised, tolerance=_ROUGH)
+            fit = _Fit(samples.part(of_sample != part), check, standardised=standardised)
             pairs.append((fit, samples.part(of_sample == part)))
-        strength, gain = climb(STRENGTHS, len(STRENGTHS) // 2, partial(_less_loss, pairs))
+        strength, gain = climb(STRENGTHS, place, partial(_less_loss, pairs))
+        place = STRENGTHS.index(strength)
         penalties.append(ChosenPenalty(-gain, strength, standardised))
     return min(penalties)
 
 
 def _less_loss(pairs: Sequence[tuple["_Fit", Samples]], strength: float) -> float:
     """Return the mean loss, taken as negative, of fits with this penalty on the samples that each did not have."""
-    loss = sum(_loss(fit.head(strength), judged) for fit, judged in pairs)
+    loss = sum(_loss(fit.head(strength, _ROUGH), judged) for fit, judged in pairs)
     return -loss / sum(len(judged) for _, judged in pairs)
 
 
 class _Fit:
     """Fits to the same samples with several penalties, each from where the last one ended."""
 
-    def __init__(self, samples: Samples, check: Callable[[], None], *, standardised: bool, tolerance: float) -> None:
-        from sklearn.linear_model import LogisticRegression
-
+    def __init__(self, samples: Samples, check: Callable[[], None], *, standardised: bool) -> None:
         self._check = check
-        self._num_classes = samples.num_classes
         x = np.asarray(samples.features[samples.ids], np.float32)
         self._mean = x.mean(axis=0, dtype=np.float64)
-        scale = x.std(axis=0, dtype=np.float64)
+        x -= self._mean
+        scale = np.sqrt(np.einsum("nd,nd->d", x, x, dtype=np.float64) / len(x))
         # What is the same in all samples tells nothing.
         self._scale = np.where(scale > 1e-6 * scale.max(initial=0), scale, np.inf)
         if not standardised:
             self._scale = np.full(len(scale), math.sqrt(np.mean(scale**2)) or 1.0)
+        x /= self._scale
+        self._axes = _principal_axes(x)
         absent = np.setdiff1d(np.arange(samples.num_classes), samples.targets)
-        zeros = np.zeros((len(absent), x.shape[1]), np.float32)
-        self._x = np.concatenate([((x - self._mean) / self._scale).astype(np.float32), zeros])
         self._targets = np.concatenate([samples.targets, absent])
-        self._weights = np.repeat([1.0, _ABSENT], [len(x), len(absent)])
-        # Class weights at the minimum lie in the span of the samples, which is smaller than the width where these are
-        # few: in its axes the penalty is the same, and so is the head.
-        self._axes = None
-        if len(self._x) < self._x.shape[1]:
-            self._axes, in_axes = np.linalg.qr(self._x.T)
-            self._x = np.ascontiguousarray(in_axes.T)
-        self._model = LogisticRegression(warm_start=True, max_iter=_STEPS, tol=tolerance)
+        self._counts = np.repeat([1.0, _ABSENT], [len(x), len(absent)])
+        # The last column is that of the bias, which has no penalty.
+        self._x = np.zeros((len(self._targets), self._axes.shape[1] + 1), np.float32)
+        np.matmul(x, self._axes, out=self._x[: len(x), :-1])
+        self._x[:, -1] = 1
+        self._penalised = np.append(np.ones(self._axes.shape[1]), 0)[:, None]
+        self._squares = np.einsum("n,nd,nd->d", self._counts, self._x, self._x)[:, None]
+        self._weights = np.zeros((self._x.shape[1], samples.num_classes))
+        self._weights[-1] = np.log(np.bincount(self._targets, self._counts))
 
-    def head(self, strength: float) -> LinearHead:
+    def head(self, strength: float, tolerance: float) -> LinearHead:
         """Return the head with that penalty."""
-        from sklearn.exceptions import ConvergenceWarning
+        from scipy.optimize import minimize  # of what scoring imports, only this needs scipy
 
         self._check()
-        # Two classes have one row of weights, whose square counts twice as much.
-        self._model.C = (2 if self._num_classes == 2 else 1) / strength
-        with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
-            self._model.fit(self._x, self._targets, self._weights)
-        weights = self._model.coef_.astype(np.float64)
-        bias = self._model.intercept_.astype(np.float64)
-        if self._num_classes == 2:
-            weights = np.stack([-weights[0], weights[0]]) / 2
-            bias = np.array([-bias[0], bias[0]]) / 2
-        if self._axes is not None:
-            weights = weights @ self._axes.T.astype(np.float64)
-        weights = weights / self._scale
-        return LinearHead(weights.astype(np.float32), (bias - weights @ self._mean).astype(np.float32))
+        penalty = strength * self._penalised
+        probs, _ = self._probs(self._weights)
+        spread = self._counts @ (probs * (1 - probs)) / self._counts.sum()
+        # In units in which the curvature is about 1, a few steps are enough.
+        turn = 1 / np.sqrt(self._squares * np.maximum(spread, 1e-12) + penalty)
+
+        def loss(at: np.ndarray) -> tuple[float, np.ndarray]:
+            weights = turn * at.reshape(turn.shape)
+            errors, log_probs = self._probs(weights)
+            errors[np.arange(len(errors)), self._targets] -= 1
+            errors *= self._counts[:, None]
+            gradient = self._x.T @ errors + penalty * weights
+            return float((penalty * weights**2).sum() / 2 - self._counts @ log_probs), (turn * gradient).ravel()
+
+        options = {"maxiter": _STEPS, "maxfun": 2 * _STEPS, "ftol": tolerance, "gtol": math.sqrt(tolerance)}
+        start = (self._weights / turn).ravel()
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x
+        self._weights = turn * found.reshape(turn.shape)
+        weights = (self._axes @ self._weights[:-1]).T / self._scale
+        bias = self._weights[-1] - weights @ self._mean
+        return LinearHead(weights.astype(np.float32), bias.astype(np.float32))
+
+    def _probs(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _softmax(self._x @ weights.astype(np.float32), self._targets)
+
+
+def _principal_axes(x: np.ndarray) -> np.ndarray:
+    """Return the axes (D, d) of samples (n, D) in which their coordinates are uncorrelated.
+
+    Class weights at the minimum lie in the span of the samples, which is smaller than the width where these are few: in
+    its axes the penalty is the same, and so is the head.
+    """
+    if len(x) >= x.shape[1]:
+        axes = np.linalg.eigh(x.T @ x)[1]
+    else:
+        exact = x.astype(np.float64)
+        squares, places = np.linalg.eigh(exact @ exact.T)
+        spanned = squares > _NOTHING * squares[-1]
+        axes = exact.T @ (places[:, spanned] / np.sqrt(squares[spanned]))
+    return axes.astype(np.float32)
 
 
 def _loss(head: LinearHead, samples: Samples) -> float:
     """Return the sum of the cross-entropies of a head on these samples."""
-    from scipy.special import logsumexp  # of what scoring imports, only this needs scipy
+    logits = head.logits(np.asarray(samples.features[samples.ids], np.float32))
+    return -float(_softmax(logits, samples.targets)[1].sum(dtype=np.float64))
 
-    logits = head.logits(np.asarray(samples.features[samples.ids], np.float32)).astype(np.float64)
-    return float((logsumexp(logits, axis=1) - logits[np.arange(len(samples)), samples.targets]).sum())
+
+def _softmax(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probabilities (n, K), in place of the logits, and the logs of those of the targets (n,)."""
+    logits -= logits.max(axis=1, keepdims=True)
+    of_target = logits[np.arange(len(targets)), targets]
+    probs = np.exp(logits, out=logits)
+    sums = probs.sum(axis=1, keepdims=True)
+    probs /= sums
+    return probs, of_target - np.log(sums[:, 0])
 
 
 @dataclass(frozen=True)
@@ -213,9 +256,15 @@ class Fits:
         return partial(self._steps, samples)
 
     def _steps(self, samples: Samples, folds: Sequence[int]) -> Iterator[Step]:
-        for fold in folds:
-            head, _ = fit_head(samples.part(self.of_sample != fold), seed=self.seed, check=self.check)
-            yield Step(1, (fold, head))
+        """Fit heads side by side, each in one thread, so that their numbers do not depend on how many there are."""
+        at_once = MOST_NUMBERS // max(1, len(samples) * samples.features.shape[1])
+        workers = max(1, min(at_once, os.cpu_count() or 1))
+        with one_thread(), ThreadPoolExecutor(workers) as pool:
+            yield from pool.map(partial(self._fitted, samples), folds)
+
+    def _fitted(self, samples: Samples, fold: int) -> Step:
+        head, _ = fit_head(samples.part(self.of_sample != fold), seed=self.seed, check=self.check)
+        return Step(1, (fold, head))
 
     def cut(self, samples: int) -> tuple["Fits", int]:
         """Return the same work as it can be pickled: only this process can be stopped."""

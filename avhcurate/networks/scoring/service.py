@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from avhcurate.errors import CurateError
 from avhcurate.measures import scores
 from avhcurate.measures.stats.downsample import evenly_spread
+from avhcurate.measures.stats.ranks import spearman, standard_ranks
 from avhcurate.networks.models.engine import Network
 from avhcurate.networks.models.loading import LoadedModel, ModelSpec, decisive
 from avhcurate.networks.models.runtime import precision_name
@@ -334,14 +335,11 @@ def _scored(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
 
 def _agreement(reduced: dict[str, np.ndarray], exact: dict[str, np.ndarray]) -> RankAgreement:
     """Return Spearman of each score where it is defined, and the share of equal predictions."""
-    from scipy.stats import spearmanr  # a second of processor time, which runs in float32 do without
-
-    spearman = {}
+    ranked = {}
     for key in _COMPARED_SCORES:
         defined = np.isfinite(reduced[key]) & np.isfinite(exact[key])
-        a = reduced[key][defined]
-        b = exact[key][defined]
-        if len(np.unique(a)) > 1 and len(np.unique(b)) > 1:
-            spearman[key] = round(float(spearmanr(a, b).statistic), 6)
+        rho = spearman(standard_ranks(reduced[key][defined]), standard_ranks(exact[key][defined]))
+        if np.isfinite(rho):
+            ranked[key] = round(rho, 6)
     same = reduced["predicted"] == exact["predicted"]
-    return RankAgreement(samples=len(same), spearman=spearman, predicted=round(float(same.mean()), 6))
+    return RankAgreement(samples=len(same), spearman=ranked, predicted=round(float(same.mean()), 6))

@@ -1,13 +1,18 @@
 """Linear heads on frozen features: at the minimum of their objective, with a penalty chosen inside."""
 
+import os
+from threading import Barrier
+
 import numpy as np
 import pytest
+import scipy.optimize
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from avhcurate.networks.scoring import heads
-from avhcurate.networks.scoring.heads import Samples, fit_head
+from avhcurate.networks.scoring.heads import Fits, Samples, fit_head
+from avhcurate.workspace.disk.jobs import Cancelled
 
 WIDTH = 12
 
@@ -43,35 +48,91 @@ def test_more_noise_gets_a_stronger_penalty_and_the_same_seed_the_same_head():
     np.testing.assert_array_equal(first.class_weights, second.class_weights)
 
 
-@pytest.mark.parametrize("classes", [2, 5])
-def test_fewer_samples_than_the_width_give_the_same_head_in_the_axes_that_they_span(monkeypatch, classes):
-    clusters = samples(8 * WIDTH, classes=classes)
+@pytest.mark.parametrize(("n", "classes"), [(8 * WIDTH, 2), (8 * WIDTH, 5), (40 * WIDTH, 5)])
+def test_a_head_is_scikit_learns_also_of_fewer_samples_than_the_width(n, classes):
+    clusters = samples(n, classes=classes)
     wide = np.random.default_rng(1).normal(size=(WIDTH, 200)).astype(np.float32)
-    few = Samples(
-        clusters.features @ wide, clusters.ids, clusters.targets, clusters.groups, 5
-    )  # two classes or none absent
-    in_axes, penalty = fit_head(few)
-    widths = set()
-    monkeypatch.setattr(np.linalg, "qr", lambda x: widths.add(x.shape) or (np.eye(len(x)), x))
-    plain, same = fit_head(few)
-    assert widths
-    assert (penalty.strength, penalty.standardised) == (same.strength, same.standardised)
-    np.testing.assert_allclose(in_axes.logits(few.features), plain.logits(few.features), atol=0.05)
-    assert np.array_equal(in_axes.logits(few.features).argmax(axis=1), plain.logits(few.features).argmax(axis=1))
+    given = Samples(clusters.features @ wide, clusters.ids, clusters.targets, clusters.groups, classes)
+    head, penalty = fit_head(given)
+    x = given.features.astype(float)
+    scale = x.std(axis=0)
+    if not penalty.standardised:
+        scale = np.sqrt(np.mean(scale**2))
+    # Two classes have one row of weights there, whose square counts twice as much.
+    strength = penalty.strength / 2 if classes == 2 else penalty.strength
+    model = LogisticRegression(C=1 / strength, max_iter=10_000, tol=1e-8)
+    model.fit((x - x.mean(axis=0)) / scale, given.targets)
+    expected = model.predict_proba((x - x.mean(axis=0)) / scale)
+    np.testing.assert_allclose(softmax(head.logits(x), axis=1), expected, atol=0.002)
 
 
 def test_a_head_is_fitted_in_one_thread(monkeypatch):
     counts = set()
-    fit = LogisticRegression.fit
+    minimize = scipy.optimize.minimize
 
-    def fit_and_look(*arguments, **options):
+    def minimize_and_look(*arguments, **options):
         counts.update(one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas")
-        return fit(*arguments, **options)
+        return minimize(*arguments, **options)
 
-    monkeypatch.setattr(LogisticRegression, "fit", fit_and_look)
+    monkeypatch.setattr(scipy.optimize, "minimize", minimize_and_look)
     with threadpool_limits(2, user_api="blas"):
         fit_head(samples(60))
     assert counts == {1}
+
+
+def fits(given, *, check=lambda: None):
+    of_sample = np.arange(len(given)) % 3
+    parts = (given.ids, given.targets, given.groups, given.num_classes, of_sample)
+    return Fits(lambda: given.features, *parts, seed=0, shards=range(-1, 3), check=check)
+
+
+def test_heads_have_the_same_bits_however_many_are_fitted_side_by_side(monkeypatch):
+    work = fits(samples(300, classes=3))
+    numbers = []
+    for cores in (1, 4):
+        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+        steps = list(work.begin()(work.shards))
+        assert [step.result[0] for step in steps] == list(work.shards)
+        numbers.append([(step.result[1].class_weights, step.result[1].bias) for step in steps])
+    for one, other in zip(*numbers, strict=True):
+        for ours, theirs in zip(one, other, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(("most", "expected"), [(heads.MOST_NUMBERS, 2), (10, 1)])
+def test_as_many_heads_are_fitted_at_once_as_there_are_cores_and_as_memory_holds(monkeypatch, most, expected):
+    running = []
+    most_seen = []
+    together = Barrier(expected)
+
+    def fit_and_count(*arguments, **options):
+        running.append("one")
+        together.wait(timeout=30)  # it breaks where fewer are under way
+        most_seen.append(len(running))
+        together.wait(timeout=30)
+        running.pop()
+        return None, None
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(heads, "MOST_NUMBERS", most)
+    monkeypatch.setattr(heads, "fit_head", fit_and_count)
+    work = fits(samples(30))
+    assert len(list(work.begin()(work.shards))) == 4
+    assert set(most_seen) == {expected}
+
+
+def test_heads_end_when_one_of_them_is_asked_to_stop():
+    calls = []
+
+    def check():
+        calls.append(1)
+        if len(calls) > 5:
+            raise Cancelled
+
+    work = fits(samples(300), check=check)
+    with pytest.raises(Cancelled):
+        list(work.begin()(work.shards))
+    assert len(calls) <= 5 + len(work.shards)
 
 
 def test_a_class_without_samples_has_a_weight_and_is_never_predicted():
