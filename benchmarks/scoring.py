@@ -358,7 +358,7 @@ class PacedEngine(Engine):
             alone = {name: measure() for name, measure in self._alone.items()}
             started, used = time.perf_counter(), time.process_time()
             # Their results are committed before the next is asked for, the last one too.
-            yield from do(some)
+            yield from do([some])
             taken, used = time.perf_counter() - started, time.process_time() - used
             images = sum(len(work.ids_of(shard)) for shard in some)
             self.slices.append(Slice(alone, Speed(images / taken, 1000 * used / images)))

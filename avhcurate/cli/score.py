@@ -10,7 +10,7 @@ def score(settings: ScoreSettings) -> None:
     # What takes long to import is imported while the engine starts.
     with options.engine(settings.engine, "avhcurate.networks.scoring.image_pass") as engine:
         from avhcurate.datasets.sources.manifest import class_list
-        from avhcurate.networks.models.backends import FEW_IMAGES
+        from avhcurate.networks.models.backends import AS_IS, FEW_IMAGES
         from avhcurate.networks.scoring.accuracy import accuracy_of, chance_warning
         from avhcurate.networks.scoring.dataset_model import before_edit
         from avhcurate.networks.scoring.service import score_settings
@@ -36,7 +36,12 @@ def score(settings: ScoreSettings) -> None:
     if record.skipped:
         print(f"The column problem says why. Once these images can be read, or more memory is allowed, {again}")
     if record.backend and record.backend.why not in ("", FEW_IMAGES):
-        print(f"The network ran as it is, which may be slower: {record.backend.why}")
+        how = "The network ran in float32"
+        if record.backend.name == AS_IS:
+            how = "The network ran as it is, which may be slower"
+        print(f"{how}: {record.backend.why}")
+    if record.precision == "tf32" and settings.precision == "auto":
+        print("Products were rounded to TF32, as is usual on an NVIDIA GPU. For exact ones give `--precision float32`.")
     if record.rows is not None:
         print(f"{len(record.rows)} rows of the model's head were taken, by the names of the dataset's classes")
     fitted = record.fitted

@@ -23,8 +23,10 @@ def test_one_table_holds_peak_network_scoring_and_training(monkeypatch: pytest.M
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines()[2:]]
     float32 = {row[0]: row for row in rows if row[1] == "float32"}
     assert list(float32) == [
-        *("product of 16 x 16", "network", "network, torch.compile"),
+        *("product of 16 x 16", "network", "network, torch.compile", "ready batches, with copies"),
         *("from files to the table", "training, ResNet-20, 32 px"),
     ]
     assert all(float(row[2]) > 0 for name, row in float32.items() if not name.startswith("product"))
-    assert "tf32 is for NVIDIA GPUs" in next(row[4] for row in rows if row[:2] == ["network", "tf32"])
+    assert "tf32 is for NVIDIA GPUs" in next(row[5] for row in rows if row[:2] == ["network", "tf32"])
+    shares = {name: row[5] for name, row in float32.items()}
+    assert (shares["network"], shares["ready batches, with copies"][-2:]) == ("100 %", " %")

@@ -1,9 +1,11 @@
 """Work over shards whose process dies in the midst of it, once."""
 
+import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,11 @@ from tests.fakes.killing import die
 
 @dataclass(frozen=True)
 class DyingWork:
-    """Other work; the first process to have a result dies with it. `marker` is a file that says that one has."""
+    """Other work; the first so many processes to have a result die with it. `marker` is a file of a byte for each."""
 
     work: ShardWork
     marker: Path
+    times: int = 1
 
     @property
     def shards(self) -> range:
@@ -35,30 +38,38 @@ class DyingWork:
     def join(self, shard: int, parts: Sequence[Any]) -> ShardResult:
         return self.work.join(shard, parts)
 
-    def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
+    def begin(self) -> Callable[[Iterable[Sequence[int]]], Iterator[Step]]:
         steps = self.work.begin()
 
-        def dying(shards: Sequence[int]) -> Iterator[Step]:
-            for step in steps(shards):
-                if step.result is not None and _is_first(self.marker):
-                    die()
+        def dying(runs: Iterable[Sequence[int]]) -> Iterator[Step]:
+            for step in steps(runs):
+                if step.result is not None:
+                    self._die()
                 yield step
 
         return dying
 
+    def _die(self) -> None:
+        with open(self.marker, "ab", buffering=0) as marker:
+            fcntl.flock(marker, fcntl.LOCK_EX)
+            if marker.seek(0, os.SEEK_END) < self.times:
+                marker.write(b".")
+                die()
+
 
 @dataclass(frozen=True)
 class KillingEngine:
-    """An engine of which one worker is lost in mid-run."""
+    """An engine of which a worker is lost in mid-run, so many times."""
 
     engine: Engine
     marker: Path
+    times: int = 1
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.engine, name)
 
     def steps(self, work: ShardWork, shards: Sequence[int]) -> Iterator[Step]:
-        return self.engine.steps(DyingWork(work, self.marker), shards)
+        return self.engine.steps(DyingWork(work, self.marker, self.times), shards)
 
 
 @dataclass(frozen=True)
@@ -79,20 +90,12 @@ class SlowWork:
     def cut(self, samples: int) -> tuple["SlowWork", int]:
         return self, 1
 
-    def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
+    def begin(self) -> Callable[[Iterable[Sequence[int]]], Iterator[Step]]:
         return self._steps
 
-    def _steps(self, shards: Sequence[int]) -> Iterator[Step]:
-        for shard in shards:
+    def _steps(self, runs: Iterable[Sequence[int]]) -> Iterator[Step]:
+        for shard in chain.from_iterable(runs):
             time.sleep(self.seconds)
             if self.problem:
                 raise CurateError(self.problem)
             yield Step(10, ShardResult(shard, pa.table({"id": self.ids_of(shard)}), self.seconds))
-
-
-def _is_first(marker: Path) -> bool:
-    try:
-        os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
-    except FileExistsError:
-        return False
-    return True

@@ -3,7 +3,7 @@
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -116,10 +116,14 @@ class _MeasureWork:
     def join(self, shard: int, parts: Sequence[ShardResult]) -> ShardResult:
         return ShardResult(shard, pa.concat_tables(part.rows for part in parts), sum(part.seconds for part in parts))
 
-    def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
+    def begin(self) -> Callable[[Iterable[Sequence[int]]], Iterator[Step]]:
         return self._steps
 
-    def _steps(self, shards: Sequence[int]) -> Iterator[Step]:
+    def _steps(self, runs: Iterable[Sequence[int]]) -> Iterator[Step]:
+        for shards in runs:
+            yield from self._run(shards)
+
+    def _run(self, shards: Sequence[int]) -> Iterator[Step]:
         ends = np.array([self.ids_of(shards[0])[0], self.ids_of(shards[-1])[-1]])
         paths = self.dataset.paths(ends)
         first = int(ends[0])

@@ -106,7 +106,7 @@ def degrade_dataset(
     no run, for other weights than the run's, and for a dataset that was imported again.
     """
     from avhcurate.networks.scoring.dataset_model import rebuild_model
-    from avhcurate.networks.scoring.image_pass import ImagePass, backend_options
+    from avhcurate.networks.scoring.image_pass import ImagePass, network_options
 
     dataset = workspace.dataset(settings.dataset)
     run = dataset.run(settings.model)
@@ -142,8 +142,11 @@ def degrade_dataset(
         if folder.complete:
             progress.report(total, total, "complete already")
             return folder
-        backend = backend_options(workspace, folder, total)
-        network = engine.network(loaded, device=settings.device, precision=record.precision, **backend)
+        precision = record.precision
+        if precision == "tf32" and not engine.device(settings.device).startswith("cuda"):
+            precision = "float32"
+        options = network_options(workspace, folder, dataset, ids, shape, images_per_sample=len(steps))
+        network = engine.network(loaded, device=settings.device, **({"precision": precision} | options))
         if not folder.begun:
             folder.write_record(_record(folder, run, network, levels, len(ids)))
         fitted = None

@@ -28,8 +28,19 @@ OPENVINO = "openvino"
 FEW_IMAGES = "few images"
 MISSING = "the extra openvino is not installed, with which a pass takes half to four fifths of the processor time"
 
-#: OpenVINO's name of a precision, and the largest share of the features' length by which it may differ from the module.
-_PRECISIONS = {torch.float32: ("f32", 1e-4), torch.bfloat16: ("bf16", 5e-2)}
+#: OpenVINO's name of a precision.
+_PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16"}
+
+#: The largest share of the features' length by which it may differ from the module in float32.
+_ROUNDING = 1e-4
+
+#: The largest error in reduced precision, as a share of the features' spread about their mean: so many times the
+#: module's own in that precision, and a little more, but never above the last. OpenVINO had 0.9 to 1.5 times its error.
+_TIMES = 1.5
+_MORE = 0.005
+_MOST_ERROR = 0.25
+#: Images by which it is judged, of the first batch of a pass.
+JUDGED = 16
 
 #: Pixels of a pass below which a conversion costs more than it saves: 128 images of 224 x 224.
 _FEW_PIXELS = 128 * 224 * 224
@@ -44,6 +55,10 @@ _KEPT = 4
 _FILE = "network.xml"
 
 
+#: uint8 images to float32 features.
+Run = Callable[[Tensor], Tensor]
+
+
 class AlreadyConverted(Exception):
     """What a module that OpenVINO runs as it is raises under a trace."""
 
@@ -52,12 +67,14 @@ class AlreadyConverted(Exception):
 class Backend:
     """Runs a network: `run` takes uint8 images (n, S, S, C) and returns float32 features (n, D); None elsewhere.
 
-    concurrent: several threads may call `run` at once. why: the reason for running the module itself.
+    concurrent: several threads may call `run` at once. exact: it computes in float32, whatever was asked for. why: the
+    reason for that, or for running the module itself.
     """
 
     name: str
-    run: Callable[[Tensor], Tensor] | None
+    run: Run | None
     concurrent: bool = True
+    exact: bool = False
     why: str = ""
 
 
@@ -76,12 +93,15 @@ def find_backend(
     images: int | None = None,
     cache: Path | None = None,
     code: dict[str, str] | None = None,
+    reference: Callable[[], tuple[nn.Module, Tensor]] | None = None,
 ) -> Backend:
     """Return the backend of that name or, without one, that for a pass over `images` images on a CPU; None for many.
 
     `module` is float32, `dtype` what to compute in. `example` are EXAMPLES images or more: what gives other features
     than the module is not taken. `cache` is a folder of converted networks, and `code` what tells those apart that only
-    some images do. Raises CurateError where the named backend cannot run the network here.
+    some images do. `reference` returns the module in reduced precision and images: where OpenVINO errs more there
+    than the module, it computes in float32. A named backend is not judged again. Raises CurateError where it cannot
+    run here.
     """
     if name == AS_IS or (name is None and example.device.type != "cpu"):
         return as_is(module)
@@ -92,12 +112,20 @@ def find_backend(
             return as_is(module)
         if find_spec("openvino") is None:
             return as_is(module, MISSING)
-        if dtype is torch.bfloat16 and "BF16" not in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        if dtype is torch.bfloat16 and not _has_bfloat16():
             return as_is(module)
     try:
         if name not in (None, OPENVINO) or example.device.type != "cpu":
             raise RuntimeError("it is not a backend of this device")
-        return Backend(name=OPENVINO, run=_checked(module, example, dtype, streams, cache, code))
+        converted = _checked(module, example, {torch.float32, dtype}, streams, cache, code)
+        exact = converted[torch.float32]
+        reduced = converted[dtype]
+        why = ""
+        if name is None and reference is not None and reduced is not exact:
+            why = _refused(exact, reduced, *reference())
+        if why:
+            return Backend(name=OPENVINO, run=exact, exact=True, why=why)
+        return Backend(name=OPENVINO, run=reduced)
     except AlreadyConverted:
         return as_is(module)
     # Tracing runs foreign code under rules that it does not know, and OpenVINO has errors of its own.
@@ -115,13 +143,33 @@ def openvino(name: str = f"backend {OPENVINO}") -> Any:
     return package("openvino", name, "openvino")
 
 
+def _has_bfloat16() -> bool:
+    """Whether the processor has instructions for it."""
+    return "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _refused(exact: Run, reduced: Run, module: nn.Module, images: Tensor) -> str:
+    """Return why the features of a reduced precision are not taken, beside those of the module in it; or nothing."""
+    with torch.inference_mode():
+        features = exact(images)
+        spread = torch.linalg.vector_norm(features - features.mean(dim=0))
+        errors = [float(torch.linalg.vector_norm(run(images) - features) / spread) for run in (reduced, module)]
+    error, own = errors
+    if error <= min(_TIMES * own + _MORE, _MOST_ERROR):
+        return ""
+    return (
+        f"in reduced precision OpenVINO's features are {100 * error:.1f} % of their spread off, the network's own "
+        f"{100 * own:.1f} %"
+    )
+
+
 def compiled(network: Any, dtype: torch.dtype, *, streams: int = 1, threads: int = 0) -> Callable[[Any], list[Any]]:
     """Return what runs an OpenVINO network, or one in a file: an array of images to the arrays of its outputs.
 
     So many batches run at once as there are streams, which share the threads: 0 for as many as there are cores.
     """
     settings = {
-        "INFERENCE_PRECISION_HINT": _PRECISIONS[dtype][0],
+        "INFERENCE_PRECISION_HINT": _PRECISIONS[dtype],
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": streams,
         # Threads that decode share the cores.
@@ -141,19 +189,21 @@ def compiled(network: Any, dtype: torch.dtype, *, streams: int = 1, threads: int
 def _checked(
     module: nn.Module,
     example: Tensor,
-    dtype: torch.dtype,
+    precisions: set[torch.dtype],
     streams: int,
     cache: Path | None,
     code: dict[str, str] | None,
-) -> Callable[[Tensor], Tensor]:
-    """Return the module in OpenVINO, as the folder has it or converted; it must give the same features."""
+) -> dict[torch.dtype, Run]:
+    """Return the module in OpenVINO at each precision, as the folder has it or converted.
 
-    def read(folder: Path, images: Tensor, expected: Tensor) -> Callable[[Tensor], Tensor]:
-        run = compiled(folder / _FILE, dtype, streams=streams, threads=torch.get_num_threads())
-        features = lambda images: torch.from_numpy(run(images.numpy())[0])  # noqa: E731
-        if not close(features(images), expected, _PRECISIONS[dtype][1]):
+    In float32 it must give the same features.
+    """
+
+    def read(folder: Path, images: Tensor, expected: Tensor) -> dict[torch.dtype, Run]:
+        runs = {dtype: _features(folder / _FILE, dtype, streams) for dtype in precisions}
+        if not close(runs[torch.float32](images), expected, _ROUNDING):
             raise RuntimeError("its features are not those of the network")
-        return features
+        return runs
 
     traced, output = _traced(module, example[-_TRACED:])
     name = _name(traced, code)
@@ -169,11 +219,16 @@ def _checked(
         try:
             openvino().save_model(openvino().convert_model(traced), written / _FILE, compress_to_fp16=False)
             # Read back even here: what was not written yet may differ from it in the last bit.
-            features = read(written, example[:_COMPARED], expected)
+            runs = read(written, example[:_COMPARED], expected)
             _keep(written, folder)
         finally:
             remove(written)
-    return features
+    return runs
+
+
+def _features(file: Path, dtype: torch.dtype, streams: int) -> Run:
+    run = compiled(file, dtype, streams=streams, threads=torch.get_num_threads())
+    return lambda images: torch.from_numpy(run(images.numpy())[0])
 
 
 def _traced(module: nn.Module, images: Tensor) -> tuple[Any, Tensor]:

@@ -63,14 +63,15 @@ def device_name(device: torch.device) -> str:
     return device.type
 
 
-def precision_name(name: str) -> str:
-    """Return the precision of that name. Raises CurateError for an unknown one.
+def precision_name(name: str, device: str) -> str:
+    """Return the precision of that name on a device. Raises CurateError for an unknown one.
 
-    >>> precision_name("auto")
-    'float32'
+    >>> precision_name("auto", "cpu"), precision_name("auto", "cuda:1")
+    ('float32', 'tf32')
     """
     if name == "auto":
-        return "float32"
+        # It rounds the factors of products only, to 10 bits of mantissa where bfloat16 has 7.
+        return "tf32" if device.startswith("cuda") else "float32"
     if name not in PRECISIONS:
         raise CurateError(f"{Option('precision')} {name} is not known. Choose from auto, {', '.join(PRECISIONS)}.")
     return name

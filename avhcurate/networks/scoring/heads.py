@@ -2,10 +2,11 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -251,16 +252,16 @@ class Fits:
     def ids_of(self, fold: int) -> Sequence[int]:
         return [fold]
 
-    def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
+    def begin(self) -> Callable[[Iterable[Sequence[int]]], Iterator[Step]]:
         samples = Samples(self.open(), self.ids, self.targets, self.groups, self.num_classes)
         return partial(self._steps, samples)
 
-    def _steps(self, samples: Samples, folds: Sequence[int]) -> Iterator[Step]:
+    def _steps(self, samples: Samples, runs: Iterable[Sequence[int]]) -> Iterator[Step]:
         """Fit heads side by side, each in one thread, so that their numbers do not depend on how many there are."""
         at_once = MOST_NUMBERS // max(1, len(samples) * samples.features.shape[1])
         workers = max(1, min(at_once, os.cpu_count() or 1))
         with one_thread(), ThreadPoolExecutor(workers) as pool:
-            yield from pool.map(partial(self._fitted, samples), folds)
+            yield from pool.map(partial(self._fitted, samples), chain.from_iterable(runs))
 
     def _fitted(self, samples: Samples, fold: int) -> Step:
         head, _ = fit_head(samples.part(self.of_sample != fold), seed=self.seed, check=self.check)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from avhcurate.networks.models.backends import OPENVINO
+from avhcurate.networks.models.backends import JUDGED, OPENVINO
 from avhcurate.networks.models.engine import Network, embed
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.scoring.shards import Engine, ShardResult, Step, parts_of_shard, work_through
@@ -104,19 +104,19 @@ class ImagePass:
     def outputs(self) -> ShardOutputs:
         """Return those of all samples at once, as if they were one shard; nothing is committed or reported."""
         whole = replace(self, shard_size=len(self.ids), thumbnails=lambda _: False, result=_unchanged)
-        *_, last = whole.begin()([0])
+        *_, last = whole.begin()([[0]])
         outputs: ShardOutputs = last.result
         return outputs
 
-    def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
+    def begin(self) -> Callable[[Iterable[Sequence[int]]], Iterator[Step]]:
         """Open the network in this process."""
         return partial(self._steps, self.network.open())
 
-    def _steps(self, network: Network, shards: Sequence[int]) -> Iterator[Step]:
+    def _steps(self, network: Network, runs: Iterable[Sequence[int]]) -> Iterator[Step]:
         """Run the network over shards in turn: a step a batch, with a shard's last the result."""
         parts: list[ShardOutputs] = []
         started = time.perf_counter()
-        batches = self._batches(shards, network.batch_size)
+        batches = self._batches(iter(runs), network.batch_size)
         with closing(embed(network, batches, partial(self._prepare, network))) as results:
             for part, features, logits in results:
                 parts.append(replace(part, features=features, logits=logits))
@@ -148,16 +148,20 @@ class ImagePass:
         """Return what is made of the outputs of all parts of a shard."""
         return self.result(_together(shard, parts, sum(part.seconds for part in parts)))
 
-    def _batches(self, shards: Sequence[int], batch_size: int) -> Iterator[_Batch]:
-        first = self.ids_of(shards[0])
-        last = self.ids_of(shards[-1])
-        source = self.dataset.images(np.array([first[0], last[-1]]))
-        encoded = source.read(int(id) for shard in shards for id in self.ids_of(shard))
+    def _batches(self, runs: Iterator[Sequence[int]], batch_size: int) -> Iterator[_Batch | None]:
+        """Yield the batches of runs, and None where there is no other for now."""
         size = max(1, batch_size // self.images_per_sample)
-        for shard in shards:
-            wanted = self.thumbnails(shard)
-            for ids, content in batches(self.ids_of(shard), encoded, size=size):
-                yield ShardOutputs(shard, ids, {} if wanted else None), content
+        while True:
+            for shards in runs:
+                first = self.ids_of(shards[0])
+                last = self.ids_of(shards[-1])
+                source = self.dataset.images(np.array([first[0], last[-1]]))
+                encoded = source.read(int(id) for shard in shards for id in self.ids_of(shard))
+                for shard in shards:
+                    wanted = self.thumbnails(shard)
+                    for ids, content in batches(self.ids_of(shard), encoded, size=size):
+                        yield ShardOutputs(shard, ids, {} if wanted else None), content
+            yield None
 
     def _prepare(self, network: Network, batch: _Batch) -> tuple[np.ndarray, ShardOutputs]:
         """In a decode thread: the images of a batch, black where there are none, and thumbnails."""
@@ -185,12 +189,33 @@ class ImagePass:
         return rows, part
 
 
-def backend_options(workspace: Workspace, folder: ShardedFolder, images: int) -> dict[str, Any]:
-    """Return what `Network` is told of its backend: how many images come or, for a pass begun, what it began with."""
+def network_options(
+    workspace: Workspace,
+    folder: ShardedFolder,
+    dataset: DatasetFolder,
+    ids: np.ndarray,
+    preprocess: Preprocess,
+    *,
+    images_per_sample: int = 1,
+) -> dict[str, Any]:
+    """Return what `Network` is told of a pass over samples `ids`: what comes or, of one begun, how it began."""
     if not folder.begun:
-        return {"images": images, "cache": workspace.networks}
-    begun = folder.record.backend
-    return {"backend": begun and begun.name, "cache": workspace.networks}
+        first = partial(_first_images, dataset, ids[:JUDGED], preprocess)
+        return {"images": len(ids) * images_per_sample, "first_images": first, "cache": workspace.networks}
+    record = folder.record
+    began = {"precision": record.precision, "batch_size": record.batch_size}
+    return began | {"backend": record.backend and record.backend.name, "cache": workspace.networks}
+
+
+def _first_images(dataset: DatasetFolder, ids: np.ndarray, preprocess: Preprocess) -> np.ndarray:
+    """Return those of samples (n, S, S, C) that can be read."""
+    images = []
+    for encoded in dataset.images(ids).read(ids.tolist()):
+        # The pass says what is wrong with the others.
+        with suppress(Exception):
+            if isinstance(encoded, bytes):
+                images.append(preprocess.prepare(decode(encoded)))
+    return np.array(images)
 
 
 def backend_values(network: Network, *packages: str) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 A part has whole batches of a pass in one process: the rows are the same to the bit. An actor reads its images, runs
 the network and returns the result through Ray's object store; this process puts the parts of a shard together and
-commits it to the workspace. When an actor or its machine is lost, its parts go to another one. Actors stay until the
-engine ends: choosing a network, the pass, and fitting heads load the libraries once.
+commits it to the workspace. When an actor or its machine is lost, Ray starts it again with what it had to do. Actors
+stay until the engine ends: choosing a network, the pass, and fitting heads load the libraries once.
 """
 
 import os
@@ -11,7 +11,7 @@ import secrets
 import socket
 import sys
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from copy import copy
@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -49,8 +50,10 @@ _LOOK_S = 0.5
 _PARTS = 4
 #: How often a part is begun again because its actor was lost: an image that ends its process must not do so for ever.
 _RETRIES = 5
-#: Parts that an actor has at a time: the next one waits for it while this process commits the last.
+#: Parts that an actor has in hand, so that it goes on while this process commits the last, and the most, while so many
+#: wait that none will be without.
 _AHEAD = 2
+_MOST_AHEAD = 6
 #: CPUs of an actor: as many batches at once as `models.engine` makes on a CPU.
 _MOST_CPUS = 16
 #: Bytes of shared memory of a cluster that is started for one run: the network and a few results.
@@ -116,7 +119,8 @@ def _connect(address: str) -> None:
         if place.hostname and place.port:
             _check_port(place.hostname, place.port)
         ray.init(address, **options)
-    except (OSError, ValueError, RuntimeError, ImportError, ray.exceptions.RayError) as problem:
+    # Some of Ray's own are of no class of theirs, as that of a start that takes too long.
+    except Exception as problem:
         if "Authentication" in f"{problem!r} {problem.__cause__!r}":
             raise CurateError(
                 f"The Ray cluster at the address {address} wants another token than this process has. Set {_TOKEN} to "
@@ -139,12 +143,13 @@ def _check_port(host: str, port: int) -> None:
 
 @dataclass(frozen=True)
 class _Resources:
-    """CPUs and GPUs in a cluster's actors, and how many actors there is room for, with and without a GPU."""
+    """CPUs and GPUs in a cluster's actors, how many actors there is room for, with and without a GPU, and machines."""
 
     cpus: int
     actors: int
     gpu_cpus: int
     gpus: int
+    machines: int = 1
 
     def of_actor(self, device: str) -> dict[str, Any]:
         """Return what Ray keeps for one actor or task."""
@@ -159,7 +164,7 @@ def _resources(nodes: Sequence[dict[str, Any]]) -> _Resources:
     >>> def node(cpus, gpus=0):
     ...     return {"Alive": True, "Resources": {"CPU": cpus, "GPU": gpus}}
     >>> _resources([node(8), node(4)]), _resources([node(8), node(32, 4)]).of_actor("cuda")
-    (_Resources(cpus=4, actors=3, gpu_cpus=1, gpus=0), {'num_cpus': 8, 'num_gpus': 1})
+    (_Resources(cpus=4, actors=3, gpu_cpus=1, gpus=0, machines=2), {'num_cpus': 8, 'num_gpus': 1})
     """
     alive = [node["Resources"] for node in nodes if node["Alive"]]
     pairs = [(int(node.get("CPU", 0)), int(node.get("GPU", 0))) for node in alive]
@@ -167,7 +172,7 @@ def _resources(nodes: Sequence[dict[str, Any]]) -> _Resources:
     cpus = min(cpus, _MOST_CPUS)
     gpu_cpus = min((count // gpus for count, gpus in pairs if gpus), default=1)
     actors = sum(count // cpus for count, _ in pairs)
-    return _Resources(cpus, max(1, actors), max(1, gpu_cpus), sum(gpus for _, gpus in pairs))
+    return _Resources(cpus, max(1, actors), max(1, gpu_cpus), sum(gpus for _, gpus in pairs), len(alive))
 
 
 class RayEngine(Engine):
@@ -177,15 +182,17 @@ class RayEngine(Engine):
         self._pool = pool
         self._here = here
 
+    def device(self, name: str) -> str:
+        if self._here and super().device(name) == "cpu":
+            return "cpu"
+        return self._pool.result().use(name)
+
     def network(self, model: "LoadedModel", *, device: str, **options: Any) -> "Network":
         """Choose for this machine's CPUs without waiting; else one worker chooses for all."""
-        if self._here:
-            from avhcurate.networks.models.runtime import find_device
-
-            if find_device(device).type == "cpu":
-                # A copy is closed: the memory of the network is free for the actors.
-                return copy(super().network(model, device="cpu", **options))
-        device = self._pool.result().use(device)
+        device = self.device(device)
+        if self._here and device == "cpu":
+            # A copy is closed: the memory of the network is free for the actors.
+            return copy(super().network(model, device=device, **options))
         return self.call(partial(LOCAL.network, model, device=device, **options))
 
     def call(self, function: Callable[[], T]) -> T:
@@ -219,16 +226,16 @@ def _in_shards(work: ShardWork, steps: Iterator[Step], parts: Sequence[int], num
 
 
 class _Pool:
-    """Actors of a cluster, all on CPUs or all on GPUs, and the parts that they have."""
+    """Actors of a cluster, all on CPUs or all on GPUs; Ray starts lost ones again, and what they had to do."""
 
     def __init__(self, resources: _Resources, needs: str = "") -> None:
         self.resources = resources
         self._needs = needs
         self._device = "cpu"
         self._starting: dict[Any, Any] = {}
-        self._running: dict[Any, tuple[Any, int]] = {}
-        #: As often as an actor can take a part.
-        self._free: deque[Any] = deque()
+        #: The actor of each part under way, and how many parts each that runs has in hand.
+        self._running: dict[Any, Any] = {}
+        self._in_hand: dict[Any, int] = {}
 
     @property
     def most(self) -> int:
@@ -258,107 +265,149 @@ class _Pool:
         # In a list the work stays a reference, which each actor fetches for itself.
         shared = [ray.put(work)]
         waiting = deque(parts)
-        lost = Counter[int]()
         self.start(min(self.most, len(parts)) - len(self._actors()))
         try:
             while waiting or self._running:
-                while waiting and self._free:
-                    actor = self._free.popleft()
-                    part = waiting.popleft()
-                    self._running[actor.result.remote(shared, part)] = actor, part
+                self._hand_out(shared, waiting)
                 done, _ = ray.wait([*self._starting, *self._running], timeout=_LOOK_S)
                 for reference in done:
                     if reference in self._starting:
-                        self._free.extend([self._starting.pop(reference)] * _AHEAD)
+                        self._in_hand[self._starting.pop(reference)] = 0
                         continue
-                    actor, part = self._running.pop(reference)
-                    try:
-                        result = ray.get(reference)
-                    except ray.exceptions.RayTaskError as problem:
-                        if isinstance(problem.cause, CurateError):
-                            raise CurateError(problem.cause.text) from problem
-                        raise
-                    except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as problem:
-                        waiting.append(part)
-                        lost[part] += 1
-                        self._replace(actor)
-                        if lost[part] > _RETRIES:
-                            raise CurateError(
-                                "The cluster loses its processes again and again. The same command resumes the work."
-                            ) from problem
-                        yield Step(news="a worker was lost, its part begins again")
-                        continue
-                    self._free.append(actor)
-                    yield Step(len(work.ids_of(part)), result)
+                    self._in_hand[self._running.pop(reference)] -= 1
+                    yield _step(reference)
+                if not waiting and _resources(ray.nodes()).machines < self.resources.machines:
+                    # The actors of the lost machine wait for a place.
+                    self._end(actor for actor, parts in self._in_hand.items() if not parts)
                 yield Step()
         finally:
             # Where the work was cut short, nobody waits for what they do.
-            for actor in {actor for actor, _ in self._running.values()}:
-                self._forget(actor)
-                ray.kill(actor)
+            self._end(self._running.values())
             self._running.clear()
 
+    def _hand_out(self, shared: list[Any], waiting: deque[int]) -> None:
+        """Give parts to those that have the fewest."""
+        most = max(_AHEAD, min(_MOST_AHEAD, len(waiting) // (2 * max(1, len(self._in_hand)))))
+        while waiting and self._in_hand:
+            actor = min(self._in_hand, key=self._in_hand.__getitem__)
+            if self._in_hand[actor] == most:
+                break
+            self._in_hand[actor] += 1
+            self._running[actor.step.remote(shared, waiting.popleft())] = actor
+
     def end(self) -> None:
-        """End all actors."""
+        """End all actors, of which none is at work."""
+        self._end(self._actors())
+        self._starting.clear()
+
+    def _end(self, actors: Iterable[Any]) -> None:
         import ray
 
-        for actor in self._actors():
+        for actor in set(actors):
+            self._in_hand.pop(actor, None)
             ray.kill(actor)
-        self._starting.clear()
-        self._free.clear()
 
     def _actors(self) -> set[Any]:
-        """Return those that are not at work."""
-        return {*self._free, *self._starting.values()}
+        return {*self._in_hand, *self._starting.values()}
 
     def start(self, count: int) -> None:
         """Start so many actors more."""
         import ray
 
+        options = self.resources.of_actor(self._device)
+        options |= {"max_restarts": -1, "max_task_retries": _RETRIES, "max_concurrency": _MOST_AHEAD}
         for _ in range(count):
-            actor: Any = ray.remote(_Actor).options(**self.resources.of_actor(self._device)).remote()
+            actor: Any = ray.remote(_Actor).options(**options).remote()
             # It gets work once it runs: the cluster may have no room for it at first.
             self._starting[actor.ready.remote(self._needs)] = actor
 
-    def _forget(self, actor: Any) -> None:
-        self._free = deque(free for free in self._free if free != actor)
 
-    def _replace(self, actor: Any) -> None:
-        """Start another actor in place of one that was lost, once."""
-        self._forget(actor)
-        if all(actor != other for other, _ in self._running.values()):
-            self.start(1)
+def _step(reference: Any) -> Step:
+    """Return what an actor has done; a mistake there is told as one here."""
+    import ray
+
+    try:
+        step: Step = ray.get(reference)
+    except ray.exceptions.RayTaskError as problem:
+        if isinstance(problem.cause, CurateError):
+            raise CurateError(problem.cause.text) from problem
+        raise
+    except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as problem:
+        raise CurateError(
+            "The cluster loses its processes again and again. The same command resumes the work."
+        ) from problem
+    return step
 
 
 # --- on the cluster ----------------------------------------------------------------------------------------------
 
 
-class _Actor:
-    """Does parts of some work one by one, then of other work."""
+class _Parts:
+    """Runs of one part, as parts are asked for; what was taken is under way."""
 
     def __init__(self) -> None:
+        self.asked = deque[int]()
+        self.taken = deque[int]()
+
+    def __iter__(self) -> Iterator[Sequence[int]]:
+        return self
+
+    def __next__(self) -> Sequence[int]:
+        if not self.asked:
+            raise StopIteration
+        part = self.asked.popleft()
+        self.taken.append(part)
+        return [part]
+
+
+class _Actor:
+    """Does parts of some work in turn, then of other work; what it has in hand is one stream."""
+
+    def __init__(self) -> None:
+        self._alone = Lock()
         self._held: list[Any] = []
-        self._steps: Callable[[Sequence[int]], Iterator[Step]] | None = None
+        self._parts = _Parts()
+        self._results: dict[int, Step] = {}
+        self._stream: Iterator[Exception | None] = iter(())
 
     def ready(self, needs: str) -> None:
         """Answer once the actor runs and has imported a module."""
         if needs:
             import_module(needs)
 
-    def result(self, shared: list[Any], part: int) -> Any:
-        """Return what the work makes of a part."""
+    def step(self, shared: list[Any], part: int) -> Step:
+        """Return what the work makes of a part; other calls wait meanwhile, whose parts are begun."""
         import ray
 
-        if shared != self._held:
-            # The network of the work before goes first.
-            self._steps = None
-            work = ray.get(shared[0])
+        self._parts.asked.append(part)
+        with self._alone:
+            news = ""
+            if not self._held and ray.get_runtime_context().was_current_actor_reconstructed:
+                news = "a worker was lost, its part begins again"
+            if shared != self._held:
+                # The network of the work before goes first.
+                self._stream = iter(())
+                self._stream = self._do(ray.get(shared[0]))
+                self._held = shared
             _use_own_cpus()
-            self._held = shared
-            self._steps = work.begin()
-        assert self._steps is not None
-        results = [step.result for step in self._steps([part]) if step.result is not None]
-        return results[0]
+            while part not in self._results:
+                if problem := next(self._stream):
+                    raise problem
+            return replace(self._results.pop(part), news=news)
+
+    def _do(self, work: "ShardWork | _FunctionCall") -> Iterator[Exception | None]:
+        """Yield after each result of what is asked for, without end; after an exception only this."""
+        try:
+            steps = work.begin()
+            while True:
+                for step in steps(self._parts):
+                    if step.result is not None:
+                        part = self._parts.taken.popleft()
+                        self._results[part] = Step(len(work.ids_of(part)), step.result)
+                        yield None
+        except Exception as problem:
+            while True:
+                yield problem
 
 
 @dataclass(frozen=True)
@@ -370,8 +419,8 @@ class _FunctionCall:
     def ids_of(self, part: int) -> Sequence[int]:
         return ()
 
-    def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
-        return lambda _: iter([Step(result=self.function())])
+    def begin(self) -> Callable[[Iterable[Sequence[int]]], Iterator[Step]]:
+        return lambda runs: (Step(result=self.function()) for _ in runs)
 
 
 def _use_own_cpus() -> None:

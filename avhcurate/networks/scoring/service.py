@@ -30,8 +30,8 @@ from avhcurate.networks.scoring.fitted_heads import (
 from avhcurate.networks.scoring.image_pass import (
     ImagePass,
     ShardOutputs,
-    backend_options,
     backend_values,
+    network_options,
 )
 from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.networks.scoring.shard_scores import ShardScores, add_scores, digest_rows, score_columns, sum_by_class
@@ -82,7 +82,8 @@ def score_dataset(
     ids = evenly_spread(len(labels), limit)
     if len(ids) == len(labels):
         limit = None
-    precision = precision_name(precision)
+    device = engine.device(device)
+    precision = precision_name(precision, device)
     model, rows = model_for(dataset, spec, labels, fit=fit, classes_from_model=classes_from_model)
     run = RunFolder.of(dataset, run_name(model, dataset, precision, limit, heads=fit, rows=rows))
     with run.alone():
@@ -90,8 +91,10 @@ def score_dataset(
             add_scores(run, labels, progress=progress)
             progress.report(len(ids), len(ids), "complete already")
             return run
-        options = backend_options(workspace, run, len(ids))
-        network = engine.network(model, device=device, precision=precision, batch_size=batch_size, **options)
+        options = {"precision": precision} | network_options(workspace, run, dataset, ids, model.preprocess)
+        if batch_size is not None:
+            options["batch_size"] = batch_size
+        network = engine.network(model, device=device, **options)
         if not run.begun:
             choices = {"samples": len(ids), "limit": limit, "seed": spec.seed, "rows": rows, "fitted": fit}
             _begin(run, dataset, model, network, choices)

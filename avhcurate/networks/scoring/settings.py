@@ -50,7 +50,9 @@ class ScoreSettings(VerbSettings):
     mean: tuple[float, ...] = option((), "One or three numbers, as 0.5 or 0.5,0.5,0.5.", usual="the model's")
     std: tuple[float, ...] = option((), "As the mean.", usual="the model's")
     device: str = option("auto", "auto, cpu, cuda or mps.")
-    precision: str = option("auto", "auto, float32, bfloat16, float16 or, on an NVIDIA GPU, tf32.")
+    precision: str = option(
+        "auto", "float32, bfloat16, float16 or, on an NVIDIA GPU, tf32; auto is tf32 there, float32 elsewhere."
+    )
     batch_size: int | None = option(None, "Images in a forward pass.", low=1, usual="chosen")
     limit: int | None = option(None, "Score only so many samples, spread evenly.", low=1, usual="all")
     engine: Literal["local", "ray"] = option(

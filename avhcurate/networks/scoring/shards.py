@@ -1,6 +1,6 @@
 """Work over the shards of a folder, and the engine that does it in this process; `ray_engine` has that of a cluster."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -47,8 +47,11 @@ class ShardWork(Protocol):
 
     def ids_of(self, shard: int) -> Sequence[int] | np.ndarray: ...
 
-    def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
-        """Make ready in this process, and return what does shards in turn."""
+    def begin(self) -> Callable[[Iterable[Sequence[int]]], Iterator[Step]]:
+        """Make ready in this process, and return what does runs of shards in turn, each of which is read at once.
+
+        Their iterator may have ended for now, and have another run when it is asked again.
+        """
         ...
 
     def cut(self, samples: int) -> tuple["ShardWork", int]:
@@ -75,6 +78,12 @@ def parts_of_shard(size: int, *, batch: int, samples: int) -> int:
 class Engine:
     """Where work is done: in this process."""
 
+    def device(self, name: str) -> str:
+        """Return the device of that name there; "auto" takes a GPU where there is one."""
+        from avhcurate.networks.models.runtime import find_device
+
+        return str(find_device(name))
+
     def network(self, model: "LoadedModel", *, device: str, **options: Any) -> "Network":
         """Return the network that runs there, chosen with the arguments of `models.engine.Network`; `open` it first."""
         from avhcurate.networks.models.engine import Network
@@ -87,7 +96,7 @@ class Engine:
 
     def steps(self, work: ShardWork, shards: Sequence[int]) -> Iterator[Step]:
         """Do shards, each once; a step without samples comes now and then while nothing is done."""
-        return work.begin()(shards)
+        return work.begin()([shards])
 
 
 LOCAL = Engine()

@@ -46,7 +46,7 @@ class BackendRecord(BaseModel):
     """What ran the network, from the first shard to the last.
 
     name: "torch" for the unchanged network, or "openvino".
-    why: the reason for running the network unchanged.
+    why: the reason for running the network unchanged, or in float32 where a reduced precision was asked for.
     """
 
     name: str

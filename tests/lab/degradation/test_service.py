@@ -95,6 +95,14 @@ def test_a_level_is_the_network_on_the_picture_that_the_example_shows(folder, ta
         assert rows.loc[(id, kind, level), "norm"] == pytest.approx(float(features.norm()), rel=1e-3), (kind, level)
 
 
+def test_a_run_with_products_rounded_on_a_gpu_is_degraded_without_one_exactly(own_demo_root):
+    workspace = Workspace(own_demo_root)
+    run = workspace.dataset("digits").run()
+    run.write_record(run.record.model_copy(update={"precision": "tf32"}))
+    degraded = degrade_dataset(workspace, DegradeSettings(dataset="digits", limit=10, device="cpu"))
+    assert degraded.record.precision == "float32"
+
+
 def test_digits_get_harder_level_by_level(folder, table):
     """What anyone would expect of a network that reads digits well."""
     found = read(table, folder)

@@ -1,5 +1,6 @@
 """Backends of the CPU: OpenVINO gives the features of the network as it is; which one a pass gets."""
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,54 @@ def test_a_long_pass_gets_openvino_with_the_features_of_the_network_and_nobody_h
     assert not [name for name in sys.modules if name.startswith("openvino_telemetry.")]
     reduced = find_backend(OPENVINO, network, example(), torch.bfloat16).run(example())
     torch.testing.assert_close(reduced, network(example()), atol=2e-2, rtol=2e-2)
+
+
+def off(by: float) -> Tensor:
+    """Return what to add to the features of the example, so that they are off by a share of their spread."""
+    features = module()(example())
+    noise = torch.randn(features.shape, generator=torch.Generator().manual_seed(1))
+    spread = torch.linalg.vector_norm(features - features.mean(dim=0))
+    return noise * by * spread / torch.linalg.vector_norm(noise)
+
+
+@pytest.mark.parametrize(
+    ("error", "own", "refused"),
+    [
+        (0.10, 0.10, False),
+        (0.149, 0.10, False),
+        (0.154, 0.10, False),  # one and a half times, and a little
+        (0.16, 0.10, True),
+        (0.004, 0.0, False),
+        (0.006, 0.0, True),
+        (0.249, 0.30, False),
+        (0.26, 0.30, True),  # however wrong the network itself is
+        (math.nan, 0.10, True),
+    ],
+)
+def test_openvino_in_bfloat16_is_judged_by_the_networks_own_error_in_it(
+    error: float, own: float, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The errors are made up, so that no processor with bfloat16 is needed."""
+    made = backends.compiled
+
+    def wrong(file: Path, dtype: torch.dtype, **options: int) -> Any:
+        run = made(file, torch.float32, **options)
+        if dtype is torch.float32:
+            return run
+        return lambda images: [run(images)[0] + off(error).numpy()]
+
+    monkeypatch.setattr(backends, "_has_bfloat16", lambda: True)
+    monkeypatch.setattr(backends, "compiled", wrong)
+    # What all features have in common makes no error small.
+    reduced = lambda images: module()(images) + off(own)  # noqa: E731
+    backend = chosen(module(), torch.bfloat16, reference=lambda: (reduced, example()))
+    assert (backend.name, backend.exact) == (OPENVINO, refused)
+    if refused:
+        torch.testing.assert_close(backend.run(example()), module()(example()), atol=1e-5, rtol=1e-5)
+        assert f"{100 * error:.1f} % of their spread off, the network's own {100 * own:.1f} %" in backend.why
+    else:
+        assert backend.why == ""
+    assert not find_backend(OPENVINO, module(), example(), torch.bfloat16, reference=lambda: 1 / 0).exact
 
 
 def test_short_passes_other_precisions_and_machines_without_it_run_the_network(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -176,6 +176,16 @@ def test_where_no_cluster_answers_or_another_token_is_wanted_is_told_in_one_line
     forget_token()
 
 
+def test_a_start_that_takes_too_long_is_told_in_one_line(monkeypatch):
+    """By an exception of no class, as Ray has it."""
+    for name in ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    monkeypatch.setattr("ray.init", lambda *_, **__: exec('raise Exception("timed out during startup.\\nThis could")'))
+    said = r"^No Ray cluster .* local \(timed out during startup. This could\)"
+    with pytest.raises(CurateError, match=said), ray_engine("local"):
+        pass
+
+
 def test_a_network_is_chosen_while_a_cluster_of_this_machine_starts_and_opens_in_another_process():
     model, options = load_model(SPEC), {"device": "auto", "precision": "float32"}
     images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 1), np.uint8)
@@ -308,6 +318,13 @@ def test_a_mistake_on_the_cluster_is_told_as_one_here(one_actor):
         list(one_actor.steps(work, work.shards))
     with pytest.raises(CurateError, match="0 GPUs"):
         one_actor.network(None, device="cuda", precision="float32")
+
+
+def test_a_part_that_always_ends_its_process_is_given_up_after_five_times_more(one_actor, tmp_path):
+    work = KillingEngine(one_actor, tmp_path / "killed", times=100)
+    with pytest.raises(CurateError, match="again and again"):
+        list(work.steps(SlowWork(3, 0.0), range(3)))
+    assert len((tmp_path / "killed").read_bytes()) == 1 + 5
 
 
 def test_a_lost_machine_costs_no_shard(nodes, engine):
