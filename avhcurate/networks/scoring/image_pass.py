@@ -214,7 +214,7 @@ def _first_images(dataset: DatasetFolder, ids: np.ndarray, preprocess: Preproces
         # The pass says what is wrong with the others.
         with suppress(Exception):
             if isinstance(encoded, bytes):
-                images.append(preprocess.prepare(decode(encoded)))
+                images.append(preprocess.prepare(decode(encoded, preprocess.least)))
     return np.array(images)
 
 
