@@ -100,7 +100,7 @@ def speeds(device: torch.device, model: LoadedModel, precision: str) -> list[Row
     for name, rate in rates.items():
         done = rate * flops / 1e12
         shares = [f"{100 * done / product:.0f} %", f"{100 * rate / rates['network']:.0f} %"]
-        rows.append([name, precision, f"{rate:.0f}", f"{done:.1f}", *shares])
+        rows.append([name, precision, f"{rate:.1f}", f"{done:.1f}", *shares])
     return rows
 
 
@@ -145,7 +145,7 @@ def wait(device: torch.device) -> None:
 def scored(workspace: Workspace, spec: ModelSpec, device: torch.device, precision: str) -> list[Row]:
     """Return the rate of the pass from files to the table."""
     run = score_dataset(workspace, precision, spec, device=device.type, precision=precision)
-    return [["from files to the table", precision, f"{run.record.rate:.0f}", "", "", ""]]
+    return [["from files to the table", precision, f"{run.record.rate:.1f}", "", "", ""]]
 
 
 def trained(workspace: Workspace, device: torch.device) -> list[Row]:
@@ -154,7 +154,7 @@ def trained(workspace: Workspace, device: torch.device) -> list[Row]:
     training = train_model(workspace, settings)
     seconds = float(training.evaluations()["seconds"].iloc[-1])
     images = training.record.epochs * training.record.train_samples
-    return [["training, ResNet-20, 32 px", "float32", f"{images / seconds:.0f}", "", "", ""]]
+    return [["training, ResNet-20, 32 px", "float32", f"{images / seconds:.1f}", "", "", ""]]
 
 
 def write_photos(folder: Path) -> Path:
