@@ -91,7 +91,7 @@ def test_heads_have_the_same_bits_however_many_are_fitted_side_by_side(monkeypat
     numbers = []
     for cores in (1, 4):
         monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
-        steps = list(work.begin()(work.shards))
+        steps = list(work.begin()([work.shards]))
         assert [step.result[0] for step in steps] == list(work.shards)
         numbers.append([(step.result[1].class_weights, step.result[1].bias) for step in steps])
     for one, other in zip(*numbers, strict=True):
@@ -117,7 +117,7 @@ def test_as_many_heads_are_fitted_at_once_as_there_are_cores_and_as_memory_holds
     monkeypatch.setattr(heads, "MOST_NUMBERS", most)
     monkeypatch.setattr(heads, "fit_head", fit_and_count)
     work = fits(samples(30))
-    assert len(list(work.begin()(work.shards))) == 4
+    assert len(list(work.begin()([work.shards]))) == 4
     assert set(most_seen) == {expected}
 
 
@@ -131,7 +131,7 @@ def test_heads_end_when_one_of_them_is_asked_to_stop():
 
     work = fits(samples(300), check=check)
     with pytest.raises(Cancelled):
-        list(work.begin()(work.shards))
+        list(work.begin()([work.shards]))
     assert len(calls) <= 5 + len(work.shards)
 
 
