@@ -1,21 +1,29 @@
 """What a first visit loads, in a real browser: few requests of the app's own, few bytes, and every icon."""
 
+from base64 import b64encode
 from collections import Counter
 from urllib.parse import urlsplit
 
 from tests.browser.pages import open_at, settled
-from tests.fakes.icons import names
+from tests.fakes.icons import STATIC, names
 
 #: Requests and bytes of the gallery, most of them Streamlit's scripts, which import each other by name.
 MOST, MOST_BYTES = 120, 1_200_000
 #: Thumbnails that one request asks for.
 BATCH = 24
-#: Widths of icons of 100 pixels, by name: where one is missing, its name stands there.
-WIDTHS = """async names => {
-  await document.fonts.load('100px "Material Symbols Rounded"', names[0]);
+#: The names that are an icon in Streamlit's font, and those of them that are letters in the one that is sent.
+DRAWN = """async ([whole, names]) => {
+  const bytes = Uint8Array.from(atob(whole), letter => letter.charCodeAt(0));
+  document.fonts.add(await new FontFace('Whole', bytes.buffer).load());
+  await document.fonts.load('100px "Material Symbols Rounded"', 'home');
   const span = document.body.appendChild(document.createElement('span'));
-  span.style.cssText = 'position: absolute; white-space: nowrap; font: 100px "Material Symbols Rounded"';
-  return names.map(name => { span.textContent = name; return [name, span.getBoundingClientRect().width]; });
+  const isIcon = (font, name) => {
+    span.style.cssText = `position: absolute; white-space: nowrap; font: 100px "${font}"`;
+    span.textContent = name;
+    return Math.round(span.getBoundingClientRect().width) === 100;
+  };
+  const icons = names.filter(name => isIcon('Whole', name));
+  return [icons, icons.filter(name => !isIcon('Material Symbols Rounded', name))];
 }"""
 
 
@@ -42,6 +50,8 @@ def test_a_first_page_asks_for_little_of_the_app_and_for_no_chart(new_context, s
 
 
 def test_every_icon_is_in_the_font_that_is_sent(page, serve, demo_root):
-    open_at(page, f"{serve(demo_root)}/home")
-    widths = settled(page).evaluate(WIDTHS, names())
-    assert {name: width for name, width in widths if round(width) != 100} == {}
+    open_at(page, serve(demo_root))
+    (whole,) = STATIC.glob("media/MaterialSymbols-Rounded.*")
+    icons, missing = settled(page).evaluate(DRAWN, [b64encode(whole.read_bytes()).decode(), names()])
+    assert {"whatshot", "grid_view", "keyboard_arrow_down"} < set(icons)
+    assert missing == [], "run: python -m tests.fakes.icons"

@@ -5,30 +5,25 @@ It needs `pip install fonttools brotli`, and is run after a new icon or a new St
 
 import re
 import string
-from collections.abc import Iterator
 from pathlib import Path
 
 import streamlit as st
 
-from avhcurate.ui.base.navigation import ANALYSES, TABS
 from avhcurate.ui.server.first_page import ICONS
 
 ROOT = Path(__file__).parents[2]
 STATIC = Path(st.__file__).parent / "static" / "static"
 _NAMED = re.compile(r":material/([a-z0-9_]+):")
-#: Streamlit names it, and its font has no such icon.
-_NOWHERE = {"star_filled"}
+#: Names stand alone too, among other words, in what draws pages.
+_WORD = re.compile(r'"([a-z0-9_]+)"')
+_DRAWING = ("avhcurate/ui/**/*.py", "avhcurate/features/**/ui*.py", "avhcurate/lab/**/*.py", "pages/*.py")
 
 
 def names() -> list[str]:
-    """The names of all icons, in order."""
-    of_pages = {icon for entries in (TABS, *ANALYSES.values()) for _, _, icon, _ in entries}
-    return sorted({*_found(), *of_pages} - _NOWHERE)
-
-
-def _found() -> Iterator[str]:
-    for file in (*STATIC.glob("js/*.js"), *ROOT.glob("avhcurate/**/*.py"), *ROOT.glob("pages/*.py")):
-        yield from _NAMED.findall(file.read_text(encoding="utf-8"))
+    """All that may be the name of an icon, in order."""
+    streamlits = {name for file in STATIC.glob("js/*.js") for name in _NAMED.findall(file.read_text(encoding="utf-8"))}
+    texts = [file.read_text(encoding="utf-8") for folder in _DRAWING for file in ROOT.glob(folder)]
+    return sorted(streamlits.union(*(expression.findall(text) for text in texts for expression in (_NAMED, _WORD))))
 
 
 def write(icons: Path) -> None:
@@ -47,7 +42,9 @@ def write(icons: Path) -> None:
         for ligature in ligatures
     }
     subsetter = subset.Subsetter(options)
-    subsetter.populate(glyphs=[drawn[name] for name in names()], text=string.ascii_lowercase + string.digits + "_")
+    subsetter.populate(
+        glyphs=[drawn[name] for name in names() if name in drawn], text=string.ascii_lowercase + string.digits + "_"
+    )
     subsetter.subset(font)
     subset.save_font(font, str(icons), options)
 
