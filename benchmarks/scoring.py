@@ -247,8 +247,8 @@ def enlarged(encoded: bytes, megapixels: float, grain: float, *, seed: int) -> b
     width, height = (round(side * scale / 8) * 8 for side in image.size)
     image = image.resize((width, height), Image.Resampling.LANCZOS)
     if grain:
-        noise = np.random.default_rng(seed).normal(0, grain, (image.height, image.width, 1))
-        image = Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
+        noise = np.random.default_rng(seed).standard_normal((image.height, image.width, 1), np.float32)
+        image = Image.fromarray(np.clip(np.asarray(image) + np.float32(grain) * noise, 0, 255).astype(np.uint8))
     stream = BytesIO()
     image.save(stream, "JPEG", quality=90)
     return stream.getvalue()

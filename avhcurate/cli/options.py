@@ -451,6 +451,15 @@ def print_dataset(folder: "DatasetFolder") -> None:
         print_messages(record.votes.messages)
 
 
+def class_names(given: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names of classes as given, or those of the file or the known order that is given in their place."""
+    if len(given) != 1:
+        return given
+    from avhcurate.datasets.sources.manifest import class_list
+
+    return tuple(class_list(given[0]) or ())
+
+
 def print_messages(messages: Sequence[str]) -> None:
     """Print notes next to the result, unless --quiet."""
     if not LOG.isEnabledFor(logging.WARNING):

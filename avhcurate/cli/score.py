@@ -9,7 +9,6 @@ from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
 def score(settings: ScoreSettings) -> None:
     # What takes long to import is imported while the engine starts.
     with options.engine(settings.engine, "avhcurate.networks.scoring.image_pass") as engine:
-        from avhcurate.datasets.sources.manifest import class_list
         from avhcurate.networks.models.backends import AS_IS, FEW_IMAGES
         from avhcurate.networks.scoring.accuracy import accuracy_of, chance_warning
         from avhcurate.networks.scoring.dataset_model import before_edit
@@ -19,8 +18,7 @@ def score(settings: ScoreSettings) -> None:
         name = settings.dataset
         space = options.open_workspace()
         begun = now()
-        if len(settings.classes) == 1:  # a known order, or a file
-            settings = settings.with_(classes=tuple(class_list(settings.classes[0]) or ()))
+        settings = settings.with_(classes=options.class_names(settings.classes))
         with options.job(settings) as progress:
             run = score_settings(space, settings, engine=engine, progress=progress)
     record = run.record
@@ -64,6 +62,7 @@ def attach(settings: AttachSettings) -> None:
     from avhcurate.networks.scoring.accuracy import accuracy_of, chance_warning
 
     space = options.open_workspace()
+    settings = settings.with_(classes=options.class_names(settings.classes))
     with options.job(settings) as progress:
         run = attach_run(space, settings, progress=progress)
     record = run.record

@@ -16,6 +16,7 @@ def votes(settings: VotesSettings) -> None:
             options.open_workspace(),
             settings.dataset,
             settings.file,
+            classes=options.class_names(settings.classes),
             simulated=settings.simulated,
             force=settings.force,
             progress=progress,

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -129,13 +130,15 @@ class Dataset(OpenedDataset):
         probs: Any = None,
         by: str = "order",
         rows: str | os.PathLike[str] | pd.DataFrame | None = None,
+        classes: Sequence[str] = (),
         name: str | None = None,
     ) -> "Dataset":
         """Attaches outputs of a network that were computed elsewhere, as a run, and opens the dataset on it.
 
         `features` (N, D), `class_weights` (K, D) and `bias` (K,) of its last linear layer, `logits` or `probs` (N, K):
         arrays, or files as for `avhcurate attach`. `by` "order" takes row i for id i; "path" or
-        another column finds the sample of each row of `rows`, a table that comes with the arrays. `name` is the run's.
+        another column finds the sample of each row of `rows`, a table that comes with the arrays. `classes` is the
+        order of K where it is not the dataset's, which is printed. `name` is the run's.
         Without class weights there are scores of the softmax and by class prototypes, never AVH. A job, like `score`.
         Raises CurateError for shapes that do not fit, NaN, probabilities that do not sum to 1, and samples named twice.
 
@@ -152,23 +155,27 @@ class Dataset(OpenedDataset):
 
         arrays = {"features": features, "class_weights": class_weights, "bias": bias, "logits": logits, "probs": probs}
         with as_files(self.workspace, arrays | {"rows": rows}) as files:
-            settings = AttachSettings(dataset=self.name, by=by, name=name, **files)
+            settings = AttachSettings(dataset=self.name, by=by, classes=tuple(classes), name=name, **files)
             resumes = not in_memory([*arrays.values(), rows])
             with self._job(settings, resumes=resumes) as progress:
                 run = attach_run(self.workspace, settings, progress=progress)
+        assert run.record.attached is not None
+        _say(run.record.attached.notes)
         return self._on_run(run.name)
 
     def votes(
         self,
         votes: str | os.PathLike[str] | pd.DataFrame | np.ndarray,
         *,
+        classes: Sequence[str] = (),
         simulated: bool = False,
         force: bool = False,
     ) -> "Dataset":
         """Attaches human votes, from which HSF follows, in place of those attached before.
 
         `votes`: counts (N, K) in order of id, a DataFrame of answers (`sample`, `annotator`, `label`, or with `class`
-        and `selected`), or a file as for `avhcurate votes`. `simulated` marks them wherever they show. Raises
+        and `selected`), or a file as for `avhcurate votes`. `classes` is the order of K, where it is not the dataset's,
+        which is printed. `simulated` marks them wherever they show. Raises
         CurateError for counts of another shape, for answers of which none names a sample, and, unless `force`, for
         votes of another kind than those attached.
 
@@ -197,7 +204,9 @@ class Dataset(OpenedDataset):
             sheet = VoteSheet({}, counts=counts)
             source = "an array"
         with self.workspace.lock(self.name):
-            attach_sheet(self.workspace.dataset(self.name), sheet, source, simulated=simulated, force=force)
+            options = {"classes": classes, "simulated": simulated, "force": force}
+            record = attach_sheet(self.workspace.dataset(self.name), sheet, source, **options)
+        _say(record.messages)
         return self
 
     # --- what follows from it ----------------------------------------------------------------------------------------
@@ -565,3 +574,9 @@ class Dataset(OpenedDataset):
         if run := self._run_name():
             query["run"] = run
         return in_frame(app_address(self.workspace, page, query), height or 800)
+
+
+def _say(notes: Sequence[str]) -> None:
+    """Print notes beside a result, as the command line does."""
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)

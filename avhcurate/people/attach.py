@@ -15,7 +15,7 @@ from avhcurate.people.files import VoteSheet, counts_of_lists, read_votes
 from avhcurate.people.files.sheet import check_shape
 from avhcurate.people.hsf import count_answers, count_ticks
 from avhcurate.people.row_matching import match_samples
-from avhcurate.workspace.data.class_lists import class_numbers
+from avhcurate.workspace.data.class_lists import class_numbers, columns_of, order_notes
 from avhcurate.workspace.data.datasets import DatasetFolder, VotesRecord, count_matrix
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import write_parquet
@@ -31,6 +31,7 @@ def attach_votes(
     name: str,
     file: Path | str,
     *,
+    classes: Sequence[str] = (),
     simulated: bool = False,
     note: str = "",
     force: bool = False,
@@ -38,6 +39,7 @@ def attach_votes(
 ) -> VotesRecord:
     """Attach the votes of a file (see `votes.files.read_votes`) in place of those attached before.
 
+    `classes` are the classes in the order of the columns of counts, where it is not the dataset's.
     Votes of another kind, or simulated in place of real ones, are replaced only with `force`; the same votes are no
     longer marked as simulated only with `force`. Rows that match no sample are left out and reported in the record's
     messages; when none matches, the file is refused. Cancelled before they are written, it leaves the votes unchanged.
@@ -47,7 +49,8 @@ def attach_votes(
     source = str(Path(file).absolute())
     with workspace.lock(name):
         folder = workspace.dataset(name)
-        return attach_sheet(folder, sheet, source, simulated=simulated, note=note, force=force, progress=progress)
+        options = {"simulated": simulated, "note": note, "force": force}
+        return attach_sheet(folder, sheet, source, classes=classes, progress=progress, **options)
 
 
 def attach_sheet(
@@ -55,12 +58,13 @@ def attach_sheet(
     sheet: VoteSheet,
     source: str,
     *,
+    classes: Sequence[str] = (),
     simulated: bool = False,
     progress: Progress = SILENT,
     **options: Any,
 ) -> VotesRecord:
     """Attach votes that were read already; the caller holds the dataset's lock. `options` are those of `attach`."""
-    votes, messages = progress.waiting(lambda: counted(sheet, folder), _STOPPED)
+    votes, messages = progress.waiting(lambda: counted(sheet, folder, classes), _STOPPED)
     if sheet.simulated and not simulated:
         messages = [*messages, "the file says that its votes are simulated"]
     simulated = simulated or sheet.simulated
@@ -69,9 +73,11 @@ def attach_sheet(
 
 def attach_column(folder: DatasetFolder, column: pa.ChunkedArray, title: str, *, force: bool = False) -> VotesRecord:
     """Attach a column of the source that holds K counts per sample; the caller holds the dataset's lock."""
-    votes = _counts_table(*counts_of_lists(column, title))
+    ids, counts = counts_of_lists(column, title)
+    votes = _counts_table(ids, counts)
     message = f"human votes were found in column {title!r} ({len(votes)} samples)"
-    return attach(folder, votes, source=f"{_OF_COLUMN}{title!r}", messages=[message], force=force)
+    notes = order_notes([], folder.record.classes, folder.labels()[ids], _most_votes(counts))
+    return attach(folder, votes, source=f"{_OF_COLUMN}{title!r}", messages=[message, *notes], force=force)
 
 
 def attach(
@@ -194,8 +200,8 @@ def fingerprint_votes(votes: pa.Table) -> str:
     return fingerprint_table(votes.select(["id"]), fingerprint_table(flat))
 
 
-def counted(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pa.Table, list[str]]:
-    """Return votes by id of a dataset, and what the user should know of rows that were left out."""
+def counted(sheet: VoteSheet, folder: DatasetFolder, order: Sequence[str] = ()) -> tuple[pa.Table, list[str]]:
+    """Return votes by id of a dataset, and what the user should know: rows left out, the order of classes of counts."""
     classes = folder.record.classes
     samples = pq.read_table(folder.samples_path, columns=["path", "label"])
     if sheet.counts is not None:
@@ -203,16 +209,26 @@ def counted(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pa.Table, list[str
     ids, messages = match_samples(sheet, samples["path"])
     rows = np.flatnonzero(ids >= 0)
     messages = [*sheet.messages, *messages]
+    labels = samples["label"].fill_null(-1).to_numpy()
     if sheet.counts is not None:
-        return _of_counts(sheet.counts[rows], ids[rows], classes), messages
+        counts = sheet.counts[rows][:, columns_of(order, classes)]
+        notes = order_notes(order, classes, labels[ids[rows]], _most_votes(counts))
+        return _of_counts(counts, ids[rows], classes), messages + notes
+    if order:
+        raise CurateError(f"The file has answers and no matrix of counts. Leave {Option('classes')} out.")
     assert sheet.answers is not None
     answers = sheet.answers.iloc[rows].assign(sample=ids[rows])
     if "selected" in answers:
-        votes, notices = _of_ticks(answers, samples["label"].fill_null(-1).to_numpy(), classes)
+        votes, notices = _of_ticks(answers, labels, classes)
     else:
         voted, counts, notices = count_answers(answers, classes)
         votes = _counts_table(voted, counts)
     return votes, messages + notices
+
+
+def _most_votes(counts: np.ndarray) -> np.ndarray:
+    """Return the class with most votes of each row, -1 without votes."""
+    return np.where(counts.any(axis=1), counts.argmax(axis=1), -1)
 
 
 def _of_counts(counts: np.ndarray, ids: np.ndarray, classes: list[str]) -> pa.Table:

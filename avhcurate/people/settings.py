@@ -18,6 +18,9 @@ class VotesSettings(VerbSettings):
     file: Path = option(
         help="Counts (.npy, list column), a long CSV or Parquet, Label Studio or ImageNetV2 JSON.", argument=True
     )
+    classes: tuple[str, ...] = option(
+        (), "Of counts, class names in the order of the columns, as cat,dog or a file.", usual="that of the dataset"
+    )
     simulated: bool = option(False, "Mark the votes as simulated wherever they show.")
     log: bool = option(False, "Add each answer with its annotator to the log of those given in the app.")
     force: bool = option(False, "Replace votes of another kind, or people's by simulated ones.")

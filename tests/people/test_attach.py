@@ -87,6 +87,24 @@ def test_what_is_no_table_of_counts_is_refused(attach, dataset, matrix, words):
     assert dataset.votes() is None
 
 
+def test_the_order_of_the_columns_is_said_and_can_be_given(cli, workspace, tmp_path):
+    names = ["cat", "dog", "owl"]
+    dataset = bare_dataset(workspace, [f"{n}.png" for n in range(30)], [n % 3 for n in range(30)], names)
+    np.save(tmp_path / "votes.npy", 5 * np.eye(3, dtype=int)[[(1, 0, 2)[n % 3] for n in range(30)]])
+    record = attach_votes(workspace, "d", tmp_path / "votes.npy")
+    assert record.messages == [
+        "the 3 classes were taken in this order: cat, dog, owl",
+        "with cat and dog exchanged, 30 of 30 samples would have their given label, not 10: is that their order?",
+    ]
+    ended = cli("votes", "d", tmp_path / "votes.npy", "--classes", "dog,cat,owl", "--workspace", workspace.root)
+    assert "note: the 3 classes were taken in this order: dog, cat, owl" in ended.err
+    assert "exchanged" not in ended.err
+    assert votes_of(dataset) == {n: [5 * (n % 3 == k) for k in range(3)] for n in range(30)}
+    (tmp_path / "answers.csv").write_text("path,label\n0.png,cat\n")
+    with pytest.raises(CurateError, match=r"answers and no matrix of counts\. Leave --classes out"):
+        attach_votes(workspace, "d", tmp_path / "answers.csv", classes=names)
+
+
 def test_pickles_are_never_opened(workspace, dataset, tmp_path):
     np.save(tmp_path / "object.npy", np.array([{}], object), allow_pickle=True)
     pd.DataFrame({"a": [1]}).to_pickle(tmp_path / "v.pkl")

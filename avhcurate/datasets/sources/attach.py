@@ -21,6 +21,7 @@ from avhcurate.measures import scores
 from avhcurate.networks.scoring.settings import AttachSettings
 from avhcurate.networks.scoring.shard_scores import add_scores, score_columns, sum_by_class
 from avhcurate.people.row_matching import match_paths
+from avhcurate.workspace.data.class_lists import columns_of, order_notes, stored_class
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import SHARD, Attached, AttachedFile, RunFolder, RunRecord
 from avhcurate.workspace.data.workspace import Workspace, check_name
@@ -117,7 +118,12 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
         run.write_record(record)
         tables = list(_tables(run, outputs.labels, usable, progress))
         dataset.refuse_another_import(record.dataset_fingerprint, again="attach it again")
-        run.finish(tables, {"finished": now(), "seconds": round(time.perf_counter() - started, 3)})
+        if outputs.attached.predicted == "logits":
+            predicted = pa.concat_tables(tables)["predicted"].fill_null(-1).to_numpy()
+            names = _class_names(dataset, outputs.num_classes)
+            outputs.attached.notes += order_notes(settings.classes, names, outputs.labels, predicted)
+        changes = {"attached": outputs.attached, "finished": now(), "seconds": round(time.perf_counter() - started, 3)}
+        run.finish(tables, changes)
     return run
 
 
@@ -137,6 +143,8 @@ def _copy(run: RunFolder, outputs: "Outputs", progress: Progress) -> tuple[np.nd
         bias = np.zeros(len(weights), np.float32)
         if "bias" in arrays:
             bias = _read_finite(arrays["bias"])
+        weights = weights[outputs.columns]
+        bias = bias[outputs.columns]
         run.write_head(weights, bias)
         head = hashlib.sha256(weights.tobytes() + bias.tobytes()).hexdigest()
     rows_of = np.zeros(samples, int)
@@ -145,6 +153,8 @@ def _copy(run: RunFolder, outputs: "Outputs", progress: Progress) -> tuple[np.nd
         run.reserve(_FILES[role], (samples, width), sparse=count < samples)
         for ids, rows, before in outputs.blocks(role):
             progress.tell(before, samples, f"copying {role}", cancelled=_CANCELLED)
+            if role != "features":
+                rows = rows[:, outputs.columns]
             if role == "probs":
                 rows = np.log(np.maximum(rows.astype(np.float64), _LEAST))
             run.write_rows(_FILES[role], ids, rows)
@@ -189,13 +199,15 @@ class Outputs:
     """Arrays by role that fit each other and the dataset, read once from the settings of a user.
 
     ids: the sample that each row is about, (rows,), -1 for none, of the arrays with a row a sample. labels (N,): of the
-    dataset. attached: how the run records where they come from. digest changes with all of it.
+    dataset. columns (K,): that of each class. attached: how the run records where they come from. digest changes with
+    all of it.
     """
 
     arrays: dict[Role, ArrayInFile]
     ids: dict[Role, np.ndarray]
     num_classes: int
     labels: np.ndarray
+    columns: np.ndarray
     attached: Attached
     digest: str
     title: str
@@ -226,14 +238,16 @@ class Outputs:
         elif (labels >= 0).any():
             predicted = "prototypes"
         titles = [array.title for array in arrays.values()]
+        decides = [dataset.record.fingerprint, settings.by, titles, [file.sha256 for file in files], *settings.classes]
         stem = Path(settings.features or settings.logits or settings.probs).stem
         return cls(
             arrays=arrays,
             ids=ids,
             num_classes=num_classes,
             labels=labels,
+            columns=columns_of(settings.classes, _class_names(dataset, num_classes)),
             attached=Attached(by=settings.by, files=files, predicted=predicted, notes=notes),
-            digest=settings_digest([dataset.record.fingerprint, settings.by, titles, [file.sha256 for file in files]]),
+            digest=settings_digest(decides),
             title=re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:40],
         )
 
@@ -316,6 +330,11 @@ def _num_classes(dataset: DatasetFolder, arrays: dict[Role, ArrayInFile], labels
         array = arrays["features"]
         check_budget(array.path, needed * array.shape[1] * 8, f"The prototypes of the classes by {array.title}")
     return needed
+
+
+def _class_names(dataset: DatasetFolder, num_classes: int) -> list[str]:
+    """Return the names of the dataset's classes, and numbers for those that have none."""
+    return [stored_class(number, dataset.record.classes) for number in range(num_classes)]
 
 
 def _ids_of_rows(dataset: DatasetFolder, array: ArrayInFile, by: str, table: str) -> np.ndarray:

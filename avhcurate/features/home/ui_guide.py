@@ -137,7 +137,7 @@ def attach_form(_: Workspace, table: DatasetTable) -> None:
                 form.ask(name, placeholder=example, width=300)
             form.submit("Attach outputs", "extension")
         with st.expander("More"), in_a_row():
-            form.ask("by", "rows", "name")
+            form.ask("by", "rows", "classes", "name")
 
 
 def _upload(label: str, field: str, kinds: list[str]) -> None:
@@ -219,7 +219,7 @@ def votes_form(workspace: Workspace, table: DatasetTable) -> None:
             form.ask("file", label="Or a path on the server", placeholder="/data/votes.csv", width=300)
             form.submit("Attach votes", "how_to_vote")
         with in_a_row():
-            form.ask("simulated", "force")
+            form.ask("classes", "simulated", "force")
 
 
 # --- the guide -----------------------------------------------------------------------------------------------------

@@ -98,6 +98,9 @@ class AttachSettings(VerbSettings):
     probs: str = option("", "Probabilities (N, K), in place of logits.")
     by: str = option("order", "Which sample a row is: order of id, path, or a column that both sides have.")
     rows: str = option("", "Table with a row for each row, where the file holds only numbers.")
+    classes: tuple[str, ...] = option(
+        (), "Class names in the order of K, as cat,dog or a file.", usual="that of the dataset"
+    )
     name: str | None = option(None, "Name of the run.", usual="that of the file")
 
     @model_validator(mode="after")

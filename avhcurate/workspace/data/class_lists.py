@@ -4,6 +4,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from avhcurate.errors import CurateError, Option
+from avhcurate.workspace.disk.columns import listed
+
+#: Names in the note of an order, at most, and standard deviations of chance that an exchange of classes must exceed.
+_MOST = 20
+_CLEAR = 3
+
 
 def stored_class(number: int, classes: Sequence[str]) -> str:
     """Return how a class is stored: by its name, or by #NUMBER beyond the list, where none has a name.
@@ -48,6 +55,47 @@ def class_numbers(old: Sequence[str], new: Sequence[str]) -> np.ndarray:
     """
     numbers = {name: number for number, name in enumerate(new)}
     return np.array([numbers.get(name, -1) for name in old], np.int64)
+
+
+def columns_of(order: Sequence[str], classes: Sequence[str]) -> np.ndarray:
+    """Return the column of each class in arrays whose columns are the classes in an order, by default their own: (K,).
+
+    >>> columns_of(["dog", "eel", "cat"], ["cat", "dog", "eel"]).tolist()
+    [2, 0, 1]
+    """
+    if order and sorted(order) != sorted(classes):
+        raise CurateError(
+            f"{Option('classes')} has {listed(order, _MOST)}, and the classes of the dataset are "
+            f"{listed(classes, _MOST)}. Give these in the order of your columns."
+        )
+    return class_numbers(classes, order or classes)
+
+
+def order_notes(order: Sequence[str], classes: Sequence[str], labels: np.ndarray, chosen: np.ndarray) -> list[str]:
+    """Return in which order columns were taken as classes and, if so, which two make more sense exchanged.
+
+    labels, chosen (n,): of each sample the given class, and the one of the largest column; -1 for none. Two classes are
+    named where that would make clearly more of them equal.
+
+    >>> order_notes([], ["cat", "dog"], np.repeat([0, 1], 10), np.repeat([1, 0], 10))[1]
+    'with cat and dog exchanged, 20 of 20 samples would have their given label, not 0: is that their order?'
+    """
+    notes = [f"the {len(classes)} classes were taken in this order: {listed(order or classes, _MOST)}"]
+    known = (labels >= 0) & (chosen >= 0)
+    labels = labels[known]
+    chosen = chosen[known]
+    right = np.bincount(labels[labels == chosen], minlength=len(classes))
+    pairs = np.sort([labels, chosen], axis=0)[:, labels != chosen]
+    (first, second), won = np.unique(pairs, axis=1, return_counts=True)
+    lost = right[first] + right[second]
+    gain = np.where(won - lost > _CLEAR * np.sqrt(won + lost), won - lost, 0)
+    if gain.any():
+        names = " and ".join(classes[place] for place in (first[gain.argmax()], second[gain.argmax()]))
+        notes.append(
+            f"with {names} exchanged, {right.sum() + gain.max()} of {len(labels)} samples would have their given "
+            f"label, not {right.sum()}: is that their order?"
+        )
+    return notes
 
 
 def under_new_names(old: Sequence[str], new: Sequence[str], *, declared: bool) -> list[str]:

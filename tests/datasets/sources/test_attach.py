@@ -210,6 +210,33 @@ def test_it_is_finished_after_a_cancel_kept_when_complete_and_its_name_is_its_ow
         attach(workspace, "pets", files["f"], name="mine")
 
 
+def test_the_order_of_classes_is_said_and_can_be_given(cli, workspace, pets, tmp_path):
+    """Two of four class weights are exchanged, as where the classes were numbered as they first appeared."""
+    turned = [1, 0, 2, 3]
+    for name, array in {"f": FEATURES, "w": WEIGHTS[turned], "b": BIAS[turned], "z": LOGITS[:, turned]}.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    arrays = {"features": tmp_path / "f.npy", "class_weights": tmp_path / "w.npy", "bias": tmp_path / "b.npy"}
+    wrong = attach(workspace, "pets", **{role: str(path) for role, path in arrays.items()})
+    order, exchange = wrong.record.attached.notes
+    assert order == "the 4 classes were taken in this order: cat, dog, emu, fox"
+    assert "with cat and dog exchanged, 37 of 50 samples would have their given label, not 20" in exchange
+    options = ["--features", arrays["features"], "--class-weights", arrays["class_weights"], "--bias", arrays["bias"]]
+    ended = cli("attach", "pets", *options, "--classes", "dog,cat,emu,fox", "--workspace", workspace.root)
+    assert "note: the 4 classes were taken in this order: dog, cat, emu, fox" in ended.err
+    assert "exchanged" not in ended.err
+    right = workspace.dataset("pets").runs()[-1]
+    assert right.name != wrong.name
+    expected = scores.per_sample(FEATURES, WEIGHTS, LOGITS, LABELS)
+    for key in ("avh", "confidence", "margin"):
+        np.testing.assert_allclose(rows_of(right)[key], expected[key], rtol=1e-4, atol=1e-6)
+    (tmp_path / "order.txt").write_text("dog\ncat\nemu\nfox\n")
+    same = ["--logits", tmp_path / "z.npy", "--classes", tmp_path / "order.txt", "--name", "z"]
+    assert cli("attach", "pets", *same, "--workspace", workspace.root).code == 0
+    np.testing.assert_allclose(rows_of(workspace.dataset("pets").run("z"))["loss"], expected["loss"], rtol=1e-4)
+    with pytest.raises(CurateError, match=r"--classes has dog, cat, and the classes of the dataset are cat, dog, emu"):
+        attach(workspace, "pets", logits=str(tmp_path / "z.npy"), classes=("dog", "cat"))
+
+
 def test_the_verb_warns_of_classes_in_another_order(cli, workspace, pets, tmp_path):
     np.save(tmp_path / "turned.npy", np.roll(LOGITS, 1, axis=1))
     ended = cli("attach", "pets", "--logits", tmp_path / "turned.npy", "--workspace", workspace.root)
