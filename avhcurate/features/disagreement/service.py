@@ -48,6 +48,12 @@ class Cuts:
                 return float("nan"), float("nan")
             low = float(np.quantile(values, self.low, method="lower"))
             high = float(np.quantile(values, self.high, method="higher"))
+            if low == high:
+                raise CurateError(
+                    f"The {name} is {low:g} at both quantiles, {self.low:g} and {self.high:g}, so it has no two ends. "
+                    "Choose other quantiles or another score, or in a notebook give values by "
+                    f"{name.lower()}_cuts=(LOW, HIGH)."
+                )
         if not low < high:
             raise CurateError(
                 f"The {name} cuts must rise, low before high; they are {low:g} and {high:g}. Choose others, or in a "

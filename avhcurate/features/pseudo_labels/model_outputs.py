@@ -64,7 +64,7 @@ class ModelOutputs:
             origin = self.mean
             directions = weights - weights.mean(0)
             if not directions.any(axis=1).all():
-                raise CurateError("The mean of the class weights is one of them, so it has no centred AVC. Choose avc.")
+                raise CurateError("Centred AVC needs two classes or more, none with their mean weight. Choose avc.")
         for block in self._embeddings():
             yield block @ weights.T + self.bias, np.asarray(scores.avc(block - origin, directions))
 

@@ -1,6 +1,6 @@
 """Two states of a dataset compared: moments of its history, imports, or exported label files; and a way back to one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from avhcurate.workspace.data.class_lists import stored_class
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.events import IMPORT_LABELS, Event
 from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.budget import check_file
+from avhcurate.workspace.disk.columns import listed
 from avhcurate.workspace.disk.json_text import parsed
 from avhcurate.workspace.disk.tabular import read_table
 
@@ -119,7 +121,17 @@ def diff(before: State, after: State) -> Diff:
     pairs = np.arange(len(old)), np.arange(len(new))
     if not of_one_import or not old["id"].equals(new["id"]):
         pairs = diff_rules.same_images(old, new)
-    scores = {key: SCORES[key].name if key in SCORES else "HSF" for key in COMPARED}
+    scores = {}
+    lacking = []
+    for key in COMPARED:
+        name = SCORES[key].name if key in SCORES else "HSF"
+        there = [rows[key].notna().any() for rows in (old, new)]
+        if all(there):
+            scores[key] = name
+        elif any(there):
+            lacking.append(name)
+    if lacking:
+        notes.append(f"Only one of the two has {listed(lacking)}: not compared.")
     return Diff(
         before=before,
         after=after,
@@ -240,9 +252,9 @@ def _of_file(workspace: Workspace, file: Path) -> State:
             f"{file} has no manifest next to it.", fix="Give a file that `avhcurate export` wrote"
         ) from problem
     texts = ("path", "split", "tags", *_TEXTS)
-    rows = read_table(file, texts=texts).to_pandas()
+    rows = _read(file, texts)
     if "path" not in rows:
-        raise CurateError(f"{file} has no column path. Export it as CSV or Parquet.")
+        raise CurateError(f"{file} has no column path. Export it as CSV, Parquet or JSON lines.")
     rows = (
         rows.reindex(columns=["id", *texts, *COMPARED])
         .rename(columns=_TEXTS)
@@ -258,6 +270,16 @@ def _of_file(workspace: Workspace, file: Path) -> State:
                 rows["content"] = content[rows["id"].astype(int)]
             break
     return State(title=file.name, rows=rows, fingerprint=fingerprint, entry=entry)
+
+
+def _read(file: Path, texts: Sequence[str]) -> pd.DataFrame:
+    if file.suffix.casefold() != ".jsonl":
+        return read_table(file, texts=texts).to_pandas()
+    check_file(file)
+    try:
+        return pd.read_json(file, lines=True, dtype=False)
+    except ValueError as problem:
+        raise CurateError(f"{file} is not JSON lines ({problem}). Export it again.") from problem
 
 
 def _joined(tags: Any) -> str:

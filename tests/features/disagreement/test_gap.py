@@ -87,7 +87,11 @@ def test_no_sample_is_in_both_sets(pairs, low, high, quantile, harder):
         ({"hsf_cuts": Cuts(0.8, 0.2)}, "The HSF cuts must rise"),
         ({"score_cuts": Cuts(0.5, 0.5)}, "The score cuts must rise"),
         ({"score_cuts": Cuts(0.2, 20, True)}, "from 0 to 1"),
-        ({"hsf_cuts": Cuts(0.7, 0.9, True)}, "are 1 and 1.*hsf_cuts"),
+        ({"hsf_cuts": Cuts(0.7, 0.9, True)}, "The HSF is 1 at both quantiles, 0.7 and 0.9.*hsf_cuts"),
+        (
+            {"score": np.full(6, np.log(2))},
+            "The score is 0.693147 at both quantiles, 0.2 and 0.8, so",
+        ),
     ],
 )
 def test_cuts_that_would_let_the_sets_meet_are_refused(change, says):

@@ -7,10 +7,13 @@ import pandas as pd
 import pytest
 
 from avhcurate import scores
+from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.pseudo_labels import model_outputs, rules, service
 from avhcurate.features.pseudo_labels.plots import accuracy_by_portion
+from tests.fakes.datasets import bare_dataset
+from tests.fakes.sources import attach
 
 
 @pytest.mark.parametrize("rule", ["confidence", "avc", "lrent"])
@@ -43,6 +46,14 @@ def test_the_centred_gate_takes_the_means_away(digits, monkeypatch):
     np.testing.assert_array_equal(found.selection.selected, expected.selected)
     np.testing.assert_allclose(found.selection.avc, expected.avc)
     assert (found.selection.selected != service.select(digits, rule="avc", portion=0.3).selection.selected).any()
+
+
+def test_one_class_has_no_centred_gate_and_says_so(workspace, tmp_path):
+    bare_dataset(workspace, [f"{n}.png" for n in range(6)], [0] * 6, ["cat"])
+    np.savez(tmp_path / "outputs.npz", features=np.random.default_rng(0).normal(size=(6, 4)), weight=np.ones((1, 4)))
+    attach(workspace, "d", str(tmp_path / "outputs.npz"), str(tmp_path / "outputs.npz"))
+    with pytest.raises(CurateError, match="Centred AVC needs two classes or more"):
+        service.select(open_table(workspace, "d"), rule="avc-centred", portion=0.5)
 
 
 def test_the_run_features_give_the_scores_that_the_table_holds(digits):

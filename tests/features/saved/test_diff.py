@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -143,7 +144,19 @@ def test_scores_and_splits_of_two_exports_are_compared(own_demo_root, tmp_path):
     assert (shifts.loc["HSF", "n"], shifts.loc["AVC", "shift"]) == (1796, 0)
 
 
-@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_what_only_one_of_the_two_has_is_no_change_of_scores(imports):
+    """As of a dataset without a run: no score of it is another one."""
+    new, old = (diff_service.state_of(open_table(imports, name)) for name in ("new", "old"))
+    before = diff_service.diff(old, new)
+    scored = replace(new, rows=new.rows.assign(avh=0.5, confidence=0.5))
+    diff = diff_service.diff(old, scored)
+    assert diff.counts == before.counts
+    assert diff.notes == ("Only one of the two has Confidence, AVH: not compared.",)
+    other = replace(old, rows=old.rows.assign(avh=[0.7, *[0.5] * 19]))
+    assert diff_service.diff(other, scored).counts["rescored"] == 1
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet", "jsonl"])
 def test_tags_of_an_export_whose_first_image_has_none_are_its_tags(own_demo_root, tmp_path, format):
     workspace = Workspace(own_demo_root)
     table = open_table(workspace, "digits")
