@@ -238,6 +238,9 @@ def test_a_table_goes_to_a_file_by_its_ending_or_to_standard_output(cli, demo_ro
     found = cli(*export, "--out", "-", "--format", "jsonl")
     assert [json.loads(line)["id"] for line in found.out.splitlines()] == list(range(5))
     assert "5 samples of digits written to -" in found.err
+    assert "worst to train on" not in found.err
+    hard = cli("export", "digits", "--where", "relative_avh > 0.1", "--out", tmp_path / "hard.csv", *at[-2:])
+    assert "note: hard images are to look at, and the worst to train on" in hard.err
     votes = cli("votes-out", "digits", "--out", "-", "--workspace", demo_root)
     assert len(pd.read_csv(io.StringIO(votes.out))) == int(votes.err.split()[0]) > 0
     pseudo = ("select", "digits", "--rule", "avc", "--portion", "0.1", "--out", "-", "--workspace", demo_root)

@@ -11,10 +11,18 @@ if TYPE_CHECKING:
     from avhcurate.datasets.table.dataset_table import DatasetTable
 
 
+#: What an export that is chosen or ordered by a score says.
+_HARDEST = (
+    "hard images are to look at, and the worst to train on: the hardest tenth by AVH gave heads 32 to 76 points less "
+    "accurate than random images did, in 15 of 15 settings"
+)
+
+
 @options.verb(ExportSettings)
 def export(settings: ExportSettings) -> None:
     from avhcurate.datasets.export.service import export, format_named, order_of
     from avhcurate.datasets.table.filters import Filters
+    from avhcurate.measures.scores import SCORES
     from avhcurate.networks.neighbours.words import angles_to_words
     from avhcurate.people.bins import parse_edges
 
@@ -46,6 +54,8 @@ def export(settings: ExportSettings) -> None:
         )
     result = {"samples": count, "out": str(settings.out), "simulated": table.simulated}
     options.print_result(result, f"{count} samples of {name} written to {settings.out}" + _simulated(table))
+    if any(key in f"{filters.where} {sort}" for key in SCORES):
+        options.print_messages([_HARDEST])
 
 
 def _query(name: str, view: str) -> dict[str, str]:

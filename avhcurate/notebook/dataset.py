@@ -204,8 +204,8 @@ class Dataset(OpenedDataset):
             sheet = VoteSheet({}, counts=counts)
             source = "an array"
         with self.workspace.lock(self.name):
-            options = {"classes": classes, "simulated": simulated, "force": force}
-            record = attach_sheet(self.workspace.dataset(self.name), sheet, source, **options)
+            dataset = self.workspace.dataset(self.name)
+            record = attach_sheet(dataset, sheet, source, classes=classes, simulated=simulated, force=force)
         _say(record.messages)
         return self
 

@@ -49,8 +49,16 @@ def attach_votes(
     source = str(Path(file).absolute())
     with workspace.lock(name):
         folder = workspace.dataset(name)
-        options = {"simulated": simulated, "note": note, "force": force}
-        return attach_sheet(folder, sheet, source, classes=classes, progress=progress, **options)
+        return attach_sheet(
+            folder,
+            sheet,
+            source,
+            classes=classes,
+            simulated=simulated,
+            note=note,
+            force=force,
+            progress=progress,
+        )
 
 
 def attach_sheet(
