@@ -10,10 +10,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Launched:
-    """Outputs of a batch, perhaps on their way from a GPU: some of each kind. `kept` is what it may still read."""
+    """Outputs of a batch, perhaps on their way from a GPU, which may still read its `images`."""
 
     outputs: list[tuple[Tensor, Tensor]]
-    kept: Any = None
+    images: Any = None
     arrived: Any = None
 
     def landed(self) -> tuple[np.ndarray, np.ndarray]:
@@ -22,7 +22,7 @@ class Launched:
             self.arrived.synchronize()
         features, logits = zip(*self.outputs, strict=True)
         # Copies, so that pinned memory serves the next batch.
-        return torch.cat(features).numpy(), torch.cat(logits).numpy()
+        return torch.cat(features).numpy(force=True), torch.cat(logits).numpy(force=True)
 
 
 class Card:
@@ -49,7 +49,8 @@ class Card:
 
     def launched(self) -> Any:
         """Return an event after all that was launched until now."""
-        event = torch.cuda.Event()
+        # To wait for it leaves the core to a thread that decodes.
+        event = torch.cuda.Event(blocking=True)
         event.record(torch.cuda.current_stream(self._device))
         return event
 

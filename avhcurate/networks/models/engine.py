@@ -168,10 +168,9 @@ class Network:
     def _launch(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         memory = enough_memory(self.device, f"{len(batch)} images at once")
         with memory, torch.inference_mode(), products_on(self.device, self.precision):
-            if self._card is not None:
-                return self._card.fetched(self._outputs(self._card.sent(batch)))
-            features, logits = self._outputs(batch.to(self.device))
-            return features.cpu(), logits.cpu()
+            if self._card is None:
+                return self._outputs(batch.to(self.device))
+            return self._card.fetched(self._outputs(self._card.sent(batch)))
 
     def _outputs(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         assert self.backend.run is not None

@@ -185,7 +185,7 @@ class Clock:
         self.computing = self.current = self.Stream()
         for name, value in {
             "Stream": lambda device: self.Stream(),
-            "Event": lambda: self.Event(self),
+            "Event": lambda **_: self.Event(self),
             "current_stream": lambda device: self.current,
             "stream": self.on,
         }.items():

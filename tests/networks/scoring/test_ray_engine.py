@@ -12,9 +12,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -23,10 +26,12 @@ import pytest
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.quality.service import measure_dataset
-from avhcurate.networks.models.engine import Network
+from avhcurate.networks.models.engine import Network, embed
 from avhcurate.networks.models.loading import ModelSpec, load_model
+from avhcurate.networks.scoring import image_pass
 from avhcurate.networks.scoring.fitted_heads import heads_to_fit
-from avhcurate.networks.scoring.ray_engine import RayEngine, _Pool, _Resources, _resources, ray_engine
+from avhcurate.networks.scoring.image_pass import ImagePass
+from avhcurate.networks.scoring.ray_engine import RayEngine, _Actor, _Pool, _Resources, _resources, ray_engine
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
@@ -213,6 +218,36 @@ def test_scores_are_the_local_engines_to_the_bit_though_a_worker_is_killed(engin
     assert len(set(done)) >= 1 + 2 * 4  # two workers, with four parts each at least
     assert (done, run.record.device) == (sorted(done), "cpu")
     assert "a worker was lost, its part begins again" in {report[2] for report in reports}
+
+
+def test_what_an_actor_has_in_hand_is_one_stream_of_batches(digits, monkeypatch):
+    """So that it decodes the next part while the network is at work on the last; here without a cluster."""
+    model = load_model(SPEC)
+    network = Network(model, device="cpu", precision="float32", batch_size=16)
+    make = partial(_prepared, model.preprocess)
+    work = ImagePass(
+        digits.dataset, digits.run, np.arange(128), 32, make, model.preprocess, network, partial(replace, seconds=0)
+    )
+    streams = []
+    monkeypatch.setattr(image_pass, "embed", lambda *given: streams.append(1) or embed(*given))
+    monkeypatch.setattr("ray.get", lambda reference: reference)
+    context = SimpleNamespace(was_current_actor_reconstructed=False, get_assigned_resources=dict)
+    monkeypatch.setattr("ray.get_runtime_context", lambda: context)
+    actor = _Actor()
+    with ThreadPoolExecutor(4) as calls:
+        with actor._alone:
+            steps = [calls.submit(actor.step, [work], part) for part in (0, 1, 2)]
+            wait_until(lambda: len(actor._parts.asked) == 3)
+        results = [step.result().result for step in steps]
+        results.append(calls.submit(actor.step, [work], 3).result().result)
+    assert streams == [1]
+    assert [result.shard for result in results] == [0, 1, 2, 3]
+    features = np.concatenate([result.features for result in results])
+    np.testing.assert_array_equal(features, replace(work, shard_size=128).outputs().features)
+
+
+def _prepared(preprocess, id, rgb):
+    return preprocess.prepare(rgb)
 
 
 def test_broken_images_are_recorded_and_a_cancelled_pass_goes_on_where_it_was(one_actor, workspace, tmp_path):
