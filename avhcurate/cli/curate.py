@@ -108,6 +108,27 @@ def exclude(
     _decide(table, ids, where, action, reason)
 
 
+@options.app.command()
+def lock(
+    name: options.NameArgument,
+    share: Annotated[float, typer.Option(help="How much of each class.")] = 0.2,
+    where: options.WhereOption = "",
+    groups: Annotated[str | None, typer.Option(help="A column whose values are locked whole.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of the draw.")] = 0,
+    undo: UndoOption = False,
+) -> None:
+    """Lock a part whose labels nothing learns from, to judge decisions by."""
+    from avhcurate.datasets.curate import locked
+
+    table = options.run_table(name)
+    if undo:
+        options.check_alone("--undo", {"--where": where, "--groups": groups})
+        _undo(table, ("lock",))
+        return
+    event = locked.lock(table, share=share, where=where, groups=groups, seed=seed)
+    options.print_result({"entry": event.id, "locked": event.samples, **event.details}, locked.told(table))
+
+
 def _decide(table: "DatasetTable", ids: str | None, where: str, action: str, value: str | int | None) -> None:
     from avhcurate.datasets.curate.annotations import annotate
 

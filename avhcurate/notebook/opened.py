@@ -15,13 +15,14 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from avhcurate.datasets.curate import annotations
+from avhcurate.datasets.curate import annotations, locked
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.notebook.errors import python_words
 from avhcurate.notebook.samples import Samples, chosen
 from avhcurate.workspace.data import background
+from avhcurate.workspace.data.events import LOCK
 from avhcurate.workspace.data.settings import VerbSettings
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Progress
@@ -285,6 +286,27 @@ class OpenedDataset:
         if entry is None:
             return None
         return f"{entry.action} {entry.value or ''}".strip()
+
+    def lock(self, share: float = 0.2, where: str = "", *, groups: str | None = None, seed: int = 0) -> int:
+        """Lock a share of each class, whose labels nothing learns from, to judge decisions by; return how many.
+
+        Copies that `quality` knows, and samples of one value of the column `groups`, are locked together or not at all.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits.lock(), digits.frame("locked").groupby("label").size().unique().tolist()
+        (24, [2, 3])
+        >>> digits.unlock()
+        'lock'
+        """
+        return locked.lock(self.sample_table, share=share, where=where, groups=groups, seed=seed).samples
+
+    def unlock(self) -> str | None:
+        """Undo your lock; what is computed from then on learns from all labels."""
+        entry = annotations.undo(self.sample_table, actions=[LOCK])
+        if entry is None:
+            return None
+        return entry.action
 
     def _decide(self, samples: Samples, action: str, value: str | int | None = None, *, excluded: bool = False) -> int:
         table = self.sample_table

@@ -115,6 +115,23 @@ def test_scoring_starts_with_what_the_form_says(open_page, demo_root, no_process
     assert (argv, verb, dataset) == (["score", "digits", *options], "score", "digits")
 
 
+def test_a_fifth_is_locked_before_the_first_score_and_only_proposed_there(
+    open_page, demo_root, tmp_path, no_process, words
+):
+    assert not open_page("home", demo_root, **SCORE).checkbox(key="home.lock.digits").value
+    fresh = Workspace(tmp_path / "fresh")
+    import_dataset(fresh, "digits", demo_root / "downloads" / "digits" / "digits.parquet")
+    app = open_page("home", fresh.root, **SCORE)
+    assert app.checkbox(key="home.lock.digits").value
+    submit(app, "Start scoring").click().run()
+    assert no_process[0][0][:2] == ["score", "digits"]
+    locked = open_table(fresh, "digits").frame()["locked"]
+    assert locked.mean() == pytest.approx(0.2, abs=0.001)
+    app = open_page("home", fresh.root, **SCORE)
+    assert not [box for box in app.checkbox if box.key == "home.lock.digits"]
+    assert f"{locked.sum()} images are locked" in words(app)
+
+
 @pytest.mark.parametrize("installed", [True, False])
 def test_a_cluster_is_offered_where_ray_is_installed(open_page, demo_root, no_process, monkeypatch, installed):
     monkeypatch.setattr(job_forms, "find_spec", lambda package: package if installed else None)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -114,9 +114,11 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
             versions=versions("numpy", "pyarrow"),
             started=now(),
             attached=outputs.attached,
+            locked=dataset.locked_by,
         )
         run.write_record(record)
-        tables = list(_tables(run, outputs.labels, usable, progress))
+        tables = list(_tables(run, outputs.labels, dataset.labels_to_learn(), usable, progress))
+        dataset.refuse_another_lock(record.locked)
         dataset.refuse_another_import(record.dataset_fingerprint, again="attach it again")
         if outputs.attached.predicted == "logits":
             predicted = pa.concat_tables(tables)["predicted"].fill_null(-1).to_numpy()
@@ -162,8 +164,10 @@ def _copy(run: RunFolder, outputs: "Outputs", progress: Progress) -> tuple[np.nd
     return rows_of == len(outputs.ids), head
 
 
-def _tables(run: RunFolder, labels: np.ndarray, usable: np.ndarray, progress: Progress) -> Iterator[pa.Table]:
-    """Yield the scores of all samples, some at a time."""
+def _tables(
+    run: RunFolder, labels: np.ndarray, learnt: np.ndarray, usable: np.ndarray, progress: Progress
+) -> Iterator[pa.Table]:
+    """Yield the scores of all samples, some at a time; prototypes are of the labels `learnt` (N,)."""
     samples = len(usable)
     blocks = np.split(np.arange(samples), range(SHARD, samples, SHARD))
     weights = totals = None
@@ -171,18 +175,20 @@ def _tables(run: RunFolder, labels: np.ndarray, usable: np.ndarray, progress: Pr
         weights = run.class_weights()
     if run.has_features and run.record.num_classes:
         progress.tell(0, samples, "class prototypes", cancelled=_CANCELLED)
-        totals = sum_by_class(run, (ids[usable[ids]] for ids in blocks), labels, run.record.num_classes)
+        totals = sum_by_class(run, (ids[usable[ids]] for ids in blocks), learnt, run.record.num_classes)
     for ids in blocks:
         progress.tell(int(ids[0]), samples, "scoring", cancelled=_CANCELLED)
         scored = ids[usable[ids]]
         features = logits = prototypes = None
+        targets = labels[scored]
         if run.has_features:
             features = run.features_of(scored)
         if run.has_logits:
             logits = run.logits_of(scored)
-        if weights is None:
+        if weights is None and totals is not None:
             prototypes = totals
-        values = scores.per_sample(features, weights, logits, labels[scored], prototypes=prototypes)
+            targets = learnt[scored]  # only what was summed can be left out
+        values = scores.per_sample(features, weights, logits, targets, prototypes=prototypes)
         if features is not None and totals is not None:
             means = totals.means.astype(np.float32)
             values["prototype_distance"] = scores.prototype_distance(features, means, labels[scored])
@@ -238,7 +244,14 @@ class Outputs:
         elif (labels >= 0).any():
             predicted = "prototypes"
         titles = [array.title for array in arrays.values()]
-        decides = [dataset.record.fingerprint, settings.by, titles, [file.sha256 for file in files], *settings.classes]
+        decides: list[Any] = [
+            dataset.record.fingerprint,
+            settings.by,
+            titles,
+            [file.sha256 for file in files],
+            *settings.classes,
+        ]
+        decides += dataset.lock_note().values()
         stem = Path(settings.features or settings.logits or settings.probs).stem
         return cls(
             arrays=arrays,

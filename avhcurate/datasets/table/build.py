@@ -66,7 +66,7 @@ def create_samples(
     """
     places = {name: str(file) for name, file in files.items()}
     within = {key: columns[key] for key in scored if SCORES[key].within_class}
-    derived = {name: sql for name, sql in NAMES.items() if columns.get(name) == sql} | within
+    derived = NAMES | within
     extra = ["incoming_votes votes"]
     if predicted is not None:
         connection.register("incoming_predicted", predicted)
@@ -110,6 +110,6 @@ def create_names(
     connection.execute(
         f"CREATE OR REPLACE TABLE names AS SELECT $classes AS classes, $bins AS bins{lists} "
         f"FROM range(-1, {len(classes)}) r(n) LEFT JOIN "
-        f"(SELECT coalesce(label, -1) AS label{of_class} FROM kept WHERE NOT _locked GROUP BY 1) ON n = label LIMIT 1",
+        f"(SELECT coalesce(label, -1) AS label{of_class} FROM kept WHERE NOT locked GROUP BY 1) ON n = label LIMIT 1",
         {"classes": classes, "bins": bins},
     )

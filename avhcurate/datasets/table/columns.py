@@ -36,6 +36,7 @@ UNDECIDED = {
     "tags": "[]::VARCHAR[]",
     "curated_label": "samples.label::INTEGER",
     "excluded": "FALSE",
+    "locked": "FALSE",
 }
 #: Columns that every query computes from others: names take longer to store than to look up in the table `names`.
 NAMES = {
@@ -43,7 +44,6 @@ NAMES = {
     "predicted_name": "list_extract((SELECT classes FROM names), predicted + 1)",
     "hsf_bin": "list_extract((SELECT bins FROM names), _hsf_bin + 1)",
     "curated_label_name": "list_extract((SELECT classes FROM names), curated_label + 1)",
-    "locked": "_locked",
 }
 #: SQL that writes the annotations of the table `incoming` into the samples.
 DECIDE = """
@@ -177,9 +177,7 @@ def _columns() -> list[Column]:
         Column("human_gap", "(predicted.hsf_predicted - confidence)::DOUBLE", "predicted"),
         *(Column(name, UNDECIDED[name]) for name in ("tags", "curated_label")),
         Column("curated_label_name", NAMES["curated_label_name"]),
-        # Workspaces of earlier versions may have a column of this name.
-        Column("_locked", "FALSE"),
-        Column("locked", NAMES["locked"], yields=True),
+        Column("locked", UNDECIDED["locked"]),
         *(
             Column(name, f"quality.{name}::{kind}", f"quality.{name}", yields=name in MEASURES)
             for name, kind in QUALITY_COLUMNS.items()
@@ -190,7 +188,7 @@ def _columns() -> list[Column]:
 COLUMNS = tuple(_columns())
 #: The columns of every export, in their order.
 STANDARD = tuple(
-    column.name for column in COLUMNS if (column.always or column.source == "samples") and column.name[:1] != "_"
+    column.name for column in COLUMNS if (column.always or column.source == "samples") and column.name != "_hsf_bin"
 )
 
 

@@ -50,7 +50,7 @@ class DatasetTable(SampleTable):
         #: The run's neighbour graph, once it is complete.
         self.neighbours: NeighbourGraph | None = None
         #: The newest prediction of HSF; None before `avhcurate predict`.
-        self.prediction = PredictionFolder.newest(dataset, record.fingerprint)
+        self.prediction = PredictionFolder.newest(dataset, record.fingerprint, dataset.locked_by)
         #: Counts the votes behind the HSF columns.
         self.counter = VoteCounter(dataset, self.response_log)
         files = {"samples": dataset.samples_path}
@@ -167,7 +167,7 @@ class DatasetTable(SampleTable):
                 self.update_votes(self.counter.hsf_columns(changed, self.edges))
 
     def _refresh_lock(self) -> None:
-        locked_by = self.dataset.lock_note().get("locked", 0)
+        locked_by = self.dataset.locked_by
         if locked_by != self.locked_by:
             self.mark_locked(locked_paths(self.workspace.root, self.dataset.id))
             self.locked_by = locked_by

@@ -305,6 +305,15 @@ class Filters:
             choices={False: ("", ""), True: ("predicted <> label", "The model disagrees")},
         ),
     )
+    locked: bool = _filter(
+        False,
+        OneOf(
+            key="locked",
+            title="Only locked images",
+            folded=True,
+            choices={False: ("", ""), True: ("locked", "Locked")},
+        ),
+    )
     where: str = _filter("", Condition(key="where", title="SQL condition", folded=True))
     ids: tuple[int, ...] | None = _filter(None, Ids(key="ids", title="Chosen images"))
 

@@ -164,7 +164,7 @@ class SampleTable:
         """Lock the samples of these paths, and no others."""
         within = [key for key in self.scores if SCORES[key].within_class]
         with self._updating(pa.table({"path": paths})) as cursor:
-            cursor.execute("UPDATE kept SET _locked = NOT _locked WHERE _locked != (path IN (FROM incoming))")
+            cursor.execute("UPDATE kept SET locked = NOT locked WHERE locked != (path IN (FROM incoming))")
             create_names(cursor, list(self.classes), self._bins, within)
 
     def update_votes(self, votes: pa.Table) -> None:

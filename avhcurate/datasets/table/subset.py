@@ -43,14 +43,15 @@ class Subset:
 
 
 def read_subset(table: DatasetTable, filters: Filters, *, label: str = "label", scored: bool = False) -> Subset:
-    """Return the samples that satisfy `filters`, labelled by a column; `scored`: only those embedded by the run."""
+    """Return the samples that satisfy `filters`, labelled by a column; `scored`: only those embedded by the run.
+
+    Locked samples have no label.
+    """
     frame = table.frame(filters, columns=list({"id", label, "predicted"}))
-    subset = Subset(
-        dataset=table.dataset,
-        ids=frame["id"].to_numpy(np.int64),
-        labels=frame[label].fillna(-1).to_numpy(np.int64),
-        where=filters.where,
-    )
+    ids = frame["id"].to_numpy(np.int64)
+    labels = frame[label].fillna(-1).to_numpy(np.int64)
+    labels = np.where(table.dataset.locked()[ids], -1, labels)
+    subset = Subset(dataset=table.dataset, ids=ids, labels=labels, where=filters.where)
     if not scored:
         return subset
     return replace(subset, run=table.run).readable(frame["predicted"].notna().to_numpy())

@@ -192,7 +192,7 @@ def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:
     opinions = labels_by_dawid_skene(answers, table.counter.classes)
     ids = answers.drop_duplicates("path").set_index("path")["id"]
     opinions["id"] = ids.reindex(opinions["path"]).to_numpy(np.int64)
-    labels = table.dataset.labels()[opinions["id"]]
+    labels = table.dataset.labels_to_learn()[opinions["id"]]
     differs = (opinions["label"] != labels) & (labels >= 0)
     if design == "select":
         differs = (opinions["label"] == labels) & (opinions["prob"] < 0.5)

@@ -70,6 +70,7 @@ def next_labels(table: DatasetTable, budget: int, *, filters: Filters | None = N
         labelled = labelled | (rows["votes"].fillna(0).to_numpy() > 0)
     view = np.zeros(len(rows), bool)
     view[table.order(filters)] = True
+    view &= ~table.dataset.locked()
     view &= graph.near()[:, 0] >= 0
     free = view & ~labelled
     if not free.any():

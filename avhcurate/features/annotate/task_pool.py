@@ -27,18 +27,18 @@ Queue = Literal["random", "hardest", "disagreement", "fewest", "informative", "d
 class TaskPool:
     """The samples of a table that annotators can be asked about, by id, and the controls among them.
 
-    `labels` (N,) with -1 for none; `paths` (N,); `eligible` (N,): neither excluded nor unreadable; `classes`: names by
-    label, as the dataset has them. It does not hold the table, which owns it.
+    `labels` (N,) with -1 for none; `paths` (N,); `eligible` (N,): not excluded, unreadable or locked; `classes`: names
+    by label, as the dataset has them. It does not hold the table, which owns it.
     """
 
     def __init__(self, table: DatasetTable) -> None:
         self.exclusions = table.exclusions
         self.classes = table.counter.classes
         self._run = table.run
-        frame = table.frame(columns=["path", "label", "excluded", "problem", "hsf", "votes", table.hardness])
-        self.labels = frame["label"].fillna(-1).to_numpy(np.int64)
+        frame = table.frame(columns=["path", "excluded", "problem", "hsf", "votes", table.hardness])
+        self.labels = table.dataset.labels_to_learn().astype(np.int64)
         self.paths = frame["path"].to_numpy(object)
-        self.eligible = ~frame["excluded"].to_numpy(bool) & frame["problem"].isna().to_numpy()
+        self.eligible = ~frame["excluded"].to_numpy(bool) & frame["problem"].isna().to_numpy() & ~table.dataset.locked()
         self._hardness = self._hsf = self._votes = None
         if table.run is not None:
             self._hardness = SCORES[table.hardness].sign * frame[table.hardness].to_numpy(float)
@@ -85,7 +85,7 @@ class TaskPool:
         """
         rates = np.where(self._kept_back, LAST, 1.0)
         if queue != "random":
-            rates = draw_rates(wanted(table, queue, score))
+            rates = draw_rates(np.where(table.dataset.locked(), np.nan, wanted(table, queue, score)))
         return np.where(self.eligible, rates, 0.0)
 
     def known(self, label: int) -> np.ndarray:

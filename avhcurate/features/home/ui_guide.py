@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from avhcurate.datasets.curate.label_files import relabel_from
+from avhcurate.datasets.curate.locked import SHARE, lock, told
 from avhcurate.datasets.sources.demo import is_demo
 from avhcurate.datasets.sources.fetch import PUBLIC
 from avhcurate.datasets.sources.settings import FetchSettings, ImportSettings
@@ -22,7 +23,7 @@ from avhcurate.ui.base.job_panel import job_panel
 from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.base.page_choices import one_of
 from avhcurate.ui.base.signin import for_curators
-from avhcurate.ui.base.user_errors import plain
+from avhcurate.ui.base.user_errors import plain, said
 from avhcurate.workspace.data.workspace import Workspace, check_name
 from avhcurate.workspace.disk.app_files import PAGES
 
@@ -91,6 +92,12 @@ Outputs that were computed elsewhere make a run like any other: .npy, .npz, safe
 With class weights it has every score; without, those of the softmax output, and angles to class prototypes, which are
 not a classifier's AVH.
 """
+_LOCK = """
+Drawn by chance from each class. Nothing learns from the labels of these images, so that they can tell later whether
+your decisions helped. They are shown like others, and are never suspects.
+"""
+#: Images of which a fifth is worth locking: 200 locked ones tell of gains of 2.6 points, 100 of about 3.7.
+_LARGE = 500
 #: Examples of the arrays that can be attached.
 _ARRAYS = {
     "features": "/data/features.npy",
@@ -112,13 +119,15 @@ def score_form(_: Workspace, table: DatasetTable) -> None:
     runs = [run.record.model for run in table.dataset.runs()]
     names = models(*runs[-1:], *filter(is_here, MODELS))
     fits = bool(table.classes) and knows_imagenet(names[0]) and len(table.classes) != IMAGENET_CLASSES
-    with job_form("home.score_", ScoreSettings, dataset=table.dataset.name) as form:
+    make = partial(_score_settings, table)
+    with job_form("home.score_", ScoreSettings, make=make, dataset=table.dataset.name) as form:
         with in_a_row():
             form.ask_model(names, width=300)
             form.ask("weights", width=300)
             ways = ["", "fit"]
             form.ask("head", widget=st.selectbox, options=ways, index=int(fits), accept_new_options=True, width=220)
             form.submit("Start scoring", "model_training")
+        _lock_choice(table)
         with st.expander("More"), in_a_row():
             form.ask("device", widget=st.selectbox, options=DEVICES, width=130)
             form.ask("precision", widget=st.selectbox, options=PRECISIONS, width=130)
@@ -126,6 +135,28 @@ def score_form(_: Workspace, table: DatasetTable) -> None:
             form.ask("groups", widget=st.selectbox, options=["", *table.user_columns], width=150)
             form.ask("classes_from_model", "prompt", "classes", "resize", "crop", "mean", "std")
             form.ask_where()
+
+
+def _lock_choice(table: DatasetTable) -> None:
+    """Ask whether a part is locked first: proposed where nothing was scored or decided, and a fifth can tell much."""
+    if table.locked_by:
+        st.caption(said(told(table)))
+    elif table.classes:
+        untouched = not (table.run or table.log.last(table.dataset.id))
+        allowed = for_curators("Locking a part", help=_LOCK)
+        proposed = untouched and table.size >= _LARGE
+        st.checkbox(f"Lock {SHARE:.0%} of the images", proposed, key=_lock_key(table), **allowed)
+
+
+def _lock_key(table: DatasetTable) -> str:
+    return f"home.lock.{table.dataset.id}"
+
+
+def _score_settings(table: DatasetTable, **values: Any) -> ScoreSettings:
+    settings = ScoreSettings(**values)
+    if st.session_state.get(_lock_key(table)):
+        lock(table, groups=settings.groups)
+    return settings
 
 
 def attach_form(_: Workspace, table: DatasetTable) -> None:

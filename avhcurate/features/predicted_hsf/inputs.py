@@ -90,7 +90,7 @@ class Inputs:
     def __init__(self, dataset: DatasetFolder, runs: Sequence[RunFolder]) -> None:
         if not runs:
             raise not_scored(dataset.name)
-        self._labels = dataset.labels()
+        self._labels = dataset.labels_to_learn()
         self._wide = [run for run in runs if run.has_features or run.has_logits]
         scored = reduce(np.intersect1d, (run.scored_ids() for run in runs))
         self.ids = scored[self._labels[scored] >= 0]

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import expit
 
+from avhcurate.datasets.curate.locked import refuse_before_lock
 from avhcurate.datasets.table.columns import PREDICTED_COLUMNS
 from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run
 from avhcurate.datasets.table.empty_view import no_votes
@@ -115,6 +116,8 @@ def predict_hsf(
         raise no_votes(dataset.name)
     started = time.perf_counter()
     runs = runs_of(table, settings.runs)
+    for run in runs:
+        refuse_before_lock(dataset, run)
     use = queue_use(table.counter)
     inputs_of = {
         "version": _VERSION,
@@ -124,6 +127,7 @@ def predict_hsf(
         "level": settings.level,
         "seed": settings.seed,
         **duplicates_digest(dataset),
+        **dataset.lock_note(),
     }
     folder = PredictionFolder.of(dataset, settings_digest(inputs_of)[:12])
     with folder.alone():
@@ -152,6 +156,7 @@ def predict_hsf(
             inputs={"scores": inputs.scores, "features": inputs.features},
             versions=versions("numpy", "scipy", "scikit-learn"),
             started=now(),
+            locked=dataset.locked_by,
         )
         folder.write_record(record)
         fits = count(1)
@@ -245,6 +250,7 @@ def runs_of(table: DatasetTable, names: Sequence[str]) -> list[RunFolder]:
         return []
     ids = table.run.scored_ids()
     others = [run for run in reversed(table.dataset.runs()) if run.complete and run.name != table.run.name]
+    others = [run for run in others if not run.record.knows(table.locked_by)]
     return [table.run, *(run for run in others if np.isin(ids, run.scored_ids()).all())][:MOST_RUNS]
 
 

@@ -36,7 +36,7 @@ def cross_validate(
     copies, _ = sample_groups(dataset, run.features(), ids)
     of_sample = stratified_folds(targets, copies, folds=folds, seed=_SEED)
     groups = settings_digest(copies.tolist())
-    digest = settings_digest([dataset.record.fingerprint, folds, _SEED, RECIPE, groups])
+    digest = settings_digest([dataset.record.fingerprint, folds, _SEED, RECIPE, groups, *dataset.lock_note().values()])
     folder = OutOfFoldFolder.of(run, digest[:12])
     with folder.alone():
         if folder.complete:
@@ -82,7 +82,7 @@ def labelled(dataset: DatasetFolder, run: RunFolder) -> tuple[np.ndarray, np.nda
         blocks = np.split(ids, range(_BLOCK, len(ids), _BLOCK))
         norms = np.concatenate([np.linalg.norm(run.features_of(block), axis=1) for block in blocks])
         ids = ids[np.isfinite(norms) & (norms > 0)]  # an embedding of zeros has no direction
-    labels = dataset.labels()[ids]
+    labels = dataset.labels_to_learn()[ids]
     if not (labels >= 0).any():
         raise CurateError(
             f"Run {run.name} has scored no sample with a label, and suspects are doubtful labels. Import the dataset "

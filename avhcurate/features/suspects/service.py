@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
+from avhcurate.datasets.curate.locked import refuse_before_lock
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.empty_view import not_scored
 from avhcurate.datasets.table.filters import Filters
@@ -58,6 +59,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
     dataset = table.dataset
     if run is None:
         raise not_scored(dataset.name)
+    refuse_before_lock(dataset, run)
     cross_validated = settings.out_of_fold and run.record.fitted is None
     if cross_validated and not run.has_features:
         raise CurateError(
@@ -75,11 +77,12 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
     votes = None
     if "votes" in chosen:
         votes = table.votes
-    identity = {
+    identity: dict[str, Any] = {
         "version": _VERSION,
         "sources": chosen,
         "dataset": dataset.record.fingerprint,
         "votes": votes and votes.key,
+        **dataset.lock_note(),
     }
     if cross_validated:
         identity["out_of_fold"] = [settings.folds, RECIPE]
@@ -111,6 +114,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
                 weights=weights,
                 verdicts={key: int((suspects["verdict"] == key).sum()) for key in VERDICTS},
                 versions=versions("numpy", "scipy", "scikit-learn"),
+                locked=dataset.locked_by,
                 asked=now(),
                 finished=now(),
                 seconds=round(time.perf_counter() - started, 3),
@@ -156,7 +160,7 @@ class LabelSearch:
         self.table = table
         self.run = run
         self.progress = progress
-        self.all_labels = table.dataset.labels().astype(np.int64)
+        self.all_labels = table.dataset.labels_to_learn().astype(np.int64)
         self.ids, self.labels = out_of_fold.labelled(table.dataset, run)
         self.num_classes = max(len(table.classes), int(self.labels.max()) + 1)
         self.near = np.full((len(self.all_labels), SHOWN), -1)

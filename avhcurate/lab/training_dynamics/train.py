@@ -244,6 +244,7 @@ class _Training:
             versions=versions("torch", "torchvision", "numpy"),
             held_out_copies=held_out_copies(train, held_out),
             started=now(),
+            locked=train.dataset.locked_by,
         )
 
     def _score(self) -> None:

@@ -53,7 +53,7 @@ def head_settings(settings: ScoreSettings) -> tuple[FittedHeads | None, str | No
 
 def check_fit(dataset: DatasetFolder, fit: FittedHeads) -> None:
     """Refuse what cannot be fitted, before the pass over the images."""
-    labels = dataset.labels()
+    labels = dataset.labels_to_learn()
     sizes = np.bincount(labels[labels >= 0])
     if (classes := np.count_nonzero(sizes)) < 2:
         raise CurateError(
@@ -94,7 +94,7 @@ def fit_heads(
     """
     settings = run.record.fitted
     started = time.perf_counter()
-    labels = dataset.labels()
+    labels = dataset.labels_to_learn()
     assert settings is not None
     labelled = labels[ids] >= 0
     ids = ids[labelled]

@@ -73,7 +73,7 @@ class FoldNetworks:
             tables = list(_tables(run, self.dataset.labels()))
             record = run.record
             assert record.fitted is not None
-            update = out_of_fold(tables, self.dataset.labels()) | {"seconds": record.seconds}
+            update = out_of_fold(tables, self.dataset.labels_to_learn()) | {"seconds": record.seconds}
             run.finish(tables, {"finished": now(), "fitted": record.fitted.model_copy(update=update)})
         return run
 
@@ -103,6 +103,7 @@ class FoldNetworks:
             versions=versions("torch", "torchvision", "numpy"),
             started=now(),
             code=model.code,
+            locked=self.dataset.locked_by,
             fitted=FittedHeads(
                 folds=count,
                 seed=self.recipe.seed,

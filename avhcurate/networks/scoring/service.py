@@ -147,6 +147,7 @@ def run_name(
         inputs["heads"] = heads.model_dump(include={"folds", "seed", "groups", "recipe"}) | duplicates_digest(dataset)
     if rows is not None:
         inputs["rows"] = rows
+    inputs |= dataset.lock_note()
     return f"{slug}-{settings_digest(inputs)[:8]}"
 
 
@@ -182,6 +183,7 @@ def _begin(
         dataset_fingerprint=dataset.record.fingerprint,
         started=now(),
         code=model.code,
+        locked=dataset.locked_by,
         **choices,
         **backend_values(network),
     )
@@ -256,7 +258,9 @@ class _Scoring:
             changes["rank_agreement"] = self._rank_agreement()
         self.images.tell(samples, "class prototypes")
         scored = (_scored(self.run.shard(shard))[0] for shard in self.images.shards)
-        prototypes = sum_by_class(self.run, scored, self.labels, self.run.record.num_classes).means.astype(np.float32)
+        learnt = self.images.dataset.labels_to_learn()
+        prototypes = sum_by_class(self.run, scored, learnt, self.run.record.num_classes).means.astype(np.float32)
+        self.images.dataset.refuse_another_lock(self.run.record.locked)
         self.run.finish((self._with_distance(table, prototypes) for table in self._scored()), changes)
         self.images.progress.report(samples, samples, "")
 
@@ -274,7 +278,7 @@ class _Scoring:
             tell=partial(self.images.tell, len(self.images.ids)),
             check=partial(self.images.progress.check, cancelled),
         )
-        return fitted.model_copy(update=out_of_fold(self._scored(), self.labels))
+        return fitted.model_copy(update=out_of_fold(self._scored(), self.images.dataset.labels_to_learn()))
 
     def _scored(self) -> Iterator[pa.Table]:
         """Yield the scores of each shard; by the head that has not seen each sample, where heads were fitted."""

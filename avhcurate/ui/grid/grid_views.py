@@ -274,7 +274,7 @@ def _grid(view: GridView, **options: Any) -> None:
 #: The columns of a tile, without the score shown on it.
 _COLUMNS = (
     *("id", "label", "label_name", "predicted", "predicted_name", "curated_label", "curated_label_name"),
-    *("hsf", "tags", "excluded", "problem"),
+    *("hsf", "tags", "excluded", "locked", "problem"),
 )
 
 
@@ -379,6 +379,7 @@ def _badges(row: dict[Any, Any]) -> list[str]:
     first_label = row["label_name"]
     label = row["curated_label_name"]
     badges = {
+        "🔒": row["locked"],
         "excluded": row["excluded"],
         "unreadable": row["problem"],
         f"was {first_label or 'no label'}": label and label != first_label,

@@ -61,6 +61,11 @@ def _mistakes(table: DatasetTable, filters: Filters) -> None:
         _show(st.toggle, bool, FILTERS["mistakes"].title, "mistakes", filters.mistakes)
 
 
+def _locked(table: DatasetTable, filters: Filters) -> None:
+    if table.locked_by or filters.locked:
+        _show(st.toggle, bool, FILTERS["locked"].title, "locked", filters.locked)
+
+
 def _excluded(table: DatasetTable, filters: Filters) -> None:
     names = {"Hide": False, "Show": None, "Only": True}
     chosen = next(name for name, choice in names.items() if choice is filters.excluded)
@@ -162,6 +167,7 @@ WIDGETS: dict[str, Callable[[DatasetTable, Filters], None]] = {
     "dates": _days,
     "excluded": _excluded,
     "mistakes": _mistakes,
+    "locked": _locked,
     "where": _condition,
 }
 

@@ -118,14 +118,20 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         if self.record.fingerprint != fingerprint:
             raise CurateError(f"Dataset {self.name!r} was imported again since: {again}.")
 
+    def refuse_another_lock(self, locked: int) -> None:
+        """Refuse where another part is locked than when the work began, or none: it may have read both."""
+        if self.locked_by != locked:
+            raise CurateError(f"The locked part of dataset {self.name!r} changed meanwhile. Start again.")
+
     def stamp(self) -> str:
-        """Return a text that changes when it is imported again, gets votes or measures, or a result is finished."""
+        """Return a text that changes when it is imported again or locked, gets votes or measures or a result."""
         patterns = (
             *("dataset.json", "samples.parquet", "quality/columns.parquet", "runs/*/run.json"),
             *("runs/*/neighbours/graph/scores.parquet", "training/*/training.json", "predictions/*/prediction.json"),
         )
         files = [file for pattern in patterns for file in sorted(self.root.glob(pattern))]
-        return " ".join(f"{file.parent.name}/{file.name}:{file.stat().st_mtime_ns}" for file in files)
+        times = [f"{file.parent.name}/{file.name}:{file.stat().st_mtime_ns}" for file in files]
+        return " ".join([*times, f"locked by {self.locked_by}"])
 
     def samples(self, columns: list[str] | None = None) -> "pd.DataFrame":
         """Return a row for each sample in order of id: id, path, split, label, the user's columns, _file, _row.
@@ -148,16 +154,18 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
 
         return pc.is_in(self.column("path"), locked_paths(self._workspace, self.id)).to_numpy()
 
-    def lock_note(self) -> dict[str, int]:
-        """Return what a record, and a digest of settings, say of the lock that was respected: `locked`, the number of
-        its event; nothing where no part is locked.
-        """
+    @property
+    def locked_by(self) -> int:
+        """The number of the event that locked a part of it, 0 where no part is locked."""
         # Half a second to import, which a list of datasets does without.
         from avhcurate.workspace.data.logs import lock_of
 
-        if lock := lock_of(self._workspace, self.id):
-            return {"locked": lock.id}
-        return {}
+        lock = lock_of(self._workspace, self.id)
+        return lock.id if lock else 0
+
+    def lock_note(self) -> dict[str, int]:
+        """Return what a digest of settings needs where labels are learnt from; nothing where no part is locked."""
+        return {"locked": number} if (number := self.locked_by) else {}
 
     @property
     def _workspace(self) -> Path:
@@ -226,8 +234,14 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
 
     @property
     def default_run(self) -> RunFolder | None:
-        """Return the run that a person chose, else the first that was finished: a later one never replaces it."""
-        complete = sorted((run for run in self.runs() if run.complete), key=lambda run: (run.record.finished, run.name))
+        """Return the run that a person chose, else the first that was finished: a later one never replaces it.
+
+        Runs that know no label of the locked part go before those that may.
+        """
+        complete = [run for run in self.runs() if run.complete]
+        if len(complete) > 1:
+            locked_by = self.locked_by
+            complete.sort(key=lambda run: (run.record.knows(locked_by), run.record.finished, run.name))
         chosen = [run for run in complete if run.name == self.record.default_run]
         return next(iter([*chosen, *complete]), None)
 

@@ -144,9 +144,13 @@ class EventLog:
     def __init__(self, url: str) -> None:
         self.engine = open_engine(url, TABLES)
 
-    def version(self, dataset: str) -> int:
-        """Return the number of the newest event, 0 without any: it changes whenever the state may have."""
+    def version(self, dataset: str, *, until: datetime | None = None) -> int:
+        """Return the number of the newest event, of those `until` a moment, 0 without any: it changes whenever the
+        state may have.
+        """
         query = sa.select(sa.func.coalesce(sa.func.max(EVENT.id), 0)).filter_by(dataset=dataset)
+        if until is not None:
+            query = query.where(EVENT.at <= until.timestamp())
         ((newest,),) = self._read(query)
         return int(newest)
 

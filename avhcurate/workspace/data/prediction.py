@@ -87,7 +87,8 @@ class PredictionFolder(ShardedFolder[PredictionRecord]):
     """One folder in `DATASET/predictions/`: `prediction.json` and `scores.parquet`.
 
     A row a sample: `id`, the columns of `PREDICTED`, and `information` (nats): what as many votes would tell the model.
-    A sample with votes is predicted by a model that did not know them. Null without a label or a score.
+    A sample with votes is predicted by a model that did not know them. Null without a score, and without a label or
+    with one that is locked.
     """
 
     HOME = "predictions"
@@ -97,9 +98,10 @@ class PredictionFolder(ShardedFolder[PredictionRecord]):
     AGAIN = f"remove the folder and {Run('predict')} again"
 
     @classmethod
-    def newest(cls, dataset: RecordFolder[Any], fingerprint: str) -> Self | None:
-        """Return the newest complete prediction of this import of the dataset; None without any."""
+    def newest(cls, dataset: RecordFolder[Any], fingerprint: str, locked_by: int) -> Self | None:
+        """Return the newest complete prediction of this import of the dataset that knows no label which is locked."""
         fitting = [folder for folder in cls.all_of(dataset) if folder.is_of(fingerprint) and folder.complete]
+        fitting = [folder for folder in fitting if not folder.record.knows(locked_by)]
         return fitting[-1] if fitting else None
 
     def table(self) -> pd.DataFrame:

@@ -62,11 +62,19 @@ class StoredRecord(BaseModel):
 
 
 class WorkRecord(StoredRecord):
-    """What the record of every long work holds; `finished` and `seconds` are set when it is complete."""
+    """What the record of every long work holds; `finished` and `seconds` are set when it is complete.
+
+    `locked`: the number of the event that had locked a part of the dataset, whose labels it has not read; 0 for none.
+    """
 
     versions: dict[str, str] = Field(default_factory=dict)
     finished: datetime | None = None
     seconds: float | None = None
+    locked: int = 0
+
+    def knows(self, locked_by: int) -> bool:
+        """Return whether it may know labels that the event of a number has locked."""
+        return locked_by not in (0, self.locked)
 
 
 class Provenance(WorkRecord):

@@ -1,16 +1,38 @@
 """The locked part: how it is drawn, where it is recorded, and that nothing outside of it depends on its labels."""
 
+import json
+import shutil
+from collections.abc import Iterator
+
 import numpy as np
+import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from avhcurate import scores
+from avhcurate.datasets.curate import locked
 from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.history import describe, undo_entry
-from avhcurate.datasets.curate.locked import lock, locked_mask
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.curate.locked import judged_since, lock, locked_mask
+from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.subset import read_subset
 from avhcurate.errors import CurateError
+from avhcurate.features.annotate.annotators import disputed_labels
+from avhcurate.features.annotate.next_labels import next_labels
+from avhcurate.features.annotate.task_pool import task_pool
+from avhcurate.features.predicted_hsf.service import predict_hsf
+from avhcurate.features.suspects.service import find_suspects
+from avhcurate.features.suspects.settings import SuspectsSettings
+from avhcurate.networks.models.loading import ModelSpec
+from avhcurate.networks.scoring import heads, service
+from avhcurate.networks.scoring.fitted_heads import heads_to_fit
+from avhcurate.networks.scoring.service import score_dataset
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.provenance import now
 from tests.fakes.datasets import bare_dataset
+from tests.fakes.sources import attach
 
 #: Forty samples of four classes and ten without a label.
 LABELS = np.append(np.repeat([0, 1, 2, 3], 10), np.full(10, -1))
@@ -26,15 +48,15 @@ def made(workspace):
 def test_a_fifth_of_each_class_is_locked_and_recorded(made, workspace):
     assert not locked_mask(made).any()
     event = lock(made)
-    locked = locked_mask(made)
-    assert np.bincount(LABELS[locked]).tolist() == [2, 2, 2, 2]
+    mask = locked_mask(made)
+    assert np.bincount(LABELS[mask]).tolist() == [2, 2, 2, 2]
     assert (event.action, event.samples, event.details["share"]) == ("lock", 8, 0.2)
     assert (describe(event, made.classes), made.log.history("d")[0][0].id) == ("locked", event.id)
     learnt = made.dataset.labels_to_learn()
-    assert np.array_equal(learnt, np.where(locked, -1, LABELS))
+    assert np.array_equal(learnt, np.where(mask, -1, LABELS))
     assert np.array_equal(made.dataset.labels(), LABELS)
     for table in made, open_table(workspace, "d"):
-        assert np.array_equal(table.frame()["locked"], locked)
+        assert np.array_equal(table.frame()["locked"], mask)
         assert table.count(Filters(where="locked")) == 8
     assert "locked" in made.standard
 
@@ -115,3 +137,135 @@ def test_the_lock_follows_its_images_through_another_import(made, workspace):
     bare_dataset(workspace, [f"{id}.png" for id in reversed(range(50))], [0] * 50, "abcd")
     again = open_table(workspace, "d")
     assert sorted(again.frame(Filters(where="locked"))["path"]) == sorted(paths)
+
+
+def test_the_command_line_locks_says_so_and_undoes(own_demo_root, cli):
+    ended = cli("lock", "digits", "--share", "0.1", "--json", "--workspace", own_demo_root)
+    told = json.loads(ended.out)
+    assert (told["share"], told["copies"]) == (0.1, False)
+    table = open_table(Workspace(own_demo_root), "digits")
+    assert locked_mask(table).sum() == told["locked"]
+    assert "so copies may lie on both sides" in locked.told(table)
+    assert "made before and may know them" in locked.told(table)
+    assert cli("suspects", "digits", "--workspace", own_demo_root).err.count("was locked, and may know its labels") == 1
+    assert cli("lock", "digits", "--undo", "--workspace", own_demo_root).out == "undone: lock\n"
+    assert cli("lock", "digits", "--undo", "--workspace", own_demo_root).code == 3
+    assert not table.dataset.locked().any()
+
+
+def test_what_was_made_before_the_lock_is_no_yardstick_and_what_comes_after_is(made_up):
+    dataset, run = made_up(np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 3)
+    table = open_table(Workspace(dataset.root.parents[1]), "dots")
+    with pytest.raises(CurateError, match=r"has no locked part to judge by.*avhcurate lock dots"):
+        judged_since(table)
+    event = lock(table)
+    with pytest.raises(CurateError, match=r"^made-up was made before a part of 'dots' was locked"):
+        judged_since(table)
+    run.write_record(run.record.model_copy(update={"locked": event.id}))
+    annotate(table, [1], "relabel", 0)
+    assert judged_since(table) == event.id
+    run.write_record(run.record.model_copy(update={"finished": now()}))
+    assert judged_since(table) == event.id + 1
+    undo_entry(table, event.key)
+    lock(table)
+    with pytest.raises(CurateError, match="was made before"):
+        judged_since(table)
+
+
+def test_a_lock_that_changes_while_a_run_is_made_is_noticed(own_demo_root, monkeypatch):
+    space = Workspace(own_demo_root)
+    sum_by_class = service.sum_by_class
+
+    def locked_meanwhile(*arguments):
+        lock(open_table(space, "digits"))
+        return sum_by_class(*arguments)
+
+    monkeypatch.setattr(service, "sum_by_class", locked_meanwhile)
+    with pytest.raises(CurateError, match=r"The locked part of dataset 'digits' changed meanwhile. Start again"):
+        score_dataset(space, "digits", ModelSpec(name="avhcurate:digits"), limit=40)
+    monkeypatch.undo()
+    again = score_dataset(space, "digits", ModelSpec(name="avhcurate:digits"), limit=40)
+    assert again.record.locked == space.dataset("digits").locked_by
+    assert space.dataset("digits").default_run.name == again.name, "runs that know locked labels come after it"
+
+
+def test_attached_outputs_know_no_locked_label_but_score_each_by_its_own(workspace, tmp_path):
+    labels = np.arange(60) % 3
+    bare_dataset(workspace, [f"{id}.png" for id in range(60)], labels.tolist(), "abc", "dots")
+    features = np.eye(3)[labels] + np.random.default_rng(0).normal(scale=0.3, size=(60, 3))
+    np.save(tmp_path / "dots.npy", features)
+    before = attach(workspace, "dots", str(tmp_path / "dots.npy"))
+    table = open_table(workspace, "dots")
+    lock(table)
+    outside = ~locked_mask(table)
+    after = attach(workspace, "dots", str(tmp_path / "dots.npy"))
+    assert after.name != before.name
+    rows = pd.read_parquet(after.scores_path)
+    theirs = scores.prototypes(features[outside], labels[outside], 3)
+    wanted = scores.prototype_distance(features.astype(np.float32), theirs.astype(np.float32), labels)
+    assert np.allclose(rows["prototype_distance"], wanted, atol=1e-5)
+    hardness = rows["prototype_hardness"]
+    assert hardness[outside].notna().all()
+    assert hardness[~outside].isna().all()
+
+
+# --- what nothing outside may know -------------------------------------------------------------------------------
+
+
+def flip_locked(table: DatasetTable) -> None:
+    """Gives every locked sample the first label, or the second, in the file of a dataset that keeps its fingerprint."""
+    path = table.dataset.samples_path
+    rows = pq.read_table(path)
+    labels = table.dataset.labels()
+    flipped = np.where(locked_mask(table), labels == 0, labels)
+    place = rows.column_names.index("label")
+    pq.write_table(rows.set_column(place, rows.field(place), pa.array(flipped, pa.int32())), path)
+
+
+def learnt_from(workspace: Workspace) -> Iterator[tuple[str, object]]:
+    """Yields what each reader of labels makes of the digits, by name, without the rows of locked samples."""
+    run = score_dataset(workspace, "digits", ModelSpec(name="avhcurate:digits"), fit=heads_to_fit(folds=3))
+    table = open_table(workspace, "digits", run.name)
+    outside = ~locked_mask(table)
+    for file in sorted(run.root.glob("**/*.npy")):
+        yield f"{run.name}/{file.relative_to(run.root)}", np.load(file)
+    predict_hsf(table)
+    for options in {}, {"sources": ["angular", "neighbours", "votes"], "out_of_fold": True}:
+        found = find_suspects(table, SuspectsSettings(dataset="digits", **options))
+        suspects = found.suspects()
+        assert outside[suspects["id"]].all()
+        assert outside[np.concatenate([*suspects["near_given"], *suspects["near_suggested"]])].all()
+        yield found.name, suspects
+        yield f"{found.name} weights", found.record.weights
+    again = open_table(workspace, "digits", run.name)
+    yield "table", again.frame()[outside]
+    pool = task_pool(again)
+    for queue in ("random", "hardest", "informative"):
+        rates = pool.rates(again, queue, "avh")
+        assert not rates[~outside].any()
+        yield queue, rates
+    yield "known members", pool.checks
+    yield "next labels", next_labels(again, 30).ids
+    yield "disputed", disputed_labels(again, "classify")
+    yield "to train on", read_subset(again, Filters(excluded=None), label="curated_label").labels
+    for key in ("accuracy", "loss", "agreement", "samples"):
+        yield key, getattr(run.record.fitted, key)
+
+
+def equal(one: object, other: object) -> bool:
+    """Whether two results are equal to the last bit."""
+    if isinstance(one, pd.DataFrame):
+        one, other = one.to_dict("list"), other.to_dict("list")
+    return str(one) == str(other) if not isinstance(one, np.ndarray) else one.tobytes() == other.tobytes()
+
+
+@pytest.mark.slow
+def test_nothing_outside_the_lock_depends_on_a_locked_label(own_demo_root, tmp_path, monkeypatch):
+    monkeypatch.setattr(heads, "STRENGTHS", (1.0,))
+    lock(open_table(Workspace(own_demo_root), "digits"))
+    flipped = Workspace(shutil.copytree(own_demo_root, tmp_path / "flipped"))
+    flip_locked(open_table(flipped, "digits"))
+    before, after = dict(learnt_from(Workspace(own_demo_root))), dict(learnt_from(flipped))
+    assert len(before) > 20
+    assert before.keys() == after.keys()
+    assert [name for name in before if not equal(before[name], after[name])] == []

@@ -22,6 +22,7 @@ SOME_FILTERS = st.builds(
     sets=st.lists(TEXT, unique=True, max_size=2).map(tuple),
     ranges=st.lists(st.tuples(st.sampled_from(["avh", "loss"]), ENDS, ENDS), max_size=2).map(tuple),
     mistakes=st.booleans(),
+    locked=st.booleans(),
     excluded=st.sampled_from([False, True, None]),
     where=st.sampled_from(["", "avh > 0.1 AND label_name = 'a,b'"]),
 )
@@ -90,6 +91,7 @@ def test_every_filter_has_a_parameter_and_all_but_chosen_images_a_widget():
         excluded=True,
         predicted=(0,),
         mistakes=True,
+        locked=True,
         where="TRUE",
         ids=(3,),
     )

@@ -144,6 +144,7 @@ ROW = {
     "hsf": 0.25,
     "tags": ["dim"],
     "excluded": False,
+    "locked": False,
     "problem": None,
     "avh": 0.08,
 }
@@ -169,6 +170,10 @@ def test_a_relabelled_sample_shows_the_new_label_and_what_it_was():
     found = tile(curated_label=0, curated_label_name="dog")
     assert found.title == found.predicted == "dog"
     assert found.badges == ("was cat", "dim")
+
+
+def test_a_locked_sample_has_a_small_lock():
+    assert (tile().badges, tile(locked=True).badges) == (("dim",), ("🔒", "dim"))
 
 
 def test_an_excluded_sample_is_muted_and_says_so():
