@@ -30,6 +30,9 @@ export type Row = Pick<Grid.Tile, "id" | "title" | "badges" | "muted"> &
   Partial<Grid.Tile> & { given?: string; path?: string };
 
 declare global {
+  interface Window {
+    wentBack?: (event: PopStateEvent) => void;
+  }
   interface WindowEventMap {
     "avhcurate-shown": CustomEvent<{ view: string; place: number | null }>;
     "avhcurate-linked": CustomEvent<{ by?: "grid" | "chart"; view: string; ranges: Ranges; place: number | null }>;

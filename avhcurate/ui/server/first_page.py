@@ -98,9 +98,12 @@ def page() -> str:
     text = (_STREAMLIT / _PAGE).read_text(encoding="utf-8")
     icon = b64encode((_SHELL / "icon.svg").read_bytes()).decode()
     text = text.replace("./favicon.png", f"data:image/svg+xml;base64,{icon}")
-    # Streamlit looks for its server beside the page before it looks there.
-    server = f'window.__streamlit = {{ BACKEND_BASE_URL: new URL("{base_path()}/", location.origin).href }};'
-    text = text.replace("<title>Streamlit</title>", f"<title>AVH Curate</title><script>{server}</script>")
+    # Streamlit looks for its server beside the page before it looks there. Who listens first for Back can stop it.
+    first = f"""
+      window.__streamlit = {{ BACKEND_BASE_URL: new URL("{base_path()}/", location.origin).href }};
+      addEventListener("popstate", (event) => window.wentBack?.(event));
+    """
+    text = text.replace("<title>Streamlit</title>", f"<title>AVH Curate</title><script>{first}</script>")
     addresses = [f"./static/js/{name}" for name in _scripts_of_frame(text)]
     links = [f'<link rel="modulepreload" crossorigin href="{address}">' for address in (*addresses, script_url())]
     style = (_SHELL / "frame.css").read_text(encoding="utf-8")

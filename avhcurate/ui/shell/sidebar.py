@@ -194,14 +194,13 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int,
             kwargs={"filters": Filters()},
         )
         _save_view(workspace, table)
-    matching = st.empty()
     count = 0
     problem = ""
     try:
         count = table.count(view.filters)
     except CurateError as error:
         problem = error.text
-    matching.caption(f"**{count:,}** of {table.size:,} images match")
+    st.caption(f"**{count:,}** of {table.size:,} images match")
     show_filters(table, view, unfolded=bool(problem))
     return count, problem
 

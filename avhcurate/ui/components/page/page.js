@@ -4,11 +4,13 @@
 import { connect, hurry, leave, listen, NO_CONNECTION, setLost } from "../outbox.js";
 import { createStore, mounted } from "../shared.js";
 import { awaitData, fed, watchPage } from "../watch.js";
+import { watchHistory } from "./history.js";
 import { holdDownloads, paintStatus, sayRefused } from "./status.js";
 
 /** @import { Answered, Component } from "../events.js" */
 /** @import { Page } from "../messages.js" */
 
+const EVERY = "9".repeat(18); // number of an address, beyond that of each
 const PAST = "avhcurate:window"; // the name of this window's first session
 
 export default mounted(createPage);
@@ -48,6 +50,7 @@ function begin(health) {
   addEventListener("offline", () => setLost(NO_CONNECTION));
   holdDownloads();
   watchPage(health, () => data?.page ?? "");
+  watchHistory(async () => data?.changes && ask(data, { address: EVERY }));
   look();
 }
 
@@ -72,12 +75,18 @@ function windowOf(session) {
 const rests = () =>
   !document.hidden && document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]") !== null;
 
+/** @param {Page.Data} data @param {Record<string, string>} [more] */
+function ask({ changes, session }, more) {
+  const query = new URLSearchParams({ session, window: windowOf(session), ...more });
+  return fetch(`${changes}&${query}`, { cache: "no-store" });
+}
+
 // Asks whether another window has changed what the page shows. While the page runs, or nobody looks, it does not ask.
 async function look() {
-  const { changes, session, every } = /** @type {Page.Data} */ (data);
+  const shown = /** @type {Page.Data} */ (data);
+  const { changes, every } = shown;
   if (component && changes && rests() && asked !== changes) {
-    const address = `${changes}&${new URLSearchParams({ session, window: windowOf(session) })}`;
-    const answer = await fetch(address, { cache: "no-store" }).catch(() => null);
+    const answer = await ask(shown).catch(() => null);
     const changed = answer?.ok && (await answer.json()).changed;
     if (changed && rests() && changes === data?.changes) {
       asked = changes; // once
