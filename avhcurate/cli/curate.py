@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avhcurate.cli import completion, options
-from avhcurate.errors import CurateError, NothingFound
+from avhcurate.errors import CurateError, NothingFound, words
 
 if TYPE_CHECKING:
     from avhcurate.datasets.table.dataset_table import DatasetTable
@@ -126,7 +126,7 @@ def lock(
         _undo(table, ("lock",))
         return
     event = locked.lock(table, share=share, where=where, groups=groups, seed=seed)
-    options.print_result({"entry": event.id, "locked": event.samples, **event.details}, locked.told(table))
+    options.print_result({"entry": event.id, "locked": event.samples, **event.details}, words(locked.told(table)))
 
 
 def _decide(table: "DatasetTable", ids: str | None, where: str, action: str, value: str | int | None) -> None:

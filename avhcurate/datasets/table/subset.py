@@ -17,7 +17,7 @@ class Subset:
     """Samples of a dataset: ids (n,) ascending, labels (n,) with -1 for none, and the run that holds their features.
 
     where: the condition that they satisfy, or a description. left_out: how many satisfy it but have no finite
-    embedding, or no readable image.
+    embedding, or no readable image. locked: as of `WorkRecord`.
     """
 
     dataset: DatasetFolder
@@ -26,6 +26,7 @@ class Subset:
     where: str = ""
     run: RunFolder | None = None
     left_out: int = 0
+    locked: int = 0
 
     @property
     def digest(self) -> str:
@@ -50,8 +51,9 @@ def read_subset(table: DatasetTable, filters: Filters, *, label: str = "label", 
     frame = table.frame(filters, columns=list({"id", label, "predicted"}))
     ids = frame["id"].to_numpy(np.int64)
     labels = frame[label].fillna(-1).to_numpy(np.int64)
+    locked_by = table.dataset.locked_by
     labels = np.where(table.dataset.locked()[ids], -1, labels)
-    subset = Subset(dataset=table.dataset, ids=ids, labels=labels, where=filters.where)
+    subset = Subset(dataset=table.dataset, ids=ids, labels=labels, where=filters.where, locked=locked_by)
     if not scored:
         return subset
     return replace(subset, run=table.run).readable(frame["predicted"].notna().to_numpy())

@@ -116,6 +116,7 @@ def predict_hsf(
         raise no_votes(dataset.name)
     started = time.perf_counter()
     runs = runs_of(table, settings.runs)
+    locked_by = dataset.locked_by
     for run in runs:
         refuse_before_lock(dataset, run)
     use = queue_use(table.counter)
@@ -156,7 +157,7 @@ def predict_hsf(
             inputs={"scores": inputs.scores, "features": inputs.features},
             versions=versions("numpy", "scipy", "scikit-learn"),
             started=now(),
-            locked=dataset.locked_by,
+            locked=locked_by,
         )
         folder.write_record(record)
         fits = count(1)
@@ -168,6 +169,7 @@ def predict_hsf(
         changes = _reached(prediction, runs[0], settings, check)
         if len(runs) > 1:
             changes["added"] = _added(prediction, inputs, check)
+        dataset.refuse_another_lock(locked_by)
         folder.write_shard(0, _table(prediction, inputs, len(table.counter.labels)), seconds=0.0)
         changes |= {"finished": now(), "seconds": round(time.perf_counter() - started, 3)}
         folder.finish([folder.shard(0)], changes)

@@ -60,6 +60,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
     if run is None:
         raise not_scored(dataset.name)
     refuse_before_lock(dataset, run)
+    locked_by = dataset.locked_by
     cross_validated = settings.out_of_fold and run.record.fitted is None
     if cross_validated and not run.has_features:
         raise CurateError(
@@ -98,6 +99,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
         judged_by = None
         if search.heads:
             judged_by = search.heads.record  # with their accuracy
+        dataset.refuse_another_lock(locked_by)
         write_parquet(folder.table_path, suspects)
         folder.write_record(
             SuspectsRecord(
@@ -114,7 +116,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
                 weights=weights,
                 verdicts={key: int((suspects["verdict"] == key).sum()) for key in VERDICTS},
                 versions=versions("numpy", "scipy", "scikit-learn"),
-                locked=dataset.locked_by,
+                locked=locked_by,
                 asked=now(),
                 finished=now(),
                 seconds=round(time.perf_counter() - started, 3),

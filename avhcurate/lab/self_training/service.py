@@ -104,7 +104,7 @@ def _record(settings: SelfTrainSettings, setup: TrainerSetup) -> SelfTrainingRec
         target_left_out=target.left_out,
         versions=versions("torch", "numpy", "scipy"),
         started=now(),
-        locked=source.dataset.locked_by,
+        locked=source.locked,
         **(about | decisive),
     )
 

@@ -123,6 +123,7 @@ def train_folds(
         folds=stratified_folds(samples.labels, groups, folds=settings.folds or 2, seed=seed),
         learnt=np.isin(samples.ids, learnt.ids) & (samples.labels >= 0),
         duplicates=duplicates,
+        locked=learnt.locked,
     )
     _refuse_one_class(settings, samples.labels[networks.learnt])
     return networks.train(_slug(settings), progress)
@@ -244,7 +245,7 @@ class _Training:
             versions=versions("torch", "torchvision", "numpy"),
             held_out_copies=held_out_copies(train, held_out),
             started=now(),
-            locked=train.dataset.locked_by,
+            locked=train.locked,
         )
 
     def _score(self) -> None:

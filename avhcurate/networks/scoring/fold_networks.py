@@ -29,7 +29,7 @@ class FoldNetworks:
     """Networks to train on a dataset, one for each fold, all alike at first: `new` gives the untrained one, `name`d.
 
     ids (n,): the samples with images. folds (n,): which network judges each. learnt (n,) bool: those to learn from, by
-    the labels of the images. duplicates: as of `FittedHeads`.
+    the labels of the images. duplicates: as of `FittedHeads`; locked: as of `RunRecord`.
     """
 
     dataset: DatasetFolder
@@ -42,6 +42,7 @@ class FoldNetworks:
     folds: np.ndarray
     learnt: np.ndarray
     duplicates: dict[str, int]
+    locked: int
 
     def train(self, slug: str, progress: Progress) -> RunFolder:
         """Return the complete run, called by `slug` and by all that decides its numbers.
@@ -103,7 +104,7 @@ class FoldNetworks:
             versions=versions("torch", "torchvision", "numpy"),
             started=now(),
             code=model.code,
-            locked=self.dataset.locked_by,
+            locked=self.locked,
             fitted=FittedHeads(
                 folds=count,
                 seed=self.recipe.seed,

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from avhcurate import scores
-from avhcurate.datasets.curate import locked
 from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.history import describe, undo_entry
 from avhcurate.datasets.curate.locked import judged_since, lock, locked_mask
@@ -19,12 +18,13 @@ from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.subset import read_subset
 from avhcurate.errors import CurateError
-from avhcurate.features.annotate.annotators import disputed_labels
 from avhcurate.features.annotate.next_labels import next_labels
 from avhcurate.features.annotate.task_pool import task_pool
 from avhcurate.features.predicted_hsf.service import predict_hsf
+from avhcurate.features.suspects import service as suspects_service
 from avhcurate.features.suspects.service import find_suspects
 from avhcurate.features.suspects.settings import SuspectsSettings
+from avhcurate.features.suspects.store import suspects_of
 from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.scoring import heads, service
 from avhcurate.networks.scoring.fitted_heads import heads_to_fit
@@ -140,13 +140,17 @@ def test_the_lock_follows_its_images_through_another_import(made, workspace):
 
 
 def test_the_command_line_locks_says_so_and_undoes(own_demo_root, cli):
+    said = cli("lock", "digits", "--workspace", own_demo_root).out
+    assert said.startswith(
+        "359 images are locked: nothing learns from their labels. Image quality was not measured, so "
+    )
+    assert "Run `avhcurate score digits ...` again." in said
+    assert cli("lock", "digits", "--undo", "--workspace", own_demo_root).out == "undone: lock\n"
     ended = cli("lock", "digits", "--share", "0.1", "--json", "--workspace", own_demo_root)
     told = json.loads(ended.out)
     assert (told["share"], told["copies"]) == (0.1, False)
     table = open_table(Workspace(own_demo_root), "digits")
     assert locked_mask(table).sum() == told["locked"]
-    assert "so copies may lie on both sides" in locked.told(table)
-    assert "made before and may know them" in locked.told(table)
     assert cli("suspects", "digits", "--workspace", own_demo_root).err.count("was locked, and may know its labels") == 1
     assert cli("lock", "digits", "--undo", "--workspace", own_demo_root).out == "undone: lock\n"
     assert cli("lock", "digits", "--undo", "--workspace", own_demo_root).code == 3
@@ -187,6 +191,28 @@ def test_a_lock_that_changes_while_a_run_is_made_is_noticed(own_demo_root, monke
     again = score_dataset(space, "digits", ModelSpec(name="avhcurate:digits"), limit=40)
     assert again.record.locked == space.dataset("digits").locked_by
     assert space.dataset("digits").default_run.name == again.name, "runs that know locked labels come after it"
+
+
+def test_a_lock_that_comes_while_suspects_are_sought_is_noticed(own_demo_root, monkeypatch):
+    table = open_table(Workspace(own_demo_root), "digits")
+    examine = suspects_service.LabelSearch.examine
+
+    def locked_meanwhile(*arguments):
+        lock(open_table(Workspace(own_demo_root), "digits"))
+        return examine(*arguments)
+
+    monkeypatch.setattr(suspects_service.LabelSearch, "examine", locked_meanwhile)
+    with pytest.raises(CurateError, match="changed meanwhile"):
+        find_suspects(table, SuspectsSettings(dataset="digits", sources=["angular"]))
+    assert suspects_of(table.run) == []
+
+
+def test_the_gallery_offers_locked_images_once_there_are_some(open_page, own_demo_root):
+    assert not [toggle for toggle in open_page("gallery", own_demo_root).toggle if toggle.key == "filter.locked"]
+    lock(open_table(Workspace(own_demo_root), "digits"))
+    app = open_page("gallery", own_demo_root)
+    app.toggle(key="filter.locked").set_value(True).run()
+    assert app.query_params["locked"] == "true"
 
 
 def test_attached_outputs_know_no_locked_label_but_score_each_by_its_own(workspace, tmp_path):
@@ -246,7 +272,6 @@ def learnt_from(workspace: Workspace) -> Iterator[tuple[str, object]]:
         yield queue, rates
     yield "known members", pool.checks
     yield "next labels", next_labels(again, 30).ids
-    yield "disputed", disputed_labels(again, "classify")
     yield "to train on", read_subset(again, Filters(excluded=None), label="curated_label").labels
     for key in ("accuracy", "loss", "agreement", "samples"):
         yield key, getattr(run.record.fitted, key)
