@@ -120,7 +120,7 @@ def test_every_computation_gives_a_number_or_a_reason(case):
 
 def test_what_cannot_be_computed_says_what_is_missing(tmp_path):
     one_class = dataset_of((40, 1, "random", "cycle", "random", "class weights"), tmp_path / "one")
-    with pytest.raises(CurateError, match="has no centred AVC"):
+    with pytest.raises(CurateError, match="Centred AVC needs two classes"):
         one_class.select("avc-centred", 0.5)
     with pytest.raises(CurateError, match="has one class"):
         one_class.suspects()

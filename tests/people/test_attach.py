@@ -93,11 +93,11 @@ def test_the_order_of_the_columns_is_said_and_can_be_given(cli, workspace, tmp_p
     np.save(tmp_path / "votes.npy", 5 * np.eye(3, dtype=int)[[(1, 0, 2)[n % 3] for n in range(30)]])
     record = attach_votes(workspace, "d", tmp_path / "votes.npy")
     assert record.messages == [
-        "the 3 classes were taken in this order: cat, dog, owl",
+        "classes were taken in this order: cat, dog, owl",
         "with cat and dog exchanged, 30 of 30 samples would have their given label, not 10: is that their order?",
     ]
     ended = cli("votes", "d", tmp_path / "votes.npy", "--classes", "dog,cat,owl", "--workspace", workspace.root)
-    assert "note: the 3 classes were taken in this order: dog, cat, owl" in ended.err
+    assert "note: classes were taken in this order: dog, cat, owl" in ended.err
     assert "exchanged" not in ended.err
     assert votes_of(dataset) == {n: [5 * (n % 3 == k) for k in range(3)] for n in range(30)}
     (tmp_path / "answers.csv").write_text("path,label\n0.png,cat\n")

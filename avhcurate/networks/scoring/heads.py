@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from avhcurate.errors import CurateError
 from avhcurate.measures.stats.blas import one_thread
 from avhcurate.measures.stats.climb import climb
 from avhcurate.measures.stats.folds import stratified_folds
@@ -280,7 +281,15 @@ def _go_on() -> None:
 
 
 def fit_folds(folder: FoldHeads, fits: Fits, *, engine: Engine = LOCAL, tell: Callable[[str], None]) -> None:
-    """Write the heads into a folder that may have some, each as soon as it is fitted; `tell` hears what is done."""
+    """Write the heads into a folder that may have some, each as soon as it is fitted; `tell` hears what is done.
+
+    Raises CurateError where without one of the folds a single class is left.
+    """
+    if not all(np.ptp(fits.targets[fits.of_sample != fold]) for fold in fits.shards):
+        raise CurateError(
+            "Without one of the folds a single class is left, so its head could tell nothing apart. Label more images "
+            "of each class."
+        )
 
     def commit(result: tuple[int, LinearHead]) -> None:
         fold, head = result

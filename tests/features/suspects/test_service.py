@@ -24,6 +24,7 @@ from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.events import IMPORT_LABELS
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import SILENT, Cancelled, Jobs, Progress
+from tests.fakes.datasets import bare_dataset
 from tests.fakes.sources import attach
 from tests.fakes.workspaces import copied
 
@@ -48,6 +49,14 @@ def few_strengths():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(heads, "STRENGTHS", (64.0, 1.0, 0.02))
         yield
+
+
+def test_a_fold_without_which_one_class_is_left_is_refused_in_words(workspace, tmp_path):
+    bare_dataset(workspace, ["0.png", "1.png", "2.png"], [0, 1, 1], ["cat", "dog"])
+    np.savez(tmp_path / "outputs.npz", features=np.eye(3), weight=np.eye(2, 3))
+    attach(workspace, "d", str(tmp_path / "outputs.npz"), str(tmp_path / "outputs.npz"))
+    with pytest.raises(CurateError, match="Without one of the folds a single class is left"):
+        search(open_table(workspace, "d"), out_of_fold=True, folds=2)
 
 
 def apart():
