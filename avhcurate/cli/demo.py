@@ -1,7 +1,6 @@
 """`avhcurate demo`: the embedded digits, and with `--full` what every page shows of them."""
 
 from collections.abc import Callable
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
@@ -32,37 +31,26 @@ def demo(settings: DemoSettings) -> None:
     options.print_next(following)
 
 
-#: Seconds within which a step has found that it is done already.
-DONE = 2.0
 #: What a step does; each does nothing where it is done already, and resumes where it was cut short.
 Step = Callable[["Workspace", "Progress"], object]
 
 
 def fill_pages(space: "Workspace", progress: "Progress") -> "DatasetFolder":
-    """Take every step of the full demo in turn, and return the dataset; `progress` counts percents of `SECONDS`.
+    """Take every step of the full demo in turn, and return the dataset; how far it is follows from `SECONDS` alone."""
+    from avhcurate.workspace.disk.jobs import Progress
 
-    A step that was done already does not count in the whole, or the rest would seem as fast.
-    """
     work = steps()
-    before = 0
-    whole = 100 * sum(SECONDS[title] for title in work)
+    stages = progress.stages({title: SECONDS[title] for title in work})
     for title, step in work.items():
+        stage = stages.begin(title)
 
-        def tell(
-            done: int, total: int, message: str, title: str = title, before: int = before, whole: int = whole
-        ) -> None:
-            share = min(done / max(total, 1), 1.0)
-            progress.report(before + int(100 * SECONDS[title] * share), whole, f"{title}: {message}".removesuffix(": "))
+        def tell(_: int, __: int, message: str, title: str = title, stage: "Progress" = stage) -> None:
+            stage.report(0, 0, f"{title}: {message}".removesuffix(": "))
 
-        tell(0, 1, "")
+        tell(0, 0, "")
         progress.check()
-        began = monotonic()
-        step(space, progress.through(tell))
-        if monotonic() - began < DONE:
-            whole -= 100 * SECONDS[title]
-        else:
-            before += 100 * SECONDS[title]
-    progress.report(whole, whole, "all steps are done")
+        step(space, Progress(tell, progress.should_stop))
+    progress.report(1, 1, "all steps are done")
     return space.dataset("digits")
 
 

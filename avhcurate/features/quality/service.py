@@ -19,7 +19,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError, Run
 from avhcurate.features.quality import duplicates
 from avhcurate.features.quality.settings import QualitySettings
-from avhcurate.networks.neighbours.service import find_neighbours
+from avhcurate.networks.neighbours.service import SEARCH_SECONDS, find_neighbours
 from avhcurate.networks.scoring.shards import LOCAL, Engine, ShardResult, Step, parts_of_shard, work_through
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.quality import SHARD, QualityFolder, QualityRecord
@@ -88,9 +88,10 @@ def measure_dataset(
                     started=now(),
                 )
             )
+        stages = progress.stages({"images": 0.0, "groups": 0.5 + SEARCH_SECONDS * record.samples})
         if not folder.complete:
-            _measure(dataset, folder, record.samples, engine, progress)
-        _group(dataset, folder, run, near, upright, progress)
+            _measure(dataset, folder, record.samples, engine, stages.begin("images"))
+        _group(dataset, folder, run, near, upright, stages.begin("groups"))
     return folder
 
 
@@ -154,7 +155,7 @@ def _measure(dataset: DatasetFolder, folder: QualityFolder, samples: int, engine
         folder.has_shard,
         engine,
         commit=lambda result: folder.write_shard(result.shard, result.rows, seconds=result.seconds),
-        tell=lambda done, news: progress.tell(done, 2 * samples, news or "measuring"),
+        tell=lambda done, news: progress.tell(done, samples, news or "measuring"),
     )
     dataset.refuse_another_import(folder.record.dataset_fingerprint, again="measure it again")
     tables = [folder.shard(shard) for shard in work.shards]
@@ -206,7 +207,7 @@ def _group(
     samples = record.samples
     changes: dict[str, Any] = {"run": run and run.name, "near": near, "upright": upright}
     if record.grouped and changes.items() <= dict(record).items() and folder.columns_path.exists():
-        progress.report(2 * samples, 2 * samples, "complete already")
+        progress.report(samples, samples, "complete already")
         return
     changes["similarity"] = None
     measured = folder.measures()
@@ -222,7 +223,7 @@ def _group(
     if not upright:
         pairs_by["turned"] = clear[duplicates.turned_pairs(hashes[:, 0], hashes[:, 1:])]
     if run:
-        graph = find_neighbours(dataset, run, progress=progress.after(samples, 2 * samples))
+        graph = find_neighbours(dataset, run, progress=progress)
         cosines = np.cos(graph.angles()[:, : duplicates.NEIGHBOURS], dtype=np.float64)
         nearest = cosines[:, 0]
         changes["similarity"] = near or duplicates.similarity_cut(cosines)
@@ -238,7 +239,7 @@ def _group(
     folder.write_groups(columns, pairs)
     changes |= {"grouped": now(), "groups": int(group.max(initial=0))}
     folder.write_record(record.model_copy(update=changes))
-    progress.report(2 * samples, 2 * samples, "")
+    progress.report(samples, samples, "")
 
 
 # --- results -----------------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def cross_validate(
             shards=range(int(of_sample.max()) + 1),
             check=lambda: progress.check("cancelled while heads were fitted: the same command resumes"),
         )
-        fit_folds(folder, fits, tell=lambda text: progress.report(0, len(ids), text))
+        fit_folds(folder, fits, tell=progress.report)
         of_id = np.full(dataset.record.samples, -1, np.int16)
         of_id[ids] = of_sample
         folder.write_folds(of_id)

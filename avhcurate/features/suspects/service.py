@@ -23,13 +23,13 @@ from avhcurate.features.suspects.store import OutOfFoldFolder, SuspectsFolder, S
 from avhcurate.measures import scores
 from avhcurate.measures.stats.neighbours import nearest_of
 from avhcurate.measures.stats.ranks import rank_shares
-from avhcurate.networks.neighbours.service import find_neighbours
-from avhcurate.networks.scoring.heads import RECIPE
+from avhcurate.networks.neighbours.service import SEARCH_SECONDS, find_neighbours
+from avhcurate.networks.scoring.heads import RECIPE, seconds_of_heads
 from avhcurate.workspace.data.runs import FoldHeads, RunFolder
 from avhcurate.workspace.data.sample_groups import duplicates_digest
 from avhcurate.workspace.disk.app_files import install_command
 from avhcurate.workspace.disk.files import write_parquet
-from avhcurate.workspace.disk.jobs import SILENT, Progress
+from avhcurate.workspace.disk.jobs import SILENT, Progress, Stages
 from avhcurate.workspace.disk.provenance import now, settings_digest, versions
 
 #: Neighbours whose labels are compared, and those of either label that are shown with a suspect.
@@ -89,13 +89,19 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
         identity["out_of_fold"] = [settings.folds, RECIPE]
         identity |= duplicates_digest(dataset)
     folder = SuspectsFolder.of(run, settings_digest(identity)[:12])
+    samples = len(search.ids)
+    heads_seconds = seconds_of_heads(settings.folds, samples, run.record.width, search.num_classes)
+    stages = progress.stages(
+        {"heads": heads_seconds, "neighbours": SEARCH_SECONDS * samples, "sources": 1.5 + 5e-5 * samples}
+    )
     with folder.alone():
         if folder.complete:
             folder.write_record(folder.record.model_copy(update={"asked": now()}))
             return folder
         if cross_validated:
-            search.heads = out_of_fold.cross_validate(dataset, run, folds=settings.folds, progress=progress)
-        suspects, doubting, weights = search.examine(chosen)
+            heads = stages.begin("heads")
+            search.heads = out_of_fold.cross_validate(dataset, run, folds=settings.folds, progress=heads)
+        suspects, doubting, weights = search.examine(chosen, stages)
         judged_by = None
         if search.heads:
             judged_by = search.heads.record  # with their accuracy
@@ -177,10 +183,12 @@ class LabelSearch:
         """Whether the probabilities fit in memory."""
         return len(self.ids) * self.num_classes <= _MOST_PROBS
 
-    def examine(self, sources: Sequence[str]) -> tuple[pd.DataFrame, dict[str, int], dict[str, float]]:
+    def examine(self, sources: Sequence[str], stages: Stages) -> tuple[pd.DataFrame, dict[str, int], dict[str, float]]:
         """Return the suspects (`SuspectsFolder.suspects`), how many each source doubts, and the sources' weights."""
         if "neighbours" in sources:
-            self.near = find_neighbours(self.table.dataset, self.run, progress=self.progress).near()
+            progress = stages.begin("neighbours")
+            self.near = find_neighbours(self.table.dataset, self.run, progress=progress).near()
+        self.progress = stages.begin("sources")
         self.progress.tell(len(self.ids), len(self.ids), "angles and probabilities")
         everyone = np.arange(len(self.ids))
         judged = self.judged(everyone, self.labels, keep=self.fits)

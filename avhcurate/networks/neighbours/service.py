@@ -24,6 +24,8 @@ RECALL = 0.98
 CHECKED = 2000
 #: Angles (rad) closer than this are equal: which of several copies were found is nothing to the recall.
 _EQUAL = 2e-6
+#: Seconds that the search of a sample may take on two quiet cores.
+SEARCH_SECONDS = 4e-4
 
 
 def find_neighbours(

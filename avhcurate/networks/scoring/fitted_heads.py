@@ -84,7 +84,7 @@ def fit_heads(
     digests: np.ndarray,
     *,
     engine: Engine,
-    tell: Callable[[str], None],
+    tell: Callable[[int, int, str], None],
     check: Callable[[], None],
 ) -> FittedHeads:
     """Fit the heads of a run whose features are written, that of all and that of each fold, and return the record.

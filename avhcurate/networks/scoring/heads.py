@@ -47,6 +47,12 @@ RECIPE: dict[str, Any] = {
 }
 
 
+def seconds_of_heads(heads: int, samples: int, width: int, num_classes: int) -> float:
+    """Return the seconds that so many heads may take on two quiet cores: to choose their penalties, and to fit them."""
+    choosing = 1.2e-9 * min(samples, CHOICE_SAMPLES) * min(samples, width)
+    return 1.0 + heads * width * (choosing + 1.6e-9 * samples * num_classes)
+
+
 @dataclass(frozen=True)
 class LinearHead:
     """A linear head that reads plain features: class_weights (K, D) and bias (K,), float32."""
@@ -280,7 +286,7 @@ def _go_on() -> None:
     pass
 
 
-def fit_folds(folder: FoldHeads, fits: Fits, *, engine: Engine = LOCAL, tell: Callable[[str], None]) -> None:
+def fit_folds(folder: FoldHeads, fits: Fits, *, engine: Engine = LOCAL, tell: Callable[[int, int, str], None]) -> None:
     """Write the heads into a folder that may have some, each as soon as it is fitted; `tell` hears what is done.
 
     Raises CurateError where without one of the folds a single class is left.
@@ -297,6 +303,7 @@ def fit_folds(folder: FoldHeads, fits: Fits, *, engine: Engine = LOCAL, tell: Ca
 
     def tell_heads(done: int, news: str) -> None:
         fits.check()
-        tell(", ".join(filter(None, (f"{done} of {len(fits.shards)} heads fitted", news))))
+        heads = len(fits.shards)
+        tell(done, heads, ", ".join(filter(None, (f"{done} of {heads} heads fitted", news))))
 
     work_through(fits, folder.has_head, engine, commit=commit, tell=tell_heads)

@@ -27,6 +27,7 @@ from avhcurate.networks.scoring.fitted_heads import (
     out_of_fold,
     scores_by_head,
 )
+from avhcurate.networks.scoring.heads import seconds_of_heads
 from avhcurate.networks.scoring.image_pass import (
     ImagePass,
     ShardOutputs,
@@ -40,7 +41,7 @@ from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import SHARD, FittedHeads, RankAgreement, RunFolder, RunRecord
 from avhcurate.workspace.data.sample_groups import duplicates_digest
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.jobs import SILENT, Progress
+from avhcurate.workspace.disk.jobs import SILENT, Progress, Stages
 from avhcurate.workspace.disk.provenance import now, settings_digest
 
 #: Samples on which a run in reduced precision is compared with float32, and the scores whose order is compared.
@@ -98,11 +99,23 @@ def score_dataset(
         if not run.begun:
             choices = {"samples": len(ids), "limit": limit, "seed": spec.seed, "rows": rows, "fitted": fit}
             _begin(run, dataset, model, network, choices)
-        images = _image_pass(run, dataset, model, network, ids, labels, progress)
-        scoring = _Scoring(run, model, images, labels, dataset.record.fingerprint, engine, device, workspace.networks)
+        stages = progress.stages(_seconds(run.record))
+        images = _image_pass(run, dataset, model, network, ids, labels, stages.begin("images"))
+        fingerprint = dataset.record.fingerprint
+        scoring = _Scoring(run, model, images, labels, fingerprint, engine, device, workspace.networks, stages)
         images.run(engine, scoring.commit)
         scoring.finish()
     return run
+
+
+def _seconds(record: RunRecord) -> dict[str, float]:
+    """Return the seconds that each stage of a run may take; nobody knows beforehand how fast a network is."""
+    seconds = {"images": 0.0}
+    if record.fitted is not None:
+        seconds["heads"] = seconds_of_heads(record.fitted.folds + 1, record.samples, record.width, record.num_classes)
+    if record.precision != "float32":
+        seconds["float32"] = 5.0
+    return seconds | {"table": 0.5 + 2e-5 * record.samples}
 
 
 def score_settings(
@@ -236,6 +249,7 @@ class _Scoring:
     engine: Engine
     device: str
     cache: Path
+    stages: Stages
 
     def commit(self, result: ShardResult) -> None:
         """Write thumbnails, features and scores of a shard, in this order: the scores say that all are there."""
@@ -254,20 +268,22 @@ class _Scoring:
         if self.run.record.fitted is not None:
             changes["fitted"] = self._fit()
         if self.run.record.precision != "float32":
-            self.images.tell(samples, "comparing with float32")
+            self.stages.begin("float32").tell(0, 0, "comparing with float32")
             changes["rank_agreement"] = self._rank_agreement()
-        self.images.tell(samples, "class prototypes")
+        table = self.stages.begin("table")
+        table.tell(0, 0, "class prototypes")
         scored = (_scored(self.run.shard(shard))[0] for shard in self.images.shards)
         learnt = self.images.dataset.labels_to_learn()
         prototypes = sum_by_class(self.run, scored, learnt, self.run.record.num_classes).means.astype(np.float32)
         self.images.dataset.refuse_another_lock(self.run.record.locked)
         self.run.finish((self._with_distance(table, prototypes) for table in self._scored()), changes)
-        self.images.progress.report(samples, samples, "")
+        table.report(samples, samples, "")
 
     def _fit(self) -> FittedHeads:
         """Fit the heads of the run, now that all features are written."""
         table = pa.concat_tables(self.run.shard(shard) for shard in self.images.shards)
         table = table.filter(pc.is_null(table["problem"]))
+        heads = self.stages.begin("heads")
         cancelled = "cancelled while heads were fitted: the same command resumes"
         fitted = fit_heads(
             self.images.dataset,
@@ -275,8 +291,8 @@ class _Scoring:
             table["id"].to_numpy(),
             table["digest"].to_numpy(),
             engine=self.engine,
-            tell=partial(self.images.tell, len(self.images.ids)),
-            check=partial(self.images.progress.check, cancelled),
+            tell=heads.report,
+            check=partial(heads.check, cancelled),
         )
         return fitted.model_copy(update=out_of_fold(self._scored(), self.images.dataset.labels_to_learn()))
 

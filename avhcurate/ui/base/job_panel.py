@@ -16,7 +16,7 @@ from avhcurate.ui.base.url_state import View
 from avhcurate.ui.base.user_errors import in_page, plain
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import find_workspace
-from avhcurate.workspace.disk.jobs import JobRecord
+from avhcurate.workspace.disk.jobs import JobRecord, duration
 
 #: Session state: the job last seen running, jobs dismissed, jobs asked to stop.
 _SEEN = "jobs.seen"
@@ -73,43 +73,12 @@ def describe(job: JobRecord) -> str:
     return text
 
 
-def progress_text(job: JobRecord, now: float) -> str:
-    """Say how far a job is: done, rate, time left, message.
-
-    >>> about = {"id": "", "started": 0, "updated": 0, "total": 2000, "rate": 50}
-    >>> progress_text(JobRecord(verb="score", done=500, eta_s=30, **about), now=10)
-    '500 of 2,000 · 50.0 a second · 20 s left'
-    >>> progress_text(JobRecord(verb="demo", done=500, eta_s=30, **about), now=40)
-    '25 % · longer than expected'
-    """
-    parts = []
-    if job.total and job.verb == "demo":  # of work of many kinds
-        parts.append(f"{100 * job.done // job.total} %")
-    elif job.total:
-        parts.append(f"{job.done:,} of {job.total:,}")
-        if job.rate:
-            parts.append(f"{job.rate:,.1f} a second")
-    if job.eta_s is not None and job.done < job.total:
-        # It was measured when the job last reported, and runs down since.
-        seconds = job.eta_s - (now - job.updated)
-        parts.append("longer than expected")
-        if seconds > 0:
-            parts[-1] = f"{duration(seconds)} left"
+def progress_text(job: JobRecord) -> str:
+    """Say how far a job is, and what it does."""
+    facts = job.facts(time.time())
     if job.message:
-        parts.append(in_page(job.message))
-    return " · ".join(parts) or "Starting …"
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time to two units.
-
-    >>> duration(8.4), duration(75), duration(7500)
-    ('8 s', '1 min 15 s', '2 h 5 min')
-    """
-    whole = max(0, round(seconds))
-    numbers = {"h": whole // 3600, "min": whole // 60 % 60, "s": whole % 60}
-    parts = [f"{number} {unit}" for unit, number in numbers.items() if number or unit == "s"]
-    return " ".join(parts[:2])
+        facts.append(in_page(job.message))
+    return " · ".join(facts) or "Starting …"
 
 
 def _phase(job: JobRecord | None) -> object:
@@ -134,7 +103,7 @@ def _watch(drawn: object) -> None:
 def _show_active(job: JobRecord) -> None:
     stopping = job.id in st.session_state.get(_ASKED, ())
     label = "Cancel"
-    text = progress_text(job, time.time())
+    text = progress_text(job)
     if stopping:
         label = "Stopping …"
         text = "Stopping after the current batch; committed shards are kept."
@@ -142,7 +111,7 @@ def _show_active(job: JobRecord) -> None:
         with apart():
             st.markdown(f":material/progress_activity: **{plain(describe(job))}**", width="content")
             _button(label, "cancel", "cancel", _cancel, job, disabled=stopping)
-        st.progress(min(job.done / max(1, job.total), 1.0), text=plain(text))
+        st.progress(min(job.share, 1.0), text=plain(text))
 
 
 def _show_stopped(job: JobRecord) -> None:

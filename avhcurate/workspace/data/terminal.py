@@ -25,33 +25,29 @@ def terminal_reports() -> Iterator[Callable[[JobRecord], None]]:
         return
     from tqdm.auto import tqdm
 
-    with tqdm(desc="starting") as bar:
+    with tqdm(desc="starting", total=1.0, bar_format="{desc} |{bar}| {postfix}") as bar:
 
         def show(job: JobRecord) -> None:
-            if bar.total != job.total:
-                bar.reset(job.total)
-                bar.initial = job.done  # what an earlier call has done says nothing about the rate
-            bar.n = job.done
-            bar.set_description(job.message or job.verb)
+            bar.n = job.share
+            bar.set_description_str(job.message or job.verb, refresh=False)
+            bar.set_postfix_str(", ".join(job.facts(time.time())))
 
         yield show
 
 
 def _lines() -> Callable[[JobRecord], None]:
-    """Return a listener that prints a line every few seconds."""
+    """Return a listener that prints a line every few seconds, and one at once when the job does something else."""
     last_line = time.monotonic()
+    message = ""
 
     def print_line(job: JobRecord) -> None:
-        nonlocal last_line
-        if time.monotonic() - last_line <= _LINE_INTERVAL:
+        nonlocal last_line, message
+        if job.message == message and time.monotonic() - last_line <= _LINE_INTERVAL:
             return
         last_line = time.monotonic()
-        line = f"{job.verb} {job.dataset}: {job.done} of {job.total}"
-        if job.rate:
-            line += f", {job.rate:.0f} a second"
-        if job.eta_s is not None:
-            line += f", {job.eta_s:.0f} s left"
-        print(line, file=sys.stderr, flush=True)
+        message = job.message
+        facts = ", ".join([*job.facts(time.time()), *filter(None, [message])])
+        print(f"{job.verb} {job.dataset}: {facts}", file=sys.stderr, flush=True)
 
     return print_line
 

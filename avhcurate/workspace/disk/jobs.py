@@ -4,7 +4,7 @@ import contextvars
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -42,10 +42,14 @@ class Cancelled(Exception):
 
 @dataclass(frozen=True)
 class Progress:
-    """Callbacks of long work: `report(done, total, message)` hears its progress, `should_stop()` may end it."""
+    """Callbacks of long work: `report(done, total, message)` hears its progress, `should_stop()` may end it.
+
+    `expect(now, later)` hears as a stage begins how many seconds it may take, and all that follow it.
+    """
 
     report: Callable[[int, int, str], None] = lambda done, total, message: None
     should_stop: Callable[[], bool] = lambda: False
+    expect: Callable[[float, float], None] = lambda now, later: None
 
     def tell(self, done: int, total: int, message: str = "", *, cancelled: str = _CANCELLED) -> None:
         """Report, then raise Cancelled, saying `cancelled`, when the work should stop."""
@@ -91,13 +95,59 @@ class Progress:
             lambda done, total, message: self.report(number * total + done, parts * total, f"{title}, {message}")
         )
 
+    def stages(self, seconds: Mapping[str, float]) -> "Stages":
+        """Return the stages of the work in their order, by the seconds that each may take on two quiet cores.
+
+        0 for one that says itself how far it is, and of which nobody knows how long an item takes.
+        """
+        return Stages(self, dict(seconds))
+
+
+class Stages:
+    """Stages that follow each other. What those behind have taken corrects what is expected of those to come."""
+
+    def __init__(self, progress: Progress, seconds: dict[str, float]) -> None:
+        self._progress = progress
+        self._left = seconds
+        self._began = 0.0
+        self._current = 0.0
+        self._expected = 0.0
+        self._taken = 0.0
+
+    def begin(self, title: str) -> Progress:
+        """Return the progress of a stage, whose begin is the end of those before; some may be left out."""
+        now = time.monotonic()
+        taken = now - self._began
+        # What takes much less was done already, and says nothing of the machine.
+        if taken > self._current / 4 > 0:
+            self._expected += self._current
+            self._taken += taken
+        pace = _crowding()
+        if self._expected:
+            pace = self._taken / self._expected
+        self._began = now
+        titles = list(self._left)
+        self._left = {name: self._left[name] for name in titles[titles.index(title) :]}
+        self._current = self._left.pop(title)
+        later = pace * sum(self._left.values())
+        self._progress.expect(pace * self._current, later)
+        return replace(self._progress, expect=lambda inside, after: self._progress.expect(inside, after + later))
+
+
+def _crowding() -> float:
+    """Return how many times as long work takes as on a quiet machine, by the processes that wait for a core."""
+    if not hasattr(os, "getloadavg"):
+        return 1.0
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
 
 #: Work that reports to no one and is never stopped.
 SILENT = Progress()
 
 
 class JobRecord(StoredRecord):
-    """What progress.json holds. Times are Unix seconds; `rate` is in samples a second, `eta_s` in seconds.
+    """What progress.json holds. Times are Unix seconds. `done`, `total` and `rate`, in samples a second, are of the
+    stage under way; `share`, from 0 to 1, and `eta_s`, the seconds left, are of the whole work.
 
     `cwd` is the folder from which the paths in `argv` count. Without `argv` it cannot be started again: it took what
     lay in the memory of a notebook. `problem` is the text of its error, with its parts. `who` started it from the app,
@@ -113,6 +163,7 @@ class JobRecord(StoredRecord):
     state: State = "starting"
     done: int = 0
     total: int = 0
+    share: float = 0.0
     rate: float | None = None
     eta_s: float | None = None
     message: str = ""
@@ -124,6 +175,42 @@ class JobRecord(StoredRecord):
     @property
     def active(self) -> bool:
         return self.state in ("starting", "running")
+
+    def facts(self, now: float) -> list[str]:
+        """Return how far it is: the share where nothing is counted, what is done, rate, time left.
+
+        >>> about = {"id": "", "verb": "score", "started": 0, "updated": 0, "share": 0.25, "eta_s": 30}
+        >>> JobRecord(done=500, total=2000, rate=50, **about).facts(now=10)
+        ['500 of 2,000', '50 a second', '20 s left']
+        >>> JobRecord(**about).facts(now=40)
+        ['25 %', 'longer than expected']
+        """
+        facts = []
+        if self.total:
+            facts.append(f"{self.done:,} of {self.total:,}")
+        elif self.share:
+            facts.append(f"{100 * self.share:.0f} %")
+        if self.rate and self.rate >= 1:
+            facts.append(f"{self.rate:,.0f} a second")
+        if self.eta_s is not None and (self.done < self.total or not self.total):
+            # It was measured when the job last reported, and runs down since.
+            seconds = self.eta_s - (now - self.updated)
+            facts.append("longer than expected")
+            if seconds > 0:
+                facts[-1] = f"{duration(seconds)} left"
+        return facts
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time to two units.
+
+    >>> duration(8.4), duration(75), duration(7500)
+    ('8 s', '1 min 15 s', '2 h 5 min')
+    """
+    whole = max(0, round(seconds))
+    numbers = {"h": whole // 3600, "min": whole // 60 % 60, "s": whole % 60}
+    parts = [f"{number} {unit}" for unit, number in numbers.items() if number or unit == "s"]
+    return " ".join(parts[:2])
 
 
 class Jobs:
@@ -189,7 +276,7 @@ class Jobs:
                 running = _RunningJob(self, record, on_report)
                 ended: dict[str, Any] = {"state": "done"}
                 try:
-                    yield Progress(running.report, running.should_stop)
+                    yield Progress(running.report, running.should_stop, running.expect)
                 except (Cancelled, KeyboardInterrupt):
                     ended = {"state": "cancelled"}
                     raise
@@ -237,29 +324,60 @@ class _RunningJob:
         self._jobs = jobs
         self._on_report = on_report
         self._cancel = jobs.folder(record.id) / "cancel"
-        self._first: tuple[float, int] | None = None
+        self._counts: dict[int, float] = {}
+        self._stage: tuple[float, float] | None = None
+        self._later = 0.0
+        self._began = time.time()
         self.record = record
         self._write(state="running", pid=os.getpid())
         self._written = 0.0  # the first report is written whenever it comes
 
     def report(self, done: int, total: int, message: str) -> None:
-        """Note that `done` of `total` samples are finished; rate and time left follow from the calls so far.
-
-        Another `total` begins another stage of the work, with a rate of its own.
-        """
+        """Note that `done` of `total` samples are finished; rate and time left follow from the calls so far."""
         now = time.time()
-        if self._first is None or total != self.record.total:
-            self._first = (now, done)
-        changes = {"done": done, "total": total, "message": message, "updated": now, "rate": None, "eta_s": None}
-        seconds = now - self._first[0]
-        since = done - self._first[1]
-        if seconds > 0 and since:
-            changes |= {"rate": since / seconds, "eta_s": (total - done) * seconds / since}
+        rate, left = self._course(now, done, total)
+        changes: dict[str, Any] = {"done": done, "total": total, "message": message, "updated": now, "rate": rate}
+        changes |= {"eta_s": None, "share": done / max(total, 1)}
+        if left is not None:
+            changes["eta_s"] = left + self._later
+        if self._stage is not None:
+            changes["share"] = self.record.share
+            if left is not None:
+                passed = now - self._began
+                changes["share"] = passed / max(passed + left + self._later, 1e-9)
         self.record = self.record.model_copy(update=changes)
         if self._on_report:
             self._on_report(self.record)
         if now - self._written > _INTERVAL or done == total:
             self._write()
+
+    def _course(self, now: float, done: int, total: int) -> tuple[float | None, float | None]:
+        """Return the rate and the seconds left of what is counted, or as long as that is little, of what was expected.
+
+        Another `total`, or fewer done, is counted anew.
+        """
+        if total != self.record.total or done < self.record.done:
+            self._counts = {}
+        if len(self._counts) < 3:
+            self._counts.setdefault(done, now)
+        # From the second count on: what was made ready for the first says nothing of the others.
+        before, first = list(self._counts.items())[max(0, len(self._counts) - 2)]
+        expected = None
+        if self._stage is not None and self._stage[1]:
+            expected = max(0.0, sum(self._stage) - now)
+        if done == before or now == first:
+            return None, expected
+        rate = (done - before) / (now - first)
+        left = (total - done) / rate
+        if expected and len(self._counts) < 3:
+            left = expected
+        return rate, left
+
+    def expect(self, now: float, later: float) -> None:
+        """Begin a stage of about `now` seconds, 0 where only its reports say, and `later` seconds of what follows."""
+        self._counts = {}
+        self._stage = time.time(), now
+        self._later = later
 
     def should_stop(self) -> bool:
         return self._cancel.exists()

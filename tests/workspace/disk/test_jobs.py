@@ -74,17 +74,89 @@ def test_a_job_that_fails_keeps_the_parts_of_its_error_for_a_page(jobs):
     assert (option, run.verb, run.arguments, run.options) == (Option("head", "fit"), "train", ("a b",), {"folds": "3"})
 
 
-def test_rate_and_time_left_count_only_what_this_run_did(jobs, monkeypatch):
-    now, told = time.time(), []
-    with jobs.running(jobs.create("score", "digits", []), on_report=told.append) as progress:
-        monkeypatch.setattr(time, "time", lambda: now)
+class Clock:
+    """A clock that the test sets, and the reports of a job by it."""
+
+    def __init__(self, monkeypatch):
+        self.now, self.told = time.time(), []
+        monkeypatch.setattr(time, "time", lambda: self.now)
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(os, "getloadavg", lambda: (0.5, 0.0, 0.0))
+
+    def passed(self, seconds):
+        self.now += seconds
+
+    @property
+    def left(self):
+        return self.told[-1].eta_s
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)
+
+
+def test_rate_and_time_left_count_only_what_this_run_did(jobs, clock):
+    with jobs.running(jobs.create("score", "digits", []), on_report=clock.told.append) as progress:
         progress.tell(900, 1000)  # resumed: 900 were there
-        monkeypatch.setattr(time, "time", lambda: now + 2)
+        clock.passed(2)
         progress.tell(910, 1000)
-        assert told[-1].rate == pytest.approx(5)
-        assert told[-1].eta_s == pytest.approx(90 / 5)
-        progress.tell(0, 500)  # another stage
-        assert (told[-1].rate, told[-1].eta_s) == (None, None)
+        assert (clock.told[-1].rate, clock.left) == (pytest.approx(5), pytest.approx(90 / 5))
+        clock.passed(1)
+        progress.tell(920, 1000)  # the first ones waited for what was made ready
+        assert (clock.told[-1].rate, clock.left) == (pytest.approx(10), pytest.approx(80 / 10))
+        progress.tell(0, 1000)  # other work on as many
+        assert (clock.told[-1].rate, clock.left) == (None, None)
+        progress.tell(0, 500)
+        assert (clock.told[-1].rate, clock.left) == (None, None)
+
+
+def test_the_time_left_has_the_stages_that_follow_corrected_by_those_behind(jobs, clock):
+    with jobs.running(jobs.create("score", "digits", []), on_report=clock.told.append) as progress:
+        stages = progress.stages({"images": 0, "heads": 10, "float32": 7, "table": 4})
+        images = stages.begin("images")
+        images.tell(0, 100)
+        assert clock.left is None
+        clock.passed(2)
+        images.tell(50, 100)
+        assert clock.left == pytest.approx(2 + 10 + 7 + 4)
+        assert clock.told[-1].share == pytest.approx(2 / 25)
+        heads = stages.begin("heads")
+        heads.tell(0, 6, "0 of 6 heads fitted")
+        assert clock.left == pytest.approx(10 + 7 + 4)
+        clock.passed(3)
+        heads.tell(0, 6, "0 of 6 heads fitted")
+        assert clock.left == pytest.approx(7 + 7 + 4)
+        clock.passed(2)
+        heads.tell(1, 6, "1 of 6 heads fitted")
+        assert clock.left == pytest.approx(5 + 7 + 4)  # one of six says little yet
+        clock.passed(3)
+        heads.tell(2, 6, "2 of 6 heads fitted")
+        assert clock.left == pytest.approx(3 * 4 + 7 + 4)
+        clock.passed(12)
+        table = stages.begin("table")  # without the comparison; the machine is half as fast as expected
+        table.tell(0, 0, "class prototypes")
+        assert clock.left == pytest.approx(2 * 4)
+        assert clock.told[-1].share == pytest.approx(22 / 30)
+
+
+def test_on_a_busy_machine_stages_are_expected_to_take_longer_from_the_first(jobs, clock, monkeypatch):
+    monkeypatch.setattr(os, "getloadavg", lambda: (6.0, 0.0, 0.0))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    with jobs.running(jobs.create("suspects", "digits", []), on_report=clock.told.append) as progress:
+        progress.stages({"heads": 2, "sources": 3}).begin("heads").tell(0, 5)
+        assert clock.left == pytest.approx(3 * (2 + 3))
+
+
+def test_stages_within_a_stage_know_what_follows_it(jobs, clock):
+    with jobs.running(jobs.create("demo", "digits", []), on_report=clock.told.append) as progress:
+        stages = progress.stages({"suspects": 5, "map": 30})
+        within = stages.begin("suspects").stages({"heads": 2, "sources": 3})
+        within.begin("heads").tell(0, 0, "heads")
+        assert clock.left == pytest.approx(2 + 3 + 30)
+        clock.passed(0.1)  # they were there
+        within.begin("sources").tell(0, 0, "sources")
+        assert clock.left == pytest.approx(3 + 30)
 
 
 def test_a_full_disk_at_the_start_leaves_the_next_job_free(jobs, tmp_path, monkeypatch):
