@@ -353,7 +353,7 @@ MAY_IMPORT = {
     "export digits --out all.csv": TABLE,
     "disagree digits": TABLE,
     "correlate digits": TABLE | {"scipy"},
-    "suspects digits": TABLE | {"scipy", "sklearn", "cleanlab"},
+    "suspects digits": TABLE | {"scipy"},
 }
 
 

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +26,6 @@ from avhcurate.networks.neighbours.service import SEARCH_SECONDS, find_neighbour
 from avhcurate.networks.scoring.heads import RECIPE, seconds_of_heads
 from avhcurate.workspace.data.runs import FoldHeads, RunFolder
 from avhcurate.workspace.data.sample_groups import duplicates_digest
-from avhcurate.workspace.disk.app_files import install_command
 from avhcurate.workspace.disk.files import write_parquet
 from avhcurate.workspace.disk.jobs import SILENT, Progress, Stages
 from avhcurate.workspace.disk.provenance import now, settings_digest, versions
@@ -356,9 +354,7 @@ def _available(search: LabelSearch, settings: SuspectsSettings) -> tuple[list[st
         missing["neighbours"] = "the run has no embeddings"
         if run.has_heads:
             missing["neighbours"] = "the embeddings are of several networks, which cannot be compared"
-    if find_spec("cleanlab") is None:
-        missing["cleanlab"] = f"run `{install_command('cleanlab')}`"
-    elif not search.fits:
+    if not search.fits:
         missing["cleanlab"] = f"{len(search.ids):,} x {search.num_classes:,} probabilities do not fit in memory"
     if search.table.votes is None:
         missing["votes"] = "the dataset has none; attach some"

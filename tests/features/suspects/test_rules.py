@@ -1,5 +1,7 @@
 """Evidence against labels: each source on planted errors, how they are combined, and wrong against ambiguous."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.special import softmax
@@ -93,7 +95,6 @@ def test_neighbours_count_labels_leave_out_what_has_none_and_break_ties_by_nearn
 
 
 def test_confident_learning_finds_what_was_planted():
-    pytest.importorskip("cleanlab", reason="cleanlab is an extra")
     truth = np.repeat([0, 1, 3], 30)  # class 2 does not occur
     probs = np.full((90, 4), 0.02)
     probs[np.arange(90), truth] = 0.94
@@ -105,6 +106,26 @@ def test_confident_learning_finds_what_was_planted():
     assert found.suggested[:4].tolist() == [0, 0, 0, 0]
     # Of the three classes that occur, 0.94, 0.02 and 0.02 of 0.98: the margin is 0.92 / 0.98, of 1 on either side.
     assert found.score[[0, 50]] == pytest.approx([(1 + 0.92 / 0.98) / 2, (1 - 0.92 / 0.98) / 2])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_labels_are_pruned_that_cleanlab_prunes(seed):
+    cleanlab = pytest.importorskip("cleanlab.filter")
+    rng = np.random.default_rng(seed)
+    samples, classes = int(rng.integers(5, 300)), int(rng.integers(2, 12))
+    truth = rng.integers(0, classes, samples)
+    labels = np.where(rng.random(samples) < rng.choice([0.0, 0.1, 0.6]), rng.integers(0, classes, samples), truth)
+    logits = rng.normal(0, rng.choice([0.3, 3.0]), (samples, classes))
+    logits[np.arange(samples), truth] += rng.choice([0, 1, 8])
+    probs = softmax(logits, axis=1).astype([np.float32, np.float64][seed % 2])
+    if seed % 5 == 0:
+        probs = probs.round(1)  # many are equal
+    present = np.unique(labels)
+    shares = probs[:, present] / np.maximum(probs[:, present].sum(axis=1, keepdims=True), np.finfo(probs.dtype).tiny)
+    given = np.searchsorted(present, labels)
+    with warnings.catch_warnings(action="ignore"):  # of classes with one sample
+        pruned = cleanlab.find_label_issues(given, shares, filter_by="prune_by_noise_rate", n_jobs=1)
+    assert suspects_rules.prune(probs, labels, present).tolist() == pruned.tolist()
 
 
 K_WAY = suspects_rules.kway_votes(np.array([[3, 7, 0], [5, 5, 0], [10, 0, 0], [0, 0, 0]]), np.zeros(4, int))

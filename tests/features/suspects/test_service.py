@@ -75,7 +75,6 @@ def blobs(made_up):
 
 
 def test_each_source_finds_most_planted_errors_and_chance_does_not(suspects_root, demo_root):
-    pytest.importorskip("cleanlab", reason="the extra cleanlab is not installed")
     truth, table = digits_of(demo_root).dataset.labels(), digits_of(suspects_root)
     wrong = set(np.flatnonzero(table.dataset.labels() != truth).tolist())
     assert len(wrong) == 30
@@ -192,7 +191,6 @@ def test_a_wrong_label_and_a_mixed_image_are_told_apart(dots, out_of_fold):
 
 
 def test_sources_that_cannot_be_had_are_named_and_refused_where_asked_for(dots):
-    pytest.importorskip("cleanlab", reason="the extra cleanlab is not installed")
     record = search(dots, sources=["neighbours", "angular"]).record
     assert (record.sources, record.missing) == (["angular", "neighbours"], {})
     assert set(search(dots).record.missing) == {"votes"}
@@ -203,7 +201,6 @@ def test_sources_that_cannot_be_had_are_named_and_refused_where_asked_for(dots):
 
 
 def test_probabilities_alone_are_judged_as_with_their_network_and_say_what_else_they_lack(dots, workspace, tmp_path):
-    pytest.importorskip("cleanlab", reason="the extra cleanlab is not installed")
     run = dots.run
     np.save(tmp_path / "p.npy", softmax(run.logits_of(run.scored_ids()), axis=1))
     attach(workspace, "dots", probs=str(tmp_path / "p.npy"), name="alone")
@@ -249,7 +246,6 @@ def test_decisions_stand_in_the_log_and_can_be_taken_back(dots):
 
 
 def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path, cli):
-    pytest.importorskip("cleanlab", reason="the extra cleanlab is not installed")
     root = copied(suspects_root, tmp_path / "demo")
     words = ["suspects", "digits", "--out-of-fold", "--out", tmp_path / "out.csv", "--workspace", root]
     said = cli(*words).out
