@@ -268,10 +268,10 @@ class _Scoring:
         if self.run.record.fitted is not None:
             changes["fitted"] = self._fit()
         if self.run.record.precision != "float32":
-            self.stages.begin("float32").tell(0, 0, "comparing with float32")
+            self.stages.begin("float32").tell(samples, samples, "comparing with float32")
             changes["rank_agreement"] = self._rank_agreement()
         table = self.stages.begin("table")
-        table.tell(0, 0, "class prototypes")
+        table.tell(samples, samples, "class prototypes")
         scored = (_scored(self.run.shard(shard))[0] for shard in self.images.shards)
         learnt = self.images.dataset.labels_to_learn()
         prototypes = sum_by_class(self.run, scored, learnt, self.run.record.num_classes).means.astype(np.float32)

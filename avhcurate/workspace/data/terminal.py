@@ -25,7 +25,7 @@ def terminal_reports() -> Iterator[Callable[[JobRecord], None]]:
         return
     from tqdm.auto import tqdm
 
-    with tqdm(desc="starting", total=1.0, bar_format="{desc} |{bar}| {postfix}") as bar:
+    with tqdm(desc="starting", total=1.0, bar_format="{desc}{postfix} |{bar}|") as bar:
 
         def show(job: JobRecord) -> None:
             bar.n = job.share

@@ -352,7 +352,7 @@ class _RunningJob:
             self._write()
 
     def _course(self, now: float, done: int, total: int) -> tuple[float | None, float | None]:
-        """Return the rate and the seconds left of what is counted, or as long as that is little, of what was expected.
+        """Return the rate and the seconds left of what is counted: the more was counted, the less was expected counts.
 
         Another `total`, or fewer done, is counted anew.
         """
@@ -369,8 +369,8 @@ class _RunningJob:
             return None, expected
         rate = (done - before) / (now - first)
         left = (total - done) / rate
-        if expected and len(self._counts) < 3:
-            left = expected
+        if expected:
+            left = (done * left + (total - done) * expected) / max(total, 1)
         return rate, left
 
     def expect(self, now: float, later: float) -> None:

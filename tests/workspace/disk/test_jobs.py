@@ -129,11 +129,13 @@ def test_the_time_left_has_the_stages_that_follow_corrected_by_those_behind(jobs
         assert clock.left == pytest.approx(7 + 7 + 4)
         clock.passed(2)
         heads.tell(1, 6, "1 of 6 heads fitted")
-        assert clock.left == pytest.approx(5 + 7 + 4)  # one of six says little yet
+        assert clock.left == pytest.approx((1 * 25 + 5 * 5) / 6 + 7 + 4)  # one of six says little yet
         clock.passed(3)
         heads.tell(2, 6, "2 of 6 heads fitted")
-        assert clock.left == pytest.approx(3 * 4 + 7 + 4)
+        assert clock.left == pytest.approx((2 * 12 + 4 * 2) / 6 + 7 + 4)
         clock.passed(12)
+        heads.tell(5, 6, "5 of 6 heads fitted")
+        assert clock.left == pytest.approx(15 / 4 + 7 + 4)  # nothing is left of what was expected
         table = stages.begin("table")  # without the comparison; the machine is half as fast as expected
         table.tell(0, 0, "class prototypes")
         assert clock.left == pytest.approx(2 * 4)
