@@ -1,5 +1,6 @@
 """Verbs that look for images worth seeing: suspects, neighbours, project."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
@@ -31,7 +32,7 @@ def suspects(settings: SuspectsSettings) -> None:
     rows = suspects_service.export_table(table, doubtful, record)[: settings.limit]
     left_out = len(listed) - len(doubtful)
     if not options.printed({"record": record, "left_out": left_out, "rows": rows}, rows):
-        _print_suspects(settings, record, rows, doubtful, left_out)
+        _print_suspects(settings, record, table.classes, rows, doubtful, left_out)
     if rows.empty:
         raise NothingFound(f"No undecided label of {settings.dataset} is in doubt.")
 
@@ -39,6 +40,7 @@ def suspects(settings: SuspectsSettings) -> None:
 def _print_suspects(
     settings: SuspectsSettings,
     record: "SuspectsRecord",
+    classes: Sequence[str],
     rows: "pd.DataFrame",
     doubtful: "pd.DataFrame",
     left_out: int,
@@ -51,6 +53,8 @@ def _print_suspects(
     print("doubted by " + ", ".join(f"{key} {n}" for key, n in record.doubting.items()) + simulated)
     print(", ".join(f"{key} {n}" for key, n in record.verdicts.items()))
     print(record.weights_text)
+    if often := record.often_text(classes):
+        print(often)
     if left_out:
         print(f"{left_out} are decided or excluded and left out")
     for source, why in record.missing.items():

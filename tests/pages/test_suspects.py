@@ -144,6 +144,19 @@ def test_filters_source_and_verdict_narrow_the_queue(open_page, own_root):
     assert app.pills(key="suspects.source").value == ["angular"]
 
 
+def test_the_page_says_which_pair_is_often_confused_and_opens_lists_of_older_versions(open_page, own_root, words):
+    folder = suspects_of(digits_of(own_root).run)[-1]
+    write_json(folder.root / folder.FILE, folder.record.model_copy(update={"often": (8, 9)}))
+    assert "“8” is often called “9”\\: these labels come first." in words(open_page("suspects", own_root))
+    older = json.loads((folder.root / folder.FILE).read_text())
+    del older["often"]
+    older["weights"] = {"angular": 0.1, "neighbours": 0.2, "cleanlab": 0.3, "votes": 0.1, "pairs": 0.3}
+    (folder.root / folder.FILE).write_text(json.dumps(older))
+    said = words(open_page("suspects", own_root))
+    assert "is often called" not in said
+    assert re.search(r"Weights\\?: angles 10%, neighbours 20%, cleanlab 30%, votes 10%\.", said)
+
+
 def test_an_empty_view_is_told_from_one_that_is_decided_and_undone_it_comes_back(open_page, own_root, found):
     id, table = int(found["id"][0]), digits_of(own_root)
     decisions.keep(table, [id])

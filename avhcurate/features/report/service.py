@@ -239,7 +239,8 @@ def describe_suspects(table: DatasetTable) -> dict[str, Any]:
         judge = f"out of {record.heads.folds} folds"
     verdicts = ", ".join(f"{VERDICTS[key].lower()} {count:,}" for key, count in record.verdicts.items())
     text = f"{record.listed:,} of {record.samples:,} labels, {judge}: {verdicts}. "
-    text += f"{record.weights_text} {len(suspects) - len(doubtful):,} are decided or excluded."
+    text += f"{record.often_text(table.classes)} {record.weights_text} "
+    text += f"{len(suspects) - len(doubtful):,} are decided or excluded."
     listed = gallery(table, "Most doubtful first", doubtful["id"].tolist(), captions=captions)
     return {"text": text, "galleries": [listed]}
 

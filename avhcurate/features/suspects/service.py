@@ -1,7 +1,7 @@
 """Find labels that are likely wrong, from several sources of evidence, and store them by rank."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -42,7 +42,7 @@ _MEMBERS = 20_000
 #: Suspects, the first by rank, whose nearest samples of either label are searched: few people ever look at more.
 _SHOWN_TO = 20_000
 #: Part of the folder's name: raise it when the same settings give other suspects.
-_VERSION = 6
+_VERSION = 7
 
 
 def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: Progress = SILENT) -> SuspectsFolder:
@@ -99,7 +99,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
         if cross_validated:
             heads = stages.begin("heads")
             search.heads = out_of_fold.cross_validate(dataset, run, folds=settings.folds, progress=heads)
-        suspects, doubting, weights = search.examine(chosen, stages)
+        suspects, doubting, weighed = search.examine(chosen, stages)
         judged_by = None
         if search.heads:
             judged_by = search.heads.record  # with their accuracy
@@ -117,7 +117,8 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
                 samples=len(search.ids),
                 listed=len(suspects),
                 doubting=doubting,
-                weights=weights,
+                weights=weighed.weights,
+                often=weighed.often,
                 verdicts={key: int((suspects["verdict"] == key).sum()) for key in VERDICTS},
                 versions=versions("numpy", "scipy", "scikit-learn"),
                 locked=locked_by,
@@ -148,10 +149,11 @@ def export_table(table: DatasetTable, suspects: pd.DataFrame, record: SuspectsRe
 
 
 class Judged(NamedTuple):
-    """A view of n samples with some labels, and their probabilities (n, K): see `LabelSearch.judged`."""
+    """A view of the N samples, their probabilities (N, K), and `weighing.confusions`: see `LabelSearch.judged`."""
 
     view: pd.DataFrame
     probs: np.ndarray
+    confused: np.ndarray | None
 
 
 class LabelSearch:
@@ -181,20 +183,19 @@ class LabelSearch:
         """Whether the probabilities fit in memory."""
         return len(self.ids) * self.num_classes <= _MOST_PROBS
 
-    def examine(self, sources: Sequence[str], stages: Stages) -> tuple[pd.DataFrame, dict[str, int], dict[str, float]]:
-        """Return the suspects (`SuspectsFolder.suspects`), how many each source doubts, and the sources' weights."""
+    def examine(self, sources: Sequence[str], stages: Stages) -> tuple[pd.DataFrame, dict[str, int], weighing.Weighed]:
+        """Return the suspects (`SuspectsFolder.suspects`), how many each source doubts, and what all say together."""
         if "neighbours" in sources:
             progress = stages.begin("neighbours")
             self.near = find_neighbours(self.table.dataset, self.run, progress=progress).near()
         self.progress = stages.begin("sources")
         self.progress.tell(len(self.ids), len(self.ids), "angles and probabilities")
-        everyone = np.arange(len(self.ids))
-        judged = self.judged(everyone, self.labels, keep=self.fits)
+        judged = self.judged()
         view = judged.view
         if self.heads:
             accuracy = float((view["predicted"] == self.labels).mean())
             self.heads.write_record(self.heads.record.model_copy(update={"accuracy": accuracy}))
-        evidence = self.evidence(sources, everyone, self.labels, judged)
+        evidence = self.evidence(sources, judged)
         if "cleanlab" in sources:
             doubts = rules.prune(judged.probs, self.labels, np.unique(self.labels))
             evidence["cleanlab"] = replace(evidence["cleanlab"], doubts=doubts)
@@ -211,41 +212,87 @@ class LabelSearch:
             nearest = self._nearest_labelled(suspects["id"].to_numpy(), suspects[column].to_numpy())
             suspects[name] = [row[row >= 0] for row in nearest]
         self.progress.report(len(self.ids), len(self.ids), "")
-        return suspects, {name: int(source.doubts.sum()) for name, source in evidence.items()}, weighed.weights
+        return suspects, {name: int(source.doubts.sum()) for name, source in evidence.items()}, weighed
 
-    def evidence(
-        self, sources: Iterable[str], places: np.ndarray, labels: np.ndarray, judged: Judged
-    ) -> dict[str, Evidence]:
-        """Return the evidence of each source on the samples at some places, as if they had these labels."""
+    def evidence(self, sources: Iterable[str], judged: Judged) -> dict[str, Evidence]:
+        """Return the evidence of each source on the given labels."""
+        near = self.near[self.ids, :NEIGHBOURS]
         examined = {
-            "angular": lambda: rules.angular(judged.view, labels),
-            "neighbours": lambda: rules.neighbours(self.near[self.ids[places], :NEIGHBOURS], self.all_labels, labels),
-            "cleanlab": lambda: rules.confident_learning(judged.probs, labels, np.unique(self.labels)),
-            "votes": lambda: self._votes(places, labels),
+            "angular": lambda: rules.angular(judged.view, self.labels),
+            "neighbours": lambda: rules.neighbours(near, self.all_labels, self.labels),
+            "cleanlab": lambda: rules.confident_learning(judged.probs, self.labels, np.unique(self.labels)),
+            "votes": self._votes,
         }
         return {source: examined[source]() for source in sources}
 
     def weighed(self, evidence: dict[str, Evidence], judged: Judged) -> weighing.Weighed:
-        """Weigh the sources by what they say of labels that are drawn to be wrong; one source alone keeps its order."""
+        """Put the sources together: those that find wrong labels drawn to test them; one alone keeps its order.
+
+        The network counts less beside votes the less often it is right. A pair of classes that is often confused comes
+        first.
+        """
         if len(evidence) == 1 or len(np.unique(self.labels)) < 2:
             shares = [np.nan_to_num(rank_shares(source.score)) for source in evidence.values()]
             return weighing.Weighed(np.mean(shares, axis=0), dict.fromkeys(evidence, 1 / len(evidence)))
         self.progress.tell(len(self.ids), len(self.ids), "weighing the sources")
-        number = min(weighing.MOST_DRAWN, max(100, _MOST_PROBS // (10 * self.num_classes)))
-        places = np.random.default_rng(0).permutation(len(self.ids))[:number]
-        pairs = "cleanlab" in evidence and judged.probs.shape[1] <= weighing.MOST_CLASSES
-        confused = None
-        if pairs:
-            confused = weighing.confusions(judged.probs[places], self.labels[places])
-        drawn = weighing.draw_wrong_labels(self.labels[places], confused)
-        wrongly_judged = self.judged(places, drawn.labels, keep="cleanlab" in evidence)
-        wrong_evidence = self.evidence(evidence, places, drawn.labels, wrongly_judged)
-        numbers = _numbers(evidence, judged.view)
-        wrong = _numbers(wrong_evidence, wrongly_judged.view)
-        if pairs:
-            numbers["pairs"] = drawn.likely[self.labels, evidence["cleanlab"].suggested][:, None]
-            wrong["pairs"] = drawn.likely[drawn.labels, wrong_evidence["cleanlab"].suggested][:, None]
-        return weighing.weigh(numbers, wrong, places, drawn.importance)
+        opinions = self._opinions(evidence, judged, slice(None), self.labels)
+        names = self._best(evidence, judged, list(opinions))
+        predicted = judged.view["predicted"].to_numpy()
+        doubt = weighing.together(opinions, names)
+        counts = 1.0
+        weights = dict.fromkeys(evidence, 0.0)
+        if "votes" in evidence:
+            counts = max(0.0, 2 * float(np.mean(predicted == self.labels)) - 1)
+            doubt = counts * weighing.surprise(doubt) + weighing.surprise(evidence["votes"].score)
+            weights["votes"] = 1 / (1 + counts)
+        weights |= dict.fromkeys(names, (1 - sum(weights.values())) / len(names))
+        often = None
+        if judged.confused is not None and (often := weighing.often_called(judged.confused)):
+            doubt[(predicted == often[0]) & (self.labels == often[1])] += doubt.max()
+        return weighing.Weighed(doubt, weights, often)
+
+    def _opinions(
+        self, sources: Iterable[str], judged: Judged, places: np.ndarray | slice, labels: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Return the opinions of heads and neighbours if the samples at some places had these labels, by source.
+
+        Angles and cleanlab judge by the same heads, so they have one opinion.
+        """
+        opinions = {}
+        all_labels = self.all_labels.copy()
+        trust = np.zeros(len(all_labels))
+        trust[self.ids] = judged.view["confidence"]
+        ids = self.ids[places]
+        all_labels[ids] = labels
+        heads = [source for source in ("cleanlab", "angular") if source in sources]
+        if judged.confused is not None:
+            probs = judged.probs[places]
+            trust[ids] = np.take_along_axis(probs, labels[:, None], 1)[:, 0]
+            if heads:
+                opinions[heads[0]] = weighing.of_heads(probs, labels, weighing.naming(judged.confused))
+        elif heads:
+            opinions[heads[0]] = self.evidence(heads[:1], judged)[heads[0]].score
+        if "neighbours" in sources:
+            near = self.near[ids, :NEIGHBOURS]
+            opinions["neighbours"] = weighing.of_neighbours(near, all_labels, trust, labels)
+        return opinions
+
+    def _best(self, sources: Iterable[str], judged: Judged, names: list[str]) -> Sequence[str]:
+        """Return the opinions, all or one, that find wrong labels best which are drawn for the samples."""
+        if judged.confused is None or len(names) < 2:
+            return names
+        rng = np.random.default_rng(0)
+        places = self._some()
+        labels = self.labels[places]
+        drawn = []
+        for _ in range(weighing.DRAWS):
+            wrong = weighing.draw_wrong_labels(labels, weighing.naming(judged.confused), rng)
+            drawn.append((self._opinions(sources, judged, places, wrong), wrong != labels))
+        return weighing.best(self._opinions(sources, judged, places, labels), drawn)
+
+    def _some(self) -> np.ndarray:
+        """Return the places of samples on which confusions are counted and errors drawn: all, unless these are many."""
+        return np.sort(np.random.default_rng(0).permutation(len(self.ids))[: weighing.MOST_DRAWN])
 
     def _nearest_labelled(self, ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         """Return ids (n, SHOWN) of the nearest samples with the `wanted` label (n,), -1 after the last; `ids` by rank.
@@ -270,8 +317,8 @@ class LabelSearch:
                 nearest[rows], _ = nearest_of(self.run.features(), ids[rows], count=SHOWN, among=members)
         return nearest
 
-    def judged(self, places: np.ndarray, labels: np.ndarray, *, keep: bool) -> Judged:
-        """Return a view of the samples at some places with these labels, and their probabilities (n, K) if kept.
+    def judged(self) -> Judged:
+        """Return a view of the samples, their probabilities, none unless they fit, and confusions of few classes.
 
         The view is `rules.angular_view`, or `rules.softmax_view` without class weights, with prediction and confidence.
         Each sample is judged by its own head.
@@ -283,18 +330,18 @@ class LabelSearch:
             raise CurateError(f"The run {self.run.name} has one class. Suspects need two: attach outputs with more.")
         row_of = np.full(max(self.num_classes, int(classes.max()) + 1), -1)
         row_of[classes] = np.arange(len(classes))
-        targets = row_of[labels]
+        targets = row_of[self.labels]
         if targets.min() < 0:
             raise CurateError(
                 f"The run {self.run.name} has {len(classes)} classes and the labels go up to {self.labels.max()}.",
                 fix=f"Add {Option('out_of_fold', True)} to train a head for these classes",
             )
-        probs = np.zeros((len(places) * keep, len(row_of)), np.float32)
+        probs = np.zeros((len(self.ids) * self.fits, len(row_of)), np.float32)
         views = []
         step = max(1, min(8192, (1 << 23) // len(classes)))
-        for at in range(0, len(places), step):
+        for at in range(0, len(self.ids), step):
             block = slice(at, at + step)
-            ids = self.ids[places[block]]
+            ids = self.ids[block]
             if self.heads or self.run.has_heads:
                 angles, logits = self._by_heads(ids, len(classes))
                 softmaxed = softmax(logits, axis=1)
@@ -306,9 +353,13 @@ class LabelSearch:
             view["confidence"] = softmaxed[np.arange(len(ids)), targets[block]]
             view["rival"] = classes[view["rival"]]
             views.append(view)
-            if keep:
+            if self.fits:
                 probs[block, classes] = softmaxed
-        return Judged(pd.concat(views, ignore_index=True), probs)
+        confused = None
+        if self.fits and len(row_of) <= weighing.MOST_CLASSES:
+            some = self._some()
+            confused = weighing.confusions(probs[some], self.labels[some])
+        return Judged(pd.concat(views, ignore_index=True), probs, confused)
 
     def _by_heads(self, ids: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the angles to the class weights and the logits (n, K) of some samples."""
@@ -323,21 +374,19 @@ class LabelSearch:
             logits = self.run.logits_of(ids)
         return angles, logits
 
-    def _votes(self, places: np.ndarray, labels: np.ndarray) -> Evidence:
-        """Return the evidence of the votes that HSF counts; samples without votes have none, other labels no ticks."""
+    def _votes(self) -> Evidence:
+        """Return the evidence of the votes that HSF counts; samples without votes have none."""
         assert self.votes is not None  # `_available` has checked
         votes = self.votes.set_index("id")
-        ids = self.ids[places]
         if "counts" not in votes:
-            ticks = votes.reindex(ids, fill_value=0)
-            selected = np.where(labels == self.labels[places], ticks["selected"], 0)
-            return rules.tick_votes(selected, ticks["shown"].to_numpy())
-        counts = np.zeros((len(ids), self.num_classes), np.int64)
-        voted = np.flatnonzero(np.isin(ids, votes.index))
+            ticks = votes.reindex(self.ids, fill_value=0)
+            return rules.tick_votes(ticks["selected"].to_numpy(), ticks["shown"].to_numpy())
+        counts = np.zeros((len(self.ids), self.num_classes), np.int64)
+        voted = np.flatnonzero(np.isin(self.ids, votes.index))
         if len(voted):
-            rows = np.stack(votes["counts"].loc[ids[voted]].to_list())
+            rows = np.stack(votes["counts"].loc[self.ids[voted]].to_list())
             counts[voted, : rows.shape[1]] = rows
-        return rules.kway_votes(counts, labels)
+        return rules.kway_votes(counts, self.labels)
 
 
 def _available(search: LabelSearch, settings: SuspectsSettings) -> tuple[list[str], dict[str, str]]:
@@ -367,15 +416,6 @@ def _available(search: LabelSearch, settings: SuspectsSettings) -> tuple[list[st
     if wanted:
         return [name for name in available if name in wanted], {}
     return available, missing
-
-
-def _numbers(evidence: Mapping[str, Evidence], view: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Return what is weighed of each source: its score, and of cleanlab the loss too, as softmax margins saturate."""
-    numbers = {name: source.score[:, None] for name, source in evidence.items()}
-    if "cleanlab" in numbers:
-        loss = -np.log(np.maximum(view["confidence"].to_numpy(), 1e-12))
-        numbers["cleanlab"] = np.column_stack([numbers["cleanlab"], loss])
-    return numbers
 
 
 def _columns(name: str, evidence: Evidence) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Folders of a run: out-of-fold scores and lists of suspects."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,8 @@ class SuspectsRecord(WorkRecord):
     """The settings and counts of a list of suspects, `suspects.json`.
 
     `samples` have a label and are scored by the run; `listed` of them are in the table. `doubting`: how many each
-    source doubts. `weights`: the share of each source in the order, and of "pairs", how often one label is given for
-    another. `missing`: why a source is not among `sources`. `heads`: the cross-validation, None for the run's own head.
+    source doubts. `weights`: the share of each source in the order. `often`: a class, and which one it is often called.
+    `missing`: why a source is not among `sources`. `heads`: the cross-validation, None for the run's own head.
     `votes`: those of the source of that name. `asked`: when this list was last asked for.
     """
 
@@ -65,6 +66,7 @@ class SuspectsRecord(WorkRecord):
     verdicts: dict[str, int]
     asked: datetime
     weights: dict[str, float] = Field(default_factory=dict)
+    often: tuple[int, int] | None = None
 
     @property
     def simulated(self) -> bool:
@@ -80,6 +82,13 @@ class SuspectsRecord(WorkRecord):
         """Return how much each source counts, as a sentence."""
         shares = [f"{SOURCES[key].lower()} {share:.0%}" for key, share in self.weights.items() if key in SOURCES]
         return f"Weights: {', '.join(shares)}."
+
+    def often_text(self, names: Sequence[str]) -> str:
+        """Return which class is often called another, of classes with these names, as a sentence; "" for none."""
+        if self.often is None:
+            return ""
+        one, other = self.often
+        return f"“{names[one]}” is often called “{names[other]}”: these labels come first."
 
 
 class SuspectsFolder(ResultFolder[SuspectsRecord]):

@@ -39,10 +39,11 @@ A label is in doubt if a source of evidence doubts it:
 - **cleanlab**: confident learning would prune the label (Northcutt et al. 2021).
 - **Votes**: another label has more votes, or fewer than half of the people ticked this one.
 
-**The order.** Wrong labels are drawn for images whose labels stand, and a model learns what each source says of them
-and of the given labels. What it then doubts most, or people reject, stands for wrong labels too, and it learns again:
-errors in your data may be of another kind. The weights are below the list. How many labels are wrong is not known: go
-down the list until few of the last 20 were wrong.
+**The order.** Ranks are multiplied: of the heads (how likely another class is, and how often it gets this label), of
+the neighbours (each counts as far as its own label is likely) and of the votes. Angles follow the heads. Wrong labels
+are drawn as classes are confused: if one source finds them better alone, the other is left out. Beside votes the
+network counts less the less often it is right. The weights are below the list. How many labels are wrong is not known:
+go down the list until few of the last 20 were wrong.
 
 **Another class is nearer** is what the network finds, not a verdict: where people checked, a network that is right in
 90 % was wrong itself in sixteen of seventeen. **Ambiguous**: the best two classes are nearly as near as each other (the
@@ -147,8 +148,9 @@ def toolbar(page: Opened, suspects: SuspectsInView) -> None:
             sources = {name: SOURCES[name] for name in record.sources}
             label = "All of these doubt it"
             SOURCE.show(st.pills, label, sources, selection_mode="multi", on_change=SOURCE.restart)
-        shown = f"Showing {len(suspects.in_view):,} of {record.listed:,} suspects ({record.samples:,} labels)"
-        st.markdown(f"**{len(suspects.open):,}** to decide. {shown}.", width="content")
+        shown = f"Showing {len(suspects.in_view):,} of {record.listed:,} suspects ({record.samples:,} labels)."
+        often = record.often_text(page.table.classes)
+        st.markdown(f"**{len(suspects.open):,}** to decide. {shown} {said(often)}", width="content")
 
 
 def footer(page: Opened, suspects: SuspectsInView) -> None:

@@ -93,7 +93,11 @@ def test_each_source_finds_most_planted_errors_and_chance_does_not(suspects_root
     of_wrong = found[found["id"].isin(wrong)]
     assert (of_wrong["suggested"] == truth[of_wrong["id"]]).mean() >= 0.9
     assert (of_wrong["verdict"] == "nearer").mean() >= 0.8
-    assert set(folder.record.weights) == {*folder.record.sources, "pairs"}
+    weights = folder.record.weights
+    assert set(weights) == set(folder.record.sources)
+    assert sum(weights.values()) == pytest.approx(1)
+    assert weights["angular"] == 0, "angles and cleanlab judge by the same heads"
+    assert folder.record.often is None
 
 
 def test_the_list_holds_the_doubted_and_the_ambiguous_by_rank_with_both_kinds_of_neighbours(suspects_root):
@@ -266,6 +270,42 @@ def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path
     assert (job.verb, job.state) == ("suspects", "done")
     again = cli(*words)
     assert (again.code, "already exists" in again.err) == (2, True)
+
+
+def test_a_pair_of_classes_that_is_often_confused_comes_first_and_is_said(made_up, workspace, cli):
+    labels = np.repeat([0, 1, 2], 120)
+    features = np.eye(3, 6)[labels] + np.random.default_rng(0).normal(scale=0.1, size=(360, 6)) + 0.1
+    labels[:40] = 1
+    labels[300] = 0
+    made_up(features, labels)
+    options = {"sources": ["angular", "neighbours"], "out_of_fold": True, "folds": 3}
+    folder = search(open_table(workspace, "dots"), **options)
+    assert folder.record.often == (0, 1)
+    found = folder.suspects()
+    first = found.index[found["id"] == 300][0]
+    assert first > 20, "what is wrong but not of the pair comes after it"
+    assert (found["id"][:first] < 40).all()
+    command = ["suspects", "dots", "--sources", "angular,neighbours", "--out-of-fold", "--folds", 3]
+    assert "“c0” is often called “c1”: these labels come first.\n" in cli(*command, "--workspace", workspace.root).out
+    assert "“c0” is often called “c1”" in describe_suspects(open_table(workspace, "dots")).text
+
+
+def test_votes_are_no_target_and_the_network_counts_beside_them_as_far_as_it_is_right(dots, workspace, tmp_path):
+    """The order of what nobody voted on is that of the network alone, however wrong people say the others are."""
+    sources = ["angular", "neighbours"]
+    alone = service.LabelSearch(dots, dots.run, SILENT)
+    network = alone.weighed(alone.evidence(sources, alone.judged()), alone.judged()).doubt
+    rows = [(f"{i}.png", "c0", who, int(i > 9)) for i in range(1, 20) for who in range(5)]
+    pd.DataFrame(rows, columns=["sample", "class", "annotator", "selected"]).to_csv(tmp_path / "v.csv", index=False)
+    attach_votes(workspace, "dots", tmp_path / "v.csv")
+    voted = service.LabelSearch(open_table(workspace, "dots"), dots.run, SILENT)
+    judged = voted.judged()
+    weighed = voted.weighed(voted.evidence([*sources, "votes"], judged), judged)
+    right = 2 * (judged.view["predicted"] == voted.labels).mean() - 1
+    assert weighed.weights["votes"] == pytest.approx(1 / (1 + right)) != 0.5
+    rest = np.arange(20, 60)
+    assert np.argsort(network[rest]).tolist() == np.argsort(weighed.doubt[rest]).tolist()
+    assert weighed.doubt[1:10].mean() > weighed.doubt[10:20].mean() + 0.5, "people reject them"
 
 
 def test_what_is_decided_or_excluded_is_left_out_of_every_list(made_up, workspace, cli, tmp_path):
