@@ -15,6 +15,8 @@ _WRONG = 0.1
 MOST_CLASSES = 1000
 #: A sample looks like a class from this quantile of the class's own probabilities on.
 _SURE = 0.8
+#: Samples of each class that are imagined besides, spread evenly over the labels.
+_IMAGINED = 5
 #: Given labels that an opinion ranks among so many may be wrong: they do not count against it. One opinion alone has to
 #: be so much better than all together.
 _DOUBTED = 0.1
@@ -81,7 +83,7 @@ def often_called(counts: np.ndarray) -> tuple[int, int] | None:
 
 def naming(counts: np.ndarray) -> np.ndarray:
     """Return how often each class (row) gets each label (column), (K, K), by `confusions`; none is impossible."""
-    counts = counts + 1 / len(counts)
+    counts = counts + _IMAGINED / len(counts)
     return counts / counts.sum(axis=1, keepdims=True)
 
 
