@@ -87,11 +87,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
         identity["out_of_fold"] = [settings.folds, RECIPE]
         identity |= duplicates_digest(dataset)
     folder = SuspectsFolder.of(run, settings_digest(identity)[:12])
-    samples = len(search.ids)
-    heads_seconds = seconds_of_heads(settings.folds, samples, run.record.width, search.num_classes)
-    stages = progress.stages(
-        {"heads": heads_seconds, "neighbours": SEARCH_SECONDS * samples, "sources": 1.5 + 5e-5 * samples}
-    )
+    stages = progress.stages(search.seconds(settings.folds))
     with folder.alone():
         if folder.complete:
             folder.write_record(folder.record.model_copy(update={"asked": now()}))
@@ -182,6 +178,15 @@ class LabelSearch:
     def fits(self) -> bool:
         """Whether the probabilities fit in memory."""
         return len(self.ids) * self.num_classes <= _MOST_PROBS
+
+    def seconds(self, folds: int) -> dict[str, float]:
+        """Return the seconds that each stage may take on two quiet cores."""
+        samples = len(self.ids)
+        return {
+            "heads": seconds_of_heads(folds, samples, self.run.record.width, self.num_classes),
+            "neighbours": SEARCH_SECONDS * samples,
+            "sources": 1.5 + 5e-5 * samples,
+        }
 
     def examine(self, sources: Sequence[str], stages: Stages) -> tuple[pd.DataFrame, dict[str, int], weighing.Weighed]:
         """Return the suspects (`SuspectsFolder.suspects`), how many each source doubts, and what all say together."""
