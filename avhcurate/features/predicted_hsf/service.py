@@ -35,6 +35,7 @@ from avhcurate.features.predicted_hsf.vote_model import (
     held_out_odds,
     information_gain,
 )
+from avhcurate.measures.stats.blas import one_thread
 from avhcurate.measures.stats.folds import stratified_folds
 from avhcurate.measures.stats.rank_influence import estimate, spearman_influence
 from avhcurate.people import reliability
@@ -100,6 +101,7 @@ def predictions(table: DatasetTable) -> pd.DataFrame:
     return table.frame().filter(["id", "hsf", *PREDICTED_COLUMNS])
 
 
+@one_thread()
 def predict_hsf(
     table: DatasetTable, settings: PredictSettings | None = None, *, progress: Progress = SILENT
 ) -> PredictionFolder:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binom
 
+from avhcurate.measures.stats.blas import one_thread
+
 #: Chances that a vote is for the label, evenly on the scale of log odds, with never and always: (G,).
 CHANCES = np.concatenate([[0.0], 1 / (1 + np.exp(-np.linspace(-7, 7, 113))), [1.0]])
 #: More votes of a sample are counted as so many: their HSF is as good as exact.
@@ -61,6 +63,7 @@ class VoteKinds:
         number = int(groups.max()) + 1
         return np.bincount(groups * kinds + self.kind, weights, number * kinds).reshape(number, kinds).astype(float)
 
+    @one_thread()
     def fit(self, counts: np.ndarray) -> np.ndarray:
         """Return weights of the chances, (..., G), with sum 1, from how often each kind occurs, (..., J)."""
         shares = counts / counts.sum(axis=-1, keepdims=True)

@@ -15,6 +15,7 @@ from avhcurate.features.predicted_hsf.settings import PredictSettings
 from avhcurate.measures.stats.ranks import spearman, standard_ranks
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
+from tests.fakes.linear_algebra import threads_at
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,13 @@ def test_predictions_follow_votes_that_the_model_never_saw(predicted, demo_root)
     assert rho > 0.1 + spearman(standard_ranks(frame["confidence"][new].to_numpy()), truth)
     inside = (frame["hsf_predicted_low"] <= every) & (every <= frame["hsf_predicted_high"])
     assert inside[new].mean() == pytest.approx(0.9, abs=0.06)
+
+
+def test_inputs_and_models_are_computed_in_one_thread(own_predicted):
+    settings = PredictSettings(dataset="digits", seed=1)
+    with threads_at(np.linalg, "eigh", "cholesky", "inv") as threads:
+        predict_hsf(own_predicted, settings)
+    assert threads == {1}
 
 
 def test_the_record_says_what_was_reached(predicted):

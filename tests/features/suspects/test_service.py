@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.optimize
 from scipy.special import softmax
 
 import avhcurate
@@ -15,7 +16,7 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.report.service import describe_suspects
-from avhcurate.features.suspects import decisions, service
+from avhcurate.features.suspects import decisions, service, weighing
 from avhcurate.features.suspects.out_of_fold import cross_validate
 from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.features.suspects.store import OutOfFoldFolder, suspects_of
@@ -25,6 +26,7 @@ from avhcurate.workspace.data.events import IMPORT_LABELS
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import SILENT, Cancelled, Jobs, Progress
 from tests.fakes.datasets import bare_dataset
+from tests.fakes.linear_algebra import threads_at
 from tests.fakes.sources import attach
 from tests.fakes.workspaces import copied
 
@@ -192,6 +194,12 @@ def test_a_wrong_label_and_a_mixed_image_are_told_apart(dots, out_of_fold):
     assert (found.loc[0, "verdict"], found.loc[0, "suggested"], found.loc[0, "rank"]) == ("nearer", 0, 1)
     assert found.loc[59, "verdict"] == "ambiguous"
     assert found.loc[59, "margin"] < found.loc[0, "margin"] / 5
+
+
+def test_sources_are_weighed_and_heads_fitted_in_one_thread(dots):
+    with threads_at(weighing, "minimize") as weighed, threads_at(scipy.optimize, "minimize") as fitted:
+        search(dots, sources=("angular", "neighbours"), out_of_fold=True, folds=3)
+    assert weighed == fitted == {1}
 
 
 def test_sources_that_cannot_be_had_are_named_and_refused_where_asked_for(dots):

@@ -8,11 +8,11 @@ import pytest
 import scipy.optimize
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from avhcurate.networks.scoring import heads
 from avhcurate.networks.scoring.heads import Fits, Samples, fit_head
 from avhcurate.workspace.disk.jobs import Cancelled
+from tests.fakes.linear_algebra import threads_at
 
 WIDTH = 12
 
@@ -66,18 +66,10 @@ def test_a_head_is_scikit_learns_also_of_fewer_samples_than_the_width(n, classes
     np.testing.assert_allclose(softmax(head.logits(x), axis=1), expected, atol=0.002)
 
 
-def test_a_head_is_fitted_in_one_thread(monkeypatch):
-    counts = set()
-    minimize = scipy.optimize.minimize
-
-    def minimize_and_look(*arguments, **options):
-        counts.update(one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas")
-        return minimize(*arguments, **options)
-
-    monkeypatch.setattr(scipy.optimize, "minimize", minimize_and_look)
-    with threadpool_limits(2, user_api="blas"):
+def test_a_head_is_fitted_in_one_thread():
+    with threads_at(scipy.optimize, "minimize") as threads:
         fit_head(samples(60))
-    assert counts == {1}
+    assert threads == {1}
 
 
 def fits(given, *, check=lambda: None):
