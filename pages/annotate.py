@@ -19,6 +19,7 @@ if settings is None:
 
 annotator = annotate_ui.annotator()
 annotate_ui.title_row(annotator)
+ui_setup.offer_votes(page)
 annotate_ui.current_task(page, annotator, settings)
 with in_a_row("top", horizontal_alignment="right"):
     annotate_ui.answers_menu(page, annotator)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from avhcurate.datasets.export.text import csv_text
+from avhcurate.features.annotate.ui_setup import offer_votes
 from avhcurate.features.correlation import ui as correlation_ui
 from avhcurate.features.correlation.plots import per_bin, ranking
 from avhcurate.features.correlation.service import HSF, default_keys, export_table, to_latex
@@ -39,6 +40,7 @@ result = correlation_ui.correlate(
 if text := queue_sentence(result.queue, weighs=True):
     st.warning(text, icon=":material/filter_alt:")
 page.result.markdown(correlation_ui.summary(result))
+offer_votes(page)
 
 name = f"{page.dataset.name}-correlation"
 with page.help:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from avhcurate.features.annotate import ui_setup
 from avhcurate.features.home import ui as home_ui
 from avhcurate.features.home import ui_guide
 from avhcurate.ui.base import frame
@@ -24,6 +25,7 @@ page = frame.with_data()
 table = page.table
 line, _ = title_line(plain(table.dataset.name), ui_guide.HELP)
 line.caption(" · ".join([home_ui.in_short(page), *spelt(["AVH", "HSF"])]))
+ui_setup.offer_votes(page)
 left, right = halves()
 with left:
     st.markdown(home_ui.PURPOSE)

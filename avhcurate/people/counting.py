@@ -1,5 +1,6 @@
 """Counts the votes that HSF uses: imported ones and those collected in the app, of one kind."""
 
+import json
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from avhcurate.people import bins, hsf
-from avhcurate.people.hsf_source import DESIGN_OF, HsfSource, left_out, source_choice
+from avhcurate.people.hsf_source import DESIGN_OF, SETTINGS, HsfSource, left_out, source_choice
 from avhcurate.people.log import ResponseLog
 from avhcurate.people.log_columns import ResponseColumns
 from avhcurate.workspace.data.datasets import DatasetFolder, VotesRecord, count_matrix
@@ -252,7 +253,18 @@ class VoteCounter:
         if chosen in available:
             return chosen
         human = [key for key in available if key != "simulated"]
-        return max(human or available, key=lambda key: available[key], default=None)
+        key = max(human or available, key=lambda key: available[key], default="")
+        more_simulated = human and available[key] < available.get("simulated", 0)
+        if chosen == "wanted" and more_simulated and not self._as_wanted(columns, key):
+            return "simulated"
+        return key or None
+
+    def _as_wanted(self, columns: ResponseColumns, key: str) -> bool:
+        """Return whether half of the images have as many votes of a kind as the collection asks for."""
+        design = DESIGN_OF[key]
+        counts = self._imported.get(key, self._none) + self.collected(columns, design, left_out(columns, design, None))
+        target = json.loads(columns.choices.get(SETTINGS, '{"target": 1}'))["target"]
+        return 2 * np.mean(counts.votes >= target) >= 1
 
     def _record(self, version: tuple[int, ...]) -> VotesRecord | None:
         source = self.source

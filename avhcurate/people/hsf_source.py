@@ -11,14 +11,15 @@ from avhcurate.people.log_columns import ResponseColumns
 #: The votes that HSF can come from. The first two kinds are different measures and are never added up.
 SOURCES = {
     "auto": "the kind with more human votes, or simulated ones where there are none",
+    "wanted": "simulated votes, where they are more, until half of the images have as many as wanted",
     "k-way": "votes for one of the classes (which class is this?)",
     "tick": "ticks for the given label (does this belong to the class?)",
     "simulated": "votes of simulated annotators",
 }
 #: The design of the app that gives each kind of votes.
 DESIGN_OF = {"k-way": "classify", "tick": "select", "simulated": "", None: ""}
-#: Kind of the choice among the choices of the log.
-CHOICE = "source"
+#: Kinds of the choice, and of the settings of a collection, among the choices of the log.
+CHOICE, SETTINGS = "source", "collection"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from avhcurate.errors import CurateError
 from avhcurate.measures.stats.ranks import rank_shares
 from avhcurate.people.counting import VoteCounter
-from avhcurate.people.hsf_source import DESIGN_OF
+from avhcurate.people.hsf_source import DESIGN_OF, SETTINGS
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.disk.files import write_parquet
 
@@ -28,8 +28,6 @@ BIASED = ("hardest", "disagreement", "informative", "diverse")
 FAVOUR = 20.0
 #: Rate of samples that are kept for later: they come after all others and have next to no chance before.
 LAST = 1e-9
-#: Kind of the settings of a collection among the choices of the log.
-SETTINGS = "collection"
 #: Settings that decide how a queue draws: with others it has another record.
 DECIDING = ("queue", "score", "prediction")
 

@@ -28,6 +28,7 @@ def voted_root(demo_root, tmp_path_factory):
     for name in ("ann", "bob"):
         answer_all(table, name, right, EACH)
     answer_all(table, "mal", lambda id: (right(id) + 1) % 10, EACH)
+    setup.choose_source(table, chosen="k-way", who="boss")
     return root
 
 
@@ -122,7 +123,7 @@ def test_what_hsf_is_made_of_can_be_chosen(open_page, own_root):
     app.radio(key="annotators.source.digits.chosen").set_value("simulated")
     press(app, "Use")
     assert table_of(own_root).simulated
-    app.radio(key="annotators.source.digits.chosen").set_value("auto")
+    app.radio(key="annotators.source.digits.chosen").set_value("k-way")
     app.number_input(key="annotators.source.digits.control_filter").set_value(0.7)
     press(app, "Use")
     table = table_of(own_root)

@@ -16,6 +16,8 @@ import avhcurate
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.errors import CurateError
+from avhcurate.features.annotate import setup
+from avhcurate.features.home import ui as home_ui
 from avhcurate.features.home import ui_guide
 from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.scoring.service import score_dataset
@@ -24,6 +26,7 @@ from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.datasets import copy_dataset
+from tests.fakes.votes import answer_all, collect
 from tests.fakes.workspaces import HOSTILE_COLUMN, copied
 
 
@@ -52,14 +55,14 @@ def test_it_says_what_is_loaded(open_page, demo_root, words):
 def test_it_shows_what_it_is_for_and_three_ways_on_with_the_open_run(open_page, demo_root, unscored_root, words):
     app = open_page("home", demo_root, **{"class": "3"})
     table = open_table(Workspace(demo_root), "digits")
-    rows = table.frame(columns=["id", "hsf", "confidence"])
-    order = rows["hsf"] - rows["confidence"]
+    rows = table.frame(columns=["id", "hsf", "confidence", "avh"])
+    apart = (rows["hsf"] - rows["confidence"]).argmin()
     text = words(app)
-    for title, place in (("People sure, network not", order.argmax()), ("Network sure, people not", order.argmin())):
+    for title, place in (("Network sure, people not", apart), ("Hardest", rows["avh"].argmax())):
         assert f"Image {rows['id'][place]}'" in text
         assert title in text
-    assert f"{rows['hsf'][order.argmax()]:.0%} of the simulated panel chose" in text
-    assert f"the network is {rows['confidence'][order.argmax()]:.0%} sure" in text
+    assert f"{rows['hsf'][apart]:.0%} of the simulated panel chose" in text
+    assert f"the network is {rows['confidence'][apart]:.0%} sure" in text
     links = {link.proto.label: link.proto.query_string for link in app.main.get("page_link")}
     ways = ["The hardest images", "Where people and network disagree", "Labels that may be wrong"]
     (query,) = {links[way] for way in ways}
@@ -67,6 +70,36 @@ def test_it_shows_what_it_is_for_and_three_ways_on_with_the_open_run(open_page, 
     assert "class" not in query
     assert not any(button.key == "frame.clear" for button in app.button)
     assert "network not" not in words(open_page("home", unscored_root))
+
+
+def test_a_picture_says_that_one_side_is_sure_only_where_it_is(own_demo_root):
+    table = open_table(Workspace(own_demo_root), "digits")
+    rows = table.frame(columns=["id", "hsf", "confidence", "votes"])
+    assert not ((rows["hsf"] > 0.8) & (rows["confidence"] < 0.5)).any()
+    shown = home_ui._extremes(table)
+    assert list(shown) == ["Network sure, people not", "Hardest"]
+    assert (shown["Network sure, people not"]["hsf"], shown["Network sure, people not"]["confidence"]) < (0.5, 1.0)
+    collect(table, control_share=0.0)
+    answer_all(table, "ann", lambda id: 0, 10)  # one vote an image
+    setup.choose_source(table, chosen="k-way", who="boss")
+    few = open_table(Workspace(own_demo_root), "digits")
+    assert not few.simulated
+    assert list(home_ui._extremes(few)) == ["Hardest", "Easiest"]
+
+
+def test_answers_that_are_not_counted_are_offered_on_three_pages(open_page, own_demo_root, words):
+    table = open_table(Workspace(own_demo_root), "digits")
+    collect(table, control_share=0.0)
+    answer_all(table, "ann", lambda id: 0, 10)
+    for page in ("home", "correlation", "annotate"):
+        app = open_page(page, own_demo_root, **{"annotate.name": "ada"})
+        assert "HSF uses 89,850 simulated votes, not people's. Not counted: 10 answers of people." in words(app), page
+    open_page("home", own_demo_root).button(key="votes.use.k-way").click().run()
+    assert not open_table(Workspace(own_demo_root), "digits").simulated
+    app = open_page("home", own_demo_root)
+    assert "Not counted: 89,850 simulated votes." in words(app)
+    app.button(key="votes.use.simulated").click().run()
+    assert open_table(Workspace(own_demo_root), "digits").simulated
 
 
 def test_human_votes_are_not_called_simulated_and_figures_take_all_images(open_page, human_root, words):

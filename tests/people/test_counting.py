@@ -41,20 +41,35 @@ def test_votes_reach_hsf_its_bins_and_its_interval_at_once(pets):
     assert noise_ceiling(pets, Filters(), np.arange(60)).samples == 60
 
 
-def test_collected_votes_replace_simulated_ones_and_can_give_way_to_them_again(own_digits):
+def test_answers_replace_more_simulated_votes_once_a_person_says_so_and_give_way_again(own_digits):
     before = own_digits.frame(columns=["hsf", "votes"])
     collect(own_digits, control_share=0.0)
     answer_all(own_digits, "ann", truth(own_digits), 5)
     own_digits.refresh()
+    assert own_digits.simulated
+    pd.testing.assert_frame_equal(own_digits.frame(columns=["hsf", "votes"]), before)
+    assert own_digits.counter.sources() == {"k-way": 5, "simulated": int(before["votes"].sum())}
+    source = setup.choose_source(own_digits, chosen="k-way", who="boss")
     assert not own_digits.simulated
     assert own_digits.frame()["votes"].sum() == 5
-    source = setup.source(own_digits)
     assert (source.key, source.imported, source.collected, source.annotators) == ("k-way", 0, 5, 1)
-    assert own_digits.counter.sources() == {"k-way": 5, "simulated": int(before["votes"].sum())}
     source = setup.choose_source(own_digits, chosen="simulated", who="boss")
     assert own_digits.simulated
     assert (source.key, source.collected) == ("simulated", 0)
     pd.testing.assert_frame_equal(own_digits.frame(columns=["hsf", "votes"]), before)
+
+
+def test_answers_replace_more_simulated_votes_once_half_of_the_images_have_as_many_as_wanted(pets, workspace, tmp_path):
+    np.save(tmp_path / "counts.npy", np.tile([2, 1, 0], (60, 1)))
+    attach_votes(workspace, "pets", tmp_path / "counts.npy", simulated=True)
+    table = open_table(workspace, "pets")
+    collect(table, control_share=0.0, target=1)
+    for number, simulated in ((29, True), (1, False)):
+        answer_all(table, "ann", truth(table), number)
+        table.refresh()
+        assert table.simulated is simulated
+    assert table.frame()["votes"].sum() == 30
+    assert table.counter.sources() == {"k-way": 30, "simulated": 180}
 
 
 def test_imported_votes_and_collected_ones_of_the_same_kind_add_up(pets, workspace, tmp_path):

@@ -15,9 +15,9 @@ from avhcurate.features.annotate.next_labels import next_labels
 from avhcurate.features.annotate.task_pool import Queue, TaskPool, task_pool
 from avhcurate.people.counting import VoteCounts
 from avhcurate.people.grids import CANDIDATES, GRID_CONTROLS
-from avhcurate.people.hsf_source import CHOICE, SOURCES, HsfSource, left_out, source_choice
+from avhcurate.people.hsf_source import CHOICE, SETTINGS, SOURCES, HsfSource, left_out, source_choice
 from avhcurate.people.log_columns import ResponseColumns
-from avhcurate.people.queues import DECIDING, SETTINGS, record_covers, write_record
+from avhcurate.people.queues import DECIDING, record_covers, write_record
 from avhcurate.people.responses import Design
 from avhcurate.workspace.data.class_lists import present_numbers
 from avhcurate.workspace.data.people import Role, require
@@ -91,6 +91,8 @@ def configure(table: DatasetTable, settings: CollectionSettings, *, who: str) ->
     with table.response_log.transaction(table.present_id()) as log:
         text = json.dumps(settings.model_dump() | {"class_names": table.own_classes})
         log.choose(SETTINGS, text, who=annotator_name(who), at=time.time())
+        if table.simulated and CHOICE not in columns_of(table).choices:  # the first answers replace no larger source
+            log.choose(CHOICE, "wanted ", who=annotator_name(who), at=time.time())
     return settings
 
 

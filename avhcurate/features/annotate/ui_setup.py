@@ -53,7 +53,13 @@ _ABOUT_QUEUES = {
     "batch, so that it asks for the next. No chances are kept, so correlations cannot be weighted; for predicted HSF "
     "it has not been shown to need fewer votes.",
 }
-_ORIGINS = {"auto": "Automatic", "k-way": "K-way votes", "tick": "Ticks", "simulated": "Simulated votes"}
+_ORIGINS = {
+    "auto": "Automatic",
+    "wanted": "Automatic, simulated first",
+    "k-way": "K-way votes",
+    "tick": "Ticks",
+    "simulated": "Simulated votes",
+}
 
 
 def collection_form(page: Opened, before: CollectionSettings | None, *, key: str) -> None:
@@ -164,7 +170,28 @@ def source_line(page: Opened, source: HsfSource) -> None:
     with apart():
         st.markdown(f":material/how_to_vote: {plain(text)}", width="stretch")
         with st.popover("Source of HSF", icon=":material/tune:", key="annotators.source"):
-            _source_form(page, source, ["auto", *available])
+            _source_form(page, source, ["auto", *["wanted"] * ("simulated" in available), *available])
+
+
+def offer_votes(page: Opened) -> None:
+    """Draw a line where simulated votes stand in for people's or the other way round, with a button to change that."""
+    source = page.table.counter.source
+    for key, number in page.table.counter.sources().items():
+        if key != source.key and "simulated" in (key, source.key):
+            votes = f"{number:,} simulated votes"
+            if key != "simulated":
+                votes = f"{counted(number, 'answer')} of people"
+            with in_a_row("center", key=f"votes.{key}"):
+                st.markdown(f":material/how_to_vote: {source_text(source)} Not counted: {votes}.", width="content")
+                st.button(
+                    "Use them",
+                    key=f"votes.use.{key}",
+                    type="tertiary",
+                    on_click=attempt,
+                    args=(setup.choose_source, page.table),
+                    kwargs={"chosen": key, "control_filter": source.control_filter, "who": user()},
+                    **for_curators(),
+                )
 
 
 def source_text(source: HsfSource) -> str:

@@ -2,6 +2,7 @@
 
 from functools import partial
 from html import escape
+from itertools import islice
 from typing import Any
 
 import pandas as pd
@@ -268,10 +269,17 @@ def messages(table: DatasetTable) -> None:
 
 
 def picture(page: Opened) -> None:
-    """Draw two images: sure for people and not for the network, and the reverse; without votes hardest and easiest."""
+    """Draw two images: sure for people and not for the network, the reverse, or where none is so hardest, easiest."""
     figures = [_figure(page, title, row) for title, row in _extremes(page.table).items()]
     if figures:
         st.html(f"{_CSS}<div class='doorway'>{''.join(figures)}</div>")
+
+
+#: Where one side is sure and the other is not: which images those are, by at least five votes, and their order.
+_APART = {
+    "People sure, network not": ("hsf > .8 AND confidence < .5 AND votes >= 5", "hsf - confidence DESC"),
+    "Network sure, people not": ("confidence > .8 AND hsf < .5 AND votes >= 5", "hsf - confidence"),
+}
 
 
 @kept()
@@ -279,26 +287,28 @@ def _extremes(table: DatasetTable) -> dict[str, dict[str, Any]]:
     """Return the row of each of the two images by its title; none without a run."""
     if table.run is None:
         return {}
-    score = table.hardness
-    by = quote(score)
-    if SCORES[score].harder == "low":
-        by = f"-{by}"
-    ends = {"Hardest": "DESC", "Easiest": "ASC"}
-    judged = []
-    if table.votes is not None:
-        judged.append("hsf")
-    if table.run.has_logits:
-        judged.append("confidence")
-    if len(judged) == 2:
-        by = "hsf - confidence"
-        ends = {"People sure, network not": "DESC", "Network sure, people not": "ASC"}
-    usable = " AND ".join(f"isfinite({quote(name)})" for name in [score, *judged])
-    columns = list(dict.fromkeys(["id", "label_name", "predicted_name", score, *judged]))
+    confidence = ["confidence"] * table.run.has_logits
     rows: dict[str, dict[str, Any]] = {}
-    for title, end in ends.items():
-        ids = table.query(f"SELECT id FROM samples WHERE NOT excluded AND {usable} ORDER BY {by} {end}, id LIMIT 1")
+    if table.votes is not None and confidence:
+        rows = _first_rows(table, _APART, ["hsf", "confidence"])
+    score = table.hardness
+    turn = "-" * (SCORES[score].harder == "low")
+    usable = " AND ".join(f"isfinite({quote(name)})" for name in [score, *confidence])
+    ends = {"Hardest": (usable, f"{turn}{quote(score)} DESC"), "Easiest": (usable, f"{turn}{quote(score)}")}
+    rows |= _first_rows(table, ends, [score, *confidence])
+    return dict(islice(rows.items(), len(ends)))
+
+
+def _first_rows(
+    table: DatasetTable, wanted: dict[str, tuple[str, str]], columns: list[str]
+) -> dict[str, dict[str, Any]]:
+    """Return by title the first image of a condition in an order; none where no image fulfils it."""
+    rows: dict[str, dict[str, Any]] = {}
+    for title, (condition, order) in wanted.items():
+        ids = table.query(f"SELECT id FROM samples WHERE NOT excluded AND {condition} ORDER BY {order}, id LIMIT 1")
         for (id,) in ids:
-            row = table.frame(Filters(ids=(id,)), columns=columns).iloc[0]
+            named = list(dict.fromkeys(["id", "label_name", "predicted_name", *columns]))
+            row = table.frame(Filters(ids=(id,)), columns=named).iloc[0]
             rows[title] = {str(name): value for name, value in row.items()}
     return rows
 

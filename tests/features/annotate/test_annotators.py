@@ -63,7 +63,7 @@ def test_the_control_filter_leaves_out_who_fails_controls_unless_included_by_han
     give(own_digits, "bob", 40, off=1)
     found = annotators.annotators(own_digits).set_index("annotator")
     assert found["control_accuracy"].to_dict() == {"ann": 1.0, "bob": 0.0}
-    assert setup.source(own_digits).collected == 40
+    assert setup.choose_source(own_digits, who="boss").collected == 40
     source = setup.choose_source(own_digits, control_filter=0.8, who="boss")
     assert (source.collected, source.annotators, source.left_out) == (20, 1, 1)
     assert (own_digits.frame()["hsf"].dropna() == 1.0).all()
@@ -165,6 +165,7 @@ def test_quality_of_nothing_is_empty_and_says_why(asked):
     assert not quality.by_sample.any()
     assert annotators.disputed_labels(asked, "classify").empty
     give(asked, "ann", 2)
+    setup.choose_source(asked, who="boss")
     with pytest.raises(CurateError, match="Collect more votes"):
         annotators.need(asked, score="avh", width=0.1)
 
