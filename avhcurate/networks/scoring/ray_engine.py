@@ -2,8 +2,8 @@
 
 A part has whole batches of a pass in one process: the rows are the same to the bit. An actor reads its images, runs
 the network and returns the result through Ray's object store; this process puts the parts of a shard together and
-commits it to the workspace. When an actor or its machine is lost, Ray starts it again with what it had to do. Actors
-stay until the engine ends: choosing a network, the pass, and fitting heads load the libraries once.
+commits it to the workspace. When an actor or its machine is lost, Ray starts it again, and its parts come back to be
+given out. Actors stay until the engine ends: choosing a network, the pass, and fitting heads load the libraries once.
 """
 
 import os
@@ -50,6 +50,7 @@ _LOOK_S = 0.5
 _PARTS = 4
 #: How often a part is begun again because its actor was lost: an image that ends its process must not do so for ever.
 _RETRIES = 5
+_LOST = "The cluster loses its processes again and again. The same command resumes the work."
 #: Parts that an actor has in hand, so that it goes on while this process commits the last, and the most, while so many
 #: wait that none will be without.
 _AHEAD = 2
@@ -226,16 +227,17 @@ def _in_shards(work: ShardWork, steps: Iterator[Step], parts: Sequence[int], num
 
 
 class _Pool:
-    """Actors of a cluster, all on CPUs or all on GPUs; Ray starts lost ones again, and what they had to do."""
+    """Actors of a cluster, all on CPUs or all on GPUs, and their parts; Ray starts lost ones again."""
 
     def __init__(self, resources: _Resources, needs: str = "") -> None:
         self.resources = resources
         self._needs = needs
         self._device = "cpu"
         self._starting: dict[Any, Any] = {}
-        #: The actor of each part under way, and how many parts each that runs has in hand.
-        self._running: dict[Any, Any] = {}
+        #: The actor of each part under way, how many parts each that runs has in hand, and the name of its process.
+        self._running: dict[Any, tuple[Any, int]] = {}
         self._in_hand: dict[Any, int] = {}
+        self._process: dict[Any, str] = {}
 
     @property
     def most(self) -> int:
@@ -265,24 +267,36 @@ class _Pool:
         # In a list the work stays a reference, which each actor fetches for itself.
         shared = [ray.put(work)]
         waiting = deque(parts)
+        lost = Counter[int]()
         self.start(min(self.most, len(parts)) - len(self._actors()))
         try:
             while waiting or self._running:
                 self._hand_out(shared, waiting)
                 done, _ = ray.wait([*self._starting, *self._running], timeout=_LOOK_S)
                 for reference in done:
+                    result = _result(reference)
                     if reference in self._starting:
-                        self._in_hand[self._starting.pop(reference)] = 0
+                        actor = self._starting.pop(reference)
+                        self._in_hand[actor] = 0
+                        self._process[actor] = result
                         continue
-                    self._in_hand[self._running.pop(reference)] -= 1
-                    yield _step(reference)
+                    actor, part = self._running.pop(reference)
+                    self._in_hand[actor] -= 1
+                    if isinstance(result, str):
+                        self._process[actor] = result
+                        waiting.appendleft(part)
+                        lost[part] += 1
+                        result = Step(news="a worker was lost, its part begins again")
+                    if lost[part] > _RETRIES:
+                        raise CurateError(_LOST)
+                    yield result
                 if not waiting and _resources(ray.nodes()).machines < self.resources.machines:
                     # The actors of the lost machine wait for a place.
                     self._end(actor for actor, parts in self._in_hand.items() if not parts)
                 yield Step()
         finally:
             # Where the work was cut short, nobody waits for what they do.
-            self._end(self._running.values())
+            self._end(actor for actor, _ in self._running.values())
             self._running.clear()
 
     def _hand_out(self, shared: list[Any], waiting: deque[int]) -> None:
@@ -293,7 +307,8 @@ class _Pool:
             if self._in_hand[actor] == most:
                 break
             self._in_hand[actor] += 1
-            self._running[actor.step.remote(shared, waiting.popleft())] = actor
+            part = waiting.popleft()
+            self._running[actor.step.remote(self._process[actor], shared, part)] = actor, part
 
     def end(self) -> None:
         """End all actors, of which none is at work."""
@@ -315,28 +330,26 @@ class _Pool:
         import ray
 
         options = self.resources.of_actor(self._device)
-        options |= {"max_restarts": -1, "max_task_retries": _RETRIES, "max_concurrency": _MOST_AHEAD}
+        # Without end: each connection that a lost machine refuses counts as a retry.
+        options |= {"max_restarts": -1, "max_task_retries": -1, "max_concurrency": _MOST_AHEAD}
         for _ in range(count):
             actor: Any = ray.remote(_Actor).options(**options).remote()
             # It gets work once it runs: the cluster may have no room for it at first.
             self._starting[actor.ready.remote(self._needs)] = actor
 
 
-def _step(reference: Any) -> Step:
-    """Return what an actor has done; a mistake there is told as one here."""
+def _result(reference: Any) -> Any:
+    """Return what an actor returned; a mistake there is told as one here."""
     import ray
 
     try:
-        step: Step = ray.get(reference)
+        return ray.get(reference)
     except ray.exceptions.RayTaskError as problem:
         if isinstance(problem.cause, CurateError):
             raise CurateError(problem.cause.text) from problem
         raise
     except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as problem:
-        raise CurateError(
-            "The cluster loses its processes again and again. The same command resumes the work."
-        ) from problem
-    return step
+        raise CurateError(_LOST) from problem
 
 
 # --- on the cluster ----------------------------------------------------------------------------------------------
@@ -364,26 +377,30 @@ class _Actor:
     """Does parts of some work in turn, then of other work; what it has in hand is one stream."""
 
     def __init__(self) -> None:
+        self._process = secrets.token_hex()
         self._alone = Lock()
         self._held: list[Any] = []
         self._parts = _Parts()
         self._results: dict[int, Step] = {}
         self._stream: Iterator[Exception | None] = iter(())
 
-    def ready(self, needs: str) -> None:
-        """Answer once the actor runs and has imported a module."""
+    def ready(self, needs: str) -> str:
+        """Return the name of this process once the actor runs and has imported a module."""
         if needs:
             import_module(needs)
+        return self._process
 
-    def step(self, shared: list[Any], part: int) -> Step:
-        """Return what the work makes of a part; other calls wait meanwhile, whose parts are begun."""
+    def step(self, process: str, shared: list[Any], part: int) -> Step | str:
+        """Return what the work makes of a part; other calls wait meanwhile, whose parts are begun.
+
+        Where another process of this actor was asked, which was lost, return only the name of this one.
+        """
         import ray
 
+        if process != self._process:
+            return self._process
         self._parts.asked.append(part)
         with self._alone:
-            news = ""
-            if not self._held and ray.get_runtime_context().was_current_actor_reconstructed:
-                news = "a worker was lost, its part begins again"
             if shared != self._held:
                 # The network of the work before goes first.
                 self._stream = iter(())
@@ -393,7 +410,7 @@ class _Actor:
             while part not in self._results:
                 if problem := next(self._stream):
                     raise problem
-            return replace(self._results.pop(part), news=news)
+            return self._results.pop(part)
 
     def _do(self, work: "ShardWork | _FunctionCall") -> Iterator[Exception | None]:
         """Yield after each result of what is asked for, without end; after an exception only this."""

@@ -231,15 +231,15 @@ def test_what_an_actor_has_in_hand_is_one_stream_of_batches(digits, monkeypatch)
     streams = []
     monkeypatch.setattr(image_pass, "embed", lambda *given: streams.append(1) or embed(*given))
     monkeypatch.setattr("ray.get", lambda reference: reference)
-    context = SimpleNamespace(was_current_actor_reconstructed=False, get_assigned_resources=dict)
-    monkeypatch.setattr("ray.get_runtime_context", lambda: context)
+    monkeypatch.setattr("ray.get_runtime_context", lambda: SimpleNamespace(get_assigned_resources=dict))
     actor = _Actor()
+    process = actor.ready("")
     with ThreadPoolExecutor(4) as calls:
         with actor._alone:
-            steps = [calls.submit(actor.step, [work], part) for part in (0, 1, 2)]
+            steps = [calls.submit(actor.step, process, [work], part) for part in (0, 1, 2)]
             wait_until(lambda: len(actor._parts.asked) == 3)
         results = [step.result().result for step in steps]
-        results.append(calls.submit(actor.step, [work], 3).result().result)
+        results.append(calls.submit(actor.step, process, [work], 3).result().result)
     assert streams == [1]
     assert [result.shard for result in results] == [0, 1, 2, 3]
     features = np.concatenate([result.features for result in results])
@@ -358,7 +358,7 @@ def test_a_mistake_on_the_cluster_is_told_as_one_here(one_actor):
 def test_a_part_that_always_ends_its_process_is_given_up_after_five_times_more(one_actor, tmp_path):
     work = KillingEngine(one_actor, tmp_path / "killed", times=100)
     with pytest.raises(CurateError, match="again and again"):
-        list(work.steps(SlowWork(3, 0.0), range(3)))
+        list(work.steps(SlowWork(1, 0.0), range(1)))
     assert len((tmp_path / "killed").read_bytes()) == 1 + 5
 
 
