@@ -27,7 +27,7 @@ _MODULES = {
     "score": "score attach",
     "analysis": "correlate disagree models predict",
     "images": "suspects neighbours project",
-    "curate": "tag relabel exclude",
+    "curate": "tag relabel exclude lock",
     "export": "export split",
     "select": "select",
     "saved": "saved history diff",
