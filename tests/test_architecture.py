@@ -25,6 +25,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "ui": ("base", "server", "charts", "components", "grid", "shell"),
     "features": (
         *("annotate", "correlation", "predicted_hsf", "disagreement", "compare", "map", "suspects", "quality"),
+        "payoff",
         *("pseudo_labels", "saved", "report", "home"),
     ),
 }
@@ -60,8 +61,9 @@ MOST_TOKENS = 400_600
 MOST_CONDITIONALS = 12
 #: From feature to feature; an arrow that is not here, or is here and not in the code, fails.
 ARROWS = {
-    ("report", "correlation"),  # a section of the report each, as are the next four
+    ("report", "correlation"),  # a section of the report each, as are the next five
     ("report", "disagreement"),
+    ("report", "payoff"),
     ("report", "quality"),
     ("report", "saved"),
     ("report", "suspects"),
