@@ -1,4 +1,4 @@
-"""Verbs for what people decide about samples: tag, relabel, exclude, each with undo."""
+"""Verbs for what people decide about samples: tag, relabel, exclude, each with undo; and payoff, what it was worth."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,6 +9,7 @@ import typer
 
 from avhcurate.cli import completion, options
 from avhcurate.errors import CurateError, NothingFound, words
+from avhcurate.features.payoff.settings import PayoffSettings
 
 if TYPE_CHECKING:
     from avhcurate.datasets.table.dataset_table import DatasetTable
@@ -155,3 +156,17 @@ def _undo(table: "DatasetTable", actions: Sequence[str]) -> None:
         raise NothingFound(text)
     undone = {"action": entry.action, "value": entry.value, "samples": entry.samples}
     options.print_result({"undone": undone}, f"undone: {entry_text(entry)}")
+
+
+@options.verb(PayoffSettings)
+def payoff(settings: PayoffSettings) -> None:
+    from avhcurate.features.payoff import service, texts
+
+    table = options.run_table(settings.dataset, settings.model)
+    with options.job(settings) as progress:
+        found = service.payoff(table, since=settings.since, progress=progress)
+    if options.printed(found.result()):
+        return
+    print(f"{settings.dataset}: {texts.sentence(found)}")
+    for line in (*texts.by_kind(found), *texts.way_on(found)):
+        print(line)

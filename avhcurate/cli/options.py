@@ -38,7 +38,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Start": ("demo", "import", "fetch", "score", "attach", "serve"),
     "Images": ("columns", "project", "neighbours", "suspects", "tag", "relabel", "exclude", "lock", "export", "report"),
     "People and network": ("votes", "votes-out", "predict", "correlate", "disagree", "models"),
-    "Data": ("quality", "select", "saved", "history", "diff", "split"),
+    "Data": ("quality", "select", "saved", "history", "diff", "payoff", "split"),
     _REST: ("list", "default", "jobs"),
 }
 #: Verbs whose table --out writes. A verb that writes another file has an --out of its own.

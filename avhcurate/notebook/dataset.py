@@ -347,6 +347,22 @@ class Dataset(OpenedDataset):
         rows = service.export_table(table, decisions.undecided(table, folder.suspects()), folder.record)
         return rows[: settings.limit]
 
+    def payoff(self, *, since: int | None = None) -> dict[str, Any]:
+        """Return by how many points decisions changed accuracy on the locked part: `gain, low, high, verdict, ...`.
+
+        `since`: an entry of the history, by default the lock. Raises CurateError without a locked part, and where it
+        cannot judge.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example(fresh=True)
+        >>> event = digits.lock()
+        >>> digits.payoff()["verdict"]
+        'cannot tell'
+        """
+        from avhcurate.features.payoff import service
+
+        return service.payoff(self.sample_table, since=since).result()
+
     def select(
         self,
         rule: "Rule" = "avc",

@@ -20,6 +20,7 @@ _WORDS = {
     "exclude": "excluded",
     "include": "included again",
     "lock": "locked",
+    "check": "checked by hand:",
     "save set": "saved the set",
     "remove set": "removed the set",
     "save view": "saved the view",

@@ -28,7 +28,7 @@ IMPORT_LABELS = "import labels"
 #: The action that locks a part of a dataset.
 LOCK = "lock"
 #: Decisions about samples.
-ACTIONS = ("tag", "untag", "relabel", IMPORT_LABELS, "exclude", "include")
+ACTIONS = ("tag", "untag", "relabel", IMPORT_LABELS, "exclude", "include", "check")
 #: Roles are of the whole workspace.
 EVERY_DATASET = ""
 
@@ -362,6 +362,11 @@ class EventLog:
         rows = pd.DataFrame(self._read(query.order_by(EVENT.id)), columns=names)
         value = rows["value"].astype(object).where(rows["value"].notna(), None)
         return rows.assign(at=pd.to_datetime(rows["at"], unit="s", utc=True), value=value)
+
+    def checks(self, dataset: str) -> dict[str, str | None]:
+        """Return the class that a person last saw on each sample that was checked, by path; None for none named."""
+        query = _standing(dataset).where(EVENT.action == "check").join(EVENT_SAMPLES).order_by(EVENT.id)
+        return dict(map(tuple, self._read(query.with_only_columns(SAMPLE.path, EVENT.value))))
 
     def _read(self, query: sa.Select[Any]) -> Sequence[Any]:
         with self.engine.connect() as connection:

@@ -1,0 +1,269 @@
+"""The gain of the decisions in a dataset's history, and the checks by hand that make it certain."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.datasets.curate.annotations import class_index, user
+from avhcurate.datasets.curate.locked import locked_mask
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.empty_view import not_scored
+from avhcurate.errors import CurateError, Option, Run
+from avhcurate.features.payoff import rules
+from avhcurate.features.payoff.rules import Gain, Penalty
+from avhcurate.workspace.data.events import IMPORT_LABELS
+from avhcurate.workspace.data.sample_groups import sample_groups
+from avhcurate.workspace.disk.jobs import SILENT, Progress
+
+#: Kinds of decisions, as the JSON names them and in words.
+KINDS = {"by_hand": "relabelled one by one", "in_bulk": "relabelled several at once", "excluded": "excluded"}
+#: Draws of images to check that are known at once.
+_DRAWS = 2000
+#: Further checks whose interval is named.
+MORE = 50
+_CLASSES = 2
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What is decided about the images of a dataset: labels (N,) `given` and `before` and `after` the decisions, -1
+    where a head learns nothing; masks (N,) of what was decided, by kind, and of what is `locked`.
+    """
+
+    given: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    kinds: Mapping[str, np.ndarray]
+    locked: np.ndarray
+
+    def digest(self) -> str:
+        """Return a text that changes with any of it."""
+        arrays = [self.given, self.before, self.after, self.locked, *self.kinds.values()]
+        return blake2b(b"".join(array.tobytes() for array in arrays)).hexdigest()
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Heads before and after decisions, compared on the locked images `ids` (L,) with their given labels (L,).
+
+    `differences`: (L, K) of all decisions ("all") and of each of KINDS that occurs, see `rules.differences`; none where
+    nothing was decided. `decisions`: images outside the lock by kind.
+    """
+
+    ids: np.ndarray
+    given: np.ndarray
+    differences: Mapping[str, np.ndarray]
+    decisions: Mapping[str, int]
+    penalty: Penalty | None
+
+    @cached_property
+    def drawn(self) -> np.ndarray:
+        """Rows of the images to check by hand, in their order; an image may come again."""
+        if "all" not in self.differences:
+            return np.empty(0, np.int64)
+        return rules.draws(self.differences["all"], _DRAWS)
+
+
+@dataclass(frozen=True)
+class Payoff:
+    """The gain of all decisions and of each kind, with what it rests on."""
+
+    gain: Gain
+    kinds: Mapping[str, Gain]
+    decisions: Mapping[str, int]
+    penalty: Penalty | None
+    #: Images that may be checked, the next first.
+    unchecked: tuple[int, ...]
+
+    def result(self) -> dict[str, Any]:
+        """Return it for JSON, in points of accuracy."""
+        kinds = {kind: _points(gain) | {"decisions": self.decisions[kind]} for kind, gain in self.kinds.items()}
+        penalty = None
+        if self.penalty is not None:
+            losses = {str(value): round(loss, 6) for value, loss in self.penalty.losses.items()}
+            penalty = {"value": self.penalty.value, "losses": losses}
+        return {
+            **_points(self.gain),
+            "locked": self.gain.locked,
+            "checked": self.gain.checked,
+            "decisions": sum(self.decisions.values()),
+            "verdict": self.gain.verdict,
+            "kinds": kinds,
+            "penalty": penalty,
+            "to_check": list(self.unchecked[:MORE]),
+        }
+
+
+def _points(gain: Gain) -> dict[str, float]:
+    return {name: round(100 * getattr(gain, name), 3) for name in ("gain", "low", "high")}
+
+
+def payoff(table: DatasetTable, *, since: int | None = None, progress: Progress = SILENT) -> Payoff:
+    """Return the gain of the decisions after an entry of the history, with the checks that there are.
+
+    Heads are fitted on the run's embeddings of the images outside the locked part, with the labels before and after the
+    decisions. Raises CurateError without a run with embeddings, without a locked part, for decisions older than the
+    lock, which may rest on the labels of the part, where a class has no locked image, and where all decisions are about
+    locked images; Cancelled when asked to stop.
+    """
+    return judged(table, compare(table, decided(table, since=since), progress=progress))
+
+
+def decided(table: DatasetTable, *, since: int | None = None) -> Decided:
+    """Return what was decided after an entry of the history, by default after the lock."""
+    table.refresh()
+    name = table.dataset.name
+    if not table.locked_by:
+        raise CurateError(f"No part of {name} is locked, so nothing can judge its decisions.", fix=Run("lock", name))
+    if since is None:
+        since = table.locked_by
+    if not table.locked_by <= since <= table.annotated:
+        raise CurateError(
+            f"Entry {since} is not between {table.locked_by}, the lock, and {table.annotated}, the newest: decisions "
+            "before the lock may rest on the labels that it locked.",
+            fix=f"Leave out {Option('since')}, or give one of these entries",
+        )
+    rows = table.frame(columns=["path", "label", "curated_label", "excluded"])
+    given = rows["label"].to_numpy(np.int64, na_value=-1)
+    after = np.where(rows["excluded"], -1, rows["curated_label"].to_numpy(np.int64, na_value=-1))
+    place = pd.Index(rows["path"])
+    before = given.copy()
+    then = table.log.state(table.dataset.id, table.own_classes, until=since)
+    at = place.get_indexer(then["path"])
+    then = then[at >= 0]
+    at = at[at >= 0]
+    labels = then["curated_label"].to_numpy(np.int64, na_value=-1)
+    before[at] = np.where(then["excluded"], -1, np.where(labels >= 0, labels, given[at]))
+    changed = before != after
+    excluded = changed & (after < 0)
+    several = _in_bulk(table, place, since)
+    kinds = {
+        "by_hand": changed & ~excluded & ~several,
+        "in_bulk": changed & ~excluded & several,
+        "excluded": excluded,
+    }
+    return Decided(given, before, after, kinds, locked_mask(table))
+
+
+def _in_bulk(table: DatasetTable, place: pd.Index, since: int) -> np.ndarray:
+    """Return the images (N,), by the `place` of their paths, whose last relabel was of several at once."""
+    acts = table.log.decisions(table.dataset.id, since=since, until=table.annotated)
+    acts = acts[acts["action"].isin(["relabel", IMPORT_LABELS]) & ~acts["undo"].astype(bool)]
+    last = acts.assign(images=acts.groupby("event")["path"].transform("size")).drop_duplicates("path", keep="last")
+    at = place.get_indexer(last["path"])
+    several = np.zeros(len(place), bool)
+    several[at[(at >= 0) & (last["images"] > 1).to_numpy()]] = True
+    return several
+
+
+def compare(table: DatasetTable, decided: Decided, *, progress: Progress = SILENT) -> Compared:
+    """Return how heads differ before and after decisions; it stays the same while only checks are added."""
+    run = table.run
+    if run is None:
+        raise not_scored(table.dataset.name)
+    if not run.has_features:
+        raise CurateError(
+            f"The run {run.name} has no embeddings to fit heads on.",
+            fix=f"Attach it again with {Option('features', 'FILE')}, or score the images",
+        )
+    ids = _usable(table, run.scored_ids(), decided)
+    locked = decided.locked[ids]
+    inside = ids[locked & (decided.given[ids] >= 0)]
+    outside = ids[~locked]
+    given = decided.given[inside]
+    decisions = {kind: int(mask[outside].sum()) for kind, mask in decided.kinds.items() if mask[outside].any()}
+    if not decisions:
+        _refuse_locked_only(decided, inside)
+        return Compared(inside, given, {}, {}, None)
+    progress.tell(0, rules.SUBSAMPLES, "axes and penalty")
+    features = run.features()
+    x = rules.principal(features, outside)
+    before = decided.before[outside]
+    learnt = before >= 0
+    groups, _ = sample_groups(table.dataset, features, outside[learnt])
+    num_classes = len(table.classes)
+    penalty = rules.choose_penalty(x[outside[learnt]], before[learnt], num_classes, groups)
+    after = {"all": decided.after[outside]}
+    if len(decisions) > 1:
+        after |= {kind: np.where(decided.kinds[kind][outside], after["all"], before) for kind in decisions}
+    progress.check("cancelled before heads were compared")
+    differences = rules.differences(x[outside], before, list(after.values()), x[inside], num_classes, penalty.value)
+    progress.report(rules.SUBSAMPLES, rules.SUBSAMPLES, "")
+    return Compared(inside, given, dict(zip(after, differences, strict=True)), decisions, penalty)
+
+
+def judged(table: DatasetTable, compared: Compared) -> Payoff:
+    """Return the gain that the given labels of the locked images and the checks there are tell."""
+    labels = checks(table)
+    rows = {row: labels[id] for row, id in enumerate(compared.ids.tolist()) if id in labels}
+    drawn = compared.drawn.tolist()
+    gains = {
+        kind: rules.gain(difference, compared.given, rows, drawn) for kind, difference in compared.differences.items()
+    }
+    nothing = Gain(gain=0.0, low=0.0, high=0.0, locked=len(compared.ids), checked=0)
+    total = gains.pop("all", nothing)
+    unchecked = dict.fromkeys(int(compared.ids[row]) for row in drawn if row not in rows)
+    return Payoff(total, gains, compared.decisions, compared.penalty, tuple(unchecked))
+
+
+# --- checks by hand ----------------------------------------------------------------------------------------------
+
+
+def check(table: DatasetTable, id: int, label: str | int | None) -> None:
+    """Write down that a person sees the class `label` on a locked image, None for no class that was named."""
+    if not locked_mask(table)[id]:
+        raise CurateError(f"Image {id} is not locked: only locked images are checked.")
+    stored = None
+    if label is not None:
+        stored = table.classes[class_index(table, label)]
+    table.log.annotate(table.present_id(), "check", stored, table.paths_of([id]), who=user())
+    table.refresh()
+
+
+def checks(table: DatasetTable) -> dict[int, int]:
+    """Return the class that a person saw on each image that was checked, by id; -1 for none that was named."""
+    seen = table.log.checks(table.dataset.id)
+    ids = dict(table.query("SELECT path, id FROM samples WHERE path IN (SELECT unnest(?::VARCHAR[]))", [list(seen)]))
+    place = {name: number for number, name in enumerate(table.classes)}
+    return {ids[path]: place.get(name or "", -1) for path, name in seen.items() if path in ids}
+
+
+def candidates(compared: Compared, id: int) -> list[int]:
+    """Return the classes that heads name for a locked image, in an order that says nothing."""
+    row = int(np.flatnonzero(compared.ids == id)[0])
+    named = np.flatnonzero(compared.differences["all"][row])
+    return np.random.default_rng(id).permutation(named).tolist()
+
+
+# --- what cannot judge -------------------------------------------------------------------------------------------
+
+
+def _usable(table: DatasetTable, scored: np.ndarray, decided: Decided) -> np.ndarray:
+    """Return the ids of scored images with a label before or after; refuse a part that cannot judge."""
+    name = table.dataset.name
+    ids = scored[(decided.before[scored] >= 0) | (decided.after[scored] >= 0)]
+    given = decided.given[ids]
+    present = np.unique(given[given >= 0])
+    if len(present) < _CLASSES:
+        raise CurateError(f"{name} has labels of one class, so no decision can change what a head says.")
+    missing = np.setdiff1d(present, given[decided.locked[ids]])
+    if len(missing):
+        names = ", ".join(table.classes[label] for label in missing[:5])
+        raise CurateError(
+            f"No image of {names} is locked, so a change there would not be seen.",
+            fix=f"Lock a larger part: {Run('lock', name, share='0.3')}",
+        )
+    return ids
+
+
+def _refuse_locked_only(decided: Decided, inside: np.ndarray) -> None:
+    """Refuse decisions that are all about locked images."""
+    if any(mask[inside].any() for mask in decided.kinds.values()):
+        raise CurateError(
+            "All decisions are about locked images, which no head learns from. Decide about others, as Suspects lists."
+        )

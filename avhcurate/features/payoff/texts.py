@@ -1,0 +1,65 @@
+"""The gain in words, for the command line and the page."""
+
+import math
+
+from avhcurate.features.payoff.rules import LEAST_CHECKS, Gain
+from avhcurate.features.payoff.service import KINDS, MORE, Payoff
+
+_VERDICTS = {
+    "helped": "they helped",
+    "hurt": "they hurt",
+    "cannot tell": "whether they helped cannot be told",
+}
+#: More checks than anybody gives.
+_ENDLESS = 1_000_000
+
+
+def points(gain: Gain) -> str:
+    """Return a gain with its interval, in points of accuracy.
+
+    >>> points(Gain(gain=0.014, low=0.002, high=0.026, locked=1000, checked=50))
+    '+1.4 points (+0.2 to +2.6)'
+    """
+    return f"{100 * gain.gain:+.1f} points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
+
+
+def sentence(payoff: Payoff) -> str:
+    """Return what the decisions were worth, in one sentence."""
+    decisions = sum(payoff.decisions.values())
+    if not decisions:
+        return "Nothing was decided about images outside the locked part, so accuracy is what it was."
+    verb = "decision" if decisions == 1 else "decisions"
+    gain = payoff.gain
+    return (
+        f"{decisions:,} {verb} changed accuracy on {gain.locked:,} locked images by {points(gain)}: "
+        f"{_VERDICTS[gain.verdict]}."
+    )
+
+
+def by_kind(payoff: Payoff) -> list[str]:
+    """Return a line for each kind of decision, where there are several."""
+    return [f"{KINDS[kind]}, {payoff.decisions[kind]:,}: {points(gain)}" for kind, gain in payoff.kinds.items()]
+
+
+def way_on(payoff: Payoff) -> list[str]:
+    """Return what judges the decisions now, and what would make the interval narrower."""
+    if not payoff.decisions:
+        return []
+    gain = payoff.gain
+    by = f"{gain.checked} checks by hand" if gain.checked else "the given labels of the locked images"
+    lines = [f"Judged by {by}."]
+    if not payoff.unchecked:
+        return [
+            *lines,
+            "Every locked image on which heads differ is checked: the interval is as narrow as it gets.",
+        ]
+    if gain.checked:
+        half = 100 * gain.half_width(gain.checked + MORE)
+        lines.append(f"{MORE} more checks: about ±{half:.1f} points.")
+    else:
+        lines.append(f"Check {MORE} of them by hand on the page Payoff: from {LEAST_CHECKS} checks on they count.")
+    least = gain.half_width(_ENDLESS)
+    if gain.verdict == "cannot tell" and least > abs(gain.gain) > 0:
+        needed = math.ceil(gain.locked * (least / gain.gain) ** 2 / 100) * 100
+        lines.append(f"To decide a gain of this size takes about {needed:,} locked images.")
+    return lines

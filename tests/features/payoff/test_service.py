@@ -1,0 +1,116 @@
+"""What decisions were worth, from the history of a dataset with a locked part; and checks of locked images."""
+
+import json
+
+import numpy as np
+import pytest
+
+from avhcurate.datasets.curate.annotations import annotate, undo
+from avhcurate.datasets.curate.label_files import relabel_from
+from avhcurate.datasets.curate.locked import lock, locked_mask
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.errors import CurateError
+from avhcurate.features.payoff import service, texts
+from avhcurate.workspace.data.workspace import Workspace
+
+
+@pytest.fixture
+def table(own_digits):
+    """The digits with a locked fifth."""
+    lock(own_digits)
+    return own_digits
+
+
+def outside(table, label):
+    """Ids of the images with a label that are not locked."""
+    labels = table.dataset.labels()
+    return np.flatnonzero((labels == label) & ~locked_mask(table)).tolist()
+
+
+def test_spoilt_labels_hurt_by_hand_and_in_bulk(table):
+    nothing = service.payoff(table).result()
+    assert (nothing["gain"], nothing["low"], nothing["high"]) == (0, 0, 0)
+    assert (nothing["decisions"], nothing["verdict"]) == (0, "cannot tell")
+    annotate(table, outside(table, 3)[:40], "relabel", 8)
+    annotate(table, outside(table, 4)[:1], "relabel", 9)
+    annotate(table, outside(table, 5)[:20], "exclude")
+    said = service.payoff(table)
+    assert dict(said.decisions) == {"by_hand": 1, "in_bulk": 40, "excluded": 20}
+    assert said.gain.verdict == "hurt"
+    assert said.kinds["in_bulk"].verdict == "hurt"
+    assert said.kinds["by_hand"].verdict == "cannot tell"
+    assert said.gain.locked == locked_mask(table).sum()
+    result = json.loads(json.dumps(said.result()))
+    assert list(result["kinds"]) == ["by_hand", "in_bulk", "excluded"]
+    assert str(result["penalty"]["value"]) in result["penalty"]["losses"]
+    assert "61 decisions" in texts.sentence(said)
+    assert "they hurt" in texts.sentence(said)
+
+
+def test_only_decisions_after_an_entry_count_and_what_is_undone_does_not(table):
+    annotate(table, outside(table, 3)[:30], "relabel", 8)
+    entry = table.annotated
+    annotate(table, outside(table, 6)[:5], "exclude")
+    assert dict(service.payoff(table, since=entry).decisions) == {"excluded": 5}
+    undo(table)
+    assert not service.payoff(table, since=entry).decisions
+    with pytest.raises(CurateError, match="may rest on the labels"):
+        service.payoff(table, since=0)
+
+
+def test_checks_are_entries_that_replace_the_given_label_and_can_be_undone(table):
+    annotate(table, outside(table, 3)[:40], "relabel", 8)
+    compared = service.compare(table, service.decided(table))
+    before = service.judged(table, compared)
+    labels = table.dataset.labels()
+    while (said := service.judged(table, compared)).unchecked:
+        id = said.unchecked[0]
+        candidates = service.candidates(compared, id)
+        assert len(candidates) >= 2
+        service.check(table, id, int(labels[id]) if labels[id] in candidates else None)
+    assert said.gain.checked == len(service.checks(table)) == len(before.unchecked)
+    assert said.gain.gain == pytest.approx(before.gain.gain, abs=1e-9)  # the given labels are right here
+    assert "as narrow as it gets" in " ".join(texts.way_on(said))
+    for _ in range(said.gain.checked):
+        undo(table)
+    assert service.checks(table) == {}
+    assert service.judged(table, compared).gain == before.gain
+
+
+def test_what_cannot_judge_is_refused_in_words(own_digits):
+    with pytest.raises(CurateError, match=r"No part of digits is locked.*avhcurate lock digits"):
+        service.payoff(own_digits)
+    lock(own_digits, where="label != 3")
+    annotate(own_digits, outside(own_digits, 4)[:3], "exclude")
+    with pytest.raises(CurateError, match="No image of 3 is locked"):
+        service.payoff(own_digits)
+
+
+def test_decisions_about_locked_images_only_are_refused(table):
+    annotate(table, np.flatnonzero(locked_mask(table))[:3].tolist(), "relabel", 1)
+    with pytest.raises(CurateError, match="All decisions are about locked images"):
+        service.payoff(table)
+    with pytest.raises(CurateError, match="is not locked"):
+        service.check(table, outside(table, 1)[0], 1)
+
+
+def test_the_command_says_it_in_words_and_as_json(cli, table):
+    annotate(table, outside(table, 3)[:40], "relabel", 8)
+    root = table.workspace.root
+    code, out, err = cli("payoff", "digits", "--workspace", root)
+    assert code == 0, err
+    assert out.startswith("digits: 40 decisions changed accuracy on")
+    code, out, err = cli("payoff", "digits", "--json", "--workspace", root)
+    assert code == 0, err
+    result = json.loads(out)
+    assert {"gain", "low", "high", "locked", "checked", "decisions", "verdict"} <= set(result)
+    assert result["verdict"] == "hurt"
+
+
+def test_labels_that_came_in_a_file_are_decided_in_bulk(table, tmp_path):
+    file = tmp_path / "labels.csv"
+    rows = "".join(f"{id},8\n" for id in outside(table, 3)[:4])
+    file.write_text(f"id,label\n{rows}")
+    relabel_from(table, file)
+    again = open_table(Workspace(table.workspace.root), "digits")
+    assert dict(service.payoff(again).decisions) == {"in_bulk": 4}
