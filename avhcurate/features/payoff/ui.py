@@ -1,0 +1,95 @@
+"""The page Payoff: what decisions were worth, and checks of locked images by hand."""
+
+from functools import partial
+
+import streamlit as st
+
+from avhcurate.datasets.curate.locked import lock
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.features.payoff import service, texts
+from avhcurate.features.payoff.plots import gain_dots
+from avhcurate.features.payoff.service import KINDS, Compared, Decided, Payoff
+from avhcurate.ui.base.cache import file_key, kept
+from avhcurate.ui.base.frame import Opened, attempt, while_allowed
+from avhcurate.ui.base.layout import empty_state, in_a_row
+from avhcurate.ui.base.page_choices import switch
+from avhcurate.ui.base.signin import for_curators
+from avhcurate.ui.base.user_errors import plain
+from avhcurate.ui.charts.show import show_chart
+from avhcurate.ui.server.image_routes import image_url
+
+#: The command line compares heads on more images than these.
+MOST = 200_000
+_CHECKING = switch("payoff.check")
+_ALL = "All decisions"
+#: Keys of the buttons of an answer, by their places.
+_KEYS = "123456789"
+_PICTURE = '<img src="{}" alt="The image to check" style="display: block; max-height: 24rem; max-width: 100%">'
+
+
+def offer_lock(page: Opened) -> None:
+    """Draw what a locked part is, and a button that locks one."""
+    story = (
+        "A locked part tells later whether your decisions helped: nothing learns from its labels, so that it can judge "
+        "heads fitted before and after them."
+    )
+    act = partial(attempt, lock, page.table, done="A fifth is locked")
+    button = partial(st.button, "Lock a fifth now", key="payoff.lock", type="primary", on_click=act, **for_curators())
+    empty_state("No part is locked yet", "lock", story, button)
+
+
+def compare(page: Opened) -> Compared:
+    """Return heads before and after all decisions since the lock."""
+    return _compared(page.table, service.decided(page.table))
+
+
+def _run_key(table: DatasetTable) -> str:
+    """Return what changes with the embeddings: checks change the log, and no head."""
+    assert table.run is not None
+    return f"{table.fingerprint} {file_key(table.run.scores_path)}"
+
+
+@kept("Fitting heads before and after …", most=4, funcs={DatasetTable: _run_key, Decided: Decided.digest})
+def _compared(table: DatasetTable, decided: Decided) -> Compared:
+    return service.compare(table, decided)
+
+
+@st.fragment
+@while_allowed
+def show(page: Opened, compared: Compared) -> None:
+    """Draw what the decisions were worth and, on demand, an image to check; redrawn alone after each answer."""
+    page.table.refresh()
+    found = service.judged(page.table, compared)
+    st.markdown(f"### {texts.sentence(found)}")
+    if not found.decisions:
+        return
+    names = {kind: f"{KINDS[kind].capitalize()}, {found.decisions[kind]:,}" for kind in found.kinds}
+    show_chart(gain_dots({_ALL: found.gain} | {names[kind]: gain for kind, gain in found.kinds.items()}), key="payoff")
+    for line in texts.way_on(found):
+        st.markdown(line)
+    if found.unchecked:
+        about = "You see images on which the heads differ, without their label. What you say corrects the gain."
+        _CHECKING.show(st.toggle, "Check locked images by hand", help=about, **for_curators())
+        if _CHECKING.asked():
+            _check(page, compared, found)
+
+
+def _check(page: Opened, compared: Compared, found: Payoff) -> None:
+    """Draw the next image to check and a button for each class that heads name, with its key."""
+    id = found.unchecked[0]
+    # A button is of one image: a key that comes late is about the image that was on screen.
+    key = f"payoff.check.{id}"
+    url = image_url(page.dataset.name, id, version=page.version, size="full")
+    st.html(_PICTURE.format(url))
+    st.caption("Which class is this? Press its number.")
+    with in_a_row():
+        labels = service.candidates(compared, id)
+        for place, label in enumerate(labels):
+            act = partial(attempt, service.check, page.table, id, label)
+            name = plain(page.table.classes[label])
+            shortcut = None
+            if place < len(_KEYS):
+                shortcut = _KEYS[place]
+            st.button(name, key=f"{key}.{label}", on_click=act, shortcut=shortcut, **for_curators())
+        act = partial(attempt, service.check, page.table, id, None)
+        st.button("None of these", key=f"{key}.none", on_click=act, shortcut="0", type="tertiary", **for_curators())

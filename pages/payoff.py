@@ -1,0 +1,23 @@
+"""Payoff: whether decisions about labels made a network better, measured on images that nothing has learnt from."""
+
+import streamlit as st
+
+from avhcurate.features.payoff import ui as payoff_ui
+from avhcurate.ui.base import frame
+from avhcurate.ui.shell.page_header import open_page
+
+page = open_page(
+    "Payoff",
+    "What your decisions were worth: heads before and after them, compared on the locked part.",
+    frame.with_run,
+    votes=False,
+    terms=[],
+)
+if not page.table.locked_by:
+    payoff_ui.offer_lock(page)
+    st.stop()
+if page.table.size > payoff_ui.MOST:
+    st.write(f"{page.table.size:,} images are too many for this page. Use the command line:")
+    st.code(f"avhcurate payoff {page.dataset.name}", language="bash")
+    st.stop()
+payoff_ui.show(page, payoff_ui.compare(page))
