@@ -20,6 +20,8 @@ from avhcurate.datasets.table.titles import title_of
 from avhcurate.errors import CurateError, Run, words
 from avhcurate.features.correlation.service import correlate, overall
 from avhcurate.features.disagreement.service import SETS, disagree
+from avhcurate.features.payoff.service import payoff
+from avhcurate.features.payoff.texts import by_kind, sentence, way_on
 from avhcurate.features.quality.service import KINDS, find_duplicates, odd_files
 from avhcurate.features.saved.diff_rules import KINDS as KINDS_OF_CHANGES
 from avhcurate.features.saved.diff_service import diff, earlier, state_of, text_of
@@ -219,6 +221,13 @@ def captions_of_changes(rows: pd.DataFrame) -> dict[int, str]:
         row["id"]: f"{row['before']} → {row['after']}".strip(" →") + f", {row['who']}"
         for row in rows_of(rows.head(IMAGES))
     }
+
+
+@section("What the decisions were worth", "payoff")
+def describe_payoff(table: DatasetTable) -> dict[str, Any]:
+    """By how much the decisions changed accuracy on the locked part."""
+    found = payoff(table)
+    return {"text": " ".join([sentence(found), *(f"{line}." for line in by_kind(found)), *way_on(found)])}
 
 
 @section("Labels in doubt", "suspects")

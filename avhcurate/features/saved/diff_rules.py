@@ -121,15 +121,13 @@ def class_counts(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """Return `what, before, after`: images, those with a label, accuracy against the labels, and undecided suspects.
+    """Return `what, before, after`: images that are not excluded, those with a label, and undecided suspects.
 
-    Over the images that are not excluded; NaN without a run or a list of suspects.
+    Suspects are NaN without a list. Accuracies against two sets of labels are not set side by side: the difference says
+    nothing about the decisions between them (see the feature `payoff`).
     """
     columns = {}
     for name, state in (("before", before), ("after", after)):
         images = state[~state["excluded"]]
-        labelled = images[images["label"] != ""]
-        judged = labelled[labelled["predicted"] != ""]
-        accuracy = (judged["label"] == judged["predicted"]).mean()
-        columns[name] = [len(images), len(labelled), accuracy, len(judged), images["suspect"].sum(min_count=1)]
-    return pd.DataFrame({"what": ["images", "with a label", "accuracy", "n of accuracy", "suspects"], **columns})
+        columns[name] = [len(images), (images["label"] != "").sum(), images["suspect"].sum(min_count=1)]
+    return pd.DataFrame({"what": ["images", "with a label", "suspects"], **columns})
