@@ -18,6 +18,7 @@ from scipy.special import softmax
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.payoff import rules
+from avhcurate.features.suspects import stopping
 from avhcurate.measures.stats.folds import stratified_folds
 from avhcurate.measures.stats.softmax_heads import fit_softmax_heads
 from avhcurate.workspace.data.workspace import Workspace
@@ -139,6 +140,23 @@ class Run:
             "seconds": seconds,
         }
 
+    def forecasts(self) -> list[tuple[float, float, float, float]]:
+        """Return what is forecast after so many decisions of a good reviewer, its ends, and what came."""
+        rows = np.arange(len(self.labels))
+        others = self.probs.copy()
+        others[rows, self.labels] = -1
+        doubt = others.max(axis=1) - self.probs[rows, self.labels]
+        order = np.argsort(-doubt)
+        right = self.rng.random(len(rows)) < 0.95
+        changed = np.where(right, self.truth != self.labels, self.truth == self.labels)
+        said = []
+        for reviewed in (50, 100, 150):
+            done = order[:reviewed]
+            following = order[reviewed : reviewed + stopping.NEXT]
+            one = stopping.forecast(doubt[done], changed[done], doubt[following])
+            said.append((one.changes, one.low, one.high, float(changed[following].sum())))
+        return said
+
 
 def line(name: str, rows: list[dict[str, float]]) -> list[str]:
     def mean(key: str) -> float:
@@ -181,10 +199,12 @@ def main() -> None:
     features = np.asarray(data.run.features(), np.float32)
     truth = data.dataset.labels().astype(np.int64)
     rows: dict[str, list[dict[str, float]]] = {}
+    forecasts: list[tuple[float, float, float, float]] = []
     for kind in asked.errors:
         for share in asked.shares:
             for seed in range(asked.runs):
                 run = Run(features, truth, seed, kind, share, asked)
+                forecasts += run.forecasts()
                 for what in asked.decisions:
                     found = run.row(what, asked.checks)
                     rows.setdefault(what, []).append(found)
@@ -193,6 +213,12 @@ def main() -> None:
     heads = ["decisions", "n", "true gain", "said", "bias", "half-width", "holds", "decided", "of them wrong sign"]
     lines = [line(name, found) for name, found in sorted(rows.items(), key=lambda item: ("," in item[0], item[0]))]
     print(table(heads, lines))
+    said, low, high, came = np.array(forecasts).T
+    holds = np.mean((low <= came) & (came <= high))
+    print(
+        f"\nchanges in the next {stopping.NEXT}, {len(said)} forecasts: bias {np.mean(said - came):+.1f}, error "
+        f"{np.mean(np.abs(said - came)):.1f}, intervals hold in {holds:.3f}"
+    )
 
 
 if __name__ == "__main__":

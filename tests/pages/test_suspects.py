@@ -103,6 +103,15 @@ def test_accepting_keeping_and_undoing_write_the_log(open_page, own_root, found)
     assert say(app, own_root, decision("undo", of="never"))[0] == ["There is nothing to undo."]
 
 
+def test_after_fifty_decisions_it_says_how_many_of_the_next_would_be_changed(open_page, own_root, found):
+    table = digits_of(own_root)
+    ids = found["id"].tolist()
+    decisions.accept(table, dict(zip(ids[:20], found["suggested"].tolist()[:20], strict=True)))
+    decisions.keep(table, ids[20:55])
+    app = open_page("suspects", own_root)
+    assert re.match(r"About \d+ of the next \d+ would be changed \(\d+ to \d+\)", card(app)["tally"])
+
+
 def test_tags_labels_and_exclusions_show_on_the_card_and_one_that_fails_is_refused(open_page, own_root):
     app = open_page("suspects", own_root)
     first, second = (one["id"] for one in card(app)["suspects"][:2])

@@ -13,7 +13,7 @@ import streamlit as st
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.sample import rows_of
 from avhcurate.errors import CurateError
-from avhcurate.features.suspects import decisions
+from avhcurate.features.suspects import decisions, stopping
 from avhcurate.features.suspects.rules import SOURCES, VERDICTS
 from avhcurate.features.suspects.store import SuspectsRecord, suspects_at
 from avhcurate.features.suspects.ui import SuspectsInView
@@ -127,7 +127,7 @@ def one_by_one(page: Opened, shown: SuspectsInView) -> None:
         of=record.address,
         place=session.place,
         total=len(session.ids),
-        tally=_tally(page, shown.suspects["id"].tolist(), session.ids[session.place]),
+        tally=_tally(page, shown.suspects.set_index("id")["doubt"], session.ids[session.place]),
         echo=session.turn,
         least_ms=_LEAST_MS,
         actions=key_data(page, _CARD),
@@ -135,11 +135,19 @@ def one_by_one(page: Opened, shown: SuspectsInView) -> None:
     )
 
 
-def _tally(page: Opened, ids: list[int], id: int) -> str:
-    """Return how many of the last decisions, up the list from a sample, found a wrong label: it tells when to stop."""
+def _tally(page: Opened, doubt: pd.Series, id: int) -> str:
+    """Return how many of the last decisions, up the list from a sample, found a wrong label, or from some number on how
+    many of the next will: it tells when to stop. `doubt` is by id, in the order of the list.
+    """
+    ids = doubt.index.tolist()
     place = ids.index(id)
-    states = decisions.decided(page.table, ids[max(0, place - _SEARCHED) : place + _AHEAD])
-    last = states[states != ""].tail(_LAST)
+    states = decisions.decided(page.table, ids[max(0, place - _SEARCHED) : place + stopping.NEXT])
+    decided = states[states != ""]
+    following = states[states == ""].index[: stopping.NEXT]
+    if len(decided) >= stopping.FROM and len(following):
+        changed = (decided == "accepted").to_numpy()
+        return stopping.forecast(doubt[decided.index].to_numpy(), changed, doubt[following].to_numpy()).text
+    last = decided.tail(_LAST)
     wrong = int((last == "accepted").sum())
     if last.empty:
         return "Go on until few of the last 20 were wrong."
