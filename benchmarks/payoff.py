@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy.special import softmax
 
 from avhcurate.datasets.table.dataset_table import open_table
-from avhcurate.features.payoff import rules
+from avhcurate.features.payoff import keep_rules, rules
 from avhcurate.features.suspects import stopping
 from avhcurate.measures.stats.folds import stratified_folds
 from avhcurate.measures.stats.softmax_heads import fit_softmax_heads
@@ -179,6 +180,32 @@ def line(name: str, rows: list[dict[str, float]]) -> list[str]:
     ]
 
 
+def keep(features: np.ndarray, truth: np.ndarray, asked: argparse.Namespace) -> str:
+    """Return a table of what each rule to keep images gives, less images by chance."""
+    cells: list[pd.DataFrame] = []
+    for share in (0.0, *asked.shares):
+        for seed in range(asked.runs):
+            run = Run(features, truth, seed, "uniform", share, asked)
+            confidence = run.probs[np.arange(len(run.labels)), run.labels]
+            found = keep_rules.curve(
+                run.x,
+                run.labels,
+                confidence,
+                run.outside,
+                run.outside_truth,
+                num_classes=run.classes,
+                penalty=run.penalty,
+            )
+            cells.append(found.assign(noise=f"{share:.0%}"))
+    rows = pd.concat(cells)
+    rows["less_random"] *= 100
+    means = rows.groupby(["rule", "noise", "share"], sort=False)["less_random"].agg(["mean", "std", "count"])
+    half = 1.96 * means["std"] / np.sqrt(means["count"])
+    text = (means["mean"].map("{:+.1f}".format) + " ± " + half.map("{:.1f}".format)).unstack("share")
+    lines = [[f"{rule}, {noise} wrong", *map(str, row)] for (rule, noise), row in text.iterrows()]
+    return table(["rule", *(f"{share:.0%} kept" for share in keep_rules.SHARES)], lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset")
@@ -193,11 +220,15 @@ def main() -> None:
     parser.add_argument("--errors", nargs="*", default=list(ERRORS))
     parser.add_argument("--decisions", nargs="*", default=list(DECISIONS))
     parser.add_argument("--leak", action="store_true")
+    parser.add_argument("--keep", action="store_true", help="instead: accuracy by the share of the images that is kept")
     asked = parser.parse_args()
     data = open_table(Workspace(asked.workspace), asked.dataset, asked.model)
     assert data.run is not None
     features = np.asarray(data.run.features(), np.float32)
     truth = data.dataset.labels().astype(np.int64)
+    if asked.keep:
+        print(keep(features, truth, asked))
+        return
     rows: dict[str, list[dict[str, float]]] = {}
     forecasts: list[tuple[float, float, float, float]] = []
     for kind in asked.errors:

@@ -21,3 +21,4 @@ if page.table.size > payoff_ui.MOST:
     st.code(f"avhcurate payoff {page.dataset.name}", language="bash")
     st.stop()
 payoff_ui.show(page, payoff_ui.compare(page))
+payoff_ui.show_keep(page)

@@ -23,10 +23,10 @@ def select(
         str | None,
         typer.Option(
             help="avc (Chen et al. 2020), avc-centred, confidence (CBST), CRST's lrent or mrkld; avc-lrent, avc-mrkld; "
-            "diverse: --budget images to label next, varied and uncertain."
+            "diverse: --budget images to label next, varied and uncertain; keep, keep-coverage: images to train on."
         ),
     ] = None,
-    portion: Annotated[float | None, typer.Option(help="Share of each class to trust, in (0, 1].")] = None,
+    portion: Annotated[float | None, typer.Option(help="Share of each class to trust or to keep, in (0, 1].")] = None,
     budget: Annotated[int | None, typer.Option(help="With --rule diverse, how many images.", min=1)] = None,
     soft: Annotated[bool, typer.Option("--soft", help="Add soft labels.")] = False,
     self_training: Annotated[
@@ -50,6 +50,10 @@ def select(
         _select_next(name, model, where, budget, out, force)
         return
     options.check_alone(f"--rule {rule}", {"--budget": budget})
+    if rule is not None and rule.startswith("keep"):
+        options.check_alone(f"--rule {rule}", {"--soft": soft})
+        _select_kept(name, model, where, rule, portion, out, force)
+        return
     if rule is None or portion is None:
         raise CurateError("Give --rule and --portion, or --self-training to write one of its rounds.")
     from avhcurate.datasets.table.filters import Filters
@@ -80,6 +84,24 @@ def _select_next(name: str, model: str | None, where: str, budget: int | None, o
     with options.output(out) as place:
         record = write_next_labels(table, chosen, filters, place, force=force)
     options.print_result(record, f"{chosen.summary}\nwritten to {out}")
+
+
+def _select_kept(
+    name: str, model: str | None, where: str, rule: str, portion: float | None, out: Path, force: bool
+) -> None:
+    """Export the images to train on."""
+    from avhcurate.datasets.export.service import export, format_named
+    from avhcurate.datasets.table.filters import Filters
+    from avhcurate.features.payoff.keep_service import keep
+
+    if portion is None:
+        raise CurateError("Say with --portion which share of each class to keep.")
+    table = options.run_table(name, model)
+    ids = keep(table, rule, portion, filters=Filters(where=where))
+    chosen = Filters(ids=tuple(ids.tolist()))
+    with options.output(out) as place:
+        export(table, chosen, format_named(out), place, force=force, about={"rule": rule, "portion": portion})
+    options.print_result({"rule": rule, "portion": portion, "samples": len(ids)}, f"{len(ids)} samples kept: {out}")
 
 
 def _note_left_out(count: int) -> None:

@@ -52,3 +52,10 @@ def test_images_are_checked_one_by_one_and_the_answers_are_entries(open_page, as
     spoilt.refresh()
     assert service.checks(spoilt) == {first: labels[0], second: -1}
     assert [entry.action for entry in history_entries(spoilt)[0][:2]] == ["check", "check"]
+
+
+@pytest.mark.slow
+def test_what_to_keep_is_a_chart_on_demand_with_the_command_that_writes_it(open_page, spoilt):
+    app = open_page("payoff", spoilt.workspace.root, payoff__keep="1")
+    assert len(app.get("plotly_chart")) == 2
+    assert app.code[0].value == "avhcurate select digits --rule keep --portion 0.5 --out keep.csv"

@@ -1,12 +1,13 @@
-"""The gain of decisions and its interval, as dots."""
+"""The gain of decisions and its interval, as dots; what keeping a share of the images costs, as curves."""
 
 from collections.abc import Mapping
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from avhcurate.features.payoff.keep_rules import RULES
 from avhcurate.features.payoff.rules import Gain
-from avhcurate.ui.charts.chart_style import BLUE, GREY, bare, faded, intervals
+from avhcurate.ui.charts.chart_style import ABOVE, BLUE, GREY, ORANGE, SERIES, bare, faded, intervals
 
 _ROW = 44
 
@@ -26,3 +27,24 @@ def gain_dots(gains: Mapping[str, Gain]) -> go.Figure:
         hovertemplate="%{y}: %{x:+.2f} points<extra></extra>",
     )
     return bare(figure, height=_ROW * len(rows) + 60, x="Change of accuracy, points")
+
+
+def keep_chart(curve: pd.DataFrame) -> go.Figure:
+    """Draw the accuracy of each rule less that of images by chance, in points, against the share that is kept."""
+    figure = go.Figure()
+    others = iter(SERIES)
+    for rule, rows in curve[curve["rule"] != "random"].groupby("rule", sort=False):
+        color = ORANGE if rule == "hardest" else next(others)
+        points = 100 * rows[["less_random", "low", "high"]]
+        figure.add_scatter(
+            x=100 * rows["share"],
+            y=points["less_random"],
+            name=f"{rule}: {RULES[str(rule)]}",
+            mode="lines+markers",
+            line={"color": color},
+            error_y=intervals(points["less_random"], points["low"], points["high"], color=faded(color, 0.5)),
+            hovertemplate=f"{rule}, %{{x}} % kept: %{{y:+.1f}} points<extra></extra>",
+        )
+    figure.add_hline(y=0, line={"color": faded(GREY, 0.8), "dash": "dot"})
+    bare(figure, height=360, x="Share kept, %", y="Accuracy less that by chance, points", margin={"t": 90})
+    return figure.update_layout(showlegend=True, legend=ABOVE)

@@ -163,15 +163,8 @@ def _in_bulk(table: DatasetTable, place: pd.Index, since: int) -> np.ndarray:
 
 def compare(table: DatasetTable, decided: Decided, *, progress: Progress = SILENT) -> Compared:
     """Return how heads differ before and after decisions; it stays the same while only checks are added."""
-    run = table.run
-    if run is None:
-        raise not_scored(table.dataset.name)
-    if not run.has_features:
-        raise CurateError(
-            f"The run {run.name} has no embeddings to fit heads on.",
-            fix=f"Attach it again with {Option('features', 'FILE')}, or score the images",
-        )
-    ids = _usable(table, run.scored_ids(), decided)
+    features = embeddings(table)
+    ids = usable(table, decided)
     locked = decided.locked[ids]
     inside = ids[locked & (decided.given[ids] >= 0)]
     outside = ids[~locked]
@@ -181,7 +174,6 @@ def compare(table: DatasetTable, decided: Decided, *, progress: Progress = SILEN
         _refuse_locked_only(decided, inside)
         return Compared(inside, given, {}, {}, None)
     progress.tell(0, rules.SUBSAMPLES, "axes and penalty")
-    features = run.features()
     x = rules.principal(features, outside)
     before = decided.before[outside]
     learnt = before >= 0
@@ -243,9 +235,24 @@ def candidates(compared: Compared, id: int) -> list[int]:
 # --- what cannot judge -------------------------------------------------------------------------------------------
 
 
-def _usable(table: DatasetTable, scored: np.ndarray, decided: Decided) -> np.ndarray:
-    """Return the ids of scored images with a label before or after; refuse a part that cannot judge."""
+def embeddings(table: DatasetTable) -> np.ndarray:
+    """Return the features (N, D) of the run; refuse a dataset without."""
+    run = table.run
+    if run is None:
+        raise not_scored(table.dataset.name)
+    if not run.has_features:
+        raise CurateError(
+            f"The run {run.name} has no embeddings to fit heads on.",
+            fix=f"Attach it again with {Option('features', 'FILE')}, or score the images",
+        )
+    return run.features()
+
+
+def usable(table: DatasetTable, decided: Decided) -> np.ndarray:
+    """Return the ids of scored images with a label before or after; refuse a locked part that cannot judge."""
     name = table.dataset.name
+    assert table.run is not None
+    scored = table.run.scored_ids()
     ids = scored[(decided.before[scored] >= 0) | (decided.after[scored] >= 0)]
     given = decided.given[ids]
     present = np.unique(given[given >= 0])

@@ -2,12 +2,14 @@
 
 from functools import partial
 
+import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.curate.locked import lock
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.features.payoff import service, texts
-from avhcurate.features.payoff.plots import gain_dots
+from avhcurate.features.payoff.keep_service import keep_curve
+from avhcurate.features.payoff.plots import gain_dots, keep_chart
 from avhcurate.features.payoff.service import KINDS, Compared, Decided, Payoff
 from avhcurate.ui.base.cache import file_key, kept
 from avhcurate.ui.base.frame import Opened, attempt, while_allowed
@@ -21,6 +23,7 @@ from avhcurate.ui.server.image_routes import image_url
 #: The command line compares heads on more images than these.
 MOST = 200_000
 _CHECKING = switch("payoff.check")
+_KEEPING = switch("payoff.keep")
 _ALL = "All decisions"
 #: Keys of the buttons of an answer, by their places.
 _KEYS = "123456789"
@@ -52,6 +55,26 @@ def _run_key(table: DatasetTable) -> str:
 @kept("Fitting heads before and after …", most=4, funcs={DatasetTable: _run_key, Decided: Decided.digest})
 def _compared(table: DatasetTable, decided: Decided) -> Compared:
     return service.compare(table, decided)
+
+
+@kept("Fitting heads to shares of the images …", most=4, funcs={DatasetTable: _run_key, Decided: Decided.digest})
+def _curve(table: DatasetTable, decided: Decided) -> pd.DataFrame:
+    return keep_curve(table)
+
+
+def show_keep(page: Opened) -> None:
+    """Draw, on demand, which images to keep where only a share can be trained on."""
+    about = "Heads are fitted to shares of the images outside the locked part and judged on it: half a minute or so."
+    _KEEPING.show(st.toggle, "What to keep, if not all", help=about)
+    if not _KEEPING.asked():
+        return
+    show_chart(keep_chart(_curve(page.table, service.decided(page.table))), key="payoff.curve")
+    st.caption(
+        "Bars are 95 % intervals over five draws. The hardest images are the worst to train on, unless nearly all are "
+        "kept. To write the images of a rule:"
+    )
+    line = f"avhcurate select {page.dataset.name} --rule keep --portion 0.5 --out keep.csv"
+    st.code(line, language="bash")
 
 
 @st.fragment

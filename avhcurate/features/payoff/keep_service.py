@@ -1,0 +1,70 @@
+"""Which images to keep for a training: chosen by a rule, and the accuracy by share, measured on the locked part."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.datasets.curate.locked import locked_mask
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.features.payoff import keep_rules, rules
+from avhcurate.features.payoff.service import decided, embeddings, usable
+from avhcurate.measures.stats.blas import one_thread
+from avhcurate.workspace.data.sample_groups import sample_groups
+
+_SEED = 0
+
+
+def keep(table: DatasetTable, rule: str, portion: float, *, filters: Filters) -> np.ndarray:
+    """Return the ids (n,) that a rule of `keep_rules.ASKED` keeps of the labelled images that satisfy the filters.
+
+    `portion` in (0, 1] is their share. Locked images are never kept: they are to judge. Raises CurateError without
+    losses, which say how confident the network is in each label.
+    """
+    if rule not in keep_rules.ASKED:
+        raise CurateError(f"The rule {rule} keeps nothing. Choose from {', '.join(keep_rules.ASKED)}.")
+    if not 0 < portion <= 1:
+        raise CurateError(f"The portion is {portion:g}. Give a number above 0 and up to 1.")
+    rows = _confident(table, filters)
+    if rows.empty:
+        raise CurateError("No image in view has a label and a score. Widen the condition.")
+    chosen = keep_rules.kept(
+        rule, rows["curated_label"].to_numpy(np.int64), -rows["loss"].to_numpy(float), portion, seed=_SEED
+    )
+    return rows["id"].to_numpy(np.int64)[chosen]
+
+
+@one_thread()
+def keep_curve(table: DatasetTable, *, tell: Callable[[int, int], None] = lambda done, total: None) -> pd.DataFrame:
+    """Return the accuracy on the locked part by rule and share kept, see `keep_rules.curve`."""
+    now = decided(table)
+    features = embeddings(table)
+    ids = usable(table, now)
+    inside = ids[now.locked[ids] & (now.given[ids] >= 0)]
+    rows = _confident(table, Filters())
+    rows = rows[rows["id"].isin(ids)]
+    outside = rows["id"].to_numpy(np.int64)
+    labels = rows["curated_label"].to_numpy(np.int64)
+    x = rules.principal(features, outside)
+    groups, _ = sample_groups(table.dataset, features, outside)
+    penalty = rules.choose_penalty(x[outside], labels, len(table.classes), groups).value
+    return keep_rules.curve(
+        x[outside],
+        labels,
+        -rows["loss"].to_numpy(float),
+        x[inside],
+        now.given[inside],
+        num_classes=len(table.classes),
+        penalty=penalty,
+        tell=tell,
+    )
+
+
+def _confident(table: DatasetTable, filters: Filters) -> pd.DataFrame:
+    """Return `id, curated_label, loss` of the images that may be kept."""
+    if "loss" not in table.scores:
+        raise CurateError("No run says how confident a network is in each label. Score the images by a network first.")
+    rows = table.frame(filters, columns=["id", "curated_label", "loss"]).dropna()
+    return rows[~locked_mask(table)[rows["id"].to_numpy(np.int64)]]
