@@ -18,9 +18,8 @@ import pandas as pd
 from scipy.special import softmax
 
 from avhcurate.datasets.table.dataset_table import open_table
-from avhcurate.features.payoff import keep_rules, rules
+from avhcurate.features.payoff import expected, keep_rules, rules
 from avhcurate.features.suspects import stopping
-from avhcurate.measures.stats.folds import stratified_folds
 from avhcurate.measures.stats.softmax_heads import fit_softmax_heads
 from avhcurate.workspace.data.workspace import Workspace
 from benchmarks.markdown import table
@@ -53,33 +52,19 @@ def plant(kind: str, share: float, truth: np.ndarray, weak: np.ndarray, rng: np.
     return labels
 
 
-def out_of_fold(x: np.ndarray, labels: np.ndarray, classes: int, penalty: float) -> np.ndarray:
-    """Return probabilities (n, K) of heads that did not see each image."""
-    of = stratified_folds(labels, np.arange(len(x)), folds=5, seed=0)
-    probs = np.empty((len(x), classes))
-    for fold in range(5):
-        heads = fit_softmax_heads(x[of != fold], labels[None, of != fold], classes, penalty=penalty)
-        probs[of == fold] = softmax(heads.logits(x[of == fold])[:, 0], axis=1)
-    return probs
-
-
 def decide(
     what: str, labels: np.ndarray, truth: np.ndarray, probs: np.ndarray, number: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Return labels after decisions on the `number` most doubtful images: -1 where one is excluded."""
     n = len(labels)
-    rows = np.arange(n)
-    given = probs[rows, labels]
-    others = probs.copy()
-    others[rows, labels] = -1
-    doubtful = np.argsort(given - others.max(axis=1))[:number]
+    accepted = expected.decided(probs, labels, action="accept", number=number)
     after = labels.copy()
     if what == "accept all":
-        after[doubtful] = others.argmax(axis=1)[doubtful]
+        after = accepted
     elif what == "good reviewer":
-        after[doubtful] = np.where(rng.random(number) < 0.95, truth[doubtful], others.argmax(axis=1)[doubtful])
+        after = np.where(accepted == labels, labels, np.where(rng.random(n) < 0.95, truth, accepted))
     elif what == "exclude":
-        after[doubtful] = -1
+        after = expected.decided(probs, labels, action="exclude", number=number)
     elif what == "random tenth":
         some = rng.permutation(n)[: n // 10]
         after[some] = (labels[some] + rng.integers(1, probs.shape[1], len(some))) % probs.shape[1]
@@ -111,9 +96,27 @@ class Run:
         seen = self.x, self.labels
         if asked.leak:
             seen = np.concatenate([self.x, self.locked]), np.concatenate([self.labels, self.locked_truth])
-        self.probs = out_of_fold(*seen, self.classes, self.penalty)[: len(mine)]
+        self.probs = expected.out_of_fold(
+            *seen, np.arange(len(seen[0])), num_classes=self.classes, penalty=self.penalty
+        )[: len(mine)]
 
-    def row(self, what: str, checks: int) -> dict[str, float]:
+    def beforehand(self, what: str) -> rules.Gain:
+        """Return what accepting or excluding is expected to do, told without the locked part."""
+        action: expected.Action = "accept"
+        if what == "exclude":
+            action = "exclude"
+        groups = np.arange(len(self.x))
+        return expected.expected_gain(
+            self.x,
+            self.labels,
+            groups,
+            action=action,
+            share=self.number / len(self.x),
+            num_classes=self.classes,
+            penalty=self.penalty,
+        )
+
+    def row(self, what: str, checks: int, *, asked_before: bool) -> dict[str, float]:
         """Return true and estimated gain in points, and whether the interval holds the truth."""
         after = decide(what, self.labels, self.truth, self.probs, self.number, self.rng)
         everyone = np.concatenate([self.outside, self.locked])
@@ -129,6 +132,8 @@ class Run:
         if checks < 0:
             checked = dict(enumerate(self.locked_truth.tolist()))
         said = rules.gain(here, self.locked_labels, checked, drawn)
+        if asked_before:
+            said = self.beforehand(what)
         error = 1.96 * true.std() / np.sqrt(len(true))
         slack = np.hypot(said.gain - said.low, error)
         return {
@@ -220,6 +225,7 @@ def main() -> None:
     parser.add_argument("--errors", nargs="*", default=list(ERRORS))
     parser.add_argument("--decisions", nargs="*", default=list(DECISIONS))
     parser.add_argument("--leak", action="store_true")
+    parser.add_argument("--beforehand", action="store_true", help="what is expected of accepting or excluding all")
     parser.add_argument("--keep", action="store_true", help="instead: accuracy by the share of the images that is kept")
     asked = parser.parse_args()
     data = open_table(Workspace(asked.workspace), asked.dataset, asked.model)
@@ -237,7 +243,7 @@ def main() -> None:
                 run = Run(features, truth, seed, kind, share, asked)
                 forecasts += run.forecasts()
                 for what in asked.decisions:
-                    found = run.row(what, asked.checks)
+                    found = run.row(what, asked.checks, asked_before=asked.beforehand)
                     rows.setdefault(what, []).append(found)
                     rows.setdefault(f"{what}, {kind} {share:.0%}", []).append(found)
             print(f"{kind} {share:.0%}: {time.process_time():.0f} processor seconds", flush=True)

@@ -81,6 +81,7 @@ KIND_OF = {
     ("predicted_hsf", "conformal"): "rules",
     ("predicted_hsf", "learning_curve"): "rules",
     ("predicted_hsf", "vote_model"): "rules",
+    ("payoff", "expected"): "rules",
     ("payoff", "keep_rules"): "rules",
     ("suspects", "weighing"): "rules",
     ("toy", "truth"): "rules",

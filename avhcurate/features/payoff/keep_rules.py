@@ -64,7 +64,7 @@ def _evenly(confidence: np.ndarray) -> np.ndarray:
     low, high = confidence.min(), confidence.max()
     strata = np.minimum((confidence - low) / ((high - low) or 1) * _STRATA, _STRATA - 1).astype(int)
     turn = pd.Series(strata).groupby(strata).cumcount().to_numpy()
-    return np.lexsort((strata, turn))
+    return np.argsort(turn, kind="stable")
 
 
 @one_thread()

@@ -34,7 +34,7 @@ LEAST_CHECKS = 10
 #: Intervals of the prototype were a little short: 93 to 95 of 100 held.
 _WIDER = 1.05
 _STEPS = 60
-_NEXT_STEPS = 30
+_NEXT_STEPS = 20
 
 
 @dataclass(frozen=True)
