@@ -49,6 +49,9 @@ WORK = (
     ("relabel", "digits", "--to", "8", "--ids", "5"),
     ("saved", "digits", "--save-set", "hard for people", "--where", "hsf < 0.2"),
     ("saved", "digits", "--save-set", "hard for the network", "--where", "avh > 0.06"),
+    ("lock", "digits"),
+    ("relabel", "digits", "--to", "8", "--where", "label = 3 AND NOT locked AND id < 600"),
+    ("relabel", "digits", "--to", "9", "--ids", "4"),
     (*SELF_TRAINING, "--rule", "avc"),
     (*SELF_TRAINING, "--rule", "confidence"),
 )
@@ -60,6 +63,7 @@ LATER_VIEWS = (
     ("degradation", "degradation?dataset=digits", ".js-plotly-plot"),
     ("toy", "toy?dataset=digits", ".js-plotly-plot"),
     ("saved", "saved?dataset=digits&saved.part=history", "text=ask again"),
+    ("payoff", "payoff?dataset=digits", ".js-plotly-plot"),
     ("changes", "saved?dataset=digits&saved.part=changes", "[data-testid=stDataFrame]"),
 )
 #: Training makes new runs, which pages open from then on.

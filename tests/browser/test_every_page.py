@@ -26,6 +26,7 @@ PAGES = {
     "annotate": "demo_root",
     "annotators": "demo_root",
     "saved": "demo_root",
+    "payoff": "demo_root",
     "pseudo_labels": "demo_root",
     "self_training": "self_trained_root",
     "training_dynamics": "trained_root",

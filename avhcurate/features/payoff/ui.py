@@ -27,7 +27,10 @@ _KEEPING = switch("payoff.keep")
 _ALL = "All decisions"
 #: Keys of the buttons of an answer, by their places.
 _KEYS = "123456789"
-_PICTURE = '<img src="{}" alt="The image to check" style="display: block; max-height: 24rem; max-width: 100%">'
+_PICTURE = (
+    '<img src="{}" alt="The image to check" style="display: block; height: 20rem; max-width: 100%; '
+    'object-fit: contain">'
+)
 
 
 def offer_lock(page: Opened) -> None:
@@ -91,10 +94,14 @@ def show(page: Opened, compared: Compared) -> None:
     for line in texts.way_on(found):
         st.markdown(line)
     if found.unchecked:
-        about = "You see images on which the heads differ, without their label. What you say corrects the gain."
-        _CHECKING.show(st.toggle, "Check locked images by hand", help=about, **for_curators())
         if _CHECKING.asked():
             _check(page, compared, found)
+            return
+        about = "You see images on which the heads differ, without their label. What you say corrects the gain."
+        # A toggle would keep the focus, and the keys of the answers with it.
+        act = partial(_CHECKING.put, True)
+        allowed = for_curators(help=about)
+        st.button("Check locked images by hand", key="payoff.check_now", on_click=act, **allowed)
 
 
 def _check(page: Opened, compared: Compared, found: Payoff) -> None:
@@ -102,8 +109,9 @@ def _check(page: Opened, compared: Compared, found: Payoff) -> None:
     id = found.unchecked[0]
     # A button is of one image: a key that comes late is about the image that was on screen.
     key = f"payoff.check.{id}"
-    url = image_url(page.dataset.name, id, version=page.version, size="full")
-    st.html(_PICTURE.format(url))
+    first, *following = (_url(page, other) for other in found.unchecked[:2])
+    # The next one is fetched meanwhile, so that it is there when its buttons are.
+    st.html(_PICTURE.format(first) + "".join(f'<img src="{url}" alt="" hidden>' for url in following))
     st.caption("Which class is this? Press its number.")
     with in_a_row():
         labels = service.candidates(compared, id)
@@ -116,3 +124,7 @@ def _check(page: Opened, compared: Compared, found: Payoff) -> None:
             st.button(name, key=f"{key}.{label}", on_click=act, shortcut=shortcut, **for_curators())
         act = partial(attempt, service.check, page.table, id, None)
         st.button("None of these", key=f"{key}.none", on_click=act, shortcut="0", type="tertiary", **for_curators())
+
+
+def _url(page: Opened, id: int) -> str:
+    return image_url(page.dataset.name, id, version=page.version, size="full")
