@@ -13,8 +13,10 @@ from avhcurate.datasets.curate.annotations import class_index, user
 from avhcurate.datasets.curate.locked import locked_mask
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.empty_view import not_scored
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError, Option, Run
 from avhcurate.features.payoff import rules
+from avhcurate.features.payoff.expected import Action, expected_gain
 from avhcurate.features.payoff.rules import Gain, Penalty
 from avhcurate.workspace.data.events import IMPORT_LABELS
 from avhcurate.workspace.data.sample_groups import sample_groups
@@ -274,3 +276,35 @@ def _refuse_locked_only(decided: Decided, inside: np.ndarray) -> None:
         raise CurateError(
             "All decisions are about locked images, which no head learns from. Decide about others, as Suspects lists."
         )
+
+
+# --- beforehand --------------------------------------------------------------------------------------------------
+
+
+def beforehand(table: DatasetTable, action: Action, number: int) -> Gain:
+    """Return what accepting or excluding the `number` first suspects is expected to do to accuracy.
+
+    Told from folds of the images that are not locked or excluded, see `expected.expected_gain`. Raises CurateError
+    without embeddings, and with labels of one class.
+    """
+    features = embeddings(table)
+    assert table.run is not None
+    rows = table.frame(Filters(ids=tuple(table.run.scored_ids().tolist())), columns=["id", "curated_label"]).dropna()
+    ids = rows["id"].to_numpy(np.int64)
+    free = ~locked_mask(table)[ids]
+    ids = ids[free]
+    labels = rows["curated_label"].to_numpy(np.int64)[free]
+    if len(np.unique(labels)) < _CLASSES:
+        raise CurateError(f"{table.dataset.name} has labels of one class, so no decision can change what a head says.")
+    x = rules.principal(features, ids)[ids]
+    groups, _ = sample_groups(table.dataset, features, ids)
+    num_classes = len(table.classes)
+    return expected_gain(
+        x,
+        labels,
+        groups,
+        action=action,
+        share=min(1.0, number / len(ids)),
+        num_classes=num_classes,
+        penalty=rules.choose_penalty(x, labels, num_classes, groups).value,
+    )

@@ -114,3 +114,18 @@ def test_labels_that_came_in_a_file_are_decided_in_bulk(table, tmp_path):
     relabel_from(table, file)
     again = open_table(Workspace(table.workspace.root), "digits")
     assert dict(service.payoff(again).decisions) == {"in_bulk": 4}
+
+
+def test_what_accepting_suspects_would_do_is_told_without_locked_labels(table, monkeypatch):
+    said = service.beforehand(table, "accept", 60)
+    assert said.low <= said.gain <= said.high < 0.05
+    labels = table.dataset.labels().copy()
+    labels[locked_mask(table)] = 0
+    frame = type(table).frame
+
+    def with_other_labels(self, *asked, **how):
+        rows = frame(self, *asked, **how)
+        return rows.assign(curated_label=labels[rows["id"]]) if "curated_label" in rows else rows
+
+    monkeypatch.setattr(type(table), "frame", with_other_labels)
+    assert service.beforehand(table, "accept", 60) == said
