@@ -355,7 +355,7 @@ class Dataset(OpenedDataset):
 
         >>> import avhcurate
         >>> digits = avhcurate.example(fresh=True)
-        >>> event = digits.lock()
+        >>> images = digits.lock()
         >>> digits.payoff()["verdict"]
         'cannot tell'
         """

@@ -38,7 +38,7 @@ _NEXT_STEPS = 20
 
 
 @dataclass(frozen=True)
-class Penalty:
+class PenaltyChoice:
     """The penalty with the least loss on images held out, and the mean loss of each by penalty."""
 
     value: float
@@ -98,7 +98,7 @@ def principal(features: np.ndarray, learnt: np.ndarray) -> np.ndarray:
 
 
 @one_thread()
-def choose_penalty(x: np.ndarray, labels: np.ndarray, num_classes: int, groups: np.ndarray) -> Penalty:
+def choose_penalty(x: np.ndarray, labels: np.ndarray, num_classes: int, groups: np.ndarray) -> PenaltyChoice:
     """Return the penalty that predicts labels (n,) of images held out best; x (n, d), groups (n,) stay together."""
     rows = np.sort(np.random.default_rng(0).permutation(len(labels))[:CHOICE_IMAGES])
     x = x[rows]
@@ -114,7 +114,7 @@ def choose_penalty(x: np.ndarray, labels: np.ndarray, num_classes: int, groups: 
             )
             start = heads.weights
             losses[penalty] += _loss(heads.logits(x[held_out])[:, 0], labels[held_out]) / len(labels)
-    return Penalty(min(PENALTIES[1:-1], key=losses.__getitem__), losses)
+    return PenaltyChoice(min(PENALTIES[1:-1], key=losses.__getitem__), losses)
 
 
 def _loss(logits: np.ndarray, labels: np.ndarray) -> float:

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.datasets.curate.annotations import class_index, user
-from avhcurate.datasets.curate.locked import locked_mask
+from avhcurate.datasets.curate.locked import judged_since, locked_mask
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.empty_view import not_scored
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError, Option, Run
 from avhcurate.features.payoff import rules
 from avhcurate.features.payoff.expected import Action, expected_gain
-from avhcurate.features.payoff.rules import Gain, Penalty
+from avhcurate.features.payoff.rules import Gain, PenaltyChoice
 from avhcurate.workspace.data.events import IMPORT_LABELS
 from avhcurate.workspace.data.sample_groups import sample_groups
 from avhcurate.workspace.disk.jobs import SILENT, Progress
@@ -61,7 +61,7 @@ class Compared:
     given: np.ndarray
     differences: Mapping[str, np.ndarray]
     decisions: Mapping[str, int]
-    penalty: Penalty | None
+    penalty: PenaltyChoice | None
 
     @cached_property
     def drawn(self) -> np.ndarray:
@@ -78,7 +78,7 @@ class Payoff:
     gain: Gain
     kinds: Mapping[str, Gain]
     decisions: Mapping[str, int]
-    penalty: Penalty | None
+    penalty: PenaltyChoice | None
     #: Images that may be checked, the next first.
     unchecked: tuple[int, ...]
 
@@ -117,17 +117,15 @@ def payoff(table: DatasetTable, *, since: int | None = None, progress: Progress 
 
 
 def decided(table: DatasetTable, *, since: int | None = None) -> Decided:
-    """Return what was decided after an entry of the history, by default after the lock."""
+    """Return what was decided after an entry of the history, by default after all that may know locked labels."""
     table.refresh()
-    name = table.dataset.name
-    if not table.locked_by:
-        raise CurateError(f"No part of {name} is locked, so nothing can judge its decisions.", fix=Run("lock", name))
+    first = judged_since(table)
     if since is None:
-        since = table.locked_by
-    if not table.locked_by <= since <= table.annotated:
+        since = first
+    if not first <= since <= table.annotated:
         raise CurateError(
-            f"Entry {since} is not between {table.locked_by}, the lock, and {table.annotated}, the newest: decisions "
-            "before the lock may rest on the labels that it locked.",
+            f"Entry {since} is not between {first} and {table.annotated}, the newest: decisions before may rest on "
+            "the labels that are locked.",
             fix=f"Leave out {Option('since')}, or give one of these entries",
         )
     rows = table.frame(columns=["path", "label", "curated_label", "excluded"])

@@ -13,4 +13,4 @@ class PayoffSettings(VerbSettings):
     verb = "payoff"
     dataset: str = option(help="The dataset.", argument=True)
     model: str | None = option(None, "Which run: the name of a model or of a run.", usual="the default")
-    since: int | None = option(None, "Only decisions after this entry of the history.", low=0, usual="that of the lock")
+    since: int | None = option(None, "Only decisions after this entry of the history.", low=0, usual="since the lock")

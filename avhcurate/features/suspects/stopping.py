@@ -18,7 +18,7 @@ _WIDER = 2.0
 
 
 @dataclass(frozen=True)
-class Forecast:
+class NextChanges:
     """How many of the `following` suspects would be changed, and the ends of the 95 % interval."""
 
     changes: float
@@ -36,7 +36,7 @@ class Forecast:
         return said
 
 
-def forecast(doubt: np.ndarray, changed: np.ndarray, following: np.ndarray) -> Forecast:
+def forecast(doubt: np.ndarray, changed: np.ndarray, following: np.ndarray) -> NextChanges:
     """Return how many suspects of some doubt `following` (m,) would be changed, by what became of others.
 
     `changed`: whether the label of each reviewed suspect, of doubt (k,), was changed. A logistic regression of it.
@@ -53,4 +53,4 @@ def forecast(doubt: np.ndarray, changed: np.ndarray, following: np.ndarray) -> F
     chances = softmax(heads.logits(ahead)[:, 0], axis=1)[:, 1]
     changes = float(chances.sum())
     half = _WIDER * 1.96 * float(np.sqrt((chances * (1 - chances)).sum()))
-    return Forecast(changes, max(0.0, changes - half), min(len(following), changes + half), len(following))
+    return NextChanges(changes, max(0.0, changes - half), min(len(following), changes + half), len(following))

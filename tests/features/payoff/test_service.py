@@ -78,7 +78,7 @@ def test_checks_are_entries_that_replace_the_given_label_and_can_be_undone(table
 
 
 def test_what_cannot_judge_is_refused_in_words(own_digits):
-    with pytest.raises(CurateError, match=r"No part of digits is locked.*avhcurate lock digits"):
+    with pytest.raises(CurateError, match=r"has no locked part to judge by.*avhcurate lock digits"):
         service.payoff(own_digits)
     lock(own_digits, where="label != 3")
     annotate(own_digits, outside(own_digits, 4)[:3], "exclude")
