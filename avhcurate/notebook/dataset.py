@@ -355,9 +355,9 @@ class Dataset(OpenedDataset):
 
         >>> import avhcurate
         >>> digits = avhcurate.example(fresh=True)
-        >>> images = digits.lock()
-        >>> digits.payoff()["verdict"]
-        'cannot tell'
+        >>> digits.payoff()
+        Traceback (most recent call last):
+        avhcurate.errors.CurateError: Dataset 'digits' has no locked part to judge by. Run `digits.lock()`.
         """
         from avhcurate.features.payoff import service
 

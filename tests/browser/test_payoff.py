@@ -3,17 +3,17 @@
 import numpy as np
 
 from avhcurate.datasets.curate.annotations import annotate
-from avhcurate.datasets.curate.locked import lock, locked_mask
+from avhcurate.datasets.curate.locked import locked_mask
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.payoff import service
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import expect, open_at, settled
 from tests.fakes.waiting import wait_until
+from tests.fakes.workspaces import lock_before_scoring
 
 
 def test_keys_check_locked_images_and_the_sentence_stays_first(page, serve, own_demo_root):
-    table = open_table(Workspace(own_demo_root), "digits")
-    lock(table)
+    table = lock_before_scoring(open_table(Workspace(own_demo_root), "digits"))
     threes = np.flatnonzero((table.dataset.labels() == 3) & ~locked_mask(table))
     annotate(table, threes[:40].tolist(), "relabel", 8)
     address = f"{serve(own_demo_root)}/payoff?dataset=digits"

@@ -20,6 +20,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image, ImageEnhance
 
+from avhcurate.datasets.curate.locked import lock
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.workspace.data import people
@@ -80,6 +81,14 @@ def copied(root: Path, place: Path) -> Path:
         ):
             old.backup(new)
     return place
+
+
+def lock_before_scoring(table: DatasetTable, **how: Any) -> DatasetTable:
+    """Lock a part of a dataset as if its run had been made after that; return the table opened anew."""
+    assert table.run is not None
+    event = lock(table, **how)
+    table.run.write_record(table.run.record.model_copy(update={"locked": event.id}))
+    return open_table(table.workspace, table.dataset.name)
 
 
 # --- the digits ------------------------------------------------------------------------------------------------------

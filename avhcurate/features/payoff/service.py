@@ -133,11 +133,11 @@ def decided(table: DatasetTable, *, since: int | None = None) -> Decided:
     after = np.where(rows["excluded"], -1, rows["curated_label"].to_numpy(np.int64, na_value=-1))
     place = pd.Index(rows["path"])
     before = given.copy()
-    then = table.log.state(table.dataset.id, table.own_classes, until=since)
+    then = table.log.state(table.dataset.id, table.own_classes, until=since).to_pandas()
     at = place.get_indexer(then["path"])
     then = then[at >= 0]
     at = at[at >= 0]
-    labels = then["curated_label"].to_numpy(np.int64, na_value=-1)
+    labels = then["curated_label"].fillna(-1).to_numpy(np.int64)
     before[at] = np.where(then["excluded"], -1, np.where(labels >= 0, labels, given[at]))
     changed = before != after
     excluded = changed & (after < 0)

@@ -11,6 +11,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.payoff import keep_rules
 from avhcurate.features.payoff.keep_service import keep, keep_curve
+from tests.fakes.workspaces import lock_before_scoring
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +47,7 @@ def test_coverage_takes_rare_confidences_first():
 
 
 def test_the_curve_shows_that_hard_images_are_the_worst_to_train_on(own_digits):
-    lock(own_digits)
-    curve = keep_curve(own_digits).set_index(["rule", "share"])
+    curve = keep_curve(lock_before_scoring(own_digits)).set_index(["rule", "share"])
     assert set(curve.index.get_level_values("rule")) == set(keep_rules.RULES)
     assert curve.loc[("hardest", 0.1), "high"] < -0.1
     assert curve.loc[("keep", 0.1), "high"] > 0

@@ -7,18 +7,18 @@ import pytest
 
 from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.label_files import relabel_from
-from avhcurate.datasets.curate.locked import lock, locked_mask
+from avhcurate.datasets.curate.locked import locked_mask
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.errors import CurateError
 from avhcurate.features.payoff import service, texts
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.workspaces import lock_before_scoring
 
 
 @pytest.fixture
 def table(own_digits):
     """The digits with a locked fifth."""
-    lock(own_digits)
-    return own_digits
+    return lock_before_scoring(own_digits)
 
 
 def outside(table, label):
@@ -80,10 +80,10 @@ def test_checks_are_entries_that_replace_the_given_label_and_can_be_undone(table
 def test_what_cannot_judge_is_refused_in_words(own_digits):
     with pytest.raises(CurateError, match=r"has no locked part to judge by.*avhcurate lock digits"):
         service.payoff(own_digits)
-    lock(own_digits, where="label != 3")
-    annotate(own_digits, outside(own_digits, 4)[:3], "exclude")
+    table = lock_before_scoring(own_digits, where="label != 3")
+    annotate(table, outside(table, 4)[:3], "exclude")
     with pytest.raises(CurateError, match="No image of 3 is locked"):
-        service.payoff(own_digits)
+        service.payoff(table)
 
 
 def test_decisions_about_locked_images_only_are_refused(table):
