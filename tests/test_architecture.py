@@ -67,6 +67,7 @@ ARROWS = {
     ("report", "quality"),
     ("report", "saved"),
     ("report", "suspects"),
+    ("suspects", "payoff"),  # what accepting all of them would do
     ("saved", "suspects"),  # what changed counts the undecided suspects of two states
 }
 #: Kinds of files in a feature, from what is imported to what imports: `store.py`, `store_folds.py`, `split_rules.py`.

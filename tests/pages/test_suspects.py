@@ -215,3 +215,11 @@ def test_neighbours_that_the_search_missed_are_said(open_page, own_root, words):
     graph.write_record(graph.record.model_copy(update={"recall": 0.94}))
     for page, address in (("suspects", {}), ("gallery", {"sample": "5"})):
         assert "94.0% of the 12 nearest images" in words(open_page(page, own_root, **address))
+
+
+@pytest.mark.slow
+def test_the_list_says_on_demand_what_deciding_about_all_would_do(open_page, suspects_root, found, words):
+    assert "is expected to change accuracy" not in words(open_page("suspects", suspects_root, suspects__view="list"))
+    said = words(open_page("suspects", suspects_root, suspects__view="list", suspects__expected="1"))
+    for deciding in ("Accepting", "Excluding"):
+        assert re.search(rf"{deciding} all {len(found):,} is expected to change accuracy by [+-]\d+\.\d points", said)
