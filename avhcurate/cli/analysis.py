@@ -62,14 +62,8 @@ def _print_table(table: "DatasetTable", result: "Correlations") -> None:
     print(wide.round(3).to_string(na_rep="-"))
     for sizes, keys in others:
         print(f"{', '.join(keys)}: over n = {', '.join(map(str, sizes))}")
-    ceiling = result.ceiling
-    if ceiling.reason and result.against == service.HSF:
-        print(f"\nno noise ceiling: {ceiling.reason}")
-    elif result.against == service.HSF:
-        print(
-            f"\nnoise ceiling {ceiling.ceiling:.3f} [{ceiling.ceiling_low:.3f}, {ceiling.ceiling_high:.3f}] "
-            f"(reliability of HSF {ceiling.reliability:.3f})"
-        )
+    if result.against == service.HSF:
+        print(f"\nnoise ceiling: {result.ceiling.ceiling_text}")
     for text in service.remark_texts(result):
         print(text)
     for column in result.unsaid:

@@ -9,7 +9,8 @@ import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.annotate import annotators, queue, setup, ui_annotators
-from avhcurate.features.annotate.ui_annotators import file_of
+from avhcurate.features.annotate.ui_annotators import file_of, need_text
+from avhcurate.measures.stats.sample_size import Need
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import copy_dataset
 from tests.fakes.votes import answer_all, collect, truth
@@ -181,3 +182,9 @@ def test_images_whose_label_people_contradict_are_shown_with_what_they_say(open_
     eights = {int(id) for id in annotators.vote_quality(table, "classify").votes["id"] if right(id) == 8}
     assert {tile["id"] for tile in shown} == eights != set()
     assert {(tile["title"], tile["sub"]) for tile in shown} == {("8", "people: 9")}
+
+
+def test_a_forecast_from_few_votes_says_by_how_much_it_is_low():
+    need = Need(500, 3.0, 0.1, 0.2, 0.05, 9, 3000, 1500)
+    assert "low: by 0.016 to 0.034 from 3 votes and 0.003 to 0.011 from 5" in need_text(need)
+    assert "low" not in need_text(Need(500, 10.0, 0.1, 0.2, 0.05, 19, 4500, 1500))

@@ -1,5 +1,6 @@
 """The Correlation page without a browser: the table, what it says in words, comparisons and its empty states."""
 
+import re
 from html import escape
 
 import numpy as np
@@ -26,7 +27,8 @@ def test_the_table_shows_spearman_of_every_score_with_n_in_the_header(open_page,
         assert signed(float(rho), 3) in text
     for count in np.histogram(frame["hsf"] + 1e-9, bins=[0, 0.2, 0.4, 0.6, 0.8, 1.1])[0]:
         assert f"<small>n {count:,}</small>" in text
-    assert "Noise ceiling" in text
+    assert re.search(r"Noise ceiling \*\*0\.9\d to 0\.9\d\*\* \(95 %\)", text)
+    assert re.search(r"the most that a score can be expected to reach is 0\.9\d to 0\.9\d\.", text)
     assert "docs/scores-for.md" in text
 
 

@@ -49,7 +49,7 @@ _MEANING = """
 _CHEAP = 20_000
 _MOST = 24
 #: From fewer votes a sample forecasts of the correlation are low (`stats.sample_size`).
-_FEW_VOTES = 5
+_FEW_VOTES = 10
 
 
 def _votes_key(table: DatasetTable) -> str:
@@ -230,7 +230,8 @@ def agreement_facts(quality: VoteQuality) -> None:
             _estimate(agreement, agreement.name, agreement.value, agreement.low, agreement.high)
         hsf = quality.reliability
         _estimate(hsf, "Reliability of HSF", hsf.reliability, hsf.low, hsf.high)
-        _estimate(hsf, "Noise ceiling", hsf.ceiling, hsf.ceiling_low, hsf.ceiling_high)
+        ends = f"{hsf.ceiling_low:.2f}–{hsf.ceiling_high:.2f}".replace("nan–nan", "–")
+        fact("Noise ceiling", ends, hsf.reason or "the interval alone")
 
 
 def _estimate(of_votes: Agreement | Reliability, name: str, value: float, low: float, high: float) -> None:
@@ -276,7 +277,10 @@ def need_text(need: Need) -> str:
         f"it {need.width:.3g}, or {samples}."
     )
     if need.votes < _FEW_VOTES:
-        text += " From so few votes an image this is a cautious forecast: fewer may do."
+        text += (
+            " Forecasts from so few votes an image are low: by 0.016 to 0.034 from 3 votes and 0.003 to 0.011 from 5, "
+            "for the correlation that 40 gave on CIFAR-10H. Fewer may do."
+        )
     return text
 
 

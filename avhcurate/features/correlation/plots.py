@@ -49,11 +49,11 @@ def ranking(result: Correlations) -> go.Figure:
     ends = [0.0, *rows["low"].dropna(), *rows["agreement"], *right]
     limits = [min(ends) - 0.03, max(ends) + 0.08]
     ceiling = result.ceiling
-    if result.against == HSF and not ceiling.reason:
+    if result.against == HSF and ceiling.high > 0:
         band = faded(GREY, 0.25)
         figure.add_vrect(x0=ceiling.ceiling_low, x1=ceiling.ceiling_high, fillcolor=band, line_width=0, layer="below")
-        figure.add_vline(x=ceiling.ceiling, line={"color": GREY, "width": 1.5, "dash": "dash"})
-        note_above(figure, ceiling.ceiling, f"noise ceiling {ceiling.ceiling:.2f}", anchor="right")
+        title = f"noise ceiling {ceiling.ceiling_low:.2f} to {ceiling.ceiling_high:.2f}"
+        note_above(figure, ceiling.ceiling_high, title, anchor="right")
         limits[1] = 1.03
     figure.add_vline(x=0, line={"color": faded(GREY, 0.7), "width": 1})
     figure.add_scatter(

@@ -129,12 +129,10 @@ def summary(result: Correlations) -> str:
     sentences = [_leader(result, rows)]
     if {"avh", "confidence"} <= set(rows["score"]):
         sentences.append(verdict(pair_of(result, "avh", "confidence"), against=compared_with(result)))
-    ceiling = result.ceiling
-    top = rows["agreement"].iloc[0]
-    if not ceiling.reason and ceiling.ceiling > 0 and top > 0:
+    if not result.ceiling.reason:
         sentences.append(
-            f"The votes are noisy themselves: no score can be expected above {ceiling.ceiling:.2f}, "
-            f"and the best reaches {top / ceiling.ceiling:.0%} of that."
+            "The votes are noisy themselves: the most that a score can be expected to reach is "
+            f"{result.ceiling.ceiling_text}."
         )
     opposed = [column_name(key) for key in rows["score"][rows["high"] < 0]]
     if opposed and result.against == HSF:
@@ -196,11 +194,11 @@ def _ceiling_note(result: Correlations) -> str:
         hard = {1: "An image with less of it counts as harder. ", -1: "An image with more of it is harder. ", 0: ""}
         return f"{name} takes the place of HSF here. {hard[result.toward]}Bins hold about equally many images."
     if ceiling.reason:
-        return in_page(f"No noise ceiling: {ceiling.reason}.")
+        return in_page(f"Noise ceiling: {ceiling.ceiling_text}.")
     return (
-        f"Noise ceiling **{ceiling.ceiling:.3f}** [{ceiling.ceiling_low:.3f}, {ceiling.ceiling_high:.3f}]: the root of "
-        f"the Spearman of **{ceiling.reliability:.3f}** [{ceiling.low:.3f}, {ceiling.high:.3f}] to expect between this "
-        f"HSF and that of as many further votes of the {ceiling.samples:,} images with votes in view."
+        f"Noise ceiling **{ceiling.ceiling_text}** (95 %): the root of the Spearman of {ceiling.low:.2f} to "
+        f"{ceiling.high:.2f} to expect between this HSF and that of as many further votes of the {ceiling.samples:,} "
+        "images with votes in view."
     )
 
 

@@ -183,7 +183,7 @@ def describe_correlation(table: DatasetTable) -> dict[str, Any]:
     ]
     text = "Spearman's correlation with HSF and its 95 % interval over all samples, closest to people first."
     if not result.ceiling.reason:
-        text += f" The noise of the votes limits it to about {result.ceiling.ceiling:.2f}."
+        text += f" The most that the noise of the votes allows is {result.ceiling.ceiling_text}."
     if result.queue.biased:
         text += f" The votes came from the queue {' and '.join(result.queue.votes)} and do not represent the dataset."
     return {"text": text, "heads": ["score", "n", "correlation"], "rows": cells}
