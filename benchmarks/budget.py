@@ -16,19 +16,17 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-from scipy.special import expit
 from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.predicted_hsf.inputs import Inputs
-from avhcurate.features.predicted_hsf.vote_model import Strength, VotedSamples, choose_strength, fit_votes
+from avhcurate.features.predicted_hsf.vote_model import VotedSamples, fit_votes
 from avhcurate.measures import scores
 from avhcurate.measures.stats.coverage import Coverage
 from avhcurate.measures.stats.neighbours import nearest_of, unit
@@ -109,7 +107,6 @@ class Votes:
     """The product's model of the votes of one half, judged by Spearman with the HSF of the other half."""
 
     def __init__(self, workspace: Path, name: str, seed: int) -> None:
-        self._strengths: dict[int, Strength] = {}
         data = open_table(Workspace(workspace), name)
         assert data.run is not None
         inputs = Inputs(data.dataset, [data.run])
@@ -118,29 +115,23 @@ class Votes:
         pool, self._rest = (np.sort(part) for part in np.array_split(np.random.default_rng(seed).permutation(ids), 2))
         self.features = np.asarray(data.run.features_of(pool), np.float32)
         ones = np.ones(len(pool))
-        folds = np.arange(len(pool)) % 3
-        self._pool = VotedSamples(pool, inputs.design(pool), counts.hits[pool], counts.asked[pool], folds, ones)
-        self._judge, self._hsf = inputs.design(self._rest), counts.hits[self._rest] / counts.asked[self._rest]
+        self._pool = VotedSamples(pool, inputs.of(pool), counts.hits[pool], counts.asked[pool], ones, ones)
+        self._judge, self._hsf = inputs.of(self._rest), counts.hits[self._rest] / counts.asked[self._rest]
         self._avc = data.frame(columns=["avc"])["avc"].to_numpy(float)[pool]
-        self._odds: np.ndarray | None = None
+        self._ranks: np.ndarray | None = None
 
     def learn(self, asked: np.ndarray) -> float:
-        voted = self._pool.of(asked)
-        voted = replace(voted, folds=np.arange(len(asked)) % 3)
-        # Chosen for as many at random, which come first, and taken by all ways.
-        if len(asked) not in self._strengths:
-            self._strengths[len(asked)] = choose_strength(voted)
-        model = fit_votes(voted, self._strengths[len(asked)])
-        self._odds = model.odds(self._pool.design)
-        return float(spearmanr(model.odds(self._judge), self._hsf).statistic)
+        model = fit_votes(self._pool.of(asked))
+        self._ranks = model.ranks(self._pool.inputs)
+        return float(spearmanr(model.ranks(self._judge), self._hsf).statistic)
 
     def forget(self) -> None:
-        self._odds = None
+        self._ranks = None
 
     def doubts(self) -> Mapping[str, np.ndarray]:
         known = {"AVC": -self._avc}
-        if self._odds is not None:
-            known["predicted HSF"] = -expit(self._odds)
+        if self._ranks is not None:
+            known["predicted HSF"] = -self._ranks
         return known
 
 

@@ -295,9 +295,9 @@ class Dataset(OpenedDataset):
     def predict(self, *, runs: str | Sequence[str] = (), level: float = 0.9, seed: int = 0) -> pd.DataFrame:
         """Predict HSF of every sample from the votes that some have: `id, hsf, hsf_predicted, ..., human_gap`.
 
-        `runs` to learn from (all, at most the 8 newest), `level` of the intervals. A job, like `score`; the
-        columns stay in the table, and predictions are never counted as votes. Raises CurateError without a run, and
-        below 30 samples with votes.
+        `runs` to learn from (all, at most the 8 newest), `level` of the intervals, which are not for naming the hard
+        ones: they seldom hold a low HSF. A job, like `score`; the columns stay in the table, and predictions are never
+        counted as votes. Raises CurateError without a run, and below 30 samples with votes.
 
         >>> import avhcurate
         >>> rows = avhcurate.example().predict()

@@ -1,5 +1,7 @@
 """Predicted HSF on pages: its section on Correlation, and the choice on Disagreement."""
 
+import re
+
 import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
@@ -18,9 +20,11 @@ def test_the_section_says_what_was_reached_and_what_a_target_needs(open_page, pr
     text = words(open_page("correlation", predicted_root))
     assert "HSF of 1,797 images is predicted from simulated votes on 250 of them" in text
     assert "predicted, not voted" in text
+    assert "The noise ceiling is 0.9" in text
     assert "What the intervals hold" in text
     assert "HSF [0.8, 1]" in text
     assert "claim 90%" in text
+    assert re.search(r"not for naming the hard ones: by the HSF that people gave they hold \d+% of an HSF in \[", text)
     assert text.count("Predicted [") == 5
     text = words(open_page("correlation", predicted_root, predicted__target="0.3"))
     assert "0.30 is reached with votes on" in text
@@ -52,7 +56,7 @@ def test_the_queue_that_asks_where_votes_teach_most_says_what_was_not_shown(open
 )
 def test_how_many_votes_a_target_needs(predicted_root, target, says):
     dataset = Workspace(predicted_root).dataset("digits")
-    found = PredictionFolder.newest(dataset, dataset.record.fingerprint).record
+    found = PredictionFolder.newest(dataset, dataset.record.fingerprint, 0).record
     points = [CurvePoint(learnt=n, n=250, rho=0.45 - 2 / n**0.5, low=0.1, high=0.5) for n in (50, 100, 200)]
     forecast = found.model_copy(update={"curve": points, "samples": 10_000})
     assert says in needed_sentence(forecast, target)

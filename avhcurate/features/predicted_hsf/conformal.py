@@ -1,99 +1,61 @@
-"""Intervals of a predicted HSF: beta-binomial ranges, widened or narrowed until they cover as many as they claim.
+"""Intervals of a predicted HSF: expected ranges, widened or narrowed until they cover as many as they claim.
 
-A range is cut out of the distribution that the model gives HSF of so many votes, by the share of it below (votes tied
-at a value count half). Where it is cut is conformal (Vovk et al. 2005; cross-conformal, Barber et al. 2021): at the
-quantile that voted samples reach, each judged by a model that did not know its votes, in each bin of the predicted HSF
-separately (Mondrian). So the claim holds over all samples like the voted ones and within these bins, for any model; it
-does not hold within bins of the HSF that people gave, which `coverage_by_bin` shows.
+A range is as many standard deviations of one vote, `sqrt(p (1 - p))`, to both sides of the predicted HSF p, within 0
+and 1. How many is conformal (Vovk et al. 2005; cross-conformal, Barber et al. 2021): what voted samples reach, each
+judged by a model that did not know its votes, in each bin of the predicted HSF separately (Mondrian). So the claim
+holds over all samples like the voted ones and within these bins, for any model; it does not hold within bins of the
+HSF that people gave, which `coverage_by_bin` shows.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
-from scipy.stats import betabinom
 
 from avhcurate.measures.stats.intervals import wilson
 from avhcurate.people.bins import bin_index, bin_labels, quantile_bins
 
-#: The most votes of the HSF that an interval is of.
-_MOST_VOTES = 200
-#: Log odds at which intervals are computed; those between are interpolated.
-_GRID = np.linspace(-12, 12, 481)
 #: Bins of predicted HSF, and of the width of intervals, for which coverage is shown.
 _FIFTHS = 5
-#: Voted samples that a bin of predicted HSF has at least, and the most bins.
-_PER_BIN = 100
+#: Voted samples that a bin of predicted HSF has at least, and the most bins. With 100, as before, intervals from 200
+#: voted images of CIFAR-10H held 0.76 to 0.84 of the lowest twentieth.
+_PER_BIN = 50
 _MOST_BINS = 10
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Ends of an interval by log odds at `_GRID`, low and high (B, 481), in each of B bins of log odds.
+    """How far intervals reach to both sides, in standard deviations of a vote, in each of B bins of predicted HSF.
 
-    `edges` (B - 1,) are between the bins; `reach` (B,) is where the range is cut in each, up to 1/2.
+    `edges` (B - 1,) are between the bins, `reach` (B,); infinite where too few samples have votes.
     """
 
     edges: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
     reach: np.ndarray
 
-    def of(self, odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ends (N,) at log odds (N,)."""
-        index = np.searchsorted(self.edges, odds, side="right")
-        low = np.empty(len(odds))
-        high = np.empty(len(odds))
-        for number in np.unique(index):
-            rows = index == number
-            low[rows] = np.interp(odds[rows], _GRID, self.low[number])
-            high[rows] = np.interp(odds[rows], _GRID, self.high[number])
-        return low, high
+    def of(self, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends (N,) at predicted HSF (N,)."""
+        reach = self.reach[np.searchsorted(self.edges, predicted, side="right")] * _deviation(predicted)
+        return np.maximum(predicted - reach, 0), np.minimum(predicted + reach, 1)
 
 
-def distances(odds: np.ndarray, log_precision: float, hits: np.ndarray, votes: np.ndarray) -> np.ndarray:
-    """Return how far each HSF is from the middle of its distribution, (n,) in [0, 1/2].
-
-    >>> distances(np.zeros(3), np.log(2), np.array([0, 1, 2]), np.array([2, 2, 2])).round(3).tolist()
-    [0.333, 0.0, 0.333]
-    """
-    n = np.minimum(votes, _MOST_VOTES)
-    k = np.round(hits * n / votes).astype(np.int64)
-    below = np.empty(len(odds))
-    for size in np.unique(n):
-        rows = np.flatnonzero(n == size)
-        below[rows] = _below(odds[rows], log_precision, int(size))[np.arange(len(rows)), k[rows]]
-    return np.abs(below - 0.5)
-
-
-def conformal_interval(
-    odds: np.ndarray, reached: np.ndarray, weights: np.ndarray, log_precision: float, votes: int, *, level: float = 0.9
-) -> Interval:
-    """Return intervals for HSF of `votes` votes of samples like those of log odds (n,) with `distances` (n,).
+def conformal_interval(predicted: np.ndarray, hsf: np.ndarray, weights: np.ndarray, *, level: float = 0.9) -> Interval:
+    """Return intervals for HSF of samples like those of predicted HSF, within 0 and 1, and HSF, (n,) each.
 
     weights (n,): how many samples each stands for, where the voted ones were drawn with unequal chances.
     """
-    votes = min(votes, _MOST_VOTES)
-    bins = int(np.clip(len(odds) // _PER_BIN, 1, _MOST_BINS))
-    edges = np.unique(np.quantile(odds, np.arange(1, bins) / bins))
-    edges = edges[edges > odds.min()]
+    reached = np.abs(hsf - predicted) / _deviation(predicted)
+    bins = int(np.clip(len(predicted) // _PER_BIN, 1, _MOST_BINS))
+    edges = np.unique(np.quantile(predicted, np.arange(1, bins) / bins))
+    edges = edges[edges > predicted.min()]
     reach = np.empty(len(edges) + 1)
     for number in range(len(reach)):
-        part = np.searchsorted(edges, odds, side="right") == number
+        part = np.searchsorted(edges, predicted, side="right") == number
         order = np.argsort(reached[part])
-        # One more sample, the new one, whose distance is not known and counts as the largest; 1/2 for too few.
+        # One more sample, the new one, whose distance is not known and counts as the largest.
         share = np.cumsum(weights[part][order]) / (weights[part].sum() + weights[part].max(initial=1.0))
-        reach[number] = np.append(reached[part][order], 0.5)[np.searchsorted(share, level)]
-    inside = np.abs(_below(_GRID, log_precision, votes) - 0.5) <= reach[:, None, None]
-    # Where no number of votes is within reach, the range is the expected one only.
-    inside[:, np.arange(len(_GRID)), np.round(expit(_GRID) * votes).astype(np.int64)] |= ~inside.any(axis=2)
-    # Half a vote more: HSF of a few votes more or less is between those of `votes`.
-    first = inside.argmax(axis=2) - 0.5
-    last = votes - inside[:, :, ::-1].argmax(axis=2) + 0.5
-    low = np.minimum.accumulate(first[:, ::-1], axis=1)[:, ::-1] / votes
-    high = np.maximum.accumulate(last, axis=1) / votes
-    return Interval(edges, np.clip(low, 0, 1), np.clip(high, 0, 1), reach)
+        reach[number] = np.append(reached[part][order], np.inf)[np.searchsorted(share, level)]
+    return Interval(edges, reach)
 
 
 def coverage_by_bin(
@@ -126,9 +88,5 @@ def coverage_by_bin(
     return table.drop(columns=["w", "square"]).reset_index()
 
 
-def _below(odds: np.ndarray, log_precision: float, votes: int) -> np.ndarray:
-    """Return the share of the beta-binomial distribution below each number of votes, that number counted half."""
-    chance = np.clip(expit(odds), 1e-9, 1 - 1e-9)[:, None]
-    precision = np.exp(log_precision)
-    mass = betabinom.pmf(np.arange(votes + 1), votes, precision * chance, precision * (1 - chance))
-    return np.cumsum(mass, axis=1) - mass / 2
+def _deviation(predicted: np.ndarray) -> np.ndarray:
+    return np.asarray(np.sqrt(predicted * (1 - predicted)))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from avhcurate.features.predicted_hsf.vote_model import Check, CrossFit, VotedSamples, held_out_odds
+from avhcurate.features.predicted_hsf.vote_model import Check, VotedSamples, cross_fit, held_out_ranks
 from avhcurate.measures.stats.rank_influence import estimate, spearman_influence
 from avhcurate.workspace.data.prediction import CurvePoint, PredictionRecord
 
@@ -27,23 +27,24 @@ _Z = float(ndtri(0.975))
 
 
 def learning_curve(
-    voted: VotedSamples, fitted: CrossFit, *, seed: int = 0, check: Check = lambda: None
+    voted: VotedSamples, ranks: np.ndarray, *, seed: int = 0, check: Check = lambda: None
 ) -> pd.DataFrame:
     """Return the Spearman of HSF with predictions for samples held out: `learnt, n, rho, low, high`.
 
-    Each row learns from so many of the samples of the other folds, at random; the last row from all, which is `fitted`.
-    Intervals are 95 %, by a jackknife of ranks over the n samples, of which each counts as often as its weight.
+    Each row learns from so many of the samples of the other folds, at random; the last row from all, which predict
+    `ranks` (n,). Intervals are 95 %, by a jackknife of ranks over the n samples, each as often as its weight.
     """
     rng = np.random.default_rng(seed)
     size = len(voted.hits)
     curve = {}
     for learnt in (round(share * size) for share in SHARES):
         if learnt >= _FEWEST:
-            curve[learnt] = held_out_odds(voted, fitted.models, check, partial(_drawn, rng, learnt))
-    curve[round(size * (1 - 1 / len(fitted.models)))] = fitted.odds
+            curve[learnt] = held_out_ranks(voted, cross_fit(voted, check, partial(_drawn, rng, learnt)))
+    folds = int(voted.folds.max()) + 1
+    curve[round(size * (1 - 1 / folds))] = ranks
     points = []
-    for learnt, odds in curve.items():
-        rho = estimate(*spearman_influence(odds, voted.hsf, voted.weights))
+    for learnt, predicted in curve.items():
+        rho = estimate(*spearman_influence(predicted, voted.hsf, voted.weights))
         points.append((learnt, size, rho.value, rho.low, rho.high))
     return pd.DataFrame(points, columns=list(CurvePoint.model_fields))
 

@@ -1,5 +1,7 @@
 """The learning curve of predicted HSF, below the noise ceiling."""
 
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -17,11 +19,15 @@ def curve_chart(record: PredictionRecord, target: float) -> go.Figure:
     learnt = points["learnt"].to_numpy()
     curve = forecast(points)
     figure = go.Figure()
-    lines = {"noise ceiling": (record.ceiling, GREY), "confidence": (record.confidence_rho, VIOLET)}
-    for name, (value, color) in (lines | {"target": (target, SLATE)}).items():
+    if record.ceiling_high is not None:
+        ends = {"y0": record.ceiling_low, "y1": record.ceiling_high}
+        note = _note(f"noise ceiling {record.ceiling_low:.2f} to {record.ceiling_high:.2f}", GREY)
+        figure.add_hrect(**ends, fillcolor=faded(GREY, 0.25), line_width=0, layer="below", annotation=note)
+    lines = {"confidence": (record.confidence_rho, VIOLET), "target": (target, SLATE)}
+    for name, (value, color) in lines.items():
         if value is not None:
-            note = {"text": f"{name} {value:.2f}", "font": {"color": color, "size": 12}, "xanchor": "right", "x": 1}
-            figure.add_hline(y=value, line={"color": color, "width": 1.5, "dash": "dot"}, annotation=note)
+            line = {"color": color, "width": 1.5, "dash": "dot"}
+            figure.add_hline(y=value, line=line, annotation=_note(f"{name} {value:.2f}", color))
     if curve is not None:
         further = np.geomspace(learnt[0], learnt[-1] * _FURTHER, 60)
         figure.add_scatter(**band(further, *curve.band(further), faded(SLATE, 0.1)))
@@ -42,3 +48,7 @@ def curve_chart(record: PredictionRecord, target: float) -> go.Figure:
     )
     bare(figure, height=320, x="images with votes", y=f"Spearman with {of_hsf(record.votes_simulated)}")
     return figure.update_xaxes(type="log", tickvals=learnt, tickformat=",.0f")
+
+
+def _note(text: str, color: str) -> dict[str, Any]:
+    return {"text": text, "font": {"color": color, "size": 12}, "xanchor": "right", "x": 1}

@@ -11,29 +11,25 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.special import expit
 
 from avhcurate.datasets.curate.locked import refuse_before_lock
 from avhcurate.datasets.table.columns import PREDICTED_COLUMNS
 from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run
 from avhcurate.datasets.table.empty_view import no_votes
 from avhcurate.errors import CurateError
-from avhcurate.features.predicted_hsf.conformal import Interval, conformal_interval, coverage_by_bin, distances
+from avhcurate.features.predicted_hsf.conformal import Interval, conformal_interval, coverage_by_bin
 from avhcurate.features.predicted_hsf.inputs import Inputs
 from avhcurate.features.predicted_hsf.learning_curve import SHARES, learning_curve
 from avhcurate.features.predicted_hsf.settings import LEVEL, PredictSettings
 from avhcurate.features.predicted_hsf.vote_model import (
-    PENALTIES,
-    WIDE_WEIGHTS,
     Check,
-    CrossFit,
-    Design,
+    Curve,
     VotedSamples,
     VoteModel,
     cross_fit,
+    curve_through,
     fit_votes,
-    held_out_odds,
-    information_gain,
+    held_out_ranks,
 )
 from avhcurate.measures.stats.blas import one_thread
 from avhcurate.measures.stats.folds import stratified_folds
@@ -62,37 +58,41 @@ _BLOCK = 16_384
 #: The most runs that a prediction learns from unless they are named.
 MOST_RUNS = 8
 #: Part of the folder's name: raise it when the same settings give other predictions.
-_VERSION = 6
+_VERSION = 7
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A fitted model of the votes: each voted sample's cross-fitted log odds, the model of all, and the intervals."""
+    """A model of the votes, those of folds that predict each voted sample without its votes, and HSF by their ranks.
+
+    ranks (n,): the predicted ranks of the voted samples by the models of folds.
+    """
 
     voted: VotedSamples
-    crossed: CrossFit
     model: VoteModel
+    of_folds: list[VoteModel]
+    ranks: np.ndarray
+    curve: Curve
     interval: Interval
-    reached: np.ndarray
 
-    def columns(self, ids: np.ndarray, design: Design) -> dict[str, np.ndarray]:
+    def columns(self, ids: np.ndarray, inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Return the columns of the samples `ids`, ascending, (n,) each."""
-        odds = self.model.odds(design)
-        variance = self.model.variance(design)
+        ranks = self.model.ranks(inputs)
+        information = self.model.information(inputs)
         place = np.minimum(np.searchsorted(self.voted.ids, ids), len(self.voted.ids) - 1)
         has_votes = self.voted.ids[place] == ids
-        odds[has_votes] = self.crossed.odds[place[has_votes]]
-        for fold, model in enumerate(self.crossed.models):
+        ranks[has_votes] = self.ranks[place[has_votes]]
+        for fold, model in enumerate(self.of_folds):
             # As if it had no votes: what a queue's chances depend on must not depend on who was asked about before.
             rows = np.flatnonzero(has_votes & (self.voted.folds[place] == fold))
-            variance[rows] = model.variance(design.of(rows))
-        low, high = self.interval.of(odds)
-        predicted = expit(odds)
+            information[rows] = model.information(inputs[rows])
+        predicted = self.curve.hsf(ranks)
+        low, high = self.interval.of(predicted)
         return {
             "hsf_predicted": predicted,
-            "hsf_predicted_low": np.minimum(low, predicted),
-            "hsf_predicted_high": np.maximum(high, predicted),
-            "information": information_gain(odds, self.crossed.log_precision, self.voted.usual, variance),
+            "hsf_predicted_low": low,
+            "hsf_predicted_high": high,
+            "information": information,
         }
 
 
@@ -136,8 +136,8 @@ def predict_hsf(
     with folder.alone():
         if folder.complete:
             return folder
-        # Each fold chooses a strength, and the curve and each run fit it again: all about as long.
-        total = FOLDS * (len(PENALTIES) + len(WIDE_WEIGHTS) + len(SHARES) + len(runs)) + 1
+        # The models of all folds are fitted once, for each point of the curve and without each run.
+        total = FOLDS * (1 + len(SHARES) + len(runs)) + 1
         progress.tell(0, total, "reading the inputs")
         inputs = Inputs(dataset, runs)
         voted = _voted(table, inputs, runs[0], settings.seed, use.weights)
@@ -151,7 +151,7 @@ def predict_hsf(
             samples=len(inputs.ids),
             voted=int((table.counter.counts.asked > 0).sum()),
             learnt=len(voted.ids),
-            votes=voted.usual,
+            votes=round(float(np.median(voted.votes))),
             level=settings.level,
             folds=FOLDS,
             seed=settings.seed,
@@ -184,39 +184,34 @@ def predict_hsf(
 
 def fit_prediction(voted: VotedSamples, *, level: float = LEVEL, check: Check = lambda: None) -> Prediction:
     """Return the model of the votes of samples, cross-fitted, with conformal intervals."""
-    crossed = cross_fit(voted, check)
-    reached = distances(crossed.odds, crossed.log_precision, voted.hits, voted.votes)
-    interval = conformal_interval(crossed.odds, reached, voted.weights, crossed.log_precision, voted.usual, level=level)
-    return Prediction(voted, crossed, fit_votes(voted, crossed.strength), interval, reached)
+    models = cross_fit(voted, check)
+    ranks = held_out_ranks(voted, models)
+    curve = curve_through(ranks, voted.hsf, voted.weights)
+    interval = conformal_interval(curve.hsf(ranks), voted.hsf, voted.weights, level=level)
+    return Prediction(voted, fit_votes(voted), models, ranks, curve, interval)
 
 
-def _covered(prediction: Prediction, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ends (n,) of the intervals of the voted samples, those of a fold from the other folds' distances."""
+def _covered(prediction: Prediction, level: float) -> pd.DataFrame:
+    """Return what intervals of the voted samples hold, those of a fold made from the other folds."""
     voted = prediction.voted
-    crossed = prediction.crossed
-    low, high = np.empty((2, len(prediction.reached)))
-    for fold in range(len(crossed.models)):
+    predicted = prediction.curve.hsf(prediction.ranks)
+    low, high = np.empty((2, len(predicted)))
+    for fold in range(len(prediction.of_folds)):
         held_out = voted.folds == fold
-        interval = conformal_interval(
-            crossed.odds[~held_out],
-            prediction.reached[~held_out],
-            voted.weights[~held_out],
-            crossed.log_precision,
-            voted.usual,
-            level=level,
-        )
-        low[held_out], high[held_out] = interval.of(crossed.odds[held_out])
-    return low, high
+        others = voted.of(~held_out)
+        interval = conformal_interval(predicted[~held_out], others.hsf, others.weights, level=level)
+        low[held_out], high[held_out] = interval.of(predicted[held_out])
+    return coverage_by_bin(low, high, voted.hsf, voted.weights, predicted=predicted)
 
 
 def _reached(prediction: Prediction, run: RunFolder, settings: PredictSettings, check: Check) -> dict[str, Any]:
     """Return the fields of the record that say how good the prediction is."""
     voted = prediction.voted
-    odds = prediction.crossed.odds
+    ranks = prediction.ranks
     hsf = voted.hsf
     weights = voted.weights
-    curve = learning_curve(voted, prediction.crossed, seed=settings.seed, check=check)
-    coverage = coverage_by_bin(*_covered(prediction, settings.level), hsf, weights, predicted=expit(odds))
+    curve = learning_curve(voted, ranks, seed=settings.seed, check=check)
+    coverage = _covered(prediction, settings.level)
     changes: dict[str, Any] = {
         "curve": [CurvePoint.model_validate(row) for row in curve.to_dict("records")],
         "coverage": [CoverageRow.model_validate(row) for row in coverage.to_dict("records")],
@@ -230,7 +225,7 @@ def _reached(prediction: Prediction, run: RunFolder, settings: PredictSettings, 
         confidence = rows["confidence"].to_numpy(float)
         sure = ~np.isnan(confidence)
         bar, of_bar = spearman_influence(confidence[sure], hsf[sure], weights[sure])
-        rho, of_rho = spearman_influence(odds[sure], hsf[sure], weights[sure])
+        rho, of_rho = spearman_influence(ranks[sure], hsf[sure], weights[sure])
         gain = estimate(rho - bar, of_rho - of_bar)
         changes |= {"confidence_rho": bar, "gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
     return changes
@@ -241,7 +236,7 @@ def _table(prediction: Prediction, inputs: Inputs, samples: int) -> pa.Table:
     parts = []
     for start in range(0, len(inputs.ids), _BLOCK):
         ids = inputs.ids[start : start + _BLOCK]
-        parts.append(pd.DataFrame(prediction.columns(ids, inputs.design(ids)), index=ids, dtype=np.float32))
+        parts.append(pd.DataFrame(prediction.columns(ids, inputs.of(ids)), index=ids, dtype=np.float32))
     columns = pd.concat(parts).reindex(range(samples)).rename_axis("id").reset_index()
     return pa.Table.from_pandas(columns[["id", *PREDICTED, "information"]], preserve_index=False)
 
@@ -259,14 +254,14 @@ def runs_of(table: DatasetTable, names: Sequence[str]) -> list[RunFolder]:
 
 
 def _added(prediction: Prediction, inputs: Inputs, check: Check) -> list[RunGain]:
-    """Return what each run adds to Spearman over held-out samples: all less all but this one, at the same strengths."""
+    """Return what each run adds to Spearman over held-out samples: all less all but this one."""
     voted = prediction.voted
-    rho, of_rho = spearman_influence(prediction.crossed.odds, voted.hsf, voted.weights)
+    rho, of_rho = spearman_influence(prediction.ranks, voted.hsf, voted.weights)
     gains = []
     for run in inputs.runs:
-        others = replace(voted, design=inputs.without(voted.design, run))
-        odds = held_out_odds(others, prediction.crossed.models, check)
-        less, of_less = spearman_influence(odds, voted.hsf, voted.weights)
+        others = replace(voted, inputs=inputs.without(voted.inputs, run))
+        ranks = held_out_ranks(others, cross_fit(others, check))
+        less, of_less = spearman_influence(ranks, voted.hsf, voted.weights)
         gain = estimate(rho - less, of_rho - of_less)
         gains.append(RunGain(run=run, adds=gain.value, low=gain.low, high=gain.high))
     return gains
@@ -282,13 +277,18 @@ def added_text(record: PredictionRecord) -> str:
 
 def coverage_text(record: PredictionRecord) -> str:
     """Return what the intervals claim, and for which images they hold less, in a few sentences."""
-    short = [f"{row.of} {row.bin}" for row in record.coverage if row.coverage_high < record.level]
+    short = [row for row in record.coverage if row.coverage_high < record.level]
+    others = [f"{row.of} {row.bin}" for row in short if row.of != "HSF"]
+    hard = [f"{row.coverage:.0%} of an HSF in {row.bin}" for row in short if row.of == "HSF"]
     text = (
-        f"Intervals are for HSF of {record.votes} votes. They claim {record.level:.0%} over all images like the voted "
-        "ones and by predicted HSF, not by the HSF that people gave."
+        f"Intervals are for HSF of {record.votes} votes. They claim {record.level:.0%} over all images like the "
+        f"{record.learnt:,} voted ones and by predicted HSF. They are not for naming the hard ones"
     )
-    if short:
-        text += f" They hold less for {', '.join(short)}."
+    if hard:
+        text += f": by the HSF that people gave they hold {', '.join(hard)}"
+    text += "."
+    if others:
+        text += f" They hold less for {', '.join(others)}."
     return text
 
 
@@ -315,4 +315,4 @@ def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weigh
     stands_for = np.ones(len(ids))
     if weights is not None and not np.isnan(weights[ids]).any():
         stands_for = weights[ids]
-    return VotedSamples(ids, inputs.design(ids), counts.hits[ids], counts.asked[ids], folds, stands_for)
+    return VotedSamples(ids, inputs.of(ids), counts.hits[ids], counts.asked[ids], folds, stands_for)

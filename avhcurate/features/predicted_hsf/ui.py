@@ -84,8 +84,8 @@ def summary(record: PredictionRecord) -> str:
     if record.confidence_rho is not None:
         difference = _between(record.gain, record.gain_low, record.gain_high, 3)
         sentences.append(f"Confidence reaches {signed(record.confidence_rho, 3)}; the difference is {difference}.")
-    if record.ceiling is not None:
-        sentences.append(f"The noise ceiling is {record.ceiling:.2f}.")
+    if record.ceiling_low is not None and record.ceiling_high is not None:
+        sentences.append(f"The noise ceiling is {record.ceiling_low:.2f} to {record.ceiling_high:.2f}.")
     return " ".join(sentences)
 
 

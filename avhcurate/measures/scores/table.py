@@ -384,7 +384,7 @@ SCORES: dict[str, Score] = {score.key: score for score in (*_ALL, *_OF_EPOCHS, *
 
 
 _of_votes = partial(Score, needs="votes")
-_INTERVAL = "Beta-binomial range with conformal ends: Vovk et al. 2005; Barber et al., Annals of Statistics 49, 2021."
+_INTERVAL = "Conformal ends: Vovk et al. 2005; Barber et al., Annals of Statistics 49, 2021."
 
 #: Predicted columns of numbers by key. They come from the votes of other samples, and are never counted as votes.
 PREDICTIONS: dict[str, Score] = {
@@ -397,13 +397,13 @@ PREDICTIONS: dict[str, Score] = {
             sentence="The HSF that a model of the votes expects, from scores, embedding and class; not votes. A sample "
             "that has votes is predicted without its own.",
             harder="low",
-            reference="Beta-binomial regression with a ridge penalty, cross-fitted (avhcurate predict).",
+            reference="Ridge regression of the rank of HSF, cross-fitted (avhcurate predict).",
         ),
         _of_votes(
             key="hsf_predicted_low",
             name="Predicted HSF, low",
             formula="",
-            sentence="Lower end of the interval of HSF of as many votes as usual.",
+            sentence="Lower end of the interval of HSF of as many votes as usual; not for naming the hard ones.",
             harder="low",
             reference=_INTERVAL,
         ),
@@ -411,7 +411,7 @@ PREDICTIONS: dict[str, Score] = {
             key="hsf_predicted_high",
             name="Predicted HSF, high",
             formula="",
-            sentence="Upper end of the interval of HSF of as many votes as usual.",
+            sentence="Upper end of the interval of HSF of as many votes as usual; not for naming the hard ones.",
             harder="low",
             reference=_INTERVAL,
         ),

