@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from tests.fakes.linear_algebra import threads_at
 
 from avhcurate.datasets.export.service import export
 from avhcurate.datasets.table.dataset_table import open_table
@@ -16,6 +15,7 @@ from avhcurate.features.predicted_hsf.settings import PredictSettings
 from avhcurate.measures.stats.ranks import spearman, standard_ranks
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
+from tests.fakes.linear_algebra import threads_at
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 import scipy.optimize
 from scipy.special import softmax
-from tests.fakes.linear_algebra import threads_at
 
 import avhcurate
 from avhcurate import scores
@@ -27,6 +26,7 @@ from avhcurate.workspace.data.events import IMPORT_LABELS
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import SILENT, Cancelled, Jobs, Progress
 from tests.fakes.datasets import bare_dataset
+from tests.fakes.linear_algebra import threads_at
 from tests.fakes.sources import attach
 from tests.fakes.workspaces import copied
 

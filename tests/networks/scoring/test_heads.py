@@ -8,11 +8,11 @@ import pytest
 import scipy.optimize
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
-from tests.fakes.linear_algebra import threads_at
 
 from avhcurate.networks.scoring import heads
 from avhcurate.networks.scoring.heads import Fits, Samples, fit_head
 from avhcurate.workspace.disk.jobs import Cancelled
+from tests.fakes.linear_algebra import threads_at
 
 WIDTH = 12
 
