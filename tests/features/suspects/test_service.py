@@ -16,7 +16,7 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.report.service import describe_suspects
-from avhcurate.features.suspects import decisions, service, weighing
+from avhcurate.features.suspects import decisions, service
 from avhcurate.features.suspects.out_of_fold import cross_validate
 from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.features.suspects.store import OutOfFoldFolder, suspects_of
@@ -196,10 +196,10 @@ def test_a_wrong_label_and_a_mixed_image_are_told_apart(dots, out_of_fold):
     assert found.loc[59, "margin"] < found.loc[0, "margin"] / 5
 
 
-def test_sources_are_weighed_and_heads_fitted_in_one_thread(dots):
-    with threads_at(weighing, "minimize") as weighed, threads_at(scipy.optimize, "minimize") as fitted:
+def test_heads_are_fitted_in_one_thread(dots):
+    with threads_at(scipy.optimize, "minimize") as fitted:
         search(dots, sources=("angular", "neighbours"), out_of_fold=True, folds=3)
-    assert weighed == fitted == {1}
+    assert fitted == {1}
 
 
 def test_sources_that_cannot_be_had_are_named_and_refused_where_asked_for(dots):
