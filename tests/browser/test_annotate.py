@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from avhcurate.datasets.table.dataset_table import open_table
-from avhcurate.features.annotate import annotators
+from avhcurate.features.annotate import annotators, setup
 from avhcurate.features.annotate import answers as annotate_answers
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import TILES, expect, ids, open_at
@@ -39,6 +39,7 @@ def work(page, own_demo_root, serve):
     def opened(query="", **settings):
         table = open_table(Workspace(own_demo_root), "digits")
         collect(table, **settings)
+        setup.choose_source(table, who="boss")  # the first answers replace the simulated votes
         address = serve(own_demo_root)
         open_at(page, f"{address}/annotate?annotate.name=ada{query}")
         page.locator(".stage img.on, .tile img").first.wait_for()
