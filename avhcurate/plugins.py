@@ -22,6 +22,7 @@ LABORATORY = Path(__file__).parent / "lab" / "entry_points.txt"
 COLUMN_NAMES = frozenset(
     (
         *("id", "path", "split", "label", "label_name", "predicted", "predicted_name", "problem", "excluded"),
+        "locked",
         *("hsf", "hsf_low", "hsf_high", "hsf_bin", "hsf_source", "votes", "human_gap"),
         *("hsf_predicted", "hsf_predicted_low", "hsf_predicted_high", "hsf_predicted_bin"),
         *("tags", "curated_label", "curated_label_name", "image", "set", "gap"),

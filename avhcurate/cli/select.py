@@ -23,7 +23,7 @@ def select(
         str | None,
         typer.Option(
             help="avc (Chen et al. 2020), avc-centred, confidence (CBST), CRST's lrent or mrkld; avc-lrent, avc-mrkld; "
-            "diverse: --budget images to label next, varied and uncertain; keep, keep-coverage: images to train on."
+            "diverse: --budget images to label next, varied and uncertain; keep: images to train on."
         ),
     ] = None,
     portion: Annotated[float | None, typer.Option(help="Share of each class to trust or to keep, in (0, 1].")] = None,
@@ -50,9 +50,9 @@ def select(
         _select_next(name, model, where, budget, out, force)
         return
     options.check_alone(f"--rule {rule}", {"--budget": budget})
-    if rule is not None and rule.startswith("keep"):
-        options.check_alone(f"--rule {rule}", {"--soft": soft})
-        _select_kept(name, model, where, rule, portion, out, force)
+    if rule == "keep":
+        options.check_alone("--rule keep", {"--soft": soft})
+        _select_kept(name, model, where, portion, out, force)
         return
     if rule is None or portion is None:
         raise CurateError("Give --rule and --portion, or --self-training to write one of its rounds.")
@@ -86,9 +86,7 @@ def _select_next(name: str, model: str | None, where: str, budget: int | None, o
     options.print_result(record, f"{chosen.summary}\nwritten to {out}")
 
 
-def _select_kept(
-    name: str, model: str | None, where: str, rule: str, portion: float | None, out: Path, force: bool
-) -> None:
+def _select_kept(name: str, model: str | None, where: str, portion: float | None, out: Path, force: bool) -> None:
     """Export the images to train on."""
     from avhcurate.datasets.export.service import export, format_named
     from avhcurate.datasets.table.filters import Filters
@@ -97,11 +95,11 @@ def _select_kept(
     if portion is None:
         raise CurateError("Say with --portion which share of each class to keep.")
     table = options.run_table(name, model)
-    ids = keep(table, rule, portion, filters=Filters(where=where))
-    chosen = Filters(ids=tuple(ids.tolist()))
+    ids = keep(table, portion, filters=Filters(where=where))
+    about: dict[str, Any] = {"rule": "keep", "portion": portion}
     with options.output(out) as place:
-        export(table, chosen, format_named(out), place, force=force, about={"rule": rule, "portion": portion})
-    options.print_result({"rule": rule, "portion": portion, "samples": len(ids)}, f"{len(ids)} samples kept: {out}")
+        export(table, Filters(ids=tuple(ids.tolist())), format_named(out), place, force=force, about=about)
+    options.print_result(about | {"samples": len(ids)}, f"{len(ids)} samples kept: {out}")
 
 
 def _note_left_out(count: int) -> None:

@@ -17,22 +17,19 @@ from avhcurate.workspace.data.sample_groups import sample_groups
 _SEED = 0
 
 
-def keep(table: DatasetTable, rule: str, portion: float, *, filters: Filters) -> np.ndarray:
-    """Return the ids (n,) that a rule of `keep_rules.ASKED` keeps of the labelled images that satisfy the filters.
+def keep(table: DatasetTable, portion: float, *, filters: Filters) -> np.ndarray:
+    """Return the ids (n,) that the rule `keep` keeps of the labelled images that satisfy the filters.
 
     `portion` in (0, 1] is their share. Locked images are never kept: they are to judge. Raises CurateError without
     losses, which say how confident the network is in each label.
     """
-    if rule not in keep_rules.ASKED:
-        raise CurateError(f"The rule {rule} keeps nothing. Choose from {', '.join(keep_rules.ASKED)}.")
     if not 0 < portion <= 1:
         raise CurateError(f"The portion is {portion:g}. Give a number above 0 and up to 1.")
     rows = _confident(table, filters)
     if rows.empty:
         raise CurateError("No image in view has a label and a score. Widen the condition.")
-    chosen = keep_rules.kept(
-        rule, rows["curated_label"].to_numpy(np.int64), -rows["loss"].to_numpy(float), portion, seed=_SEED
-    )
+    labels = rows["curated_label"].to_numpy(np.int64)
+    chosen = keep_rules.kept("keep", labels, -rows["loss"].to_numpy(float), portion, seed=_SEED)
     return rows["id"].to_numpy(np.int64)[chosen]
 
 

@@ -27,23 +27,21 @@ def test_a_rule_keeps_the_share_it_was_asked_for(rule, doubtful):
         assert keep_rules.kept(rule, *doubtful, share, seed=0).sum() == pytest.approx(100 * share, abs=1)
 
 
-@pytest.mark.parametrize(("rule", "dropped"), [("keep", 0.2), ("keep-coverage", 0.1)])
-def test_the_least_confident_of_each_class_are_never_kept_while_there_are_others(rule, dropped, doubtful):
+def test_the_least_confident_of_each_class_are_never_kept_while_there_are_others(doubtful):
     labels, confidence = doubtful
     for seed in range(20):
-        chosen = keep_rules.kept(rule, labels, confidence, 0.5, seed=seed)
+        chosen = keep_rules.kept("keep", labels, confidence, 0.5, seed=seed)
         for label, size in ((0, 80), (1, 20)):
-            least = np.sort(confidence[labels == label])[round(dropped * size)]
+            least = np.sort(confidence[labels == label])[size // 10]
             assert confidence[chosen & (labels == label)].min() >= least
             assert (chosen & (labels == label)).sum() == size / 2
 
 
-def test_coverage_takes_rare_confidences_first():
+def test_images_of_rare_confidence_come_before_their_share():
     confidence = np.concatenate([np.full(160, 0.9), np.linspace(0.3, 0.8, 40)])
     labels = np.zeros(200, int)
-    # Of 40 rare ones 20 are dropped, and another 20 by the rule that drops a fifth.
-    assert keep_rules.kept("keep", labels, confidence, 0.1, seed=0)[160:].sum() == 0
-    assert keep_rules.kept("keep-coverage", labels, confidence, 0.1, seed=0)[160:].sum() > 5
+    # Of 40 rare ones 20 are dropped, and the others are a tenth of what is offered.
+    assert keep_rules.kept("keep", labels, confidence, 0.1, seed=0)[160:].sum() > 5
 
 
 def test_the_curve_shows_that_hard_images_are_the_worst_to_train_on(own_digits):
@@ -71,8 +69,6 @@ def test_select_writes_what_is_kept_with_its_labels_and_no_locked_image(cli, own
     assert (manifest["rule"], manifest["portion"]) == ("keep", 0.5)
 
 
-def test_a_rule_or_portion_that_is_none_is_refused(own_digits):
-    with pytest.raises(CurateError, match="Choose from keep, keep-coverage"):
-        keep(own_digits, "hardest", 0.5, filters=Filters())
+def test_a_portion_that_is_none_is_refused(own_digits):
     with pytest.raises(CurateError, match="above 0 and up to 1"):
-        keep(own_digits, "keep", 0, filters=Filters())
+        keep(own_digits, 0, filters=Filters())
