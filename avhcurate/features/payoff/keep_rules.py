@@ -96,11 +96,12 @@ def curve(
             predicted = heads.logits(locked).argmax(axis=2)
             for place, cell in enumerate(some):
                 right[draw, *cell] = np.mean(predicted[:, place] == locked_labels)
-    rows = pd.Series(right).rename_axis(["draw", "rule", "share"])
-    less = rows - rows.xs("random", level="rule").reindex(rows.index.droplevel("rule")).to_numpy()
-    cells = pd.DataFrame({"accuracy": rows, "less_random": less}).groupby(["rule", "share"], sort=False)
-    means = cells.mean()
-    half = student.ppf(0.975, _DRAWS - 1) * cells["less_random"].std() / np.sqrt(_DRAWS)
+    accuracy = pd.Series(right).rename_axis(["draw", "rule", "share"])
+    by_chance = accuracy.xs("random", level="rule").reindex(accuracy.index.droplevel(["rule"]))
+    found = pd.DataFrame({"accuracy": accuracy, "less_random": accuracy - by_chance.to_numpy()})
+    by_cell = found.groupby(["rule", "share"], sort=False)
+    means = by_cell.mean()
+    half = student.ppf(0.975, _DRAWS - 1) * by_cell["less_random"].std() / np.sqrt(_DRAWS)
     means["low"] = means["less_random"] - half
     means["high"] = means["less_random"] + half
     return means.reset_index()

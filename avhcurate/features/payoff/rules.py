@@ -176,8 +176,8 @@ def gain(difference: np.ndarray, given: np.ndarray, checked: Mapping[int, int], 
     weight = np.abs(difference).max(axis=1).astype(np.float64)
     differing = np.flatnonzero(weight)
     by_check = {row: _at(difference, row, label) for row, label in checked.items()}
-    if len(differing) and all(row in by_check for row in differing):
-        by_label[differing] = [by_check[row] for row in differing]
+    if len(differing) and all(row in by_check for row in differing.tolist()):
+        by_label[differing] = [by_check[row] for row in differing.tolist()]
         return _gain(by_label, np.empty(0), len(differing))
     answered = 0
     while answered < len(drawn) and drawn[answered] in by_check:

@@ -155,7 +155,7 @@ def _in_bulk(table: DatasetTable, place: pd.Index, since: int) -> np.ndarray:
     acts = table.log.decisions(table.dataset.id, since=since, until=table.annotated)
     acts = acts[acts["action"].isin(["relabel", IMPORT_LABELS]) & ~acts["undo"].astype(bool)]
     last = acts.assign(images=acts.groupby("event")["path"].transform("size")).drop_duplicates("path", keep="last")
-    at = place.get_indexer(last["path"])
+    at = place.get_indexer(pd.Index(last["path"]))
     several = np.zeros(len(place), bool)
     several[at[(at >= 0) & (last["images"] > 1).to_numpy()]] = True
     return several

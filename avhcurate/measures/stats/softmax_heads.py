@@ -46,10 +46,10 @@ def fit_softmax_heads(
     penalties = np.append(np.full(features.shape[1], penalty), _BIAS_PENALTY)
     bound = np.linalg.inv(0.5 * (x.T @ x).astype(np.float64) + np.diag(penalties)).astype(np.float32)
     shape = x.shape[1], len(labels), num_classes
-    weights = np.zeros(shape, np.float32)
+    begun = np.zeros(shape, np.float32)
     if start is not None:
-        weights += start
-    weights = weights.reshape(shape[0], -1)
+        begun += start
+    weights = begun.reshape(shape[0], -1)
     targets = _one_hot(labels, num_classes)
     learnt = (labels >= 0).T[:, :, None]
     ahead = weights.copy()
