@@ -82,7 +82,7 @@ def curve(
     x: (n, d) outside the lock, with labels (n,) and confidence (n,); locked: (L, d), with labels (L,). `less_random` is
     the difference from `random` at that share, and its 95 % interval, over draws of the images that are kept from.
     """
-    right = {}
+    right = []
     total = _DRAWS * len(RULES) * len(SHARES)
     for draw in range(_DRAWS):
         rows = np.random.default_rng(draw).permutation(len(x))[: min(_MOST, round(SHARE * len(x)))]
@@ -95,11 +95,12 @@ def curve(
             heads = fit_softmax_heads(x[rows], learnt, num_classes, penalty=penalty)
             predicted = heads.logits(locked).argmax(axis=2)
             for place, cell in enumerate(some):
-                right[draw, *cell] = np.mean(predicted[:, place] == locked_labels)
-    accuracy = pd.Series(right).rename_axis(["draw", "rule", "share"])
-    by_chance = accuracy.xs("random", level="rule").reindex(accuracy.index.droplevel(["rule"]))
-    found = pd.DataFrame({"accuracy": accuracy, "less_random": accuracy - by_chance.to_numpy()})
-    by_cell = found.groupby(["rule", "share"], sort=False)
+                right.append((draw, *cell, np.mean(predicted[:, place] == locked_labels)))
+    found = pd.DataFrame(right, columns=["draw", "rule", "share", "accuracy"])
+    by_chance = found[found["rule"] == "random"][["draw", "share", "accuracy"]]
+    found = found.merge(by_chance, on=["draw", "share"], suffixes=("", "_by_chance"))
+    found["less_random"] = found["accuracy"] - found.pop("accuracy_by_chance")
+    by_cell = found.drop(columns="draw").groupby(["rule", "share"], sort=False)
     means = by_cell.mean()
     half = student.ppf(0.975, _DRAWS - 1) * by_cell["less_random"].std() / np.sqrt(_DRAWS)
     means["low"] = means["less_random"] - half
