@@ -29,6 +29,7 @@ DRAWN = CollectionSettings(design="classify", queue="hardest", target=1, control
 
 def give(table, number, who="ann"):
     """Lets an annotator answer questions, wrongly of the hardest half by AVH every other time; their ids in order."""
+    setup.choose_source(table, who="lead")  # these count, though the simulated votes are more
     labels, avh, ids = table.dataset.labels(), table.frame(columns=["avh"])["avh"], []
     for _ in range(number):
         (question,) = queue.next_questions(table, who, ahead=1)
