@@ -15,7 +15,7 @@ export type Value = string | number | null;
 export type Decided = Omit<Outbox.Decision, "ids"> & { ids?: Ranges; at: number; quiet?: boolean };
 export type Answered = Outbox.Outcome & { decided: Decided; received: number };
 export type Keeper = { keeper: string; decisions: string; window: string };
-export type Hearer = { changed?: () => void; answered?: (answered: Answered) => void };
+export type Listener = { changed?: () => void; answered?: (answered: Answered) => void };
 // What decisions name, and the newest entry of the log that is shown.
 export type About = { dataset: string; version: string; entry: number };
 

@@ -4,7 +4,7 @@
 import { read } from "./carrier.js";
 import { createStore } from "./shared.js";
 
-/** @import { About, Answered, Decided, Hearer, Keeper } from "./events.js" */
+/** @import { About, Answered, Decided, Listener, Keeper } from "./events.js" */
 /** @import { Outbox } from "./messages.js" */
 
 // Why nothing is saved.
@@ -24,7 +24,7 @@ const FRESH_MS = 60_000; // until no data of before come any more
 const store = createStore("localStorage"); // one key a decision, so that two tabs never write over each other
 const mount = globalThis.crypto?.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
 const waiting = /** @type {Map<string, Decided>} */ (new Map()); // nonce -> decision, in the order given
-const hearers = /** @type {Set<Hearer>} */ (new Set());
+const listeners = /** @type {Set<Listener>} */ (new Set());
 let answers = /** @type {Answered[]} */ ([]); // the newest
 let place = /** @type {Keeper} */ ({ keeper: "", decisions: "", window: "" });
 let turn = 0;
@@ -42,7 +42,7 @@ function keep(decided) {
 }
 
 function changed() {
-  for (const hearer of hearers) hearer.changed?.();
+  for (const listener of listeners) listener.changed?.();
 }
 
 // Says where decisions go, under which name this browser keeps them ("" for not at all), and which window this is.
@@ -111,7 +111,7 @@ function take(outcome) {
   store.forget(keyOf(outcome.nonce));
   const answered = { ...outcome, decided, received: Date.now() };
   answers = [...answers, answered].slice(-REMEMBERED);
-  for (const hearer of hearers) hearer.answered?.(answered);
+  for (const listener of listeners) listener.answered?.(answered);
   changed();
   return true;
 }
@@ -149,10 +149,10 @@ export function unshown({ dataset, version, entry }) {
 
 // `changed()` is called when something waits, is answered, or the server is lost or found, and `answered()` with what
 // came of a decision, whoever decided it. Returns what ends that.
-/** @param {Hearer} hearer */
-export function listen(hearer) {
-  hearers.add(hearer);
+/** @param {Listener} listener */
+export function listen(listener) {
+  listeners.add(listener);
   return () => {
-    hearers.delete(hearer);
+    listeners.delete(listener);
   };
 }

@@ -45,8 +45,8 @@ test("an answer stays answered on the next card until Python's data show it", as
 
 test("a key is heard by one of two cards that are there at once", () => {
   openWindow();
-  const hearers = [];
-  globalThis.document = { querySelector: () => null, addEventListener: (_, hear) => hearers.push(hear) };
+  const listeners = [];
+  globalThis.document = { querySelector: () => null, addEventListener: (_, hear) => listeners.push(hear) };
   const pressed = [];
   for (const name of ["the card of before", "the next card"]) {
     const { card } = begin({ ...OLD, version: "2" });
@@ -54,6 +54,6 @@ test("a key is heard by one of two cards that are there at once", () => {
   }
   const event = { key: "3", composedPath: () => [], stopPropagation: () => undefined, defaultPrevented: false };
   event.preventDefault = () => (event.defaultPrevented = true);
-  for (const hear of hearers) hear(event);
+  for (const hear of listeners) hear(event);
   assert.equal(pressed.length, 1);
 });

@@ -101,6 +101,6 @@ export function progress({ done, goal, apart }, decisions) {
   const count = (...kinds) => decisions.filter(({ kind }) => kinds.includes(kind)).length;
   const all = Math.max(0, done + count("answer", "skip") - count("back"));
   const [text, of] = [all, goal].map((number) => number.toLocaleString("en"));
-  const says = [goal ? `${text} of ${of} answered` : `${text} answered`, apart].filter(Boolean);
-  return { text: says.join(" · "), max: goal || 1, value: Math.min(all, goal || 1) };
+  const parts = [goal ? `${text} of ${of} answered` : `${text} answered`, apart].filter(Boolean);
+  return { text: parts.join(" · "), max: goal || 1, value: Math.min(all, goal || 1) };
 }

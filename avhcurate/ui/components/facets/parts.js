@@ -61,8 +61,8 @@ function drawHeader(panel, send) {
 function drawButton(panel, place, className, parent) {
   const bar = panel.bars[place];
   const all = bar.samples > bar.matching ? ` of ${count(bar.samples)}` : "";
-  const says = `${count(bar.matching)}${all}`;
-  const [ariaPressed, ariaLabel] = [String(isOn(panel, bar)), `${bar.text}: ${says} images`];
+  const counts = `${count(bar.matching)}${all}`;
+  const [ariaPressed, ariaLabel] = [String(isOn(panel, bar)), `${bar.text}: ${counts} images`];
   const made = element("button", { className, ariaPressed, ariaLabel, tabIndex: -1 }, parent);
   made.dataset.at = String(place);
   const most = Math.max(1, ...panel.bars.map((one) => Math.max(one.samples, one.matching)));
@@ -70,7 +70,7 @@ function drawButton(panel, place, className, parent) {
   made.style.setProperty("--matching", String(bar.matching / most));
   made.classList.toggle("none", !bar.matching);
   for (const event of ["pointerenter", "focus"])
-    made.addEventListener(event, () => readout(made, `${bar.text} · ${says}`));
+    made.addEventListener(event, () => readout(made, `${bar.text} · ${counts}`));
   for (const event of ["pointerleave", "blur"]) made.addEventListener(event, () => readout(made, ""));
   return made;
 }

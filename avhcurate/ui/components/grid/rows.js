@@ -24,7 +24,7 @@ export class Rows {
   pause = FIRST_PAUSE_MS;
   retry = 0;
   failures = 0;
-  toldLost = false;
+  reportedLost = false;
 
   /** @param {() => void} changed @param {() => void} lost */
   constructor(changed, lost) {
@@ -120,8 +120,8 @@ export class Rows {
     const [start, stop] = [chunk * CHUNK, Math.min(this.count, (chunk + 1) * CHUNK)];
     const answer = await read(`${this.source}/rows?start=${start}&stop=${stop}`, { signal });
     if (answer.ok) return (await answer.json()).tiles;
-    if (!GONE.includes(answer.status) || this.toldLost) throw new Error(`HTTP ${answer.status}`);
-    this.toldLost = true;
+    if (!GONE.includes(answer.status) || this.reportedLost) throw new Error(`HTTP ${answer.status}`);
+    this.reportedLost = true;
     this.lost();
     return null;
   }
@@ -130,7 +130,7 @@ export class Rows {
   take(chunk, tiles) {
     this.known.set(chunk, tiles);
     this.stale.delete(chunk);
-    Object.assign(this, { pause: FIRST_PAUSE_MS, failures: 0, toldLost: false });
+    Object.assign(this, { pause: FIRST_PAUSE_MS, failures: 0, reportedLost: false });
     this.changed();
   }
 

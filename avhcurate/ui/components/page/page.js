@@ -5,7 +5,7 @@ import { connect, hurry, leave, listen, NO_CONNECTION, setLost } from "../outbox
 import { createStore, mounted } from "../shared.js";
 import { awaitData, fed, watchPage } from "../watch.js";
 import { watchHistory } from "./history.js";
-import { holdDownloads, paintStatus, sayRefused } from "./status.js";
+import { holdDownloads, paintStatus, showRefused } from "./status.js";
 
 /** @import { Answered, Component } from "../events.js" */
 /** @import { Page } from "../messages.js" */
@@ -57,7 +57,7 @@ function begin(health) {
 // The page runs again to show what it has not got, unless who decided it asks for that.
 /** @param {Answered} one */
 function answered(one) {
-  if (one.why) sayRefused(one);
+  if (one.why) showRefused(one);
   const here = data?.dataset === one.decided.dataset && one.entry > data.entry;
   if (!here || one.decided.quiet) return;
   wanted = Math.max(wanted, one.entry);

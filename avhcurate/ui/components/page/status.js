@@ -70,7 +70,7 @@ function refusedText() {
 }
 
 /** @param {Answered} one */
-export function sayRefused({ why }) {
+export function showRefused({ why }) {
   unread = [...unread, why];
   paintStatus();
 }

@@ -24,12 +24,12 @@ export function drawSuspect(root, suspect) {
 /** @param {Element} labels @param {Suspect} suspect */
 function drawLabels(labels, { given, suggested, name }) {
   labels.replaceChildren();
-  const says = [
+  const parts = [
     ["quiet", "labelled "],
     ["given", given],
   ];
-  if (suggested) says.push(["quiet", " · suggested "], ["suggested", suggested]);
-  for (const [className, text] of [...says, ["quiet", ` · ${name}`]]) {
+  if (suggested) parts.push(["quiet", " · suggested "], ["suggested", suggested]);
+  for (const [className, text] of [...parts, ["quiet", ` · ${name}`]]) {
     element(className === "quiet" ? "span" : "b", { className, textContent: text }, labels);
   }
 }

@@ -63,7 +63,7 @@ export function createPointer(chart) {
     const moved = far(from, to, CLICK_PX) || corners.some((corner) => far(from, corner, CLICK_PX));
     start = null;
     // What was drawn stays until it is the region.
-    if (moved && tool() !== "pan" && corners.length > 2) return chart.tellRegion(corners, tool() === "select");
+    if (moved && tool() !== "pan" && corners.length > 2) return chart.sendRegion(corners, tool() === "select");
     overlay.draft(null);
     if (!moved) chart.clicked(...to);
   });

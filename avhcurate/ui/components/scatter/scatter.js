@@ -276,7 +276,7 @@ export class Chart {
   // --- what Python hears ---------------------------------------------------------------------------
 
   /** @param {[number, number][]} corners @param {boolean} box */
-  tellRegion(corners, box) {
+  sendRegion(corners, box) {
     const plane = corners.map((corner) => this.camera.toPlane(...corner));
     const [x, y] = [0, 1].map((side) => plane.map((corner) => corner[side]));
     const ends = (/** @type {number[]} */ values) => [Math.min(...values), Math.max(...values)];
@@ -302,7 +302,7 @@ export class Chart {
     const { key } = event;
     if (modified(event)) return;
     if (key === "Enter")
-      this.tellRegion(
+      this.sendRegion(
         [
           [0, 0],
           [stage.clientWidth, stage.clientHeight],
