@@ -73,8 +73,7 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
     dataset = workspace.dataset(settings.dataset)
     if not dataset.record.samples:
         raise CurateError(f"Dataset {dataset.name!r} has no samples. Import it again.")
-    progress.tell(0, 0, "hashing the files")
-    outputs = Outputs.of(dataset, settings)
+    outputs = Outputs.of(dataset, settings, progress)
     source = f"attached {outputs.digest}"
     name = settings.name or f"attached-{outputs.title}-{outputs.digest[:8]}"
     run = RunFolder.of(dataset, check_name(name))
@@ -219,7 +218,7 @@ class Outputs:
     title: str
 
     @classmethod
-    def of(cls, dataset: DatasetFolder, settings: AttachSettings) -> "Outputs":
+    def of(cls, dataset: DatasetFolder, settings: AttachSettings, progress: Progress = SILENT) -> "Outputs":
         """Return the outputs that the settings name; refuse what does not fit."""
         labels = dataset.labels()
         arrays = {role: _open(role, text) for role in NAMES if (text := getattr(settings, role).strip())}
@@ -231,6 +230,7 @@ class Outputs:
             for role, rows in ids.items()
             if (rows < 0).any()
         ]
+        progress.tell(0, 0, "hashing the files")
         files = [
             AttachedFile(role=role, source=str(array.path.absolute().parent / array.title), sha256=sha256(array.path))
             for role, array in arrays.items()

@@ -27,7 +27,7 @@ ANALYSES = {
         ("quality", "Quality", "filter_b_and_w", "Which images are copies, blurred or broken?"),
         ("pseudo_labels", "Pseudo-labels", "label", "Which of the model's own labels can be trusted?"),
         ("saved", "Saved", "bookmark", "Which sets, views and decisions are kept?"),
-        ("payoff", "Payoff", "trending_up", "Did the decisions help?"),
+        ("payoff", "Payoff", "verified", "Did the decisions help?"),
     ],
 }
 for _name, _page in added_pages().items():

@@ -204,6 +204,8 @@ class EventLog:
 
     def lock(self, dataset: str, paths: Iterable[str], *, who: str, details: Any) -> int:
         """Lock samples, whole or not at all; return the event's number once it is on disk."""
+        if window := acting().window:
+            details = details | {"window": window}
         return self._write_members(dataset, who, LOCK, None, paths, details=details)
 
     def _write_members(

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,8 @@ from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.scoring import heads, service
 from avhcurate.networks.scoring.fitted_heads import heads_to_fit
 from avhcurate.networks.scoring.service import score_dataset
+from avhcurate.workspace.data.events import LOCK
+from avhcurate.workspace.data.people import acting, acting_as
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.provenance import now
 from tests.fakes.datasets import bare_dataset
@@ -294,3 +297,10 @@ def test_nothing_outside_the_lock_depends_on_a_locked_label(own_demo_root, tmp_p
     assert len(before) > 20
     assert before.keys() == after.keys()
     assert [name for name in before if not equal(before[name], after[name])] == []
+
+
+def test_a_lock_is_undone_in_the_window_where_it_was_made(own_digits):
+    with acting_as(replace(acting(), window="one")):
+        event = lock(own_digits)
+        assert undo(own_digits, actions=[LOCK]).id == event.id
+    assert not locked_mask(own_digits).any()
