@@ -165,16 +165,23 @@ def draws(difference: np.ndarray, number: int, *, seed: int = 0) -> np.ndarray:
     return np.minimum(np.searchsorted(reach, points, side="right"), len(reach) - 1)
 
 
-def gain(difference: np.ndarray, given: np.ndarray, checked: Mapping[int, int], drawn: Sequence[int]) -> Gain:
+def gain(
+    difference: np.ndarray,
+    given: np.ndarray,
+    checked: Mapping[int, int],
+    drawn: Sequence[int],
+    drawn_by: np.ndarray | None = None,
+) -> Gain:
     """Return the gain on locked images: difference (L, K), given labels (L,), and checks, labels by row.
 
-    A check is -1 where the image is of no class that heads name. `drawn`: the rows in the order of `draws`; those up to
-    the first without a check count. Where every image on which heads differ is checked, the checks replace the labels.
+    A check is -1 where the image is of no class that heads name. `drawn`: the rows in the order of `draws` of the
+    difference `drawn_by`, by default the same; those up to the first without a check count. Where every image on which
+    heads differ is checked, the checks replace the labels.
     """
     rows = np.arange(len(given))
     by_label = difference[rows, given].astype(np.float64)
-    weight = np.abs(difference).max(axis=1).astype(np.float64)
-    differing = np.flatnonzero(weight)
+    differing = np.flatnonzero(difference.any(axis=1))
+    weight = np.abs(difference if drawn_by is None else drawn_by).max(axis=1).astype(np.float64)
     by_check = {row: _at(difference, row, label) for row, label in checked.items()}
     if len(differing) and all(row in by_check for row in differing.tolist()):
         by_label[differing] = [by_check[row] for row in differing.tolist()]

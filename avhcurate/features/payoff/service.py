@@ -194,8 +194,10 @@ def judged(table: DatasetTable, compared: Compared) -> Payoff:
     labels = checks(table)
     rows = {row: labels[id] for row, id in enumerate(compared.ids.tolist()) if id in labels}
     drawn = compared.drawn.tolist()
+    drawn_by = compared.differences.get("all")
     gains = {
-        kind: rules.gain(difference, compared.given, rows, drawn) for kind, difference in compared.differences.items()
+        kind: rules.gain(difference, compared.given, rows, drawn, drawn_by)
+        for kind, difference in compared.differences.items()
     }
     nothing = Gain(gain=0.0, low=0.0, high=0.0, locked=len(compared.ids), checked=0)
     total = gains.pop("all", nothing)

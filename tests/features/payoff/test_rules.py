@@ -68,6 +68,21 @@ def test_checks_correct_labels_that_are_wrong_without_bias_and_intervals_hold():
     assert np.mean(holds) > 0.92
 
 
+def test_checks_that_were_drawn_for_all_decisions_correct_a_kind_of_them_without_bias():
+    off = []
+    for seed in range(300):
+        rows = difference(seed)
+        rest = difference(seed + 1000)
+        rng = np.random.default_rng(seed)
+        truth = rng.integers(0, 4, len(rows))
+        given = np.where(rng.random(len(rows)) < 0.4, rng.integers(0, 4, len(rows)), truth)
+        drawn = rules.draws(rows + rest, 40, seed=seed).tolist()
+        checks = {row: int(truth[row]) for row in drawn}
+        said = rules.gain(rows, given, checks, drawn, rows + rest)
+        off.append(said.gain - rows[np.arange(len(rows)), truth].mean())
+    assert abs(np.mean(off)) < 3 * np.std(off) / np.sqrt(len(off))
+
+
 def test_images_on_which_heads_differ_more_are_drawn_more_often_and_a_longer_list_begins_alike():
     rows = np.array([[0.0, 0.0], [0.25, -0.25], [-1.0, 1.0], [0.0, 0.0]])
     drawn = rules.draws(rows, 20_000)
