@@ -51,12 +51,12 @@ BUDGET = {
     "people": 25_520,
     "datasets": 51_890,
     "ui": 43_510,
-    "features": 113_730,
+    "features": 113_760,
     "lab": 37_140,
     "notebook": 9_520,
     "cli": 17_440,
 }
-MOST_TOKENS = 416_940
+MOST_TOKENS = 416_970
 #: The most conditional expressions in 1,000 lines of the package.
 MOST_CONDITIONALS = 12
 #: From feature to feature; an arrow that is not here, or is here and not in the code, fails.

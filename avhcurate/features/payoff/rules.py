@@ -49,7 +49,7 @@ class PenaltyChoice:
 class Gain:
     """By how much decisions changed accuracy, and the ends of its 95 % interval, as shares of the locked images.
 
-    `checked`: draws that were checked by hand. `half_width` is that of the interval with as many checks as asked.
+    `checked`: images that were checked by hand, and how many `draws` they answer.
     """
 
     gain: float
@@ -60,6 +60,7 @@ class Gain:
     #: Variances of the labels that are given, and of one check.
     of_labels: float = 0.0
     of_check: float = 0.0
+    draws: int = 0
 
     @property
     def verdict(self) -> str:
@@ -69,9 +70,9 @@ class Gain:
             return "hurt"
         return "cannot tell"
 
-    def half_width(self, checks: int) -> float:
-        """Return half of the interval that so many checks would give, by what is known now."""
-        return _half_width(self.of_labels, self.of_check, checks, self.locked)
+    def half_width(self, more: int) -> float:
+        """Return half of the interval that so many more draws, checked, would give, by what is known now."""
+        return _half_width(self.of_labels, self.of_check, self.draws + more, self.locked)
 
 
 def _half_width(of_labels: float, of_check: float, checks: int, locked: int) -> float:
@@ -192,7 +193,8 @@ def gain(
     if answered < LEAST_CHECKS:
         return _gain(by_label, np.empty(0), 0)
     corrections = [(by_check[row] - by_label[row]) / weight[row] for row in drawn[:answered]]
-    return _gain(by_label, np.array(corrections) * weight.mean(), answered, unit=weight.mean())
+    images = len(set(drawn[:answered]))
+    return _gain(by_label, np.array(corrections) * weight.mean(), images, unit=weight.mean())
 
 
 def _gain(by_label: np.ndarray, corrections: np.ndarray, checked: int, *, unit: float = 0.0) -> Gain:
@@ -205,7 +207,8 @@ def _gain(by_label: np.ndarray, corrections: np.ndarray, checked: int, *, unit: 
         # Half a wrong label more than was seen: few checks without any do not say that there is none.
         of_check = float(corrections.var(ddof=1) + unit**2 / 2 / len(corrections))
     width = _half_width(of_labels, of_check, len(corrections), locked)
-    return Gain(estimate, estimate - width, estimate + width, locked, checked, of_labels, of_check)
+    ends = estimate - width, estimate + width
+    return Gain(estimate, *ends, locked, checked, of_labels, of_check, len(corrections))
 
 
 def _at(difference: np.ndarray, row: int, label: int) -> float:

@@ -46,7 +46,7 @@ def way_on(payoff: Payoff) -> list[str]:
     if not payoff.decisions:
         return []
     gain = payoff.gain
-    by = f"{gain.checked} checks by hand" if gain.checked else "the given labels of the locked images"
+    by = f"{gain.checked} images checked by hand" if gain.checked else "the given labels of the locked images"
     lines = [f"Judged by {by}."]
     if not payoff.unchecked:
         return [
@@ -54,7 +54,7 @@ def way_on(payoff: Payoff) -> list[str]:
             "Every locked image on which heads differ is checked: the interval is as narrow as it gets.",
         ]
     if gain.checked:
-        half = 100 * gain.half_width(gain.checked + MORE)
+        half = 100 * gain.half_width(MORE)
         lines.append(f"{MORE} more checks: about ±{half:.1f} points.")
     else:
         lines.append(f"These may be wrong too: {LEAST_CHECKS} checks by hand or more correct them.")
