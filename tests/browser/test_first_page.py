@@ -42,7 +42,8 @@ def test_a_first_page_asks_for_little_of_the_app_and_for_no_chart(new_context, s
     paths = {number: path for number, path in urls.items() if not path.startswith("/changes/")}  # asked again and again
     ours = Counter(path.split("/")[1] for path in paths.values() if not path.startswith("/static/"))
     batches = -(-tiles.count() // BATCH)
-    assert ours == {"gallery": 1, "scripts": 1, "images": batches, "_stcore": 2, "favicon.png": 1}
+    ours.pop("favicon.png", None)  # which a busy browser asks for later
+    assert ours == {"gallery": 1, "scripts": 1, "images": batches, "_stcore": 2}
     assert not [path for path in paths.values() if "Plotly" in path]
     assert len(paths) <= MOST
     assert sum(loaded.get(number, 0) for number in paths) <= MOST_BYTES
