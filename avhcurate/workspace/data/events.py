@@ -438,7 +438,7 @@ class _Decided:
         elif action == "include":
             self.excluded = False
             self.reasons = ()
-        else:
+        elif action in ("relabel", IMPORT_LABELS):
             self.label = value
 
 

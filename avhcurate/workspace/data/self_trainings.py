@@ -18,8 +18,6 @@ from avhcurate.workspace.disk.provenance import StoredRecord, WorkRecord
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Columns of whole numbers that may be missing.
-
 #: Prefix of the columns of a selection that say what each gate lets pass of the same outputs.
 BY = "by_"
 

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from avhcurate.datasets.curate.annotations import annotate, undo
@@ -75,6 +76,18 @@ def test_checks_are_entries_that_replace_the_given_label_and_can_be_undone(table
         undo(table)
     assert service.checks(table) == {}
     assert service.judged(table, compared).gain == before.gain
+
+
+def test_a_check_changes_no_label_and_no_exclusion(table):
+    first, second = np.flatnonzero(locked_mask(table) & (table.dataset.labels() == 3))[:2].tolist()
+    annotate(table, [second], "relabel", 5)
+    before = table.frame()
+    for id, label in ((first, 8), (second, None)):
+        service.check(table, id, label)
+    assert service.checks(table) == {first: 8, second: -1}
+    pd.testing.assert_frame_equal(table.frame(), before)
+    again = open_table(Workspace(table.workspace.root), "digits")
+    pd.testing.assert_frame_equal(again.frame(), before)
 
 
 def test_what_cannot_judge_is_refused_in_words(own_digits):
