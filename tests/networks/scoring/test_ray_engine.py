@@ -17,7 +17,6 @@ from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -29,6 +28,7 @@ from avhcurate.features.quality.service import measure_dataset
 from avhcurate.networks.models.engine import Network, embed
 from avhcurate.networks.models.loading import ModelSpec, load_model
 from avhcurate.networks.scoring import image_pass
+from avhcurate.networks.scoring import ray_engine as ray_engine_module
 from avhcurate.networks.scoring.fitted_heads import heads_to_fit
 from avhcurate.networks.scoring.image_pass import ImagePass
 from avhcurate.networks.scoring.ray_engine import RayEngine, _Actor, _Pool, _Resources, _resources, ray_engine
@@ -220,7 +220,7 @@ def test_scores_are_the_local_engines_to_the_bit_though_a_worker_is_killed(engin
     assert "a worker was lost, its part begins again" in {report[2] for report in reports}
 
 
-def test_what_an_actor_has_in_hand_is_one_stream_of_batches(digits, monkeypatch):
+def test_what_an_actor_has_in_hand_is_one_stream_of_batches(connected, digits, monkeypatch):
     """So that it decodes the next part while the network is at work on the last; here without a cluster."""
     model = load_model(SPEC)
     network = Network(model, device="cpu", precision="float32", batch_size=16)
@@ -231,7 +231,8 @@ def test_what_an_actor_has_in_hand_is_one_stream_of_batches(digits, monkeypatch)
     streams = []
     monkeypatch.setattr(image_pass, "embed", lambda *given: streams.append(1) or embed(*given))
     monkeypatch.setattr("ray.get", lambda reference: reference)
-    monkeypatch.setattr("ray.get_runtime_context", lambda: SimpleNamespace(get_assigned_resources=dict))
+    # Its threads would be those of all later tests here, whose numbers they would round otherwise.
+    monkeypatch.setattr(ray_engine_module, "_use_own_cpus", lambda: None)
     actor = _Actor()
     process = actor.ready("")
     with ThreadPoolExecutor(4) as calls:
@@ -285,24 +286,16 @@ with ray_engine(address) as engine:
 """
 
 
-def scored_by_a_command(workspace: Workspace):
-    """The run that a command of its own makes or finishes: threads of a process that tested others may round anew."""
-    command = [sys.executable, "-m", "avhcurate", "score", "digits", "--model", "avhcurate:digits"]
-    subprocess.run([*command, "--workspace", str(workspace.root)], check=True, capture_output=True)
-    return workspace.dataset("digits").run()
-
-
-def test_a_pass_whose_command_was_killed_at_some_moment_is_finished_here(connected, nodes, demo_root, tmp_path):
-    workspace, other = Workspace(tmp_path / "fresh"), Workspace(tmp_path / "other")
-    for one in (workspace, other):
-        import_dataset(one, "digits", demo_root / "downloads" / "digits" / "digits.parquet")
+def test_a_pass_whose_command_was_killed_at_some_moment_is_finished_here(connected, nodes, demo_root, digits, tmp_path):
+    workspace = Workspace(tmp_path / "fresh")
+    import_dataset(workspace, "digits", demo_root / "downloads" / "digits" / "digits.parquet")
     moment = str(random.randrange(1, 1797))
     command = [sys.executable, "-c", DRIVER, nodes.address, str(workspace.root), moment]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     assert not workspace.dataset("digits").runs()[0].complete, moment
-    run, whole = scored_by_a_command(workspace), scored_by_a_command(other)
-    pd.testing.assert_frame_equal(table(run), table(whole), check_exact=True, obj=f"killed at {moment}")
-    np.testing.assert_array_equal(run.features(), whole.features())
+    run = score_dataset(workspace, "digits", SPEC)
+    pd.testing.assert_frame_equal(table(run), table(digits.run), check_exact=True, obj=f"killed at {moment}")
+    np.testing.assert_array_equal(run.features(), digits.run.features())
 
 
 def test_heads_are_fitted_on_the_cluster_as_here(engine, workspace, tmp_path, monkeypatch):
