@@ -46,13 +46,13 @@ PUBLIC = {"avhcurate/scores.py", "avhcurate/training/__init__.py", "avhcurate/tr
 #: grows only where another shrinks in the same commit.
 BUDGET = {
     "measures": 21_280,
-    "workspace": 44_860,
+    "workspace": 44_866,
     "networks": 52_050,
     "people": 25_520,
     "datasets": 51_890,
     "ui": 43_510,
     "features": 113_760,
-    "lab": 37_140,
+    "lab": 37_134,
     "notebook": 9_520,
     "cli": 17_440,
 }

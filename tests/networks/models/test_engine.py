@@ -271,6 +271,7 @@ def test_batches_are_as_large_as_a_gpu_has_memory_and_few_are_pinned(monkeypatch
     made = Network(loaded(), device="cpu", batch_size=2, backend=AS_IS)
     made.device = torch.device("mps")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)
     monkeypatch.setattr(made, "launch", lambda batch: card.Launched([(torch.zeros(2, 3), torch.zeros(2, 3))]))
     began = iter(range(100))
     with closing(embed(made, began, lambda seed: (images(2, seed), seed))) as results:
