@@ -3,9 +3,12 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.history import history_entries, samples_of
+from avhcurate.datasets.curate.locked import locked_mask
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.removal import remove_dataset
@@ -16,7 +19,7 @@ from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import NOTHING_KEPT, TILES, expect, open_at, settled
 from tests.fakes.datasets import write_images
 from tests.fakes.votes import collect
-from tests.fakes.workspaces import copied
+from tests.fakes.workspaces import copied, lock_before_scoring
 
 #: Shows images by position: the first is 0, the next 1.
 BY_ID = "sort=id&descending=false"
@@ -151,12 +154,33 @@ def in_annotate(page, address, root):
     return decide
 
 
+def in_payoff(page, address, root):
+    table = lock_before_scoring(open_table(Workspace(root), "digits"))
+    threes = np.flatnonzero((table.dataset.labels() == 3) & ~locked_mask(table))
+    annotate(table, threes[:40].tolist(), "relabel", 8)
+    open_at(page, f"{address}/payoff?payoff.check=1")
+    page.locator(".stage img.on").wait_for()
+
+    def decide():
+        said = []
+        for key in "374":
+            page.locator(".card:not(.waiting)").wait_for()
+            page.wait_for_timeout(150)  # a quicker answer is not counted
+            said.append(("check", key, int(page.locator(".card").get_attribute("data-item"))))
+            page.keyboard.press(key)
+        return sorted(said)
+
+    return decide
+
+
 def _slow(*cases):
     """Cases that `make test` leaves to `make test-all`: another takes the same way."""
     return [pytest.param(case, marks=pytest.mark.slow) for case in cases]
 
 
-every_place = pytest.mark.parametrize("open_place", [in_gallery, in_annotate, *_slow(in_details, in_map, in_suspects)])
+every_place = pytest.mark.parametrize(
+    "open_place", [in_gallery, in_annotate, *_slow(in_details, in_map, in_suspects, in_payoff)]
+)
 
 
 # --- how a page is left: each returns the page that is open then --------------------------------------------------

@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 
 from avhcurate.features.annotate import ui as annotate_ui
+from avhcurate.features.payoff import ui as payoff_ui
 from avhcurate.features.suspects import ui_review
 from avhcurate.ui.grid import grid_bar
 from avhcurate.ui.server import decisions
@@ -11,7 +12,7 @@ from avhcurate.workspace.data.people import OPERATOR, Person
 from avhcurate.workspace.data.workspace import Workspace
 
 #: As the app has them.
-TAKERS = {**grid_bar.TAKERS, **ui_review.TAKERS, **annotate_ui.TAKERS}
+TAKERS = {**grid_bar.TAKERS, **ui_review.TAKERS, **annotate_ui.TAKERS, **payoff_ui.TAKERS}
 _numbers = itertools.count(1)
 
 

@@ -139,7 +139,7 @@ def test_nothing_of_the_model_or_the_label_is_in_what_the_browser_gets(started):
     assert {frozenset(item) for item in data["items"]} == {frozenset({"id", "task", "src"})}
     assert all(item["src"].startswith("/images/digits/") for item in data["items"])
     work = {"items", "classes", "keys", "about", "done", "goal", "apart", "finished", "least_ms", "skip"}
-    assert set(data) == work | {"scope", "echo", "who", "dataset", "version", "entry"}
+    assert set(data) == work | {"subject", "scope", "echo", "who", "dataset", "version", "entry"}
 
 
 def test_a_grid_does_not_tell_which_tiles_are_controls(started):

@@ -1,12 +1,14 @@
 """The Payoff page: an offer to lock a part, what decisions were worth, and checks of locked images by their keys."""
 
+import json
+
 import numpy as np
 import pytest
 
 from avhcurate.datasets.curate.annotations import annotate
-from avhcurate.datasets.curate.history import history_entries
 from avhcurate.datasets.curate.locked import locked_mask
 from avhcurate.features.payoff import service
+from tests.fakes.decisions import decide, decision
 from tests.fakes.workspaces import lock_before_scoring
 
 
@@ -17,6 +19,13 @@ def spoilt(own_digits):
     threes = np.flatnonzero((table.dataset.labels() == 3) & ~locked_mask(table))
     annotate(table, threes[:40].tolist(), "relabel", 8)
     return table
+
+
+def sent(app):
+    """What the browser is told by the card of the images to check."""
+    told = [json.loads(node.proto.json) for node in app.get("bidi_component")]
+    (card,) = [data for data in told if data.get("subject") == "check "]
+    return card
 
 
 def test_without_a_locked_part_there_is_no_number_but_an_offer(open_page, own_demo_root, own_digits):
@@ -41,17 +50,26 @@ def test_the_sentence_comes_first_with_its_interval(open_page, spoilt):
 def test_images_are_checked_one_by_one_and_the_answers_are_entries(open_page, asked, spoilt):
     app = open_page("payoff", spoilt.workspace.root, payoff__check="1")
     unchecked = service.payoff(spoilt).unchecked
-    first, second = unchecked[:2]
-    keys = [button.key for button in app.button if button.key.startswith("payoff.check.")]
-    assert all(key.startswith(f"payoff.check.{first}.") for key in keys)
-    labels = [int(key.rsplit(".", 1)[1]) for key in keys[:-1]]
-    compared = service.compare(spoilt, service.decided(spoilt))
-    assert labels == service.candidates(compared, first)
-    app.button(key=f"payoff.check.{first}.{labels[0]}").click().run()
-    app.button(key=f"payoff.check.{second}.none").click().run()
+    first, second, third = unchecked[:3]
+    card = sent(app)
+    assert [item["id"] for item in card["items"]] == list(unchecked[:8])
+    assert {frozenset(item) for item in card["items"]} == {frozenset({"id", "task", "src"})}, "no label is told"
+    assert (card["done"], card["goal"]) == (0, len(unchecked))
+    checks = [decision("check answer", id, choice=4, task=str(id)) for id in (first, third)]
+    skip = decision("check skip", second, task=str(second))
+    outcomes = decide(spoilt.workspace.root, checks[0], skip, checks[1], checks[0])
+    assert [outcome.why for outcome in outcomes] == [""] * 4
+    decide(spoilt.workspace.root, decision("check back", third, of=checks[1]["nonce"]))
     spoilt.refresh()
-    assert service.checks(spoilt) == {first: labels[0], second: -1}
-    assert [entry.action for entry in history_entries(spoilt)[0][:2]] == ["check", "check"]
+    assert service.checks(spoilt) == {first: 4, second: -1}
+    app.run()
+    assert sent(app)["items"][0]["id"] == third
+    assert sent(app)["done"] == 2
+
+
+def test_a_check_of_what_was_never_checked_is_not_taken_back(spoilt):
+    (outcome,) = decide(spoilt.workspace.root, decision("check back", 3, of="never sent"))
+    assert outcome.why == "There is no check to take back."
 
 
 @pytest.mark.slow

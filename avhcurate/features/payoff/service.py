@@ -97,7 +97,6 @@ class Payoff:
             "verdict": self.gain.verdict,
             "kinds": kinds,
             "penalty": penalty,
-            "to_check": list(self.unchecked[:MORE]),
         }
 
 
@@ -208,8 +207,8 @@ def judged(table: DatasetTable, compared: Compared) -> Payoff:
 # --- checks by hand ----------------------------------------------------------------------------------------------
 
 
-def check(table: DatasetTable, id: int, label: str | int | None) -> None:
-    """Write down that a person sees the class `label` on a locked image, None for no class that was named."""
+def check(table: DatasetTable, id: int, label: int | None) -> None:
+    """Write down that a person sees the class of index `label` on a locked image, or cannot tell (None)."""
     if not locked_mask(table)[id]:
         raise CurateError(f"Image {id} is not locked: only locked images are checked.")
     stored = None
@@ -225,13 +224,6 @@ def checks(table: DatasetTable) -> dict[int, int]:
     ids = dict(table.query("SELECT path, id FROM samples WHERE path IN (SELECT unnest(?::VARCHAR[]))", [list(seen)]))
     place = {name: number for number, name in enumerate(table.classes)}
     return {ids[path]: place.get(name or "", -1) for path, name in seen.items() if path in ids}
-
-
-def candidates(compared: Compared, id: int) -> list[int]:
-    """Return the classes that heads name for a locked image, in an order that says nothing."""
-    row = int(np.flatnonzero(compared.ids == id)[0])
-    named = np.flatnonzero(compared.differences["all"][row])
-    return np.random.default_rng(id).permutation(named).tolist()
 
 
 # --- what cannot judge -------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
+from avhcurate.datasets.curate.history import undo_entry
 from avhcurate.datasets.curate.locked import lock
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.features.payoff import service, texts
@@ -13,24 +14,26 @@ from avhcurate.features.payoff.plots import gain_dots, keep_chart
 from avhcurate.features.payoff.service import KINDS, Compared, Decided, Payoff
 from avhcurate.ui.base.cache import file_key, kept
 from avhcurate.ui.base.frame import Opened, attempt, while_allowed
-from avhcurate.ui.base.layout import empty_state, in_a_row
+from avhcurate.ui.base.layout import empty_state
 from avhcurate.ui.base.page_choices import switch
-from avhcurate.ui.base.signin import for_curators
-from avhcurate.ui.base.user_errors import plain
+from avhcurate.ui.base.signin import for_curators, say_why_not
 from avhcurate.ui.charts.show import show_chart
+from avhcurate.ui.components.classify import Item, classify_card
+from avhcurate.ui.components.task import read_seen
+from avhcurate.ui.grid.grid_bar import about
+from avhcurate.ui.server.decisions import Decision, Reply, Takers
 from avhcurate.ui.server.image_routes import image_url
+from avhcurate.workspace.data.people import Role
 
 #: The command line compares heads on more images than these.
 MOST = 200_000
 _CHECKING = switch("payoff.check")
 _KEEPING = switch("payoff.keep")
 _ALL = "All decisions"
-#: Keys of the buttons of an answer, by their places.
-_KEYS = "123456789"
-_PICTURE = (
-    '<img src="{}" alt="The image to check" style="display: block; height: 20rem; max-width: 100%; '
-    'object-fit: contain">'
-)
+_CARD = "payoff.card"
+#: Images handed out at once, and milliseconds from which one was seen.
+_AHEAD = 8
+_LEAST_MS = 100
 
 
 def offer_lock(page: Opened) -> None:
@@ -95,36 +98,60 @@ def show(page: Opened, compared: Compared) -> None:
         st.markdown(line)
     if found.unchecked:
         if _CHECKING.asked():
-            _check(page, compared, found)
+            _card(page, found)
             return
-        about = "You see images on which the heads differ, without their label. What you say corrects the gain."
-        # A toggle would keep the focus, and the keys of the answers with it.
+        told = "You see images on which the heads differ, without their label. What you say corrects the gain."
         act = partial(_CHECKING.put, True)
-        allowed = for_curators(help=about)
+        allowed = for_curators(help=told)
         st.button("Check locked images by hand", key="payoff.check_now", on_click=act, **allowed)
 
 
-def _check(page: Opened, compared: Compared, found: Payoff) -> None:
-    """Draw the next image to check and a button for each class that heads name, with its key."""
-    id = found.unchecked[0]
-    # A button is of one image: a key that comes late is about the image that was on screen.
-    key = f"payoff.check.{id}"
-    first, *following = (_url(page, other) for other in found.unchecked[:2])
-    # The next one is fetched meanwhile, so that it is there when its buttons are.
-    st.html(_PICTURE.format(first) + "".join(f'<img src="{url}" alt="" hidden>' for url in following))
-    st.caption("Which class is this? Press its number.")
-    with in_a_row():
-        labels = service.candidates(compared, id)
-        for place, label in enumerate(labels):
-            act = partial(attempt, service.check, page.table, id, label)
-            name = plain(page.table.classes[label])
-            shortcut = None
-            if place < len(_KEYS):
-                shortcut = _KEYS[place]
-            st.button(name, key=f"{key}.{label}", on_click=act, shortcut=shortcut, **for_curators())
-        act = partial(attempt, service.check, page.table, id, None)
-        st.button("None of these", key=f"{key}.none", on_click=act, shortcut="0", type="tertiary", **for_curators())
+def _card(page: Opened, found: Payoff) -> None:
+    """Draw the card of the images to check, as annotators have it."""
+    say_why_not(Role.CURATOR, "Checking images")
+    scope = f"{page.dataset.name}|{page.version}|check"
+    turn, broken = read_seen((st.session_state.get(_CARD) or {}).get("seen"), scope)
+    ids = [id for id in found.unchecked if str(id) not in broken]
+    url = partial(image_url, page.dataset.name, version=page.version, size="full")
+    done = len(service.checks(page.table))
+    classify_card(
+        [Item(id, str(id), url(id)) for id in ids[:_AHEAD]],
+        page.table.classes,
+        subject="check ",
+        done=done,
+        goal=done + len(ids),
+        apart="",
+        finished=not ids,
+        skip=True,
+        least_ms=_LEAST_MS,
+        key=_CARD,
+        scope=scope,
+        echo=turn,
+        who="",
+        **about(page),
+    )
 
 
-def _url(page: Opened, id: int) -> str:
-    return image_url(page.dataset.name, id, version=page.version, size="full")
+# --- what is decided ---------------------------------------------------------------------------------------------
+
+
+def _check(table: DatasetTable, decision: Decision) -> Reply:
+    service.check(table, decision.image, decision.choice)
+    return Reply()
+
+
+def _skip(table: DatasetTable, decision: Decision) -> Reply:
+    service.check(table, decision.image, None)
+    return Reply()
+
+
+def _take_back(table: DatasetTable, decision: Decision) -> Reply:
+    entry = table.log.event_of(decision.of)
+    if entry is None:
+        return Reply("There is no check to take back.")
+    undo_entry(table, str(entry))
+    return Reply()
+
+
+#: What is decided about locked images, by kind of decision.
+TAKERS: Takers = {"check answer": _check, "check skip": _skip, "check back": _take_back}

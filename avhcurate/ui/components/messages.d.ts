@@ -34,6 +34,7 @@ export namespace Classify {
     scope: string;
     echo: number;
     who: string;
+    subject: string;
     items: Item[];
     classes: string[];
     keys: string[];

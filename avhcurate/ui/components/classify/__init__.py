@@ -37,9 +37,11 @@ class Item:
 class ClassifyData(AnnotatorData):
     """What the script reads: `done` of `goal` is the progress, with what is said `apart` of controls.
 
-    `skip` allows to answer that one cannot tell; an answer takes `least_ms`.
+    `skip` allows to answer that one cannot tell; an answer takes `least_ms`. `subject` begins the kind of each decision
+    where these are not votes.
     """
 
+    subject: str
     items: Sequence[Item]
     classes: Sequence[str]
     keys: Sequence[str]
@@ -52,14 +54,17 @@ class ClassifyData(AnnotatorData):
     least_ms: int
 
 
-def classify_card(items: Sequence[Item], classes: Sequence[str], *, about: Sequence[str] = (), **data: Any) -> None:
+def classify_card(
+    items: Sequence[Item], classes: Sequence[str], *, about: Sequence[str] = (), subject: str = "", **data: Any
+) -> None:
     """Draw the card with the images to come, first one first; every text is shown as text, never as HTML.
 
-    `about` are definitions of the classes, `data` the rest of `ClassifyData`.
+    `about` are definitions of the classes, `subject` and `data` the rest of `ClassifyData`.
     """
     if not any(about):
         about = ()
-    mount_task(__file__, _HTML, items=items, classes=classes, keys=number_keys(classes), about=about, **data)
+    keys = number_keys(classes)
+    mount_task(__file__, _HTML, subject=subject, items=items, classes=classes, keys=keys, about=about, **data)
 
 
 def number_keys(classes: Sequence[str]) -> list[str]:

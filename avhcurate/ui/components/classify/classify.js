@@ -96,7 +96,18 @@ export class Card extends Task {
 
   /** @param {Decided} one */
   isOwn(one) {
-    return super.isOwn(one) && one.who === this.data.who && KINDS.includes(one.kind);
+    return super.isOwn(one) && one.who === this.data.who && KINDS.includes(this.plain(one.kind));
+  }
+
+  // The kind of a decision as it is called here, "" of another subject.
+  /** @param {string} kind */
+  plain(kind) {
+    const { subject } = this.data;
+    return kind.startsWith(subject) ? kind.slice(subject.length) : "";
+  }
+
+  unshown() {
+    return super.unshown().map((one) => ({ ...one, kind: this.plain(one.kind) }));
   }
 
   // A refused answer is unanswered: its image comes back if Python still offers it.
@@ -110,7 +121,7 @@ export class Card extends Task {
   // A choice of null: one cannot tell. Returns whether the answer counts.
   /** @param {number | null} choice */
   answer(choice) {
-    const { skip, classes, least_ms } = this.data;
+    const { skip, classes, least_ms, subject } = this.data;
     const item = this.current;
     const possible = choice === null ? skip : choice >= 0 && choice < classes.length;
     if (!item || !possible) return false;
@@ -118,7 +129,7 @@ export class Card extends Task {
     const ms = Math.round(performance.now() - this.shownAt);
     if (ms < least_ms) return this.ignore(choice, "Not counted: too quick to have been seen. Look again.");
     const { id, task } = item;
-    const answer = choice === null ? { kind: "skip" } : { kind: "answer", choice };
+    const answer = choice === null ? { kind: `${subject}skip` } : { kind: `${subject}answer`, choice };
     this.queue.give(item, choice);
     this.queue.sent(this.decide({ ...answer, ids: [[id, id + 1]], task, ms }));
     if (choice !== null) {
@@ -140,7 +151,7 @@ export class Card extends Task {
   takeBack() {
     const last = this.queue.takeBack();
     if (!last) return this.showMessage("There is no answer to take back here.");
-    this.decide({ kind: "back", ids: [[last.item.id, last.item.id + 1]], of: last.nonce });
+    this.decide({ kind: `${this.data.subject}back`, ids: [[last.item.id, last.item.id + 1]], of: last.nonce });
     this.current = null;
     this.showMessage(`Taken back: ${this.textOf(last.choice)}. Choose again.`);
     this.advance();
