@@ -107,7 +107,7 @@ def load(group: str, check: Callable[[str, Any], T], *, taken: Container[str] = 
             added[entry.name] = check(entry.name, entry.load())
         except CurateError as error:
             problem = str(error)
-        except (Exception, SystemExit, KeyboardInterrupt) as error:
+        except (Exception, SystemExit) as error:
             problem = f"{type(error).__name__}: {error}"
         package = "?"
         number = "?"

@@ -185,16 +185,35 @@ def test_what_is_not_a_page_or_has_the_name_of_one_is_left_out(monkeypatch):
     assert "TypeError" in plugins.adding("pages", "number").problem
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
-def test_a_plugin_that_ends_the_program_at_its_import_is_left_out_and_named(monkeypatch, error):
-    def load():
-        raise error
+@pytest.fixture
+def raising(monkeypatch):
+    """Makes the one plugin there is raise an error at its import."""
 
-    entry = SimpleNamespace(name="ends", load=load, dist=None)
-    monkeypatch.setattr(plugins, "entry_points", lambda group: [entry])
-    monkeypatch.setattr(plugins, "found", {})
-    assert plugins.load("models", lambda name, thing: thing) == {}
-    assert type(error).__name__ in plugins.adding("models", "ends").problem
+    def load(error):
+        def fail():
+            raise error
+
+        monkeypatch.setattr(plugins, "entry_points", lambda group: [SimpleNamespace(name="ends", load=fail, dist=None)])
+        monkeypatch.setattr(plugins, "found", {})
+        return plugins.load("models", lambda name, thing: thing)
+
+    return load
+
+
+def test_a_plugin_that_ends_the_program_at_its_import_is_left_out_and_named(raising):
+    assert raising(SystemExit(3)) == {}
+    assert "SystemExit" in plugins.adding("models", "ends").problem
+
+
+def test_ctrl_c_ends_the_import_and_the_call_of_a_plugin(raising):
+    with pytest.raises(KeyboardInterrupt):
+        raising(KeyboardInterrupt())
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        plugins.checked_function("models")("ends", interrupted)()
 
 
 @pytest.mark.slow

@@ -138,3 +138,4 @@ def test_from_an_empty_folder_the_installed_app_serves_its_pages(programs, tmp_p
         server.wait()
     assert [path.name for path in empty.iterdir()] == ["workspace"]
     assert (outside.left(), outside.asked()) == ([], [])
+    assert "No runtime found" not in (tmp_path / "log").read_text()  # what looks like an error and is none

@@ -1,6 +1,5 @@
 """A dataset as one object: import, score, votes, statistics, decisions, exports and the app, from Python."""
 
-import logging
 import os
 import sys
 import tempfile
@@ -563,8 +562,6 @@ class Dataset(OpenedDataset):
         """
         if not in_notebook() or find_spec("anywidget") is None:
             return self.show("gallery", where=where, height=height)
-        # Streamlit says on import that no server runs, which is right.
-        logging.getLogger("streamlit.runtime.caching.cache_data_api").disabled = True
         from avhcurate.notebook.grid import SampleGrid
 
         return SampleGrid(self, filters_of(where), sort=sort, height=height or 480)
