@@ -1,7 +1,5 @@
 """Which images to keep where only a share can be trained on: rules, and the accuracy that each gives by share."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student
@@ -75,7 +73,6 @@ def curve(
     *,
     num_classes: int,
     penalty: float,
-    tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> pd.DataFrame:
     """Return `rule, share, accuracy, less_random, low, high`, a row each: heads of kept images on the locked ones.
 
@@ -83,12 +80,10 @@ def curve(
     the difference from `random` at that share, and its 95 % interval, over draws of the images that are kept from.
     """
     right = []
-    total = _DRAWS * len(RULES) * len(SHARES)
     for draw in range(_DRAWS):
         rows = np.random.default_rng(draw).permutation(len(x))[: min(_MOST, round(SHARE * len(x)))]
         cells = [(rule, share) for rule in RULES for share in SHARES]
         for start in range(0, len(cells), _AT_ONCE):
-            tell(draw * len(cells) + start, total)
             some = cells[start : start + _AT_ONCE]
             masks = [kept(rule, labels[rows], confidence[rows], share, seed=draw) for rule, share in some]
             learnt = np.where(np.stack(masks), labels[rows], -1)

@@ -1,7 +1,5 @@
 """Which images to keep for a training: chosen by a rule, and the accuracy by share, measured on the locked part."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 
@@ -34,7 +32,7 @@ def keep(table: DatasetTable, portion: float, *, filters: Filters) -> np.ndarray
 
 
 @one_thread()
-def keep_curve(table: DatasetTable, *, tell: Callable[[int, int], None] = lambda done, total: None) -> pd.DataFrame:
+def keep_curve(table: DatasetTable) -> pd.DataFrame:
     """Return the accuracy on the locked part by rule and share kept, see `keep_rules.curve`."""
     now = decided(table)
     features = embeddings(table)
@@ -55,7 +53,6 @@ def keep_curve(table: DatasetTable, *, tell: Callable[[int, int], None] = lambda
         now.given[inside],
         num_classes=len(table.classes),
         penalty=penalty,
-        tell=tell,
     )
 
 

@@ -60,16 +60,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
     refuse_before_lock(dataset, run)
     locked_by = dataset.locked_by
     cross_validated = settings.out_of_fold and run.record.fitted is None
-    if cross_validated and not run.has_features:
-        raise CurateError(
-            f"The run {run.name} has no embeddings to fit heads on.",
-            fix=f"Attach it again with {Option('features', 'FILE')}, or leave out {Option('out_of_fold', True)}",
-        )
-    if not (settings.out_of_fold or run.has_logits):
-        raise CurateError(
-            f"The run {run.name} has no class weights and no probabilities.",
-            fix=f"Add {Option('out_of_fold', True)} to train heads on its embeddings",
-        )
+    _refuse_without_scores(run, settings, cross_validated)
     started = time.perf_counter()
     search = LabelSearch(table, run, progress)
     chosen, missing = _available(search, settings)
@@ -124,6 +115,19 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
             )
         )
     return folder
+
+
+def _refuse_without_scores(run: RunFolder, settings: SuspectsSettings, cross_validated: bool) -> None:
+    if cross_validated and not run.has_features:
+        raise CurateError(
+            f"The run {run.name} has no embeddings to fit heads on.",
+            fix=f"Attach it again with {Option('features', 'FILE')}, or leave out {Option('out_of_fold', True)}",
+        )
+    if not (settings.out_of_fold or run.has_logits):
+        raise CurateError(
+            f"The run {run.name} has no class weights and no probabilities.",
+            fix=f"Add {Option('out_of_fold', True)} to train heads on its embeddings",
+        )
 
 
 def export_table(table: DatasetTable, suspects: pd.DataFrame, record: SuspectsRecord) -> pd.DataFrame:
