@@ -45,6 +45,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "votes-out": ("votes-out", "pets", "--out", "{}/out/votes.csv", "--force"),
     "split": ("split", "pets", "--shares", "0.5,0.5", "--as-sets", "part", "--force"),
     "tag": ("tag", "pets", "odd", "--ids", "1,2"),
+    "lock": ("lock", "pets", "--share", "0.5"),
     "relabel": ("relabel", "pets", "--ids", "1", "--to", "b"),
     "exclude": ("exclude", "pets", "--ids", "3"),
     "saved": ("saved", "pets", "--save-set", "mine", "--ids", "1,2,3"),
