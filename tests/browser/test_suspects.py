@@ -2,9 +2,10 @@
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.suspects import decisions
+from avhcurate.features.suspects.rules import by_confusion
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import expect, open_at
+from tests.browser.pages import expect, open_at, settled
 from tests.fakes.workspaces import copied
 
 
@@ -94,3 +95,43 @@ def test_keys_accept_keep_skip_and_undo(page, suspects_root, serve, tmp_path):
     table.refresh()
     row = table.sample(ids[3])
     assert (row["excluded"], list(row["tags"])) == (False, [])
+
+
+def test_groups_are_accepted_kept_and_gone_through_and_counts_run_down(page, suspects_root, serve, tmp_path):
+    root = copied(suspects_root, tmp_path / "own")
+    table = open_table(Workspace(root), "digits")
+    found = by_confusion(suspects_of(table.run)[-1].suspects())
+    pairs = [rows for _, rows in found.groupby(["label", "suggested"], sort=False)][:3]
+    ids = [rows["id"].tolist() for rows in pairs]
+    sizes = [len(members) for members in ids]
+
+    def titled(rows):
+        label, other = rows[["label", "suggested"]].iloc[0]
+        return f"of {(table.dataset.labels() == label).sum()} “{label}” look like “{other}”"
+
+    open_at(page, f"{serve(root)}/suspects?suspects.view=groups")
+    headings = page.locator(".heading")
+    to_decide = page.get_by_text(f"{len(found)} to decide")
+    expect(to_decide).to_be_visible()
+    expect(headings.first).to_contain_text(f"{sizes[0]} {titled(pairs[0])}")
+    headings.first.get_by_role("button", name="Accept all").click()
+    expect(page.get_by_text(f"{len(found) - sizes[0]} to decide")).to_be_visible()
+    expect(headings.first).to_contain_text(f"{sizes[1]} {titled(pairs[1])}")
+    settled(page)
+    headings.first.get_by_role("button", name="None").click()
+    expect(headings.first).to_contain_text(f"{sizes[2]} {titled(pairs[2])}")
+    table.refresh()
+    states = [set(decisions.decided(table, members)) for members in ids]
+    assert states == [{"accepted"}, {"kept"}, {""}]
+    settled(page)
+    headings.first.get_by_role("button", name="One by one").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".review .place")).to_have_text(f"1 of {sizes[2]}")
+    settled(page)
+    for place, key in enumerate("axkz"):  # each decision counts at once, an exclusion too
+        assert judged(page, place) == ids[2][place]
+        page.keyboard.press(key)
+        left = sizes[2] - [1, 2, 3, 2][place]
+        expect(page.locator(".undecided")).to_have_text(f"{left} to decide")
+    page.get_by_role("button", name=" → ".join(map(str, pairs[2][["label", "suggested"]].iloc[0]))).click()
+    expect(page.locator(".undecided")).to_have_text(f"{len(found) - sizes[0] - sizes[1] - 2} to decide")

@@ -251,6 +251,7 @@ def draw_review() -> None:
         "of": "run/list",
         "place": 0,
         "total": 4,
+        "left": 4,
         "tally": "3 of the last 4 were wrong",
         "least_ms": 0,
     }

@@ -45,12 +45,13 @@ def test_the_end_of_a_measure_is_a_grid_in_its_order(open_page, planted_root, gr
 
 def test_groups_stand_together_under_their_captions_leaks_first(open_page, planted_root, grids):
     app = open_page("quality", planted_root, quality__view="duplicates")
-    tiles = grids(app)["Images"]["tiles"]
+    grid = grids(app)["Images"]
+    tiles = grid["tiles"]
     found = quality_service.find_duplicates(table(planted_root))
     assert [tile["id"] for tile in tiles] == found.members["id"].tolist()
-    captions = list(dict.fromkeys(tile["group"] for tile in tiles))
-    assert len(captions) == 3
-    assert "by bytes · across splits · different labels" in captions[0]
+    assert sum(group["count"] for group in grid["groups"]) == len(tiles) == 7
+    assert len(grid["groups"]) == 3
+    assert "by bytes · across splits · different labels" in grid["groups"][0]["title"]
     keepers = found.members["id"][found.members["keep"]].tolist()
     assert [tile["id"] for tile in tiles if "keep" in tile["badges"]] == keepers
     app.button_group(key="quality.only").set_value(["conflict"]).run()

@@ -26,7 +26,7 @@ from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import listed
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts.show import show_chart
-from avhcurate.ui.components.grid import Tile
+from avhcurate.ui.components.grid import Group, Tile
 from avhcurate.ui.grid.grid_actions import undo_button
 from avhcurate.ui.grid.grid_bar import BarAction, actions_grid, say
 from avhcurate.ui.grid.grid_views import GridSelection, GridView, make_tiles, tile_columns, tiles_of, tiles_view
@@ -114,11 +114,13 @@ def _constants(bars: Mapping[str, pd.DataFrame]) -> dict[str, str]:
     }
 
 
-def _grid(page: Opened, tiles: list[Tile], *, about: str, first: Sequence[BarAction] = ()) -> GridView:
+def _grid(
+    page: Opened, tiles: list[Tile], *, about: str, first: Sequence[BarAction] = (), groups: Sequence[Group] = ()
+) -> GridView:
     """Draw a grid to select from, with its bar; `first` are actions only of this list."""
     about = f"{page.dataset.name} {page.version} {page.filters.to_query()} quality {about}"
     view = tiles_view(tiles, about=about)
-    actions_grid(page, view, first=first, part=True)
+    actions_grid(page, view, first=first, part=True, groups=groups)
     return view
 
 
@@ -194,7 +196,6 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
         tiles.append(
             replace(
                 tile,
-                group=_caption(member["group"], group),
                 score=f"{member['pixels']:,.0f} px",
                 sub=f"split {member['split']}",
                 badges=badges,
@@ -208,7 +209,10 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
 
     about = "Excludes the other copies of each group that has a selected image."
     action = BarAction("keep_one", "Keep one of each group", "filter_1", keep, help=about, primary=True)
-    view = _grid(page, tiles, about=f"duplicates {ONLY.asked()} {places.start}", first=[action])
+    sizes = members.groupby("group", sort=False).size()
+    counted = zip(sizes.index.tolist(), sizes.tolist(), strict=True)
+    headed = [Group(_caption(number, by_group[number]), count) for number, count in counted]
+    view = _grid(page, tiles, about=f"duplicates {ONLY.asked()} {places.start}", first=[action], groups=headed)
     turn_pages(PAGE, places, len(groups), _GROUPS)
     return view
 

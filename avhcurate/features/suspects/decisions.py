@@ -23,6 +23,14 @@ def decided(table: DatasetTable, ids: Sequence[int]) -> pd.Series:
     return pd.Series(decisions, index=rows["id"].astype("int64")).loc[list(ids)]
 
 
+def undecided_count(table: DatasetTable, ids: Sequence[int]) -> int:
+    """Return how many of some suspects are not decided and not excluded."""
+    query = "SELECT count(*) FROM samples JOIN unnest(?::BIGINT[]) AS asked(id) USING (id) WHERE NOT excluded"
+    decided = "curated_label IS DISTINCT FROM label OR list_contains(tags, ?)"
+    ((count,),) = table.query(f"{query} AND NOT ({decided})", [list(ids), KEPT])
+    return int(count)
+
+
 def undecided(table: DatasetTable, suspects: pd.DataFrame) -> pd.DataFrame:
     """Return the suspects, rows with an `id`, that are not decided and not excluded."""
     ids = suspects["id"].tolist()

@@ -266,6 +266,19 @@ def combine(evidence: Mapping[str, Evidence], doubt: np.ndarray, weights: Mappin
     return pd.DataFrame({"rank": rank, "doubt": doubt, "suggested": suggested, "agreement": agreement, "spoke": spoke})
 
 
+def by_confusion(suspects: pd.DataFrame) -> pd.DataFrame:
+    """Return suspects by pairs of given and suggested class, the largest pair first, those without a suggestion last.
+
+    >>> rows = pd.DataFrame({"label": [0, 1, 1], "suggested": [2, 0, 0], "rank": [1, 3, 2]})
+    >>> by_confusion(rows).to_numpy().tolist()
+    [[1, 0, 2], [1, 0, 3], [0, 2, 1]]
+    """
+    pair = ["label", "suggested"]
+    size = suspects.groupby(pair)["rank"].transform("size").where(suspects["suggested"] >= 0, 0)
+    order = suspects.assign(size=-size).sort_values(["size", *pair, "rank"])
+    return order.drop(columns="size")
+
+
 def _share(part: np.ndarray, total: np.ndarray) -> np.ndarray:
     """Return part / total (N,), NaN where the total is 0."""
     return np.divide(part, total, out=np.full(len(total), np.nan), where=total > 0)

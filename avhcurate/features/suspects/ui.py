@@ -1,6 +1,7 @@
 """The Suspects page: the form that starts the job, the suspects in view, their list, and the export."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,7 @@ from avhcurate.features.payoff.rules import Gain
 from avhcurate.features.payoff.service import beforehand
 from avhcurate.features.payoff.texts import points
 from avhcurate.features.suspects import decisions, service
-from avhcurate.features.suspects.rules import AT_HOME, FLAT, SOURCES, UNSURE, VERDICTS
+from avhcurate.features.suspects.rules import AT_HOME, FLAT, SOURCES, UNSURE, VERDICTS, by_confusion
 from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.features.suspects.store import SuspectsFolder, SuspectsRecord
 from avhcurate.ui.base.cache import HASH_FUNCS, file_key, kept
@@ -22,19 +23,21 @@ from avhcurate.ui.base.frame import Opened
 from avhcurate.ui.base.job_forms import first_job, job_form, of_run
 from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.base.notes import neighbours_note
-from avhcurate.ui.base.page_choices import one_of, some_of, switch
-from avhcurate.ui.base.user_errors import said
-from avhcurate.ui.components.grid import Tile
+from avhcurate.ui.base.page_choices import Choice, one_of, read_ids, some_of, switch, write_ids
+from avhcurate.ui.base.user_errors import plain, said
+from avhcurate.ui.components.grid import Group, Tile
 from avhcurate.ui.grid.grid_bar import BarAction, actions_grid
-from avhcurate.ui.grid.grid_views import GridView, list_view
+from avhcurate.ui.grid.grid_views import GridSelection, GridView, list_view
 
 #: With the key of the folder of suspects.
 _HASH_FUNCS = HASH_FUNCS | {SuspectsFolder: lambda folder: file_key(folder.table_path)}
 
-_VIEWS = {"one": "One by one", "list": "List"}
+_VIEWS = {"one": "One by one", "groups": "In groups", "list": "List"}
 VIEW = one_of("suspects.view", list(_VIEWS), "one")
 SOURCE = some_of("suspects.source", list(SOURCES), [])
 VERDICT = some_of("suspects.verdict", list(VERDICTS), [])
+#: The given and the suggested class of those in view, or the given one alone where none is suggested; () for all.
+PAIR: Choice[tuple[int, ...]] = Choice("suspects.pair", (), partial(read_ids, most=2), write_ids)
 _EXPECTED = switch("suspects.expected")
 #: What may be done with all suspects, in words.
 _DECIDING: dict[Action, str] = {"accept": "Accepting", "exclude": "Excluding"}
@@ -136,9 +139,11 @@ def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
     matches &= suspects["verdict"].isin(verdicts or list(VERDICTS))
     for source in sources:
         matches &= suspects[f"{source}_doubts"]
+    if pair := PAIR.asked():
+        matches &= (suspects["label"] == pair[0]) & (suspects["suggested"] == (*pair[1:], -1)[0])
     in_view = suspects[matches]
     decided = decisions.decided(page.table, in_view["id"].tolist())
-    about = repr((page.dataset.name, page.version, folder.name, page.filters.to_query(), sources, verdicts))
+    about = repr((page.dataset.name, page.version, folder.name, page.filters.to_query(), sources, verdicts, pair))
     return SuspectsInView(record, suspects, in_view, in_view[(decided == "").to_numpy()], about)
 
 
@@ -146,8 +151,9 @@ _read = kept("Reading the suspects …", most=4, funcs=_HASH_FUNCS)(SuspectsFold
 
 
 def toolbar(page: Opened, suspects: SuspectsInView) -> None:
-    """Draw one row: card or list, the filter, and how many suspects there are."""
+    """Draw one row: card, groups or list, the filter, and how many suspects there are."""
     record = suspects.record
+    names = page.table.classes
     page.help.markdown(_ABOUT)
     with in_a_row("center", gap="small"):
         VIEW.show(st.segmented_control, "Show", _VIEWS, label_visibility="collapsed")
@@ -156,9 +162,18 @@ def toolbar(page: Opened, suspects: SuspectsInView) -> None:
             sources = {name: SOURCES[name] for name in record.sources}
             label = "All of these doubt it"
             SOURCE.show(st.pills, label, sources, selection_mode="multi", on_change=SOURCE.restart)
+        if pair := PAIR.asked():
+            title = plain(" → ".join(names[label] for label in pair if label < len(names)))
+            look: dict[str, Any] = {
+                "icon": ":material/close:",
+                "icon_position": "right",
+                "help": "All pairs of classes.",
+            }
+            st.button(title, key="suspects.all_pairs", on_click=PAIR.put, args=((),), **look)
         shown = f"Showing {len(suspects.in_view):,} of {record.listed:,} suspects ({record.samples:,} labels)."
-        often = record.often_text(page.table.classes)
-        st.markdown(f"**{len(suspects.open):,}** to decide. {shown} {said(often)}", width="content")
+        if VIEW.asked() != "one":  # the card counts by itself
+            shown = f"**{len(suspects.open):,}** to decide. {shown}"
+        st.markdown(f"{shown} {said(record.often_text(names))}", width="content")
 
 
 def footer(page: Opened, suspects: SuspectsInView) -> None:
@@ -203,8 +218,14 @@ def _notes(page: Opened, record: SuspectsRecord) -> list[str]:
 
 
 def listing(page: Opened, suspects: SuspectsInView) -> GridView:
-    """Show the undecided suspects as a grid by rank, with actions on the selected ones."""
-    rows = suspects.open.set_index("id", drop=False)
+    """Show the undecided suspects as a grid by rank, or in groups, with actions on the selected ones or a group."""
+    rows = suspects.open
+    groups: list[Group] = []
+    if VIEW.asked() == "groups":
+        rows = by_confusion(suspects.in_view)
+        rows = rows[rows["id"].isin(suspects.open["id"])]
+        groups = _groups(page, rows)
+    rows = rows.set_index("id", drop=False)
     names = page.table.classes
     if rows.empty:
         st.info(suspects.nothing, icon=":material/task_alt:")
@@ -226,15 +247,33 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
             alt=f"{tile.alt}, suggested {other}, {agree}",
         )
 
+    def one_by_one(chosen: GridSelection, _: object) -> None:
+        row = rows.loc[chosen.ids[0]].to_dict()
+        PAIR.put(tuple(int(row[name]) for name in ("label", "suggested") if row[name] >= 0))
+        VIEW.put("one")
+
+    record = suspects.record.address
     first = [
-        BarAction("accept", "Accept suggestions", "check", of=suspects.record.address, primary=True),
-        BarAction("keep", "Keep labels", "verified"),
+        BarAction("accept", "Accept suggestions", "check", of=record, primary=True, group="Accept all"),
+        BarAction("one", "", "", one_by_one, reads=True, group="One by one"),
+        BarAction("keep", "Keep labels", "verified", group="None", help="Keep the given labels."),
     ]
     if len(rows):
         _expected(page, len(rows))
     view = list_view(page, rows["id"].to_numpy(), about=f"suspects {suspects.about}", look=look)
-    actions_grid(page, view, first=first, part=True)
+    actions_grid(page, view, first=first, part=True, groups=groups)
     return view
+
+
+def _groups(page: Opened, rows: pd.DataFrame) -> list[Group]:
+    """Return the headings of suspects that lie by pair of classes."""
+    names = {-1: "no other class"} | {label: f"“{name}”" for label, name in enumerate(page.table.classes)}
+    labelled = page.table.group_counts("label", page.filters).set_index("value")["n"]
+    sizes = rows.groupby(["label", "suggested"], sort=False).size().reset_index(name="n")
+    return [
+        Group(f"{n:,} of {labelled[label]:,} {names[label]} look like {names[other]}", n)
+        for label, other, n in sizes.to_numpy().tolist()
+    ]
 
 
 def _expected(page: Opened, number: int) -> None:

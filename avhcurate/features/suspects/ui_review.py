@@ -127,6 +127,7 @@ def one_by_one(page: Opened, shown: SuspectsInView) -> None:
         of=record.address,
         place=session.place,
         total=len(session.ids),
+        left=decisions.undecided_count(page.table, session.ids),
         tally=_tally(page, shown.suspects.set_index("id")["doubt"], session.ids[session.place]),
         echo=session.turn,
         least_ms=_LEAST_MS,

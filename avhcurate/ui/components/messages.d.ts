@@ -109,11 +109,16 @@ export namespace Grid {
     reads?: boolean;
     decides: boolean;
     of: string;
+    group: string;
   }
   export interface Done {
     number: number;
     text: string;
     undo: boolean | number;
+  }
+  export interface Group {
+    title: string;
+    count: number;
   }
   export interface Key {
     action: string;
@@ -133,11 +138,11 @@ export namespace Grid {
     differs: boolean;
     muted: boolean;
     alt: string;
-    group: string;
   }
   export interface Data {
     tiles: Tile[];
     count: number;
+    groups: Group[];
     source: string;
     view: string;
     about: string;
@@ -217,6 +222,7 @@ export namespace Review {
     reads?: boolean;
     decides: boolean;
     of: string;
+    group: string;
   }
   export interface Done {
     number: number;
@@ -265,6 +271,7 @@ export namespace Review {
     of: string;
     place: number;
     total: number;
+    left: number;
     tally: string;
     least_ms: number;
     actions: Actions;
@@ -375,6 +382,7 @@ export namespace Viewer {
     reads?: boolean;
     decides: boolean;
     of: string;
+    group: string;
   }
   export interface Done {
     number: number;

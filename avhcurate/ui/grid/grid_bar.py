@@ -44,7 +44,7 @@ class BarAction:
 
     Without `do` the browser sends a decision of that `name`, about the list `of`, as keys do; see `decisions`. With it
     the page does something for itself. `always`: it needs no selection. `reads`: it changes nothing, so that viewers
-    may use it.
+    may use it. `group`: its label above each group; without a `label` it is only there.
     """
 
     name: str
@@ -58,6 +58,7 @@ class BarAction:
     always: bool = False
     disabled: bool = False
     reads: bool = False
+    group: str = ""
 
 
 def actions_grid(

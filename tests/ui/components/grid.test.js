@@ -51,7 +51,7 @@ const SIZES = { columns: 4, width: 100, rowHeight: 150 };
 
 test("ten tiles in four columns are three rows, each below the other", () => {
   const layout = gridLayout(10, SIZES, []);
-  assert.deepEqual([layout.rows, layout.height, layout.heading(0)], [3, 3 * 150 - GAP, ""]);
+  assert.deepEqual([layout.rows, layout.height, layout.heading(0)], [3, 3 * 150 - GAP, null]);
   assert.deepEqual(
     [0, 1, 2].map((row) => [layout.first(row), layout.end(row), layout.top(row), layout.bottom(row)]),
     [
@@ -65,7 +65,11 @@ test("ten tiles in four columns are three rows, each below the other", () => {
 });
 
 test("groups have rows of their own below their names", () => {
-  const layout = gridLayout(7, { columns: 2, width: 100, rowHeight: 100 }, ["a", "a", "a", "b", "b", "c", "c"]);
+  const layout = gridLayout(7, { columns: 2, width: 100, rowHeight: 100 }, [
+    { title: "a", count: 3 },
+    { title: "b", count: 2 },
+    { title: "c", count: 2 },
+  ]);
   const rows = Array.from({ length: layout.rows }, (_, row) => [
     layout.heading(row),
     layout.first(row),
@@ -73,13 +77,13 @@ test("groups have rows of their own below their names", () => {
     layout.top(row),
   ]);
   assert.deepEqual(rows, [
-    ["a", 0, 2, 0],
-    ["", 2, 3, 126],
-    ["b", 3, 5, 226],
-    ["c", 5, 7, 352],
+    [{ title: "a", places: [0, 3] }, 0, 2, 0],
+    [null, 2, 3, 132],
+    [{ title: "b", places: [3, 5] }, 3, 5, 232],
+    [{ title: "c", places: [5, 7] }, 5, 7, 364],
   ]);
-  assert.deepEqual([layout.rowOf(2), layout.rowOf(6), layout.rowAt(230), layout.height], [1, 3, 2, 468]);
-  assert.deepEqual([layout.bottom(1), layout.bottom(3), layout.below(2, 1), layout.below(4, -1)], [216, 468, 3, 2]);
+  assert.deepEqual([layout.rowOf(2), layout.rowOf(6), layout.rowAt(230), layout.height], [1, 3, 1, 486]);
+  assert.deepEqual([layout.bottom(1), layout.bottom(3), layout.below(2, 1), layout.below(4, -1)], [222, 486, 3, 2]);
 });
 
 test("a box covers the tiles that it touches", () => {

@@ -44,7 +44,7 @@ class Done(TypedDict):
 class Button(TypedDict):
     """A button of the bar: it `decides` something, about a list `of`, or asks the page for something.
 
-    `always`: it needs no selection; it `asks` for a name of a kind, or for none.
+    `always`: it needs no selection; it `asks` for a name of a kind, or for none. `group`: its label for a whole group.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Button(TypedDict):
     reads: NotRequired[bool]
     decides: bool
     of: str
+    group: str
 
 
 class About(TypedDict):

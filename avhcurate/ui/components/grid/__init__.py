@@ -55,7 +55,6 @@ class Tile:
     `title` is the label; `predicted` follows it where it is another. Of a score with a `percentile` (0 to 100) that is
     drawn, and the number in `alt` shows on hover. `sub` is a line of its own, which stands out if it `differs`.
 
-    Neighbours of the same `group` share rows of their own below its name; "" for tiles in no group.
     """
 
     id: int
@@ -70,7 +69,14 @@ class Tile:
     differs: bool = False
     muted: bool = False
     alt: str = ""
-    group: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The next `count` tiles, which share rows of their own below a title."""
+
+    title: str
+    count: int
 
 
 class GridData(TypedDict):
@@ -79,11 +85,13 @@ class GridData(TypedDict):
     While `view` stays the same, so do rows and their places; while `about` does, the selected samples; with another
     `order` the grid starts at its top. It opens at the place `start`, and goes there whenever that changes. `open`:
     details are shown, and focus returns when they are closed; where there are none, None, a click selects.
-    `selectable`: the browser keeps a selection, and `actions` allows acting on it, by keys and by the buttons of a bar.
+    `groups` are of all tiles, or none. `selectable`: the browser keeps a selection, and `actions` allows acting on it,
+    by keys and by the buttons of a bar.
     """
 
     tiles: Sequence[Tile]
     count: int
+    groups: Sequence[Group]
     source: str
     view: str
     about: str
@@ -128,7 +136,8 @@ def grid_data(
 ) -> dict[str, Any]:
     """Return what the script reads of these tiles, the first or all; `view` is the rest of `GridData`."""
     data = {"count": len(tiles), "source": "", "view": ",".join(str(tile.id) for tile in tiles), "about": ""}
-    data |= {"order": "", "start": 0, "selectable": False, "hint": False, "open": False, "actions": None} | view
+    data |= {"groups": (), "order": "", "start": 0, "selectable": False, "hint": False, "open": False, "actions": None}
+    data |= view
     return data | {"tiles": list(map(payload, tiles)), "size": tile_size, "label": label, "height": height}
 
 

@@ -1,9 +1,22 @@
-// The bar below a grid: how many images are selected, and buttons for what can be done with them.
+// The bar below a grid: how many images are selected, and buttons for what can be done with them, or with a whole group.
 
 import { element } from "../shared.js";
 /** @import { Grid } from "../messages.js" */
 
 /** @typedef {Grid.Button} Action */
+
+// What stands above a group: its title, and the buttons that are for all of its images.
+/** @param {import("./grid.js").Grid} grid @param {import("./layout.js").Heading} heading */
+export function drawHeading(grid, { title, places }) {
+  const node = element("div", { className: "heading", role: "rowheader" });
+  element("span", { textContent: title, title }, node);
+  for (const { name, group, disabled, help } of grid.data.actions?.bar ?? []) {
+    if (!group) continue;
+    const look = { textContent: group, disabled, title: help };
+    element("button", { ...look, onclick: () => grid.actOn([places], name) }, node);
+  }
+  return node;
+}
 
 /** @param {import("./grid.js").Grid} grid */
 export function createBar(grid) {
@@ -30,9 +43,10 @@ export function createBar(grid) {
   }
 
   return {
-    // `total` rows, of which some are selected.
-    /** @param {Action[]} actions @param {number} selected @param {number} total */
-    update(actions, selected, total) {
+    // `total` rows, of which some are selected; an action without a label is for groups alone.
+    /** @param {Action[]} all @param {number} selected @param {number} total */
+    update(all, selected, total) {
+      const actions = all.filter(({ label }) => label);
       node.hidden = !actions.length;
       draw(actions);
       count.hidden = nothing.hidden = !selected;

@@ -4,7 +4,7 @@ import { createCommands } from "../commands/commands.js";
 import { decide, listen, unshown } from "../outbox.js";
 import { idsAt, LINKED, link, mounted, partOf, placesIn } from "../shared.js";
 import { createTalk } from "../talk.js";
-import { createBar } from "./bar.js";
+import { createBar, drawHeading } from "./bar.js";
 import { createBox } from "./box.js";
 import { createDetails } from "./details.js";
 import { createFocus } from "./focus.js";
@@ -61,6 +61,7 @@ export class Grid {
       layout: () => this.painting.layout,
       base: this.scroller.base,
       rowAt: (place) => this.shownRow(place),
+      headed: (heading) => drawHeading(this, heading),
     });
     this.focus = createFocus(this.node, this.lines, { rows: this.rows, hasFocus: () => this.hasFocus() });
     this.commands = this.createCommands();
@@ -112,9 +113,14 @@ export class Grid {
     if (why) this.commands.showMessage({ text: why });
     else if (action === "undo") this.decide(action, value, []);
     else if (row) this.decide(action, value, rangesOf([row.id]));
-    else if (this.decides(action)) await this.decideFor(action, value, ranges);
-    else this.talk.act({ view: this.data.view, ranges, action, value });
+    else await this.actOn(ranges, action, value);
     if (row) this.moveFocus(place + 1, false);
+  }
+
+  /** @param {Ranges} ranges @param {string} action @param {Value} value */
+  async actOn(ranges, action, value = null) {
+    if (this.decides(action)) await this.decideFor(action, value, ranges);
+    else this.talk.act({ view: this.data.view, ranges, action, value });
   }
 
   // Whether an action is a decision, which the outbox sends; the page itself does the others.

@@ -59,7 +59,8 @@ export class Input {
 
   /** @param {KeyboardEvent} event */
   pressed(event) {
-    if (writes(event)) return;
+    const presses = /** @type {Element} */ (event.target).tagName === "BUTTON" && [" ", "Enter"].includes(event.key);
+    if (writes(event) || presses) return;
     const steps = event.key in STEPS && !event.altKey;
     const own = steps ? () => this.step(event) : this.meaning(event);
     const does = own ?? (this.grid.data.actions ? this.grid.commands.meaning(event) : null);

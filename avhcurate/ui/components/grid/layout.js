@@ -2,9 +2,10 @@
 
 import { createTile, drawTile, EMPTY, hasSecond } from "./tile.js";
 /** @import { Ranges, Row } from "../events.js" */
+/** @import { Grid } from "../messages.js" */
 
 export const GAP = 10;
-const HEADING = 26; // pixels of a group's name
+const HEADING = 32; // pixels of a group's heading
 const AHEAD = 1.5; // windows drawn beyond the one in sight, in the direction of travel
 const BEHIND = 0.5;
 const SMALL = 110; // pixels below which a tile has one line of small words
@@ -19,14 +20,15 @@ const SMALL = 110; // pixels below which a tile has one line of small words
  * @property {(row: number) => number} bottom
  * @property {(row: number) => number} first
  * @property {(row: number) => number} end
- * @property {(row: number) => string} heading
+ * @property {(row: number) => Heading | null} heading
  */
 /** @typedef {{ x: number, y: number }} Point */
+/** @typedef {{ title: string, places: [number, number] }} Heading What stands above the first row of a group. */
 
 // `columns` of `width` pixels in rows of `rowHeight`.
-/** @param {number} count @param {{ columns: number, width: number, rowHeight: number }} sizes @param {string[]} groups */
+/** @param {number} count @param {{ columns: number, width: number, rowHeight: number }} sizes @param {Grid.Group[]} groups */
 export function gridLayout(count, { columns, width, rowHeight }, groups) {
-  const rows = groups.some(Boolean) ? groupedLayout(groups, columns, rowHeight) : flatLayout(count, columns, rowHeight);
+  const rows = groups.length ? groupedLayout(groups, columns, rowHeight) : flatLayout(count, columns, rowHeight);
   return {
     ...rows,
     // The place some rows further, in the same column or the row's last.
@@ -110,37 +112,40 @@ function flatLayout(count, columns, rowHeight) {
     bottom: (row) => (row + 1) * rowHeight - GAP,
     first: (row) => row * columns,
     end: (row) => Math.min(count, (row + 1) * columns),
-    heading: () => "",
+    heading: () => null,
   };
 }
 
-/** @param {string[]} groups @param {number} columns @param {number} rowHeight @returns {Rows} */
+/** @param {Grid.Group[]} groups @param {number} columns @param {number} rowHeight @returns {Rows} */
 function groupedLayout(groups, columns, rowHeight) {
-  const rows = /** @type {{ group: string, heading: string, first: number, end: number, top: number }[]} */ ([]);
+  const rows = /** @type {{ heading: Heading | null, first: number, end: number, top: number }[]} */ ([]);
   let y = 0;
-  for (let place = 0; place < groups.length; place++) {
-    const last = rows.at(-1);
-    if (last && last.group === groups[place] && place - last.first < columns) last.end = place + 1;
-    else {
-      const heading = last?.group === groups[place] ? "" : groups[place];
-      rows.push({ group: groups[place], heading, first: place, end: place + 1, top: y });
+  let end = 0;
+  for (const { title, count } of groups) {
+    const places = /** @type {[number, number]} */ ([end, end + count]);
+    for (let first = end; first < places[1]; first = end) {
+      end = Math.min(first + columns, places[1]);
+      const heading = first === places[0] ? { title, places } : null;
+      rows.push({ heading, first, end, top: y });
       y += rowHeight + (heading ? HEADING : 0);
     }
   }
-  /** @param {(row: (typeof rows)[number]) => boolean} test */
-  const after = (test) => {
-    const found = rows.findIndex(test);
-    return (found < 0 ? rows.length : found) - 1;
-  };
+  // The last row that begins at `value` or before.
+  /** @param {"first" | "top"} key @param {number} value */
+  function lastAt(key, value) {
+    let [low, high] = [0, rows.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (rows[middle][key] > value) high = middle;
+      else low = middle + 1;
+    }
+    return Math.max(0, low - 1);
+  }
   return {
     rows: rows.length,
     height: Math.max(0, y - GAP),
-    rowOf: (place) => after((row) => row.first > place),
-    rowAt: (y) =>
-      Math.max(
-        0,
-        after((row) => row.top > y),
-      ),
+    rowOf: (place) => lastAt("first", place),
+    rowAt: (y) => lastAt("top", y),
     top: (row) => rows[row].top,
     bottom: (row) => (rows[row + 1]?.top ?? y) - GAP,
     first: (row) => rows[row].first,

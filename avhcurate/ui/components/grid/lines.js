@@ -4,16 +4,18 @@ import { element } from "../shared.js";
 import { createTile, drawPicture, drawTile } from "./tile.js";
 /** @import { Row } from "../events.js" */
 
-// `layout()` says where rows lie, `base()` relative to what, `rowAt(place)` what is shown at a place.
+// `layout()` says where rows lie, `base()` relative to what, `rowAt(place)` what is shown at a place, and `headed(group)`
+// draws what stands above it.
 /**
  * @typedef {import("./tile.js").Tile} Tile
  * @param {HTMLElement} board
  * @param {{
  *   layout: () => import("./layout.js").Rows, base: () => number,
  *   rowAt: (place: number) => Row | null,
+ *   headed: (heading: import("./layout.js").Heading) => HTMLElement,
  * }} has
  */
-export function createLines(board, { layout, base, rowAt }) {
+export function createLines(board, { layout, base, rowAt, headed }) {
   const lines = /** @type {Map<number, { node: HTMLElement, tiles: Tile[] }>} */ (new Map()); // row -> { node, tiles }
   const spare = /** @type {Tile[]} */ ([]); // tiles out of sight, to be drawn into again
 
@@ -29,9 +31,9 @@ export function createLines(board, { layout, base, rowAt }) {
   /** @param {number} row */
   function newLine(row) {
     const [heading, first] = [layout().heading(row), layout().first(row)];
-    const look = { className: heading ? "row begins" : "row", role: "row", ariaRowIndex: String(row + 1) };
+    const look = { className: "row", role: "row", ariaRowIndex: String(row + 1) };
     const line = { node: element("div", look), tiles: /** @type {Tile[]} */ ([]) };
-    line.node.dataset.group = heading;
+    if (heading) line.node.appendChild(headed(heading));
     for (let place = first; place < layout().end(row); place++) {
       const tile = spare.pop() ?? createTile();
       tile.place = place;

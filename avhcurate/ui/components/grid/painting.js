@@ -45,7 +45,7 @@ export class Painting {
     for (const [name, on] of Object.entries(words)) root.classList.toggle(name, on);
     const sizes = tileSizes(board, this.grid.size, words.bare);
     const hadFocus = board.contains(this.grid.parent.activeElement);
-    const print = JSON.stringify([data.view, data.count, sizes]);
+    const print = JSON.stringify([data.view, data.count, sizes, data.groups]);
     if (print !== this.laidOut) this.layAnew(sizes, print);
     else this.fit();
     this.arrive();
@@ -56,12 +56,12 @@ export class Painting {
   // The first row in sight stays so.
   /** @param {{ columns: number, width: number, rowHeight: number }} sizes @param {string} print */
   layAnew(sizes, print) {
-    const { count, tiles } = this.grid.data;
+    const { count, groups } = this.grid.data;
     const kept = this.layout.rows ? this.layout.first(this.layout.rowAt(this.grid.scroller.offset())) : 0;
     const again = this.laidOut !== "";
     this.laidOut = print;
     this.grid.lines.clear();
-    this.layout = gridLayout(count, sizes, this.remote() ? [] : tiles.map((row) => row.group));
+    this.layout = gridLayout(count, sizes, groups);
     this.grid.board.setAttribute("aria-colcount", String(sizes.columns));
     this.grid.board.setAttribute("aria-rowcount", String(this.layout.rows));
     this.fit();

@@ -13,6 +13,8 @@ export const CHANGES = {
     muted: true,
     badges: ["excluded", ...row.badges.filter((badge) => badge !== "excluded")],
   }),
+  accept: (row) => ({ ...row, muted: true, badges: ["accepted", ...row.badges] }),
+  keep: (row) => ({ ...row, muted: true, badges: ["kept", ...row.badges] }),
   include: (row) => ({ ...row, muted: false, badges: row.badges.filter((badge) => badge !== "excluded") }),
   tag: (row, tag) => ({ ...row, badges: [...new Set([...row.badges, String(tag)])] }),
   untag: (row, tag) => ({ ...row, badges: row.badges.filter((badge) => badge !== tag) }),

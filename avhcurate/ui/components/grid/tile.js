@@ -26,7 +26,7 @@ export function createTile() {
   return { ...parts, src: "", data: /** @type {Row | null | undefined} */ (undefined), place: -1 };
 }
 
-/** @type {Omit<Grid.Tile, "id" | "group">} */
+/** @type {Omit<Grid.Tile, "id">} */
 export const EMPTY = {
   src: "",
   title: "",

@@ -26,6 +26,7 @@ _HTML = f"""
     </div>
     <div class="top"><button class="step" data-by="-1" type="button" aria-label="Previous">‹</button>
       <span class="place"></span><button class="step" data-by="1" type="button" aria-label="Next">›</button>
+      <span class="undecided"></span>
       <span class="state" role="status"></span>
       <span class="tally"></span>
       <span class="quiet hints"><kbd>T</kbd> tag · <kbd>L</kbd> label · <kbd>X</kbd> exclude · <kbd>?</kbd> keys</span>
@@ -80,7 +81,8 @@ class Suspect:
 class ReviewData(TaskData):
     """What the script reads: a stretch of a `queue` of `total` suspects, and where a new one begins.
 
-    `of` is the list for decisions. `tally` says how many of the last ones found a wrong label.
+    `left` of them are to be decided. `of` is the list for decisions. `tally` says how many of the last ones found a
+    wrong label.
     """
 
     suspects: Sequence[Suspect]
@@ -88,6 +90,7 @@ class ReviewData(TaskData):
     of: str
     place: int
     total: int
+    left: int
     tally: str
     least_ms: int
     actions: commands.Actions

@@ -65,6 +65,13 @@ class Card extends Task {
     return standing(suspect, this.unshown());
   }
 
+  // How many are to be decided once what is on its way is done.
+  undecided() {
+    const open = (/** @type {Pick<Suspect, "state" | "excluded">} */ now) => Number(!now.state && !now.excluded);
+    const shown = [...this.known.values()];
+    return shown.reduce((left, suspect) => left + open(this.standing(suspect)) - open(suspect), this.data.left);
+  }
+
   // --- moving ----------------------------------------------------------------------------------
 
   /** @param {number} to */
@@ -190,6 +197,7 @@ class Card extends Task {
     const became = { accepted: "relabelled", kept: "kept", "": excluded ? "excluded" : "" };
     const last = place + 1 >= data.total;
     this.part("place").textContent = `${(place + 1).toLocaleString("en")} of ${data.total.toLocaleString("en")}`;
+    this.part("undecided").textContent = `${this.undecided().toLocaleString("en")} to decide`;
     this.part("state").textContent = this.message || became[state];
     this.part("tally").textContent = data.tally;
     Object.assign(root.dataset, { state, place });
