@@ -21,6 +21,7 @@ from avhcurate.features.home import ui as home_ui
 from avhcurate.features.home import ui_guide
 from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.scoring.service import score_dataset
+from avhcurate.people.attach import attach_votes
 from avhcurate.ui.base import job_forms
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
@@ -85,6 +86,18 @@ def test_a_picture_says_that_one_side_is_sure_only_where_it_is(own_demo_root):
     few = open_table(Workspace(own_demo_root), "digits")
     assert not few.simulated
     assert list(home_ui._extremes(few)) == ["Hardest", "Easiest"]
+
+
+@pytest.mark.parametrize(("confidence", "votes", "so"), [(0.4, 5, True), (0.6, 5, False), (0.4, 4, False)])
+def test_people_are_sure_and_the_network_is_not_by_five_votes_or_more(own_demo_root, add_run, confidence, votes, so):
+    workspace = Workspace(own_demo_root)
+    counts = votes * np.eye(10, dtype=np.int32)[open_table(workspace, "digits").dataset.labels()]
+    np.save(own_demo_root / "counts.npy", counts)
+    attach_votes(workspace, "digits", own_demo_root / "counts.npy", force=True)
+    doubts = lambda rows: np.where(rows["id"] == 7, confidence, 1.0)  # noqa: E731
+    run = add_run(own_demo_root, "zz-doubts-1", lambda rows: rows.assign(confidence=doubts(rows)))
+    shown = home_ui._extremes(open_table(workspace, "digits", run))
+    assert [title for title, row in shown.items() if row["id"] == 7 and "hsf" in row] == ["People sure, network not"] * so
 
 
 def test_answers_that_are_not_counted_are_offered_on_three_pages(open_page, own_demo_root, words):
