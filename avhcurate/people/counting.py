@@ -252,17 +252,17 @@ class VoteCounter:
         available = self._available(columns)
         if chosen in available:
             return chosen
-        human = [key for key in available if key != "simulated"]
-        key = max(human or available, key=lambda key: available[key], default="")
-        more_simulated = human and available[key] < available.get("simulated", 0)
-        if chosen == "wanted" and more_simulated and not self._as_wanted(columns, key):
-            return "simulated"
-        return key or None
+        kinds = [key for key in available if key != "simulated"]
+        if chosen == "wanted":
+            new = [key for key in kinds if key not in self._imported]
+            wanted = [key for key in new if self._as_wanted(columns, key)]
+            kinds = wanted or [key for key in available if key in self._imported] or kinds
+        return max(kinds or available, key=lambda key: available[key], default=None)
 
     def _as_wanted(self, columns: ResponseColumns, key: str) -> bool:
-        """Return whether half of the images have as many votes of a kind as the collection asks for."""
+        """Return whether half of the images have as many collected votes of a kind as the collection asks for."""
         design = DESIGN_OF[key]
-        counts = self._imported.get(key, self._none) + self.collected(columns, design, left_out(columns, design, None))
+        counts = self.collected(columns, design, left_out(columns, design, None))
         target = json.loads(columns.choices.get(SETTINGS, '{"target": 1}'))["target"]
         return 2 * np.mean(counts.votes >= target) >= 1
 

@@ -10,8 +10,8 @@ from avhcurate.people.log_columns import ResponseColumns
 
 #: The votes that HSF can come from. The first two kinds are different measures and are never added up.
 SOURCES = {
+    "wanted": "imported votes, until half of the images have as many collected ones of another kind as wanted",
     "auto": "the kind with more human votes, or simulated ones where there are none",
-    "wanted": "simulated votes, where they are more, until half of the images have as many as wanted",
     "k-way": "votes for one of the classes (which class is this?)",
     "tick": "ticks for the given label (does this belong to the class?)",
     "simulated": "votes of simulated annotators",

@@ -8,9 +8,10 @@ from PIL import Image
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.annotate import annotators, setup
 from avhcurate.features.annotate import answers as annotate_answers
+from avhcurate.features.annotate import queue as annotate_queue
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import TILES, expect, ids, open_at
-from tests.fakes.votes import collect
+from tests.fakes.votes import collect, tick
 
 CLASSIFY = {"design": "classify", "control_share": 0.0}
 SELECT = {"design": "select", "candidates": 6, "controls": 2, "classes": (3,)}
@@ -225,3 +226,18 @@ def test_ticks_survive_a_reload_and_a_grid_can_be_had_back(page, work):
     assert ids(page, SHEET) == shown
     saved(page, ".sheet")
     assert answers(table).empty
+
+
+@pytest.mark.slow
+def test_ticks_of_people_leave_a_vote_file_in_use_until_home_is_told_to_use_them(page, human_root, serve):
+    table = open_table(Workspace(human_root), "digits")
+    collect(table, **SELECT)
+    grid = annotate_queue.next_grid(table, "ada")
+    tick(table, "ada", grid, grid.ids)
+    open_at(page, f"{serve(human_root)}/")
+    line = page.get_by_text("HSF uses k-way votes: 89,850 imported, 0 given in the app")
+    expect(line).to_contain_text(f"Not counted: {len(grid.ids) - 4} ticks of people.")
+    page.get_by_role("button", name="Use them").click()
+    expect(page.get_by_text("Not counted: 89,850 answers of people.")).to_be_visible()
+    table.refresh()
+    assert table.frame()["votes"].sum() == len(grid.ids) - 4

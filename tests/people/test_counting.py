@@ -72,6 +72,31 @@ def test_answers_replace_more_simulated_votes_once_half_of_the_images_have_as_ma
     assert table.counter.sources() == {"k-way": 30, "simulated": 180}
 
 
+def test_a_vote_file_yields_to_answers_of_another_kind_once_half_of_the_images_have_as_many_as_wanted(pets, workspace):
+    ticks = pa.table({"id": np.arange(3), "selected": np.array([1, 1, 0]), "shown": np.ones(3, int)})
+    attach(pets.dataset, ticks, source="a file", messages=[])
+    table = open_table(workspace, "pets")
+    collect(table, control_share=0.0, target=1)
+    for number, kind in ((29, "tick"), (1, "k-way")):
+        answer_all(table, "ann", truth(table), number)
+        assert setup.source(table).key == kind
+    assert table.frame()["votes"].sum() == 30
+    assert setup.choose_source(table, chosen="tick", who="boss").imported == 3
+    assert table.frame()["votes"].sum() == 3
+
+
+def test_simulated_votes_that_come_after_the_settings_stay_too(pets, workspace, tmp_path):
+    collect(pets, control_share=0.0, target=1)
+    np.save(tmp_path / "counts.npy", np.tile([2, 1, 0], (60, 1)))
+    attach_votes(workspace, "pets", tmp_path / "counts.npy", simulated=True)
+    table = open_table(workspace, "pets")
+    answer_all(table, "ann", truth(table), 5)
+    table.refresh()
+    assert table.simulated
+    setup.choose_source(table, chosen="auto", who="boss")  # which prefers people
+    assert table.frame()["votes"].sum() == 5
+
+
 def test_imported_votes_and_collected_ones_of_the_same_kind_add_up(pets, workspace, tmp_path):
     np.save(tmp_path / "counts.npy", np.tile([2, 1, 0], (60, 1)))
     attach_votes(workspace, "pets", tmp_path / "counts.npy")
@@ -135,7 +160,9 @@ STEPS = st.lists(
         st.tuples(st.sampled_from(["exclude", "include", "withdraw"]), st.sampled_from(WHO)),
         st.tuples(st.just("attach"), st.lists(st.integers(0, 3), min_size=12, max_size=12)),
         st.tuples(st.just("import again"), _some_labels, st.permutations(PATHS)),
-        st.tuples(st.just("choose"), st.sampled_from(["auto", "k-way", "tick"]), st.sampled_from([None, 0.5, 1.0])),
+        st.tuples(
+            st.just("choose"), st.sampled_from(["wanted", "auto", "k-way", "tick"]), st.sampled_from([None, 0.5, 1.0])
+        ),
         st.tuples(st.just("look")),
     ),
     max_size=30,
@@ -282,10 +309,12 @@ def _slow_recount(workspace, table):
                     found[path] += [None if label_of[path] is None else cls == label_of[path]] * int(count)
         return found
 
-    number = {
-        key: sum(map(len, votes(design, False).values())) for key, design in (("k-way", "classify"), ("tick", "select"))
-    }
+    of_kind = {"k-way": votes("classify", False), "tick": votes("select", False)}
+    number = {key: sum(map(len, by_path.values())) for key, by_path in of_kind.items()}
     key = chosen if number.get(chosen) else ("k-way" if number["k-way"] >= number["tick"] else "tick")
+    if chosen == "wanted" and from_file:
+        ticked = sum(map(bool, of_kind["tick"].values()))
+        key = "tick" if 2 * ticked >= len(samples) else "k-way"
     used = votes("classify" if key == "k-way" else "select", True)
     result = []
     for path in samples["path"]:

@@ -88,10 +88,11 @@ def configure(table: DatasetTable, settings: CollectionSettings, *, who: str) ->
     if settings.design == "select" and not settings.scope(pool).any():
         raise CurateError("No sample has a label of these classes. Choose others.")
     settings = _with_record(table, settings)
+    first = not {SETTINGS, CHOICE} & columns_of(table).choices.keys()
     with table.response_log.transaction(table.present_id()) as log:
         text = json.dumps(settings.model_dump() | {"class_names": table.own_classes})
         log.choose(SETTINGS, text, who=annotator_name(who), at=time.time())
-        if table.simulated and CHOICE not in columns_of(table).choices:  # the first answers replace no larger source
+        if first:  # one that was begun before stays as it is
             log.choose(CHOICE, "wanted ", who=annotator_name(who), at=time.time())
     return settings
 

@@ -54,8 +54,8 @@ _ABOUT_QUEUES = {
     "it has not been shown to need fewer votes.",
 }
 _ORIGINS = {
-    "auto": "Automatic",
-    "wanted": "Automatic, simulated first",
+    "wanted": "Automatic, imported first",
+    "auto": "Automatic, people first",
     "k-way": "K-way votes",
     "tick": "Ticks",
     "simulated": "Simulated votes",
@@ -170,17 +170,17 @@ def source_line(page: Opened, source: HsfSource) -> None:
     with apart():
         st.markdown(f":material/how_to_vote: {plain(text)}", width="stretch")
         with st.popover("Source of HSF", icon=":material/tune:", key="annotators.source"):
-            _source_form(page, source, ["auto", *["wanted"] * ("simulated" in available), *available])
+            _source_form(page, source, ["wanted", "auto", *available])
 
 
 def offer_votes(page: Opened) -> None:
-    """Draw a line where simulated votes stand in for people's or the other way round, with a button to change that."""
+    """Draw a line for each kind of votes that HSF does not use, with a button that has it use them."""
     source = page.table.counter.source
     for key, number in page.table.counter.sources().items():
-        if key != source.key and "simulated" in (key, source.key):
-            votes = f"{number:,} simulated votes"
+        if key != source.key:
+            votes = counted(number, {"k-way": "answer", "tick": "tick"}.get(key, "simulated vote"))
             if key != "simulated":
-                votes = f"{counted(number, 'answer')} of people"
+                votes += " of people"
             with in_a_row("center", key=f"votes.{key}"):
                 st.markdown(f":material/how_to_vote: {source_text(source)} Not counted: {votes}.", width="content")
                 st.button(
