@@ -60,6 +60,24 @@ def test_keys_step_zoom_and_light_and_mean_nothing_in_a_text_field(gallery):
     expect(viewer.get_by_role("switch", name="Excluded")).not_to_be_checked()
 
 
+def test_label_opens_at_its_button_with_the_predicted_class_first(page, serve, own_demo_root):
+    open_at(page, f"{serve(own_demo_root)}/gallery?mistakes=true")
+    tile = page.locator(TILES).nth(3)
+    label, predicted = tile.locator(".names").inner_text().split(" → ")
+    tile.click()
+    viewer = page.locator(".viewer")
+    button = viewer.get_by_role("button", name=f"Label: {label}")
+    button.click()
+    field = viewer.get_by_role("dialog", name="Act on images")
+    expect(field.get_by_role("option").first).to_have_text(predicted)
+    expect(field.get_by_role("option")).to_have_count(8)
+    at, beside = button.bounding_box(), field.bounding_box()
+    assert abs(at["x"] - beside["x"]) < 40
+    assert min(abs(at["y"] + at["height"] - beside["y"]), abs(beside["y"] + beside["height"] - at["y"])) < 8
+    page.keyboard.press("Enter")
+    expect(viewer.get_by_role("button", name=f"Label: {predicted}")).to_be_visible()
+
+
 def tag(page, name):
     page.keyboard.press("t")
     page.keyboard.type(name)

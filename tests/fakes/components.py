@@ -266,7 +266,7 @@ def draw_ticks() -> None:
 def draw_viewer() -> None:
     shown = [
         viewer.Picture(
-            id, picture(id), picture(id), f"image {id}", f"{id}.png", CLASSES[0], CLASSES[0], ("odd",), False
+            id, picture(id), picture(id), f"image {id}", f"{id}.png", CLASSES[0], CLASSES[0], "dog", ("odd",), False
         )
         for id in (3, 4)
     ]

@@ -410,6 +410,7 @@ export namespace Viewer {
     path: string;
     title: string;
     given: string;
+    predicted: string;
     badges: string[];
     muted: boolean;
   }

@@ -17,6 +17,10 @@ export function element(tag, look = "", parent) {
   return node;
 }
 
+// "1 image", "1,797 images".
+/** @param {number} number */
+export const images = (number) => `${number.toLocaleString("en")} image${number === 1 ? "" : "s"}`;
+
 // The element of a class in the HTML of a component, which has it.
 /** @param {ParentNode} root @param {string} name @returns {HTMLElement} */
 export const partOf = (root, name) => /** @type {HTMLElement} */ (root.querySelector(`.${name}`));

@@ -136,6 +136,7 @@ def _picture(row: dict[Any, Any], address: Callable[..., str]) -> Picture:
         path=row["path"],
         title=title,
         given=first_label,
+        predicted=row["predicted_name"] or "",
         badges=tuple(row["tags"]),
         muted=bool(row["excluded"]),
     )

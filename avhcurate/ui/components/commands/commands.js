@@ -92,18 +92,24 @@ function listKeys(table, own, named) {
   }
 }
 
-// `act(action, value)` acts on what is chosen, `chosen()` counts it, `back()` returns the focus to the images. `own` are
-// the keys of the component itself, as [key, text]: it hears them first, so no class or tag has one of them.
+/** @typedef {{ act: (action: string, value?: Value) => void, chosen: () => number, likely?: () => string }} Does */
+
+// `act(action, value)` acts on what is chosen, `chosen()` counts it, `likely()` names the class that it is likely of,
+// `back()` returns the focus to the images. `own` are the keys of the component itself, as [key, text]: it hears them
+// first, so no class or tag has one of them.
 /**
  * @typedef {Grid.Actions} Actions
  * @param {HTMLElement} pane
- * @param {{
- *   act: (action: string, value?: Value) => void, chosen: () => number, back: () => void, own: [string, string][],
- * }} does
+ * @param {Does & { back: () => void, own: [string, string][] }} does
  */
-export function createCommands(pane, { act, chosen, back, own }) {
+export function createCommands(pane, { act, chosen, likely, back, own }) {
   const overlay = /** @type {HTMLElement} */ (pane.querySelector(".keys"));
-  const field = new Field(/** @type {HTMLElement} */ (pane.querySelector(".ask")), { act, chosen, closed: close });
+  const field = new Field(/** @type {HTMLElement} */ (pane.querySelector(".ask")), {
+    act,
+    chosen,
+    likely,
+    closed: close,
+  });
   const message = createMessage(
     /** @type {HTMLElement} */ (pane.querySelector(".message")),
     () => pane.parentElement?.querySelector(".bar"),

@@ -1,6 +1,6 @@
 // The field of the commands: it asks for a tag, a label or a set, and completes names.
 
-import { element } from "../shared.js";
+import { element, images } from "../shared.js";
 import { ASKED, completed, meant } from "./names.js";
 
 /** @import { Value } from "../events.js" */
@@ -8,7 +8,10 @@ import { ASKED, completed, meant } from "./names.js";
 /** @type {Record<string, number>} */
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
-// `act(action, value)` does what was asked for `chosen()` images; `closed()` is called when nothing more is asked.
+const GAP = 4; // pixels between a button and the field
+
+// `act(action, value)` does what was asked for `chosen()` images, whose label is likely `likely()`; `closed()` is called
+// when nothing more is asked.
 export class Field {
   asked = ASKED.tag;
   /** @type {{ classes: string[], tags: string[], sets?: string[] }} */
@@ -19,12 +22,13 @@ export class Field {
 
   /**
    * @param {HTMLElement} node
-   * @param {{ act: (action: string, value: Value) => void, chosen: () => number, closed: () => void }} does
+   * @param {import("./commands.js").Does & { closed: () => void }} does
    */
-  constructor(node, { act, chosen, closed }) {
+  constructor(node, { act, chosen, likely, closed }) {
     this.node = node;
     this.act = act;
     this.chosen = chosen;
+    this.likely = likely;
     this.closed = closed;
     const part = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (node.querySelector(selector));
     this.title = part("label");
@@ -44,9 +48,8 @@ export class Field {
 
   /** @param {string} kind */
   ask(kind) {
-    const number = this.chosen();
     this.asked = ASKED[kind];
-    this.title.textContent = this.asked.title(`${number.toLocaleString("en")} image${number === 1 ? "" : "s"}`);
+    this.title.textContent = this.asked.title(images(this.chosen()));
     this.input.placeholder = this.asked.hint;
     this.input.value = "";
     this.add.textContent = this.asked.add[0];
@@ -54,11 +57,26 @@ export class Field {
     this.away.hidden = this.or.hidden = !this.asked.away;
     this.node.togglePopover(true);
     this.find();
+    this.stand(kind);
     this.input.focus();
   }
 
+  // Opens at the button that asks for this, if it is in sight: below it, or above it where there is no room.
+  /** @param {string} kind */
+  stand(kind) {
+    const { node } = this;
+    const button = /** @type {ParentNode} */ (node.getRootNode()).querySelector(`[data-do=${kind}]`);
+    node.style.cssText = "";
+    if (!button?.checkVisibility()) return;
+    const [{ left, top, bottom }, { offsetWidth, offsetHeight }] = [button.getBoundingClientRect(), node];
+    const below = bottom + GAP + offsetHeight <= innerHeight;
+    node.style.inset = below ? `${bottom + GAP}px auto auto` : `auto auto ${innerHeight - top + GAP}px`;
+    node.style.left = `${Math.max(GAP, Math.min(left, innerWidth - offsetWidth - GAP))}px`;
+    node.style.transform = "none";
+  }
+
   find() {
-    this.matches = completed(this.names[this.asked.names] ?? [], this.input.value);
+    this.matches = completed(this.names[this.asked.names] ?? [], this.input.value, this.likely?.());
     this.at = this.asked.replaces ? -1 : 0;
     this.picked = false;
     this.paint();

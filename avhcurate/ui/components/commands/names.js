@@ -62,11 +62,12 @@ export function matches(names, text) {
   return holding.map(([, place]) => place);
 }
 
-// The first of them, as { name, value } with their place.
-/** @param {string[]} names @param {string} text @returns {Match[]} */
-export function completed(names, text) {
-  const places = matches(names, text).slice(0, MATCHES);
-  return places.map((value) => ({ name: names[value], value, low: names[value].toLowerCase() }));
+// The first of them, as { name, value } with their place; before anything is typed the `likely` name leads.
+/** @param {string[]} names @param {string} text @param {string} [likely] @returns {Match[]} */
+export function completed(names, text, likely) {
+  const leads = (/** @type {number} */ place) => Number(!text && names[place] === likely);
+  const places = matches(names, text).sort((a, b) => leads(b) - leads(a));
+  return places.slice(0, MATCHES).map((value) => ({ name: names[value], value, low: names[value].toLowerCase() }));
 }
 
 // A new name is what was typed, unless a known one was pointed at or begins so.

@@ -59,7 +59,7 @@ export function createBar(grid) {
         button.hidden = !action.always && !selected;
         button.disabled = action.disabled;
         button.title = action.help;
-        button.dataset.name = action.name;
+        Object.assign(button.dataset, { name: action.name, do: action.asks });
         button.onclick = () => grid.press(action);
         if (button.textContent !== action.icon + action.label) {
           button.replaceChildren();

@@ -82,6 +82,7 @@ export class Grid {
     return createCommands(this.pane, {
       act: (action, value) => this.act(action, value),
       chosen: () => this.selection.count() || Number(this.data?.count > 0),
+      likely: () => (this.selection.count() ? "" : (this.shownRow(this.focus.place())?.predicted ?? "")),
       back: () => this.back(),
       own: GRID_KEYS.filter(([key]) => this.opens || !key.endsWith("Enter")),
     });

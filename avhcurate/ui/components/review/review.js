@@ -44,6 +44,7 @@ class Card extends Task {
     this.commands = createCommands(this.root, {
       act: (action, value) => this.act(action, value),
       chosen: () => Number(Boolean(this.current())),
+      likely: () => this.current()?.suggested ?? "",
       back: () => this.focus(),
       own: CARD_KEYS,
     });

@@ -31,8 +31,8 @@ _HTML = f"""
     <span class="scale"></span>
     {_button("in", "+", "Zoom in")}
     {_button("fit", "Fit", "Fit into the stage", 'aria-pressed="true"')}
-    {_button("one", "1:1", "One pixel of the image on one of the screen", 'aria-pressed="false"')}
-    {_button("light", "Light", "Brightness, contrast, gamma", 'aria-expanded="false" aria-controls="viewer-light"')}
+    {_button("one", "1:1", "1:1, one pixel of the image on one of the screen", 'aria-pressed="false"')}
+    {_button("light", "Light", "Light, contrast, gamma", 'aria-expanded="false" aria-controls="viewer-light"')}
     <span class="gap"></span>
     {_button("alone", "Alone", "Only this image", "hidden")}
     {_button("keys", "?", "All keys")}
@@ -62,7 +62,8 @@ _HTML = f"""
 class Picture:
     """An image: its address, the address of all its pixels, what it shows in words, and what is decided of it.
 
-    `title` is its label and `given` the one it had first, `badges` are its tags; it is `muted` if it is excluded.
+    `title` is its label, `given` the one it had first, and `predicted` the network's; `badges` are its tags; it is
+    `muted` if it is excluded.
     """
 
     id: int
@@ -72,6 +73,7 @@ class Picture:
     path: str
     title: str
     given: str
+    predicted: str
     badges: tuple[str, ...]
     muted: bool
 

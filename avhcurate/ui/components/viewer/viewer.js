@@ -67,6 +67,7 @@ export class Viewer {
     this.commands = createCommands(this.root, {
       act: (action, value) => this.act(action, value),
       chosen: () => 1,
+      likely: () => this.known(this.current().id)?.predicted ?? "",
       back: () => this.take(),
       own: VIEWER_KEYS,
     });
