@@ -13,6 +13,7 @@ from avhcurate.ui.base.frame import Opened, attempt, while_allowed
 from avhcurate.ui.base.layout import apart, in_a_row
 from avhcurate.ui.base.page_choices import Choice
 from avhcurate.ui.base.signin import say_why_not, who, why_not
+from avhcurate.ui.base.text import counted
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.components.classify import Item, classify_card
 from avhcurate.ui.components.task import read_seen
@@ -139,7 +140,7 @@ def _question(grid: GridTask, settings: CollectionSettings, progress: Collection
     """Draw the class to tick with its definition, the rule, and the annotator's progress."""
     with apart():
         st.header(f"Tick every :green[{plain(grid.class_name)}]", anchor=False)
-        st.caption(f"Grid {progress.tasks + 1:,} · {progress.left:,} images left for you", width="content")
+        st.caption(f"Grid {progress.tasks + 1:,} · {counted(progress.left, 'image')} left for you", width="content")
     if definition := dict(settings.definitions).get(grid.class_name):
         st.markdown(f"**{plain(definition)}**")
     st.caption(plain(settings.rule or RULE))

@@ -26,6 +26,7 @@ from avhcurate.ui.base import cache
 from avhcurate.ui.base.answers import NEVER_KEPT, base_path
 from avhcurate.ui.base.job_forms import job_button
 from avhcurate.ui.base.signin import who
+from avhcurate.ui.base.text import counted
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.workspace.data.workspace import find_workspace
 
@@ -59,7 +60,7 @@ def download(label: str, data: Any, file_name: str, *, key: str, **widget: Any) 
 
 def samples_label(count: int, format: str) -> str:
     """Return the label of a download; it names the format, so that a change of the choice shows on the button."""
-    return f"Download {count:,} images as {_title(format)}"
+    return f"Download {counted(count, 'image')} as {_title(format)}"
 
 
 def _title(format: str) -> str:
@@ -108,7 +109,7 @@ def _pack_choice(table: DatasetTable, filters: Filters, format: str, count: int,
     """Draw the button that packs samples by a job, and links to what was packed."""
     st.caption("A job packs the images, in the order of the dataset. The file is kept for a week.")
     settings = partial(_pack_settings, table, filters, format)
-    job_button(f"Pack {count:,} images", "folder_zip", settings, key=f"{key}.pack")
+    job_button(f"Pack {counted(count, 'image')}", "folder_zip", settings, key=f"{key}.pack")
     for path in _packs(table.dataset.name)[:_SHOWN]:
         address = f"{base_path()}/exports/{quote(table.dataset.name)}/{quote(path.name)}"
         st.markdown(f"[:material/download: {plain(path.name)}]({address}) ({path.stat().st_size / 1e6:,.1f} MB)")

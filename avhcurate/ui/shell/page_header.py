@@ -12,7 +12,7 @@ from avhcurate.datasets.table.filters import FILTERS, Chip, Filters
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.frame import SIMULATED, Opened, with_run
 from avhcurate.ui.base.layout import help_menu, in_a_row
-from avhcurate.ui.base.text import shortened
+from avhcurate.ui.base.text import counted, shortened
 from avhcurate.ui.components.chips import ChipButton, chip_buttons
 from avhcurate.ui.components.facets import FacetEvent
 
@@ -51,10 +51,10 @@ def title_line(title: str, story: str) -> tuple[Any, Any]:
 
 def in_view(page: Opened, *, votes: bool = True) -> str:
     """Return how many images match the filters, with the mark of simulated votes."""
-    size = page.table.size
-    text = f"**{page.count:,}** of {size:,} images"
-    if page.count == size:
-        text = f"All {size:,} images"
+    size = counted(page.table.size, "image")
+    text = f"**{page.count:,}** of {size}"
+    if page.count == page.table.size:
+        text = f"All {size}"
     if votes and page.table.simulated:
         text += f" {SIMULATED}"
     return text

@@ -16,7 +16,7 @@ from avhcurate.ui.base.frame import PAGE, SIMULATED, Frame, attempt, enter, mirr
 from avhcurate.ui.base.layout import apart, closing_popover, in_a_row
 from avhcurate.ui.base.notes import run_titles, warn_of_chance
 from avhcurate.ui.base.signin import for_curators
-from avhcurate.ui.base.text import narrowed
+from avhcurate.ui.base.text import counted, narrowed
 from avhcurate.ui.base.url_state import View
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.components.page import follow
@@ -200,7 +200,7 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int,
         count = table.count(view.filters)
     except CurateError as error:
         problem = error.text
-    st.caption(f"**{count:,}** of {table.size:,} images match")
+    st.caption(f"**{count:,}** of {counted(table.size, 'image')} match")
     show_filters(table, view, unfolded=bool(problem))
     return count, problem
 

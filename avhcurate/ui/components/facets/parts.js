@@ -1,6 +1,6 @@
 // The parts of a facet: its header, bars or rows as buttons, the ends of a range, a search.
 
-import { element } from "../shared.js";
+import { element, images } from "../shared.js";
 import { isOn, short } from "./state.js";
 
 /** @import { Facets } from "../messages.js" */
@@ -60,9 +60,9 @@ function drawHeader(panel, send) {
 /** @param {Panel} panel @param {number} place @param {string} className @param {HTMLElement} parent */
 function drawButton(panel, place, className, parent) {
   const bar = panel.bars[place];
-  const all = bar.samples > bar.matching ? ` of ${count(bar.samples)}` : "";
-  const counts = `${count(bar.matching)}${all}`;
-  const [ariaPressed, ariaLabel] = [String(isOn(panel, bar)), `${bar.text}: ${counts} images`];
+  const of = bar.samples > bar.matching ? `${count(bar.matching)} of ` : "";
+  const all = Math.max(bar.samples, bar.matching);
+  const [ariaPressed, ariaLabel] = [String(isOn(panel, bar)), `${bar.text}: ${of}${images(all)}`];
   const made = element("button", { className, ariaPressed, ariaLabel, tabIndex: -1 }, parent);
   made.dataset.at = String(place);
   const most = Math.max(1, ...panel.bars.map((one) => Math.max(one.samples, one.matching)));
@@ -70,7 +70,7 @@ function drawButton(panel, place, className, parent) {
   made.style.setProperty("--matching", String(bar.matching / most));
   made.classList.toggle("none", !bar.matching);
   for (const event of ["pointerenter", "focus"])
-    made.addEventListener(event, () => readout(made, `${bar.text} · ${counts}`));
+    made.addEventListener(event, () => readout(made, `${bar.text} · ${of}${count(all)}`));
   for (const event of ["pointerleave", "blur"]) made.addEventListener(event, () => readout(made, ""));
   return made;
 }
@@ -99,6 +99,7 @@ function drawRows(panel, send) {
 /** @param {HTMLElement} button @param {string} name @param {string} number */
 function drawWords(button, name, number) {
   element("span", { className: "name", textContent: name }, button);
+  button.append(" "); // also between the words that are read
   element("span", { className: "count", textContent: number }, button);
 }
 

@@ -2,8 +2,17 @@
 
 import { draw } from "../carrier.js";
 import { element } from "../shared.js";
+
 /** @import { Row } from "../events.js" */
 /** @import { Grid } from "../messages.js" */
+
+// A text, apart from the next one also where it is read.
+/** @param {string} look @param {HTMLElement} parent */
+function words(look, parent) {
+  const made = element("span", look, parent);
+  parent.append(" ");
+  return made;
+}
 
 export function createTile() {
   const root = element("div", { className: "tile", role: "gridcell", tabIndex: -1 });
@@ -12,16 +21,16 @@ export function createTile() {
   image.onload = () => frame.classList.remove("broken");
   image.onerror = () => frame.classList.add("broken");
   element("span", { className: "check", ariaHidden: "true" }, frame);
-  const badges = element("span", "badges", frame);
+  const badges = words("badges", frame);
   const meter = element("div", "meter", root);
   const caption = element("div", "caption", root);
   const top = element("div", "line", caption);
-  const names = element("span", "names", top);
+  const names = words("names", top);
   const [title, arrow] = ["title", "arrow"].map((name) => element("span", name, names));
-  const score = element("span", "score", top);
+  const score = words("score", top);
   const bottom = element("div", "line second", caption);
-  const sub = element("span", "sub", bottom);
-  const note = element("span", "note", bottom);
+  const sub = words("sub", bottom);
+  const note = words("note", bottom);
   const parts = { root, frame, image, badges, meter, caption, names, title, arrow, score, sub, note };
   return { ...parts, src: "", data: /** @type {Row | null | undefined} */ (undefined), place: -1 };
 }
@@ -53,13 +62,13 @@ export function drawTile(tile, row, pictures) {
   if (row) tile.root.dataset.id = String(row.id);
   else delete tile.root.dataset.id;
   tile.image.alt = tile.root.title = data.alt;
-  tile.root.setAttribute("aria-label", data.alt || "loading");
   tile.root.classList.toggle("waiting", !row);
   tile.root.classList.toggle("muted", data.muted);
   tile.root.classList.toggle("differs", data.differs);
   drawWords(tile, data);
   tile.badges.replaceChildren();
-  for (const text of data.badges) element("span", { className: "badge", textContent: text }, tile.badges);
+  for (const text of data.badges) words("badge", tile.badges).textContent = text;
+  tile.root.ariaLabel = [tile.root.textContent?.trim(), data.alt].filter(Boolean).join(", ") || "loading";
 }
 
 // The label, and the prediction where that is another; a score as the share of images below it, its number on hover.
