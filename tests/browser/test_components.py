@@ -132,4 +132,12 @@ def test_a_notebooks_grid_scrolls_selects_tags_labels_and_undoes_by_messages_alo
     page.keyboard.press("x")
     expect(message).to_contain_text("1 image excluded")
     assert shades.frame("excluded OR id = 199")["id"].tolist() == []
+    page.keyboard.press("Home")
+    page.keyboard.press("Space")
+    page.keyboard.press("Shift+ArrowRight")
+    says_selected(page, 2)
+    page.keyboard.press("x")
+    expect(message).to_contain_text("2 images excluded")
+    says_selected(page, 0)
+    assert widget.ids == []
     assert {address for address in asked if not address.startswith("blob:")} == {"/notebook", "/notebook/messages"}

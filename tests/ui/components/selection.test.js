@@ -63,6 +63,18 @@ test("in another order the same samples stay selected: the server says where the
   assert.deepEqual([selection.ranges(), asked], [[[98, 100]], ["/grid/b/ranges"]]);
 });
 
+test("what has left the grid is selected no more, and that is said once the server has said so", async () => {
+  const { selection, drawn } = begin();
+  selection.move(view("a"));
+  selection.set([[0, 2]]);
+  serve(() => ({ json: { ranges: [] } }));
+  selection.move(view("b", { count: 98 }));
+  const before = drawn();
+  await selection.settled();
+  assert.deepEqual([selection.count(), drawn()], [0, before + 1]);
+  assert.deepEqual(JSON.parse(sessionStorage["avhcurate:selection"]).ranges, []);
+});
+
 test("where the view looks the same the selection shows at once, and what is selected meanwhile counts", async () => {
   const { selection } = begin();
   selection.move(view("a"));

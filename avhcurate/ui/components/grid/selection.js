@@ -30,6 +30,10 @@ export function createSelection(changed) {
     if (carrying?.shown) carrying = null; // what is seen counts from now on
     if (JSON.stringify(next) === JSON.stringify(ranges)) return;
     ranges = next;
+    tell();
+  }
+
+  function tell() {
     store.keep(KEPT, { ...view, ranges });
     changed();
   }
@@ -45,8 +49,7 @@ export function createSelection(changed) {
     view = next;
     carrying = null;
     follow(from);
-    store.keep(KEPT, { ...view, ranges });
-    changed();
+    tell();
   }
 
   // What was selected in another view, in this one: nothing among other samples, all where all were selected.
@@ -65,7 +68,8 @@ export function createSelection(changed) {
     from.done = placesIn(view.source, from.key, from.ranges).then((there) => {
       if (carrying !== from) return;
       carrying = null;
-      set(from.shown ? there : rangesUnion(ranges, there));
+      ranges = from.shown ? there : rangesUnion(ranges, there);
+      tell(); // also where nothing is left, which was counted until now
     });
   }
 
