@@ -80,3 +80,29 @@ def test_places_do_not_move_between_pages_and_the_content_takes_the_window(page,
     page.set_viewport_size({"width": 1360, "height": 900})
     open_at(page, f"{address}/gallery?sample=5")
     assert page.locator(".st-key-title").bounding_box()["height"] < 60, "one line, also next to the details"
+
+
+#: What an element covers of what can be read or clicked, the head of the sidebar left out, which holds the logo.
+COVERED = """element => {
+  const {left, right, top, bottom} = element.getBoundingClientRect();
+  const others = document.querySelectorAll(':is(a, button, input, h1, p, label):not([data-testid=stSidebarHeader] *)');
+  return [...others].filter(one => {
+    const box = one.getBoundingClientRect();
+    const apart = box.right <= left || box.left >= right || box.bottom <= top || box.top >= bottom;
+    return one.checkVisibility({visibilityProperty: true}) && box.width && !apart && !element.contains(one);
+  }).map(one => one.outerHTML.slice(0, 200));
+}"""
+
+
+def test_a_message_covers_nothing(page, serve, own_demo_root):
+    address = serve(own_demo_root)
+    for width in (1360, 1280, 1100):
+        page.set_viewport_size({"width": width, "height": 900})
+        open_at(page, f"{address}/gallery")
+        page.get_by_role("button", name="Save view").click()
+        page.get_by_label("Name").fill(f"a rather long name of a view, at {width} pixels")
+        page.keyboard.press("Enter")
+        toast = page.get_by_test_id("stToast")
+        expect(toast).to_contain_text("saved")
+        settled(page)
+        assert toast.evaluate(COVERED) == [], width
