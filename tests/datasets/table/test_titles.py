@@ -1,10 +1,15 @@
 """What runs are called: by network, weights file and training, and from how many of the samples they learnt."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from avhcurate.datasets.table.titles import learnt_here, title_of, titles
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.workspaces import copied
+
+#: Runs of one network: name, day and minute of the start.
+RUNS = [("half-1a", 28, 0), ("whole-2b", 28, 0), ("whole-3c", 29, 10), ("whole-4d", 29, 20), ("whole-5e", 29, 20)]
 
 
 @pytest.mark.parametrize(
@@ -39,3 +44,18 @@ def test_runs_of_a_training_are_named_by_it_say_how_much_they_learnt_and_survive
     damaged.parent.mkdir()
     damaged.write_text("{")
     assert titles(dataset) == called
+
+
+def test_runs_of_one_network_say_in_what_they_differ_and_no_more(own_demo_root, add_run):
+    for name, day, minute in RUNS:
+        started = datetime(2026, 11, day, 9, minute, tzinfo=UTC)
+        precision = {"half-1a": "bfloat16"}.get(name, "float32")
+        add_run(own_demo_root, name, lambda rows: rows, model="net", started=started, precision=precision)
+    called = titles(Workspace(own_demo_root).dataset("digits"))
+    assert [called[name] for name, _, _ in RUNS] == [
+        "net · bfloat16",
+        "net · float32 · 28 Nov",
+        "net · float32 · 29 Nov · 09:10",
+        "net · float32 · 29 Nov · 09:20 · 4d",
+        "net · float32 · 29 Nov · 09:20 · 5e",
+    ]
