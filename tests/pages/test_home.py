@@ -479,17 +479,19 @@ MODEL, HALVES = "--model=avhcurate:digits", ("--source=digits", "--target=digits
 
 
 @pytest.mark.parametrize(
-    ("page", "verb", "options"),
+    ("page", "says", "verb", "options"),
     [
-        ("map", "project", ["digits", "--model={run}"]),
-        ("suspects", "suspects", ["digits", "--model={run}"]),
-        ("degradation", "degrade", ["digits", "--model={run}"]),
-        ("training_dynamics", "train", ["digits", MODEL]),
-        ("self_training", "self-train", [*HALVES, MODEL, "--source-where=split = 'train'"]),
+        ("map", "Make a map", "project", ["digits", "--model={run}"]),
+        ("suspects", "Find suspects", "suspects", ["digits", "--model={run}"]),
+        ("degradation", "Degrade some images", "degrade", ["digits", "--model={run}"]),
+        ("training_dynamics", "Train a network", "train", ["digits", MODEL]),
+        ("self_training", "Adapt a network", "self-train", [*HALVES, MODEL, "--source-where=split = 'train'"]),
     ],
 )
-def test_one_click_fills_an_empty_page(open_page, demo_root, no_process, page, verb, options):
-    open_page(page, demo_root).button(key="page.fill").click().run()
+def test_one_click_fills_an_empty_page(open_page, demo_root, no_process, page, says, verb, options):
+    button = open_page(page, demo_root).button(key="page.fill")
+    assert button.label == says
+    button.click().run()
     run = Workspace(demo_root).dataset("digits").run().name
     assert no_process == [([verb, *(option.format(run=run) for option in options)], verb, "digits")]
 

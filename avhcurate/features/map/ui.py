@@ -82,7 +82,7 @@ hide it, double-click to hide all others. **Find** marks an image by its number 
 def first(page: Opened) -> None:
     """Draw what the page is for, and the form, before there is a map."""
     usual = ProjectSettings(**of_run(page))
-    first_job(replace(page, story=STORY), "No map of this run yet", "bubble_chart", _WHY, usual, form)
+    first_job(replace(page, story=STORY), "No map of this run yet", "bubble_chart", "Make a map", _WHY, usual, form)
 
 
 def form(page: Opened) -> None:

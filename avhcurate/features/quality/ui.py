@@ -67,7 +67,8 @@ labels a label error.
 def empty(page: Opened) -> None:
     """Draw what is shown before the first job: what is measured, and the button."""
     settings = QualitySettings(**of_run(page))
-    first_job(page, "The images are not measured yet", "filter_b_and_w", _ABOUT, settings, start_form)
+    title = "The images are not measured yet"
+    first_job(page, title, "filter_b_and_w", "Measure the images", _ABOUT, settings, start_form)
 
 
 def start_form(page: Opened, near: float | None = None, *, upright: bool = False) -> None:

@@ -72,7 +72,8 @@ head that was trained without it; a fitted head does so already. Copies share a 
 def empty(page: Opened) -> None:
     """Show what suspects are, and the form, before the first job."""
     story = "Evidence from angles, neighbours, confident learning and votes, together: the most suspect label first."
-    first_job(page, "No suspects of this run yet", "flag", story, SuspectsSettings(**_options(page)), start_form)
+    settings = SuspectsSettings(**_options(page))
+    first_job(page, "No suspects of this run yet", "flag", "Find suspects", story, settings, start_form)
 
 
 def _options(page: Opened) -> dict[str, Any]:

@@ -107,7 +107,8 @@ def about(page: Opened) -> None:
 def empty(page: Opened) -> None:
     """Say what degradation measures, with the form, before the first job."""
     settings = DegradeSettings(**of_run(page))
-    first_job(page, "No degraded images of this run yet", "blur_on", _ABOUT, settings, start_form)
+    title = "No degraded images of this run yet"
+    first_job(page, title, "blur_on", "Degrade some images", _ABOUT, settings, start_form)
 
 
 # --- results -----------------------------------------------------------------------------------------------------

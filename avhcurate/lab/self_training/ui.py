@@ -57,7 +57,7 @@ def first_start(page: Opened) -> None:
     target = page.dataset.name
     title = f"No model has been adapted to {plain(target)} yet"
     source = [*forms.partners(page.workspace, page.dataset), target][0]
-    forms.first_job(page, title, "autorenew", _WHY, _usual(page, source), start_form)
+    forms.first_job(page, title, "autorenew", "Adapt a network", _WHY, _usual(page, source), start_form)
 
 
 def await_round(page: Opened) -> None:

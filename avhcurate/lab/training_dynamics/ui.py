@@ -103,7 +103,7 @@ def first_start(page: Opened) -> None:
     dataset = page.dataset
     settings = TrainSettings(dataset=dataset.name, model=usual_model(dataset))
     title = f"No training has evaluated {plain(dataset.name)} yet"
-    forms.first_job(page, title, "timeline", _WHY, settings, start_form)
+    forms.first_job(page, title, "timeline", "Train a network", _WHY, settings, start_form)
     forms.await_more(lambda: len(dataset.trainings()))
 
 

@@ -198,16 +198,16 @@ def of_run(page: Opened) -> dict[str, Any]:
 
 
 def first_job(
-    page: Opened, title: str, icon: str, method: str, settings: VerbSettings, form: Callable[[Opened], None]
+    page: Opened, title: str, icon: str, does: str, method: str, settings: VerbSettings, form: Callable[[Opened], None]
 ) -> None:
     """Draw an empty page: a button that starts its job with the usual settings, and `form` for others.
 
-    The method goes into the menu *Help* of the page.
+    The button says what the job `does`. The method goes into the menu *Help* of the page.
     """
 
     def draw() -> None:
         about = f"Runs `{settings.line}` in the background."
-        job_button("Fill this page", "auto_awesome", lambda: settings, key="page.fill", help=about)
+        job_button(does, icon, lambda: settings, key="page.fill", help=about)
 
     page.help.markdown(method)
     empty_state(title, icon, page.story, draw)
