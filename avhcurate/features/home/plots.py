@@ -1,14 +1,13 @@
 """Charts of a whole dataset: its HSF over the bins, and the balance of its classes."""
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from avhcurate.datasets.table.filters import Filters, bar_conditions
-from avhcurate.ui.charts.chart_style import GREY, SLATE, bare, faded, leads, of_hsf, ramp
+from avhcurate.ui.charts.chart_style import GREY, SLATE, as_text, bare, faded, leads, of_hsf, ramp
 
 #: How samples without a label are called among the classes.
 NO_LABEL = "no label"
@@ -48,7 +47,7 @@ def class_balance(counts: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
     figure.add_bar(
         x=counts["n"],
-        y=counts["name"].map(escape),
+        y=counts["name"].map(as_text),
         orientation="h",
         marker_color=np.where(counts["name"] == NO_LABEL, _PALE, SLATE),
         texttemplate="%{x:,}",

@@ -23,7 +23,8 @@ def test_bars_stand_over_their_hsf_in_the_colour_of_their_bin_which_says_its_n_b
 
 
 def test_a_bar_a_class_and_one_for_samples_without_a_label():
-    counts = pd.DataFrame({"name": ["cat", "dog", NO_LABEL], "n": [3, 1200, 5], "to": [Filters()] * 3})
+    cat = """cat's "own" class"""
+    counts = pd.DataFrame({"name": [cat, "dog", NO_LABEL], "n": [3, 1200, 5], "to": [Filters()] * 3})
     (drawn,) = class_balance(counts).data
-    assert dict(zip(drawn.y, drawn.x, strict=True)) == {"cat": 3, "dog": 1200, NO_LABEL: 5}
+    assert dict(zip(drawn.y, drawn.x, strict=True)) == {cat: 3, "dog": 1200, NO_LABEL: 5}
     assert drawn.marker.color[2] != drawn.marker.color[0]
