@@ -16,6 +16,7 @@ if page.table is None:
     st.markdown(home_ui.PURPOSE)
     left, right = halves()
     with left:
+        ui_guide.review(page)
         home_ui.welcome()
     with right:
         ui_guide.guide(page)
@@ -34,6 +35,7 @@ with left:
     home_ui.without_labels(table)
     home_ui.offer_demo(page)
 with right:
+    ui_guide.review(page)
     ui_guide.guide(page)
 
 home_ui.broken_plugins()

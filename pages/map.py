@@ -20,6 +20,7 @@ show_chips(page)
 if not page.run.has_features:
     frame.lacking(page, "embeddings", "A map places images by the angles between their embeddings.")
 job_panel()
+map_ui.without_classes(page)
 folders = maps(page.run)
 await_more(lambda: len(maps(page.run)))
 if not folders:

@@ -45,7 +45,7 @@ def test_a_full_demo_cut_short_goes_on_where_it_was(cli, own_demo_root, monkeypa
     code, _, err = cli(*DemoSettings(full=True).argv, "--workspace", own_demo_root)
     assert (code, "again to resume" in err) == (130, True)
     job = Jobs(own_demo_root).newest()
-    assert (job.state, job.total, job.message) == ("cancelled", 0, "Quality: half")
+    assert (job.state, job.total, job.message) == ("cancelled", 0, "Quality (2 of 3): half")
     assert 0 < job.share < 0.5
     assert (job.argv, job.dataset) == (["demo", "--full"], "digits")
     steps.stop_in = ""
@@ -60,7 +60,7 @@ def test_each_step_says_what_follows_it_and_a_request_stops_before_the_next(own_
     progress = Progress(lambda *report: told.append(report), expect=lambda now, later: expected.append((now, later)))
     demo.fill_pages(Workspace(own_demo_root), progress)
     assert expected == [(5, 59), (25, 34), (34, 0)]
-    assert told[0] == (0, 0, "Digits")
+    assert told[0] == (0, 0, "Digits (1 of 3)")
     assert told[-1] == (1, 1, "all steps are done")
     steps.done.clear()
     steps.worked.clear()

@@ -18,7 +18,8 @@ def blocks(title: str, language: str = "") -> list[str]:
 
 @pytest.mark.slow
 def test_the_ladder_of_your_own_images(cli, home):
-    alone, classifier, votes_file, votes = blocks("Your own images")
+    review, alone, classifier, votes_file, votes = blocks("Your own images")
+    assert run_commands(cli, review) == ["review"]
     assert run_commands(cli, alone) == ["import", "score", "suspects", "export", "serve"]
     hard = pd.read_csv(home / "hard.csv")
     assert len(hard) < 12

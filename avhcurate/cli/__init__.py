@@ -33,6 +33,7 @@ _MODULES = {
     "saved": "saved history diff",
     "votes": "votes votes-out",
     "doctor": "doctor plugins",
+    "review": "review",
     "roles": "roles",
     "serve": "serve",
 }

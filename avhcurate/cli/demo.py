@@ -1,6 +1,7 @@
 """`avhcurate demo`: the embedded digits, and with `--full` what every page shows of them."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
@@ -39,17 +40,10 @@ def fill_pages(space: "Workspace", progress: "Progress") -> "DatasetFolder":
     """Take every step of the full demo in turn, and return the dataset; how far it is follows from `SECONDS` alone."""
     from avhcurate.workspace.disk.jobs import Progress
 
-    work = steps()
-    stages = progress.stages({title: SECONDS[title] for title in work})
-    for title, step in work.items():
-        stage = stages.begin(title)
+    def take(step: Step, progress: Progress) -> object:
+        return step(space, Progress(lambda _, __, message: progress.report(0, 0, message), progress.should_stop))
 
-        def tell(_: int, __: int, message: str, title: str = title, stage: "Progress" = stage) -> None:
-            stage.report(0, 0, f"{title}: {message}".removesuffix(": "))
-
-        tell(0, 0, "")
-        progress.check()
-        step(space, Progress(tell, progress.should_stop))
+    progress.steps({title: (SECONDS[title], partial(take, step)) for title, step in steps().items()})
     progress.report(1, 1, "all steps are done")
     return space.dataset("digits")
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _REST = "Workspace"
 #: The verbs by what they are for, as the pages of the app are; those that are not here stand with the last ones.
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Start": ("demo", "import", "fetch", "score", "attach", "serve"),
+    "Start": ("demo", "review", "import", "fetch", "score", "attach", "serve"),
     "Images": ("columns", "project", "neighbours", "suspects", "tag", "relabel", "exclude", "lock", "export", "report"),
     "People and network": ("votes", "votes-out", "predict", "correlate", "disagree", "models"),
     "Data": ("quality", "select", "saved", "history", "diff", "payoff", "split"),

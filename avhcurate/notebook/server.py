@@ -8,6 +8,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -55,6 +56,11 @@ class AppServer:
     def running(self) -> bool:
         return self._process.poll() is None
 
+    def wait(self) -> None:
+        """Wait until an interrupt ends it."""
+        with suppress(KeyboardInterrupt):
+            self._process.wait()
+
     def stop(self) -> None:
         """End the server and wait until it is gone."""
         if self._process.stdin:
@@ -84,12 +90,17 @@ def app_address(workspace: Workspace, page: str, query: dict[str, str]) -> str:
     pages = sorted([*(path.stem for path in PAGES.glob("*.py")), *added_pages()])
     if page not in pages:
         raise CurateError(f"Unknown page {page}. Choose from {', '.join(pages)}.")
+    path = page.removeprefix("home")
+    return f"{server_of(workspace).address}/{path}?{urlencode(query)}"
+
+
+def server_of(workspace: Workspace) -> AppServer:
+    """Return the server of a workspace; the first call starts it."""
     root = workspace.root.absolute()
     server = _servers.get(root)
     if server is None or not server.running:
         server = _servers[root] = AppServer(workspace)
-    path = page.removeprefix("home")
-    return f"{server.address}/{path}?{urlencode(query)}"
+    return server
 
 
 def in_frame(address: str, height: int) -> "IFrame | str":

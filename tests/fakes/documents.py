@@ -50,10 +50,13 @@ def home(tmp_path, monkeypatch):
     """The current folder: `photos/` with a dozen images of two classes, a small network and its checkpoint."""
     import torch
 
-    from avhcurate.networks.models import extras
+    from avhcurate.cli import review
+    from avhcurate.networks.models import extras, names
     from avhcurate.networks.scoring import heads
 
     monkeypatch.setattr(extras, "efficientnet_lite", tiny_efficientnet)
+    monkeypatch.setattr(names, "is_here", lambda name: name == "efficientnet-lite0")
+    monkeypatch.setattr(review, "show", lambda space, address: None)  # it would wait for an interrupt
     monkeypatch.setattr(heads, "STRENGTHS", (64.0, 1.0))  # all would take most of the time of a guide
     rng = np.random.default_rng(0)
     for name, tone in (("cat", 60), ("dog", 190)):
@@ -62,9 +65,9 @@ def home(tmp_path, monkeypatch):
             pixels = np.clip(rng.normal(tone, 40, (24, 24, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number:03}.jpg")
     (tmp_path / "nets.py").write_text(NETS)
-    names = {}
-    exec(NETS, names)
-    torch.save(names["build"](2).state_dict(), tmp_path / "model.pt")
+    made = {}
+    exec(NETS, made)
+    torch.save(made["build"](2).state_dict(), tmp_path / "model.pt")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "nets", raising=False)
     monkeypatch.syspath_prepend(tmp_path)

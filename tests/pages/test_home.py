@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +16,18 @@ import pytest
 import avhcurate
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import open_table
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.features.annotate import setup
 from avhcurate.features.home import ui as home_ui
 from avhcurate.features.home import ui_guide
+from avhcurate.networks.models import names
 from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.people.attach import attach_votes
 from avhcurate.ui.base import job_forms
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.app_files import page_file
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.datasets import copy_dataset
 from tests.fakes.votes import answer_all, collect
@@ -193,7 +196,7 @@ def test_a_cluster_is_offered_where_ray_is_installed(open_page, demo_root, no_pr
 
 
 def test_proposed_is_a_model_that_is_here_with_a_head_for_other_classes(open_page, unscored_root, monkeypatch):
-    monkeypatch.setattr(ui_guide, "is_here", lambda name: name == "efficientnet-lite0")
+    monkeypatch.setattr(names, "is_here", lambda name: name == "efficientnet-lite0")
     app = open_page("home", unscored_root)
     assert app.selectbox(key="home.score_model").value == "efficientnet-lite0"
     assert app.selectbox(key="home.score_head").value == "fit"
@@ -246,7 +249,6 @@ def test_votes_and_imports_start_from_their_forms(open_page, demo_root, no_proce
     app.segmented_control(key="home.have").set_value("images").run()
     for name, source, said in (
         ("", "", "Choose a file, or give the path"),
-        ("", "list:/visda/test.txt", "Give the dataset a name."),
         ("../source", "list:/visda/test.txt", "not a valid name"),
     ):
         app.text_input(key="home.import_name").set_value(name)
@@ -450,6 +452,57 @@ def upload(data, name):
     return file
 
 
+def test_photos_start_one_job_by_a_path_or_a_zip_and_are_called_as_these(
+    open_page, own_demo_root, tmp_path, monkeypatch, no_process, words
+):
+    (tmp_path / "my pets").mkdir()
+    app = open_page("home", own_demo_root)
+    app.text_input(key="home.review_path").set_value(f" {tmp_path / 'my pets'} ").run()
+    argv = ["review", str(tmp_path / "my pets"), "--dataset=my-pets"]
+    assert no_process.pop() == (argv, "review", "my-pets")
+    assert app.text_input(key="home.review_path").value == ""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in ("inner/cat/1.png", "inner/dog/1.png"):
+            archive.writestr(path, b"not read yet")
+    monkeypatch.setattr(ui_guide, "sent", lambda field: upload(packed.getvalue(), "Ann's photos.zip"))
+    app.text_input(key="home.review_path").set_value("/ignored").run()
+    ((argv, _, name),) = no_process
+    assert (name, Path(argv[1]).name) == ("Ann-s-photos", "inner")
+    monkeypatch.setattr(ui_guide, "sent", lambda field: upload(b"", "photos.exe"))
+    app.text_input(key="home.review_path").set_value("/ignored").run()
+    assert "not a zip of images" in app.error[0].value
+    with Jobs(own_demo_root).running(Jobs(own_demo_root).create("review", "my-pets", argv)):
+        app.run()
+        assert "Find wrong labels in my-pets" in words(app)
+        assert not [box for box in app.text_input if box.key == "home.review_path"]
+
+
+def test_changed_photos_are_imported_anew_by_a_button(open_page, own_demo_root, no_process):
+    kept, argv = Jobs(own_demo_root), ["review", "/photos", "--dataset=photos"]
+    with pytest.raises(CurateError), kept.running(kept.create("review", "photos", argv)):
+        raise CurateError(f"The source has changed. Use {Option('force', True)} to import it again.")
+    open_page("home", own_demo_root).button(key="jobs.--force").click().run()
+    assert no_process == [([*argv, "--force"], "review", "photos")]
+
+
+def test_what_a_job_has_made_opens_by_itself_from_home_alone(open_page, own_demo_root, no_process):
+    address = "suspects?dataset=digits"
+    for page, title in (("home", "Suspects"), ("gallery", "Gallery")):
+        app = open_page("home", own_demo_root)
+        app.text_input(key="home.review_path").set_value("/photos").run()
+        argv, verb, name = no_process.pop()
+        if page != "home":
+            app.switch_page(str(page_file(page))).run()
+        kept = Jobs(own_demo_root)
+        with kept.running(kept.create(verb, name, argv)) as progress:
+            app.run()
+            assert app.title[0].value != "Suspects"
+            progress.opens(address)
+            app.run()
+            assert app.title[0].value == title
+
+
 @pytest.fixture(scope="module")
 def unlabelled_root(demo_root, tmp_path_factory):
     """Sixty digits without a label, scored."""
@@ -465,6 +518,8 @@ def unlabelled_root(demo_root, tmp_path_factory):
 @pytest.mark.parametrize("page", ["home", "gallery", "correlation", "models", "map", "suspects", "pseudo_labels"])
 def test_a_page_opens_on_a_dataset_without_labels(open_page, unlabelled_root, page, words):
     app = open_page(page, unlabelled_root)
+    if page == "map":
+        assert "draw around a group and label it" in app.info[0].value
     if page == "home":
         assert "would add AVH" in "".join(info.value for info in app.info)
     if page == "gallery":

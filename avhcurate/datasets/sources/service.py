@@ -1,5 +1,7 @@
 """Import a source into the workspace as a dataset, without copying its images."""
 
+import itertools
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,35 @@ def import_dataset(
         if folder is before:
             return folder
         return workspace.adopt(name, folder)
+
+
+def absolute(source: str) -> str:
+    """Return a source as any folder calls it: the whole path of one that is on this machine."""
+    place = user_path(source)
+    if place.exists():
+        return str(place.resolve())
+    return source
+
+
+def name_for(workspace: Workspace, source: str, called: str = "") -> str:
+    """Return the name of the dataset that was imported from a source, else a free one like what the source is `called`.
+
+    That is by default its path.
+    """
+    place = absolute(source)
+    names = workspace.names()
+    for name in names:
+        with suppress(CurateError):  # a damaged one
+            if absolute(workspace.dataset(name).record.source) == place:
+                return name
+    path = Path(called or place)
+    stem = path.stem
+    if path.is_dir():
+        stem = path.name
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("._-")[:40] or "photos"
+    taken = {name.casefold() for name in names}
+    numbered = (f"{stem}-{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain([stem], numbered) if name.casefold() not in taken)
 
 
 def _write(

@@ -28,6 +28,22 @@ class ImportSettings(VerbSettings):
     force: bool = option(False, "Replace the dataset; votes and what people decided are kept.")
 
 
+class ReviewSettings(VerbSettings):
+    """Find wrong labels in photos: import them, score them with fitted heads, and open the app at the first suspect.
+
+    The same call again goes on where it stopped. Photos of fewer than two classes get a map in place of suspects.
+
+    >>> ReviewSettings(source="photos", dataset="pets").argv
+    ['review', 'photos', '--dataset=pets']
+    """
+
+    verb = "review"
+    source: str = option(help="What import takes, mostly a folder with a sub-folder a class.", argument=True)
+    dataset: str | None = option(None, "Name of the dataset.", usual="that of the source")
+    model: str | None = option(None, "The network, as for score.", usual="one that is on this machine")
+    force: bool = option(False, "Import photos anew that have changed; votes and what people decided are kept.")
+
+
 class FetchSettings(VerbSettings):
     """Download a public dataset, verify its checksums and import it with its votes; the same call resumes."""
 

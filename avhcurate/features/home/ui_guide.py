@@ -1,6 +1,5 @@
 """The guide of the Home page: what do you have? For each answer what it gives, its form, and the one next step."""
 
-import re
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,17 +9,18 @@ from avhcurate.datasets.curate.label_files import relabel_from
 from avhcurate.datasets.curate.locked import SHARE, lock, told
 from avhcurate.datasets.sources.demo import is_demo
 from avhcurate.datasets.sources.fetch import PUBLIC
-from avhcurate.datasets.sources.settings import FetchSettings, ImportSettings
+from avhcurate.datasets.sources.service import absolute, name_for
+from avhcurate.datasets.sources.settings import FetchSettings, ImportSettings, ReviewSettings
 from avhcurate.datasets.sources.uploads import MOST_BYTES, MOST_FILES, TABLES, keep_upload
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
-from avhcurate.networks.models.names import IMAGENET_CLASSES, is_here, knows_imagenet
+from avhcurate.networks.models.names import IMAGENET_CLASSES, knows_imagenet, usual_here
 from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
 from avhcurate.people.settings import VotesSettings
 from avhcurate.ui.base.frame import Frame, announce, attempt, show_error
-from avhcurate.ui.base.job_forms import DEVICES, MODELS, PRECISIONS, job_form, models
+from avhcurate.ui.base.job_forms import DEVICES, PRECISIONS, for_jobs, job_form, models, start
 from avhcurate.ui.base.job_panel import job_panel
-from avhcurate.ui.base.layout import in_a_row
+from avhcurate.ui.base.layout import in_a_row, turn, turns
 from avhcurate.ui.base.page_choices import one_of
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.user_errors import plain, said
@@ -77,6 +77,14 @@ HAVE = {
 #: The default means that the guide proposes.
 CHOICE = one_of("home.have", list(HAVE), "")
 
+_REVIEW = "Find wrong labels in my photos"
+_ABOUT_REVIEW = """
+A folder for each class. The photos are scored by the network that is here, and the first label that is likely wrong
+opens by itself. Photos without labels get a map.
+"""
+_DROPPED = "home.dropped"
+_PATH = "home.review_path"
+
 _TABLES = [suffix.removeprefix(".") for suffix in TABLES]
 _UPLOADS = (
     f"Kept in the workspace: a zip of at most {MOST_FILES:,} files and {MOST_BYTES >> 30} GiB unpacked. Folders and "
@@ -108,6 +116,40 @@ _ARRAYS = {
 }
 
 
+# --- wrong labels in one go ---------------------------------------------------------------------------------------
+
+
+def review(page: Frame) -> None:
+    """Draw the workspace's job, and while none runs where photos are dropped, which starts one by itself."""
+    with st.container(border=True, key="home.review"):
+        st.header(_REVIEW, anchor=False)
+        if job_panel():
+            return
+        st.caption(_ABOUT_REVIEW)
+        look = for_jobs() | {"on_change": attempt, "args": (_start_review, page.workspace), "kwargs": {"at": "review"}}
+        key = f"{_dropped()}.upload"
+        st.file_uploader("Drop a zip of photos", ["zip", "parquet"], key=key, **({"help": _UPLOADS} | look))
+        st.text_input("Or a path on the server", key=_PATH, placeholder="/data/pets", **look)
+        show_error("review", ReviewSettings.verb)
+
+
+def _start_review(workspace: Workspace) -> None:
+    """Start the job on what was dropped, or on the path."""
+    called = source = st.session_state[_PATH].strip()
+    if file := sent(_dropped()):
+        called = file.name
+        turn(_DROPPED)
+        source = str(keep_upload(workspace, file.name, file))
+    st.session_state[_PATH] = ""
+    if source:
+        settings = ReviewSettings(source=absolute(source), dataset=name_for(workspace, source, called))
+        start(lambda: settings)
+
+
+def _dropped() -> str:
+    return f"{_DROPPED}.{turns(_DROPPED)}"
+
+
 # --- the forms ----------------------------------------------------------------------------------------------------
 
 
@@ -117,7 +159,7 @@ def score_form(_: Workspace, table: DatasetTable) -> None:
     A head is fitted by default where the proposed model tells other classes apart.
     """
     runs = [run.record.model for run in table.dataset.runs()]
-    names = models(*runs[-1:], *filter(is_here, MODELS))
+    names = models(*runs[-1:], usual=usual_here())
     fits = bool(table.classes) and knows_imagenet(names[0]) and len(table.classes) != IMAGENET_CLASSES
     make = partial(_score_settings, table)
     with job_form("home.score_", ScoreSettings, make=make, dataset=table.dataset.name) as form:
@@ -185,12 +227,10 @@ def sent(field: str) -> Any:
 def _import_settings(workspace: Workspace, **values: Any) -> ImportSettings:
     if file := sent("home.import_source"):
         path = keep_upload(workspace, file.name, file)
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:40]
-        values = {"dataset": name} | values | {"source": str(path)}
+        values = {"dataset": name_for(workspace, str(path), file.name)} | values | {"source": str(path)}
     if not values.get("source"):
         raise CurateError("There is nothing to import. Choose a file, or give the path of a folder on the server.")
-    if not values.get("dataset"):
-        raise CurateError("Give the dataset a name.")
+    values = {"dataset": name_for(workspace, values["source"])} | values
     check_name(values["dataset"])
     return ImportSettings(**values)
 
@@ -202,7 +242,7 @@ def import_form(workspace: Workspace) -> None:
         with in_a_row():
             path = "Or a path on the server"
             form.ask("source", label=path, help=_SOURCE, placeholder="/data/pets, /data/pets.csv or hf:REPO", width=300)
-            form.ask("dataset", key="home.import_name", label="Name", placeholder="as the file", width=140)
+            form.ask("dataset", key="home.import_name", label="Name", placeholder="as the source", width=140)
             form.ask("votes", width=160)
             form.submit("Import", "download")
         with st.expander("More"), in_a_row():
@@ -259,10 +299,9 @@ _FORMS = {"classifier": score_form, "outputs": attach_form, "votes": votes_form}
 
 
 def guide(page: Frame) -> None:
-    """Draw the workspace's job; ask what the user has, and show what it gives, its form and the next step."""
+    """Ask what the user has, and show what it gives, its form and the next step."""
     with st.container(border=True):
         st.header("Your own images", anchor=False)
-        job_panel()
         _ask(page)
 
 

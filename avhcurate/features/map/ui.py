@@ -17,7 +17,7 @@ from avhcurate.features.map.points import color_options, find_sample, points_in_
 from avhcurate.features.map.settings import ProjectSettings
 from avhcurate.features.map.store import MapFolder, MapRecord
 from avhcurate.ui.base.cache import HASH_FUNCS, kept
-from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.frame import Opened, way_on
 from avhcurate.ui.base.job_forms import first_job, job_form, of_run
 from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.base.page_choices import Choice, one_of, switch
@@ -57,6 +57,7 @@ IN_GALLERY = switch("gallery.map")
 FIND = Choice("map.find", "", str.strip)
 
 STORY = "Images that the network sees alike lie close together: draw around some to see them next to the map."
+_NO_CLASSES = "Fewer than two classes have labels here, so none can be wrong: draw around a group and label it."
 _WHY = """
 Every image becomes a point near those whose embeddings have a similar direction, with the class weights among them.
 PCA is quick and shows the broad directions; UMAP takes longer and shows which images are neighbours. Draw around a
@@ -213,6 +214,13 @@ def _title(record: MapRecord) -> str:
     if record.limit is not None:
         parts.append(f"{record.limit:,} images")
     return ", ".join(parts)
+
+
+def without_classes(page: Opened) -> None:
+    """Say where nothing can be compared why there are no suspects, and what to do."""
+    if page.table.group_counts("label")["value"].nunique() < 2:
+        st.info(_NO_CLASSES, icon=":material/label_off:")
+        way_on(page, "Annotate: let people judge them", "")
 
 
 # --- what the page says ------------------------------------------------------------------------------------------

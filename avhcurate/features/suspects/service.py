@@ -130,6 +130,11 @@ def _refuse_without_scores(run: RunFolder, settings: SuspectsSettings, cross_val
         )
 
 
+def seconds_of_sources(samples: int) -> float:
+    """Return the seconds that it may take on two quiet cores to examine so many labels, their neighbours known."""
+    return 1.5 + 5e-5 * samples
+
+
 def export_table(table: DatasetTable, suspects: pd.DataFrame, record: SuspectsRecord) -> pd.DataFrame:
     """Return the suspects as a file has them. A column `votes_source` marks simulated votes."""
     ids = Filters(excluded=None, ids=tuple(suspects["id"].tolist()))
@@ -189,7 +194,7 @@ class LabelSearch:
         return {
             "heads": seconds_of_heads(folds, samples, self.run.record.width, self.num_classes),
             "neighbours": SEARCH_SECONDS * samples,
-            "sources": 1.5 + 5e-5 * samples,
+            "sources": seconds_of_sources(samples),
         }
 
     def examine(self, sources: Sequence[str], stages: Stages) -> tuple[pd.DataFrame, dict[str, int], weighing.Weighed]:

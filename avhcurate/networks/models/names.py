@@ -25,6 +25,20 @@ PLUGINS = load("models", checked_function("models"), taken=FAMILIES)
 
 IMAGENET_CLASSES = 1000
 
+#: The usual models, first in a choice.
+USUAL = (
+    "torchvision:resnet50",
+    "torchvision:resnet18",
+    "torchvision:convnext_tiny",
+    "torchvision:vit_b_16",
+    "efficientnet-lite0",
+    "avhcurate:digits",
+    "avhcurate:resnet20",
+    "clip:openai/clip-vit-base-patch32",
+    "clip:google/siglip-base-patch16-224",
+    "transformers:google/vit-base-patch16-224",
+)
+
 #: The forms that a model's name takes.
 FORMS = ", ".join(
     [
@@ -87,6 +101,11 @@ def is_here(name: str) -> bool:
     cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch")
     files = Path(os.environ.get("TORCH_HOME", cache), "hub", "checkpoints").expanduser()
     return knows_imagenet(name) and any(files.glob(f"{name.rpartition(':')[2]}-*.pth"))
+
+
+def usual_here() -> list[str]:
+    """Return the usual models, those whose weights are on this machine first."""
+    return sorted(USUAL, key=lambda name: not is_here(name))
 
 
 def near_matches(name: str) -> str:

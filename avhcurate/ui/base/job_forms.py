@@ -10,7 +10,7 @@ import streamlit as st
 
 from avhcurate.datasets.table.subset import same_classes
 from avhcurate.errors import CurateError
-from avhcurate.networks.models.names import ModelName, network_names, refuse_unknown, refuse_unlisted
+from avhcurate.networks.models.names import USUAL, ModelName, network_names, refuse_unknown, refuse_unlisted
 from avhcurate.ui.base.frame import Opened, attempt, show_error, while_allowed
 from avhcurate.ui.base.layout import empty_state
 from avhcurate.ui.base.signin import for_curators
@@ -21,19 +21,6 @@ from avhcurate.workspace.data.settings import OptionField, VerbSettings, joined
 from avhcurate.workspace.data.workspace import Workspace, find_workspace
 from avhcurate.workspace.disk.jobs import JobRecord, Jobs
 
-#: The usual models, first in a choice; any other name may be typed.
-MODELS = (
-    "torchvision:resnet50",
-    "torchvision:resnet18",
-    "torchvision:convnext_tiny",
-    "torchvision:vit_b_16",
-    "efficientnet-lite0",
-    "avhcurate:digits",
-    "avhcurate:resnet20",
-    "clip:openai/clip-vit-base-patch32",
-    "clip:google/siglip-base-patch16-224",
-    "transformers:google/vit-base-patch16-224",
-)
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16", "tf32")
 
@@ -46,7 +33,7 @@ Type a part of a name and choose a match, or type a name in full: `torchvision:N
 STARTED = "jobs.started"
 
 
-def models(*first: str, usual: Sequence[str] = MODELS) -> list[str]:
+def models(*first: str, usual: Sequence[str] = USUAL) -> list[str]:
     """Return names to choose a model from: `first` and the usual ones, then every network that is known by name."""
     return list(dict.fromkeys([*first, *usual, *network_names()]))
 
@@ -172,10 +159,15 @@ def job_button(
 
     `at` is the key of the form that shows an error.
     """
+    widget = for_jobs(type="primary", **widget)
+    draw(label, icon=f":material/{icon}:", on_click=attempt, args=(start, settings, then), kwargs={"at": at}, **widget)
+
+
+def for_jobs(**widget: Any) -> dict[str, Any]:
+    """Return arguments of a widget that starts a job, disabled while another runs and for who may not."""
     if running_job():
         widget |= {"disabled": True, "help": "A job is running. Wait for it or cancel it."}
-    widget = for_curators("Running jobs", type="primary", **widget)
-    draw(label, icon=f":material/{icon}:", on_click=attempt, args=(start, settings, then), kwargs={"at": at}, **widget)
+    return for_curators("Running jobs", **widget)
 
 
 def start(make: Callable[[], VerbSettings], then: Callable[[VerbSettings], None] | None = None) -> None:

@@ -3,12 +3,13 @@
 import re
 import time
 from typing import Any
+from urllib.parse import parse_qsl
 
 import streamlit as st
 
 from avhcurate.errors import Option, parts
 from avhcurate.ui.base import url_state
-from avhcurate.ui.base.frame import announce, attempt, page, show_error, show_problem, while_allowed
+from avhcurate.ui.base.frame import PAGE, announce, attempt, page, show_error, show_problem, while_allowed
 from avhcurate.ui.base.job_forms import STARTED, newest_job, running_job
 from avhcurate.ui.base.layout import apart, in_a_row
 from avhcurate.ui.base.signin import for_curators
@@ -16,16 +17,19 @@ from avhcurate.ui.base.url_state import View
 from avhcurate.ui.base.user_errors import in_page, plain
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import find_workspace
+from avhcurate.workspace.disk.app_files import page_file
 from avhcurate.workspace.disk.jobs import JobRecord, duration
 
-#: Session state: the job last seen running, jobs dismissed, jobs asked to stop.
+#: Session state: the job last seen running, the page that it opened, jobs dismissed, jobs asked to stop.
 _SEEN = "jobs.seen"
+_OPENED = "jobs.opened"
 _HIDDEN = "jobs.hidden"
 _ASKED = "jobs.asked"
 
 #: What a verb does, if its name does not say so.
 _DOING = {
     "project": "map",
+    "review": "find wrong labels in",
     "predict": "predict HSF of",
     "neighbours": "search neighbours in",
     "votes": "attach votes to",
@@ -35,10 +39,11 @@ _STOPPED = {
     "cancelled": ("was cancelled", ":material/cancel:"),
     "interrupted": ("was interrupted", ":material/power_off:"),
 }
-#: What the error of a scoring may advise, as a button.
+#: What the error of a verb may advise, as a button.
 _OTHERWISE = {
-    Option("head", "fit"): "Fit a head for these classes",
-    Option("classes_from_model", True): "Take the model's own classes",
+    ("score", Option("head", "fit")): "Fit a head for these classes",
+    ("score", Option("classes_from_model", True)): "Take the model's own classes",
+    ("review", Option("force", True)): "Import the changed photos",
 }
 
 
@@ -49,6 +54,8 @@ def job_panel() -> JobRecord | None:
     """
     job = newest_job()
     _notice_the_end(job)
+    if job and job.opens and st.session_state.get(STARTED) == job.argv:
+        _open(job.opens)
     seconds = 5.0
     if running := running_job():
         seconds = 1.0
@@ -83,7 +90,7 @@ def progress_text(job: JobRecord) -> str:
 
 def _phase(job: JobRecord | None) -> object:
     """Return what changes when a job begins or ends."""
-    return job and (job.id, job.active or job.state)
+    return job and (job.id, job.opens, job.active or job.state)
 
 
 @while_allowed
@@ -128,8 +135,8 @@ def _show_stopped(job: JobRecord) -> None:
                 _button("Resume", "resume", "play_arrow", _resume, job, type="primary")
             else:
                 st.caption("It used arrays in the memory of a notebook. Run the cell there again.")
-            for option, label in _OTHERWISE.items():
-                if job.verb == "score" and job.state == "failed" and option in parts(job.problem):
+            for (verb, option), label in _OTHERWISE.items():
+                if (job.verb, job.state) == (verb, "failed") and option in parts(job.problem):
                     name = str(option).replace(" ", "=")
                     otherwise = job.model_copy(update={"argv": [*job.argv, name]})
                     _button(label, name, "model_training", _resume, otherwise)
@@ -154,6 +161,14 @@ def _cancel(job: JobRecord) -> None:
 
 def _remember(name: str, job: str) -> None:
     st.session_state.setdefault(name, set()).add(job)
+
+
+def _open(address: str) -> None:
+    """Go from Home to what a job of this session has made, and there from what it had so far to the rest; once each."""
+    page, _, query = address.partition("?")
+    if address != st.session_state.get(_OPENED) and st.session_state[PAGE] in ("home", page):
+        st.session_state[_OPENED] = address
+        st.switch_page(page_file(page), query_params=dict(parse_qsl(query)))
 
 
 def _notice_the_end(job: JobRecord | None) -> None:

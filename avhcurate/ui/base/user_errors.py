@@ -16,6 +16,7 @@ PLACES = {
     "attach": ("“+ embeddings or probabilities” on Home", "home", "outputs"),
     "votes": ("“+ votes of people” on Home", "home", "votes"),
     "import": ("“Images” on Home", "home", "images"),
+    "review": ("“Find wrong labels in my photos” on Home", "home", ""),
     "fetch": ("“Nothing yet” on Home", "home", "nothing"),
     "columns": ("“Your columns” on Home", "home", ""),
     "predict": ("“Predicted HSF” on Correlation", "correlation", ""),

@@ -16,7 +16,7 @@ from avhcurate.networks.neighbours.words import words_column, words_lacking
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.cache import HASH_FUNCS
 from avhcurate.ui.base.frame import Opened, attempt, mirrored, show_user_error, way_on, with_data
-from avhcurate.ui.base.job_forms import of_run, running_job, start
+from avhcurate.ui.base.job_forms import for_jobs, of_run, start
 from avhcurate.ui.base.job_panel import job_panel
 from avhcurate.ui.base.layout import empty_state, in_a_row
 from avhcurate.ui.base.page_choices import LIKE, Choice, more_like
@@ -225,10 +225,8 @@ def words_box(page: Opened) -> None:
     shown = ""
     if page.view.sort in table.words:
         shown = page.view.sort.removeprefix(WORDS)
-    look: dict[str, Any] = {"help": "Words, as: a red car, -snow. A dash counts against."}
-    if running_job():
-        look = {"disabled": True, "help": "A job is running. Wait for it or cancel it."}
-    look = for_curators("Running jobs", **look) | {"placeholder": _TITLE, "label_visibility": "collapsed", "width": 240}
+    look = for_jobs(help="Words, as: a red car, -snow. A dash counts against.")
+    look |= {"placeholder": _TITLE, "label_visibility": "collapsed", "width": 240}
     st.text_input(_TITLE, key=mirrored(_KEY, shown), on_change=attempt, args=(_find, page), **look)
 
 

@@ -44,12 +44,14 @@ class Cancelled(Exception):
 class Progress:
     """Callbacks of long work: `report(done, total, message)` hears its progress, `should_stop()` may end it.
 
-    `expect(now, later)` hears as a stage begins how many seconds it may take, and all that follow it.
+    `expect(now, later)` hears as a stage begins how many seconds it may take, and all that follow it; `opens(address)`
+    hears of the page of the app that shows what there is by then.
     """
 
     report: Callable[[int, int, str], None] = lambda done, total, message: None
     should_stop: Callable[[], bool] = lambda: False
     expect: Callable[[float, float], None] = lambda now, later: None
+    opens: Callable[[str], None] = lambda address: None
 
     def tell(self, done: int, total: int, message: str = "", *, cancelled: str = _CANCELLED) -> None:
         """Report, then raise Cancelled, saying `cancelled`, when the work should stop."""
@@ -93,6 +95,20 @@ class Progress:
         """Return the progress of part `number` of equal parts; its messages begin with `title`."""
         return self.through(
             lambda done, total, message: self.report(number * total + done, parts * total, f"{title}, {message}")
+        )
+
+    def steps(self, work: Mapping[str, tuple[float, Callable[["Progress"], object]]]) -> None:
+        """Take steps in turn, by their titles, with the seconds that each may take: see `stages`."""
+        stages = self.stages({title: seconds for title, (seconds, _) in work.items()})
+        for number, (title, (_, step)) in enumerate(work.items(), 1):
+            progress = stages.begin(title).titled(f"{title} ({number} of {len(work)})")
+            progress.tell(0, 0)
+            step(progress)
+
+    def titled(self, title: str) -> "Progress":
+        """Return the same progress, whose messages begin with `title`."""
+        return self.through(
+            lambda done, total, message: self.report(done, total, f"{title}: {message}".removesuffix(": "))
         )
 
     def stages(self, seconds: Mapping[str, float]) -> "Stages":
@@ -149,6 +165,7 @@ class JobRecord(StoredRecord):
     """What progress.json holds. Times are Unix seconds. `done`, `total` and `rate`, in samples a second, are of the
     stage under way; `share`, from 0 to 1, and `eta_s`, the seconds left, are of the whole work.
 
+    `opens` is the page, with its parameters, that shows what there is so far, "" for none.
     `cwd` is the folder from which the paths in `argv` count. Without `argv` it cannot be started again: it took what
     lay in the memory of a notebook. `problem` is the text of its error, with its parts. `who` started it from the app,
     "" without a login.
@@ -167,6 +184,7 @@ class JobRecord(StoredRecord):
     rate: float | None = None
     eta_s: float | None = None
     message: str = ""
+    opens: str = ""
     problem: str = ""
     pid: int = 0
     started: float = Field(default_factory=time.time)
@@ -276,7 +294,7 @@ class Jobs:
                 running = _RunningJob(self, record, on_report)
                 ended: dict[str, Any] = {"state": "done"}
                 try:
-                    yield Progress(running.report, running.should_stop, running.expect)
+                    yield Progress(running.report, running.should_stop, running.expect, running.opens)
                 except (Cancelled, KeyboardInterrupt):
                     ended = {"state": "cancelled"}
                     raise
@@ -381,6 +399,9 @@ class _RunningJob:
 
     def should_stop(self) -> bool:
         return self._cancel.exists()
+
+    def opens(self, address: str) -> None:
+        self._write(opens=address)
 
     def finish(self, **changes: Any) -> None:
         with suppress(OSError):  # a full disk: the reader finds the job's process gone

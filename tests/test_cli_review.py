@@ -1,0 +1,117 @@
+"""`avhcurate review`: from a folder to the first suspect in one call, cut short anywhere and resumed."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pandas as pd
+import pytest
+
+from avhcurate.cli import review
+from avhcurate.datasets.sources.service import import_dataset, name_for
+from avhcurate.features.map.store import maps
+from avhcurate.features.suspects.store import suspects_of
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.jobs import JOB_VARIABLE, Jobs
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The pages that `review` has opened."""
+    opened = []
+    monkeypatch.setattr(review, "show", lambda space, address: opened.append(address))
+    return opened
+
+
+def test_a_folder_is_imported_scored_and_examined_in_one_call_and_again_in_none(cli, home, shown):
+    (home / "photos" / "cat" / "007.jpg").write_bytes((home / "photos" / "dog" / "001.jpg").read_bytes())
+    code, out, err = cli("review", "photos/")
+    assert (code, "photos: 13 samples, 2 classes" in out) == (0, True), err
+    space = Workspace(home / "workspace")
+    run = space.dataset("photos").run()
+    assert shown == [f"suspects?dataset=photos&run={run.name}"]
+    assert run.record.fitted
+    wrong = suspects_of(run)[-1].suspects().iloc[0]
+    assert space.dataset("photos").samples()["path"][wrong["id"]] == "cat/007.jpg"
+    job = Jobs(space.root).newest()
+    assert (job.verb, job.dataset, job.state, job.opens) == ("review", "photos", "done", shown[0])
+    assert job.argv == ["review", str(home / "photos"), "--dataset=photos"]
+    finished = [path.stat().st_mtime_ns for path in run.root.rglob("*.npy")]
+    space.rename("photos", "pets")
+    assert cli("review", home / "photos").code == 0
+    assert space.names() == ["pets"]
+    assert shown[1] == f"suspects?dataset=pets&run={run.name}"
+    assert [path.stat().st_mtime_ns for path in run.root.rglob("*.npy")] == finished
+    assert len(suspects_of(run)) == 1
+
+
+def test_the_app_opens_what_its_own_job_has_made(cli, home, shown, monkeypatch):
+    monkeypatch.setenv(JOB_VARIABLE, Jobs(home / "workspace").create("review", "photos", []).id)
+    assert cli("review", "photos").code == 0
+    assert shown == []
+
+
+def test_photos_without_classes_get_a_map(cli, home, shown):
+    (home / "heap").mkdir()
+    for number, image in enumerate(sorted((home / "photos").glob("*/*.jpg")) * 2):
+        shutil.copy(image, home / "heap" / f"{number}.jpg")
+    code, _, err = cli("review", "heap")
+    assert code == 0, err
+    run = Workspace(home / "workspace").dataset("heap").run()
+    assert shown == [f"map?dataset=heap&run={run.name}"]
+    assert maps(run)
+    assert not suspects_of(run)
+
+
+def test_a_dataset_is_called_as_its_source_and_found_by_it(home, workspace):
+    photos = home / "photos"
+    assert name_for(workspace, str(photos)) == "photos"
+    assert name_for(workspace, "hf:lab/my pets.v2.parquet", "my pets (2).zip") == "my-pets-2"
+    assert name_for(workspace, "/", "…") == "photos"
+    import_dataset(workspace, "photos", photos)
+    assert name_for(workspace, "photos/") == "photos"
+    other = home / "other" / "photos"
+    shutil.copytree(photos, other)
+    assert name_for(workspace, str(other)) == "photos-2"
+
+
+#: Takes up the work again after each death, from one import of torch, until nothing is left to do.
+KILLED = """
+    import os, sys
+    from pathlib import Path
+    from avhcurate.cli.review import review_photos
+    from avhcurate.datasets.sources.settings import ReviewSettings
+    from avhcurate.networks.models import extras
+    from avhcurate.networks.scoring import heads, service
+    from avhcurate.workspace.data.workspace import Workspace
+    from avhcurate.workspace.disk.jobs import SILENT
+    from tests.fakes.documents import tiny_efficientnet
+    from tests.fakes.killing import die_at_rename
+
+    extras.efficientnet_lite = tiny_efficientnet
+    heads.STRENGTHS = (64.0, 1.0)
+    code = -1
+    while code:
+        child = os.fork()
+        if child == 0:
+            die_at_rename(5, False, "/datasets/")
+            settings = ReviewSettings(source="photos", dataset="photos", model="efficientnet-lite0")
+            review_photos(Workspace(Path(sys.argv[1])), settings, SILENT)
+            os._exit(0)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(code)
+"""
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_it_comes_to_the_same_suspects(cli, home, shown):
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), str(home / "killed")]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=300)
+    codes = list(map(int, ended.stdout.split()))
+    assert (codes[:-1], len(codes) > 4) == ([-signal.SIGKILL] * (len(codes) - 1), True)
+    assert cli("review", "photos").code == 0
+    killed, whole = (Workspace(home / place).dataset("photos").run() for place in ("killed", "workspace"))
+    assert killed.name == whole.name
+    pd.testing.assert_frame_equal(suspects_of(killed)[-1].suspects(), suspects_of(whole)[-1].suspects())
