@@ -26,7 +26,7 @@ def gain_dots(gains: Mapping[str, Gain]) -> go.Figure:
         error_x=intervals(rows["gain"], rows["low"], rows["high"], color=BLUE, thickness=3),
         hovertemplate="%{y}: %{x:+.2f} points<extra></extra>",
     )
-    return bare(figure, height=_ROW * len(rows) + 60, x="Change of accuracy, points")
+    return bare(figure, height=_ROW * len(rows) + 90, x="Change of accuracy, points")
 
 
 def keep_chart(curve: pd.DataFrame) -> go.Figure:

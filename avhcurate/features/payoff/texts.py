@@ -57,7 +57,9 @@ def way_on(payoff: Payoff) -> list[str]:
         half = 100 * gain.half_width(MORE)
         lines.append(f"{MORE} more checks: about ±{half:.1f} points.")
     else:
-        lines.append(f"These may be wrong too: {LEAST_CHECKS} checks by hand or more correct them.")
+        lines.append(
+            f"These may be wrong too: checks by hand correct them, from {LEAST_CHECKS} on or once all are done."
+        )
     least = gain.half_width(_ENDLESS)
     if gain.verdict == "cannot tell" and least > abs(gain.gain) > 0:
         needed = math.ceil(gain.locked * (least / gain.gain) ** 2 / 100) * 100
