@@ -25,7 +25,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "ui": ("base", "server", "charts", "components", "grid", "shell"),
     "features": (
         *("annotate", "correlation", "predicted_hsf", "disagreement", "compare", "map", "suspects", "quality"),
-        "payoff",
+        *("classes", "payoff"),
         *("pseudo_labels", "saved", "report", "home"),
     ),
 }

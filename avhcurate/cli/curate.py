@@ -1,7 +1,8 @@
 """Verbs for what people decide about samples: tag, relabel, exclude, each with undo; and payoff, what it was worth."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from avhcurate.features.payoff.settings import PayoffSettings
 
 if TYPE_CHECKING:
     from avhcurate.datasets.table.dataset_table import DatasetTable
+    from avhcurate.workspace.data.events import Event
 
 UndoOption = Annotated[bool, typer.Option("--undo", help="Undo your newest entry of this verb.")]
 
@@ -128,6 +130,63 @@ def lock(
         return
     event = locked.lock(table, share=share, where=where, groups=groups, seed=seed)
     options.print_result({"entry": event.id, "locked": event.samples, **event.details}, words(locked.told(table)))
+
+
+@options.app.command()
+def classes(
+    name: options.NameArgument,
+    rename: Annotated[str | None, typer.Option(metavar="OLD=NEW", help="Give a class another name.")] = None,
+    merge: Annotated[str | None, typer.Option(metavar="A,B=C", help="Make one class of several.")] = None,
+    add: Annotated[str | None, typer.Option(metavar="NAME", help="Add a class.")] = None,
+    split: Annotated[str | None, typer.Option(metavar="CLASS", help="Split a class: see --by.")] = None,
+    by: Annotated[str | None, typer.Option(help="Split by a column, tag or set, or by `embeddings`.")] = None,
+    retire: Annotated[str | None, typer.Option(metavar="CLASS", help="Take a class away.")] = None,
+    model: options.ModelOption = None,
+    undo: UndoOption = False,
+) -> None:
+    """Classes: how people and the network tell them apart; rename, merge, add, split or retire one."""
+    from avhcurate.datasets.curate import classes as changes
+    from avhcurate.datasets.curate.history import entry_text
+    from avhcurate.features.classes import service
+    from avhcurate.workspace.data.events import CLASS_ACTIONS
+
+    table = options.run_table(name, model)
+    acts: dict[str, tuple[str | None, Callable[[str], Event]]] = {
+        "--rename": (rename, lambda text: changes.rename(table, *_from_to(text))),
+        "--merge": (merge, lambda text: changes.merge(table, _from_to(text)[0].split(","), _from_to(text)[1])),
+        "--add": (add, partial(changes.add, table)),
+        "--split": (split, lambda text: changes.split(table, text, service.parts(table, text, str(by)))),
+        "--retire": (retire, partial(changes.retire, table)),
+    }
+    asked = {option: (value, act) for option, (value, act) in acts.items() if value is not None}
+    if undo:
+        options.check_alone("--undo", asked | {"--by": by})
+        _undo(table, CLASS_ACTIONS)
+        return
+    if (split is None) != (by is None):
+        raise CurateError("--split CLASS and --by COLUMN, TAG or SET go together.")
+    for option, (value, act) in asked.items():
+        options.check_alone(option, {other: True for other in asked if other != option})
+        event = act(value)
+        result = {"entry": event.id, "action": event.action, "value": event.value}
+        options.print_result(result, f"{entry_text(event)}; --undo reverts it")
+        return
+    known = service.classes_of(table)
+    result = {"classes": known.classes, "pairs": known.pairs, "splits": known.splits, "chosen_by": known.chosen_by}
+    if options.printed(result, known.classes):
+        return
+    options.print_table(known.classes)
+    options.print_table(known.pairs.head(5))
+    options.print_table(known.splits.head(3))
+    options.print_messages([f"crossings: by {known.chosen_by}", *service.run_notes(table)])
+
+
+def _from_to(text: str) -> tuple[str, str]:
+    """Return what stands before and after the last equals sign."""
+    old, sign, new = text.rpartition("=")
+    if not sign or not old or not new:
+        raise CurateError(f"{text} does not say what becomes of what. Write OLD=NEW, or A,B=C to merge.")
+    return old, new
 
 
 def _decide(table: "DatasetTable", ids: str | None, where: str, action: str, value: str | int | None) -> None:

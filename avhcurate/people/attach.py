@@ -113,6 +113,8 @@ def attach(
         note=note,
         messages=messages,
     )
+    if record.changes is not None:
+        after.classes = record.classes
     if before is not None and before.fingerprint != after.fingerprint:
         after.messages = [*messages, f"they replace {before.total} votes from {before.source}"]
     if before is not None and not force:
@@ -186,7 +188,7 @@ def votes_that_fit(
         same = pc.fill_null(pc.equal(label, samples["label"].take(votes["id"])), False)
         lost["votes of samples that have another label now"] = _total(votes.filter(pc.invert(same)))
         votes = votes.filter(same)
-    elif len(votes):
+    elif len(votes) and not record.classes:
         counts = count_matrix(votes["counts"])
         moved = np.zeros((len(counts), len(classes)), np.int32)
         moved[:, numbers[numbers >= 0]] = counts[:, numbers >= 0]

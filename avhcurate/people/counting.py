@@ -14,6 +14,7 @@ from avhcurate.people import bins, hsf
 from avhcurate.people.hsf_source import DESIGN_OF, SETTINGS, HsfSource, left_out, source_choice
 from avhcurate.people.log import ResponseLog
 from avhcurate.people.log_columns import ResponseColumns
+from avhcurate.workspace.data.class_changes import ClassChanges
 from avhcurate.workspace.data.datasets import DatasetFolder, VotesRecord, count_matrix
 
 #: Counts that are kept: of two designs, with and without the annotators that a control filter leaves out.
@@ -54,6 +55,9 @@ class VoteCounter:
         self.log = log
         record = dataset.record
         self.classes = record.classes
+        self._changes = record.changes or ClassChanges()
+        #: The class that each one is a part of, -1 for none, and of no class.
+        self._parent = np.append(self._changes.parent_numbers(self.classes), -1)
         self.labels = dataset.labels()
         self._fingerprint = record.fingerprint
         self._attached = record.votes
@@ -184,7 +188,7 @@ class VoteCounter:
 
     def class_numbers(self, columns: ResponseColumns) -> np.ndarray:
         """Return the class index of each class name in the log, -1 where the dataset no longer has such a class."""
-        return pd.Index(self.classes).get_indexer(pd.Index(columns.classes.texts, dtype="str"))
+        return pd.Index(self.classes).get_indexer(pd.Index(self._changes.now(columns.classes.texts), dtype="str"))
 
     def collected(self, columns: ResponseColumns, design: str, excluded: np.ndarray) -> VoteCounts:
         """Return the standing votes of a design in the log, without the annotators whose numbers are in `excluded`."""
@@ -219,6 +223,8 @@ class VoteCounter:
         rows = rows[~np.isin(rows["annotator"], excluded)]
         ids = self.ids(columns)[rows["path"]]
         labels = self.class_numbers(columns)[rows["answer"]]
+        given = self.labels[ids]
+        labels = np.where((labels >= 0) & (labels == self._parent[given]), given, labels)
         exists = (ids >= 0) & (labels >= 0)
         return rows[exists], ids[exists], labels[exists]
 

@@ -281,7 +281,7 @@ def renamed(root, folder):
 def imported_anew(root, folder):
     other = write_images(folder / "other", {f"{label}/{n}.png": "blue" for label in range(3) for n in range(4)})
     import_dataset(Workspace(root), "digits", other, force=True)
-    return "digits was imported anew; nothing was changed."
+    return "digits was imported anew, or its classes changed; nothing was changed."
 
 
 def replaced(root, folder):

@@ -68,6 +68,7 @@ class Saved:
         """Return a view by the present names and numbers; a class that is gone gets the number -1."""
         page, query, before = SavedView(*view.details)
         classes = self.folder.record.classes
+        before = self.folder.names_now(before)
         changed = dict(query)
         if "dataset" in query:
             changed["dataset"] = self.folder.name

@@ -245,7 +245,7 @@ class Outputs:
             predicted = "prototypes"
         titles = [array.title for array in arrays.values()]
         decides: list[Any] = [
-            dataset.record.fingerprint,
+            dataset.record.version,
             settings.by,
             titles,
             [file.sha256 for file in files],

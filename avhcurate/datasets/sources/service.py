@@ -101,7 +101,7 @@ def import_dataset(
         if sheet is not None:
             attach_sheet(folder, sheet, str(votes), force=force)
         if folder is before:
-            return folder
+            return workspace.dataset(name)
         return workspace.adopt(name, folder)
 
 
@@ -146,6 +146,7 @@ def _write(
     if before is not None:
         record.former_names.extend(before.record.former_names)
         record.default_run = before.record.default_run
+        record.classes_changed = before.record.classes_changed
         harder = before.record.harder.items()
         record.harder.update({name: end for name, end in harder if name in table.samples.column_names})
         record.messages += _change_messages(workspace, before, table)
@@ -166,6 +167,7 @@ def _existing(workspace: Workspace, name: str, *, force: bool) -> DatasetFolder 
     if name not in workspace.names():
         return None
     folder = workspace.dataset(name)
+    folder.as_imported = True
     try:
         _ = folder.record
     except CurateError:

@@ -41,8 +41,8 @@ class DatasetTable(SampleTable):
         record = dataset.record
         #: The dataset's own classes, by which relabels are stored; `classes` may have more, of the run.
         self.own_classes = tuple(record.classes)
-        #: The import whose samples these are.
-        self.fingerprint = record.fingerprint
+        #: The import whose samples these are, with the classes of now.
+        self.fingerprint = record.version
         #: The training that the run's weights come from, with the scores of its held-out samples.
         self.training: TrainingFolder | None = None
         #: The one that learnt from samples of this dataset, and recorded some of them.
@@ -50,12 +50,12 @@ class DatasetTable(SampleTable):
         #: The run's neighbour graph, once it is complete.
         self.neighbours: NeighbourGraph | None = None
         #: The newest prediction of HSF; None before `avhcurate predict`.
-        self.prediction = PredictionFolder.newest(dataset, record.fingerprint, dataset.locked_by)
+        self.prediction = PredictionFolder.newest(dataset, record.version, dataset.locked_by)
         #: Counts the votes behind the HSF columns.
         self.counter = VoteCounter(dataset, self.response_log)
         files = {"samples": dataset.samples_path}
         if run:
-            files["scores"] = run.scores_path
+            files["scores"] = run.scores_today
             self.training, self.learnt = trainings_of(dataset, run)
             graph = NeighbourGraph.of_run(run)
             if graph.complete:
@@ -109,7 +109,10 @@ class DatasetTable(SampleTable):
         """Return the dataset's id, to write about its samples; raise `CurateError` if it has other samples now."""
         if not (self.dataset.root / self.dataset.FILE).exists():
             raise CurateError("The dataset was removed. Choose another one.")
-        self.dataset.refuse_another_import(self.fingerprint, again="open it again")
+        if self.dataset.record.version != self.fingerprint:
+            raise CurateError(
+                f"Dataset {self.dataset.name!r} was imported again since, or its classes changed: open it again."
+            )
         return self.dataset.id
 
     def present_name(self) -> str:
@@ -222,7 +225,7 @@ def trainings_of(dataset: DatasetFolder, run: RunFolder) -> tuple[TrainingFolder
 
 def class_names(dataset: DatasetRecord, run: RunFolder | None) -> list[str]:
     """Return names by label: the dataset's, then the model's if labels do not say how many classes there are."""
-    if run is None or dataset.classes_declared:
+    if run is None or dataset.classes_declared or dataset.changes:
         return dataset.classes
     names = dataset.classes
     others = run.record.classes

@@ -135,7 +135,7 @@ def settings_of(table: DatasetTable) -> CollectionSettings | None:
     if text is None:
         return None
     fields = json.loads(text)
-    chosen = present_numbers(fields["classes"], fields.pop("class_names"), table.own_classes)
+    chosen = present_numbers(fields["classes"], table.dataset.names_now(fields.pop("class_names")), table.own_classes)
     classes = [number for number in chosen if number is not None]
     if chosen:
         classes = classes or [NO_CLASS]

@@ -153,7 +153,7 @@ def wanted(table: DatasetTable, queue: Queue, score: str) -> np.ndarray:
     runs = [run for run in table.dataset.runs() if run.complete]
     if len(runs) < 2:
         raise CurateError("Models disagree only where two have been run. Score with another, or choose another queue.")
-    rows = [pq.read_table(run.scores_path, columns=["id", "predicted"]).to_pandas().set_index("id") for run in runs]
+    rows = [pq.read_table(run.scores_today, columns=["id", "predicted"]).to_pandas().set_index("id") for run in runs]
     predicted = [frame["predicted"].reindex(range(table.size)).fillna(-1).to_numpy(np.int64) for frame in rows]
     return prediction_spread(np.stack(predicted))
 

@@ -90,7 +90,7 @@ def compare_pair(
         only=mcnemar(points["a"], points["b"]),
         left_out=(shared.left_out[a], shared.left_out[b]),
         labelled=shared.labelled,
-        num_classes=max(*(run.record.num_classes for run in shared.runs), int(points["label"].max()) + 1),
+        num_classes=max(*(run.num_classes for run in shared.runs), int(points["label"].max()) + 1),
     )
 
 
@@ -112,7 +112,7 @@ def mcnemar(first: pd.Series, second: pd.Series) -> tuple[int, int, float]:
 def _measure(shared: Shared) -> str:
     """Return the measure of hardness that both runs have; refused where they share none."""
     usual = "avh"
-    if len({run.record.num_classes for run in shared.runs}) > 1:
+    if len({run.num_classes for run in shared.runs}) > 1:
         usual = "relative_avh"
     for key in (usual, "prototype_hardness", "loss"):
         if all(scores[key].notna().any() for scores in shared.scores.values()):

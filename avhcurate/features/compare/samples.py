@@ -59,9 +59,9 @@ class RunScores:
     def __getitem__(self, key: str) -> pd.Series:
         """Return `predicted` or a score by id; NaN where the run did not score the sample or lacks the score."""
         ids = self.samples.index.to_numpy()
-        if key not in pq.read_schema(self.run.scores_path).names:
+        if key not in pq.read_schema(self.run.scores_today).names:
             return pd.Series(np.nan, self.samples.index)
-        rows = pq.read_table(self.run.scores_path, columns=["id", key])
+        rows = pq.read_table(self.run.scores_today, columns=["id", key])
         values = rows[key].to_numpy()
         scored = rows["id"].to_numpy()
         if values.dtype != np.float32:

@@ -123,7 +123,7 @@ def _judged(scores: RunScores, model: str, left_out: int) -> tuple[dict[str, Any
     row = {
         "run": scores.run.name,
         "model": model,
-        "classes": scores.run.record.num_classes,
+        "classes": scores.run.num_classes,
         "n": n,
         "accuracy": accuracy,
         "accuracy_low": low,

@@ -77,8 +77,8 @@ class Inputs:
 
 def _ranks_of(run: RunFolder, ids: np.ndarray) -> np.ndarray:
     """Return the scores of a run as ranks of standard deviation 1 about 0, (n, S); 0, the middle, for none."""
-    keys = [key for key in pq.read_schema(run.scores_path).names if key in SCORES]
-    scores = pq.read_table(run.scores_path, columns=["id", *keys]).to_pandas().set_index("id").loc[ids]
+    keys = [key for key in pq.read_schema(run.scores_today).names if key in SCORES]
+    scores = pq.read_table(run.scores_today, columns=["id", *keys]).to_pandas().set_index("id").loc[ids]
     ranks = scores.rank(pct=True).to_numpy(np.float32)
     return np.nan_to_num(ranks - 0.5) * np.float32(np.sqrt(12))
 

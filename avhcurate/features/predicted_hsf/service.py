@@ -124,7 +124,7 @@ def predict_hsf(
     use = queue_use(table.counter)
     inputs_of = {
         "version": _VERSION,
-        "dataset": dataset.record.fingerprint,
+        "dataset": dataset.record.version,
         "runs": [[run.name, run.scores_path.stat().st_mtime_ns] for run in runs],
         "votes": votes.key,
         "level": settings.level,
@@ -144,7 +144,7 @@ def predict_hsf(
         record = PredictionRecord(
             name=folder.name,
             runs=[run.name for run in runs],
-            dataset_fingerprint=dataset.record.fingerprint,
+            dataset_fingerprint=dataset.record.version,
             votes_fingerprint=votes.fingerprint,
             votes_simulated=votes.simulated,
             queues=use.votes,
@@ -220,7 +220,7 @@ def _reached(prediction: Prediction, run: RunFolder, settings: PredictSettings, 
         ceiling = reliability.of_ticks(voted.hits, voted.votes)
         changes |= {key: getattr(ceiling, key) for key in ("ceiling", "ceiling_low", "ceiling_high")}
     # Over the samples that have a confidence, paired by sample.
-    rows = pq.read_table(run.scores_path).to_pandas().set_index("id").reindex(voted.ids)
+    rows = pq.read_table(run.scores_today).to_pandas().set_index("id").reindex(voted.ids)
     if "confidence" in rows and rows["confidence"].count() >= 3:
         confidence = rows["confidence"].to_numpy(float)
         sure = ~np.isnan(confidence)

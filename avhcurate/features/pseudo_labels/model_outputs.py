@@ -130,7 +130,7 @@ def _attached(
 
 
 def _without_avc(run: RunFolder, ids: np.ndarray, _: Gate) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    step = max(1, _BLOCK // run.record.num_classes)
+    step = max(1, _BLOCK // run.num_classes)
     for start in range(0, len(ids), step):
         logits = run.logits_of(ids[start : start + step])
         yield logits, np.full(logits.shape, np.nan)

@@ -151,7 +151,7 @@ def describe_run(table: DatasetTable) -> dict[str, Any]:
     accuracy = accuracy_of(table.dataset, table.run, table.frame(IN_VIEW, columns=["id"])["id"].to_numpy())
     return {
         "command": Run("models", table.dataset.name).command,
-        "text": f"{title_of(table.dataset, table.run.name)}, {table.run.record.num_classes:,} classes: {accuracy}.",
+        "text": f"{title_of(table.dataset, table.run.name)}, {table.run.num_classes:,} classes: {accuracy}.",
     }
 
 

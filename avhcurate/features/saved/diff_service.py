@@ -21,7 +21,7 @@ from avhcurate.features.suspects.store import suspects_of
 from avhcurate.measures.scores import SCORES
 from avhcurate.workspace.data.class_lists import stored_class
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.events import IMPORT_LABELS, Event
+from avhcurate.workspace.data.events import CLASS_ACTIONS, IMPORT_LABELS, Event
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.budget import check_file
 from avhcurate.workspace.disk.columns import listed
@@ -35,6 +35,8 @@ _TEXTS = {"label_name": "given", "curated_label_name": "label", "predicted_name"
 #: The columns of class indices, and what their names are called here.
 _CODES = {"label": "given", "curated_label": "label", "predicted": "predicted"}
 _MANIFEST = ".manifest.json"
+#: Changes of classes that a comparison names.
+_MOST_CHANGES = 100
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ def diff(before: State, after: State) -> Diff:
         names = dict.fromkeys(table.dataset.name for table in tables)
         runs = " and ".join(f"{Run('quality', name)}" for name in names) or Run("quality")
         notes.append(f"Images are compared by path, since their content is not measured: {runs}.")
+    notes += _class_changes(before, after)
     pairs = np.arange(len(old)), np.arange(len(new))
     if not of_one_import or not old["id"].equals(new["id"]):
         pairs = diff_rules.same_images(old, new)
@@ -141,6 +144,17 @@ def diff(before: State, after: State) -> Diff:
         summary=diff_rules.summary(old, new),
         notes=tuple(notes),
     )
+
+
+def _class_changes(before: State, after: State) -> list[str]:
+    """Return what people made of the classes between two states; both have the labels that follow from all of it."""
+    table = after.table
+    if table is None or before.fingerprint != after.fingerprint:
+        return []
+    entries, _ = table.log.history(table.dataset.id, actions=CLASS_ACTIONS, limit=_MOST_CHANGES)
+    since, until = sorted((before.entry, after.entry))
+    between = [entry for entry in entries[::-1] if since < entry.id <= until and not entry.undone_by]
+    return [f"{entry.who} {describe(entry, table.classes)} ({entry.at:%Y-%m-%d %H:%M})." for entry in between]
 
 
 def text_of(diff: Diff) -> str:
@@ -192,7 +206,7 @@ def state_of(table: DatasetTable) -> State:
     rows["suspect"] = _suspects(table, rows)
     title = table.dataset.name
     newest = table.annotated
-    return State(title=title, rows=rows, fingerprint=table.fingerprint, entry=newest, table=table)
+    return State(title=title, rows=rows, fingerprint=table.dataset.record.fingerprint, entry=newest, table=table)
 
 
 def earlier(now: State, entry: int) -> State:

@@ -36,7 +36,7 @@ def cross_validate(
     copies, _ = sample_groups(dataset, run.features(), ids)
     of_sample = stratified_folds(targets, copies, folds=folds, seed=_SEED)
     groups = settings_digest(copies.tolist())
-    digest = settings_digest([dataset.record.fingerprint, folds, _SEED, RECIPE, groups, *dataset.lock_note().values()])
+    digest = settings_digest([dataset.record.version, folds, _SEED, RECIPE, groups, *dataset.lock_note().values()])
     folder = OutOfFoldFolder.of(run, digest[:12])
     with folder.alone():
         if folder.complete:

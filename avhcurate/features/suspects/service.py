@@ -70,7 +70,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
     identity: dict[str, Any] = {
         "version": _VERSION,
         "sources": chosen,
-        "dataset": dataset.record.fingerprint,
+        "dataset": dataset.record.version,
         "votes": votes and votes.key,
         **dataset.lock_note(),
     }
@@ -96,7 +96,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
             SuspectsRecord(
                 name=folder.name,
                 run=run.name,
-                dataset_fingerprint=dataset.record.fingerprint,
+                dataset_fingerprint=dataset.record.version,
                 sources=chosen,
                 missing=missing,
                 heads=judged_by,
@@ -337,7 +337,7 @@ class LabelSearch:
         The view is `rules.angular_view`, or `rules.softmax_view` without class weights, with prediction and confidence.
         Each sample is judged by its own head.
         """
-        classes = np.arange(self.run.record.num_classes)
+        classes = np.arange(self.run.num_classes)
         if self.heads:
             classes = np.array(self.heads.record.classes)
         if len(classes) < 2:

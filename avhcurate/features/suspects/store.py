@@ -127,9 +127,11 @@ def suspects_at(dataset: DatasetFolder, address: str) -> SuspectsFolder:
 
 
 def suspects_of(run: RunFolder) -> list[SuspectsFolder]:
-    """Return the lists of suspects of a run that know no label which is locked, in the order in which they were last
-    asked for.
+    """Return the lists of suspects of a run by the classes of today that know no label which is locked, in the order
+    in which they were last asked for.
     """
-    locked_by = DatasetFolder(run.root.parents[1]).locked_by
-    lists = [folder for folder in SuspectsFolder.all_of(run, by="asked") if folder.complete]
+    dataset = DatasetFolder(run.root.parents[1])
+    locked_by = dataset.locked_by
+    version = dataset.record.version
+    lists = [folder for folder in SuspectsFolder.all_of(run, by="asked") if folder.complete and folder.is_of(version)]
     return [folder for folder in lists if not folder.record.knows(locked_by)]

@@ -67,15 +67,15 @@ class Accuracy:
 
 def accuracy_of(dataset: DatasetFolder, run: RunFolder, ids: np.ndarray | None = None) -> Accuracy:
     """The accuracy of a complete run on the dataset's given labels: of all samples, or of those with `ids` (n,)."""
-    if "predicted" not in pq.read_schema(run.scores_path).names:
-        return Accuracy(0, 0, run.record.num_classes)
-    table = pq.read_table(run.scores_path, columns=["id", "predicted"])
+    if "predicted" not in pq.read_schema(run.scores_today).names:
+        return Accuracy(0, 0, run.num_classes)
+    table = pq.read_table(run.scores_today, columns=["id", "predicted"])
     predicted = table["predicted"].fill_null(-1).to_numpy()
     labels = dataset.labels()[table["id"].to_numpy()]
     compared = (predicted >= 0) & (labels >= 0)
     if ids is not None:
         compared &= np.isin(table["id"].to_numpy(), ids)
-    return Accuracy(int(compared.sum()), int(np.sum(predicted[compared] == labels[compared])), run.record.num_classes)
+    return Accuracy(int(compared.sum()), int(np.sum(predicted[compared] == labels[compared])), run.num_classes)
 
 
 def chance_warning(dataset: DatasetFolder, run: RunFolder, accuracy: Accuracy) -> str:

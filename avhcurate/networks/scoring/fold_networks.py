@@ -51,7 +51,7 @@ class FoldNetworks:
         """
         model = self.new()
         inputs = {
-            "dataset": self.dataset.record.fingerprint,
+            "dataset": self.dataset.record.version,
             "model": [self.name, model.head_name],
             "recipe": as_numbers(self.recipe),
             "weights": model.weights_sha256,

@@ -150,7 +150,7 @@ def run_name(
     """Return the model's name as a folder's, and eight hexadecimal digits of what decides the numbers of a run."""
     inputs: dict[str, Any] = {
         **decisive(model),
-        "dataset": dataset.record.fingerprint,
+        "dataset": dataset.record.version,
         "precision": precision,
         "limit": limit,
     }

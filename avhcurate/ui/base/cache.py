@@ -50,7 +50,7 @@ def cache_key(table: DatasetTable) -> str:
     """
     record = table.dataset.record
     parts = [str(table.dataset.root), repr(table.edges)]
-    parts += [record.fingerprint, repr(sorted(record.harder.items())), str(table.log.version(table.dataset.id))]
+    parts += [record.version, repr(sorted(record.harder.items())), str(table.log.version(table.dataset.id))]
     if table.votes:
         parts.append(table.votes.key)
     parts += [file_key(scored.scores_path) for scored in (table.run, table.neighbours, table.prediction) if scored]

@@ -25,6 +25,7 @@ ANALYSES = {
     ],
     "Data": [
         ("quality", "Quality", "filter_b_and_w", "Which images are copies, blurred or broken?"),
+        ("classes", "Classes", "view_column", "Which classes are one, and which are two?"),
         ("pseudo_labels", "Pseudo-labels", "label", "Which of the model's own labels can be trusted?"),
         ("saved", "Saved", "bookmark", "Which sets, views and decisions are kept?"),
         ("payoff", "Payoff", "verified", "Did the decisions help?"),

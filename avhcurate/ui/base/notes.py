@@ -31,7 +31,7 @@ _QUEUES = {
 
 def run_accuracy(dataset: DatasetFolder, run: RunFolder) -> Accuracy:
     """Return the accuracy of a complete run, kept until the run is written again."""
-    return _accuracy(str(dataset.root), run.name, f"{dataset.record.fingerprint} {file_key(run.scores_path)}")
+    return _accuracy(str(dataset.root), run.name, f"{dataset.record.version} {file_key(run.scores_path)}")
 
 
 @st.cache_data(max_entries=200, show_spinner=False)

@@ -182,7 +182,7 @@ def _table_of(workspace: Workspace, decision: Decision) -> DatasetTable:
         raise CurateError(f"{name} was {_fate(workspace, name)}; nothing was changed.")
     table = cache.any_table(workspace, name)
     if not decision.version or not table.fingerprint.startswith(decision.version):
-        raise CurateError(f"{name} was imported anew; nothing was changed. Reload the page.")
+        raise CurateError(f"{name} was imported anew, or its classes changed; nothing was changed. Reload the page.")
     return table
 
 

@@ -168,7 +168,7 @@ def _find(workspace: Workspace, dataset: str) -> tuple[DatasetFolder, ImageSourc
 def _open(root: Path, dataset: str, stamp: tuple[int, ...]) -> tuple[DatasetFolder, ImageSource, str]:
     """As `_find`; `stamp` changes when it is imported again, also from other places."""
     folder = Workspace(root).dataset(dataset)
-    return folder, folder.images(), folder.record.fingerprint
+    return folder, folder.images(), folder.record.version
 
 
 def health(_: Request) -> Response:

@@ -1,10 +1,10 @@
 """One dataset of a workspace: its record, samples, votes, images, thumbnails and runs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +13,13 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, Field
 
 from avhcurate.errors import CurateError, Option, Run
+from avhcurate.workspace.data.class_changes import ClassChanges, Today, added_up
+from avhcurate.workspace.data.class_lists import stored_class
 from avhcurate.workspace.data.quality import QualityFolder
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
 from avhcurate.workspace.data.trainings import TrainingFolder
-from avhcurate.workspace.disk.files import write_parquet
+from avhcurate.workspace.disk.files import derived, write_parquet
 from avhcurate.workspace.disk.folders import RecordFolder
 from avhcurate.workspace.disk.json_text import parsed
 from avhcurate.workspace.disk.provenance import StoredRecord, now, versions
@@ -49,6 +51,8 @@ class VotesRecord(BaseModel):
     note: str = ""
     #: notices about reading them: rows left out, names not found
     messages: list[str] = Field(default_factory=list)
+    #: the classes of the columns of counts, where people had changed those of the import
+    classes: list[str] = Field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -80,8 +84,20 @@ class DatasetRecord(StoredRecord):
     default_run: str = ""
     #: which end of a column of the user's means harder, as a person has said
     harder: dict[str, Harder] = Field(default_factory=dict)
+    #: whether people have ever changed the classes, so that the log is asked for what stands
+    classes_changed: bool = False
+    #: what stands; then `classes` are those of today, `imported_classes` those of the import
+    changes: ClassChanges | None = Field(default=None, exclude=True)
+    imported_classes: list[str] = Field(default_factory=list, exclude=True)
     created: datetime = Field(default_factory=lambda: now().replace(microsecond=0))
     versions: dict[str, str] = Field(default_factory=lambda: versions("pyarrow", "pillow"))
+
+    @property
+    def version(self) -> str:
+        """The fingerprint of the import, or another one once its classes have changed."""
+        if self.changes is None:
+            return self.fingerprint
+        return self.changes.version(self.fingerprint)
 
 
 class DatasetFolder(RecordFolder[DatasetRecord]):
@@ -96,6 +112,28 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     WHAT = "dataset"
     AGAIN = f"import it again with {Option('force', True)}"
 
+    #: Whether everything is as it was imported, without what people have made of the classes.
+    as_imported = False
+
+    @property
+    def record(self) -> DatasetRecord:
+        """Return the record, with the classes that people have made of those of the import."""
+        record = super().record
+        if self.as_imported or not record.classes_changed:
+            return record
+        from avhcurate.workspace.data.logs import changes_of
+
+        changes = changes_of(self._workspace, self.id)
+        if not changes.key:
+            return record
+        today = {"classes": changes.classes(record.classes), "changes": changes, "imported_classes": record.classes}
+        return record.model_copy(update=today)
+
+    def write_record(self, record: DatasetRecord) -> None:
+        if record.changes is not None:
+            record = record.model_copy(update={"classes": record.imported_classes})
+        super().write_record(record)
+
     @property
     def id(self) -> str:
         """The name of its folder, which never changes: logs and caches refer to it."""
@@ -105,9 +143,38 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     def name(self) -> str:
         return dataset_names(self.root)[0]
 
+    def names_now(self, names: Sequence[str]) -> list[str]:
+        """Return what classes of an earlier day are called today, "" for one that is gone."""
+        return (self.record.changes or ClassChanges()).now(names)
+
+    @property
+    def imported_path(self) -> Path:
+        """The samples as they were imported."""
+        return self.root / "samples.parquet"
+
     @property
     def samples_path(self) -> Path:
-        return self.root / "samples.parquet"
+        """The samples, with the labels that they have by the classes of today."""
+        path = self.imported_path
+        if not (self.root / self.FILE).exists() or (changes := self.record.changes) is None:
+            return path
+        return derived(path, changes.key, self._write_labels)
+
+    def _write_labels(self, path: Path) -> None:
+        from avhcurate.workspace.data.logs import open_events
+
+        record = self.record
+        assert record.changes is not None
+        samples = pq.read_table(self.imported_path)
+        parts = open_events(self._workspace).parts(record.changes.splits)
+        place = pc.index_in(samples["path"], value_set=pa.array(parts, pa.string())).fill_null(len(parts)).to_numpy()
+        label = samples["label"].fill_null(-1).to_numpy()
+        numbers = record.changes.numbers([*record.imported_classes, ""], record.classes)
+        of_part = record.changes.numbers([*parts.values(), ""], record.classes)
+        label = np.where(place < len(parts), of_part[place], numbers[label])
+        column = samples.column_names.index("label")
+        today = pa.array(label, samples["label"].type, mask=label < 0)
+        write_parquet(path, samples.set_column(column, samples.schema.field("label"), today))
 
     def votes_path(self, votes: VotesRecord) -> Path:
         """Named by its content: until the record is written, the votes before stay in force."""
@@ -131,7 +198,7 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         )
         files = [file for pattern in patterns for file in sorted(self.root.glob(pattern))]
         times = [f"{file.parent.name}/{file.name}:{file.stat().st_mtime_ns}" for file in files]
-        return " ".join([*times, f"locked by {self.locked_by}"])
+        return " ".join([*times, f"locked by {self.locked_by}", self.record.version])
 
     def samples(self, columns: list[str] | None = None) -> "pd.DataFrame":
         """Return a row for each sample in order of id: id, path, split, label, the user's columns, _file, _row.
@@ -182,16 +249,35 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         record = self.record.votes
         if record is None:
             return None
-        path = self.votes_path(record)
+        filters = None
         if id is not None:
-            return pq.read_table(path, filters=[("id", "=", id)]).to_pandas()
-        return pq.read_table(path).to_pandas()
+            filters = [("id", "=", id)]
+        return self._votes_today(pq.read_table(self.votes_path(record), filters=filters)).to_pandas()
 
-    def votes_in_parts(self) -> Iterator[pa.RecordBatch]:
+    def votes_in_parts(self) -> Iterator[pa.RecordBatch | pa.Table]:
         """Yield the rows of `votes`, some at a time."""
         if record := self.record.votes:
             with pq.ParquetFile(self.votes_path(record)) as file:
-                yield from file.iter_batches(_ROWS_AT_ONCE)
+                for batch in file.iter_batches(_ROWS_AT_ONCE):
+                    yield self._votes_today(batch)
+
+    def _votes_today(self, votes: Any) -> Any:
+        """Return rows of votes with counts of the classes of today.
+
+        A vote for a class that was split is for the part that the image has, since nobody was asked which.
+        """
+        record = self.record
+        if record.changes is None or "counts" not in votes.schema.names or not len(votes):
+            return votes
+        assert record.votes is not None
+        numbers = record.changes.numbers(record.votes.classes or record.imported_classes, record.classes)
+        counts = added_up(count_matrix(votes["counts"]), numbers, len(record.classes))
+        label = self.labels()[votes["id"].to_numpy()]
+        parent = np.append(record.changes.parent_numbers(record.classes), -1)[label]
+        rows = np.flatnonzero(parent >= 0)
+        counts[rows, label[rows]] += counts[rows, parent[rows]]
+        counts[rows, parent[rows]] = 0
+        return pa.table({"id": votes["id"], "counts": pa.array(list(counts), pa.list_(pa.int32()))})
 
     def images(self, ids: np.ndarray | None = None) -> ImageSource:
         """Return the images of all samples, or of those from the least to the greatest of some ids."""
@@ -247,7 +333,22 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
 
     def runs(self) -> list[RunFolder]:
         """Return the model runs, complete or not, oldest first."""
-        return RunFolder.all_of(self)
+        return [self.by_today(run) for run in RunFolder.all_of(self)]
+
+    def by_today(self, run: RunFolder) -> RunFolder:
+        """Return a run that follows what has become of the classes since it was made."""
+        record = self.record
+        changes = record.changes
+        if changes is None:
+            return run
+        made = run.record
+        names = made.classes
+        if len(names) != made.num_classes or not changes.names_of(record.imported_classes).issuperset(names):
+            names = [stored_class(number, record.imported_classes) for number in range(made.num_classes)]
+        numbers = changes.numbers(names, record.classes)
+        if not np.array_equal(numbers, np.arange(len(record.classes))):
+            run.today = Today(record.classes, numbers, self.labels, changes.key)
+        return run
 
     def training(self, name: str) -> TrainingFolder:
         """Return the training of that name whose held-out samples are of this dataset; an unknown one is refused."""
@@ -266,7 +367,7 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         return SelfTrainingFolder.all_of(self)
 
     def write(self, record: DatasetRecord, samples: pa.Table) -> None:
-        write_parquet(self.samples_path, samples)
+        write_parquet(self.imported_path, samples)
         self.write_record(record)
 
 

@@ -7,10 +7,11 @@ so that both survive a new import.
 import io
 import itertools
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from avhcurate.errors import CurateError
+from avhcurate.workspace.data.class_changes import ClassChanges
 from avhcurate.workspace.data.class_lists import class_number
 from avhcurate.workspace.data.people import Role, acting, require
 from avhcurate.workspace.disk.database import lock_entries, open_engine
@@ -29,6 +31,8 @@ IMPORT_LABELS = "import labels"
 LOCK = "lock"
 #: Decisions about samples.
 ACTIONS = ("tag", "untag", "relabel", IMPORT_LABELS, "exclude", "include", "check")
+#: Changes of the classes; their details say what becomes of `names` and which classes are `added`.
+CLASS_ACTIONS = ("rename class", "merge classes", "add class", "split class", "retire class")
 #: Roles are of the whole workspace.
 EVERY_DATASET = ""
 
@@ -198,15 +202,36 @@ class EventLog:
         with self.engine.begin() as connection:
             return _write(connection, dataset, who, action, value, details=details)
 
+    def change_classes(
+        self,
+        dataset: str,
+        action: str,
+        value: str,
+        *,
+        who: str,
+        names: Mapping[str, str] = MappingProxyType({}),
+        added: Sequence[str] = (),
+        parts: Mapping[str, str] = MappingProxyType({}),
+    ) -> int:
+        """Write one of `CLASS_ACTIONS`, whole or not at all; return its number once it is on disk.
+
+        `names` and `added` are those of `ClassChanges`; `parts` has the part of each path of a class that is split.
+        """
+        details = _of_window({"names": dict(names), "added": list(added)})
+        with self.engine.begin() as connection:
+            event = _write(connection, dataset, who, action, value, details=details, samples=len(parts))
+            if parts:
+                rows = [{"event": event, "path": path, "label": label} for path, label in parts.items()]
+                connection.execute(EVENT_SAMPLES.insert(), rows)
+        return event
+
     def save_set(self, dataset: str, name: str, paths: Iterable[str], *, who: str) -> int:
         """Write a set, whole or not at all; return the event's number once it is on disk."""
         return self._write_members(dataset, who, "save set", name, paths)
 
     def lock(self, dataset: str, paths: Iterable[str], *, who: str, details: Any) -> int:
         """Lock samples, whole or not at all; return the event's number once it is on disk."""
-        if window := acting().window:
-            details = details | {"window": window}
-        return self._write_members(dataset, who, LOCK, None, paths, details=details)
+        return self._write_members(dataset, who, LOCK, None, paths, details=_of_window(details))
 
     def _write_members(
         self, dataset: str, who: str, action: str, name: str | None, paths: Iterable[str], **columns: Any
@@ -285,6 +310,16 @@ class EventLog:
             raise CurateError(f"The {kind} {name!r} does not exist. The dataset has: {names}.")
         return saved[name]
 
+    def class_changes(self, dataset: str) -> ClassChanges:
+        """Return what people have made of the classes."""
+        query = _standing(dataset).where(EVENT.action.in_(CLASS_ACTIONS)).order_by(EVENT.id)
+        return ClassChanges.of(map(_event, self._read(query)))
+
+    def parts(self, events: Sequence[int]) -> dict[str, str]:
+        """Return the class that splits gave to images, by path; the last one counts."""
+        query = sa.select(SAMPLE.path, SAMPLE.label).where(SAMPLE.event.in_(events)).order_by(SAMPLE.event)
+        return dict(map(tuple, self._read(query)))
+
     def members(self, event: int) -> pa.Array:
         """Return the sorted paths of the set that an event saved, or of the part that it locked."""
         for (packed,) in self._read(sa.select(SET_MEMBERS.c.paths).filter_by(event=event)):
@@ -348,7 +383,7 @@ class EventLog:
                 touched = sa.select(SAMPLE.path).where(SAMPLE.event.in_(newer)).distinct()
                 paths = list(connection.execute(touched).scalars())
                 entries = entries.where(SAMPLE.path.in_(touched))
-            return fold(connection.execute(entries), classes, paths)
+            return fold(connection.execute(entries), classes, paths, names=self.class_changes(dataset).names)
 
     def decisions(self, dataset: str, *, since: int, until: int) -> pd.DataFrame:
         """Return `path, event, at, who, action, value, undo` of decisions about samples after one event and up to
@@ -384,8 +419,7 @@ def _write(
         require(Role.CURATOR, "changing tags, labels, exclusions, sets and views", name=who)
     lock_entries(connection, f"events {dataset}")
     person = acting()
-    if "details" not in columns and person.window:
-        columns["details"] = {"window": person.window}
+    columns.setdefault("details", _of_window({}) or None)
     row = {"dataset": dataset, "at": time.time(), "who": who, "action": action, "value": value, "samples": 0}
     (key,) = connection.execute(EVENTS.insert().values(row | columns)).inserted_primary_key or (0,)
     if person.act:
@@ -394,6 +428,13 @@ def _write(
         except sa.exc.IntegrityError as problem:
             raise DoneBefore("This was done already.") from problem
     return int(key)
+
+
+def _of_window(details: dict[str, Any]) -> dict[str, Any]:
+    """Return the details of an event with the window that it is made in."""
+    if window := acting().window:
+        return details | {"window": window}
+    return details
 
 
 def _standing(dataset: str, until: int | None = None) -> sa.Select[Any]:
@@ -442,9 +483,15 @@ class _Decided:
             self.label = value
 
 
-def fold(events: Iterable[Sequence[Any]], classes: Sequence[str], paths: Sequence[str] = ()) -> pa.Table:
+def fold(
+    events: Iterable[Sequence[Any]],
+    classes: Sequence[str],
+    paths: Sequence[str] = (),
+    *,
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> pa.Table:
     """Return what stands after events `action, value, path`, oldest first, as `DECIDED`: a row for each sample that
-    they are about, and for each of `paths`, first.
+    they are about, and for each of `paths`, first. `names`: what classes that had another name are called today.
 
     >>> events = [("tag", "blurred", "a"), ("exclude", "dark", "a"), ("include", None, "a")]
     >>> fold(events, []).to_pylist()
@@ -454,7 +501,7 @@ def fold(events: Iterable[Sequence[Any]], classes: Sequence[str], paths: Sequenc
     for action, value, path in events:
         samples.setdefault(path, _Decided()).follow(action, value)
     labels = {sample.label for sample in samples.values() if sample.label is not None}
-    numbers: dict[str | None, int | None] = {label: class_number(label, classes) for label in labels}
+    numbers: dict[str | None, int | None] = {label: class_number(names.get(label, label), classes) for label in labels}
     return pa.table(
         {
             "path": list(samples),

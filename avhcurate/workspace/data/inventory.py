@@ -54,6 +54,8 @@ def _results(dataset: DatasetFolder, labels: np.ndarray) -> Iterator[dict[str, A
         for folder in folders.folders_of(dataset):
             about = {"kind": kind, "name": folder.name, "size": disk_size(folder.root), "problem": ""}
             try:
+                if isinstance(folder, RunFolder):
+                    folder = dataset.by_today(folder)
                 n, accuracy = _accuracy(folder, labels)
                 about["default"] = default is not None and folder.root == default.root
                 yield about | {"model": folder.record.model, "complete": folder.complete, "n": n, "accuracy": accuracy}
@@ -79,7 +81,7 @@ def _accuracy(folder: RunFolder | TrainingFolder | SelfTrainingFolder, labels: n
     elif isinstance(folder, TrainingFolder):
         evaluated = folder.evaluations()[["n", "accuracy"]].tail(1).to_numpy().tolist()
     elif folder.complete:
-        ids, predicted = whole_numbers(folder.scores_path, "id", "predicted")
+        ids, predicted = whole_numbers(folder.scores_today, "id", "predicted")
         given = labels[ids]
         hits = (given == predicted)[(given >= 0) & (predicted >= 0)]
         evaluated = [(len(hits), hits.sum() / max(len(hits), 1))]

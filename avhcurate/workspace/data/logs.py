@@ -13,6 +13,7 @@ import pyarrow as pa
 from filelock import FileLock
 
 from avhcurate.errors import CurateError, Run
+from avhcurate.workspace.data.class_changes import ClassChanges
 from avhcurate.workspace.data.events import LOCK, TABLES, Event, EventLog
 from avhcurate.workspace.data.log_tables import METADATA
 from avhcurate.workspace.disk import files
@@ -35,6 +36,13 @@ def lock_of(root: Path, dataset: str) -> Event | None:
     if _in_folder(root) and not (root / DATABASE).exists() and not loss(root):
         return None  # nothing was decided, and reading makes no database
     return open_events(root).last(dataset, [LOCK])
+
+
+def changes_of(root: Path, dataset: str) -> ClassChanges:
+    """Return what people have made of the classes of a dataset."""
+    if _in_folder(root) and not (root / DATABASE).exists() and not loss(root):
+        return ClassChanges()
+    return open_events(root).class_changes(dataset)
 
 
 def locked_paths(root: Path, dataset: str) -> pa.Array:

@@ -5,14 +5,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from avhcurate.errors import CurateError, Option
 from avhcurate.measures.stats.downsample import evenly_spread
+from avhcurate.workspace.data.class_changes import Today, merged_logits
 from avhcurate.workspace.disk.arrays import read_npy, write_zeros
-from avhcurate.workspace.disk.files import flush, replacing, write_array
-from avhcurate.workspace.disk.folders import ShardedFolder
+from avhcurate.workspace.disk.columns import listed
+from avhcurate.workspace.disk.files import derived, flush, replacing, write_array, write_parquet
+from avhcurate.workspace.disk.folders import ShardedFolder, spread
 from avhcurate.workspace.disk.provenance import Provenance
 from avhcurate.workspace.disk.room import check_room
 
@@ -232,6 +236,75 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
     WHAT = "run"
     AGAIN = "remove the folder and score again"
 
+    #: The classes of today, where people have changed those that it was made with.
+    today: Today | None = None
+
+    @property
+    def as_made(self) -> "RunFolder":
+        """The run by the classes that it was made with."""
+        return RunFolder(self.root)
+
+    @property
+    def num_classes(self) -> int:
+        """Return K, the number of columns of its logits."""
+        return len(self.today.classes) if self.today else self.record.num_classes
+
+    def has_head(self, fold: int = -1) -> bool:
+        return super().has_head(fold) and not (self.today and self.today.lacking)
+
+    def head(self, fold: int = -1) -> tuple[np.ndarray, np.ndarray]:
+        """Return class weights (K, D) and bias (K,) of the head of a fold, of the classes of today."""
+        class_weights, bias = super().head(fold)
+        if self.today is None:
+            return class_weights, bias
+        if self.today.lacking:
+            raise CurateError(
+                f"Run {self.name} has no class weights of {listed(self.today.lacking, 5)}: classes changed after it "
+                "was made.",
+                fix=f"Fit a head for those of today by {Option('head', 'fit')}",
+            )
+        return class_weights[self.today.rows], bias[self.today.rows]
+
+    @property
+    def scores_today(self) -> Path:
+        """The table of scores, by the classes of today.
+
+        Scores of the softmax follow from sums of probabilities. Another score of a label stands where its class has
+        class weights of its own. An image whose class the run does not know has no prediction.
+        """
+        if self.today is None:
+            return self.scores_path
+        return derived(self.scores_path, self.today.key, self._write_scores)
+
+    def _write_scores(self, path: Path) -> None:
+        from avhcurate.measures.scores import SCORES, per_sample
+
+        assert self.today is not None
+        table = pq.read_table(self.scores_path)
+        ids = table["id"].to_numpy()
+        usable = table["problem"].is_null().to_numpy()
+        labels = self.today.labels()[ids]
+        known = np.append(np.isin(np.arange(self.num_classes), self.today.numbers), True)[labels]
+        alone = np.append(self.today.rows >= 0, True)[labels]
+        scored = dict[str, np.ndarray]()
+        if self.has_logits:
+            keys = [key for key in table.column_names if key in SCORES and SCORES[key].needs == "logits"]
+            rows = np.flatnonzero(usable)
+            blocks = np.split(rows, range(SHARD, len(rows), SHARD))
+            given = np.where(known, labels, -1)
+            parts = [per_sample(None, None, self.logits_of(ids[block]), given[block], keys=keys) for block in blocks]
+            scored = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        for place, field in enumerate(table.schema):
+            column = table[place].combine_chunks()
+            if field.name in scored:
+                column = spread(scored[field.name], usable, field.type)
+            elif field.name in SCORES and SCORES[field.name].needs_label:
+                column = pc.if_else(alone, column, pa.scalar(None, field.type))
+            if field.name == "predicted":
+                column = pc.if_else(known, column, pa.scalar(None, field.type))
+            table = table.set_column(place, field, column)
+        write_parquet(path, table)
+
     def scored_ids(self, limit: int | None = None) -> np.ndarray:
         """Return ids of the scored samples of a complete run, ascending; `limit` of them, evenly spread."""
         table = pq.read_table(self.scores_path, columns=["id", "problem"])
@@ -248,7 +321,7 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
 
     @property
     def has_class_weights(self) -> bool:
-        return (self.root / _WEIGHTS).exists()
+        return self.has_head()
 
     @property
     def has_heads(self) -> bool:
@@ -258,7 +331,7 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
     @property
     def has_logits(self) -> bool:
         """Whether there is a softmax output: logits of its own, or those of its class weights."""
-        return self.has_heads or (self.root / _LOGITS).exists()
+        return self.as_made.has_heads or (self.root / _LOGITS).exists()
 
     def features(self) -> np.memmap:
         """(N, D) float32, mapped from disk, by id; zeros for samples that were not scored."""
@@ -287,6 +360,8 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
 
     def logits_of(self, ids: np.ndarray) -> np.ndarray:
         """(n, K) float64 of some ids: those stored, else features @ class_weights.T + bias of the head of each."""
+        if self.today is not None:
+            return merged_logits(self.as_made.logits_of(ids), self.today.numbers, self.num_classes)
         if (self.root / _LOGITS).exists():
             return np.asarray(read_npy(self.root / _LOGITS)[ids], np.float64)
         self.refuse_without_logits()

@@ -8,7 +8,7 @@ import platform
 import re
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
@@ -91,6 +91,15 @@ def write_array(path: Path, array: np.ndarray) -> None:
 def write_json(path: Path, record: StoredRecord) -> None:
     """Write a record as indented JSON, whole or not at all."""
     write_atomic(path, record.model_dump_json(indent=2) + "\n")
+
+
+def derived(source: Path, key: str, write: Callable[[Path], None]) -> Path:
+    """Return the file that `write` makes of a source, beside it; made again for another key or a newer source."""
+    name = f"{source.stem}-today-{hashlib.sha256(key.encode()).hexdigest()[:16]}{source.suffix}"
+    path = source.with_name(name)
+    if not path.exists() or path.stat().st_mtime_ns < source.stat().st_mtime_ns:
+        write(path)
+    return path
 
 
 def write_parquet(path: Path, table: "pa.Table | pd.DataFrame") -> None:

@@ -117,7 +117,7 @@ def test_a_table_that_was_opened_before_writes_no_more_and_says_so(workspace, pe
         lambda: relabel_from(pets, labels),
         lambda: export(pets, Filters(), "folder", tmp_path / "out"),
     ):
-        with pytest.raises(CurateError, match="imported again since: open it again"):
+        with pytest.raises(CurateError, match="imported again since, or its classes changed: open it again"):
             write()
     assert not (tmp_path / "out").exists()
     assert words(open_table(workspace, "pets")) == []

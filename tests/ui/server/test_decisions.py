@@ -68,7 +68,7 @@ def test_a_decision_about_a_dataset_that_is_gone_is_refused_and_changes_no_other
     version = workspace.dataset("one").record.fingerprint[:12]
     sent = decision("exclude", 0, dataset="one", version=version)
     (stale,) = decide(own_demo_root, {**sent, "version": "0" * 12})
-    assert stale.why == "one was imported anew; nothing was changed. Reload the page."
+    assert stale.why == "one was imported anew, or its classes changed; nothing was changed. Reload the page."
     workspace.rename("one", "two")
     (renamed,) = decide(own_demo_root, sent)
     assert renamed.why == "one was renamed to two; nothing was changed."

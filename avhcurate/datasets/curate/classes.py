@@ -1,0 +1,107 @@
+"""Changes of a dataset's classes: rename, merge, add, split and retire. Each returns its event, which undo reverts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from avhcurate.datasets.curate.annotations import check_text, user
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.workspace.data.class_changes import ClassChanges
+from avhcurate.workspace.data.events import CLASS_ACTIONS, Event
+from avhcurate.workspace.disk.columns import listed
+
+#: Characters of a class name, at most.
+_LONGEST = 100
+
+
+def rename(table: DatasetTable, old: str, new: str) -> Event:
+    """Give a class another name."""
+    _check_known(table, [old])
+    new = _new_name(table, new, of=[old])
+    return _write(table, "rename class", f"{old} → {new}", names={old: new})
+
+
+def merge(table: DatasetTable, classes: Sequence[str], into: str) -> Event:
+    """Make one class of several, under the name of one of them or a new one."""
+    chosen = list(dict.fromkeys(classes))
+    _check_known(table, chosen)
+    if into not in table.classes:
+        into = _new_name(table, into, of=chosen)
+    if len({*chosen, into}) < 2 or (len(chosen) < 2 and into not in table.classes):
+        raise CurateError("Name two classes or more to merge.")
+    return _write(table, "merge classes", f"{', '.join(chosen)} → {into}", names=dict.fromkeys(chosen, into))
+
+
+def add(table: DatasetTable, name: str) -> Event:
+    """Add a class without images."""
+    name = _new_name(table, name)
+    return _write(table, "add class", name, added=[name])
+
+
+def retire(table: DatasetTable, name: str) -> Event:
+    """Take a class away: its images have no label then, and votes for it do not count."""
+    _check_known(table, [name])
+    return _write(table, "retire class", name, names={name: ""})
+
+
+def split(table: DatasetTable, name: str, parts: Mapping[int, str]) -> Event:
+    """Give images of a class to parts of it by id, under the names of new classes.
+
+    The other images stay in the class. Votes for it count as votes for the part that an image is in.
+    """
+    _check_known(table, [name])
+    names = {part: _new_name(table, part) for part in dict.fromkeys(parts.values())}
+    rows = table.frame(Filters(excluded=None, ids=tuple(parts)), columns=["id", "path", "label_name"])
+    rows = rows[rows["label_name"] == name]
+    if rows.empty:
+        raise CurateError(f"No image of {name} is in a part. Choose another column, tag or set.")
+    of_path = {path: names[parts[id]] for id, path in rows[["id", "path"]].itertuples(index=False)}
+    return _write(table, "split class", name, added=sorted(set(of_path.values())), parts=of_path)
+
+
+def parts_by(table: DatasetTable, name: str, by: str) -> dict[int, str]:
+    """Return the part of images of a class by id: by the values of a column, or those with a tag or in a set."""
+    _check_known(table, [name])
+    of_class = Filters(excluded=None, classes=(table.classes.index(name),))
+    if by in table.groups:
+        rows = table.frame(of_class, columns=["id", by]).dropna()
+        return {int(id): f"{name} {value}" for id, value in rows.itertuples(index=False)}
+    named = {"tags": table.group_counts("tags")["value"].tolist(), "sets": table.sets}
+    for field, names in named.items():
+        if by in names:
+            return dict.fromkeys(table.order(of_class.with_(**{field: (by,)})).tolist(), f"{name} {by}")
+    raise CurateError(f"{by} is no column of few values, no tag and no set. Choose one of them.")
+
+
+def _check_known(table: DatasetTable, names: Sequence[str]) -> None:
+    if unknown := [name for name in names if name not in table.own_classes]:
+        raise CurateError(f"Unknown class {listed(unknown, 5)}. Choose from {listed(table.own_classes, 20)}.")
+
+
+def _new_name(table: DatasetTable, name: str, *, of: Sequence[str] = ()) -> str:
+    """Return a name for a new class, or for classes `of`; refuse one that means another class."""
+    name = check_text(name, "class", _LONGEST)
+    record = table.dataset.record
+    changes = record.changes or ClassChanges()
+    (now,) = changes.now([name])
+    if name in table.classes and name not in of:
+        raise CurateError(f"There is a class {name}. Choose another name, or merge them.")
+    if name in changes.names_of(record.imported_classes or record.classes) and now not in {name, *of}:
+        was = f"is called {now} now" if now else "was retired"
+        raise CurateError(f"The class {name} {was}, and votes have its name. Choose another name, or undo that.")
+    return name
+
+
+def _write(table: DatasetTable, action: str, value: str, **change: Any) -> Event:
+    """Write a change; the record says first that the log has one, so that every reader asks for it."""
+    dataset = table.dataset
+    with table.workspace.lock(dataset.name):
+        id = table.present_id()
+        record = dataset.record
+        if not record.classes_changed:
+            dataset.write_record(record.model_copy(update={"classes_changed": True}))
+        table.log.change_classes(id, action, value, who=user(), **change)
+        event = table.log.last(id, CLASS_ACTIONS)
+        assert event is not None
+        return event

@@ -1,0 +1,125 @@
+"""What people's changes of classes make of those that a dataset was imported with: a mapping of names.
+
+Files of the import and of runs stay as they are: what is read through `DatasetFolder` follows the mapping.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from avhcurate.workspace.data.class_lists import class_numbers
+
+#: The probability that a run gives, at least, to a class that it does not know; its logit is finite.
+_LEAST = 1e-30
+
+
+@dataclass(frozen=True)
+class ClassChanges:
+    """The changes that stand: `names` has what every name that a class had is today, "" for a retired class.
+
+    `added`: the names of classes that people added, in order. `parents`: the class that each part was split from.
+    `splits`: the numbers of the events that gave images to parts. `key` differs for other changes, "" for none.
+    """
+
+    names: dict[str, str] = field(default_factory=dict)
+    added: tuple[str, ...] = ()
+    parents: dict[str, str] = field(default_factory=dict)
+    splits: tuple[int, ...] = ()
+    key: str = ""
+
+    @classmethod
+    def of(cls, events: Iterable[Any]) -> "ClassChanges":
+        """Return what the events that stand, oldest first, come to."""
+        names: dict[str, str] = {}
+        added: list[str] = []
+        parents: dict[str, str] = {}
+        splits: list[int] = []
+        key = ""
+        for event in events:
+            change = event.details
+            now = change["names"]
+            names = now | {old: now.get(name, name) for old, name in names.items()}
+            added += change["added"]
+            if event.samples:
+                splits.append(event.id)
+                parents |= dict.fromkeys(change["added"], event.value)
+            key += f" {event.id}"
+        return cls(names, tuple(added), parents, tuple(splits), key)
+
+    def now(self, names: Iterable[str]) -> list[str]:
+        """Return the present name of each class, "" for one that is retired."""
+        return [self.names.get(name, name) for name in names]
+
+    def names_of(self, imported: Sequence[str]) -> set[str]:
+        """Return every name that a class has or had."""
+        return {*imported, *self.added, *self.names, *self.names.values()}
+
+    def classes(self, imported: Sequence[str]) -> list[str]:
+        """Return the present classes in the order of the import.
+
+        >>> ClassChanges({"cat": "pet", "dog": "pet", "eel": ""}, ("zebra",)).classes(["ant", "cat", "dog", "eel"])
+        ['ant', 'pet', 'zebra']
+        """
+        return list(dict.fromkeys(filter(None, self.now([*imported, *self.added]))))
+
+    def numbers(self, names: Sequence[str], classes: Sequence[str]) -> np.ndarray:
+        """Return the number that each class of `names` has in the present classes: (K,) int64, -1 where it is gone."""
+        return class_numbers(self.now(names), classes)
+
+    def parent_numbers(self, classes: Sequence[str]) -> np.ndarray:
+        """Return the number of the class that each of the present ones is a part of: (K,) int64, -1 for none."""
+        of_part = dict(zip(self.now(self.parents), self.now(self.parents.values()), strict=True))
+        return class_numbers([of_part.get(name, "") for name in classes], classes)
+
+    def version(self, fingerprint: str) -> str:
+        """Return a fingerprint of an import with these classes."""
+        return blake2b(f"{fingerprint}{self.key}".encode(), digest_size=32).hexdigest()
+
+
+@dataclass(frozen=True)
+class Today:
+    """The present `classes`, for a run that was made with others: `numbers` (K of the run,) has what each is now, -1
+    for one that is gone. `labels()` are the present labels (N,); `key` is that of the changes.
+    """
+
+    classes: list[str]
+    numbers: np.ndarray
+    labels: Callable[[], np.ndarray]
+    key: str
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """The row of class weights of each class, (K,), -1 where not exactly one is its own."""
+        kept = np.flatnonzero(self.numbers >= 0)
+        count = np.bincount(self.numbers[kept], minlength=len(self.classes))
+        rows = np.full(len(self.classes), -1)
+        rows[self.numbers[kept]] = kept
+        return np.where(count == 1, rows, -1)
+
+    @property
+    def lacking(self) -> list[str]:
+        """The classes without class weights of their own: merged, added or split."""
+        return [self.classes[number] for number in np.flatnonzero(self.rows < 0)]
+
+
+def added_up(counts: np.ndarray, numbers: np.ndarray, num_classes: int) -> np.ndarray:
+    """Return columns (n, K) summed by the class that each has now, (n, num_classes); those of -1 are left out.
+
+    >>> added_up(np.array([[1, 2, 4]]), np.array([1, 1, -1]), 2).tolist()
+    [[0, 3]]
+    """
+    return counts @ (numbers[:, None] == np.arange(num_classes)).astype(counts.dtype)
+
+
+def merged_logits(logits: np.ndarray, numbers: np.ndarray, num_classes: int) -> np.ndarray:
+    """Return logits (n, num_classes) whose softmax is that of `logits` (n, K), added up by class.
+
+    >>> np.exp(merged_logits(np.log([[0.2, 0.3, 0.5]]), np.array([1, 1, 0]), 2)).round(3).tolist()
+    [[1.0, 1.0]]
+    """
+    relative = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.log(np.maximum(added_up(relative, numbers, num_classes), _LEAST))

@@ -1,0 +1,217 @@
+"""Changes of classes: what follows them in labels, votes, HSF, relabels, views, exports and runs, and undo."""
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from scipy.special import softmax
+
+from avhcurate.datasets.curate import classes
+from avhcurate.datasets.curate.annotations import annotate, undo
+from avhcurate.datasets.curate.history import describe, history_entries, undo_entry
+from avhcurate.datasets.curate.saved import Saved
+from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.workspace.data.events import CLASS_ACTIONS
+from avhcurate.workspace.data.people import Person, Role, acting_as
+from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.workspaces import copied
+
+NAMES = [str(digit) for digit in range(10)]
+
+
+def again(table: DatasetTable) -> DatasetTable:
+    return open_table(table.workspace, table.dataset.name)
+
+
+def files_of(table: DatasetTable) -> dict[str, bytes]:
+    """The files of the import and of the run, without what is made of them for today's classes."""
+    paths = [path for path in table.dataset.root.rglob("*") if path.is_file() and path.suffix in (".parquet", ".npy")]
+    return {str(path): path.read_bytes() for path in paths if "-today-" not in path.name}
+
+
+def test_a_renamed_class_keeps_images_votes_relabels_and_scores(own_digits):
+    annotate(own_digits, [0, 1], "relabel", 3)
+    before = own_digits.frame()
+    classes.rename(own_digits, "3", "three")
+    assert not own_digits.current
+    after = again(own_digits)
+    assert after.classes == (*NAMES[:3], "three", *NAMES[4:])
+    assert after.frame(columns=["id", "curated_label_name"]).loc[[0, 1], "curated_label_name"].tolist() == ["three"] * 2
+    names = ["label_name", "predicted_name", "curated_label_name"]
+    pd.testing.assert_frame_equal(after.frame().drop(columns=names), before.drop(columns=names))
+    assert after.run.today is None  # nothing is made anew where only a name is another one
+
+
+def test_a_merged_class_has_the_sum_of_probabilities_and_votes(own_digits):
+    run = own_digits.run
+    logits = run.logits_of(np.arange(own_digits.size))
+    counts = np.stack(own_digits.vote_counts()["counts"].to_list())
+    voted = own_digits.vote_counts()["id"].to_numpy()
+    before = own_digits.frame()
+    untouched = files_of(own_digits)
+
+    classes.merge(own_digits, ["3", "8"], "round")
+    after = again(own_digits)
+    table = after.frame()
+    assert after.classes == ("0", "1", "2", "round", "4", "5", "6", "7", "9")
+    merged = before["label"].isin([3, 8]).to_numpy()
+    assert (table["label_name"].to_numpy() == np.where(merged, "round", before["label_name"])).all()
+
+    probs = softmax(logits, axis=1)
+    summed = np.delete(probs, 8, axis=1)
+    summed[:, 3] += probs[:, 8]
+    labels = table["label"].to_numpy(int)
+    rows = np.arange(len(labels))
+    np.testing.assert_allclose(softmax(after.run.logits_of(rows), axis=1), summed, atol=1e-12)
+    np.testing.assert_allclose(table["confidence"], summed[rows, labels], rtol=1e-6)
+    assert (table["predicted"] == summed.argmax(axis=1)).all()
+    # Another class keeps its AVH; that of the merged one is absent, and so are class weights for whatever asks.
+    assert table.loc[merged, "avh"].isna().all()
+    pd.testing.assert_series_equal(table.loc[~merged, "avh"], before.loc[~merged, "avh"])
+    assert not after.run.has_class_weights
+    with pytest.raises(CurateError, match="no class weights of round"):
+        after.run.class_weights()
+
+    sums = np.delete(counts, 8, axis=1)
+    sums[:, 3] += counts[:, 8]
+    np.testing.assert_array_equal(np.stack(after.vote_counts()["counts"].to_list()), sums)
+    hsf = sums[np.arange(len(voted)), labels[voted]] / sums.sum(axis=1)
+    np.testing.assert_allclose(table.loc[voted, "hsf"], hsf)
+    assert files_of(own_digits) == untouched
+
+
+def test_undo_brings_back_every_number(own_digits):
+    before = own_digits.frame()
+    classes.merge(own_digits, ["3", "8"], "3")
+    classes.retire(again(own_digits), "5")
+    assert undo(again(own_digits), actions=CLASS_ACTIONS).action == "retire class"
+    table = again(own_digits)
+    entries, _ = history_entries(table)
+    (entry,) = [entry for entry in entries if not entry.undone_by]
+    assert describe(entry, table.classes) == "merged the classes 3, 8 → 3"
+    undo_entry(table, entry.key)
+    pd.testing.assert_frame_equal(again(own_digits).frame(), before)
+
+
+def test_a_retired_class_leaves_images_without_a_label_and_no_votes(own_digits):
+    annotate(own_digits, [0], "relabel", 5)
+    fives = own_digits.frame()["label"].to_numpy() == 5
+    logits = own_digits.run.logits_of(np.arange(own_digits.size))
+    classes.retire(own_digits, "5")
+    after = again(own_digits)
+    table = after.frame()
+    assert table.loc[fives, ["label", "hsf", "confidence"]].isna().all(axis=None)
+    assert table["curated_label"].equals(table["label"].astype(table["curated_label"].dtype))
+    np.testing.assert_allclose(
+        softmax(after.run.logits_of(np.arange(len(table))), axis=1),
+        softmax(np.delete(logits, 5, axis=1), axis=1),
+        atol=1e-12,
+    )
+    np.testing.assert_array_equal(
+        after.run.class_weights(), np.delete(own_digits.dataset.run().as_made.class_weights(), 5, axis=0)
+    )
+    assert table.loc[~fives, "avh"].notna().all()
+
+
+def test_an_added_class_takes_labels_and_the_run_says_that_it_does_not_know_it(own_digits):
+    classes.add(own_digits, "zebra")
+    after = again(own_digits)
+    assert annotate(after, [4, 5], "relabel", after.classes.index("zebra")) == 2
+    assert after.frame(columns=["id", "curated_label_name"]).loc[[4, 5], "curated_label_name"].tolist() == ["zebra"] * 2
+    assert after.run.today.lacking == ["zebra"]
+    assert softmax(after.run.logits_of(np.array([4])), axis=1)[0, -1] < 1e-20
+    assert after.frame()["avh"].notna().all()
+
+
+def test_a_split_gives_images_to_parts_and_a_vote_counts_for_the_part(own_digits):
+    threes = own_digits.order(Filters(classes=(3,)))
+    annotate(own_digits, threes[:5], "tag", "bold")
+    hsf = own_digits.frame()["hsf"]
+    classes.split(own_digits, "3", classes.parts_by(own_digits, "3", "bold"))
+    after = again(own_digits)
+    table = after.frame()
+    assert after.classes == (*NAMES, "3 bold")
+    assert table.index[table["label_name"] == "3 bold"].tolist() == sorted(threes[:5].tolist())
+    pd.testing.assert_series_equal(table["hsf"], hsf)  # who said 3 was not asked which
+    assert table.loc[threes[:5], ["predicted", "confidence", "avh"]].isna().all(axis=None)
+    assert table.loc[threes[5:], ["predicted", "confidence", "avh"]].notna().all(axis=None)
+    with pytest.raises(CurateError, match="no column of few values"):
+        classes.parts_by(after, "3", "nothing")
+    # A part is a class like another.
+    classes.merge(after, ["3 bold", "8"], "8")
+    merged = again(after)
+    assert set(merged.frame().loc[threes[:5], "label_name"]) == {"8"}
+
+
+def test_responses_in_the_log_keep_their_meaning(own_digits):
+    log = own_digits.response_log
+    assert log.columns(own_digits.dataset.id).version is not None
+    counted = own_digits.counter
+    classes.rename(own_digits, "7", "seven")
+    after = again(own_digits).counter
+    np.testing.assert_array_equal(after.counts.hits, counted.counts.hits)
+
+
+def test_views_follow_the_names(own_digits):
+    saved = Saved(own_digits.workspace, "digits")
+    saved.save_view("nines", {"class": "9"}, "gallery")
+    classes.merge(own_digits, ["3", "8"], "3")
+    assert Saved(own_digits.workspace, "digits").view("nines").query["class"] == "8"
+
+
+def test_names_that_mean_something_else_are_refused(own_digits):
+    with pytest.raises(CurateError, match="Unknown class zebra"):
+        classes.rename(own_digits, "zebra", "horse")
+    with pytest.raises(CurateError, match="There is a class 4"):
+        classes.rename(own_digits, "3", "4")
+    with pytest.raises(CurateError, match="two classes or more"):
+        classes.merge(own_digits, ["3"], "three")
+    classes.rename(own_digits, "3", "three")
+    with pytest.raises(CurateError, match="The class 3 is called three now"):
+        classes.add(again(own_digits), "3")
+    classes.rename(again(own_digits), "three", "3")  # the way back
+    assert list(again(own_digits).classes) == NAMES
+    with pytest.raises(CurateError, match="open it again"):
+        classes.add(own_digits, "zebra")
+
+
+def test_only_curators_change_classes(own_digits):
+    with acting_as(Person("ann", Role.ANNOTATOR)), pytest.raises(CurateError, match="curator"):
+        classes.add(own_digits, "zebra")
+    assert again(own_digits).classes == tuple(NAMES)
+
+
+def test_another_import_and_its_votes_follow_the_changes(tmp_path):
+    workspace = Workspace(tmp_path / "w")
+    rows = pd.DataFrame({"path": ["a.png", "b.png", "c.png"], "label": ["cat", "lynx", "dog"]})
+    for name in rows["path"]:
+        _image(tmp_path / name)
+    rows.to_csv(tmp_path / "list.csv", index=False)
+    import_dataset(workspace, "pets", tmp_path / "list.csv")
+    classes.merge(open_table(workspace, "pets"), ["cat", "lynx"], "feline")
+    raw = pq.read_table(workspace.dataset("pets").imported_path)["label"]
+    assert raw.to_pylist() == [0, 2, 1]
+    assert open_table(workspace, "pets").classes == ("feline", "dog")
+    import_dataset(workspace, "pets", tmp_path / "list.csv")  # the same: nothing changes
+    _image(tmp_path / "d.png")
+    rows.loc[3] = ["d.png", "lynx"]
+    rows.to_csv(tmp_path / "list.csv", index=False)
+    import_dataset(workspace, "pets", tmp_path / "list.csv", force=True)
+    table = open_table(workspace, "pets")
+    assert table.frame()["label_name"].tolist() == ["feline", "feline", "dog", "feline"]
+    assert workspace.dataset("pets").record.imported_classes == ["cat", "dog", "lynx"]
+
+
+def _image(path):
+    from PIL import Image
+
+    Image.fromarray(np.random.default_rng(len(path.name)).integers(0, 255, (8, 8, 3), np.uint8)).save(path)
+
+
+def test_a_copy_of_the_workspace_has_the_same_classes(own_digits, tmp_path):
+    classes.merge(own_digits, ["3", "8"], "3")
+    copy = Workspace(copied(own_digits.workspace.root, tmp_path / "copy"))
+    assert open_table(copy, "digits").classes == again(own_digits).classes

@@ -1,0 +1,81 @@
+"""What is proposed on the digits: two classes that were one are merged first, and one that was two is split first."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from avhcurate.cli import app
+from avhcurate.datasets.curate import classes
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.features.classes.service import classes_of, parts, run_notes
+from tests.fakes.workspaces import copied
+
+
+def test_the_table_agrees_with_an_independent_count(digits):
+    known = classes_of(digits)
+    frame = digits.frame()
+    rows = known.classes.set_index("class")
+    of_class = frame.groupby("label_name")
+    pd.testing.assert_series_equal(rows["images"], of_class.size(), check_names=False)
+    right = (frame["predicted"] == frame["label"]).groupby(frame["label_name"]).mean()
+    np.testing.assert_allclose(rows["accuracy"], right)
+    counts = np.stack(digits.vote_counts()["counts"].to_list())
+    threes = counts[frame["label"] == 3]
+    assert rows.loc["3", "crossings"] == pytest.approx(1 - threes[:, 3].sum() / threes.sum())
+    weights = digits.run.class_weights().astype(float)
+    cosine = weights[5] @ weights[9] / np.linalg.norm(weights[5]) / np.linalg.norm(weights[9])
+    assert rows.loc["5", ["nearest", "angle"]].tolist() == ["9", pytest.approx(np.degrees(np.arccos(cosine)))]
+    assert known.chosen_by == "simulated votes"
+
+
+def test_two_merged_classes_are_the_first_to_split_and_the_parts_are_they(own_digits):
+    label = own_digits.dataset.labels()
+    classes.merge(own_digits, ["3", "8"], "round")
+    table = open_table(own_digits.workspace, "digits")
+    known = classes_of(table)
+    assert known.splits.loc[0, "class"] == "round"
+    part = parts(table, "round")
+    ids = table.order(Filters(classes=(table.classes.index("round"),)))
+    in_part = np.isin(ids, list(part))
+    agrees = (in_part == (label[ids] == 3)).mean()
+    assert max(agrees, 1 - agrees) > 0.97
+    assert run_notes(table) == [f"{table.run.name}: round is 3 + 8; no class weights of round, so no AVH of its images"]
+
+
+def test_without_votes_the_predictions_cross(own_digits):
+    dataset = own_digits.dataset
+    dataset.write_record(dataset.record.model_copy(update={"votes": None}))
+    known = classes_of(open_table(own_digits.workspace, "digits"))
+    frame = own_digits.frame()
+    assert known.chosen_by == "predictions"
+    pair = known.pairs.set_index(["first", "second"]).loc[("8", "9")]
+    both = frame[frame["label"].isin([8, 9]) & frame["predicted"].isin([8, 9])]
+    assert pair["crossings"] == pytest.approx((both["label"] != both["predicted"]).mean())
+
+
+def test_the_verb_changes_lists_and_undoes(demo_root, tmp_path):
+    root = copied(demo_root, tmp_path / "demo")
+
+    def call(*words, code=0):
+        done = CliRunner().invoke(app, ["--workspace", str(root), "classes", "digits", *words])
+        assert done.exit_code == code, done.output
+        return done.output or str(done.exception)
+
+    call("--rename", "3=three")
+    call("--merge", "three,8=round")
+    call("--add", "zebra")
+    call("--retire", "0")
+    table = json.loads(call("--json"))
+    assert [row["class"] for row in table["classes"]] == ["1", "2", "round", "4", "5", "6", "7", "9", "zebra"]
+    call("--undo")
+    assert json.loads(call("--json"))["classes"][0]["class"] == "0"
+    call("--split", "round", "--by", "embeddings")
+    sizes = {row["class"]: row["images"] for row in json.loads(call("--json"))["classes"]}
+    assert sizes["round"] + sizes["round 2"] == 357
+    assert "go together" in call("--split", "1", code=1)
+    assert "Write OLD=NEW" in call("--rename", "1", code=1)
+    assert "cannot be given" in call("--add", "x", "--retire", "1", code=1)
