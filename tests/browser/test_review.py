@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.browser.pages import expect, open_at
+from tests.browser.pages import expect, open_at, settled
 
 pytestmark = pytest.mark.slow  # each scores photos with a network
 
@@ -42,3 +42,29 @@ def test_a_path_on_home_is_all_it_takes_to_the_first_suspect(page, serve, worksp
     id = first_suspect(page)
     assert workspace.dataset("photos").samples()["path"][id] == "cat/wrong.png"
     assert json.loads(next(workspace.root.glob("jobs/*/progress.json")).read_text())["verb"] == "review"
+
+
+def test_a_folder_that_is_dropped_goes_as_one_zip_and_one_without_photos_says_so(page, serve, workspace, photos):
+    open_at(page, serve(workspace.root))
+    empty = photos.parent / "empty"
+    empty.mkdir()
+    (empty / "notes.doc").write_text("no photo")
+    page.locator("input[webkitdirectory]").set_input_files(empty)
+    expect(page.get_by_text("This folder holds no photo.")).to_be_visible()
+    (photos / ".hidden.png").write_bytes(b"left out")
+    _drag(page, photos, settled(page).get_by_test_id("stFileUploaderDropzone").first)
+    id = first_suspect(page)
+    samples = workspace.dataset("photos").samples()
+    assert (len(samples), samples["path"][id]) == (30, "cat/wrong.png")
+    (kept,) = workspace.uploads.rglob("wrong.png")
+    assert kept.read_bytes() == (photos / "cat" / "wrong.png").read_bytes()
+
+
+def _drag(page, folder, zone):
+    """Drops a folder of this machine as its file manager does, entries and all."""
+    box = zone.bounding_box()
+    place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+    browser = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        browser.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})

@@ -9,6 +9,7 @@ from avhcurate.datasets.curate.label_files import relabel_from
 from avhcurate.datasets.curate.locked import SHARE, lock, told
 from avhcurate.datasets.sources.demo import is_demo
 from avhcurate.datasets.sources.fetch import PUBLIC
+from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
 from avhcurate.datasets.sources.service import absolute, name_for
 from avhcurate.datasets.sources.settings import FetchSettings, ImportSettings, ReviewSettings
 from avhcurate.datasets.sources.uploads import MOST_BYTES, MOST_FILES, TABLES, keep_upload
@@ -24,6 +25,7 @@ from avhcurate.ui.base.layout import in_a_row, turn, turns
 from avhcurate.ui.base.page_choices import one_of
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.user_errors import plain, said
+from avhcurate.ui.components.folder import folder_field
 from avhcurate.workspace.data.workspace import Workspace, check_name
 from avhcurate.workspace.disk.app_files import PAGES
 
@@ -128,7 +130,8 @@ def review(page: Frame) -> None:
         st.caption(_ABOUT_REVIEW)
         look = for_jobs() | {"on_change": attempt, "args": (_start_review, page.workspace), "kwargs": {"at": "review"}}
         key = f"{_dropped()}.upload"
-        st.file_uploader("Drop a zip of photos", ["zip", "parquet"], key=key, **({"help": _UPLOADS} | look))
+        st.file_uploader("Drop a folder or a zip of photos", ["zip"], key=key, **({"help": _UPLOADS} | look))
+        folder_field(sorted({*IMAGE_SUFFIXES, *TABLES}), MOST_FILES, key="home.folder")
         st.text_input("Or a path on the server", key=_PATH, placeholder="/data/pets", **look)
         show_error("review", ReviewSettings.verb)
 

@@ -84,6 +84,13 @@ export namespace Facets {
   }
 }
 
+export namespace Folder {
+  export interface Data {
+    suffixes: string[];
+    most: number;
+  }
+}
+
 export namespace Grid {
   export interface Actions {
     dataset: string;
