@@ -1,9 +1,11 @@
 """The details in a real browser: keys, zoom and light."""
 
+import numpy as np
 import pytest
 
 from avhcurate.datasets.curate.history import history_entries
 from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.sample import lookalike
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import TILES, drag, expect, open_at, settled, spot, unheard, with_parameter
 
@@ -76,6 +78,40 @@ def test_label_opens_at_its_button_with_the_predicted_class_first(page, serve, o
     assert min(abs(at["y"] + at["height"] - beside["y"]), abs(beside["y"] + beside["height"] - at["y"])) < 8
     page.keyboard.press("Enter")
     expect(viewer.get_by_role("button", name=f"Label: {predicted}")).to_be_visible()
+
+
+def test_a_tile_under_the_mouse_or_the_keys_says_why_its_image_is_hard_and_so_do_the_details(gallery, own_demo_root):
+    def reason(id):
+        near = lookalike(open_table(Workspace(own_demo_root), "digits"), id)
+        own, other = np.degrees(near.angles)
+        return near, [f"{own:.0f}° to “{near.labels[0]}”, its label", f"{other:.0f}° to “{near.labels[1]}”"]
+
+    page, tiles, card = gallery, gallery.locator(TILES), gallery.locator(".image-grid .why")
+    near, words = reason(3)
+    expect(card).to_be_hidden()
+    tiles.nth(3).hover()
+    expect(card).to_be_visible()
+    assert card.locator("span").all_text_contents() == words
+    expect(card.locator("b")).to_have_text(f"Nearest image of “{near.labels[1]}”")
+    tile, beside = tiles.nth(3).bounding_box(), card.bounding_box()
+    assert 0 <= beside["x"] - tile["x"] - tile["width"] < 12
+    page.mouse.move(5, 5)
+    expect(card).to_be_hidden()
+    tiles.first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(card).to_be_visible()
+    assert card.locator("span").all_text_contents() == reason(1)[1]
+    expect(tiles.nth(1)).to_have_attribute("aria-describedby", "why")
+    page.keyboard.press("Escape")
+    expect(card).to_be_hidden()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Image", exact=True)
+    expect(dialog.locator("[class*=st-key-detail-why] .why span")).to_have_text(words)
+    dialog.get_by_role("button", name="Side by side").click()
+    expect(dialog.locator(".viewer .view")).to_have_count(2)
+    expect(page).to_have_url(with_parameter("details.together", f"3(,|%2C){near.id}"))
 
 
 def tag(page, name):

@@ -12,7 +12,11 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.measures import scores
 from avhcurate.measures.scores.softmax import log_probs
-from avhcurate.measures.stats.neighbours import Neighbours, angles_to, nearest
+from avhcurate.measures.stats.neighbours import Neighbours, angles_to, nearest, nearest_of
+from avhcurate.workspace.data.runs import RunFolder
+
+#: Samples of a class that are compared with one, where its neighbour graph has none of them.
+MEMBERS = 2_000
 
 
 @dataclass(frozen=True)
@@ -41,15 +45,72 @@ def inspect(table: DatasetTable, id: int) -> Inspection:
         if run.has_logits:
             softmax = np.exp(log_probs(np, run.logits_of(ids)))[0]
         if run.has_heads:
-            # Those of the head that has scored it, so that they agree with its row.
-            ((_, class_weights, _),) = run.heads_of(ids)
-            features = run.features_of(ids).astype(np.float64)
-            angles = scores.angles(features, class_weights.astype(np.float64))[0]
+            angles = _class_angles(run, ids)
     counted = table.vote_counts(id)
     if counted is not None and "counts" in counted and len(counted):
         counts = np.asarray(counted["counts"].iloc[0])
         votes = counts / counts.sum()
     return Inspection(row, table.percentiles(id), votes, softmax, angles)
+
+
+def _class_angles(run: RunFolder, ids: np.ndarray) -> np.ndarray:
+    """Return the angles (K,) of one sample to the weights of the head that has scored it, as its row has them."""
+    ((_, class_weights, _),) = run.heads_of(ids)
+    return scores.angles(run.features_of(ids).astype(np.float64), class_weights.astype(np.float64))[0]
+
+
+@dataclass(frozen=True)
+class Lookalike:
+    """The sample `id` that is nearest to another one by angle among those of another class.
+
+    `labels` are the class of the other one and this class, `angles` (rad) those of the other one to the weights of
+    both. `partly`: only `MEMBERS` samples of this class were compared.
+    """
+
+    id: int
+    labels: tuple[int, int]
+    angles: tuple[float, float]
+    partly: bool
+
+
+def lookalike(table: DatasetTable, id: int) -> Lookalike | None:
+    """Return the nearest sample of the class whose weights are nearest to sample `id`, its own class left out.
+
+    Excluded samples are left out too. None where that is not known: without a label, embedding or class weights, or
+    where that class has no sample. The run's neighbour graph is looked into first.
+    """
+    run = table.run
+    row = table.sample(id)
+    label = row["curated_label"]
+    if run is None or not (run.has_heads and run.has_features) or label is None or row["predicted"] is None:
+        return None
+    angles = _class_angles(run, np.array([id]))
+    others = np.where(np.arange(len(angles)) == label, np.inf, angles)
+    if label >= len(angles) or len(angles) < 2 or not np.isfinite(angles).all():
+        return None
+    other = int(others.argmin())
+    near, partly = _nearest_labelled(table, id, other)
+    if near is None:
+        return None
+    return Lookalike(near, (label, other), (float(angles[label]), float(angles[other])), partly)
+
+
+def _nearest_labelled(table: DatasetTable, id: int, label: int) -> tuple[int | None, bool]:
+    """Return the sample with a label that is nearest to another one, and whether some were not compared."""
+    members = "SELECT id FROM samples WHERE curated_label = ? AND NOT excluded AND problem IS NULL AND predicted >= 0"
+    if table.neighbours:
+        near = table.neighbours.nearest(id, count=table.neighbours.record.count).ids.tolist()
+        labelled = {member for (member,) in table.query(f"{members} AND id IN (SELECT unnest(?))", [label, near])}
+        for member in near:
+            if member in labelled:
+                return member, False
+    drawn = table.query(f"{members} AND id <> ? ORDER BY hash(id) LIMIT ?", [label, id, MEMBERS + 1])
+    among = np.sort(np.array(drawn[:MEMBERS], np.int64).ravel())
+    if not len(among):
+        return None, False
+    assert table.run is not None
+    ids, _ = nearest_of(table.run.features(), np.array([id]), count=1, among=among)
+    return int(ids[0, 0]), len(drawn) > MEMBERS
 
 
 def neighbours(table: DatasetTable, id: int, *, count: int = 12) -> Neighbours:

@@ -161,6 +161,7 @@ export namespace Grid {
     selectable: boolean;
     hint: boolean;
     open: boolean | null;
+    why: boolean;
     actions: Actions | null;
   }
 }
@@ -430,5 +431,17 @@ export namespace Viewer {
     actions: Actions;
     closed: string;
     label: string;
+  }
+}
+
+export namespace Why {
+  export interface Reason {
+    src: string;
+    title: string;
+    angles: [number, number];
+    words: [string, string];
+  }
+  export interface Data {
+    reason: Reason;
   }
 }

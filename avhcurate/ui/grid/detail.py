@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.curate.history import describe, history_entries
-from avhcurate.datasets.table.sample import Inspection, inspect, neighbours, rows_of
+from avhcurate.datasets.table.sample import Inspection, inspect, lookalike, neighbours, rows_of
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
 from avhcurate.ui.base import url_state
@@ -25,8 +25,10 @@ from avhcurate.ui.charts.chart_style import class_bars, of_hsf
 from avhcurate.ui.charts.show import show_chart
 from avhcurate.ui.components.grid import image_grid
 from avhcurate.ui.components.viewer import Nearby, Picture, image_viewer
+from avhcurate.ui.components.why import why_hard
 from avhcurate.ui.grid.grid_bar import key_data, say_elsewhere
 from avhcurate.ui.grid.grid_views import GridView, tiles_of
+from avhcurate.ui.grid.reasons import reason_of
 from avhcurate.ui.server.image_routes import image_url
 
 _NEIGHBOURS = 12
@@ -38,6 +40,10 @@ _NEARBY = 60
 _ROW = 28
 #: Key of the viewer, and of what its browser sends.
 _VIEWER = "detail.viewer"
+_WHY = (
+    "To the network an image is a direction, and so is a class. AVH is the angle to the label as a share of the "
+    "angles to all classes. In orange: the nearest other class."
+)
 #: Session state: the image shown last that the list had, and its place there.
 _PLACE = "detail.place"
 
@@ -94,6 +100,7 @@ def _details(frame: Opened, listed: GridView | None) -> None:
         _history(frame, view.sample)
     with score_column:
         _compare(frame, inspection)
+        _why(frame, view.sample)
         if _has_features(frame) and inspection.row["problem"] is None:
             _neighbours(frame, view.sample)
         _scores(frame, inspection)
@@ -213,6 +220,24 @@ def _compare(frame: Opened, inspection: Inspection) -> None:
                 st.text(value)
     if inspection.softmax is not None or inspection.votes is not None:
         show_chart(class_bars(frame.table.classes, inspection, simulated=simulated), key="detail.bars")
+
+
+def _why(frame: Opened, id: int) -> None:
+    """Draw why the image is hard, with a button that puts the nearest image of the other class beside it."""
+    near = lookalike(frame.table, id)
+    if near is None:
+        return
+    with apart():
+        st.markdown("**Why is this hard?**", help=_WHY)
+        st.button(
+            "Side by side",
+            icon=":material/compare:",
+            key="detail.beside",
+            type="tertiary",
+            on_click=open_side_by_side,
+            args=([id, near.id],),
+        )
+    why_hard(reason_of(frame, near), key="detail.why")
 
 
 def _scores(frame: Opened, inspection: Inspection) -> None:

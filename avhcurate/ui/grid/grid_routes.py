@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
+from pydantic_core import to_jsonable_python
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -49,8 +50,13 @@ def _ids(view: GridView, _: Mapping[str, str], body: bytes) -> dict[str, Any]:
     return {"ranges": ranges_in(np.unique(view.chosen(places)))}
 
 
+def _why(view: GridView, query: Mapping[str, str], _: bytes) -> dict[str, Any]:
+    """Return why an image is hard, None where that is not known."""
+    return {"reason": to_jsonable_python(view.why and view.why(int(query["id"])))}
+
+
 #: What is read of a view, by the end of the address.
-_READS = {"rows": _rows, "ranges": _ranges, "ids": _ids}
+_READS = {"rows": _rows, "ranges": _ranges, "ids": _ids, "why": _why}
 
 
 def answer_at(address: str, body: bytes) -> Answer:
@@ -81,4 +87,4 @@ def routes() -> list[Route]:
     """Return the routes, below `server.baseUrlPath` like Streamlit's own."""
     below = f"{base_path()}/grid/{{key}}"
     posts = [Route(f"{below}/{name}", _respond, methods=["POST"]) for name in ("ranges", "ids")]
-    return [Route(f"{below}/rows", _respond), *posts]
+    return [*(Route(f"{below}/{name}", _respond) for name in ("rows", "why")), *posts]

@@ -25,6 +25,8 @@ from avhcurate.ui.base.frame import Opened
 from avhcurate.ui.base.page_choices import open_sample
 from avhcurate.ui.base.score_help import format_score, score_name
 from avhcurate.ui.components.grid import FIRST, Ranges, Tile, decode_selection, image_grid
+from avhcurate.ui.components.why import Reason
+from avhcurate.ui.grid.reasons import why_of
 from avhcurate.ui.server.image_routes import image_url
 
 #: A view's key cannot be guessed, and a server that starts again has other keys.
@@ -46,7 +48,7 @@ class GridView:
 
     `about` names what a selection belongs to: it outlives another order of the same samples, named `order_name`.
     `first` are the first tiles, or all; `order` returns all ids, and `tiles` the tiles of some. `filters` choose
-    exactly these samples, if any do.
+    exactly these samples, if any do. `why` says of an image why it is hard, None where the run cannot.
     """
 
     about: str
@@ -58,6 +60,7 @@ class GridView:
     order_name: str = ""
     version: str = ""
     filters: Filters | None = None
+    why: Callable[[int], Reason | None] | None = None
     _ordering: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
@@ -144,6 +147,7 @@ def table_view(page: Opened) -> GridView:
             order_name=f"{view.sort} {view.descending}",
             version=cache_key(page.table),
             filters=page.filters,
+            why=why_of(page),
         )
     )
 
@@ -175,6 +179,7 @@ def list_view(
             tiles=tiles,
             order_name=score,
             filters=filters,
+            why=why_of(page),
             version=f"{cache_key(page.table)} {blake2b(order.tobytes(), digest_size=16).hexdigest()}",
         )
     )
@@ -263,6 +268,7 @@ def _grid(view: GridView, **options: Any) -> None:
         about=view.about,
         order=view.order_name,
         open=url_state.current().sample is not None,
+        why=view.why is not None,
         on_open=open_sample,
         **options,
     )

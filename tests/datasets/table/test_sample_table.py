@@ -11,13 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avhcurate.datasets.table import build, columns, conditions
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.table import build, columns, conditions, sample
 from avhcurate.datasets.table.columns import STANDARD
+from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.sample import inspect, neighbours, rows_of
+from avhcurate.datasets.table.sample import inspect, lookalike, neighbours, rows_of
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
+from avhcurate.networks.neighbours.service import find_neighbours
 
 #: The scores that need more than a run with class weights.
 DYNAMICS = [key for key, score in SCORES.items() if score.training]
@@ -307,6 +310,51 @@ def test_neighbours_are_the_smallest_angles_by_an_independent_formula(digits):
     angles[7] = np.inf
     found = neighbours(digits, 7, count=5)
     np.testing.assert_allclose(found.angles, np.sort(angles)[:5], atol=1e-6)
+
+
+def unit(rows):
+    rows = np.asarray(rows, np.float64)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("searched", [False, True])
+def test_the_lookalike_is_the_nearest_image_of_the_other_class_whose_weights_are_nearest(own_digits, searched):
+    if searched:
+        find_neighbours(own_digits.dataset, own_digits.run)
+    table = open_table(own_digits.workspace, "digits")
+    assert bool(table.neighbours) is searched
+    features, weights = unit(table.run.features()), unit(table.run.class_weights())
+    labels, angles = table.dataset.labels(), np.arccos(features @ weights.T)
+    hardest = [int(id) for id in table.page(sort="avh", descending=True, limit=8)["id"]]
+    for id in [*hardest, 0, 1]:
+        near = lookalike(table, id)
+        label, other = near.labels
+        assert label == labels[id]
+        assert other == np.delete(np.arange(10), label)[np.delete(angles[id], label).argmin()]
+        assert near.angles == pytest.approx((angles[id, label], angles[id, other]), abs=1e-5)
+        members = np.flatnonzero(labels == other)
+        assert near.id == members[(features[members] @ features[id]).argmax()]
+        assert not near.partly
+    annotate(table, [near.id], "exclude")
+    table.refresh()
+    assert lookalike(table, id).id not in (near.id, id)
+    annotate(table, [id], "relabel", other)
+    table.refresh()
+    assert lookalike(table, id).labels[0] == other
+
+
+def test_there_is_no_lookalike_without_a_run_a_label_or_class_weights_and_of_many_some_are_compared(
+    own_digits, made_up, workspace, monkeypatch
+):
+    monkeypatch.setattr(sample, "MEMBERS", 5)
+    assert lookalike(own_digits, 0).partly
+    _, run = made_up([[1, 0], [0, 1], [1, 1], [0, 0]], [0, 1, -1, 0])
+    dots = open_table(workspace, "dots", run.name)
+    assert [lookalike(dots, id) is None for id in range(4)] == [False, False, True, True]
+    run.root.joinpath("class_weights.npy").unlink()
+    assert lookalike(dots, 0) is None
+    dots.run = None
+    assert lookalike(dots, 0) is None
 
 
 def test_rows_come_in_the_order_asked_for_and_an_unknown_sample_is_refused(digits):

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample import lookalike
 from avhcurate.ui.base.frame import Opened
 from avhcurate.ui.base.url_state import View
 from avhcurate.ui.components.grid import decode_selection
@@ -59,6 +60,22 @@ def test_a_list_keeps_its_order_and_its_look(demo_root):
     assert ids(view, 100, 103) == [100, 99, 98]
     answer = client.get(f"{view.url}/rows?start=199&stop=260").json()["tiles"]
     assert answer[0]["src"].startswith("/images/digits/1?v=")
+
+
+def test_why_an_image_is_hard_is_asked_of_a_view_whose_run_has_class_weights(demo_root):
+    view = table_view(opened(demo_root, sort="avh", descending=True))
+    (hardest,) = ids(view, 0, 1)
+    reason = client.get(f"{view.url}/why?id={hardest}").json()["reason"]
+    row = view.tiles([hardest])[0]
+    near = lookalike(open_table(Workspace(demo_root), "digits"), hardest)
+    assert reason["words"][0].endswith(f"to “{row.title}”, its label")
+    assert reason["angles"] == pytest.approx(np.degrees(near.angles))
+    assert reason["src"].startswith(f"/images/digits/{near.id}?v=")
+    assert [client.get(f"{view.url}/why?id={id}").status_code for id in ("x", 5000)] == [400, 409]
+    page = opened(demo_root, sort="id")
+    page.table.run = None
+    without = table_view(page)
+    assert client.get(f"{without.url}/why?id=0").json() == {"reason": None}
 
 
 def test_a_key_changes_with_the_decisions_and_ends_with_its_session(own_demo_root):

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from avhcurate.ui.components import commands
+from avhcurate.ui.components import commands, why
 from avhcurate.ui.components.mount import is_count, mount, nothing, told
 
 #: Rows that come with the page itself; the browser asks for the others in windows of as many.
@@ -39,6 +39,7 @@ HTML = f"""
     <div class="box" hidden></div>
     {commands.MARKUP}
   </div>
+  {why.MARKUP}
   <div class="bar" role="toolbar" aria-label="Actions on the selection" hidden></div>
   <p class="hint" hidden><span class="opens"><kbd>click</kbd> open · <kbd>enter</kbd> open · <kbd>ctrl</kbd> or
   corner select · </span><kbd>shift</kbd> range · <kbd>drag</kbd> box · <kbd>arrows</kbd> move ·
@@ -85,8 +86,8 @@ class GridData(TypedDict):
     While `view` stays the same, so do rows and their places; while `about` does, the selected samples; with another
     `order` the grid starts at its top. It opens at the place `start`, and goes there whenever that changes. `open`:
     details are shown, and focus returns when they are closed; where there are none, None, a click selects.
-    `groups` are of all tiles, or none. `selectable`: the browser keeps a selection, and `actions` allows acting on it,
-    by keys and by the buttons of a bar.
+    `groups` are of all tiles, or none. `why`: the server says why an image is hard. `selectable`: the browser keeps a
+    selection, and `actions` allows acting on it, by keys and by the buttons of a bar.
     """
 
     tiles: Sequence[Tile]
@@ -103,6 +104,7 @@ class GridData(TypedDict):
     selectable: bool
     hint: bool
     open: bool | None
+    why: bool
     actions: commands.Actions | None
 
 
@@ -123,7 +125,7 @@ def image_grid(
     """
     acts = {"on_lost_change": nothing, "on_act_change": on_act}
     acts |= {"on_opened_change": told(key, "opened", on_open), "on_size_change": told(key, "size", on_size)}
-    mount(__file__, HTML, style=commands.STYLE, key=key, data=grid_data(tiles, **view), **acts)
+    mount(__file__, HTML, style=commands.STYLE + why.STYLE, key=key, data=grid_data(tiles, **view), **acts)
 
 
 def grid_data(
@@ -136,8 +138,8 @@ def grid_data(
 ) -> dict[str, Any]:
     """Return what the script reads of these tiles, the first or all; `view` is the rest of `GridData`."""
     data = {"count": len(tiles), "source": "", "view": ",".join(str(tile.id) for tile in tiles), "about": ""}
-    data |= {"groups": (), "order": "", "start": 0, "selectable": False, "hint": False, "open": False, "actions": None}
-    data |= view
+    data |= {"groups": (), "order": "", "start": 0, "selectable": False, "hint": False, "open": False, "why": False}
+    data |= {"actions": None} | view
     return data | {"tiles": list(map(payload, tiles)), "size": tile_size, "label": label, "height": height}
 
 

@@ -16,6 +16,7 @@ import { Painting } from "./painting.js";
 import { CHANGES, needless, withDecided } from "./pending.js";
 import { createPicker } from "./picker.js";
 import { rangesCount, rangesOf } from "./ranges.js";
+import { createReason } from "./reason.js";
 import { Rows } from "./rows.js";
 import { createScroller } from "./scroller.js";
 import { createSelection } from "./selection.js";
@@ -69,6 +70,7 @@ export class Grid {
     this.box = createBox(this);
     this.details = createDetails(this);
     this.look = createLook(this);
+    this.reason = createReason(this);
     this.input = new Input(this);
     addEventListener(LINKED, this.receiveLinked);
   }
@@ -284,8 +286,8 @@ export class Grid {
   destroy() {
     removeEventListener(LINKED, this.receiveLinked);
     this.unlisten();
-    const { input, painting, commands, details, selection, scroller, box, rows, talk, look } = this;
-    for (const piece of [input, painting, commands, details, selection, scroller, box, rows, talk, look])
+    const { input, painting, commands, details, selection, scroller, box, rows, talk, look, reason } = this;
+    for (const piece of [input, painting, commands, details, selection, scroller, box, rows, talk, look, reason])
       piece.destroy();
   }
 }
