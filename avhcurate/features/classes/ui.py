@@ -38,7 +38,7 @@ _parts = kept("Finding two parts …", most=4)(service.parts)
 def propose(page: Opened, classes: Classes) -> list[GridView | None]:
     """Draw one proposal with its keys and images; return the views of these."""
     with in_a_row():
-        part = PART.show(st.segmented_control, "Proposals", _PARTS, on_change=AT.restart)
+        part = PART.show(st.segmented_control, "Proposals", _PARTS, on_change=partial(PART.restart, AT.name))
         undo_last(page.table)
     rows = {"merge": classes.pairs, "split": classes.splits}[part]
     if rows.empty:

@@ -1,0 +1,48 @@
+"""Classes in a browser: keys go through pairs, merge one and take it back, and split what was merged."""
+
+from avhcurate.datasets.curate import classes
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.features.classes.service import classes_of
+from avhcurate.workspace.data.workspace import Workspace
+from tests.browser.pages import expect, open_at, settled
+from tests.fakes.waiting import wait_until
+
+
+def test_keys_merge_a_pair_and_split_a_class_and_undo_takes_back(page, serve, own_demo_root):
+    table = open_table(Workspace(own_demo_root), "digits")
+    pairs = classes_of(table).pairs
+    second = pairs.iloc[1]
+    open_at(page, f"{serve(own_demo_root)}/classes?dataset=digits")
+    expect(page.get_by_role("heading", name=f"{pairs.loc[0, 'first']} and {pairs.loc[0, 'second']}:")).to_be_visible()
+    page.keyboard.press("n")
+    said = page.get_by_role("heading", name=f"{second['first']} and {second['second']}:")
+    expect(said).to_contain_text("% of simulated votes cross, means")
+    settled(page)
+    page.keyboard.press("m")
+    wait_until(lambda: table.dataset.record.classes == [name for name in table.classes if name != second["second"]])
+    expect(page.get_by_text(f"{second['first']} is {second['first']} + {second['second']}")).to_be_visible()
+    settled(page)
+    page.get_by_text("One that may be two").click()
+    expect(page.get_by_role("heading", name=f"{second['first']}: two parts")).to_be_visible()
+    settled(page)
+    page.keyboard.press("s")
+    wait_until(lambda: f"{second['first']} 2" in table.dataset.record.classes)
+    for _ in range(2):
+        settled(page).get_by_role("button", name="Undo the last change").click()
+    wait_until(lambda: table.dataset.record.classes == list(table.classes))
+    expect(page.get_by_role("button", name="Undo the last change")).to_have_count(0)
+
+
+def test_a_page_of_before_relabels_nothing_by_an_old_number(page, serve, own_demo_root):
+    table = open_table(Workspace(own_demo_root), "digits")
+    open_at(page, f"{serve(own_demo_root)}/gallery?dataset=digits")
+    settled(page)
+    classes.merge(table, ["3", "8"], "3")
+    page.locator("[aria-label=Images] .tile").first.click(modifiers=["Control"])
+    page.keyboard.press("9")
+    expect(page.get_by_text("or its classes changed; nothing was changed")).to_be_visible()
+    assert (
+        open_table(Workspace(own_demo_root), "digits")
+        .frame()["curated_label"]
+        .equals(open_table(Workspace(own_demo_root), "digits").frame()["label"])
+    )
