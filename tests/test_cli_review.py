@@ -8,8 +8,9 @@ import textwrap
 
 import pandas as pd
 import pytest
+from PIL import Image
 
-from avhcurate.cli import review
+from avhcurate.cli import photo_review, review
 from avhcurate.datasets.sources.service import import_dataset, name_for
 from avhcurate.features.map.store import maps
 from avhcurate.features.suspects.store import suspects_of
@@ -21,7 +22,7 @@ from avhcurate.workspace.disk.jobs import JOB_VARIABLE, Jobs
 def shown(monkeypatch):
     """The pages that `review` has opened."""
     opened = []
-    monkeypatch.setattr(review, "show", lambda space, address: opened.append(address))
+    monkeypatch.setattr(review, "show", lambda space, address, again=False: opened.append(address))
     return opened
 
 
@@ -53,6 +54,32 @@ def test_the_app_opens_what_its_own_job_has_made(cli, home, shown, monkeypatch):
     assert shown == []
 
 
+def test_of_many_photos_the_first_suspects_come_from_a_part_which_all_replace(cli, home, shown, monkeypatch, open_page):
+    for image in (home / "photos").glob("*/*.jpg"):
+        Image.open(image).rotate(180).save(image.with_stem(f"{image.stem}-turned"))
+    monkeypatch.setattr(photo_review, "_FIRST", 8)
+    monkeypatch.setattr(photo_review, "_FIRST_OF_CLASS", 2)
+    space, seen = Workspace(home / "workspace"), []
+
+    def show(space, address, again=False):
+        job = Jobs(space.root).newest()
+        seen.append((again, job.active, job.opens == address))
+        shown.append(address)
+
+    monkeypatch.setattr(review, "show", show)
+    assert cli("review", "photos").code == 0
+    assert seen == [(False, True, True), (True, False, True)]
+    first, whole = (space.dataset("photos").run(address.partition("run=")[2]) for address in shown)
+    assert (first.record.limit, whole.record.limit) == (8, None)
+    assert [suspects_of(run)[-1].record.samples for run in (first, whole)] == [8, 24]
+    assert space.dataset("photos").default_run.name == whole.name
+    for run, marked in ((first, True), (whole, False)):
+        notes = [info.value for info in open_page("suspects", space.root, dataset="photos", run=run.name).info]
+        assert any("First suspects: of 8 of 24 images" in note for note in notes) == marked
+    assert cli("review", "photos").code == 0
+    assert shown[2:] == shown[1:2]
+
+
 def test_photos_without_classes_get_a_map(cli, home, shown):
     (home / "heap").mkdir()
     for number, image in enumerate(sorted((home / "photos").glob("*/*.jpg")) * 2):
@@ -81,7 +108,7 @@ def test_a_dataset_is_called_as_its_source_and_found_by_it(home, workspace):
 KILLED = """
     import os, sys
     from pathlib import Path
-    from avhcurate.cli.review import review_photos
+    from avhcurate.cli.photo_review import PhotoReview
     from avhcurate.datasets.sources.settings import ReviewSettings
     from avhcurate.networks.models import extras
     from avhcurate.networks.scoring import heads, service
@@ -98,7 +125,7 @@ KILLED = """
         if child == 0:
             die_at_rename(5, False, "/datasets/")
             settings = ReviewSettings(source="photos", dataset="photos", model="efficientnet-lite0")
-            review_photos(Workspace(Path(sys.argv[1])), settings, SILENT)
+            PhotoReview(Workspace(Path(sys.argv[1])), settings, SILENT).whole()
             os._exit(0)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         print(code)

@@ -56,7 +56,8 @@ def home(tmp_path, monkeypatch):
 
     monkeypatch.setattr(extras, "efficientnet_lite", tiny_efficientnet)
     monkeypatch.setattr(names, "is_here", lambda name: name == "efficientnet-lite0")
-    monkeypatch.setattr(review, "show", lambda space, address: None)  # it would wait for an interrupt
+    monkeypatch.setattr(review, "show", lambda space, address, again=False: None)
+    monkeypatch.setattr(review, "wait", lambda space: None)  # for an interrupt
     monkeypatch.setattr(heads, "STRENGTHS", (64.0, 1.0))  # all would take most of the time of a guide
     rng = np.random.default_rng(0)
     for name, tone in (("cat", 60), ("dog", 190)):

@@ -175,6 +175,9 @@ def toolbar(page: Opened, suspects: SuspectsInView) -> None:
         if VIEW.asked() != "one":  # the card counts by itself
             shown = f"**{len(suspects.open):,}** to decide. {shown}"
         st.markdown(f"{shown} {said(record.often_text(names))}", width="content")
+    if limit := page.run.record.limit:
+        part = f"First suspects: of {limit:,} of {page.table.size:,} images, spread evenly."
+        st.info(f"{part} A run of all is offered at the left once it is there.", icon=":material/info:")
 
 
 def footer(page: Opened, suspects: SuspectsInView) -> None:

@@ -164,9 +164,9 @@ def _remember(name: str, job: str) -> None:
 
 
 def _open(address: str) -> None:
-    """Go from Home to what a job of this session has made, and there from what it had so far to the rest; once each."""
+    """Go from Home to what a job of this session has made, once; nobody is led away from another page."""
     page, _, query = address.partition("?")
-    if address != st.session_state.get(_OPENED) and st.session_state[PAGE] in ("home", page):
+    if address != st.session_state.get(_OPENED) and st.session_state[PAGE] == "home":
         st.session_state[_OPENED] = address
         st.switch_page(page_file(page), query_params=dict(parse_qsl(query)))
 
