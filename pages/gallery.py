@@ -12,12 +12,14 @@ from avhcurate.ui.grid.detail import show_details
 from avhcurate.ui.grid.grid_actions import await_words, like_view, words_box
 from avhcurate.ui.grid.grid_bar import actions_grid
 from avhcurate.ui.grid.grid_views import table_view
+from avhcurate.ui.grid.strip import show_strip
 from avhcurate.ui.shell.page_header import show_chips, title_line
 
 page = frame.with_data()
 story = "Images in the order of a score: open one, select some, and act on them."
 line, menu = title_line("Gallery", story)
 page = replace(page, story=story, help=menu)
+show_strip(page)
 with line, in_a_row("center"):
     page_choices.way_back()
     grid_actions.choose_order(page, menu, like=True)

@@ -12,10 +12,12 @@ from avhcurate.ui.base.job_forms import await_more
 from avhcurate.ui.base.job_panel import job_panel
 from avhcurate.ui.grid.detail import show_details
 from avhcurate.ui.grid.grid_actions import nothing_matches
+from avhcurate.ui.grid.strip import show_strip
 from avhcurate.ui.shell.page_header import show_chips, title_line
 
 line, menu = title_line("Map", map_ui.STORY)
 page = replace(frame.with_run(), story=map_ui.STORY, help=menu)
+show_strip(page)
 show_chips(page)
 if not page.run.has_features:
     frame.lacking(page, "embeddings", "A map places images by the angles between their embeddings.")

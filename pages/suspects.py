@@ -8,6 +8,7 @@ from avhcurate.features.suspects.store import suspects_of
 from avhcurate.ui.base.job_panel import job_panel
 from avhcurate.ui.grid.detail import show_details
 from avhcurate.ui.grid.grid_actions import nothing_matches
+from avhcurate.ui.grid.strip import show_strip
 from avhcurate.ui.shell.page_header import open_page
 
 page = open_page(
@@ -15,6 +16,7 @@ page = open_page(
     "Labels that may be wrong, the most suspect first, and what speaks against each.",
     terms=["AVH", "AVC", "HSF"],
 )
+show_strip(page)
 job_panel()
 found = suspects_of(page.run)
 if not found:

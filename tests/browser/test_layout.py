@@ -4,10 +4,11 @@ import pytest
 
 from tests.browser.pages import TILES, expect, open_at, settled
 
-#: True where an element's lower edge lies in the last 40 px of the window.
+#: True where an element's lower edge lies in the last 40 px of the window above its strip.
 ENDS_THE_WINDOW = """element => {
   const {bottom} = element.getBoundingClientRect();
-  return innerHeight - 40 < bottom && bottom <= innerHeight;
+  const end = innerHeight - document.querySelector('.st-key-strip').offsetHeight;
+  return end - 40 < bottom && bottom <= end;
 }"""
 
 

@@ -38,6 +38,14 @@ UNDECIDED = {
     "excluded": "FALSE",
     "locked": "FALSE",
 }
+#: The tag of a sample whose given label was confirmed.
+KEPT = "label-ok"
+#: SQL that counts samples: those relabelled and those kept among what is not excluded, and those excluded.
+COUNT_DECIDED = f"""
+SELECT count(*) FILTER (NOT excluded AND curated_label IS DISTINCT FROM label), count(*) FILTER (excluded),
+    count(*) FILTER (NOT excluded AND curated_label IS NOT DISTINCT FROM label AND list_contains(tags, '{KEPT}'))
+FROM samples
+"""
 #: Columns that every query computes from others: names take longer to store than to look up in the table `names`.
 NAMES = {
     "label_name": "list_extract((SELECT classes FROM names), label + 1)",

@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from avhcurate.datasets.table.columns import COUNT_DECIDED
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.titles import all_trainings
@@ -83,6 +84,8 @@ class DatasetTable(SampleTable):
         self.locked_by = 0
         #: How often samples were excluded, included or locked since this was opened.
         self.exclusions = 0
+        #: How many samples are relabelled, excluded and kept, up to the event of a number.
+        self._decided = (-1, (0, 0, 0))
         #: The event that saved each set.
         self._set_entries = dict[str, int]()
         self.refresh()
@@ -148,6 +151,15 @@ class DatasetTable(SampleTable):
     def set_sizes(self) -> dict[str, int]:
         """Number of samples in each stored set, by name."""
         return dict.fromkeys(self.sets, 0) | dict(self.query("SELECT name, count(*) FROM memberships GROUP BY name"))
+
+    @property
+    def decided(self) -> tuple[int, int, int]:
+        """How many samples are relabelled, excluded, and kept as they are by a tag: counted once after each event."""
+        entry = self.annotated
+        if self._decided[0] != entry:
+            ((relabelled, excluded, kept),) = self.query(COUNT_DECIDED)
+            self._decided = entry, (relabelled, excluded, kept)
+        return self._decided[1]
 
     def edges_from(self, text: str, filters: Filters) -> tuple[float, ...]:
         """Return edges of HSF bins from text, as `votes.bins.edges_of` does: "q5" for five bins of about equally many

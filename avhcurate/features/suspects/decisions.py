@@ -7,11 +7,9 @@ import pandas as pd
 
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.label_files import relabel_from
+from avhcurate.datasets.table.columns import KEPT
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
-
-#: The tag of a sample whose given label was confirmed: it does not come back as a suspect.
-KEPT = "label-ok"
 
 
 def decided(table: DatasetTable, ids: Sequence[int]) -> pd.Series:

@@ -188,6 +188,7 @@ export namespace Outbox {
     undo: boolean | number;
     nonce: string;
     entry: number;
+    counts: [number, number, number];
   }
 }
 
@@ -340,6 +341,14 @@ export namespace Scatter {
     region: Corners | null;
     below: boolean;
     linked: boolean;
+  }
+}
+
+export namespace Strip {
+  export interface Data {
+    dataset: string;
+    entry: number;
+    counts: [number, number, number];
   }
 }
 

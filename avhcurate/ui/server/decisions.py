@@ -98,10 +98,14 @@ class Reply:
 
 @dataclass(frozen=True)
 class Outcome(Reply):
-    """The reply to the decision of a nonce; the log of its dataset has it from the `entry` on."""
+    """The reply to the decision of a nonce; the log of its dataset has it from the `entry` on.
+
+    `counts`: how many images are then relabelled, excluded and kept.
+    """
 
     nonce: str = ""
     entry: int = 0
+    counts: tuple[int, int, int] = (0, 0, 0)
 
 
 #: Does the decisions of one kind.
@@ -169,10 +173,10 @@ def _done(workspace: Workspace, decision: Decision, person: Person, takers: Take
             raise  # no outcome: the browser keeps the decision and sends it again
         except CurateError as error:
             reply = Reply(in_page(error.text))
-    entry = 0
-    if table is not None:
-        entry = table.log.version(table.dataset.id)
-    return Outcome(**asdict(reply), nonce=decision.nonce, entry=entry)
+    outcome = Outcome(**asdict(reply), nonce=decision.nonce)
+    if table is None:
+        return outcome
+    return replace(outcome, entry=table.log.version(table.dataset.id), counts=table.decided)
 
 
 def _table_of(workspace: Workspace, decision: Decision) -> DatasetTable:
