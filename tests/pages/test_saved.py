@@ -154,8 +154,11 @@ def test_changes_are_counted_with_who_and_a_gallery_of_each_and_the_first_state_
     query = dict(parse_qsl(links(app)["Label changed: 2"]))
     assert query["gallery.back"].startswith("saved?")
     assert set(table.frame(Filters.from_query(query), columns=["id"])["id"]) == {5, 7}
-    assert "ann" in str(app.dataframe[-1].value)
+    assert "· ann** 2 relabelled" in words(app)
+    assert app.dataframe[-1].value["Class"].tolist() == ["3", "5", "7"]  # no class that stays as it was
     press(app, "saved.restore")
+    assert "**2 changes**" in words(app)  # until the question is answered
+    press(app, "saved.restore_now")
     assert "**0 changes**" in words(app)
     app = open_page("saved", own.root, saved__part="changes", saved__before="/etc/passwd", saved__after="digits@1")
     assert "from the import to after 1" in words(app)

@@ -18,6 +18,8 @@ KINDS = {
     "tagged": "Tags changed",
     "rescored": "Scores changed",
 }
+#: The kinds that are decided on images which both states have, and the column that each changes.
+ON_IMAGES = {"relabelled": "label", "excluded": "excluded", "included": "excluded", "tagged": "tags"}
 #: The rows (n,) of the same images in both states.
 Pairs = tuple[np.ndarray, np.ndarray]
 
@@ -88,6 +90,13 @@ def _rows(kind: str, rows: pd.DataFrame, before: pd.Series | str = "", after: pd
     """Return differences of a kind, each with what was and what is."""
     columns = {"kind": kind, "id": rows["id"], "path": rows["path"], "before": before, "after": after}
     return pd.DataFrame(columns).astype({"path": object, "before": object, "after": object})
+
+
+def by_day_and_person(changes: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
+    """Return the changes that people decided on images, by the day and who did, the last day first."""
+    decided = changes[(changes["who"] != "") & changes["kind"].isin(ON_IMAGES)]
+    groups = decided.groupby([decided["at"].str[:10], "who"])
+    return [(str(day), str(who), rows) for (day, who), rows in groups][::-1]
 
 
 def _rescored(old: pd.DataFrame, now: pd.DataFrame, scores: Sequence[str]) -> np.ndarray:

@@ -11,12 +11,12 @@ import pandas as pd
 
 from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.curate.history import describe
+from avhcurate.datasets.table.columns import KEPT
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import LONGEST_ADDRESS, Filters
 from avhcurate.errors import CurateError, Run, words
 from avhcurate.features.saved import diff_rules
-from avhcurate.features.saved.diff_rules import KINDS
-from avhcurate.features.suspects.decisions import KEPT
+from avhcurate.features.saved.diff_rules import KINDS, ON_IMAGES
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.measures.scores import SCORES
 from avhcurate.workspace.data.class_lists import stored_class
@@ -53,6 +53,16 @@ class State:
     entry: int
     table: DatasetTable | None = None
 
+    def query(self, ids: pd.Series) -> dict[str, str]:
+        """Return the parameters of the gallery of some images; {} from a file, and of too many for an address."""
+        if self.table is None:
+            return {}
+        filters = Filters(excluded=None, ids=tuple(ids.astype(int).tolist()))
+        query = {"dataset": self.table.dataset.name} | filters.to_query()
+        if self.table.run is not None:
+            query["run"] = self.table.run.name
+        return query if len(urlencode(query)) <= LONGEST_ADDRESS else {}
+
 
 @dataclass(frozen=True)
 class Diff:
@@ -76,18 +86,11 @@ class Diff:
         return {kind: int(counts[kind]) for kind in KINDS if kind in counts}
 
     def query(self, kind: str) -> dict[str, str]:
-        """Return the parameters of the gallery of a kind; {} from a file, or of so many that no address names them."""
+        """Return the parameters of the gallery of a kind, see `State.query`."""
         state = self.after
         if kind == "gone":
             state = self.before
-        if state.table is None:
-            return {}
-        ids = self.changes.loc[self.changes["kind"] == kind, "id"]
-        filters = Filters(excluded=None, ids=tuple(ids.astype(int).tolist()))
-        query = {"dataset": state.table.dataset.name} | filters.to_query()
-        if state.table.run is not None:
-            query["run"] = state.table.run.name
-        return query if len(urlencode(query)) <= LONGEST_ADDRESS else {}
+        return state.query(self.changes.loc[self.changes["kind"] == kind, "id"])
 
     def result(self) -> dict[str, Any]:
         """Return all of it but the single differences, for JSON."""
@@ -357,10 +360,10 @@ def _why(row: Mapping[Any, Any], classes: tuple[str, ...]) -> str:
 # --- the way back ------------------------------------------------------------------------------------------------
 
 
-def restore(table: DatasetTable, entry: int) -> int:
+def restore(table: DatasetTable, entry: int, changes: pd.DataFrame | None = None) -> int:
     """Give labels, tags and exclusions the state after an entry of the history, as new entries that can be undone.
 
-    Returns how many images change.
+    Of `changes`, rows of `Diff.changes`, only these are taken back. Returns how many images change.
     """
     table.refresh()
     present = state_of(table)
@@ -375,10 +378,15 @@ def restore(table: DatasetTable, entry: int) -> int:
             table.log.annotate(id, action, value, now["path"][rows].tolist(), labels=labels, who=person)
             changed[rows] = True
 
-    moved = then["excluded"] != now["excluded"]
+    def chosen(column: str) -> pd.Series:
+        if changes is None:
+            return pd.Series(True, now.index)
+        return now["id"].isin(changes.loc[changes["kind"].map(ON_IMAGES) == column, "id"])
+
+    moved = chosen("excluded") & (then["excluded"] != now["excluded"])
     decide("exclude", None, moved & then["excluded"])
     decide("include", None, moved & ~then["excluded"])
-    moved = then["label"] != now["label"]
+    moved = chosen("label") & (then["label"] != now["label"])
     restored = moved & (then["label"] == then["given"])
     others = moved & ~restored
     stored = {name: stored_class(number, table.own_classes) for number, name in enumerate(table.classes)}
@@ -389,7 +397,7 @@ def restore(table: DatasetTable, entry: int) -> int:
     for name in sorted(set(";".join([*then["tags"], *now["tags"]]).split(";")) - {""}):
         had = _tagged(then, name)
         has = _tagged(now, name)
-        decide("tag", name, had & ~has)
-        decide("untag", name, has & ~had)
+        decide("tag", name, chosen("tags") & had & ~has)
+        decide("untag", name, chosen("tags") & has & ~had)
     table.refresh()
     return int(changed.sum())

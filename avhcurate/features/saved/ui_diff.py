@@ -1,28 +1,42 @@
-"""What changed between two states of a dataset, on the page Saved: counts, who and why, and a gallery of each kind."""
+"""What changed between two states of a dataset, on the page Saved: counts, a gallery of each kind, and the story.
 
+The story has a line for each day and person, with pictures before and after, and can be taken back line by line.
+"""
+
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.curate.history import describe, history_entries
+from avhcurate.datasets.table.columns import KEPT
 from avhcurate.features.saved import diff_service
-from avhcurate.features.saved.diff_rules import KINDS
+from avhcurate.features.saved.diff_rules import KINDS, ON_IMAGES, by_day_and_person
 from avhcurate.features.saved.diff_service import Diff
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download
-from avhcurate.ui.base.frame import Opened, attempt
+from avhcurate.ui.base.frame import Opened, attempt, while_allowed
 from avhcurate.ui.base.layout import in_a_row
-from avhcurate.ui.base.page_choices import Choice, gallery_link
+from avhcurate.ui.base.page_choices import Choice, gallery_link, number, page_of, turn_pages
 from avhcurate.ui.base.signin import for_curators
-from avhcurate.ui.base.text import counted, shortened
+from avhcurate.ui.base.text import counted, listed, shortened
 from avhcurate.ui.base.user_errors import plain, said
+from avhcurate.ui.grid.pairs import Pair, pairs_html
 from avhcurate.workspace.data.workspace import Workspace
 
 _BEFORE: Choice[str] = Choice("saved.before", "", str)
 _AFTER: Choice[str] = Choice("saved.after", "", str)
-#: Entries of the history that are offered, newest first, and changes that are listed.
+#: Session state: what is to be restored, once the question is answered: a day and a person, or "" for everything.
+_RESTORING = "saved.restoring"
+_STORY = number("saved.story", 1, low=1, high=10**9)
+#: Entries of the history that are offered, newest first; lines of the story, and pictures of a line.
 _ENTRIES = 50
-_LISTED = 500
+_LINES = 20
+_PICTURES = 6
+#: What a change is called in a line of the story, in their order; of an image the first that holds is drawn.
+_WORDS = {"relabelled": "relabelled", "excluded": "excluded", "included": "included again", "tagged": "tagged"}
 
 
 def show_changes(page: Opened) -> None:
@@ -39,21 +53,16 @@ def show_changes(page: Opened) -> None:
     for note in diff.notes:
         st.caption(said(note))
     _galleries(diff)
-    first, second = st.columns(2)
-    for place, key, rows in (
-        (first, "summary", diff.summary.dropna()),
-        (first, "scores", diff.shifts),
-        (second, "classes", diff.classes),
-    ):
-        place.dataframe(rows.rename(columns=str.capitalize), hide_index=True, key=f"saved.diff_{key}")
-    changes = diff.changes.assign(kind=diff.changes["kind"].map(KINDS))
-    if len(changes):
-        st.dataframe(changes.head(_LISTED).rename(columns=str.capitalize), hide_index=True, key="saved.diff_changes")
+    restorable = _restorable(page, diff, before)
+    _story(diff, restorable)
     with in_a_row("center"):
-        if len(changes) > _LISTED:
-            st.caption(f"The first {_LISTED:,} of {len(changes):,} changes; the file has all.")
         download("CSV", diff.changes.to_csv(index=False), f"{name}-changes.csv", key="saved.diff_csv")
-        _go_back(page, diff, before)
+        if restorable:
+            _restore_button("Go back to the first state", "", key="saved.restore")
+    for key, rows in (("summary", diff.summary), ("classes", diff.classes), ("scores", diff.shifts)):
+        differing = rows[rows["before"].ne(rows["after"]) & rows["before"].notna()]
+        if len(differing):
+            st.dataframe(differing.rename(columns=str.capitalize), hide_index=True, key=f"saved.diff_{key}")
 
 
 def _offered(page: Opened) -> dict[str, str]:
@@ -99,10 +108,99 @@ def _galleries(diff: Diff) -> None:
                 st.caption(text, width="content")
 
 
-def _go_back(page: Opened, diff: Diff, before: str) -> None:
-    """Draw a button that gives the dataset the earlier state again."""
+# --- the story ---------------------------------------------------------------------------------------------------
+
+
+def _story(diff: Diff, restorable: bool) -> None:
+    """Draw a line for each day and person, the last first: what they changed, in pictures, and a way back."""
+    lines = by_day_and_person(diff.changes)
+    places = page_of(_STORY, len(lines), _LINES)
+    labels = diff.after.rows.set_index("id")["label"]
+    for day, who, rows in lines[places.start : places.stop]:
+        with st.container(key=f"story.{day}.{who}", gap="xsmall"):
+            with in_a_row("center"):
+                st.markdown(f"**{day} · {plain(who)}** {_counts(rows)}", width="content")
+                if query := diff.after.query(rows["id"].drop_duplicates()):
+                    gallery_link("Images", query)
+                if restorable:
+                    _restore_button("Restore", f"{day} {who}", key=f"saved.restore.{day}.{who}")
+            if diff.after.table is not None:
+                st.html(pairs_html(diff.after.table, _pairs(rows, labels)))
+    turn_pages(_STORY, places, len(lines), _LINES)
+
+
+def _counts(rows: pd.DataFrame) -> str:
+    """Return how many images a line of the story is about, by what became of them."""
+    kept = (rows["kind"] == "tagged") & rows["after"].str.contains(KEPT)
+    kinds = rows["kind"].map(_WORDS).mask(kept, "kept")
+    return ", ".join(f"{n:,} {word}" for word in [*_WORDS.values(), "kept"] if (n := (kinds == word).sum()))
+
+
+def _pairs(rows: pd.DataFrame, labels: pd.Series) -> list[Pair]:
+    """Return the first images of a line before and after."""
+    order = rows.assign(at=rows["kind"].map(list(_WORDS).index)).sort_values("at", kind="stable")
+    shown = order.drop_duplicates("id").head(_PICTURES)
+    return [_pair(row, labels[row["id"]] or "no label") for row in shown.to_dict("records")]
+
+
+def _pair(row: Mapping[Any, Any], label: str) -> Pair:
+    id = int(row["id"])
+    match row["kind"]:
+        case "relabelled":
+            return Pair(id, row["before"] or "no label", row["after"] or "no label")
+        case "tagged":
+            return Pair(id, row["before"] or label, row["after"].replace(KEPT, "kept") or label)
+    return Pair(id, label, _WORDS[row["kind"]], out=row["kind"] == "excluded")
+
+
+# --- the way back ------------------------------------------------------------------------------------------------
+
+
+def _restorable(page: Opened, diff: Diff, before: str) -> bool:
+    """Return whether decisions can be taken back to the first state, and ask before that is done."""
     name, at, _ = before.rpartition("@")
-    if at and name == page.dataset.name and diff.changes["kind"].isin(diff_service.DECIDED).any():
-        act = partial(attempt, diff_service.restore, page.table, diff.before.entry, done="Gone back")
-        icon = ":material/history:"
-        st.button("Go back to the first state", icon=icon, key="saved.restore", on_click=act, **for_curators())
+    if not at or name != page.dataset.name or not diff.changes["kind"].isin(diff_service.DECIDED).any():
+        return False
+    asked = st.session_state.get(_RESTORING)
+    changes = {f"{day} {who}": rows for day, who, rows in by_day_and_person(diff.changes)} | {"": None}
+    if asked in changes:
+        _ask(page, diff, changes[asked])
+    return True
+
+
+def _restore_button(label: str, what: str, *, key: str) -> None:
+    act = partial(st.session_state.__setitem__, _RESTORING, what)
+    st.button(label, icon=":material/history:", type="tertiary", key=key, on_click=act, **for_curators())
+
+
+def _dismiss() -> None:
+    st.session_state.pop(_RESTORING, None)
+
+
+def _ask(page: Opened, diff: Diff, changes: pd.DataFrame | None) -> None:
+    """Ask in a dialog whether some changes, or all, are to be taken back."""
+    taken = diff.changes
+    if changes is not None:
+        taken = changes
+    taken = taken[taken["kind"].isin(ON_IMAGES)]
+    noun = "image"
+    if (taken["kind"] == "relabelled").all():
+        noun = "label"
+    who = set(taken["who"]) - {""}
+    people = "1 person"
+    if len(who) != 1:
+        people = f"{len(who):,} people"
+
+    @st.dialog(
+        f"Restore {counted(taken['id'].nunique(), noun)} of {people}?", icon=":material/history:", on_dismiss=_dismiss
+    )
+    @while_allowed
+    def ask() -> None:
+        st.write(f"What {plain(listed(sorted(who)))} decided about them since the first state is taken back.")
+        st.caption("New entries of the history do that, which can be undone.")
+        if st.button("Restore", type="primary", key="saved.restore_now"):
+            attempt(diff_service.restore, page.table, diff.before.entry, changes, done="Restored")
+            _dismiss()
+            st.rerun()
+
+    ask()

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -125,6 +126,32 @@ def test_of_two_moments_each_change_has_who_and_why_and_the_first_is_had_back(ow
     assert by("cat", diff_service.restore, table, 0) == 3
     now = diff_service.state_of(table)
     assert diff_service.diff(diff_service.earlier(now, 0), now).changes.empty
+
+
+def test_the_story_has_a_line_for_each_day_and_person_and_one_line_alone_is_taken_back(own_digits):
+    table = own_digits
+    day = 86_400
+    with mock.patch("time.time", return_value=20_000 * day):
+        by("ann", annotate, table, [5, 7], "relabel", 3)
+        by("ann", annotate, table, [1], "exclude", "dark")
+    with mock.patch("time.time", return_value=20_001 * day):
+        by("ann", annotate, table, [8], "tag", "odd")
+        by("bob", annotate, table, [7, 9], "relabel", 4)  # 7 is his now
+        by("bob", annotate, table, [1, 5], "tag", "seen")
+    then, now = diff_service.states(table.workspace, "digits")
+    diff = diff_service.diff(then, now)
+    lines = {(day, who): rows for day, who, rows in diff_rules.by_day_and_person(diff.changes)}
+    assert list(lines) == [("2024-10-05", "bob"), ("2024-10-05", "ann"), ("2024-10-04", "ann")]
+    about = {line: sorted(zip(rows["kind"], rows["id"], strict=True)) for line, rows in lines.items()}
+    assert about["2024-10-05", "ann"] == [("tagged", 8)]
+    assert about["2024-10-04", "ann"] == [("excluded", 1), ("relabelled", 5)]
+    assert by("cat", diff_service.restore, table, 0, lines["2024-10-04", "ann"]) == 2
+    rows = (
+        table.frame(columns=["id", "curated_label", "label", "tags", "excluded"]).set_index("id").loc[[1, 5, 7, 8, 9]]
+    )
+    assert not rows["excluded"].any()
+    assert (rows["curated_label"] != rows["label"]).tolist() == [False, False, True, False, True]  # bob's stay
+    assert [list(tags) for tags in rows["tags"]] == [["seen"], ["seen"], [], ["odd"], []]
 
 
 def test_scores_and_splits_of_two_exports_are_compared(own_demo_root, tmp_path):

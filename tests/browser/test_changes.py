@@ -1,0 +1,36 @@
+"""Changes in a real browser: the story by day and person in pictures, and nothing taken back without a question."""
+
+from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.workspace.data.workspace import Workspace
+from tests.browser.pages import expect, open_at, settled
+from tests.fakes.workspaces import by
+
+
+def test_the_story_shows_pictures_and_takes_one_line_back_after_a_question(page, own_demo_root, serve):
+    table = open_table(Workspace(own_demo_root), "digits")
+    by("ann", annotate, table, [3, 5], "relabel", 7)
+    by("ann", annotate, table, [10], "exclude")
+    by("bob", annotate, table, [23, 24, 25], "relabel", 1)
+    open_at(page, f"{serve(own_demo_root)}/saved?saved.part=changes")
+    ann, bob = (page.locator(f"[class*='st-key-story'][class*='{who}']") for who in ("ann", "bob"))
+    expect(ann).to_contain_text("2 relabelled, 1 excluded")
+    expect(ann.locator("figure")).to_have_count(3)
+    expect(ann.locator("figure").first).to_have_attribute("aria-label", "image 3: 3, now 7")
+    page.wait_for_function("[...document.querySelectorAll('figure img')].every(image => image.naturalWidth)")
+    page.get_by_role("button", name="Go back to the first state").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Restore 6 images of 2 people?")
+    settled(page)
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    settled(page)
+    bob.get_by_role("button", name="Restore").click()
+    expect(dialog).to_contain_text("Restore 3 labels of 1 person?")
+    settled(page)
+    dialog.get_by_role("button", name="Restore", exact=True).click()
+    expect(bob).to_have_count(0)
+    expect(ann).to_be_visible()
+    table.refresh()
+    assert [table.sample(id)["curated_label"] for id in (3, 5, 23)] == [7, 7, 3]
+    assert table.sample(10)["excluded"]
