@@ -96,6 +96,17 @@ def serve(server: str) -> Callable[[Path], str]:
 
 
 @pytest.fixture
+def slow_down(server: str) -> Iterator[Callable[[float], None]]:
+    """Makes the app take some seconds longer for each count of images, until the test ends."""
+
+    def put(seconds: float) -> None:
+        httpx.post(f"{server}/test/pause", params={"seconds": seconds}).raise_for_status()
+
+    yield put
+    put(0)
+
+
+@pytest.fixture
 def serve_fresh(make_server: Callable[..., Server]) -> Callable[..., Server]:
     """Starts the app itself on a workspace, where one likes with a home of its own."""
     return lambda root, **home: make_server("app.py", AVHCURATE_WORKSPACE=str(root), **home)

@@ -200,7 +200,7 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int,
         count = table.count(view.filters)
     except CurateError as error:
         problem = error.text
-    st.caption(f"**{count:,}** of {counted(table.size, 'image')} match")
+    st.caption(f"{count:,} of {counted(table.size, 'image')} match")
     show_filters(table, view, unfolded=bool(problem))
     return count, problem
 

@@ -53,13 +53,13 @@ def test_every_page_file_has_a_place_in_the_navigation():
 
 def test_a_filter_goes_into_the_address_and_changes_the_count(open_app, demo):
     app = open_app(demo)
-    assert "**1,797** of 1,797" in matching(app)
+    assert "1,797 of 1,797" in matching(app)
     app.multiselect(key="filter.columns").set_value(["loss"]).run()
     assert app.query_params["range"] == '["loss",null,null]'
     app.toggle(key="filter.mistakes").set_value(True).run()
     assert app.query_params["mistakes"] == "true"
     app = open_app(demo, **{"class": "3"})
-    assert "**183** of 1,797" in matching(app)
+    assert "183 of 1,797" in matching(app)
 
 
 def test_what_comes_with_an_address_that_was_just_replaced_does_not_undo_it(open_app, demo):
@@ -91,7 +91,7 @@ def test_an_address_sets_every_widget(open_app, demo, facets):
     assert panels["hsf_bins"]["title"] == "HSF (simulated votes) bin"
     app.button(key="frame.clear").click().run()
     assert not {"bin", "class", "range", "mistakes", "excluded"} & set(app.query_params)
-    assert "**1,797** of 1,797" in matching(app)
+    assert "1,797 of 1,797" in matching(app)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_an_address_sets_every_widget(open_app, demo, facets):
 def test_an_address_that_does_not_fit_is_ignored_with_a_notice(open_app, demo, query, said):
     app = open_app(demo, **query)
     assert said in app.warning[0].value.replace("\\", "")
-    assert "**1,797** of 1,797" in matching(app)
+    assert "1,797 of 1,797" in matching(app)
 
 
 def test_an_address_with_a_column_twice_or_a_value_that_no_column_has_opens_the_page(open_page, columns_root, facets):
@@ -121,7 +121,7 @@ def test_an_address_with_a_column_twice_or_a_value_that_no_column_has_opens_the_
 def test_a_condition_that_does_not_fit_shows_no_sample_and_keeps_its_text(open_page, demo, where):
     app = open_page("gallery", demo.root, where=where)
     assert "so no image is shown" in app.error[0].value
-    assert "**0** of 1,797" in matching(app)
+    assert matching(app) == "0 of 1,797 images match"
     assert app.text_input(key="filter.where").value == where
     more = next(expander for expander in app.sidebar.expander if "More filters" in expander.label)
     assert more.proto.expanded
@@ -173,7 +173,7 @@ def test_a_dataset_whose_record_is_damaged_is_a_message_and_the_others_stay_with
     assert app.page_link
     app.selectbox(key="frame.dataset").select("digits").run()
     assert not app.error
-    assert "**1,797** of 1,797" in matching(app)
+    assert "1,797 of 1,797" in matching(app)
 
 
 @pytest.fixture

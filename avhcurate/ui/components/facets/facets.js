@@ -75,6 +75,7 @@ class Board {
   // Lists stay scrolled, and the focus where it is.
   paint() {
     if (this.held) return;
+    this.root.classList.toggle("waiting", this.talk.all().length > 0);
     const focus = this.focused();
     const next = new Map(
       this.shown().map((panel) => [panel.key, this.section(panel, focus.key === panel.key ? focus.typed : null)]),

@@ -15,6 +15,7 @@ export class Painting {
   layout = gridLayout(0, { columns: 1, width: 1, rowHeight: 1 }, []);
   laidOut = ""; // the sizes that the layout was made for
   travel = 1;
+  widest = 0; // characters that said which images are in sight
   goal = /** @type {number | null} */ (null); // the place to begin at, once the rows are laid out
   landing = /** @type {number | null} */ (null);
   arranging = 0;
@@ -161,9 +162,10 @@ export class Painting {
       number.toLocaleString("en"),
     );
     const failing = this.grid.rows.failing();
-    this.grid.part("place").textContent = failing
-      ? "The images do not come: trying again"
-      : `${first}–${last} of ${count}`;
+    const place = this.grid.part("place");
+    place.textContent = failing ? "The images do not come: trying again" : `${first}–${last} of ${count}`;
+    this.widest = Math.max(this.widest, place.textContent.length);
+    place.style.flexBasis = `${this.widest}ch`; // so that what follows stands still
   }
 
   paintSelection() {
