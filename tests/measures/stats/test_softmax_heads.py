@@ -15,25 +15,30 @@ def drawn() -> tuple[np.ndarray, np.ndarray]:
     return x, np.stack([(truth + rng.gumbel(size=truth.shape)).argmax(axis=1) for _ in range(2)])
 
 
+def reference(x, labels, images, *, penalty=1.0):
+    """Logits by scikit-learn in float64: in float32 it ends 0.05 away from its optimum on some processors."""
+    model = LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=2000)
+    return model.fit(x.astype(np.float64), labels).decision_function(images.astype(np.float64))
+
+
 @pytest.mark.parametrize("penalty", [0.1, 1.0, 30.0])
 def test_each_head_is_the_one_of_scikit_learn(drawn, penalty):
     x, labels = drawn
     heads = fit_softmax_heads(x, labels, 4, penalty=penalty, steps=400)
     for place, one in enumerate(labels):
-        model = LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=2000).fit(x, one)
-        expected = model.decision_function(x)
+        expected = reference(x, one, x, penalty=penalty)
         got = heads.logits(x)[:, place]
         # A number added to all logits of an image changes nothing.
-        np.testing.assert_allclose(got - got.mean(axis=1, keepdims=True), expected, atol=0.05)
+        np.testing.assert_allclose(got - got.mean(axis=1, keepdims=True), expected, atol=0.005)
 
 
 def test_a_head_does_not_learn_from_samples_without_a_label(drawn):
     x, (labels, _) = drawn
     some = np.where(np.arange(len(x)) < 300, labels, -1)
     heads = fit_softmax_heads(x, some[None], 4, penalty=1.0, steps=400)
-    model = LogisticRegression(C=1.0, tol=1e-8, max_iter=2000).fit(x[:300], labels[:300])
+    expected = reference(x[:300], labels[:300], x)
     got = heads.logits(x)[:, 0]
-    np.testing.assert_allclose(got - got.mean(axis=1, keepdims=True), model.decision_function(x), atol=0.05)
+    np.testing.assert_allclose(got - got.mean(axis=1, keepdims=True), expected, atol=0.005)
 
 
 def test_a_fit_goes_on_from_where_another_ended(drawn):
