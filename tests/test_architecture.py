@@ -97,7 +97,14 @@ KEEPERS = {
     "plotly": ("charts/*", "*/plots.py", "*/plots_*.py"),
     "torch": (
         *("scores/*", "disk/*", "images/*", "models/*", "training/*", "scoring/*", "sources/*", "data/*"),
-        *("degradation/*", "suspects/*", "self_training/*", "training_dynamics/*", "toy/*"),
+        *(
+            "degradation/*",
+            "suspects/*",
+            "self_training/*",
+            "training_dynamics/*",
+            "toy/*",
+            "notebook/torch_samples.py",
+        ),
     ),
     "torchvision": ("images/*", "models/*", "training/*", "scoring/*", "sources/*", "degradation/*", "self_training/*"),
     "ray": ("scoring/ray_engine.py",),

@@ -23,6 +23,7 @@ import pytest
 from avhcurate import __version__
 from tests.fakes.outside import Outside
 from tests.fakes.web import free_port, wait_for_app
+from tests.notebook.test_torch_samples import LOADERS
 
 pytest.importorskip("hatchling", reason="hatchling is not installed: pip install 'avhcurate[test]'")
 
@@ -122,6 +123,7 @@ def test_from_an_empty_folder_the_installed_app_serves_its_pages(programs, tmp_p
     assert not Path(found["package"]).is_relative_to(ROOT / "avhcurate")  # `make wheel` tries it in build/
     assert (found["statistics"], found["theme"]) == (False, "0.5rem")
     assert found["pages"] == {"gallery": [], "correlation": [], "map": []}
+    assert "forkserver" in run("python", "-c", LOADERS)  # the default of Python 3.14
 
     port = free_port()
     command = outside.command(str(programs / "avhcurate"), "serve", "--port", str(port))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
+from torch.utils.data import DataLoader, WeightedRandomSampler
 
 import avhcurate
 from avhcurate import scores
@@ -27,7 +28,14 @@ def of_a_dataset(images: np.ndarray, labels: np.ndarray) -> None:
     assert_type(pets[:9], pd.DataFrame)
     assert_type([record["id"] for record in pets], list[Any])
     assert_type(pets.image(3), Image.Image)
-    assert_type(pets.to_torch("label = 1")[0], tuple[Any, int])
+    samples = pets.to_torch("label = 1", weights="avh", ids=True)
+    assert_type(samples[0], tuple[Any, int, int])
+    assert_type(pets.to_torch(weights=images)[0], tuple[Any, int])
+    sampler = WeightedRandomSampler(samples.weights, len(samples))
+    loader = DataLoader(samples, batch_size=32, sampler=sampler, num_workers=2)
+    assert_type(loader, DataLoader[tuple[Any, int, int]])
+    for batch, _, ids in loader:
+        pets.heard(ids, batch, name="resnet18")
     assert_type(pets.relabel(pets.suspects().head(3), "cat"), int)
     pets.score("efficientnet-lite0", hed="fit")  # type: ignore[call-arg]
     pets.suspects(limit="3")  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from avhcurate.networks.neighbours.settings import NeighboursSettings
 from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
 from avhcurate.notebook.opened import OpenedDataset, filters_of
 from avhcurate.notebook.plots import Plots
-from avhcurate.notebook.samples import LabelledSamples, Samples, chosen_ids
+from avhcurate.notebook.samples import Samples, chosen_ids
 from avhcurate.workspace.data.terminal import in_notebook
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from IPython.display import IFrame
 
     from avhcurate.features.pseudo_labels.rules import Rule
+    from avhcurate.networks.training.heard import HeardTraining
     from avhcurate.notebook.grid import SampleGrid
+    from avhcurate.notebook.torch_samples import LabelledSamples
 
 
 class Dataset(OpenedDataset):
@@ -46,6 +48,11 @@ class Dataset(OpenedDataset):
     >>> digits
     Dataset digits: 120 samples of 10 classes, 6,000 simulated votes, scored by avhcurate:digits
     """
+
+    #: The samples that an epoch has, and the training that is recorded, under the name that it was given.
+    _learnt: Sequence[int] = ()
+    _heard: "HeardTraining | None" = None
+    _heard_as = ""
 
     # --- what is added to it -----------------------------------------------------------------------------------------
 
@@ -520,18 +527,83 @@ class Dataset(OpenedDataset):
             self.export(f"{folder}/hf", "hf", where=where)
             return datasets.load_dataset(f"{folder}/hf", cache_dir=f"{folder}/cache", keep_in_memory=True)
 
+    @overload
     def to_torch(
-        self, where: str | Filters | None = None, *, transform: Callable[[Image], Any] | None = None
-    ) -> LabelledSamples:
+        self,
+        where: str | Filters | None = None,
+        *,
+        transform: Callable[[Image], Any] | None = None,
+        weights: str | Sequence[float] | np.ndarray | pd.Series | None = None,
+        ids: Literal[False] = False,
+    ) -> "LabelledSamples[tuple[Any, int]]": ...
+    @overload
+    def to_torch(
+        self,
+        where: str | Filters | None = None,
+        *,
+        transform: Callable[[Image], Any] | None = None,
+        weights: str | Sequence[float] | np.ndarray | pd.Series | None = None,
+        ids: Literal[True],
+    ) -> "LabelledSamples[tuple[Any, int, int]]": ...
+    def to_torch(
+        self,
+        where: str | Filters | None = None,
+        *,
+        transform: Callable[[Image], Any] | None = None,
+        weights: str | Sequence[float] | np.ndarray | pd.Series | None = None,
+        ids: bool = False,
+    ) -> "LabelledSamples[Any]":
         """Return a dataset for a torch DataLoader: image, after `transform`, and curated class index (-1 for none).
 
+        `weights`, a column such as "avh" or an array by sample, become a list for a WeightedRandomSampler. `ids` adds
+        the id of each, for `heard`; call it again before each epoch, and what was decided meanwhile counts. Workers may
+        be forked, spawned or of a forkserver. Raises CurateError for weights that are missing or negative.
+
         >>> import avhcurate
-        >>> samples = avhcurate.example().to_torch("avh < 0.04", transform=np.asarray)
-        >>> image, label = samples[0]
-        >>> len(samples), image.shape, label
-        (77, (8, 8, 3), 0)
+        >>> samples = avhcurate.example().to_torch("avh < 0.04", transform=np.asarray, weights="avh", ids=True)
+        >>> image, label, id = samples[0]
+        >>> len(samples), image.shape, label, id, round(samples.weights[0], 3)
+        (77, (8, 8, 3), 0, 0, 0.032)
         """
-        return LabelledSamples(self, self.frame(where, columns=["id", "curated_label"]), transform)
+        from avhcurate.notebook.torch_samples import LabelledSamples, weights_of
+
+        if isinstance(weights, str):
+            weights = self[weights]
+        rows = self.frame(filters_of(where), columns=["id", "curated_label"])
+        drawn = weights_of(weights, rows, len(self))
+        folder = self.sample_table.dataset
+        samples: LabelledSamples[Any] = LabelledSamples(folder, rows, transform=transform, weights=drawn, with_ids=ids)
+        if ids:
+            self._learnt = samples.ids
+            if self._heard is not None:
+                self._heard.end_epoch()
+                self._heard.size = len(samples)
+        return samples
+
+    def heard(self, ids: Any, logits: Any, *, name: str = "") -> None:
+        """Record what a network in training says of a batch: ids (B,) and logits (B, K), NumPy or torch.
+
+        An epoch has as many samples as the last `to_torch(ids=True)`. After each, AUM, forgetting, confidence and the
+        other scores by epoch are on the page Training dynamics, for the given labels of these samples. A `name` begins
+        a training of its own, or goes on with it in another process. Raises CurateError for logits of another shape.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example(fresh=True)
+        >>> samples = digits.to_torch(transform=np.asarray, ids=True)
+        >>> digits.heard(samples.ids, 9 * np.eye(10)[samples.labels])
+        >>> digits.workspace.dataset("digits").trainings()[0].dynamics("learnt from")["aum"][:3].tolist()
+        [9.0, 9.0, 9.0]
+        >>> digits = avhcurate.example(fresh=True)
+        """
+        if self._heard is None or name not in ("", self._heard_as):
+            from avhcurate.networks.training.heard import HeardTraining
+
+            if self._heard is not None:
+                self._heard.finish()
+            learnt = self._learnt or self.frame(Filters(), columns=["id"])["id"]
+            self._heard = HeardTraining(self.workspace.dataset(self.name), np.asarray(learnt), name)
+            self._heard_as = name
+        self._heard.hear(ids, logits)
 
     def report(self, out: str | os.PathLike[str], *, images: bool = True, force: bool = False) -> Path:
         """Writes what was found as one HTML file that asks for nothing else; `images` inlines thumbnails.

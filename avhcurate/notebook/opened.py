@@ -20,14 +20,14 @@ from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.notebook.errors import python_words
-from avhcurate.notebook.samples import Samples, chosen
+from avhcurate.notebook.samples import Samples, chosen, picture
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.events import LOCK
 from avhcurate.workspace.data.settings import VerbSettings
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Progress
 from avhcurate.workspace.disk.json_text import records
-from avhcurate.workspace.images.decoding import BrokenImage, decode, encode_thumbnail
+from avhcurate.workspace.images.decoding import encode_thumbnail
 
 if TYPE_CHECKING:
     from avhcurate.notebook.grid import SampleGrid
@@ -52,6 +52,10 @@ class OpenedDataset:
         self._opened: tuple[str, DatasetTable] | None = None
         self.grids: WeakSet[SampleGrid] = WeakSet()  # which show what is decided here
         _ = self.sample_table  # an unknown name or model is refused here
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how another process opens the same: workspace, name, and the run that this is open on."""
+        return type(self), (Workspace(self.workspace.root.absolute()), self.name, self._run_name())
 
     def __repr__(self) -> str:
         table = self.sample_table
@@ -125,10 +129,7 @@ class OpenedDataset:
         (8, 8)
         """
         self.sample_table.sample(id)  # an unknown one is refused
-        try:
-            return Image.fromarray(decode(self.sample_table.dataset.images().read_one(int(id))))
-        except BrokenImage as problem:
-            raise CurateError(f"The image of sample {id} cannot be read: {problem}") from None
+        return picture(self.sample_table.dataset.images(), int(id))
 
     # --- its table ---------------------------------------------------------------------------------------------------
 

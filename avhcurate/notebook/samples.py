@@ -1,15 +1,17 @@
 """Samples of a dataset, in the ways in which a notebook names them."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.columns import listed
+from avhcurate.workspace.images.decoding import BrokenImage, decode
+from avhcurate.workspace.images.source import ImageSource
 
 #: Ids (one, a list, an array, a column), a boolean mask (N,), a table with a column `id`, a SQL condition, or filters.
 Samples = int | str | Filters | pd.DataFrame | Iterable[int]
@@ -43,20 +45,9 @@ def chosen_ids(table: DatasetTable, samples: Samples) -> list[int]:
     return ids
 
 
-class LabelledSamples:
-    """Images with their curated class index, in the form of a torch dataset of known length."""
-
-    def __init__(self, images: Any, rows: pd.DataFrame, transform: Callable[[Any], Any] | None) -> None:
-        self._images = images
-        self._transform = transform
-        self.ids = rows["id"].tolist()
-        self.labels = rows["curated_label"].fillna(-1).astype(int).tolist()
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __getitem__(self, number: int) -> tuple[Any, int]:
-        image = self._images.image(self.ids[number])
-        if self._transform is not None:
-            image = self._transform(image)
-        return image, self.labels[number]
+def picture(images: ImageSource, id: int) -> Image.Image:
+    """Return the image of a sample, in RGB. Raises CurateError for one that cannot be read."""
+    try:
+        return Image.fromarray(decode(images.read_one(id)))
+    except BrokenImage as problem:
+        raise CurateError(f"The image of sample {id} cannot be read: {problem}") from None

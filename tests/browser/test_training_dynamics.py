@@ -1,12 +1,15 @@
 """Training dynamics in a real browser: a deep link on a fresh server, and a box on the map that brings its images."""
 
+import numpy as np
 import pytest
 
+import avhcurate
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.lab.training_dynamics import service as training_dynamics_service
 from avhcurate.ui.charts.regions import read_region
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import TILES, chart, drag, expect, ids, open_at, parameter, settled, spot, with_parameter
+from tests.fakes.waiting import wait_until
 
 ONE = f"avhcurate-digits-cross-entropy-0-{0:08x}"
 
@@ -47,3 +50,29 @@ def test_a_deep_link_draws_the_curves_and_a_box_on_the_map_brings_its_images(pag
     settled(page).get_by_role("button", name="Clear", exact=True).first.click()
     expect(page).not_to_have_url(with_parameter("dynamics.region"))
     expect(page.locator(TILES)).to_have_count(0)
+
+
+def test_a_running_training_of_the_users_own_is_judged_and_its_next_epoch_knows(page, serve, own_demo_root):
+    digits = avhcurate.open(own_demo_root, "digits")
+    samples = digits.to_torch("id < 200", ids=True)
+    wrong = [77, 40, 3]  # the least believed first
+
+    def learn(epoch):
+        logits = np.eye(10)[samples.labels] * (1 + np.arange(len(samples))[:, None] / 999) * epoch
+        logits[[samples.ids.index(id) for id in wrong]] *= -1
+        digits.heard(samples.ids, logits)
+
+    learn(1)
+    open_at(page, f"{serve(own_demo_root)}/training_dynamics")
+    expect(page.get_by_text("98.5 % of 200 images learnt from right after epoch 1.")).to_be_visible()
+    page.get_by_role("button", name="Least believed tenth").click()
+    expect(page.locator(TILES).first).to_be_visible()
+    assert ids(settled(page))[:3] == wrong
+    page.locator(TILES).first.click(modifiers=["Control"])
+    expect(page.get_by_text("1 selected", exact=True)).to_be_visible()
+    page.keyboard.press("x")
+    wait_until(lambda: len(digits.frame("id < 200")) == 199)
+    samples = digits.to_torch("id < 200", ids=True)
+    assert wrong.pop(0) not in samples.ids
+    learn(2)
+    expect(page.get_by_text("99.0 % of 199 images learnt from right after epoch 2.")).to_be_visible(timeout=30_000)

@@ -38,6 +38,9 @@ def test_a_guide_runs_as_it_is_written(guide, cli, home, twelve_images):
         labels = pd.read_csv(home / "labels.csv").set_index("path")
         assert labels.loc["cat/001.jpg", ["label_name", "curated_label_name"]].tolist() == ["cat", "dog"]
         assert len(labels) == 11  # one is excluded
+    if guide.stem == "training-dynamics":
+        (heard,) = twelve_images["digits"].workspace.dataset("digits").trainings()
+        assert heard.epoch_scores("learnt from")["correctness"].mean() > 0.8
     for made in re.findall(r"--(?:out|csv) (\S+)", "".join(block for kind, block in blocks if kind == "bash")):
         assert (home / made).stat().st_size
 

@@ -1,6 +1,8 @@
 """The object of a notebook: it follows what others do, takes samples in every form, and leaves jobs behind."""
 
+import copy
 import inspect
+import pickle
 import re
 import sys
 
@@ -154,11 +156,9 @@ def test_a_dataset_is_read_as_python_expects(pets, tmp_path):
     assert pets["label"].tolist() == [0, 1] * 6
     given = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), dtype=np.uint8)
     assert (np.asarray(pets.image(5)) == given[5]).all()
-    torch = pytest.importorskip("torch")
-    samples = pets.to_torch("label = 1", transform=lambda image: torch.from_numpy(np.array(image)))
-    images, labels = next(iter(torch.utils.data.DataLoader(samples, batch_size=6)))
-    assert (images.numpy() == given[1::2]).all()
-    assert labels.tolist() == [1] * 6
+    again = pickle.loads(pickle.dumps(pets))
+    assert repr(again) == repr(copy.deepcopy(pets)) == repr(pets)
+    assert (again.tag([3], "odd"), pets[3]["tags"]) == (1, ["odd"])  # both are of the same workspace
 
 
 def test_a_hugging_face_dataset_goes_out_with_curated_labels_and_comes_back(pets, tmp_path):

@@ -73,6 +73,8 @@ def all_trainings(dataset: DatasetFolder) -> list[tuple[TrainingFolder, Training
 
 
 def _learnt(record: TrainingRecord) -> str:
+    if not record.loss:  # of a training that was heard
+        return record.model
     return f"{_short(record.model)} · {record.loss} · seed {record.seed}"
 
 

@@ -15,7 +15,7 @@ page = open_page(
     "What a network learns, and when: the same held-out images, evaluated again and again.",
     frame.with_data,
 )
-job = job_panel()
+job_panel()
 trainings = page.dataset.trainings()[::-1]
 if not trainings:
     training_dynamics_ui.first_start(page)
@@ -28,7 +28,7 @@ with st.expander("Train another"):
 with results:
     chosen = training_dynamics_ui.choose(page, trainings)
     training_dynamics_ui.need_samples(page, chosen)
-    training_dynamics_ui.curves(page, chosen, live=job is not None and job.verb == "train")
+    training_dynamics_ui.curves(page, chosen, live=not all(training.complete for training in chosen))
 
     st.header(f"The five discoveries of {PAPER}")
     show_queue_note(page.table)

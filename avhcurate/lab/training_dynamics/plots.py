@@ -3,6 +3,7 @@
 The data map: how sure the network was of each sample's label over the epochs, and how much that varied.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -69,18 +70,19 @@ def courses(
     simulated: bool = False,
     images: Mapping[str, Mapping[str, Filters]] = MappingProxyType({}),
 ) -> go.Figure:
-    """Draw a panel for each of `PANELS`; of several trainings a column each, whose rows share an axis.
+    """Draw a panel for each of `PANELS` with a value; of several trainings a column each, whose rows share an axis.
 
     A training has a row for each epoch and bin: `epoch, bin, n`, and for each of `PANELS` the mean and, as KEY_se, its
     standard error, NaN where missing. A bin is `ALL`, `LEARNT` or one of HSF, of which the hardest come first.
     `images`: the filters of the samples of each training and bin, which a point leads to.
     """
-    names = [name for name, _ in PANELS.values()]
+    panels = [key for key in PANELS if any(curves[key].notna().any() for curves in shown.values())] or [*PANELS]
+    names = [PANELS[key][0] for key in panels]
     alone = len(shown) == 1
-    rows = len(PANELS)
+    rows = len(panels)
     grid: dict[str, Any] = {"cols": len(shown), "subplot_titles": list(shown), "shared_yaxes": "rows"}
     if alone:
-        rows = 2
+        rows = math.ceil(len(panels) / 2)
         grid = {"cols": 2, "subplot_titles": names}
     figure = make_subplots(rows, **grid, vertical_spacing=0.1)
     bare(figure, height=80 + 240 * rows, margin={"t": 66})
@@ -90,7 +92,7 @@ def courses(
     in_legend: set[str] = set()
     for number, (training, curves) in enumerate(shown.items()):
         to = images.get(training, {})
-        for panel, key in enumerate(PANELS):
+        for panel, key in enumerate(panels):
             place = {"row": 1 + panel, "col": 1 + number}
             if alone:
                 place = {"row": 1 + panel // 2, "col": 1 + panel % 2}

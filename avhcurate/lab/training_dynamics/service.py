@@ -57,14 +57,19 @@ def curves(table: DatasetTable, training: TrainingFolder, *, filters: Filters | 
 
 def images(table: DatasetTable, training: TrainingFolder, *, filters: Filters | None = None) -> dict[str, Filters]:
     """Return the filters of the samples that the curves of each bin count."""
-    ids = training.ids()
+    ids = training.ids(training.main_part)
     return {name: Filters(ids=tuple(ids[rows].tolist())) for name, rows in _groups(table, training, filters).items()}
 
 
-def learnt_from(table: DatasetTable, training: TrainingFolder) -> bool:
-    """Return whether a training was also evaluated on samples of this dataset that it learnt from."""
-    of_dataset = training.record.dataset_fingerprint == table.dataset.record.fingerprint
-    return of_dataset and len(training.ids("learnt from")) > 0
+def parts(table: DatasetTable, training: TrainingFolder) -> list[Part]:
+    """Return what a training was evaluated on of this dataset: samples held out, samples learnt from."""
+    fingerprint = table.dataset.record.fingerprint
+    record = training.record
+    of_part: dict[Part, str] = {
+        "held out": record.held_out_fingerprint,
+        "learnt from": record.dataset_fingerprint,
+    }
+    return [part for part, imported in of_part.items() if imported == fingerprint and len(training.ids(part))]
 
 
 def data_map(
@@ -103,7 +108,7 @@ def findings(table: DatasetTable, chosen: Sequence[TrainingFolder], *, filters: 
 def _in_view(table: DatasetTable, training: TrainingFolder, filters: Filters | None) -> pd.DataFrame:
     """Return `hsf, bin` by row of an evaluation, of the labelled samples in view."""
     samples = labelled_samples(table, filters)
-    ids = training.ids()
+    ids = training.ids(training.main_part)
     rows = np.flatnonzero(np.isin(ids, samples.index))
     return samples.loc[ids[rows], ["hsf", "bin"]].set_index(rows)
 
@@ -120,7 +125,8 @@ def _groups(table: DatasetTable, training: TrainingFolder, filters: Filters | No
 
 def _values(training: TrainingFolder, number: int, rows: np.ndarray) -> pd.DataFrame:
     """Return `MEASURES` of some rows of an evaluation, NaN where not finite."""
-    recorded = training.samples(number, _RECORDED).loc[rows, _RECORDED].set_axis(MEASURES, axis=1)
+    samples = training.samples(number, _RECORDED, part=training.main_part)
+    recorded = samples.loc[rows, _RECORDED].set_axis(MEASURES, axis=1)
     return recorded.astype(np.float64).replace([np.inf, -np.inf], np.nan)
 
 

@@ -176,6 +176,9 @@ def describe(training: TrainingFolder) -> str:
     record = training.record
     evaluations = training.evaluations()
     epoch, seconds = evaluations[["epoch", "seconds"]].max().fillna(0.0)
+    if training.main_part == "learnt from":
+        learnt = f"learns from {record.train_samples:,} images of {record.dataset} and holds none out"
+        return said(f"{record.model} · {learnt} · epoch {epoch:.3g} in {duration(seconds)} on {record.device}")
     parts = [
         record.model,
         f"learnt from {record.train_samples:,} images of {record.dataset} {record.train_where}".strip(),
@@ -191,7 +194,7 @@ def describe(training: TrainingFolder) -> str:
 def need_samples(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
     """End the page where the filters leave none of the samples that the trainings were evaluated on."""
     ids = page.table.frame(page.filters, columns=["id"])["id"].to_numpy()
-    if not any(np.isin(training.ids(), ids).any() for training in chosen):
+    if not any(np.isin(training.ids(training.main_part), ids).any() for training in chosen):
         nothing_matches("No training was evaluated on the images in view", "  \n".join(map(describe, chosen)))
 
 
@@ -213,23 +216,27 @@ def curves(page: Opened, chosen: Sequence[TrainingFolder], *, live: bool) -> Non
 def _reached(page: Opened, names: list[str]) -> None:
     called = titles(page.dataset)
     curves = {name: _curves_of(page.table, page.dataset.training(name), filters=page.filters) for name in names}
-    st.markdown("  \n".join(reached(called[name], rows) for name, rows in curves.items()))
+    parts = {name: page.dataset.training(name).main_part for name in names}
+    st.markdown("  \n".join(reached(called[name], rows, parts[name]) for name, rows in curves.items()))
 
 
-def reached(name: str, curves: pd.DataFrame) -> str:
+def reached(name: str, curves: pd.DataFrame, part: Part = "held out") -> str:
     """Say in a sentence what a training has reached.
 
     >>> rows = {"epoch": [0, 2], "bin": "all", "n": 9, "accuracy": [0.1, 0.9], "avh": [0.08, 0.041]}
     >>> reached("digits", pd.DataFrame(rows))
-    '**digits**: 90.0 % of 9 held-out images right after epoch 2; mean AVH 0.080 at first, 0.041 now.'
+    '**digits**: 90.0 % of 9 images held out right after epoch 2; mean AVH 0.080 at first, 0.041 now.'
     """
     rows = curves[(curves["bin"] == ALL) & (curves["n"] > 0)]
     if rows.empty:
         return f"**{plain(name)}** is not evaluated yet."
     first = rows.iloc[0]
     last = rows.iloc[-1]
-    text = f"**{plain(name)}**: {100 * last['accuracy']:.1f} % of {last['n']:,} held-out images right after epoch "
-    return f"{text}{last['epoch']:.3g}; mean AVH {first['avh']:.3f} at first, {last['avh']:.3f} now."
+    share = f"{100 * last['accuracy']:.1f} % of {last['n']:,} images {part}"
+    text = f"**{plain(name)}**: {share} right after epoch {last['epoch']:.3g}"
+    if math.isnan(last["avh"]):
+        return f"{text}."
+    return f"{text}; mean AVH {first['avh']:.3f} at first, {last['avh']:.3f} now."
 
 
 @while_allowed
@@ -245,13 +252,13 @@ def _curves(page: Opened, names: list[str]) -> None:
         drawn[title] = with_learnt(curves, training.evaluations())
         images[title] = service.images(page.table, training, filters=page.filters)
     if all(rows.empty for rows in drawn.values()):
-        st.markdown(":material/hourglass_empty: The first evaluation of the held-out images is still to come.")
+        st.markdown(":material/hourglass_empty: The first evaluation is still to come.")
         return
     show_chart(courses(drawn, simulated=page.table.simulated, images=images), key="dynamics.curves")
     st.caption(
-        "Means over held-out images; bands are 95 % of the mean (1.96 standard errors). Colours go from the HSF bin "
-        "that is hardest for people to the easiest. Click a name in the legend to hide its curves, a point to "
-        "see its images."
+        "Means over images held out, or learnt from where none are; bands are 95 % of the mean (1.96 standard "
+        "errors). Colours go from the HSF bin that is hardest for people to the easiest. Click a name in the legend to "
+        "hide its curves, a point to see its images."
     )
 
 
@@ -259,7 +266,11 @@ def _curves(page: Opened, names: list[str]) -> None:
 
 
 def findings(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
-    """Show the five discoveries, tested on these trainings and on all models of the dataset."""
+    """Show the five discoveries, tested on those that hold images out, and on all models of the dataset."""
+    chosen = [training for training in chosen if training.main_part == "held out"]
+    if not chosen:
+        st.caption("They are about images held out, and this training holds none out.")
+        return
     with st.container(border=True, gap="small"):
         for finding in _findings(page.table, chosen, filters=page.filters):
             _finding(finding, simulated=page.table.simulated)
@@ -292,14 +303,15 @@ def figures_table(figures: Sequence[Figure]) -> pd.DataFrame:
 
 def choose_part(page: Opened, training: TrainingFolder) -> Part:
     """Return whether the map is of samples held out or of samples learnt from, where these are of this dataset."""
-    if service.learnt_from(page.table, training):
+    parts = service.parts(page.table, training)
+    if len(parts) > 1:
         return PART.show(st.segmented_control, "Images", _PARTS, label_visibility="collapsed")
-    return "held out"
+    return next(iter(parts), "held out")
 
 
 def choose_region(page: Opened, points: pd.DataFrame) -> tuple[str, str]:
     """Ask for colour and tool, and offer regions; return the tool, as `regions.choose_tool`."""
-    colors = {key: name for key, name in COLORS.items() if key != "hsf_bin" or page.table.votes is not None}
+    colors = {key: name for key, name in COLORS.items() if points[key].notna().any()}
     with in_a_row(gap="medium"):
         COLOR.show(st.segmented_control, "Colour", colors)
         tool = regions.choose_tool("dynamics")

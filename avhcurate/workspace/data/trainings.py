@@ -140,6 +140,13 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
         write_array(self.root / "train_ids.npy", np.asarray(learnt, np.int64))
         self.write_record(record)
 
+    @property
+    def main_part(self) -> Part:
+        """Return what it is evaluated on: samples learnt from only where it holds none out."""
+        if self.record.held_out_samples:
+            return "held out"
+        return "learnt from"
+
     def ids(self, part: Part = "held out") -> np.ndarray:
         """Return the ids of the samples, (n,) int64, in the order of an evaluation's rows.
 
@@ -208,7 +215,7 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
             return stored.rename(columns=lambda name: name.removeprefix(prefix))
         return pa.table({"id": self.ids(part), **self.dynamics(part)}).to_pandas()
 
-    def finish(self, weights_sha256: str) -> None:
+    def finish(self, weights_sha256: str | None = None) -> None:
         """Complete the training: the scores of its dynamics, then the record with the fingerprint of its weights."""
         for part, prefix in _PREFIX.items():
             if part == "held out" or len(self.ids(part)):
@@ -217,6 +224,10 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
                 write_parquet(self.root / f"{prefix}dynamics.parquet", pa.table({"id": self.ids(part), **columns}))
         changes = {"finished": now(), "weights_sha256": weights_sha256}
         self.write_record(self.record.model_copy(update=changes))
+
+    def reopen(self) -> None:
+        """Go on with a complete training."""
+        self.write_record(self.record.model_copy(update={"finished": None}))
 
     def _steps(self) -> list[int]:
         return sorted(int(path.stem) for path in (self.root / "dynamics").glob("[0-9]*.json"))
@@ -233,14 +244,14 @@ def _table(samples: Mapping[str, np.ndarray], n: int) -> pa.Table:
     if wrong:
         raise ValueError(f"an evaluation needs a value for each of {n} samples; missing or of other shape: {wrong}")
     kinds = dict.fromkeys(SAMPLE_COLUMNS, np.float32) | {"correct": bool}
-    return pa.table({name: np.asarray(samples[name]).astype(kind) for name, kind in kinds.items()})
+    return pa.table({name: np.asarray(samples.get(name, ())).astype(kind) for name, kind in kinds.items()})
 
 
 def _overall(evaluation: EpochEval) -> dict[str, Any]:
     """Return the row of an evaluation; means are over samples with a label, and a mean over none is missing."""
     import pandas as pd
 
-    samples = pd.DataFrame({name: np.asarray(evaluation.samples[name]) for name in SAMPLE_COLUMNS})
+    samples = pd.DataFrame({name: np.asarray(evaluation.samples.get(name, ())) for name in SAMPLE_COLUMNS})
     labelled = samples[samples["confidence"].notna()].astype("float64").replace([np.inf, -np.inf], np.nan)
     course = {name: getattr(evaluation, name) for name in OVERALL_COLUMNS[:6]}
     row = course | {"n": len(labelled)} | labelled.mean().rename({"correct": "accuracy"}).to_dict()

@@ -1,10 +1,12 @@
 """The Training dynamics page without a browser: its states, its curves, the map with its regions, the job it starts."""
 
 import base64
+import re
 
 import numpy as np
 import pytest
 
+import avhcurate
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
@@ -121,7 +123,7 @@ def test_a_training_that_has_just_begun_waits_for_its_first_look(own_trained, op
     root, folder = own_trained
     folder.truncate(-1)
     app = open_page("training_dynamics", root)
-    assert "first evaluation of the held-out images is still to come" in words(app)
+    assert "first evaluation is still to come" in words(app)
     assert "begins with the first whole epoch" in words(app)
     assert not figures(app)
 
@@ -130,6 +132,27 @@ def test_a_training_that_has_just_begun_waits_for_its_first_look(own_trained, op
 def own_trained(own_demo_root, train_digits):
     """A workspace that may be changed, and its one training, cut short after an epoch."""
     return own_demo_root, train_digits(own_demo_root, epochs=4, stop_after=1, images=120)
+
+
+def test_a_training_of_the_users_own_shows_what_it_learns_from_and_no_discoveries(
+    own_demo_root, open_page, words, figures
+):
+    digits = avhcurate.open(own_demo_root, "digits")
+    labels = digits.to_torch("id < 200", ids=True).labels
+    ids = np.arange(200)
+    right = np.eye(10)[labels] * (1 + ids[:, None] / 999)
+    for epoch in range(1, 4):
+        digits.heard(ids, np.where(ids[:, None] < 20, -right, right) * epoch)
+    app = open_page("training_dynamics", own_demo_root)
+    said = words(app)
+    assert "90.0 % of 200 images learnt from right after epoch 3." in said
+    assert "learns from 200 images of digits and holds none out · epoch 3 in" in said
+    assert "this training holds none out" in said
+    points = points_on(figures(app)[1])
+    assert {id for id, (_, confidence) in points.items() if confidence < 0.1} == {*range(20)}
+    app.button(key="dynamics.corner.Least believed tenth").click().run()
+    (inside,) = re.findall(r"\*\*(\d+) of 200 images in the region", words(app))
+    assert 18 <= int(inside) <= 20  # an address holds few digits of its ends
 
 
 def test_without_votes_there_are_no_bins_and_hsf_is_not_offered(voteless_root, train_digits, open_page, words, figures):

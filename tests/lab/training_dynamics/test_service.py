@@ -150,7 +150,7 @@ def test_the_data_map_has_a_row_a_recorded_sample_in_view(trained, folder):
     np.testing.assert_array_equal(found["avh"], last.loc[found["id"], "avh"])
     some = service.data_map(trained, folder, filters=Filters(classes=(1,)))
     assert set(some["label_name"]) == {"1"}
-    assert service.learnt_from(trained, folder)
+    assert service.parts(trained, folder) == ["held out", "learnt from"]
     learnt = service.data_map(trained, folder, part="learnt from").set_index("id")
     assert sorted(learnt.index) == sorted(folder.ids("learnt from"))
     own = trained.frame(columns=["id", "train_variability"]).set_index("id").loc[learnt.index, "train_variability"]
