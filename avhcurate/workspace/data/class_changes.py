@@ -31,6 +31,10 @@ class ClassChanges:
     splits: tuple[int, ...] = ()
     key: str = ""
 
+    def __bool__(self) -> bool:
+        """Whether any change stands: without one, what was made before others were undone has other classes still."""
+        return bool(self.key)
+
     @classmethod
     def of(cls, events: Iterable[Any]) -> "ClassChanges":
         """Return what the events that stand, oldest first, come to."""

@@ -86,7 +86,7 @@ class DatasetRecord(StoredRecord):
     harder: dict[str, Harder] = Field(default_factory=dict)
     #: whether people have ever changed the classes, so that the log is asked for what stands
     classes_changed: bool = False
-    #: what stands; then `classes` are those of today, `imported_classes` those of the import
+    #: what stands of it; then `classes` are those of today, `imported_classes` those of the import
     changes: ClassChanges | None = Field(default=None, exclude=True)
     imported_classes: list[str] = Field(default_factory=list, exclude=True)
     created: datetime = Field(default_factory=lambda: now().replace(microsecond=0))
@@ -95,7 +95,7 @@ class DatasetRecord(StoredRecord):
     @property
     def version(self) -> str:
         """The fingerprint of the import, or another one once its classes have changed."""
-        if self.changes is None:
+        if not self.changes:
             return self.fingerprint
         return self.changes.version(self.fingerprint)
 
@@ -124,8 +124,6 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         from avhcurate.workspace.data.logs import changes_of
 
         changes = changes_of(self._workspace, self.id)
-        if not changes.key:
-            return record
         today = {"classes": changes.classes(record.classes), "changes": changes, "imported_classes": record.classes}
         return record.model_copy(update=today)
 
@@ -156,7 +154,7 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     def samples_path(self) -> Path:
         """The samples, with the labels that they have by the classes of today."""
         path = self.imported_path
-        if not (self.root / self.FILE).exists() or (changes := self.record.changes) is None:
+        if not (self.root / self.FILE).exists() or not (changes := self.record.changes):
             return path
         return derived(path, changes.key, self._write_labels)
 
@@ -277,7 +275,9 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         rows = np.flatnonzero(parent >= 0)
         counts[rows, label[rows]] += counts[rows, parent[rows]]
         counts[rows, parent[rows]] = 0
-        return pa.table({"id": votes["id"], "counts": pa.array(list(counts), pa.list_(pa.int32()))})
+        some = counts.any(axis=1)
+        ids = votes["id"].to_numpy()[some]
+        return pa.table({"id": ids, "counts": pa.array(list(counts[some]), pa.list_(pa.int32()))})
 
     def images(self, ids: np.ndarray | None = None) -> ImageSource:
         """Return the images of all samples, or of those from the least to the greatest of some ids."""
@@ -343,7 +343,8 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
             return run
         made = run.record
         names = made.classes
-        if len(names) != made.num_classes or not changes.names_of(record.imported_classes).issuperset(names):
+        more = made.num_classes > max(len(record.classes), len(record.imported_classes))
+        if len(names) != made.num_classes or (more and not record.classes_declared):
             names = [stored_class(number, record.imported_classes) for number in range(made.num_classes)]
         numbers = changes.numbers(names, record.classes)
         if not np.array_equal(numbers, np.arange(len(record.classes))):

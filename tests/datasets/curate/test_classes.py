@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from scipy.special import softmax
@@ -10,10 +11,19 @@ from avhcurate.datasets.curate import classes
 from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.history import describe, history_entries, undo_entry
 from avhcurate.datasets.curate.saved import Saved
+from avhcurate.datasets.export.service import export
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
+from avhcurate.features.suspects.service import find_suspects
+from avhcurate.features.suspects.settings import SuspectsSettings
+from avhcurate.features.suspects.store import suspects_of
+from avhcurate.networks.models.loading import ModelSpec
+from avhcurate.networks.scoring.fitted_heads import heads_to_fit
+from avhcurate.networks.scoring.service import score_dataset
+from avhcurate.people.attach import attach, attach_sheet
+from avhcurate.people.files.sheet import VoteSheet
 from avhcurate.workspace.data.events import CLASS_ACTIONS
 from avhcurate.workspace.data.people import Person, Role, acting_as
 from avhcurate.workspace.data.workspace import Workspace
@@ -215,3 +225,74 @@ def test_a_copy_of_the_workspace_has_the_same_classes(own_digits, tmp_path):
     classes.merge(own_digits, ["3", "8"], "3")
     copy = Workspace(copied(own_digits.workspace.root, tmp_path / "copy"))
     assert open_table(copy, "digits").classes == again(own_digits).classes
+
+
+def test_an_export_has_the_classes_of_today(own_digits, tmp_path):
+    annotate(own_digits, [0], "relabel", 8)
+    classes.merge(own_digits, ["3", "8"], "round")
+    after = again(own_digits)
+    export(after, Filters(), "csv", tmp_path / "labels.csv")
+    rows = pd.read_csv(tmp_path / "labels.csv", dtype={"label_name": str, "curated_label_name": str})
+    assert set(rows["label_name"]) == set(after.classes)
+    assert rows.loc[0, "curated_label_name"] == "round"
+    export(after, Filters(ids=(0,)), "folder", tmp_path / "folder")
+    assert [path.name for path in (tmp_path / "folder").rglob("*") if path.is_dir()][-1:] == ["round"]
+
+
+@pytest.mark.slow
+def test_a_fitted_head_gives_a_merged_class_its_avh_and_undo_brings_back_the_suspects(own_digits):
+    settings = SuspectsSettings(dataset="digits")
+    before = find_suspects(own_digits, settings)
+    classes.merge(own_digits, ["3", "8"], "round")
+    after = again(own_digits)
+    assert suspects_of(after.run) == []
+    listed = find_suspects(after, settings)
+    assert listed.name != before.name
+    assert set(listed.suspects()["suggested"]) <= set(range(9))
+    run = score_dataset(own_digits.workspace, "digits", ModelSpec(name="avhcurate:digits"), fit=heads_to_fit(folds=2))
+    table = open_table(own_digits.workspace, "digits", run.name)
+    assert run.record.classes == list(after.classes)
+    rows = table.frame()
+    assert rows["avh"].notna().all()
+    assert (rows["predicted"] == rows["label"]).mean() > 0.95
+    undo(table, actions=CLASS_ACTIONS)
+    assert suspects_of(again(own_digits).dataset.run(own_digits.run.name))[-1].name == before.name
+    # The run of the merged class does not know the two that it was.
+    rows = open_table(own_digits.workspace, "digits", run.name).frame()
+    assert rows["avh"].isna().equals(rows["label"].isin([3, 8]))
+    assert rows["predicted"].isna().equals(rows["label"].isin([3, 8]))
+
+
+def test_votes_that_are_attached_under_other_classes_follow_them(own_digits):
+    classes.merge(own_digits, ["3", "8"], "round")
+    after = again(own_digits)
+    counts = np.zeros((own_digits.size, 9), np.int32)
+    counts[np.arange(own_digits.size), after.dataset.labels()] = 4
+    counts[:, 3] += 1
+    sheet = VoteSheet(samples={}, counts=counts)
+    attach_sheet(after.dataset, sheet, "here", force=True)
+    assert after.dataset.record.votes.classes == list(after.classes)
+    assert set(again(own_digits).frame()["hsf"].round(2)) == {0.8, 1.0}
+    classes.rename(again(own_digits), "round", "r")
+    assert set(again(own_digits).frame()["hsf"].round(2)) == {0.8, 1.0}
+    classes.merge(again(own_digits), ["r", "0"], "0")
+    assert set(again(own_digits).frame()["hsf"].round(2)) == {0.8, 1.0}
+    assert again(own_digits).dataset.record.votes.total == counts.sum()
+    for _ in range(3):
+        undo(again(own_digits), actions=CLASS_ACTIONS)
+    # Votes for a class that is none any more say nothing, and are not lost.
+    table = again(own_digits).frame()
+    assert table.loc[table["label"].isin([3, 8]), "hsf"].isna().all()
+    assert set(table["hsf"].dropna()) == {1.0}
+    assert (
+        pq.read_table(own_digits.dataset.votes_path(own_digits.dataset.record.votes))["counts"].to_pylist()[0][3] >= 1
+    )
+
+
+def test_ticks_stand_for_the_merged_class(own_digits):
+    ids = own_digits.order(Filters(classes=(3,)))
+    sheet = pa.table({"id": ids.astype(np.int64), "selected": [2] * len(ids), "shown": [4] * len(ids)})
+    attach(own_digits.dataset, sheet, source="here", messages=[], force=True)
+    classes.merge(again(own_digits), ["3", "8"], "8")
+    table = again(own_digits).frame()
+    assert (table.loc[ids, "hsf"] == 0.5).all()
