@@ -54,7 +54,9 @@ def test_the_app_opens_what_its_own_job_has_made(cli, home, shown, monkeypatch):
     assert shown == []
 
 
-def test_of_many_photos_the_first_suspects_come_from_a_part_which_all_replace(cli, home, shown, monkeypatch, open_page):
+def test_of_many_photos_the_first_suspects_come_from_a_part_which_all_replace(
+    cli, home, shown, monkeypatch, open_page, words
+):
     for image in (home / "photos").glob("*/*.jpg"):
         Image.open(image).rotate(180).save(image.with_stem(f"{image.stem}-turned"))
     monkeypatch.setattr(photo_review, "_FIRST", 8)
@@ -74,8 +76,8 @@ def test_of_many_photos_the_first_suspects_come_from_a_part_which_all_replace(cl
     assert [suspects_of(run)[-1].record.samples for run in (first, whole)] == [8, 24]
     assert space.dataset("photos").default_run.name == whole.name
     for run, marked in ((first, True), (whole, False)):
-        notes = [info.value for info in open_page("suspects", space.root, dataset="photos", run=run.name).info]
-        assert any("First suspects: of 8 of 24 images" in note for note in notes) == marked
+        text = words(open_page("suspects", space.root, dataset="photos", run=run.name))
+        assert ("**First suspects**: of 8 of 24 images" in text) == marked
     assert cli("review", "photos").code == 0
     assert shown[2:] == shown[1:2]
 

@@ -65,7 +65,7 @@ class PhotoReview:
 
         Their run takes the place of that of the first suspects as the default.
         """
-        steps = {"Scores": (0.0, self._score), "Neighbours": (SEARCH_SECONDS * self.samples, self._search)}
+        steps = {"Scores": (0.0, self._score), "Neighbours": (0.5 + SEARCH_SECONDS * self.samples, self._search)}
         page = "suspects"
         if self.classes > 1:
             steps["Suspects"] = seconds_of_sources(self.samples), self._suspect

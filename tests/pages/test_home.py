@@ -519,7 +519,7 @@ def unlabelled_root(demo_root, tmp_path_factory):
 def test_a_page_opens_on_a_dataset_without_labels(open_page, unlabelled_root, page, words):
     app = open_page(page, unlabelled_root)
     if page == "map":
-        assert "draw around a group and label it" in app.info[0].value
+        assert "draw around a group and tag it" in app.info[0].value
     if page == "home":
         assert "would add AVH" in "".join(info.value for info in app.info)
     if page == "gallery":

@@ -57,7 +57,7 @@ IN_GALLERY = switch("gallery.map")
 FIND = Choice("map.find", "", str.strip)
 
 STORY = "Images that the network sees alike lie close together: draw around some to see them next to the map."
-_NO_CLASSES = "Fewer than two classes have labels here, so none can be wrong: draw around a group and label it."
+_NO_CLASSES = "Fewer than two classes have labels here, so none can be wrong: draw around a group and tag it."
 _WHY = """
 Every image becomes a point near those whose embeddings have a similar direction, with the class weights among them.
 PCA is quick and shows the broad directions; UMAP takes longer and shows which images are neighbours. Draw around a

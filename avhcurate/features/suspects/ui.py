@@ -176,8 +176,8 @@ def toolbar(page: Opened, suspects: SuspectsInView) -> None:
             shown = f"**{len(suspects.open):,}** to decide. {shown}"
         st.markdown(f"{shown} {said(record.often_text(names))}", width="content")
     if limit := page.run.record.limit:
-        part = f"First suspects: of {limit:,} of {page.table.size:,} images, spread evenly."
-        st.info(f"{part} A run of all is offered at the left once it is there.", icon=":material/info:")
+        part = f"**First suspects**: of {limit:,} of {page.table.size:,} images, spread evenly."
+        st.caption(f"{part} A run of all is offered at the left once it is there.")
 
 
 def footer(page: Opened, suspects: SuspectsInView) -> None:
