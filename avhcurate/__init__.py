@@ -6,7 +6,8 @@ from sys import modules
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from avhcurate.notebook.dataset import Dataset
+    from avhcurate import scores as scores
+    from avhcurate.notebook.dataset import Dataset as Dataset
 
 __version__ = "0.2.0"
 
@@ -43,7 +44,8 @@ def dataset(
     `source`: a folder with a sub-folder a class, or what else `avhcurate import` reads; a pandas DataFrame, a row an
     image, with a column of paths (from `root`, else from here) or of bytes, PIL images or arrays; uint8 images
     (N, H, W) or (N, H, W, 3), or a list of images of any size, with `labels` (N,), class indices or names, -1 or None
-    for none; a Hugging Face Dataset or DatasetDict. Columns are found, or named. `classes`: names by class index.
+    for none; a Hugging Face Dataset or DatasetDict; an ImageFolder of torchvision. Columns are found, or
+    named. `classes`: names by class index.
 
     Images in memory are copied to the workspace (`workspace`, else AVHCURATE_WORKSPACE, else ./workspace); files stay
     where they are and are never changed. The same call again changes nothing; another content under the same name is
@@ -130,3 +132,18 @@ def example(*, fresh: bool = False) -> "Dataset":
     from avhcurate.notebook.example import example_dataset
 
     return example_dataset(fresh=fresh)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Return `scores` or `Dataset`, which are imported when they are first asked for."""
+        from importlib import import_module
+
+        if name == "scores":
+            return import_module("avhcurate.scores")
+        if name == "Dataset":
+            return import_module("avhcurate.notebook.dataset").Dataset
+        from avhcurate.notebook.guesses import no_such
+
+        raise no_such("avhcurate", name, globals())

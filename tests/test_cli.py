@@ -380,6 +380,13 @@ def test_a_verb_imports_what_it_uses(call, own_demo_root, tmp_path):
     assert "avhcurate.lab.cli.train" not in modules
 
 
+def test_help_and_version_are_asked_for_as_elsewhere(cli):
+    assert cli("-V").out == cli("--version").out
+    assert cli("-h").out == cli("help").out == cli("--help").out
+    assert cli("score", "-h").out == cli("help", "score").out == cli("score", "--help").out
+    assert "--head" in cli("score", "-h").out
+
+
 @pytest.mark.parametrize(("words", "code"), [("--version", 0), ("nothing", 2)])
 def test_a_process_ends_without_clearing_up_once_all_that_asked_to_be_done_is_done(words, code):
     script = """

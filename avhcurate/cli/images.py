@@ -28,7 +28,7 @@ def suspects(settings: SuspectsSettings) -> None:
         folder = suspects_service.find_suspects(table, settings, progress=progress)
     record = folder.record
     listed = folder.suspects()
-    doubtful = decisions.undecided(table, listed)
+    doubtful = decisions.undecided(table, listed, where=settings.where)
     rows = suspects_service.export_table(table, doubtful, record)[: settings.limit]
     left_out = len(listed) - len(doubtful)
     if not options.printed({"record": record, "left_out": left_out, "rows": rows}, rows):
@@ -56,7 +56,8 @@ def _print_suspects(
     if often := record.often_text(classes):
         print(often)
     if left_out:
-        print(f"{left_out} are decided or excluded and left out")
+        why = "decided, excluded or outside the condition" if settings.where else "decided or excluded"
+        print(f"{left_out} are {why} and left out")
     for source, why in record.missing.items():
         print(f"without {source}: {why}")
     first = rows.head(settings.limit or FIRST)

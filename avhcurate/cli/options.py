@@ -57,6 +57,8 @@ class _Verbs(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         moved: list[str] = []
         others: list[str] = []
+        if args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
         words = iter(args)
         for word in words:
             name = word.partition("=")[0]
@@ -104,6 +106,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 a fault of the program, 2 a mistake in the call, 3 nothing was found, 130 cancelled. "
     "An avhcurate.toml in the current folder may set workspace, dataset and model.",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -161,7 +164,8 @@ def _options_of_all_verbs(
         bool, typer.Option("--verbose", "-v", help="Say what is done and how long it takes, and where errors arise.")
     ] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     verb = str(ctx.invoked_subcommand)

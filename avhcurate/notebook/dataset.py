@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL.Image import Image
 
+from avhcurate import plugins
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.predicted_hsf.settings import PredictSettings
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 class Dataset(OpenedDataset):
     """One dataset of a workspace, with the scores of one model run: most of what people do with it, as methods.
 
-    What has no method, as training, self-training, degradations and maps, the pages and the command line do.
     Methods that compute something return a pandas DataFrame; methods that add something to the dataset return the
     dataset; those that decide about samples return how many samples it was. What they are given as `samples` is ids, a
     boolean mask (N,), a DataFrame with a column `id`, or a SQL condition. What others decide, in the app or in another
@@ -48,6 +48,11 @@ class Dataset(OpenedDataset):
     >>> digits
     Dataset digits: 120 samples of 10 classes, 6,000 simulated votes, scored by avhcurate:digits
     """
+
+    if TYPE_CHECKING:  # what the laboratory adds
+        train: Callable[..., pd.DataFrame]
+        self_train: Callable[..., dict[str, Any]]
+        degrade: Callable[..., pd.DataFrame]
 
     #: The samples that an epoch has, and the training that is recorded, under the name that it was given.
     _learnt: Sequence[int] = ()
@@ -134,6 +139,7 @@ class Dataset(OpenedDataset):
         bias: Any = None,
         logits: Any = None,
         probs: Any = None,
+        pred_probs: Any = None,
         by: str = "order",
         rows: str | os.PathLike[str] | pd.DataFrame | None = None,
         classes: Sequence[str] = (),
@@ -141,10 +147,10 @@ class Dataset(OpenedDataset):
     ) -> "Dataset":
         """Attaches outputs of a network that were computed elsewhere, as a run, and opens the dataset on it.
 
-        `features` (N, D), `class_weights` (K, D) and `bias` (K,) of its last linear layer, `logits` or `probs` (N, K):
-        arrays, or files as for `avhcurate attach`. `by` "order" takes row i for id i; "path" or
-        another column finds the sample of each row of `rows`, a table that comes with the arrays. `classes` is the
-        order of K where it is not the dataset's, which is printed. `name` is the run's.
+        `features` (N, D), `class_weights` (K, D) and `bias` (K,) of its last linear layer, `logits` or `probs` (N, K),
+        which cleanlab calls `pred_probs`: arrays, or files as for `avhcurate attach`. `by` "order" takes row i for id
+        i; "path" or another column finds the sample of each row of `rows`, a table that comes with the arrays.
+        `classes` is the order of K where it is not the dataset's, which is printed. `name` is the run's.
         Without class weights there are scores of the softmax and by class prototypes, never AVH. A job, like `score`.
         Raises CurateError for shapes that do not fit, NaN, probabilities that do not sum to 1, and samples named twice.
 
@@ -159,6 +165,8 @@ class Dataset(OpenedDataset):
         from avhcurate.datasets.sources.attach import attach_run
         from avhcurate.notebook.given import as_files, in_memory
 
+        if pred_probs is not None:
+            probs = pred_probs
         arrays = {"features": features, "class_weights": class_weights, "bias": bias, "logits": logits, "probs": probs}
         with as_files(self.workspace, arrays | {"rows": rows}) as files:
             settings = AttachSettings(dataset=self.name, by=by, classes=tuple(classes), name=name, **files)
@@ -323,6 +331,7 @@ class Dataset(OpenedDataset):
         sources: Source | Sequence[Source] = (),
         out_of_fold: bool = False,
         folds: int = 5,
+        where: str = "",
         limit: int | None = None,
     ) -> pd.DataFrame:
         """Return labels that are likely wrong, by rank: `id, path, label, suggested, verdict, ...`, a row per suspect.
@@ -346,12 +355,65 @@ class Dataset(OpenedDataset):
             sources=sources,
             out_of_fold=out_of_fold,
             folds=folds,
+            where=where,
             limit=limit,
         )
         with self._job(settings) as progress:
             folder = service.find_suspects(table, settings, progress=progress)
-        rows = service.export_table(table, decisions.undecided(table, folder.suspects()), folder.record)
+        undecided = decisions.undecided(table, folder.suspects(), where=where)
+        rows = service.export_table(table, undecided, folder.record)
         return rows[: settings.limit]
+
+    def project(self, *, neighbours: int = 15, seed: int | None = None, limit: int | None = None) -> pd.DataFrame:
+        """Lay the run's samples out in two dimensions and return `id, x, y`; `plot.map` draws them. A job.
+
+        The options are those of `avhcurate project`. Raises CurateError without a run.
+
+        >>> import avhcurate
+        >>> avhcurate.example().project(limit=60).columns.tolist()  # doctest: +SKIP
+        ['id', 'x', 'y']
+        """
+        from avhcurate.features.map.service import project_dataset
+        from avhcurate.features.map.settings import ProjectSettings
+
+        settings = self._settings(
+            ProjectSettings, model=self._run_name(), neighbours=neighbours, seed=seed, limit=limit
+        )
+        with self._job(settings) as progress:
+            ids, places = project_dataset(self.workspace, settings, progress=progress).coordinates()
+        return pd.DataFrame({"id": ids, "x": places[:, 0], "y": places[:, 1]})
+
+    def neighbours(self, *, count: int = 16, seed: int = 0) -> pd.DataFrame:
+        """Find the nearest samples of each and return outliers first: `id, path, label_name, neighbour_angle`. A job.
+
+        >>> import avhcurate
+        >>> avhcurate.example(fresh=True).neighbours(count=5)[["id", "label_name"]].head(2)
+           id label_name
+        0  69          9
+        1  87          4
+        >>> digits = avhcurate.example(fresh=True)
+        """
+        from avhcurate.networks.neighbours.service import find_neighbours
+
+        run = self.sample_table.dataset.run(self._run_name())
+        settings = self._settings(NeighboursSettings, model=run.name, count=count, seed=seed)
+        with self._job(settings) as progress:
+            find_neighbours(self.sample_table.dataset, run, count=count, seed=seed, progress=progress)
+        rows = self.frame(columns=["id", "path", "label_name", "neighbour_angle"])
+        return rows.sort_values("neighbour_angle", ascending=False, ignore_index=True)
+
+    def models(
+        self, runs: Sequence[str] = (), *, scores: Sequence[str] = ("avh", "confidence"), where: str = ""
+    ) -> pd.DataFrame:
+        """Return model runs side by side on the same samples, a row each: `run, n, accuracy, ece, ..., avh_hsf, ...`.
+
+        >>> import avhcurate
+        >>> avhcurate.example().models()[["model", "n", "accuracy"]].round(2).values.tolist()
+        [['avhcurate:digits', 120, 0.99]]
+        """
+        from avhcurate.features.compare.service import side_by_side
+
+        return side_by_side(self.sample_table, list(runs) or None, keys=scores, filters=filters_of(where)).table
 
     def payoff(self, *, since: int | None = None) -> dict[str, Any]:
         """Return by how many points decisions changed accuracy on the locked part: `gain, low, high, verdict, ...`.
@@ -665,3 +727,7 @@ def _say(notes: Sequence[str]) -> None:
     """Print notes beside a result, as the command line does."""
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
+
+
+for _name, _method in plugins.load("methods", lambda _, method: method, taken=dir(Dataset)).items():
+    setattr(Dataset, _name, _method)

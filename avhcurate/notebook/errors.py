@@ -25,14 +25,20 @@ def in_python(run: Run) -> str:
     """
     from avhcurate.notebook.dataset import Dataset
 
-    method = getattr(Dataset, run.verb, None)
+    verb = run.verb.replace("-", "_")
+    method = getattr(Dataset, verb, None)
     if not (callable(method) and run.arguments and run.options.keys() <= inspect.signature(method).parameters.keys()):
         return str(run)
     dataset, *arguments = run.arguments
     arguments += [_argument(Option(name, value)) for name, value in run.options.items()]
+    return f"run `{variable_of(dataset)}.{verb}({', '.join(arguments)})`"
+
+
+def variable_of(dataset: str) -> str:
+    """Return what a dataset is called in an example."""
     if not dataset.isidentifier() or dataset.isupper():
-        dataset = "dataset"
-    return f"run `{dataset}.{run.verb}({', '.join(arguments)})`"
+        return "dataset"
+    return dataset
 
 
 def _argument(option: Option) -> str:

@@ -26,7 +26,10 @@ from avhcurate.workspace.images.decoding import encode_png
 
 #: Images in memory at once while they are encoded.
 _ROWS = 500
-_FORMS = "a folder or file, a pandas DataFrame, uint8 images (N, H, W) or (N, H, W, 3), or a Hugging Face Dataset"
+_FORMS = (
+    "a folder or file, a pandas DataFrame, uint8 images (N, H, W) or (N, H, W, 3), a Hugging Face Dataset or an "
+    "ImageFolder of torchvision"
+)
 
 
 def import_given(
@@ -45,6 +48,12 @@ def import_given(
     file, so that a cell that runs again imports nothing new.
     """
     workspace.check_new(name)
+    if type(source).__module__.startswith("torchvision.datasets.folder"):
+        files, numbers = zip(*source.samples, strict=True)
+        classes = source.classes
+        root = source.root
+        paths = [os.path.relpath(file, root) for file in files]
+        source = pd.DataFrame({"path": paths, "label": [classes[number] for number in numbers]})
     options |= {"classes": classes and [str(label) for label in classes], "root": root and Path(root)}
     is_path = isinstance(source, str | os.PathLike)
     is_frame = isinstance(source, pd.DataFrame)

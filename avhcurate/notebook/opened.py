@@ -19,8 +19,9 @@ from avhcurate.datasets.curate import annotations, locked
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.notebook.errors import python_words
-from avhcurate.notebook.samples import Samples, chosen, picture
+from avhcurate.notebook.errors import python_words, variable_of
+from avhcurate.notebook.guesses import no_such
+from avhcurate.notebook.samples import Samples, chosen, chosen_ids, picture
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.events import LOCK
 from avhcurate.workspace.data.settings import VerbSettings
@@ -115,9 +116,11 @@ class OpenedDataset:
         if isinstance(samples, slice):
             samples = range(*samples.indices(table.size))
         ids = chosen(table, samples, excluded=None)
-        if isinstance(samples, int | np.integer):
-            return table.sample(int(samples))
         if not isinstance(ids, Filters):
+            size = table.size
+            ids = [id + size * (-size <= id < 0) for id in ids]  # from the end, where negative
+            if isinstance(samples, int | np.integer):
+                return table.sample(ids[0])
             ids = Filters(excluded=None, ids=tuple(ids))
         return self._marked(table.frame(ids))
 
@@ -155,6 +158,24 @@ class OpenedDataset:
         1   1  001.png          1              1
         """
         return self._marked(self.sample_table.table)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return `table`."""
+        return self.table
+
+    def head(self, n: int = 5) -> pd.DataFrame:
+        """Return the first samples by id."""
+        return self[:n]
+
+    @property
+    def columns(self) -> list[str]:
+        """Return the names of the columns of `table`."""
+        return list(self.sample_table.columns)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return how many samples and columns `table` has."""
+        return len(self), len(self.columns)
 
     @property
     def classes(self) -> list[str]:
@@ -288,6 +309,49 @@ class OpenedDataset:
             return None
         return f"{entry.action} {entry.value or ''}".strip()
 
+    def history(self, *, who: str | None = None, sample: int | None = None, limit: int = 50) -> pd.DataFrame:
+        """Return who decided what and when, newest first: `key, who, action, value, samples, undone_by, at`.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits.tag([1, 2], "odd"), digits.history()[["action", "value", "samples"]].values.tolist()[0]
+        (2, ['tag', 'odd', 2])
+        >>> digits.undo()
+        'tag odd'
+        """
+        from avhcurate.datasets.curate.history import history_entries
+
+        entries, _ = history_entries(self.sample_table, who=who, sample=sample, limit=limit)
+        names = ["key", "who", "action", "value", "samples", "undone_by", "at"]
+        return pd.DataFrame([[getattr(entry, name) for name in names] for entry in entries], columns=names)
+
+    def saved(self, save_set: str | None = None, samples: Samples | None = None) -> pd.DataFrame:
+        """Return the saved sets: `set, samples, who, at`. With `save_set` the `samples` are saved under this name.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example(fresh=True)
+        >>> digits.saved("odd", [1, 2])[["set", "samples"]].values.tolist()
+        [['odd', 2]]
+        >>> digits = avhcurate.example(fresh=True)
+        """
+        from avhcurate.datasets.curate.saved import Saved
+
+        store = Saved(self.workspace, self.name)
+        if save_set is not None:
+            if samples is None:
+                raise CurateError(f"The set {save_set} has no samples. Give them.")
+            store.save_set(save_set, chosen_ids(self.sample_table, samples))
+        rows = [[entry.name, entry.samples, entry.who, entry.at] for entry in store.sets()]
+        return pd.DataFrame(rows, columns=["set", "samples", "who", "at"])
+
+    def votes_out(self, out: str | os.PathLike[str], format: str | None = None, *, force: bool = False) -> int:
+        """Write the votes behind HSF to a file, whose ending may say the format, and return how many answers."""
+        from avhcurate.features.annotate.vote_files import write_votes
+        from avhcurate.people.settings import VotesOutSettings
+
+        settings = self._settings(VotesOutSettings, out=Path(out), format=format, force=force)
+        return write_votes(self.sample_table, settings.form, settings.out, force=force)
+
     def lock(self, share: float = 0.2, where: str = "", *, groups: str | None = None, seed: int = 0) -> int:
         """Lock a share of each class, whose labels nothing learns from, to judge decisions by; return how many.
 
@@ -348,6 +412,10 @@ class OpenedDataset:
         return difference.changes
 
     if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what does what another library does by this name."""
+            raise no_such("Dataset", name, dir(self), variable_of(self.__dict__.get("name", "dataset")))
 
         def __getattribute__(self, name: str) -> Any:
             """Say in Python's words what went wrong in a property or method of a user."""

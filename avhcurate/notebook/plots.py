@@ -59,7 +59,7 @@ class Plots:
     def map(self, color: str = "label_name", *, where: str | Filters | None = None) -> "go.Figure":
         """Draw the newest map of the run, coloured by a column: a class, a score, or one of your own.
 
-        Make one by `avhcurate project`, or on the page Map.
+        Make one by `project`, or on the page Map.
         """
         from avhcurate.features.map import plots
         from avhcurate.features.map.store import maps

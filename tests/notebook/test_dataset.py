@@ -4,23 +4,30 @@ import copy
 import inspect
 import pickle
 import re
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import typer
+from PIL import Image
 
 import avhcurate
 from avhcurate import scores
+from avhcurate.cli import app as cli_app
 from avhcurate.errors import CurateError
 from avhcurate.features.predicted_hsf.settings import PredictSettings
 from avhcurate.features.quality.settings import QualitySettings
 from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.networks.scoring.settings import ScoreSettings
+from avhcurate.notebook import guesses
 from avhcurate.notebook.dataset import Dataset
 from avhcurate.workspace.data import terminal
 from avhcurate.workspace.disk.jobs import Jobs
 
+ROOT = Path(__file__).parents[2]
 ONE = np.zeros((1, 4, 4), np.uint8)
 NET = """
 import torch
@@ -210,7 +217,10 @@ def test_a_method_takes_the_options_of_its_verb_with_their_defaults():
         (lambda pets: pets.score("avhcurate:digits", batch_size=0), "The value 0 of batch_size is not valid"),
         (lambda pets: pets.export("x.csv", where="hsf < 0.5"), "Run `pets.votes(FILE)`"),
         (lambda pets: pets.disagree(), "Run `pets.score(model=MODEL)`"),
-        (lambda pets: pets.plot.map(), "Run `avhcurate project pets`"),
+        (lambda pets: pets.plot.map(), "Run `pets.project()`"),
+        (lambda pets: pets.plot.training(), "Run `pets.train(model=MODEL)`"),
+        (lambda pets: pets.frame("label = 'dgo'"), "No class is called 'dgo'. Did you mean dog?"),
+        (lambda pets: pets[-13], "Ids run from 0 to 11"),
         (lambda pets: pets.export(pets.workspace.root), "by format"),
         (
             lambda pets: avhcurate.dataset("pets", np.zeros((1, 4, 4), np.uint8), workspace=pets.workspace.root),
@@ -235,3 +245,86 @@ def test_long_work_has_a_bar_in_a_notebook_and_is_silent_on_request(pets, monkey
     pets.quality(upright=True)
     terminal.LOG.setLevel("NOTSET")
     assert capsys.readouterr().err == ""
+
+
+def test_what_people_guess_is_there_or_names_what_is(pets):
+    assert pets.head(2)["id"].tolist() == [0, 1]
+    assert pets.shape == pets.to_pandas().shape == (12, len(pets.columns))
+    assert pets[-1]["id"] == 11
+    assert pets[[-12, -1]]["id"].tolist() == [0, 11]
+    for name, text in guesses._OF_A_DATASET.items():
+        with pytest.raises(AttributeError, match=re.escape(f"Dataset has no `{name}`: `")) as refused:
+            getattr(pets, name)
+        call = str(refused.value).partition("`: `")[2].removesuffix("`")
+        for method in re.findall(r"pets\.(\w+)", call):
+            assert hasattr(Dataset, method), text
+    assert len(guesses._OF_A_DATASET) > 40
+    with pytest.raises(AttributeError, match="Dataset has no `suspect`: `suspects`"):
+        pets.suspect  # noqa: B018
+    assert not hasattr(pets, "_repr_png_")
+    for name in guesses._OF_THE_PACKAGE:
+        with pytest.raises(AttributeError, match=f"avhcurate has no `{name}`: `avhcurate"):
+            getattr(avhcurate, name)
+
+
+def test_importing_the_package_imports_nothing_until_scores_or_dataset_are_asked_for():
+    script = (
+        "import sys, avhcurate; assert not {'numpy', 'pandas', 'torch'} & {*sys.modules};"
+        "avhcurate.scores.avh; from avhcurate import Dataset; assert avhcurate.Dataset is Dataset; print(Dataset)"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "avhcurate.notebook.dataset.Dataset" in said.stdout
+
+
+@pytest.mark.slow
+def test_every_verb_about_a_dataset_is_a_method(own_demo_root, tmp_path):
+    # What is not about one dataset, or about what is shown and not computed.
+    shell = {
+        "demo",
+        "import",
+        "fetch",
+        "serve",
+        "doctor",
+        "plugins",
+        "roles",
+        "toy",
+        "list",
+        "check",
+        "remove",
+        "rename",
+    }
+    shell |= {"jobs", "review", "default", "classes", "columns", "exclude", "payoff", "diff", "lock", "tag", "relabel"}
+    verbs = {verb.replace("-", "_") for verb in typer.main.get_command(cli_app).commands if verb not in shell}
+    assert [verb for verb in sorted(verbs) if not hasattr(Dataset, verb)] == []
+    digits = avhcurate.open(own_demo_root, "digits")
+    assert digits.models()["model"].tolist() == ["avhcurate:digits"]
+    nearest = digits.neighbours(count=4)
+    assert nearest["neighbour_angle"].is_monotonic_decreasing
+    digits.tag([3], "odd")
+    assert digits.history(limit=1)[["action", "value"]].values.tolist() == [["tag", "odd"]]
+    assert digits.saved("few", "id < 3")[["set", "samples"]].values.tolist() == [["few", 3]]
+    assert digits.votes_out(tmp_path / "votes.csv") == len(pd.read_csv(tmp_path / "votes.csv"))
+    placed = digits.project(limit=100, seed=0)
+    assert (placed.shape, digits.plot.map() is not None) == ((100, 3), True)
+    trained = digits.train(model="avhcurate:digits", epochs=1, train_where="id < 300", train_sample=20)
+    assert trained["trained_samples"].tolist() == [300]
+
+
+def test_an_image_folder_and_probabilities_of_cleanlab_are_taken(tmp_path):
+    folder = pytest.importorskip("torchvision.datasets.folder")
+    for name in ("b/1.png", "b/2.png", "a/1.png"):
+        (tmp_path / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 9), (len(name), int(name[2]), 0)).save(tmp_path / "images" / name)
+    given = folder.ImageFolder(tmp_path / "images", is_valid_file=lambda path: not path.endswith("2.png"))
+    pets = avhcurate.dataset("pets", given, workspace=tmp_path / "workspace")
+    assert pets.table[["path", "label_name"]].values.tolist() == [["a/1.png", "a"], ["b/1.png", "b"]]
+    pets.attach(pred_probs=np.array([[0.9, 0.1], [0.8, 0.2]]))
+    assert pets.table["confidence"].round(1).tolist() == [0.9, 0.2]
+
+
+def test_suspects_are_those_of_a_condition(own_demo_root):
+    digits = avhcurate.open(own_demo_root, "digits")
+    everyone = digits.suspects()
+    some = digits.suspects(where="label = '9'")
+    assert 0 < len(some) < len(everyone)
+    assert some["rank"].tolist() == everyone.loc[everyone["label_name"] == "9", "rank"].tolist()

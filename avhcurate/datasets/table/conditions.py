@@ -4,7 +4,7 @@ import copy
 import difflib
 import json
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -46,6 +46,7 @@ _Node: TypeAlias = dict[str, Any]
 #: Columns of class indices, each with the column of names that a comparison with text means; functions of such text.
 _NAMES = {"label": "label_name", "predicted": "predicted_name", "curated_label": "curated_label_name"}
 _CASES = ("lower", "upper", "trim")
+_EQUAL = ("COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_IN")
 
 
 def check_condition(condition: str, columns: Iterable[str]) -> None:
@@ -97,6 +98,22 @@ def by_name(condition: str) -> str:
         with duckdb.connect() as connection:
             (query,) = connection.execute("SELECT json_deserialize_sql(?)", [statement]).fetchall()[0]
         return str(query).partition(" WHERE ")[2]
+
+
+def check_classes(condition: str, classes: Sequence[str]) -> None:
+    """Refuse a condition, as `by_name` returns it, that asks for a class there is not: no sample would satisfy it.
+
+    >>> check_classes("label_name IN ('cat', 'dgo')", ["cat", "dog"])
+    Traceback (most recent call last):
+    avhcurate.errors.CurateError: No class is called 'dgo'. Did you mean dog?
+    """
+    for node in _nodes(_parse(condition)["where_clause"]):
+        operands = list(_operands(node))
+        if node.get("type") in _EQUAL and {".".join(o.get("column_names", ())) for o in operands} & {*_NAMES.values()}:
+            texts = [literal["text"] for o in operands if (literal := o.get("literal") or {}).get("kind") == "STRING"]
+            for text in texts:
+                if text not in classes:
+                    raise CurateError(f"No class is called {text!r}. {_nearest(text, classes)}")
 
 
 def _name_classes(node: _Node) -> bool:
@@ -196,10 +213,15 @@ def unknown_column(name: str, columns: Iterable[str]) -> CurateError:
     """
     if run := _COMPUTED_BY.get(name.lower()):
         return CurateError(f"{name} is not computed yet.", fix=run)
-    by_lower = {column.lower(): column for column in columns}
+    return CurateError(f"Unknown column {name}. {_nearest(name, columns)}")
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    """Return what may have been meant, or what there is."""
+    by_lower = {known.lower(): known for known in names}
     if similar := difflib.get_close_matches(name.lower(), by_lower, n=3):
-        return CurateError(f"Unknown column {name}. Did you mean {', '.join(by_lower[key] for key in similar)}?")
-    return CurateError(f"Unknown column {name}. Choose from {', '.join(by_lower.values())}.")
+        return f"Did you mean {', '.join(by_lower[key] for key in similar)}?"
+    return f"Choose from {', '.join(by_lower.values())}."
 
 
 #: Seconds that such a query may take, and bytes besides the table.

@@ -28,7 +28,14 @@ from avhcurate.datasets.table.columns import (
     select_columns,
     summarise,
 )
-from avhcurate.datasets.table.conditions import bound_memory, by_name, check_condition, limited, unknown_column
+from avhcurate.datasets.table.conditions import (
+    bound_memory,
+    by_name,
+    check_classes,
+    check_condition,
+    limited,
+    unknown_column,
+)
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import PREDICTIONS, SCORES, Score
@@ -377,7 +384,9 @@ class SampleTable:
     def condition(self, text: str) -> str:
         """Return a condition over the columns as SQL; anything else is refused."""
         check_condition(text, self.columns)
-        return f"({by_name(text)}\n)"
+        named = by_name(text)
+        check_classes(named, self.classes)
+        return f"({named}\n)"
 
     def _list(self, columns: Sequence[str] | None) -> str:
         return ", ".join(self.column(name) for name in columns or self.columns)

@@ -29,10 +29,10 @@ def undecided_count(table: DatasetTable, ids: Sequence[int]) -> int:
     return int(count)
 
 
-def undecided(table: DatasetTable, suspects: pd.DataFrame) -> pd.DataFrame:
-    """Return the suspects, rows with an `id`, that are not decided and not excluded."""
+def undecided(table: DatasetTable, suspects: pd.DataFrame, *, where: str = "") -> pd.DataFrame:
+    """Return the suspects, rows with an `id`, that are not decided and not excluded, and satisfy a condition."""
     ids = suspects["id"].tolist()
-    included = table.frame(Filters(ids=tuple(ids)), columns=["id"])["id"]
+    included = table.frame(Filters(ids=tuple(ids), where=where), columns=["id"])["id"]
     return suspects[suspects["id"].isin(included) & (decided(table, ids) == "").to_numpy()]
 
 

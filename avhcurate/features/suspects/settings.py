@@ -23,4 +23,5 @@ class SuspectsSettings(VerbSettings):
         False, "Judge by heads cross-validated on the run's features, for a model that was trained on these samples."
     )
     folds: int = option(5, "Folds of the cross-validation.", low=2, high=50)
+    where: str = option("", "Only those that satisfy this SQL condition.")
     limit: int | None = option(None, "So many suspects, the most likely first.", low=1, usual="all")

@@ -42,6 +42,7 @@ class HeardTraining:
             epoch, step, seconds = self.folder.evaluations()[["epoch", "step", "seconds"]].max().fillna(0)
             self._epoch, self._step = int(epoch), int(step)
             self._began -= seconds
+        self._classes = dataset.record.classes
         self._labels = dataset.labels()[self._ids].astype(np.int64)
         self._begin()
 
@@ -54,7 +55,7 @@ class HeardTraining:
         numbers = torch.as_tensor(ids).cpu().numpy()
         values = torch.as_tensor(logits).detach().float().cpu()
         values = values.masked_fill(values.isinf(), math.nan)  # of a network that diverges
-        wanted = (len(numbers), len(self.dataset.record.classes))
+        wanted = (len(numbers), len(self._classes))
         if tuple(values.shape) != wanted:
             raise CurateError(f"The logits have shape {tuple(values.shape)}. Give {wanted}: samples, classes.")
         if not self.folder.begun:
@@ -118,8 +119,8 @@ class HeardTraining:
                 held_out=dataset.name,
                 held_out_fingerprint=record.fingerprint,
                 held_out_samples=0,
-                classes=record.classes,
-                num_classes=len(record.classes),
+                classes=self._classes,
+                num_classes=len(self._classes),
                 parameters=0,
                 device=device,
                 precision=precision,

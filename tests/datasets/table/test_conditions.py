@@ -1,6 +1,7 @@
 """Only conditions over known columns pass; statements, files and private columns do not."""
 
 import operator
+import re
 import threading
 import time
 from contextlib import suppress
@@ -136,7 +137,22 @@ def test_a_class_compared_with_text_is_meant_by_its_name(digits, text, same):
     assert digits.count(Filters(where=text)) == digits.count(Filters(where=same))
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("label = 'seven'", "No class is called 'seven'. Choose from 0, 1, 2"),
+        ("avh > 0 AND NOT predicted_name IN ('3', '33')", "No class is called '33'. Did you mean 3?"),
+        ("'03' <> curated_label", "No class is called '03'. Did you mean "),
+    ],
+)
+def test_a_text_that_is_no_class_is_answered_with_the_nearest(digits, text, said):
+    with pytest.raises(CurateError, match=re.escape(said)):
+        digits.count(Filters(where=text))
+
+
 NUMBERS, TEXTS = ("id", "avh", "hsf", "label"), ("label_name", "Taken On")
+#: Of the second text column; the first has them as classes that no sample has.
+TEXTS_COMPARED = ("mon", "tu%", "o'clock", "--", "")
 _SIGNS = {"=": "eq", "<>": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 _COMPARE = {sign: getattr(operator, name) for sign, name in _SIGNS.items()}
 
@@ -165,7 +181,7 @@ def table(request, tmp_path_factory):
         patch.setattr(build, "AT_ONCE", 1000)
         return SampleTable(
             {"samples": folder / "samples.parquet", "scores": folder / "scores.parquet"},
-            ["cat", "dog's", "eel"],
+            ["cat", "dog's", "eel", *TEXTS_COMPARED],
             votes=lambda ids: votes[votes["id"].isin(ids)],
             bins=["0"],
         )
@@ -213,7 +229,7 @@ def joined(word, first, second):
 
 
 NUMBER = st.sampled_from([-1, 0, 1, 2, 0.25, 0.5, 0.875, 1.0, 30])
-TEXT = st.sampled_from(["cat", "dog's", "mon", "tu%", "o'clock", "--", ""])
+TEXT = st.sampled_from(["cat", "dog's", *TEXTS_COMPARED])
 LEAVES = st.one_of(
     st.builds(compared, st.sampled_from(NUMBERS), st.sampled_from(list(_COMPARE)), NUMBER),
     st.builds(compared, st.sampled_from(TEXTS), st.sampled_from(list(_COMPARE)), TEXT),
