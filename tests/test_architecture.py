@@ -67,6 +67,7 @@ ARROWS = {
     ("report", "quality"),
     ("report", "saved"),
     ("report", "suspects"),
+    ("suspects", "annotate"),  # people are asked about a suspect
     ("suspects", "payoff"),  # what accepting all of them would do
     ("saved", "suspects"),  # what changed counts the undecided suspects of two states
 }

@@ -17,13 +17,16 @@ import pyarrow.parquet as pq
 
 from avhcurate.errors import CurateError
 from avhcurate.measures.stats.ranks import rank_shares
+from avhcurate.people.asked import ASKED
 from avhcurate.people.counting import VoteCounter
 from avhcurate.people.hsf_source import DESIGN_OF, SETTINGS
+from avhcurate.people.log_columns import ResponseColumns
 from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.disk.files import write_parquet
 
 #: Queues whose votes are not those of samples taken at random.
-BIASED = ("hardest", "disagreement", "informative", "diverse")
+BIASED = ("hardest", "disagreement", "informative", "diverse", "asked")
 #: How much likelier the first sample of a drawn queue is to come next than the last.
 FAVOUR = 20.0
 #: Rate of samples that are kept for later: they come after all others and have next to no chance before.
@@ -178,12 +181,21 @@ def queue_use(counter: VoteCounter) -> QueueUse:
     rows = rows[np.argsort(rows["at"], kind="stable")]
     # The settings that each vote was given under, oldest vote first.
     at = np.searchsorted([at for at, _ in choices], rows["at"], side="right") - 1
-    settings = history.iloc[np.maximum(at, 0)]
+    settings = history.iloc[np.maximum(at, 0)].reset_index(drop=True)
+    settings.loc[_were_asked(counter, columns, rows), ["queue", "record"]] = "asked", 0
     use = QueueUse({str(queue): int(number) for queue, number in settings["queue"].value_counts().sort_index().items()})
     if not use.biased:
         return use
     records = settings["record"].to_numpy(np.int64)
     return replace(use, weights=_weights(counter, counter.ids(columns)[rows["path"]], records, design))
+
+
+def _were_asked(counter: VoteCounter, columns: ResponseColumns, rows: np.ndarray) -> np.ndarray:
+    """Return which votes, rows of the log, came after somebody had asked people about the image, (n,) bool."""
+    dataset = counter.dataset
+    first = open_events(dataset.root.parents[1]).first_tagged(dataset.id, ASKED)
+    since = np.array([first.get(path, np.inf) for path in columns.paths.texts])
+    return rows["at"] >= since[rows["path"]]
 
 
 def _weights(counter: VoteCounter, ids: np.ndarray, records: np.ndarray, design: str) -> np.ndarray | None:

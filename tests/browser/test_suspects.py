@@ -135,3 +135,28 @@ def test_groups_are_accepted_kept_and_gone_through_and_counts_run_down(page, sus
         expect(page.locator(".undecided")).to_have_text(f"{left} to decide")
     page.get_by_role("button", name=" → ".join(map(str, pairs[2][["label", "suggested"]].iloc[0]))).click()
     expect(page.locator(".undecided")).to_have_text(f"{len(found) - sizes[0] - sizes[1] - 2} to decide")
+
+
+def test_three_people_are_asked_blind_and_their_answers_come_back_to_the_card(page, suspects_root, serve, tmp_path):
+    root = copied(suspects_root, tmp_path / "own")
+    table = open_table(Workspace(root), "digits")
+    id = suspects_of(table.run)[-1].suspects()["id"].tolist()[0]
+    address = serve(root)
+    open_at(page, f"{address}/suspects")
+    assert judged(page, 0) == id
+    page.keyboard.press("p")
+    expect(page.locator(".state")).to_have_text(f"Three people are asked about image {id}.")
+    judged(page, 1)
+    annotator = page.context.new_page()
+    open_at(annotator, f"{address}/annotate?annotate.name=ada")
+    expect(annotator.locator(f".card[data-item='{id}']:not(.waiting)")).to_be_visible()
+    for told in ("ask-people", "Suspect", "suggested"):
+        expect(annotator.get_by_text(told, exact=False).locator("visible=true")).to_have_count(int(told == "Suspect"))
+    annotator.keyboard.press("7")
+    expect(annotator.get_by_text("You're done")).to_be_visible()
+    annotator.close()
+    page.bring_to_front()
+    page.keyboard.press("ArrowLeft")
+    row = page.locator(".evidence tr", has_text="People asked")
+    expect(row).to_contain_text("1 of 3 answered: 1 × “7”")
+    expect(page.locator("[data-do=ask]")).to_be_disabled()

@@ -15,6 +15,7 @@ import numpy as np
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.features.annotate.setup import LEASE_S, annotator_name, collected, columns_of, required_settings
 from avhcurate.features.annotate.task_pool import seed_of, task_pool
+from avhcurate.people.asked import PEOPLE
 from avhcurate.people.grids import grid_of, is_check
 from avhcurate.people.log import Lease, LogTransaction
 from avhcurate.people.responses import Design
@@ -79,6 +80,7 @@ def next_questions(table: DatasetTable, annotator: str, *, ahead: int = 5) -> tu
 
     New ones join when no more than half of them are left. Empty when nothing is left for the annotator.
     """
+    table.refresh()  # somebody may have asked people about an image
     queue = TaskQueue(table, annotator_name(annotator), "classify")
     leases = queue.leases()
     if len(leases) <= ahead // 2 or _run_out(leases):
@@ -89,6 +91,7 @@ def next_questions(table: DatasetTable, annotator: str, *, ahead: int = 5) -> tu
 
 def next_grid(table: DatasetTable, annotator: str) -> GridTask | None:
     """Return an annotator's open grid, else a new one of the next class; None when nothing is left."""
+    table.refresh()
     queue = TaskQueue(table, annotator_name(annotator), "select")
     leases = _first_task(queue.leases())
     if not leases or _run_out(leases):
@@ -108,8 +111,8 @@ def open_grid(table: DatasetTable, annotator: str) -> str:
 def progress(table: DatasetTable, annotator: str = "") -> CollectionProgress:
     """Return the progress of the collection, and of an annotator in it."""
     queue = TaskQueue(table, annotator)
-    scope = queue.settings.scope(queue.pool)
-    wanted = scope & (queue.votes < queue.settings.target)
+    scope = queue.settings.scope(queue.pool) & (queue.wanted > 0)
+    wanted = scope & (queue.votes < queue.wanted)
     rows = queue.columns.rows
     to_controls = queue.answers["control"] != 0
     people = rows["annotator"][rows["standing"] & queue.columns.of_design(queue.design)]
@@ -159,6 +162,22 @@ class TaskQueue:
             counted &= labels == self.pool.labels[ids]
         return np.unique(ids[counted])
 
+    @cached_property
+    def asked(self) -> np.ndarray:
+        """Ids of the samples that somebody asks people about, while too few have answered."""
+        ids = self.pool.asked(self.table)
+        return ids[self.votes[ids] < PEOPLE]
+
+    @cached_property
+    def wanted(self) -> np.ndarray:
+        """Votes that are wanted of each sample, (N,)."""
+        wanted = np.full(len(self.pool.labels), self.settings.target)
+        if self.settings.queue == "asked":
+            wanted[:] = 0
+        asked = self.pool.asked(self.table)
+        wanted[asked] = np.maximum(wanted[asked], PEOPLE)
+        return wanted
+
     @property
     def tasks_done(self) -> int:
         return int((self.answers["place"] == 0).sum())
@@ -169,8 +188,9 @@ class TaskQueue:
             return log.leases(self.design, self.annotator)
 
     def _order(self) -> np.ndarray:
-        order = self.pool.order(self.table, self.settings.record, self.votes, self.settings.target)
-        return order[self.settings.scope(self.pool)[order]]
+        order = self.pool.order(self.table, self.settings.record, self.votes, self.wanted)
+        order = order[self.settings.scope(self.pool)[order]]
+        return order[np.argsort(~np.isin(order, self.asked), kind="stable")]
 
     @contextmanager
     def _lending(self) -> Iterator[tuple[LogTransaction, "TaskQueue", list[Lease]]]:
@@ -269,13 +289,16 @@ class TaskQueue:
         ]
 
     def _classes_in_turn(self, unseen: np.ndarray) -> list[int]:
-        """Return the classes with images for the annotator: those of which they did the fewest grids come first."""
+        """Return the classes with images for the annotator: first those that somebody asks about, then by their grids,
+        the fewest first.
+        """
         classes = self.pool.classes
         labels = np.unique(self.pool.labels[unseen])
         grids = self.answers["answer"][self.answers["place"] == 0]
         done = [int((grids == self.columns.classes.number(classes[label])).sum()) for label in labels]
         shuffled = np.random.default_rng(seed_of("classes")).permutation(len(classes))
-        return labels[np.lexsort([shuffled[labels], done])].tolist()
+        asked = np.isin(labels, self.pool.labels[np.intersect1d(self.asked, unseen)])
+        return labels[np.lexsort([shuffled[labels], done, ~asked])].tolist()
 
     def room(self, log: LogTransaction, class_name: str = "") -> np.ndarray:
         """Return a mask (N,) of the samples that others neither have answered nor have now up to the target."""
@@ -283,7 +306,7 @@ class TaskQueue:
         loans = log.on_loan(self.design, class_name, annotator=self.annotator, now=time.time())
         for path, id in self.pool.ids_of(loans).items():
             votes[id] += loans[path]
-        return votes < self.settings.target
+        return votes < self.wanted
 
     def still_wanted(self, log: LogTransaction, leases: Sequence[Lease]) -> bool:
         """Return whether a late answer is still of use: there is room for one image of it, or it is a check."""

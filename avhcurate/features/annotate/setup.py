@@ -108,7 +108,7 @@ def _with_record(table: DatasetTable, settings: CollectionSettings) -> Collectio
         # A new prediction knows the votes of the batch before: the queue draws again, with a record of its own.
         prediction = table.prediction.name
     settings = settings.with_(prediction=prediction, record=0)
-    if settings.queue == "fewest":
+    if settings.queue in ("fewest", "asked"):
         return settings
     pool = task_pool(table)
     before = settings_of(table) or settings

@@ -11,17 +11,20 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
 
+from avhcurate.datasets.table.columns import KEPT
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError, Run
 from avhcurate.measures.scores import SCORES
+from avhcurate.people.asked import ASKED
 from avhcurate.people.grids import CANDIDATES, GRID_CONTROLS, known_members, similar_classes
 from avhcurate.people.log import Lease
 from avhcurate.people.queues import LAST, draw_rates, read_record
 
 #: Which samples are asked about next: at random, hard ones first, where models disagree, fewest votes first, where
-#: votes tell the model of predicted HSF most, or varied and uncertain ones. All but `fewest` keep a record, and draw by
-#: chance but for `diverse`, whose order is that of `next_labels`.
-Queue = Literal["random", "hardest", "disagreement", "fewest", "informative", "diverse"]
+#: votes tell the model of predicted HSF most, varied and uncertain ones, or none but those that somebody asks people
+#: about, which come first in each. All but `fewest` and `asked` keep a record, and draw by chance but for `diverse`,
+#: whose order is that of `next_labels`.
+Queue = Literal["random", "hardest", "disagreement", "fewest", "informative", "diverse", "asked"]
 
 
 class TaskPool:
@@ -47,6 +50,16 @@ class TaskPool:
             self._votes = frame["votes"].fillna(0).to_numpy(float)
         self._known: dict[int, np.ndarray] = {}
         self._drawn: dict[int, np.ndarray] = {}
+        self._asked = (-1, np.empty(0, np.int64))
+
+    def asked(self, table: DatasetTable) -> np.ndarray:
+        """Return the ids of samples that somebody asks people about and whose label nobody has decided since."""
+        entry = table.annotated
+        if self._asked[0] != entry:
+            query = "SELECT id FROM samples WHERE list_contains(tags, ?) AND NOT list_contains(tags, ?)"
+            rows = table.query(f"{query} AND curated_label IS NOT DISTINCT FROM label", [ASKED, KEPT])
+            self._asked = entry, np.array([id for (id,) in rows], np.int64)
+        return self._asked[1]
 
     def ids_of(self, paths: Iterable[str]) -> dict[str, int]:
         """Return ids by path, of the samples that the dataset still has."""
@@ -60,8 +73,8 @@ class TaskPool:
     def _ids(self) -> dict[str, int]:
         return {str(path): id for id, path in enumerate(self.paths)}
 
-    def order(self, table: DatasetTable, record: int, votes: np.ndarray, target: int) -> np.ndarray:
-        """Return the ids with fewer votes (N,) than the target, the next one first.
+    def order(self, table: DatasetTable, record: int, votes: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """Return the ids with fewer votes (N,) than are wanted of each (N,), the next one first.
 
         By the times of a record, see `votes.queues`: samples that it could not ask about, as those of a later import,
         come after all others, in a random order. Without a record (0) those with the fewest votes come first, ties at
@@ -75,7 +88,7 @@ class TaskPool:
         else:
             shuffled = np.random.default_rng(0).permutation(len(votes))
             ids = shuffled[np.lexsort([votes[shuffled], self._kept_back[shuffled]])]
-        return ids[self.eligible[ids] & (votes[ids] < target)]
+        return ids[self.eligible[ids] & (votes < wanted)[ids]]
 
     def rates(self, table: DatasetTable, queue: Queue, score: str) -> np.ndarray:
         """Return how likely a queue that draws asks about each sample next, (N,); 0 where it cannot ask.

@@ -30,6 +30,7 @@ QUEUES = {
     "fewest": "Fewest votes first",
     "informative": "Where votes teach most",
     "diverse": "Varied and uncertain ones",
+    "asked": "Only those that somebody asks people about",
 }
 DESIGNS = {"classify": "Choose the class", "select": "Tick a grid"}
 #: The settings that the form asks for in a row.

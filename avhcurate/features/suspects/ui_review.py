@@ -2,6 +2,7 @@
 
 import math
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -10,13 +11,16 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from avhcurate.datasets.curate.annotations import annotate, user
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.sample import rows_of
 from avhcurate.errors import CurateError
+from avhcurate.features.annotate.setup import CollectionSettings, configure, settings_of
 from avhcurate.features.suspects import decisions, stopping
 from avhcurate.features.suspects.rules import SOURCES, VERDICTS
 from avhcurate.features.suspects.store import SuspectsRecord, suspects_at
 from avhcurate.features.suspects.ui import SuspectsInView
+from avhcurate.people.asked import ASKED, PEOPLE, answers_about
 from avhcurate.ui.base.frame import Opened, while_allowed
 from avhcurate.ui.base.signin import say_why_not, who
 from avhcurate.ui.base.text import counted
@@ -70,8 +74,16 @@ def _undecided(table: DatasetTable, decision: Decision) -> list[int]:
     return states.index[states == ""].tolist()
 
 
+def _ask(table: DatasetTable, decision: Decision) -> Reply:
+    """Put images first in the queue of Annotate; where no votes are collected, set up a collection of these alone."""
+    if settings_of(table) is None:
+        configure(table, CollectionSettings(design="classify", queue="asked", skip=True), who=user())
+    count = annotate(table, decision.images, "tag", ASKED)
+    return Reply(text=f"{PEOPLE} people are asked about {counted(count, 'image')}", undo=count > 0)
+
+
 #: What is decided about suspects, by kind of decision.
-TAKERS: Takers = {"accept": _accept, "keep": _keep}
+TAKERS: Takers = {"accept": _accept, "keep": _keep, "ask": _ask}
 
 
 # --- the queue ----------------------------------------------------------------------------------------------------
@@ -164,14 +176,21 @@ def suspects(page: Opened, record: SuspectsRecord, rows: pd.DataFrame, first: in
     ids = rows["id"].tolist()
     now = rows_of(page.table, ids, columns=["id", "tags", "excluded"]).to_dict("records")
     states = decisions.decided(page.table, ids)
+    answers = answers_about(page.table.counter, [state["id"] for state in now if ASKED in state["tags"]])
     return [
-        _suspect(page, record, row, place, states[row["id"]], state)
+        _suspect(page, record, row, place, states[row["id"]], state, answers.get(row["id"]))
         for place, (row, state) in enumerate(zip(rows.to_dict("records"), now, strict=True), first)
     ]
 
 
 def _suspect(
-    page: Opened, record: SuspectsRecord, row: dict[Any, Any], place: int, decided: str, state: dict[Any, Any]
+    page: Opened,
+    record: SuspectsRecord,
+    row: dict[Any, Any],
+    place: int,
+    decided: str,
+    state: dict[Any, Any],
+    answers: Counter[str] | None,
 ) -> Suspect:
     names = page.table.classes
     id = row["id"]
@@ -196,12 +215,27 @@ def _suspect(
         suggested=suggested,
         lead=lead,
         facts=card_facts(row, names),
-        rows=tuple(evidence(row, record, names)),
+        rows=(*evidence(row, record, names), *asked_row(answers, given_name)),
         strips=tuple(Strip(f"Nearest labelled “{name}”", tuple(map(url, ids))) for name, ids in strips if len(ids)),
         state=decided,
         tags=tuple(state["tags"]),
         excluded=bool(state["excluded"]),
+        asked=answers is not None,
     )
+
+
+def asked_row(answers: Counter[str] | None, given: str) -> list[Row]:
+    """Return what people have answered who were asked about a suspect; nothing where none were.
+
+    >>> asked_row(Counter({"bird": 2, "cat": 1}), "cat")
+    [Row(source='People asked', label='bird', text='3 of 3 answered: 2 × “bird”, 1 × “cat”', doubts=True)]
+    """
+    if answers is None:
+        return []
+    texts = [f"{n} × “{name}”" for name, n in answers.most_common()]
+    text = f"{answers.total()} of {max(PEOPLE, answers.total())} answered: {', '.join(texts) or 'nobody yet'}"
+    ((name, _),) = answers.most_common(1) or [("–", 0)]
+    return [Row("People asked", name, text, bool(answers) and name != given)]
 
 
 def card_facts(row: dict[Any, Any], names: Sequence[str]) -> str:

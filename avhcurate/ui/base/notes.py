@@ -23,6 +23,7 @@ _QUEUES = {
     "diverse": "varied and uncertain",
     "random": "in a random order",
     "fewest": "fewest votes first",
+    "asked": "where somebody asked people",
 }
 
 

@@ -268,6 +268,7 @@ export namespace Review {
     state: string;
     tags: string[];
     excluded: boolean;
+    asked: boolean;
   }
   export interface Data {
     dataset: string;

@@ -400,6 +400,12 @@ class EventLog:
         value = rows["value"].astype(object).where(rows["value"].notna(), None)
         return rows.assign(at=pd.to_datetime(rows["at"], unit="s", utc=True), value=value)
 
+    def first_tagged(self, dataset: str, tag: str) -> dict[str, float]:
+        """Return when samples first got a tag, undone or not, in seconds since 1970, by path."""
+        query = sa.select(SAMPLE.path, sa.func.min(EVENT.at)).join(EVENTS, EVENT.id == SAMPLE.event)
+        query = query.where(EVENT.dataset == dataset, EVENT.action == "tag", EVENT.value == tag)
+        return dict(map(tuple, self._read(query.group_by(SAMPLE.path))))
+
     def checks(self, dataset: str) -> dict[str, str | None]:
         """Return the class that a person last saw on each sample that was checked, by path; None for none named."""
         query = _standing(dataset).where(EVENT.action == "check").join(EVENT_SAMPLES).order_by(EVENT.id)

@@ -21,6 +21,7 @@ _HTML = f"""
     <div class="actions">
       <button class="do" data-do="accept" type="button"><kbd>A</kbd><span></span></button>
       <button class="do" data-do="keep" type="button"><kbd>K</kbd><span></span></button>
+      <button class="do" data-do="ask" type="button"><kbd>P</kbd><span>Ask three people</span></button>
       <button class="do" data-do="skip" type="button"><kbd>S</kbd><span>Skip</span></button>
       <button class="do" data-do="undo" type="button"><kbd>⌫</kbd><span>Undo</span></button>
     </div>
@@ -59,7 +60,8 @@ class Strip:
 class Suspect:
     """A suspect as the card shows it; every text is shown as text, never as HTML.
 
-    `label` is the class index that is suggested, -1 for none. `state` is "", "accepted" or "kept".
+    `label` is the class index that is suggested, -1 for none. `state` is "", "accepted" or "kept". `asked`:
+    people are asked about it.
     """
 
     id: int
@@ -76,6 +78,7 @@ class Suspect:
     state: str = ""
     tags: tuple[str, ...] = ()
     excluded: bool = False
+    asked: bool = False
 
 
 class ReviewData(TaskData):

@@ -65,6 +65,7 @@ export function words(suspect, { action, value, label }) {
   /** @type {Record<string, string>} */
   const texts = {
     keep: `Kept ${suspect.given}.`,
+    ask: `Three people are asked about image ${suspect.id}.`,
     tag: `Tagged ${value}.`,
     untag: `No longer ${value}.`,
     exclude: `Excluded image ${suspect.id}.`,

@@ -16,6 +16,7 @@ const EDGE = 3; // so near the end of what is known, more is asked for
 const CARD_KEYS = [
   ["A", "accept the suggestion"],
   ["K", "keep the label"],
+  ["P", "ask three people"],
   ["S", "skip"],
   ["Z", "undo"],
   ["Left, Right", "previous and next"],
@@ -49,11 +50,12 @@ class Card extends Task {
       own: CARD_KEYS,
     });
     const [accept, keep] = ["accept", "keep"].map((kind) => () => this.judge(kind));
-    const [skip, undo] = [() => this.skip(), () => this.undo()];
+    const [ask, skip, undo] = [() => this.askPeople(), () => this.skip(), () => this.undo()];
     const [arrowright, arrowleft] = [1, -1].map((by) => () => this.go(this.place + by));
     /** @type {Record<string, () => void>} */
-    this.keys = { a: accept, k: keep, s: skip, z: undo, u: undo, backspace: undo, arrowright, arrowleft };
-    for (const [name, act] of Object.entries({ accept, keep, skip, undo })) this.handleButton(this.buttons[name], act);
+    this.keys = { a: accept, k: keep, p: ask, s: skip, z: undo, u: undo, backspace: undo, arrowright, arrowleft };
+    for (const [name, act] of Object.entries({ accept, keep, ask, skip, undo }))
+      this.handleButton(this.buttons[name], act);
     for (const step of this.steps) this.handleButton(step, () => this.go(this.place + Number(step.dataset.by)));
   }
 
@@ -78,6 +80,7 @@ class Card extends Task {
   /** @param {number} to */
   go(to) {
     this.place = Math.max(0, Math.min(this.data.total - 1, to));
+    if (this.current()?.asked) this.request(); // somebody may have answered
     this.reach();
     this.draw();
   }
@@ -121,6 +124,16 @@ class Card extends Task {
     if (why) return this.showMessage(why);
     this.decisions.give(suspect, kind === "accept" ? { kind, of: this.data.of, value: suspect.label } : { kind });
     this.showMessage(words(suspect, { action: kind, label: suspect.suggested }));
+    this.next();
+  }
+
+  // Puts what is on screen first in the queue of Annotate, and goes on.
+  askPeople() {
+    const suspect = this.current();
+    if (!suspect) return;
+    if (suspect.asked) return this.showMessage("People are asked already.");
+    this.decisions.give(suspect, { kind: "ask" });
+    this.showMessage(words(suspect, { action: "ask" }));
     this.next();
   }
 
@@ -204,6 +217,7 @@ class Card extends Task {
     Object.assign(root.dataset, { state, place });
     this.part("wait").textContent = suspect ? "" : "Fetching …";
     buttons.accept.disabled = !suspect?.suggested || Boolean(state);
+    buttons.ask.disabled = !suspect || suspect.asked;
     buttons.keep.disabled = !suspect || Boolean(state);
     buttons.undo.disabled = !this.decisions.some();
     buttons.skip.disabled = this.steps[1].disabled = last;
