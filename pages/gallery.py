@@ -26,7 +26,7 @@ with line, in_a_row("center"):
     words_box(page)
     ui_points.choose(page)
     grid_actions.saved_views(page)
-await_words(page.table)
+await_words(page)
 show_chips(page)
 if not page.count:
     grid_actions.nothing_matches()

@@ -8,8 +8,12 @@ import pytest
 
 from avhcurate.datasets.curate.history import history_entries
 from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample import by_vector
+from avhcurate.networks.neighbours.words import words_vector
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import TILES, drag, expect, focused, ids, open_at, settled, spot, unheard, with_parameter
+from tests.fakes.networks import save_clip
 
 SELECTED = ".tile[aria-selected=true]"
 #: The label of what has the focus, inside components too.
@@ -286,3 +290,30 @@ def test_the_selection_and_the_filtered_view_download(gallery):
         assert set(rows["label_name"]) == {3}
         if number == 3:
             assert set(rows["id"]) == set(selected)
+
+
+@pytest.mark.slow
+def test_a_dataset_becomes_searchable_by_a_folder_and_words_order_it_as_typed(page, serve, make_dataset, tmp_path):
+    pytest.importorskip("transformers", reason="the extra transformers is not installed")
+    save_clip(tmp_path / "network")
+    colours = ("red", "blue", "green", "yellow", "black", "white")
+    pets = make_dataset({f"{name}/{colour}.png": colour for name in ("cat", "dog") for colour in colours})
+    open_at(page, f"{serve(pets.workspace.root)}/gallery")
+    page.get_by_role("button", name="Find images like").click()
+    folder = page.get_by_role("combobox", name="Network, or its folder")
+    folder.fill(str(tmp_path / "network"))
+    folder.press("Enter")
+    page.get_by_role("button", name="Make it searchable").click()
+    box = page.get_by_role("textbox", name="Find images like …")
+    expect(box).to_be_visible()
+    settled(page)
+    (run,) = pets.dataset.runs()
+    found = open_table(pets.workspace, "pets", run.name)
+    box.focus()
+    for more, text in (("red", "red"), (" car, -snow", "red car, -snow")):
+        page.keyboard.type(more, delay=20)
+        page.wait_for_function("text => new URLSearchParams(location.search).get('gallery.typed') === text", arg=text)
+        expected, _ = by_vector(found, Filters(), words_vector(run, f"like: {text}"))
+        assert ids(page) == expected.tolist()
+        expect(box).to_be_focused()
+        expect(box).to_have_value(text)

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.neighbours.words import angles_to_words
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.ui.components.facets import FacetEvent
-from avhcurate.ui.grid import grid_bar
+from avhcurate.ui.grid import grid_actions, grid_bar
 from avhcurate.ui.shell.sidebar_filters import changed_filters
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import add_dataset
@@ -238,10 +239,9 @@ def test_the_address_names_dataset_and_run_which_a_new_run_does_not_change(open_
 
 
 @pytest.mark.slow
-def test_words_find_images_of_a_clip_run_and_another_run_says_what_brings_them(
-    open_gallery, demo, workspace, tmp_path, no_process, asked, words
+def test_words_order_the_images_of_a_clip_run_as_they_are_typed_and_a_job_keeps_their_angle(
+    open_gallery, workspace, tmp_path, no_process, asked, words
 ):
-    assert "score them with a model `clip:FOLDER-or-HUB`" in words(open_gallery(demo))
     pytest.importorskip("transformers", reason="the extra transformers is not installed")
     save_clip(tmp_path / "network")
     add_dataset(
@@ -250,17 +250,42 @@ def test_words_find_images_of_a_clip_run_and_another_run_says_what_brings_them(
     run = score_dataset(workspace, "pets", ModelSpec(name=f"clip:{tmp_path / 'network'}"))
     app = open_gallery(workspace)
     app.text_input(key="gallery.find").set_value("Red car, -snow").run()
-    options = [f"--model={run.name}", "--like-text=Red car,-snow"]
+    assert (asked(app, "gallery.typed"), no_process) == ("red car, -snow", [])
+    shown = [tile["id"] for tile in grid(app)["tiles"]]
+    app.button(key="gallery.keep_words").click().run()
+    options = [f"--model={run.name}", "--like-text=red car,-snow"]
     assert no_process == [(["neighbours", "pets", *options], "neighbours", "pets")]
+    assert asked(app, "gallery.words") == "like: red car, -snow"
     column = angles_to_words(run, ["red car", "-snow"])  # what the job does
     app.run()
     assert (asked(app, "sort"), asked(app, "descending"), asked(app, "gallery.words")) == (column, "false", "")
     expected = open_table(workspace, "pets").order(sort=column)
-    assert [tile["id"] for tile in grid(app)["tiles"]] == expected.tolist()
-    assert app.text_input(key="gallery.find").value == "red car, -snow"
+    assert [tile["id"] for tile in grid(app)["tiles"]] == shown == expected.tolist()
+    assert asked(app, "gallery.typed") == ""
     app.text_input(key="gallery.find").set_value("").run()
     assert asked(app, "sort") == ""
     app.text_input(key="gallery.find").set_value("red car, -snow").run()
     assert (asked(app, "sort"), len(no_process)) == (column, 1)  # known words need no job
     app.text_input(key="gallery.find").set_value("-snow").run()
     assert "without a dash" in words(app)
+
+
+def test_a_dataset_becomes_searchable_by_a_job_or_says_what_to_install(
+    open_gallery, own, add_run, no_process, asked, words, monkeypatch
+):
+    monkeypatch.setattr(grid_actions, "find_spec", lambda _: None)
+    assert "pip install" in words(open_gallery(own))
+    monkeypatch.setattr(grid_actions, "find_spec", find_spec)
+    pytest.importorskip("transformers", reason="the extra transformers is not installed")
+    app = open_gallery(own)
+    clip = app.selectbox(key="gallery.words.model").value
+    next(button for button in app.button if button.label == "Make it searchable").click().run()
+    assert no_process == [(["score", "digits", f"--model=clip:{clip}"], "score", "digits")]
+    assert asked(app, "gallery.searchable") == f"clip:{clip}"
+    made = add_run(own.root, "clip-1", lambda rows: rows, model=f"clip:{clip}")
+    app.run()
+    assert (asked(app, "run"), asked(app, "gallery.searchable")) == (made, "")
+    assert app.text_input(key="gallery.find")
+    other = open_gallery(own, run=own.dataset("digits").run("avhcurate:digits").name)
+    other.button(key="gallery.words_run").click().run()
+    assert asked(other, "run") == made

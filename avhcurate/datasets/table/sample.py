@@ -1,7 +1,8 @@
 """The details of one sample: votes, softmax and angle per class, percentiles, nearest neighbours."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.measures import scores
 from avhcurate.measures.scores.softmax import log_probs
-from avhcurate.measures.stats.neighbours import Neighbours, angles_to, nearest, nearest_of
+from avhcurate.measures.stats.neighbours import Neighbours, angles_to, angles_with, nearest, nearest_of
 from avhcurate.workspace.data.runs import RunFolder
 
 #: Samples of a class that are compared with one, where its neighbour graph has none of them.
@@ -136,8 +137,20 @@ def by_angle(table: DatasetTable, filters: Filters, like: Sequence[int]) -> tupl
     features = table.run.features()
     if unknown := [id for id in like if not 0 <= id < len(features)]:
         raise CurateError(f"Unknown sample {unknown[0]}. The run has samples 0 to {len(features) - 1}.")
+    return _nearest_first(table, filters, partial(angles_to, features, np.array(like)))
+
+
+def by_vector(table: DatasetTable, filters: Filters, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same by the angle to a unit vector (D,), as that of words."""
+    assert table.run is not None
+    return _nearest_first(table, filters, partial(angles_with, table.run.features(), u[None]))
+
+
+def _nearest_first(
+    table: DatasetTable, filters: Filters, angles_of: Callable[..., np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     ids = table.frame(filters, columns=["id"])["id"].to_numpy(np.int64)
-    angles = angles_to(features, np.array(like), among=ids)
+    angles = angles_of(among=ids)
     order = np.lexsort((ids, angles))
     return ids[order], angles[order]
 

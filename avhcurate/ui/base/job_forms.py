@@ -159,7 +159,7 @@ def job_button(
 
     `at` is the key of the form that shows an error.
     """
-    widget = for_jobs(type="primary", **widget)
+    widget = for_jobs(**{"type": "primary"} | widget)
     draw(label, icon=f":material/{icon}:", on_click=attempt, args=(start, settings, then), kwargs={"at": at}, **widget)
 
 

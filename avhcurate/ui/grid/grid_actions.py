@@ -1,5 +1,10 @@
 """Controls of a sample grid: order and sizes above it, ways to the gallery, and what to do if nothing matches."""
 
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from importlib.util import find_spec
+from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -9,25 +14,34 @@ import streamlit as st
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.sample import by_angle
+from avhcurate.datasets.table.sample import by_angle, by_vector
 from avhcurate.errors import CurateError
+from avhcurate.networks.models.names import USUAL
 from avhcurate.networks.neighbours.settings import NeighboursSettings
-from avhcurate.networks.neighbours.words import words_column, words_lacking
+from avhcurate.networks.neighbours.words import (
+    end_with_parent,
+    run_with_words,
+    words_column,
+    words_lacking,
+    words_vector,
+)
+from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.ui.base import url_state
-from avhcurate.ui.base.cache import HASH_FUNCS
-from avhcurate.ui.base.frame import Opened, attempt, mirrored, show_user_error, way_on, with_data
-from avhcurate.ui.base.job_forms import for_jobs, of_run, start
+from avhcurate.ui.base.cache import kept
+from avhcurate.ui.base.frame import Opened, attempt, mirrored, show_user_error, with_data
+from avhcurate.ui.base.job_forms import job_button, job_form, of_run, running_job
 from avhcurate.ui.base.job_panel import job_panel
 from avhcurate.ui.base.layout import empty_state, in_a_row
 from avhcurate.ui.base.page_choices import LIKE, Choice, more_like
 from avhcurate.ui.base.score_help import explain_scores, score_name
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted, shortened
-from avhcurate.ui.base.user_errors import in_page, plain
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.grid.grid_bar import say, say_elsewhere, undo_last
 from avhcurate.ui.grid.grid_views import GridView, list_view
-from avhcurate.workspace.data.runs import WORDS
-from avhcurate.workspace.disk.app_files import PAGES
+from avhcurate.workspace.data.runs import WORDS, RunFolder
+from avhcurate.workspace.disk.app_files import PAGES, install_command
+from avhcurate.workspace.disk.jobs import duration
 
 #: Saved views that the gallery links to.
 _MOST_VIEWS = 5
@@ -43,7 +57,7 @@ def choose_order(page: Opened, menu: Any, *, like: bool = False) -> None:
     view = page.view
     table = page.table
     names = {column: _title(column) for column in [*filterable(table), "id"]}
-    like = like and bool(LIKE.asked())
+    like = like and bool(LIKE.asked() or _TYPED.asked())
     shown = view.sort
     if like:
         names = {LIKE.name: "Likeness"} | names
@@ -127,7 +141,7 @@ def like_view(page: Opened, within: GridView | None = None) -> GridView | None:
     If that cannot be, for example because the run has no features, it says why.
     """
     if not (like := LIKE.asked()):
-        return None
+        return _like_words(page, within, _TYPED.asked())
     with st.container(key="chips_like"):
         st.button(
             f"Like {counted(len(like), 'image')}",
@@ -139,10 +153,13 @@ def like_view(page: Opened, within: GridView | None = None) -> GridView | None:
             args=((),),
         )
     try:
-        ids, angles = _by_angle(page.table, page.filters, like)
+        return _by_likeness(page, within, *_by_angle(page.table, page.filters, like))
     except CurateError as error:
         show_user_error(error)
         return None
+
+
+def _by_likeness(page: Opened, within: GridView | None, ids: np.ndarray, angles: np.ndarray) -> GridView:
     values = pd.Series(angles, ids)
     filters: Filters | None = page.filters
     if within is not None:
@@ -151,7 +168,7 @@ def like_view(page: Opened, within: GridView | None = None) -> GridView | None:
     return list_view(page, ids, score="angle", values=values, filters=filters)
 
 
-_by_angle = st.cache_data(hash_funcs=HASH_FUNCS, max_entries=8, show_spinner="Comparing images …")(by_angle)
+_by_angle = kept("Comparing images …")(by_angle)
 
 
 def nothing_matches(
@@ -192,7 +209,7 @@ def _undo(table: DatasetTable) -> None:
 
 def _set(field: str, key: str) -> None:
     if field == "descending":
-        LIKE.put(())
+        _like_nothing()
     url_state.change(**{field: st.session_state[key]})
 
 
@@ -201,8 +218,13 @@ def _set_sort(table: DatasetTable) -> None:
     column = st.session_state["gallery.sort"]
     if column == LIKE.name:
         return
-    LIKE.put(())
+    _like_nothing()
     url_state.change(sort=column, descending=hardest_first(table, column))
+
+
+def _like_nothing() -> None:
+    LIKE.put(())
+    _TYPED.put("")
 
 
 # --- the box of words ------------------------------------------------------------------------------------------------
@@ -210,47 +232,143 @@ def _set_sort(table: DatasetTable) -> None:
 
 _TITLE = "Find images like …"
 _KEY = "gallery.find"
-#: The column that a job adds, by which the gallery is ordered once it is there.
+#: The words that order the gallery as they are typed, and those that a job adds as a column; while a job makes the
+#: dataset searchable, its model.
+_TYPED: Choice[str] = Choice("gallery.typed", "", str)
 _AWAITED: Choice[str] = Choice("gallery.words", "", str)
+_SEARCHABLE: Choice[str] = Choice("gallery.searchable", "", str)
+#: Networks that embed images and texts; a folder may be typed.
+_ENCODERS = [model.removeprefix("clip:") for model in USUAL if model.startswith("clip:")]
+#: Seconds that the first of them takes for an image on two quiet cores, and to begin.
+_SECONDS = 0.04
+_BEGIN_S = 10
+#: Seconds without the server's answer after which the encoder of texts is given up.
+_PATIENCE_S = 120
 
 
 def words_box(page: Opened) -> None:
-    """Draw the box, or what would bring it where the run has no encoder of texts."""
+    """Draw the box, or where the run has no encoder of texts what makes the dataset searchable."""
     table = page.table
-    if lacking := words_lacking(table.run):
-        with st.popover(_TITLE, icon=":material/text_fields:", key="gallery.words_lacking"):
-            st.markdown(in_page(lacking))
-            way_on(page, "Score the images with a network", "classifier")
+    if _SEARCHABLE.asked() and running_job():
         return
-    shown = ""
-    if page.view.sort in table.words:
+    if words_lacking(table.run):
+        with st.popover(_TITLE, icon=":material/text_fields:", key="gallery.words_lacking"):
+            _make_searchable(page)
+        return
+    shown = _TYPED.asked()
+    if not shown and page.view.sort in table.words:
         shown = page.view.sort.removeprefix(WORDS)
-    look = for_jobs(help="Words, as: a red car, -snow. A dash counts against.")
-    look |= {"placeholder": _TITLE, "label_visibility": "collapsed", "width": 240}
-    st.text_input(_TITLE, key=mirrored(_KEY, shown), on_change=attempt, args=(_find, page), **look)
+    if _column(st.session_state.get(_KEY, "")) != _column(shown):  # else it would take back what is being typed
+        st.session_state[_KEY] = shown
+    look: dict[str, Any] = {"placeholder": _TITLE, "label_visibility": "collapsed", "width": 240, "live": "500ms"}
+    look["help"] = "Words, as: a red car, -snow. A dash counts against."
+    st.text_input(_TITLE, key=_KEY, on_change=attempt, args=(_find, page), **look)
 
 
-def await_words(table: DatasetTable) -> None:
-    """Draw the job that adds words, and order the gallery by them once it is done."""
-    if (awaited := _AWAITED.asked()) in table.words:
+def _make_searchable(page: Opened) -> None:
+    """Draw the way to a run whose images are found by words: one that is there, what to install, or the job for it."""
+    if other := run_with_words(page.dataset):
+        st.markdown(f"The run {plain(other.name)} finds images by words.")
+        st.button("Open it", key="gallery.words_run", on_click=url_state.change, kwargs={"run": other.name})
+        return
+    if not find_spec("transformers"):
+        st.markdown("A network of images and words makes the dataset searchable. Install what reads it:")
+        st.code(install_command("transformers"), language="bash")
+        return
+    about = duration(_BEGIN_S + _SECONDS * page.table.size)
+    st.markdown(
+        f"A network of images and words looks at each image once: about {about} on two cores by the first below. "
+        "Then words order the images as you type."
+    )
+    then = lambda settings: _SEARCHABLE.put(settings.model)  # noqa: E731
+    with job_form("gallery.words.", ScoreSettings, make=_scoring, then=then, dataset=page.dataset.name) as form:
+        look: dict[str, Any] = {"options": _ENCODERS, "accept_new_options": True, "index": 0, "help": None}
+        form.ask("model", widget=st.selectbox, label="Network, or its folder", **look)
+        if len(page.dataset.record.classes) < 2:
+            form.ask("classes", label="Two or more words for what the images show")
+        form.submit("Make it searchable", "image_search")
+
+
+def _scoring(model: str, **options: Any) -> ScoreSettings:
+    """Return the settings of a network that is named, or whose folder is."""
+    return ScoreSettings(model=f"clip:{model.removeprefix('clip:')}", **options)
+
+
+def await_words(page: Opened) -> None:
+    """Draw the job that adds words or makes the dataset searchable, and show what it brought once it is done."""
+    awaited = _AWAITED.asked()
+    if awaited in page.table.words:
         url_state.change(sort=awaited, descending=False)
-        _AWAITED.put("")
+        for choice in (_AWAITED, _TYPED):
+            choice.put("")
         st.rerun()
-    if awaited:
+    if _SEARCHABLE.asked() and (run := run_with_words(page.dataset)):
+        url_state.change(run=run.name)
+        _SEARCHABLE.put("")
+        st.rerun()
+    if awaited or _SEARCHABLE.asked():
         job_panel()
 
 
+def _column(text: Any) -> str:
+    """Return the column of a text, "" for one that says nothing."""
+    try:
+        return words_column(NeighboursSettings(dataset="", like_text=text).like_text)
+    except CurateError:
+        return ""
+
+
 def _find(page: Opened) -> None:
-    """Order by the words of the box; a job adds them first where the run does not have them."""
+    """Order by the words of the box: by their column, or where there is none by their vector."""
     text = st.session_state[_KEY].strip()
+    _like_nothing()
     if not text:
         url_state.change(sort=url_state.View().sort, descending=True)
         return
-    settings = NeighboursSettings(**of_run(page), like_text=text)
-    column = words_column(settings.like_text)
-    LIKE.put(())
+    column = words_column(_settings(page, text).like_text)
     if column in page.table.words:
         url_state.change(sort=column, descending=False)
-        return
-    start(lambda: settings)
-    _AWAITED.put(column)
+    else:
+        _TYPED.put(column.removeprefix(WORDS))
+
+
+def _settings(page: Opened, text: Any) -> NeighboursSettings:
+    return NeighboursSettings(**of_run(page), like_text=text)
+
+
+def _like_words(page: Opened, within: GridView | None, text: str) -> GridView | None:
+    """Return the samples by the angle to words, with a button that keeps this angle as a score."""
+    column = _column(text)
+    run = page.table.run
+    if not column or run is None or words_lacking(run):
+        return None
+    with st.container(key="chips_like"):
+        job_button(
+            "Keep as a score",
+            "add",
+            lambda: _settings(page, text),
+            then=lambda _: _AWAITED.put(column),
+            key="gallery.keep_words",
+            type="tertiary",
+            help="To filter, sort and export by it.",
+        )
+    try:
+        return _by_likeness(page, within, *by_vector(page.table, page.filters, _vector(run.root, column)))
+    except CurateError as error:
+        show_user_error(error)
+        return None
+
+
+@st.cache_resource(show_spinner=False)
+def _worker() -> ProcessPoolExecutor:
+    """Return a process of its own for the encoder of texts, which stays loaded."""
+    return ProcessPoolExecutor(1, get_context("spawn"), end_with_parent)
+
+
+@st.cache_data(max_entries=100, show_spinner="Reading the words …")
+def _vector(root: Path, column: str) -> np.ndarray:
+    try:
+        return _worker().submit(words_vector, RunFolder(root), column).result(_PATIENCE_S)
+    except (BrokenProcessPool, TimeoutError):
+        _worker.clear()
+        raise CurateError("The encoder of texts gave no answer. Type the words again.") from None

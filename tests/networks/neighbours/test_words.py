@@ -1,6 +1,8 @@
 """Images by words: the angles are those of the network's own logits, and order, filter and export like any column."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -90,3 +92,23 @@ def test_words_that_cannot_be_looked_for_say_what_to_do(scored, demo_root, tmp_p
     save_clip(folder) if "siglip" in (aside / "config.json").read_text() else save_siglip(folder)
     with pytest.raises(CurateError, match="no longer the network of run"):
         angles_to_words(run, ["yellow"])
+
+
+#: Serves itself by a process of its own, and says so once that has answered.
+SERVED = """
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from avhcurate.networks.neighbours.words import end_with_parent
+worker = ProcessPoolExecutor(1, get_context("spawn"), end_with_parent)
+print(worker.submit(abs, -7).result(), flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+def test_the_process_that_keeps_the_encoder_ends_with_one_that_is_killed():
+    process = subprocess.Popen([sys.executable, "-c", SERVED], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "7\n"
+    process.kill()
+    process.communicate(timeout=120)  # ends once nobody holds its output
