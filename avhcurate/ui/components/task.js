@@ -8,6 +8,7 @@ import { awaitData, fed } from "./watch.js";
 /** @import { Classify, Review, Ticks } from "./messages.js" */
 
 const MESSAGE_MS = 4000;
+const CARD = "card"; // what of a page waits for data: that which follows a card that a cut has ended is fed in its place
 
 // Where a key press means something to somebody else: a field, a menu, a dialog.
 /** @param {KeyboardEvent} event @param {EventTarget} root */
@@ -140,7 +141,7 @@ export class Task {
   // Asks Python for data that show what was decided.
   request() {
     this.turn += 1;
-    awaitData(this);
+    awaitData(CARD, () => this.ask());
     this.ask();
   }
 
@@ -156,7 +157,7 @@ export class Task {
     // A cut may end a card: the next one begins with data that are older than what the last one has decided.
     if (begins) for (const one of fresh()) this.answered(one);
     this.settled = this.settled.filter(({ turn }) => turn > next.echo);
-    if (next.echo >= this.turn) fed();
+    if (next.echo >= this.turn) fed(CARD);
   }
 
   destroy() {

@@ -6,20 +6,30 @@ const EVERY_MS = 500;
 const EMPTY_MS = 3000;
 const AGAIN_MS = 4000; // until data are asked for once more
 const UNFED_MS = 10_000;
+const CUT_MS = 30_000; // in which a cut may have lost data
 const BETWEEN_MS = 30_000; // two times that the page is loaded
 const LOADED = "avhcurate:loaded"; // when this window was last loaded again
 
 const APP = "[data-testid=stApp]";
-const RESTS = "[data-test-connection-state=CONNECTED][data-test-script-state=notRunning]";
+const CONNECTION = "data-test-connection-state";
+const RESTS = `[${CONNECTION}=CONNECTED][data-test-script-state=notRunning]`;
 const SHOWN = "[data-testid=stMain] [data-testid=stElementContainer]";
 
 const store = createStore("sessionStorage");
-const hungry = /** @type {Set<{ ask: () => void }>} */ (new Set()); // who waits for data that show what was decided
+const hungry = /** @type {Map<string, () => void>} */ (new Map()); // what waits for data, and how it asks for them
 
-// Somebody on the page has asked for data, and waits until they are `fed`.
-/** @param {{ ask: () => void }} who */
-export const awaitData = (who) => hungry.add(who);
-export const fed = () => hungry.clear();
+let lost = Number.NEGATIVE_INFINITY; // when there was no connection last
+
+// A part of the page has asked for data that show what was decided, and waits until it is `fed`.
+/** @param {string} part @param {() => void} ask */
+export const awaitData = (part, ask) => hungry.set(part, ask);
+
+// Data of one part mean that all have theirs, but after a cut, which may have lost those of another.
+/** @param {string} part */
+export function fed(part) {
+  if (Date.now() - lost < CUT_MS) hungry.delete(part);
+  else hungry.clear();
+}
 
 // `health` is an address that answers while the server does, `name()` the page that is shown.
 /** @param {string} health @param {() => string} name */
@@ -29,11 +39,11 @@ export function watchPage(health, name) {
   let unfed = 0;
 
   async function look() {
-    if (page !== name()) fed();
+    if (page !== name()) hungry.clear();
     page = name();
     const app = document.querySelector(APP);
     measure(!app || app.matches(RESTS)); // after a fault of its own Streamlit takes away all of the page
-    if (unfed === AGAIN_MS) for (const who of hungry) who.ask();
+    if (unfed === AGAIN_MS) for (const ask of hungry.values()) ask();
     if (empty >= EMPTY_MS || unfed >= UNFED_MS) await loadAgain();
     setTimeout(look, EVERY_MS);
   }
@@ -53,5 +63,8 @@ export function watchPage(health, name) {
     location.reload();
   }
 
+  new MutationObserver(() => {
+    if (!document.querySelector(`[${CONNECTION}=CONNECTED]`)) lost = Date.now();
+  }).observe(document, { subtree: true, attributeFilter: [CONNECTION] });
   setTimeout(look, EVERY_MS);
 }

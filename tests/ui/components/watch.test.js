@@ -11,12 +11,19 @@ let page;
 // A page that rests, with something on it, and a server that is there; each can be changed.
 beforeEach(() => {
   openWindow();
-  fed();
+  fed("card");
+  globalThis.MutationObserver = class {
+    constructor(see) {
+      page.see = see;
+    }
+    observe() {}
+  };
   page = { name: "gallery", drawn: true, rests: true, shown: true, there: true, loaded: 0 };
   globalThis.location = { reload: () => (page.loaded += 1) };
   globalThis.document = {
     querySelector(wanted) {
       if (wanted.includes("stMain")) return page.shown || null;
+      if (wanted.includes("CONNECTED")) return null;
       return page.drawn ? { matches: () => page.rests } : null;
     },
   };
@@ -71,8 +78,8 @@ test("a page is not empty while it runs, or has no connection, or has something 
 test("data that do not come are asked for again after four seconds; after ten the page is loaded again", async (context) => {
   const { tick } = begin(context);
   const [first, second] = [guest(), guest()];
-  awaitData(first);
-  awaitData(second);
+  awaitData("card", first.ask);
+  awaitData("page", second.ask);
   await tick(3500);
   assert.equal(first.asks, 0);
   await tick(1000);
@@ -85,15 +92,32 @@ test("data that do not come are asked for again after four seconds; after ten th
 
 test("who was fed, or is on another page by now, waits for nothing", async (context) => {
   const { asked, tick } = begin(context);
-  awaitData(guest());
+  awaitData("card", guest().ask);
   await tick(8000);
-  fed();
+  fed("card");
   await tick(20_000);
-  awaitData(guest());
+  awaitData("card", guest().ask);
   await tick(8000);
   page.name = "models";
   await tick(20_000);
   assert.deepEqual([asked, page.loaded], [[], 0]);
+});
+
+test("after a cut data of the page do not feed a card, whose own may be lost", async (context) => {
+  const { tick } = begin(context);
+  awaitData("card", guest().ask);
+  fed("page");
+  await tick(11_000);
+  assert.equal(page.loaded, 0);
+  page.see();
+  awaitData("card", guest().ask);
+  fed("page");
+  await tick(11_000);
+  assert.equal(page.loaded, 1);
+  awaitData("card", guest().ask);
+  fed("card");
+  await tick(60_000);
+  assert.equal(page.loaded, 1);
 });
 
 test("a page is not loaded again more often than every thirty seconds, by the window's own memory", async (context) => {

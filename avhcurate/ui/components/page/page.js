@@ -11,6 +11,7 @@ import { holdDownloads, paintStatus, showRefused } from "./status.js";
 /** @import { Page } from "../messages.js" */
 
 const EVERY = "9".repeat(18); // number of an address, beyond that of each
+const PAGE = "page"; // what of it waits for data
 const PAST = "avhcurate:window"; // the name of this window's first session
 
 export default mounted(createPage);
@@ -20,7 +21,7 @@ let data = /** @type {Page.Data | null} */ (null);
 let component = /** @type {Component | null} */ (null);
 let asked = ""; // the address that has said that something has changed
 let wanted = 0; // the entry of the log that the page is to show
-const page = { ask: () => component?.setTriggerValue("changed", true) };
+const runAgain = () => component?.setTriggerValue("changed", true);
 
 function createPage() {
   let own = /** @type {Component | null} */ (null);
@@ -32,7 +33,7 @@ function createPage() {
       data = next;
       if (!before) begin(next.health);
       if (next.dataset !== before?.dataset) wanted = 0;
-      if (next.entry >= wanted) fed();
+      if (next.entry >= wanted) fed(PAGE);
       connect({ keeper: next.keeper, decisions: next.decisions, window: windowOf(next.session) });
     },
     destroy() {
@@ -61,8 +62,8 @@ function answered(one) {
   const here = data?.dataset === one.decided.dataset && one.entry > data.entry;
   if (!here || one.decided.quiet) return;
   wanted = Math.max(wanted, one.entry);
-  awaitData(page);
-  page.ask();
+  awaitData(PAGE, runAgain);
+  runAgain();
 }
 
 /** @param {string} session */
@@ -90,7 +91,7 @@ async function look() {
     const changed = answer?.ok && (await answer.json()).changed;
     if (changed && rests() && changes === data?.changes) {
       asked = changes; // once
-      page.ask();
+      runAgain();
     }
   }
   setTimeout(look, every);
