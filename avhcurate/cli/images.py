@@ -64,7 +64,7 @@ def _print_suspects(
     if len(first):
         columns = ["rank", "id", "path", "label_name", "suggested_name", "verdict"]
         agree = doubtful["agreement"].astype(str) + " of " + doubtful["spoke"].astype(str)
-        print(first[columns].assign(agree=agree).to_string(index=False))
+        print(first[columns].assign(agree=agree.to_numpy()[: len(first)]).to_string(index=False))
     if len(first) < len(doubtful):
         print(f"{len(doubtful) - len(first)} more are in doubt: --out FILE writes all")
 

@@ -1,6 +1,7 @@
 """Label suspects: planted errors in the digits, honest scores out of fold, resuming, decisions, and the files."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -274,6 +275,9 @@ def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path
     assert "Weights: angles " in said
     assert len(said.splitlines()) == 4 + 1 + 20 + 1
     assert f"{len(found) - 20} more are in doubt" in said
+    nines = cli(*words[:3], "--where", "label = '9'", "--limit", 3, "--workspace", root).out
+    assert "outside the condition and left out" in nines
+    assert len(re.findall(r" 9 .* \d of \d$", nines, re.M)) == 3
     job = Jobs(root).newest()
     assert (job.verb, job.state) == ("suspects", "done")
     again = cli(*words)
