@@ -61,6 +61,7 @@ def test_the_strip_counts_before_the_page_runs_and_shows_pairs_of_pictures(page,
     assert [row["curated_label_name"] for row in rows if row["id"] == "2"] == ["7"]
 
 
+@pytest.mark.slow
 def test_the_strip_counts_one_by_one_on_suspects_and_is_gone_elsewhere(page, serve, root):
     address = serve(root)
     open_at(page, f"{address}/suspects")
@@ -78,6 +79,7 @@ def test_the_strip_counts_one_by_one_on_suspects_and_is_gone_elsewhere(page, ser
     expect(page.get_by_role("dialog")).to_be_hidden()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gallery", "suspects", "map"])
 def test_the_strip_moves_nothing_as_a_page_opens_and_as_its_counts_change(page, serve, root, name):
     table = open_table(Workspace(root), "digits")

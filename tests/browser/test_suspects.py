@@ -1,5 +1,7 @@
 """Suspects in a real browser: accept, keep, skip and undo by keys, and typing that is faster than the server."""
 
+import pytest
+
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.suspects import decisions
 from avhcurate.features.suspects.rules import by_confusion
@@ -137,6 +139,7 @@ def test_groups_are_accepted_kept_and_gone_through_and_counts_run_down(page, sus
     expect(page.locator(".undecided")).to_have_text(f"{len(found) - sizes[0] - sizes[1] - 2} to decide")
 
 
+@pytest.mark.slow
 def test_three_people_are_asked_blind_and_their_answers_come_back_to_the_card(page, suspects_root, serve, tmp_path):
     root = copied(suspects_root, tmp_path / "own")
     table = open_table(Workspace(root), "digits")

@@ -23,10 +23,9 @@ def decided(table: DatasetTable, ids: Sequence[int]) -> pd.Series:
 
 def undecided_count(table: DatasetTable, ids: Sequence[int]) -> int:
     """Return how many of some suspects are not decided and not excluded."""
-    query = "SELECT count(*) FROM samples JOIN unnest(?::BIGINT[]) AS asked(id) USING (id) WHERE NOT excluded"
-    decided = "curated_label IS DISTINCT FROM label OR list_contains(tags, ?)"
-    ((count,),) = table.query(f"{query} AND NOT ({decided})", [list(ids), KEPT])
-    return int(count)
+    query = "SELECT id FROM samples WHERE excluded OR curated_label IS DISTINCT FROM label OR list_contains(tags, ?)"
+    done = {id for (id,) in table.query(query, [KEPT])}
+    return sum(id not in done for id in ids)
 
 
 def undecided(table: DatasetTable, suspects: pd.DataFrame, *, where: str = "") -> pd.DataFrame:
