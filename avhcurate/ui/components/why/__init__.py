@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from avhcurate.ui.components.mount import mount
 
 MARKUP = """
-<figure class="why" role="tooltip" id="why" hidden>
+<figure class="why" id="why" hidden>
   <img alt="">
   <figcaption><b></b>
     <svg viewBox="-60 -46 120 60" aria-hidden="true">
