@@ -97,7 +97,7 @@ def serve(server: str) -> Callable[[Path], str]:
 
 @pytest.fixture
 def slow_down(server: str) -> Iterator[Callable[[float], None]]:
-    """Makes the app take some seconds longer for each count of images, until the test ends."""
+    """Makes the filters of each page come some seconds later, until the test ends."""
 
     def put(seconds: float) -> None:
         httpx.post(f"{server}/test/pause", params={"seconds": seconds}).raise_for_status()

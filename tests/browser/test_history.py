@@ -34,7 +34,7 @@ def class_bar(page, name):
 def test_the_page_stands_still_over_a_filter_at_a_slow_server(page, serve, slow_down, demo_root):
     """At a server so slow that what moves late moves after the half second in which a shift counts as wanted."""
     open_at(page, f"{serve(demo_root)}/gallery")
-    slow_down(0.4)
+    slow_down(0.8)
     page.evaluate(WATCH)
     for name in ("3", "5"):
         class_bar(page, name).click()

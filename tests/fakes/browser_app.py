@@ -3,7 +3,6 @@
 import os
 import runpy
 import time
-from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -13,26 +12,24 @@ import streamlit as st
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.ui.shell import sidebar_filters
+from avhcurate.ui.shell import sidebar
 
 SCRIPT = Path(__file__).parents[2] / "app.py"
 served = runpy.run_path(str(SCRIPT))["app"]
-#: Seconds that each count of images takes longer.
+#: Seconds that the filters take longer.
 pause = 0.0
 
 
-def slowed(count: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(count)
-    def counted(*args: Any, **keywords: Any) -> Any:
-        time.sleep(pause)
-        return count(*args, **keywords)
-
-    return counted
+show_filters = sidebar.show_filters
 
 
-DatasetTable.count = slowed(DatasetTable.count)  # type: ignore[method-assign]
-sidebar_filters.count_facets = slowed(sidebar_filters.count_facets)
+@wraps(show_filters)
+def slowed(*args: Any, **keywords: Any) -> None:
+    time.sleep(pause)
+    show_filters(*args, **keywords)
+
+
+sidebar.show_filters = slowed
 
 
 async def changing(scope: Scope, receive: Receive, send: Send) -> None:

@@ -84,3 +84,9 @@ def kept(
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Return a decorator that keeps the newest results of a function for all sessions."""
     return st.cache_resource(max_entries=most, show_spinner=spinner, hash_funcs=funcs)
+
+
+@kept(most=256)
+def count(table: DatasetTable, filters: Filters) -> int:
+    """Return the number of samples that satisfy the filters."""
+    return table.count(filters)

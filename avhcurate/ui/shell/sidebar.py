@@ -78,7 +78,7 @@ def _open(workspace: Workspace, view: View, notices: list[str], page: str) -> Fr
         view = replace(view, sort=table.hardness, descending=SCORES[table.hardness].harder == "high")
     frame = replace(frame, view=view)
     if page in UNFILTERED:
-        return replace(frame, count=table.count(Filters()))
+        return replace(frame, count=cache.count(table, Filters()))
     count, problem = _filter(workspace, view, table)
     return replace(frame, count=count, problem=problem)
 
@@ -197,7 +197,7 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int,
     count = 0
     problem = ""
     try:
-        count = table.count(view.filters)
+        count = cache.count(table, view.filters)
     except CurateError as error:
         problem = error.text
     st.caption(f"{count:,} of {counted(table.size, 'image')} match")

@@ -23,7 +23,7 @@ from avhcurate.datasets.table.facets import (
 from avhcurate.datasets.table.filters import FILTERS, Filters, kind_of
 from avhcurate.errors import CurateError
 from avhcurate.people.bins import bin_labels
-from avhcurate.ui.base import url_state
+from avhcurate.ui.base import cache, url_state
 from avhcurate.ui.base.cache import HASH_FUNCS
 from avhcurate.ui.base.frame import attempt, mirrored
 from avhcurate.ui.base.layout import in_a_row
@@ -69,7 +69,7 @@ def _locked(table: DatasetTable, filters: Filters) -> None:
 def _excluded(table: DatasetTable, filters: Filters) -> None:
     names = {"Hide": False, "Show": None, "Only": True}
     chosen = next(name for name, choice in names.items() if choice is filters.excluded)
-    label = f"Excluded images ({table.count(Filters(excluded=True)):,})"
+    label = f"Excluded images ({cache.count(table, Filters(excluded=True)):,})"
     _show(st.segmented_control, names.__getitem__, label, "excluded", chosen, options=list(names), required=True)
 
 
