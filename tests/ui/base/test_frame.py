@@ -125,7 +125,8 @@ def test_a_condition_that_does_not_fit_shows_no_sample_and_keeps_its_text(open_p
     assert app.text_input(key="filter.where").value == where
     more = next(expander for expander in app.sidebar.expander if "More filters" in expander.label)
     assert more.proto.expanded
-    assert not [button for button in app.get("download_button") if not button.proto.disabled]
+    ready = [button.key for button in app.get("download_button") if not button.proto.disabled]
+    assert ready == ["strip.labels"], "which is of all images, whatever matches"
     assert [link.proto.query_string for link in app.get("page_link") if "where=" not in link.proto.query_string] == []
 
 
