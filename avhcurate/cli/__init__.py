@@ -27,7 +27,7 @@ _MODULES = {
     "score": "score attach",
     "analysis": "correlate disagree models predict",
     "images": "suspects neighbours project",
-    "curate": "tag relabel exclude lock payoff",
+    "curate": "tag relabel exclude lock payoff classes",
     "export": "export split",
     "select": "select",
     "saved": "saved history diff",
