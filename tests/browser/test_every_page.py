@@ -26,6 +26,8 @@ PAGES = {
     "annotate": "demo_root",
     "annotators": "demo_root",
     "saved": "demo_root",
+    "saved?saved.part=changes": "demo_root",
+    "classes": "demo_root",
     "payoff": "demo_root",
     "pseudo_labels": "demo_root",
     "self_training": "self_trained_root",

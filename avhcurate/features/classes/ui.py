@@ -48,12 +48,12 @@ def propose(page: Opened, classes: Classes) -> list[GridView | None]:
     row = rows.iloc[place]
     if part == "merge":
         names = [row["first"], row["second"]]
-        page.result.markdown(f"### {pair_text(row, classes.chosen_by)}")
+        page.result.markdown(f"## {pair_text(row, classes.chosen_by)}")
         act: Callable[[], Event] = partial(changes.merge, page.table, names, names[0])
         sides = [_images_of(page, name) for name in names]
     else:
         names = [row["class"], f"{row['class']} 2"]
-        page.result.markdown(f"### {split_text(row)}")
+        page.result.markdown(f"## {split_text(row)}")
         act = partial(_split, page.table, row["class"])
         every = _images_of(page, row["class"])
         moved = np.isin(every, list(_parts(page.table, row["class"])))

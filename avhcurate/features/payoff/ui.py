@@ -89,7 +89,7 @@ def show(page: Opened, compared: Compared) -> None:
     """Draw what the decisions were worth and, on demand, an image to check; redrawn alone after each answer."""
     page.table.refresh()
     found = service.judged(page.table, compared)
-    st.markdown(f"### {texts.sentence(found)}")
+    st.markdown(f"## {texts.sentence(found)}")
     if not found.decisions:
         return
     names = {kind: f"{KINDS[kind].capitalize()}, {found.decisions[kind]:,}" for kind in found.kinds}

@@ -31,7 +31,7 @@ export function createTile() {
   const bottom = element("div", "line second", caption);
   const sub = words("sub", bottom);
   const note = words("note", bottom);
-  const parts = { root, frame, image, badges, meter, caption, names, title, arrow, score, sub, note };
+  const parts = { root, frame, image, badges, meter, caption, top, bottom, names, title, arrow, score, sub, note };
   return { ...parts, src: "", data: /** @type {Row | null | undefined} */ (undefined), place: -1 };
 }
 
@@ -68,7 +68,8 @@ export function drawTile(tile, row, pictures) {
   drawWords(tile, data);
   tile.badges.replaceChildren();
   for (const text of data.badges) words("badge", tile.badges).textContent = text;
-  tile.root.ariaLabel = [tile.root.textContent?.trim(), data.alt].filter(Boolean).join(", ") || "loading";
+  const lines = [tile.badges, tile.top, tile.bottom].map((line) => line.textContent?.trim());
+  tile.root.ariaLabel = [lines.filter(Boolean).join(" "), data.alt].filter(Boolean).join(", ") || "loading";
 }
 
 // The label, and the prediction where that is another; a score as the share of images below it, its number on hover.
