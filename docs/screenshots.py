@@ -60,7 +60,7 @@ LATER_VIEWS = (
     ("degradation", "degradation?dataset=digits", ".js-plotly-plot"),
     ("toy", "toy?dataset=digits", ".js-plotly-plot"),
     ("saved", "saved?dataset=digits&saved.part=history", "text=ask again"),
-    ("changes", "saved?dataset=digits&saved.part=changes", "[data-testid=stDataFrame]"),
+    ("changes", "saved?dataset=digits&saved.part=changes", "text=Restore"),
 )
 #: Training makes new runs, which pages open from then on.
 TRAINING = ("train", "digits", "--model", "avhcurate:digits", "--epochs", "20", "--seeds", "1,2")

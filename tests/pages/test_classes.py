@@ -1,7 +1,9 @@
 """The Classes page: a pair with its angle and crossings, merged by a button, and a class that is split."""
 
 from avhcurate.datasets.curate import classes
+from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.classes.service import classes_of
 
 
@@ -29,3 +31,12 @@ def test_a_merged_class_is_offered_to_be_split_into_what_it_was(open_page, own_d
     app.button(key="classes.act.round/round 2").click().run()
     assert not app.exception
     assert open_table(own_digits.workspace, "digits").classes[-1] == "round 2"
+
+
+def test_images_stand_under_the_class_that_they_have_now(open_page, own_digits):
+    annotate(own_digits, own_digits.order(Filters(classes=(3,)))[:40].tolist(), "relabel", 8)
+    pair = next(n for n, row in classes_of(own_digits).pairs.iterrows() if {row["first"], row["second"]} == {"3", "8"})
+    app = open_page("classes", own_digits.workspace.root, classes__at=str(pair + 1))
+    counts = own_digits.dataset.labels()
+    shown = {text.value for text in app.markdown}
+    assert {f"**3** · {(counts == 3).sum() - 40:,} images", f"**8** · {(counts == 8).sum() + 40:,} images"} <= shown

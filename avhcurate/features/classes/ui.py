@@ -86,8 +86,9 @@ def split_text(row: "pd.Series[Any]") -> str:
 
 
 def _images_of(page: Opened, name: str) -> np.ndarray:
-    """Return the ids of the images in view of a class."""
-    return page.table.order(page.filters.with_(classes=(page.table.classes.index(name),)))
+    """Return the ids of the images in view that have a class now, perhaps relabelled."""
+    rows = page.table.frame(page.filters, columns=["id", "curated_label_name"])
+    return rows.loc[rows["curated_label_name"] == name, "id"].to_numpy()
 
 
 def _images(page: Opened, ids: np.ndarray, name: str) -> GridView:
