@@ -64,7 +64,7 @@ def test_a_view_links_to_its_page_and_parameters(open_page, own, words):
 
 def test_a_set_in_the_address_filters_and_an_unknown_one_is_left_out_with_a_notice(open_page, own, words):
     text = words(open_page("gallery", own.root, set='"few","gone"'))
-    assert "**2** of 1,797" in text
+    assert "2 of 1,797" in text
     assert "This dataset has no set gone" in text
 
 

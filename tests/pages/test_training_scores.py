@@ -32,7 +32,7 @@ def test_the_gallery_sorts_by_them_filters_by_them_and_its_details_list_them(ope
     assert tiles[0]["score"] == f"{expected['forgetting'][0]:.0f}"
     assert set(app.dataframe[0].value["Score"]) >= NAMES
     narrowed = open_page("gallery", trained_root, run=trained, range='["learning_speed",0,0.2]')
-    assert f"**{int((table.frame()['learning_speed'] <= 0.2).sum()):,}** of" in narrowed.sidebar.caption[0].value
+    assert f"{int((table.frame()['learning_speed'] <= 0.2).sum()):,} of" in narrowed.sidebar.caption[0].value
 
 
 def test_runs_of_one_model_are_told_apart_by_loss_and_seed(open_page, trained_root):

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.cluster import KMeans
 
 from avhcurate.measures.scores import angles
 
@@ -64,6 +63,8 @@ def two_parts(features: np.ndarray, *, seed: int = 0) -> tuple[np.ndarray, float
     >>> part.tolist(), round(apart, 2)
     ([False, False, True], 1.0)
     """
+    from sklearn.cluster import KMeans  # which a server loads only where it is used
+
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     directions = features / np.where(lengths > 0, lengths, 1)
     total = ((directions - directions.mean(axis=0)) ** 2).sum()
