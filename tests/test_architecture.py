@@ -50,13 +50,13 @@ BUDGET = {
     "networks": 53_260,
     "people": 26_020,
     "datasets": 54_240,
-    "ui": 46_240,
+    "ui": 46_270,
     "features": 119_940,
     "lab": 37_680,
     "notebook": 12_130,
     "cli": 19_260,
 }
-MOST_TOKENS = 438_290
+MOST_TOKENS = 438_320
 #: The most conditional expressions in 1,000 lines of the package.
 MOST_CONDITIONALS = 12
 #: From feature to feature; an arrow that is not here, or is here and not in the code, fails.
