@@ -65,6 +65,7 @@ LATER_VIEWS = (
 #: Training makes new runs, which pages open from then on.
 TRAINING = ("train", "digits", "--model", "avhcurate:digits", "--epochs", "20", "--seeds", "1,2")
 TRAINED_VIEWS = (
+    ("classes", "classes?dataset=digits", ".tile img"),
     ("models", "models?dataset=digits&models.part=pair", ".js-plotly-plot"),
     ("confusions", "models?dataset=digits&models.part=confusion", ".js-plotly-plot"),
     ("training_dynamics", "training_dynamics?dataset=digits", ".js-plotly-plot"),
