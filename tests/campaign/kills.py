@@ -46,6 +46,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "split": ("split", "pets", "--shares", "0.5,0.5", "--as-sets", "part", "--force"),
     "tag": ("tag", "pets", "odd", "--ids", "1,2"),
     "lock": ("lock", "pets", "--share", "0.5"),
+    "classes": ("classes", "scored", "--merge", "a,b=c"),
     "relabel": ("relabel", "pets", "--ids", "1", "--to", "b"),
     "exclude": ("exclude", "pets", "--ids", "3"),
     "saved": ("saved", "pets", "--save-set", "mine", "--ids", "1,2,3"),
