@@ -33,7 +33,7 @@ def pairs_of(classes: Sequence[str], chosen: np.ndarray, means: np.ndarray, weig
 
     >>> angle = np.array([[0, 38, 80], [38, 0, 70], [80, 70, 0]])
     >>> chosen = np.array([[6, 4, 0], [2, 8, 0], [0, 0, 9]])
-    >>> pairs_of(["cat", "lynx", "dog"], chosen, angle, angle).iloc[0].tolist()
+    >>> pairs_of(["cat", "lynx", "dog"], chosen, angle, angle).to_numpy().tolist()[0]
     ['cat', 'lynx', 0.3, 38.0, 38.0, 20]
     """
     first, second = np.triu_indices(len(classes), 1)
