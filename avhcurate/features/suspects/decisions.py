@@ -21,11 +21,11 @@ def decided(table: DatasetTable, ids: Sequence[int]) -> pd.Series:
     return pd.Series(decisions, index=rows["id"].astype("int64")).loc[list(ids)]
 
 
-def undecided_count(table: DatasetTable, ids: Sequence[int]) -> int:
-    """Return how many of some suspects are not decided and not excluded."""
+def undecided_ids(table: DatasetTable, ids: Sequence[int]) -> list[int]:
+    """Return which of some suspects are not decided and not excluded, in order."""
     query = "SELECT id FROM samples WHERE excluded OR curated_label IS DISTINCT FROM label OR list_contains(tags, ?)"
     done = {id for (id,) in table.query(query, [KEPT])}
-    return sum(id not in done for id in ids)
+    return [id for id in ids if id not in done]
 
 
 def undecided(table: DatasetTable, suspects: pd.DataFrame, *, where: str = "") -> pd.DataFrame:

@@ -93,7 +93,8 @@ TAKERS: Takers = {"accept": _accept, "keep": _keep, "ask": _ask}
 class ReviewSession:
     """The suspects that a person goes through.
 
-    `ids` is the queue by rank, fixed while `about` stays the same, so that places do not move during the review.
+    `ids` is the queue by rank, which only grows while `about` stays the same, so that places do not move during the
+    review.
     `queue` is its name for the browser, `place` the one to show, `turn` the browser's last request.
     """
 
@@ -126,6 +127,8 @@ def one_by_one(page: Opened, shown: SuspectsInView) -> None:
     if session.about != query or not session.ids:  # decisions may have been undone
         session = ReviewSession(query, shown.open["id"].tolist(), turn=session.turn)
         st.session_state[_SESSION] = session
+    undecided = decisions.undecided_ids(page.table, shown.in_view["id"].tolist())
+    session.ids += set(undecided) - set(session.ids)  # a decision was taken back after the queue was made
     session.move((st.session_state.get(_CARD) or {}).get("at"))
     if not session.ids:
         st.info(shown.nothing, icon=":material/task_alt:")
@@ -139,7 +142,7 @@ def one_by_one(page: Opened, shown: SuspectsInView) -> None:
         of=record.address,
         place=session.place,
         total=len(session.ids),
-        left=decisions.undecided_count(page.table, session.ids),
+        left=len(undecided),
         tally=_tally(page, shown.suspects.set_index("id")["doubt"], session.ids[session.place]),
         echo=session.turn,
         least_ms=_LEAST_MS,
