@@ -3,40 +3,41 @@
 import difflib
 from collections.abc import Iterable
 
-#: By what people try on a dataset: an expression that does it, DS for the dataset.
+#: Expressions, DS for the dataset, and what people try in place of each on a dataset.
 _OF_A_DATASET = {
-    **dict.fromkeys(("query", "filter", "where", "match", "loc"), """DS.frame("label = '3'")"""),
-    **dict.fromkeys(("tail", "limit", "take", "iloc", "select_rows"), "DS[-5:]"),
-    **dict.fromkeys(("sort_values", "sort_by", "sort"), """DS.table.sort_values("avh")"""),
-    **dict.fromkeys(("df", "to_df", "dataframe", "data", "to_dataframe"), "DS.table"),
-    **dict.fromkeys(("info", "summary"), "print(DS)"),
-    **dict.fromkeys(("describe", "stats"), "DS.table.describe()"),
-    **dict.fromkeys(("sample", "shuffle"), "DS.table.sample(5)"),
-    **dict.fromkeys(("iterrows", "iter_samples", "map", "apply", "samples", "values"), "list(DS)"),
-    **dict.fromkeys(("train_test_split", "random_split"), "DS.split((0.8, 0.2))"),
-    **dict.fromkeys(("value_counts", "count_values", "groupby"), """DS["label_name"].value_counts()"""),
-    **dict.fromkeys(("labels", "targets", "y"), """DS["label"]"""),
-    **dict.fromkeys(("images", "get_image"), "DS.image(3)"),
-    **dict.fromkeys(("tags", "add_tag", "tag_samples"), """DS.tag([3], "TAG")"""),
-    **dict.fromkeys(("set_label", "set_labels", "correct"), """DS.relabel([3], "CLASS")"""),
-    **dict.fromkeys(("drop", "remove_samples", "delete_samples"), "DS.exclude([3])"),
-    **dict.fromkeys(("to_csv", "to_parquet", "save", "write", "to_json"), """DS.export("labels.csv")"""),
-    **dict.fromkeys(("view", "launch", "launch_app", "explore"), "DS.show()"),
-    **dict.fromkeys(("find_label_issues", "find_issues", "get_issues", "issues", "mistakes"), "DS.suspects()"),
-    **dict.fromkeys(("duplicates", "find_duplicates", "outliers"), "DS.quality()"),
-    **dict.fromkeys(("embed", "compute_embeddings", "predict_probs", "run", "evaluate"), "DS.score(MODEL)"),
-    **dict.fromkeys(("features", "embeddings"), "DS.sample_table.run.features()"),
-    **dict.fromkeys(("visualize", "scatter", "umap"), "DS.plot.map()"),
-    **dict.fromkeys(("num_classes", "n_classes", "features_names"), "len(DS.classes)"),
-    **dict.fromkeys(("delete", "remove"), "avhcurate remove NAME"),
-    **dict.fromkeys(("dataloader", "loader", "to_pytorch", "to_tensor", "torch"), "DS.to_torch()"),
-    **dict.fromkeys(("push_to_hub", "to_huggingface"), "DS.to_hf()"),
+    """DS.frame("label = '3'")""": "query filter where match loc",
+    "DS[-5:]": "tail limit take iloc select_rows",
+    """DS.table.sort_values("avh")""": "sort_values sort_by sort",
+    "DS.table": "df to_df dataframe data to_dataframe",
+    "print(DS)": "info summary",
+    "DS.table.describe()": "describe stats",
+    "DS.table.sample(5)": "sample shuffle",
+    "list(DS)": "iterrows iter_samples map apply samples values",
+    "DS.split((0.8, 0.2))": "train_test_split random_split",
+    """DS["label_name"].value_counts()""": "value_counts count_values groupby",
+    """DS["label"]""": "labels targets y",
+    "DS.image(3)": "images get_image",
+    """DS.tag([3], "TAG")""": "tags add_tag tag_samples",
+    """DS.relabel([3], "CLASS")""": "set_label set_labels correct",
+    "DS.exclude([3])": "drop remove_samples delete_samples",
+    """DS.export("labels.csv")""": "to_csv to_parquet save write to_json",
+    "DS.show()": "view launch launch_app explore",
+    "DS.suspects()": "find_label_issues find_issues get_issues issues mistakes",
+    "DS.quality()": "duplicates find_duplicates outliers",
+    "DS.score(MODEL)": "embed compute_embeddings predict_probs run evaluate",
+    "DS.sample_table.run.features()": "features embeddings",
+    "DS.plot.map()": "visualize scatter umap",
+    "len(DS.classes)": "num_classes n_classes features_names",
+    "avhcurate remove NAME": "delete remove",
+    "DS.to_torch()": "dataloader loader to_pytorch to_tensor torch",
+    "DS.to_hf()": "push_to_hub to_huggingface",
 }
+#: The same on the package.
 _OF_THE_PACKAGE = {
-    **dict.fromkeys(("load_dataset", "load", "read", "list_datasets"), "avhcurate.open(WORKSPACE, NAME)"),
-    **dict.fromkeys(("launch_app", "app", "serve", "show"), "avhcurate.open(WORKSPACE, NAME).show()"),
-    **dict.fromkeys(("from_dir", "from_folder", "from_directory", "import_dataset"), "avhcurate.dataset(NAME, FOLDER)"),
-    **dict.fromkeys(("create", "from_pandas", "from_numpy"), "avhcurate.dataset(NAME, SOURCE)"),
+    "avhcurate.open(WORKSPACE, NAME)": "load_dataset load read list_datasets",
+    "avhcurate.open(WORKSPACE, NAME).show()": "launch_app app serve show",
+    "avhcurate.dataset(NAME, FOLDER)": "from_dir from_folder from_directory import_dataset",
+    "avhcurate.dataset(NAME, SOURCE)": "create from_pandas from_numpy",
 }
 
 
@@ -48,10 +49,11 @@ def no_such(title: str, name: str, known: Iterable[str], variable: str = "") -> 
     >>> no_such("Dataset", "suspect", ["suspects"], "pets").args[0]
     'Dataset has no `suspect`: `suspects`'
     """
-    guess = (_OF_A_DATASET if variable else _OF_THE_PACKAGE).get(name, "").replace("DS", variable)
+    guesses = _OF_A_DATASET if variable else _OF_THE_PACKAGE
     names = [public for public in known if not public.startswith("_")]
-    for similar in difflib.get_close_matches(name, names, n=1):
-        guess = guess or similar
+    similar = difflib.get_close_matches(name, names, n=1)
+    likely = [expression for expression, tried in guesses.items() if name in tried.split()] + similar
+    guess = next(iter(likely), "").replace("DS", variable)
     text = f"{title} has no `{name}`"
     if guess:
         text += f": `{guess}`"
