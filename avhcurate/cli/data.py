@@ -23,7 +23,7 @@ def import_(settings: ImportSettings) -> None:
     options.path(settings.source)
     space = options.open_workspace()
     progress = options.started_job()
-    if settings.source.startswith(("hf:", "torchvision:")):  # hours, perhaps: the pages show it
+    if settings.source.startswith("hf:"):  # hours, perhaps: the pages show it
         progress = options.job(settings)
     with progress as reports:
         folder = import_dataset(
@@ -58,7 +58,6 @@ def fetch(settings: FetchSettings) -> None:
             options.open_workspace(),
             settings.dataset,
             mirror=settings.mirror,
-            images=settings.images,
             force=settings.force,
             progress=progress,
         )

@@ -277,11 +277,11 @@ def test_an_empty_workspace_offers_the_demo_an_import_and_public_data_once_their
     submit(app, "Fetch").click().run()
     assert "tick that you agree" in app.error[0].value
     assert no_process == []
-    app.selectbox(key="home.public").set_value("imagenet-real").run()
-    app.text_input(key="home.fetch_images").set_value("/data/val")
-    app.checkbox(key="home.fetch_agreed.imagenet-real").set_value(True)
+    app.selectbox(key="home.public").set_value("imagenetv2").run()
+    app.text_input(key="home.fetch_mirror").set_value("/data/v2")
+    app.checkbox(key="home.fetch_agreed.imagenetv2").set_value(True)
     submit(app, "Fetch").click().run()
-    assert no_process == [(["fetch", "imagenet-real", "--images=/data/val", "--yes"], "fetch", "imagenet-real")]
+    assert no_process == [(["fetch", "imagenetv2", "--mirror=/data/v2", "--yes"], "fetch", "imagenetv2")]
 
 
 @pytest.mark.parametrize("state", ["failed", "cancelled"])

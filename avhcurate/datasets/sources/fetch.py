@@ -1,30 +1,24 @@
-"""Public datasets: CIFAR-10H, ImageNetV2, ImageNet-ReaL and PACS, downloaded and imported with their votes."""
+"""Public datasets: CIFAR-10H and ImageNetV2, downloaded and imported with their votes."""
 
 import json
-import re
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 from PIL import Image
 
 from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
-from avhcurate.datasets.sources.hubs import fetch_hub, in_megabytes
+from avhcurate.datasets.sources.hubs import in_megabytes
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.errors import CurateError, Option
+from avhcurate.errors import CurateError
 from avhcurate.people.attach import attach_sheet
 from avhcurate.people.files import VoteSheet, read_votes
-from avhcurate.people.files.sheet import sheet_of_rows
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.archives import entries
 from avhcurate.workspace.disk.download import Wanted, fetch_file
-from avhcurate.workspace.disk.files import user_path, write_parquet
+from avhcurate.workspace.disk.files import user_path
 from avhcurate.workspace.disk.image_parquet import LabelledImage, write_images
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.remote import is_url
@@ -33,13 +27,12 @@ from avhcurate.workspace.images.decoding import encode_png
 
 @dataclass
 class FetchedFiles:
-    """The files of a public dataset: `paths` by the names of the wanted files, and the folder of `images` of the user.
+    """The files of a public dataset: `paths` by the names of the wanted files.
 
     A path may be an unpacked tree instead of an archive. `messages` are for the user; `folder`: the dataset.
     """
 
     paths: dict[str, Path] = field(default_factory=dict)
-    images: Path | None = None
     messages: list[str] = field(default_factory=list)
     folder: DatasetFolder | None = None
 
@@ -50,7 +43,6 @@ class PublicDataset:
 
     `prepare` turns the fetched files into a source to import, in the given folder or another; `votes` reads the
     human answers for the imported dataset. `trees`: names of folders that a mirror may hold instead of the first file.
-    `hub`: its name on the Hugging Face hub, if it comes from there. `needs_images`: the user must provide its images.
     """
 
     name: str
@@ -61,10 +53,8 @@ class PublicDataset:
     files: tuple[Wanted, ...]
     size: int
     prepare: Callable[[FetchedFiles, Path], Path]
-    votes: Callable[[FetchedFiles, DatasetFolder], VoteSheet | None] | None = None
-    trees: tuple[str, ...] = ()
-    hub: str | None = None
-    needs_images: bool = False
+    votes: Callable[[FetchedFiles, DatasetFolder], VoteSheet | None]
+    trees: tuple[str, ...]
 
 
 def _is_image(name: str) -> bool:
@@ -225,119 +215,8 @@ IMAGENETV2 = (
 )
 
 
-_REAL_IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})\.jpe?g", re.IGNORECASE)
-_REAL_TYPES = {"path": "str", "label": "Int64", "real_labels": "str", "real_count": "int64", "in_real": "boolean"}
-
-
-def _prepare_real(fetched: FetchedFiles, folder: Path) -> Path:
-    """Write a manifest of the validation images in their folder: given label, ReaL's labels, and whether they agree."""
-    if fetched.images is None:
-        raise CurateError(
-            "ImageNet's images may not be redistributed.",
-            fix=f"Get them from image-net.org and give {Option('images')}",
-        )
-    classes, wnids = class_info(fetched)
-    real = json.loads(fetched.paths["real.json"].read_bytes())
-    rows = []
-    for path in sorted(fetched.images.rglob("*")):
-        match = _REAL_IMAGE.fullmatch(path.name)
-        if match is not None and 1 <= int(match[1]) <= len(real):
-            labels = real[int(match[1]) - 1]
-            label = wnids.get(path.parent.name)
-            agrees = None
-            if label is not None and labels:
-                agrees = label in labels
-            rows.append((str(path), label, "; ".join(classes[index] for index in labels), len(labels), agrees))
-    if not rows:
-        raise CurateError(
-            f"{fetched.images} holds no files such as ILSVRC2012_val_00000001.JPEG. Give ImageNet's validation set."
-        )
-    frame = pd.DataFrame(rows, columns=list(_REAL_TYPES)).astype(_REAL_TYPES)
-    if without := frame["label"].isna().sum():
-        fetched.messages.append(
-            f"{without} images are not in a folder named by a WordNet id, as n01440764, and have no given label"
-        )
-    target = folder / "real.parquet"
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    write_parquet(target, table.replace_schema_metadata({"classes": json.dumps(classes)}))
-    return target
-
-
-def _real_votes(fetched: FetchedFiles, folder: DatasetFolder) -> VoteSheet | None:
-    """Return each rater's answer to "is this class in the image": yes is a tick, maybe and no are none."""
-    path = fetched.paths.get("raters.npz")
-    if path is None:
-        return None
-    classes = np.array(folder.record.classes, object)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            files, labels = archive["info"].astype(str).T
-            rater, question, answer = np.nonzero(archive["tensor"])
-            rows = {
-                "image": files.astype(object)[question],
-                "class": classes[labels.astype(int)][question],
-                "selected": answer == 2,
-                "annotator": rater.astype(str).astype(object),
-            }
-    except (ValueError, KeyError, IndexError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
-        raise CurateError(f"{path} is not ReaL's array of raters' answers ({problem}).") from problem
-    return sheet_of_rows(pd.DataFrame(rows), ["image"], ["raters' maybe counts as no tick"], simulated=False)
-
-
-_REAL = "https://raw.githubusercontent.com/google-research/reassessed-imagenet/master"
-
-IMAGENET_REAL = PublicDataset(
-    name="imagenet-real",
-    title="ImageNet-ReaL: new labels and raters' answers for ImageNet's 50,000 validation images",
-    home="https://image-net.org",
-    licence="labels Apache 2.0; the images under ImageNet's terms, for research and teaching",
-    citation="Beyer, Henaff, Kolesnikov, Zhai, van den Oord: Are we done with ImageNet? 2020",
-    files=(
-        Wanted("real.json", (f"{_REAL}/real.json",)),
-        Wanted("raters.npz", (f"{_REAL}/raters.npz",), optional=True),
-        CLASS_INFO,
-    ),
-    size=5_000_000,
-    prepare=_prepare_real,
-    votes=_real_votes,
-    needs_images=True,
-)
-
-
-_ARCHIVE = "PACS.zip"
-_PACS_CLASSES = ["dog", "elephant", "giraffe", "guitar", "horse", "house", "person"]
-
-
-def _prepare_pacs(fetched: FetchedFiles, folder: Path) -> Path:
-    """Read the tree DOMAIN/CLASS/image, in a zip or unpacked; from the hub it is Parquet already."""
-    if "hub" in fetched.paths:
-        return fetched.paths["hub"]
-    return write_images(folder / "train-00000-of-00001.parquet", _pacs_rows(fetched.paths[_ARCHIVE]), _PACS_CLASSES)
-
-
-def _pacs_rows(place: Path) -> Iterator[LabelledImage]:
-    for name, image in entries(place, _is_image):
-        domain, label, file = ("", "", *name.split("/"))[-3:]
-        if label in _PACS_CLASSES:
-            yield LabelledImage(f"{domain}/{label}/{file}", image, _PACS_CLASSES.index(label), {"domain": domain})
-
-
-PACS = PublicDataset(
-    name="pacs",
-    title="PACS: 9,991 images of 7 classes in 4 domains (photo, art painting, cartoon, sketch); no votes",
-    home="https://huggingface.co/datasets/flwrlabs/pacs",
-    licence="none is stated; its authors published it for research",
-    citation="Li, Yang, Song, Hospedales: Deeper, broader and artier domain generalization. ICCV 2017",
-    files=(Wanted(_ARCHIVE, ()),),
-    size=191_000_000,
-    prepare=_prepare_pacs,
-    trees=("PACS", "kfold", "pacs"),
-    hub="flwrlabs/pacs",
-)
-
-
 #: Every public dataset by name. Checksums are the published ones; `fetch` says if there is none.
-PUBLIC: dict[str, PublicDataset] = {public.name: public for public in (CIFAR10H, *IMAGENETV2, PACS, IMAGENET_REAL)}
+PUBLIC: dict[str, PublicDataset] = {public.name: public for public in (CIFAR10H, *IMAGENETV2)}
 
 
 def find_public(name: str) -> PublicDataset:
@@ -352,34 +231,29 @@ def fetch_public(
     name: str,
     *,
     mirror: str | None = None,
-    images: Path | None = None,
     force: bool = False,
     progress: Progress = SILENT,
 ) -> FetchedFiles:
     """Fetch a public dataset's files and import them, with their votes, as dataset `name`.
 
-    `mirror`: a folder or an address with the files by their names, in place of the official ones. `images`: a folder of
-    images that may not be redistributed. The same call resumes. Progress is in megabytes.
+    `mirror`: a folder or an address with the files by their names, in place of the official ones. The same call
+    resumes. Progress is in megabytes.
     """
     public = find_public(name)
     place = (workspace.downloads / "fetch" / name).absolute()
-    fetched = FetchedFiles(images=images and user_path(images).absolute())
+    fetched = FetchedFiles()
     if mirror is not None and not is_url(mirror):
         mirror = str(user_path(mirror).absolute())
-    for folder in (mirror, fetched.images):
-        if folder is not None and not is_url(str(folder)) and not Path(folder).is_dir():
-            raise CurateError(f"{folder} is not a folder.")
-    if public.hub is not None and mirror is None:
-        fetched.paths["hub"] = fetch_hub(public.hub, place, progress=progress)
-    else:
-        _fetch_files(public, place, mirror, fetched, progress)
+        if not Path(mirror).is_dir():
+            raise CurateError(f"{mirror} is not a folder.")
+    _fetch_files(public, place, mirror, fetched, progress)
     progress.report(0, 0, "making a dataset of it")
     source = public.prepare(fetched, place / "prepared")
     progress.check("cancelled; the same command again resumes")
     fetched.folder = import_dataset(workspace, name, source, force=force)
     with workspace.lock(name):
         try:
-            if public.votes is not None and (sheet := public.votes(fetched, fetched.folder)) is not None:
+            if sheet := public.votes(fetched, fetched.folder):
                 attach_sheet(fetched.folder, sheet, f"{public.title}, {public.home}", force=force)
         except CurateError as problem:
             fetched.messages.append(f"no votes were attached: {problem}")

@@ -1,26 +1,21 @@
-"""Datasets of torchvision and of the Hugging Face hub by name, kept as Parquet with images."""
+"""Datasets of the Hugging Face hub by name, kept as Parquet with images."""
 
 import fnmatch
 import hashlib
-import inspect
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from avhcurate.datasets.sources.folder import split_of
 from avhcurate.errors import CurateError
-from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.columns import listed
 from avhcurate.workspace.disk.download import Wanted, fetch_file
-from avhcurate.workspace.disk.files import remove, temporary_name, user_path, write_atomic
-from avhcurate.workspace.disk.image_parquet import LabelledImage, write_images
-from avhcurate.workspace.disk.jobs import SILENT, Progress
+from avhcurate.workspace.disk.files import user_path, write_atomic
+from avhcurate.workspace.disk.jobs import Progress
 from avhcurate.workspace.disk.remote import check_host, words_of
-from avhcurate.workspace.images.decoding import encode_png
 
 #: Where the hub keeps its conversion to Parquet of a dataset in another form.
 _CONVERTED = "refs/convert/parquet"
@@ -187,72 +182,3 @@ def _each(value: Any) -> list[Any]:
 
 def endpoint() -> str:
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
-
-
-def prepare_download(workspace: Workspace, source: str, *, progress: Progress = SILENT) -> Path | str:
-    """Return the source, or for `torchvision:NAME` and `hf:REPO` the folder of Parquet files it is downloaded to.
-
-    Nothing is fetched twice, unless its folder below `downloads` is removed. Torchvision's own files stay in
-    `downloads/torchvision/files`; without a network, put them there. Progress is in megabytes.
-    """
-    scheme, _, name = source.partition(":")
-    if scheme == "torchvision" and name:
-        return _fetch_torchvision(name, workspace.downloads / scheme)
-    if scheme == "hf" and name:
-        return fetch_hub(name, workspace.downloads / scheme, progress=progress)
-    return source
-
-
-def _fetch_torchvision(name: str, downloads: Path) -> Path:
-    """Return the folder of Parquet files of a dataset, written whole or not at all, or written before."""
-    import torchvision.datasets
-
-    folder = downloads / "parquet" / folder_name(name)
-    files = downloads / "files"
-    if folder.is_dir():
-        return folder
-    kinds = torchvision.datasets.__all__
-    if name not in kinds:
-        raise CurateError(f"torchvision has no dataset {name!r}. It has {listed(kinds, 90)}.")
-    kind = getattr(torchvision.datasets, name)
-    files.mkdir(parents=True, exist_ok=True)
-    making = temporary_name(folder)
-    making.mkdir(parents=True)
-    try:
-        for split, arguments in _torchvision_parts(kind):
-            try:
-                dataset = kind(root=str(files), download=True, **arguments)
-            except ValueError:  # no such split in this dataset
-                continue
-            except Exception as problem:
-                raise CurateError(
-                    f"torchvision:{name} could not be fetched ({words_of(problem)}). Connect to the network, or put "
-                    f"its files under {files}."
-                ) from problem
-            classes = [str(name) for name in getattr(dataset, "classes", None) or ()]
-            write_images(making / f"{split}-00000-of-00001.parquet", _labelled(dataset, split), classes)
-        making.rename(folder)
-    finally:
-        remove(making)
-    return folder
-
-
-def _torchvision_parts(kind: type) -> list[tuple[str, dict[str, Any]]]:
-    """Return the splits of a dataset: MNIST and CIFAR divide by `train`, SVHN and DTD by `split`, others do not."""
-    options = inspect.signature(kind).parameters
-    if "download" not in options:
-        raise CurateError(f"torchvision does not download {kind.__name__}. Get its files and import them as a folder.")
-    if "train" in options:
-        return [("train", {"train": True}), ("test", {"train": False})]
-    if "split" in options:
-        return [(split, {"split": split}) for split in ("train", "trainval", "val", "test")]
-    return [("all", {})]
-
-
-def _labelled(dataset: Any, split: str) -> Iterator[LabelledImage]:
-    """Yield the (PIL image, class index) pairs of a dataset."""
-    for index in range(len(dataset)):
-        image, label = dataset[index]
-        if not hasattr(image, "save") or not isinstance(label, Integral):
-            raise CurateError(f"{type(dataset).__name__} cannot be imported: its images do not have one class each.")
-        yield LabelledImage(f"{split}/{index:07d}.png", encode_png(image), int(label))

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avhcurate.datasets.sources.folder import read_folder, scan_folder
-from avhcurate.datasets.sources.hubs import prepare_download
+from avhcurate.datasets.sources.hubs import fetch_hub
 from avhcurate.datasets.sources.manifest import read_coco, read_list, read_manifest
 from avhcurate.datasets.sources.parquet import read_parquet
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable
@@ -41,6 +41,8 @@ _RESULTS = {
     "training/*": "trainings",
     "quality": "measures of image quality",
 }
+#: How the name of a dataset of the hub begins.
+_HUB = "hf:"
 #: Suffixes of files of votes; another name is a column of the source, unless there is such a file.
 _VOTES = (".npy", ".csv", ".tsv", ".json", ".parquet")
 
@@ -58,7 +60,7 @@ def import_dataset(
     """Import `source` as dataset `name`; the record's messages say what the user should know.
 
     `source`: a folder of classes, a CSV or Parquet manifest, a Parquet file or folder with image bytes, `list:FILE`,
-    `wds:PATTERN`, `torchvision:NAME` or `hf:REPO`; a folder that holds the workspace is refused. `votes`: a file, or a
+    `wds:PATTERN` or `hf:REPO`; a folder that holds the workspace is refused. `votes`: a file, or a
     column of the source. `options` are fields of `ImportOptions`: label_column, image_column, split_column, root,
     classes. Importing the same source again changes nothing; a changed one is refused unless `force`, which drops what
     was computed on the version before (runs, trainings, measures, predictions), but keeps votes and what people
@@ -72,7 +74,9 @@ def import_dataset(
             f"The workspace {root} lies inside {source}, and nothing is written there.",
             fix=f"Choose another with {Option('workspace')}",
         )
-    place = prepare_download(workspace, str(source), progress=progress)
+    place = source
+    if str(source).startswith(_HUB):
+        place = fetch_hub(str(source).removeprefix(_HUB), workspace.downloads / "hf", progress=progress)
     progress.report(0, 0, "reading names and labels")
     votes_column = None
     if votes is not None and not (Path(votes).exists() or Path(votes).suffix.casefold() in _VOTES):
@@ -314,7 +318,7 @@ def read_source(source: Path | str, options: ImportOptions) -> SourceTable:
         return read_coco(source, options)
     raise CurateError(
         f"{source} does not exist, or is not a source. Give a folder of images, a CSV, Parquet or COCO file, "
-        "list:FILE, wds:PATTERN, torchvision:NAME or hf:REPO; unpack archives first."
+        "list:FILE, wds:PATTERN or hf:REPO; unpack archives first."
     )
 
 
@@ -334,4 +338,4 @@ def _table_or_path(result: object, *_: object) -> SourceTable | Path:
 
 
 #: Functions of plugins by scheme: of what follows SCHEME: and the options to a SourceTable, or the path of a source.
-PLUGINS = load("sources", checked_function("sources", _table_or_path), taken=("list", "wds", "torchvision", "hf"))
+PLUGINS = load("sources", checked_function("sources", _table_or_path), taken=("list", "wds", "hf"))

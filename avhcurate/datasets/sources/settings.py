@@ -14,7 +14,7 @@ class ImportSettings(VerbSettings):
     source: str = option(
         help="A folder of classes (also below train, val and test: splits), a CSV or Parquet manifest, Parquet "
         "with images, a COCO file (.json), list:FILE (lines of path and class index), wds:PATTERN (tar shards), "
-        "torchvision:NAME or hf:REPO[@REVISION][:CONFIG/SPLIT].",
+        "or hf:REPO[@REVISION][:CONFIG/SPLIT].",
         argument=True,
     )
     label_column: str | None = option(None, "Column of the labels.", usual="found")
@@ -50,7 +50,6 @@ class FetchSettings(VerbSettings):
     verb = "fetch"
     dataset: str | None = option(None, "Its name; without one, the names are listed.", argument=True)
     mirror: str | None = option(None, "Folder or address with the files, in place of the official ones.")
-    images: Path | None = option(None, "Folder of images that may not be redistributed (imagenet-real).")
     yes: bool = option(False, "Agree to the licence and the size without being asked.")
     force: bool = option(False, "Replace the dataset.")
 

@@ -40,7 +40,7 @@ class Workspace:
         self.datasets = self.root / "datasets"
         #: what people decide and answer
         self.annotations_path = self.root / "annotations.db"
-        #: what `torchvision:`, `hf:` and `fetch` have fetched
+        #: what `hf:` and `fetch` have fetched
         self.downloads = self.root / "downloads"
         #: files that a browser sent
         self.uploads = self.root / "uploads"

@@ -1,4 +1,4 @@
-"""Members of an archive or files of a folder, by name and bytes; nothing is extracted to disk."""
+"""Members of a tar or files of a folder, by name and bytes; nothing is extracted to disk."""
 
 import tarfile
 import zipfile
@@ -15,14 +15,12 @@ _MOST = 512 << 20
 def entries(place: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
     """Yield name ("/" between folders) and bytes of the regular files that are `wanted` by name.
 
-    Files of a folder come sorted, members of an archive (tar, tar.gz, zip) in its order. Raise `CurateError` for a
+    Files of a folder come sorted, members of a tar, which may be packed, in its order. Raise `CurateError` for a
     damaged archive.
     """
     try:
         if place.is_dir():
             yield from _files(place, wanted)
-        elif zipfile.is_zipfile(place):
-            yield from _zipped(place, wanted)
         else:
             yield from _tarred(place, wanted)
     except CurateError:
@@ -48,15 +46,6 @@ def _tarred(place: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, b
             if member.isreg() and wanted(member.name) and (stream := tar.extractfile(member)) is not None:
                 _check_size(member.name, member.size)
                 yield member.name.removeprefix("./"), stream.read()
-
-
-def _zipped(place: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-    with zipfile.ZipFile(place) as archive:
-        for info in archive.infolist():
-            if not info.is_dir() and wanted(info.filename):
-                _check_size(info.filename, info.file_size)
-                check_packing(info)
-                yield info.filename, archive.read(info)
 
 
 def check_packing(info: zipfile.ZipInfo) -> None:
