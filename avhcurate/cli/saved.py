@@ -100,18 +100,17 @@ def history(
 
 @options.app.command()
 def diff(
-    first: Annotated[str, typer.Argument(metavar="A", help="DATASET, DATASET@ENTRY or an exported label file.")],
-    second: Annotated[str, typer.Argument(metavar="[B]", help="The same [default: from the import until now].")] = "",
+    first: Annotated[str, typer.Argument(metavar="A", help="DATASET for the import, or DATASET@ENTRY.")],
+    second: Annotated[str, typer.Argument(metavar="[B]", help="The same, DATASET for now [default: now].")] = "",
     model: options.ModelOption = None,
 ) -> None:
-    """What changed between two states: images, labels, splits, scores; by whom and why."""
+    """What people changed between two moments of a dataset: labels, tags, exclusions; by whom and why."""
     from avhcurate.features.saved import diff_service
 
-    changed = diff_service.diff(*diff_service.states(options.open_workspace(), first, second, model=model))
+    changed = diff_service.diff(*diff_service.moments(options.open_workspace(), first, second, model=model))
     if options.printed(changed.result(), changed.changes):
         return
-    print(f"{changed.before.title} to {changed.after.title}: {diff_service.text_of(changed)}")
-    for rows in (changed.summary, changed.classes, changed.shifts):
-        if len(rows):
-            print(f"\n{rows.to_string(index=False)}")
+    print(f"{changed.table.dataset.name}@{changed.since} to @{changed.until}: {changed.text}")
+    for rows in (changed.summary, changed.classes):
+        print(f"\n{rows.to_string(index=False)}")
     options.print_messages(changed.notes)

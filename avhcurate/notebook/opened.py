@@ -383,11 +383,10 @@ class OpenedDataset:
         for grid in self.grids:
             grid.update()
 
-    def diff(self, other: "str | int | OpenedDataset" = 0) -> pd.DataFrame:
-        """Return what changed from another state until now, a row each: `kind, id, path, before, after, who, at, why`.
+    def diff(self, since: int = 0) -> pd.DataFrame:
+        """Return what people changed since an entry of the history: `kind, id, path, before, after, who, at, why`.
 
-        `other` is the number of an entry of the history (0: as it was imported), another dataset, DATASET@ENTRY, or an
-        exported label file. `attrs` has the counts of each kind, classes, accuracy, suspects and scores.
+        0 is the import. `attrs` has the counts of each kind, classes and suspects.
 
         >>> import avhcurate
         >>> digits = avhcurate.example()
@@ -398,16 +397,9 @@ class OpenedDataset:
         >>> digits.undo()
         'relabel 3'
         """
-        from avhcurate.features.saved import diff_service
+        from avhcurate.features.saved.diff_service import diff
 
-        now = diff_service.state_of(self.sample_table)
-        if isinstance(other, OpenedDataset):
-            before = diff_service.state_of(other.sample_table)
-        elif isinstance(other, int):
-            before = diff_service.earlier(now, other)
-        else:
-            before, _ = diff_service.states(self.workspace, other, self.name)
-        difference = diff_service.diff(before, now)
+        difference = diff(self.sample_table, since)
         difference.changes.attrs.update(difference.result())
         return difference.changes
 

@@ -18,7 +18,7 @@ def test_the_story_shows_pictures_and_takes_one_line_back_after_a_question(page,
     expect(ann.locator("figure")).to_have_count(3)
     expect(ann.locator("figure").first).to_have_attribute("aria-label", "image 3: 3, now 7")
     page.wait_for_function("[...document.querySelectorAll('figure img')].every(image => image.naturalWidth)")
-    page.get_by_role("button", name="Go back to the first state").click()
+    page.get_by_role("button", name="Go back to the first moment").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Restore 6 images of 2 people?")
     settled(page)

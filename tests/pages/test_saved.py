@@ -160,5 +160,5 @@ def test_changes_are_counted_with_who_and_a_gallery_of_each_and_the_first_state_
     assert "**2 changes**" in words(app)  # until the question is answered
     press(app, "saved.restore_now")
     assert "**0 changes**" in words(app)
-    app = open_page("saved", own.root, saved__part="changes", saved__before="/etc/passwd", saved__after="digits@1")
+    app = open_page("saved", own.root, saved__part="changes", saved__before="/etc/passwd", saved__after="1")
     assert "from the import to after 1" in words(app)

@@ -24,7 +24,7 @@ from avhcurate.features.payoff.service import payoff
 from avhcurate.features.payoff.texts import by_kind, sentence, way_on
 from avhcurate.features.quality.service import KINDS, find_duplicates, odd_files
 from avhcurate.features.saved.diff_rules import KINDS as KINDS_OF_CHANGES
-from avhcurate.features.saved.diff_service import diff, earlier, state_of, text_of
+from avhcurate.features.saved.diff_service import diff
 from avhcurate.features.suspects.decisions import undecided
 from avhcurate.features.suspects.rules import VERDICTS
 from avhcurate.features.suspects.service import export_table
@@ -203,15 +203,14 @@ def describe_gap(table: DatasetTable) -> dict[str, Any]:
 @section("Changes since the import", "diff")
 def describe_changes(table: DatasetTable) -> dict[str, Any]:
     """What people changed, by whom, with the first images of each kind."""
-    now = state_of(table)
-    changed = diff(earlier(now, 0), now)
+    changed = diff(table)
     galleries = [
         gallery(table, KINDS_OF_CHANGES[str(kind)], rows["id"].tolist(), captions=captions_of_changes(rows))
         for kind, rows in changed.changes.groupby("kind", sort=False)
     ]
     summary = rows_of(changed.summary.dropna())
     rows = [[row["what"], f"{row['before']:.4g}", f"{row['after']:.4g}"] for row in summary]
-    text = f"{text_of(changed).capitalize()}."
+    text = f"{changed.text.capitalize()}."
     return {"text": text, "heads": ["", "imported", "now"], "rows": rows, "galleries": galleries}
 
 

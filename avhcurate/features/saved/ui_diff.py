@@ -1,4 +1,4 @@
-"""What changed between two states of a dataset, on the page Saved: counts, a gallery of each kind, and the story.
+"""What changed between two moments of a dataset, on the page Saved: counts, a gallery of each kind, and the story.
 
 The story has a line for each day and person, with pictures before and after, and can be taken back line by line.
 """
@@ -13,7 +13,7 @@ import streamlit as st
 from avhcurate.datasets.curate.history import describe, history_entries
 from avhcurate.datasets.table.columns import KEPT
 from avhcurate.features.saved import diff_service
-from avhcurate.features.saved.diff_rules import KINDS, ON_IMAGES, by_day_and_person
+from avhcurate.features.saved.diff_rules import KINDS, by_day_and_person
 from avhcurate.features.saved.diff_service import Diff
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download
@@ -22,12 +22,12 @@ from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.base.page_choices import Choice, gallery_link, number, page_of, turn_pages
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted, listed, shortened
-from avhcurate.ui.base.user_errors import plain, said
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.grid.pairs import Pair, pairs_html
-from avhcurate.workspace.data.workspace import Workspace
 
-_BEFORE: Choice[str] = Choice("saved.before", "", str)
-_AFTER: Choice[str] = Choice("saved.after", "", str)
+#: Entries of the history; -1 for now.
+_BEFORE: Choice[int] = Choice("saved.before", 0, int)
+_AFTER: Choice[int] = Choice("saved.after", -1, int)
 #: Session state: what is to be restored, once the question is answered: a day and a person, or "" for everything.
 _RESTORING = "saved.restoring"
 _STORY = number("saved.story", 1, low=1, high=10**9)
@@ -40,69 +40,58 @@ _WORDS = {"relabelled": "relabelled", "excluded": "excluded", "included": "inclu
 
 
 def show_changes(page: Opened) -> None:
-    """Draw a choice of two states and what differs between them."""
-    name = page.dataset.name
+    """Draw a choice of two moments and what differs between them."""
     offered = _offered(page)
     with in_a_row():
-        before = _choose(page, "From", _BEFORE, offered, f"{name}@0")
-        after = _choose(page, "To", _AFTER, offered, name)
-    diff = _compared(page, before, after)
-    counts = diff.counts
-    text = counted(sum(counts.values()), "change")
+        before = _choose(page, "From", _BEFORE, offered)
+        after = _choose(page, "To", _AFTER, offered)
+    since, until = (page.table.annotated if entry < 0 else entry for entry in (before, after))
+    diff = _diff(page.table, since, until)
+    text = counted(len(diff.changes), "change")
     st.markdown(f"**{text}** from {plain(offered[before])} to {plain(offered[after])}.")
     for note in diff.notes:
-        st.caption(said(note))
+        st.caption(plain(note))
     _galleries(diff)
-    restorable = _restorable(page, diff, before)
+    restorable = before >= 0 and len(diff.changes) > 0
+    if restorable:
+        _ask_if_wanted(page, diff)
     _story(diff, restorable)
     with in_a_row("center"):
-        download("CSV", diff.changes.to_csv(index=False), f"{name}-changes.csv", key="saved.diff_csv")
+        file = f"{page.dataset.name}-changes.csv"
+        download("CSV", diff.changes.to_csv(index=False), file, key="saved.diff_csv")
         if restorable:
-            _restore_button("Go back to the first state", "", key="saved.restore")
-    for key, rows in (("summary", diff.summary), ("classes", diff.classes), ("scores", diff.shifts)):
+            _restore_button("Go back to the first moment", "", key="saved.restore")
+    for key, rows in (("summary", diff.summary), ("classes", diff.classes)):
         differing = rows[rows["before"].ne(rows["after"]) & rows["before"].notna()]
         if len(differing):
             st.dataframe(differing.rename(columns=str.capitalize), hide_index=True, key=f"saved.diff_{key}")
 
 
-def _offered(page: Opened) -> dict[str, str]:
-    """Return the states that can be chosen, by name: now, after an entry of the history, the import, other datasets."""
-    name = page.dataset.name
-    offered = {name: "now"}
+def _offered(page: Opened) -> dict[int, str]:
+    """Return the moments that can be chosen, by entry: now, after an entry of the history, the import."""
+    offered = {-1: "now"}
     entries, _ = history_entries(page.table, limit=_ENTRIES)
     for entry in entries:
         act = shortened(f"{entry.who} {describe(entry, page.table.classes)}", 40)
-        offered[f"{name}@{entry.id}"] = f"after {entry.id}: {act}, {entry.at:%Y-%m-%d %H:%M}"
-    offered[f"{name}@0"] = "the import"
-    return offered | {other: f"dataset {other}" for other in page.workspace.names() if other != name}
+        offered[entry.id] = f"after {entry.id}: {act}, {entry.at:%Y-%m-%d %H:%M}"
+    return offered | {0: "the import"}
 
 
-def _compared(page: Opened, before: str, after: str) -> Diff:
-    """Return the comparison, kept until a dataset or its history changes."""
-    folders = [page.workspace.dataset(text.partition("@")[0]) for text in (before, after)]
-    stamps = [f"{folder.stamp()} {page.table.log.version(folder.id)}" for folder in folders]
-    return _diff(str(page.workspace.root), before, after, tuple(stamps))
+_diff = kept("Comparing …", most=4)(diff_service.diff)
 
 
-@kept("Comparing …", most=4)
-def _diff(root: str, before: str, after: str, stamps: tuple[str, ...]) -> Diff:
-    return diff_service.diff(*diff_service.states(Workspace(root), before, after))
-
-
-def _choose(page: Opened, label: str, choice: Choice[str], offered: dict[str, str], usual: str) -> str:
-    """Return a state; the address may name an older entry than those offered, and never a file of the server."""
-    state = choice.asked() or usual
-    if state.partition("@")[0] not in page.workspace.names():
-        state = usual
-    offered.setdefault(state, state)
-    return choice.show(st.selectbox, label, offered, value=state, width=420)
+def _choose(page: Opened, label: str, choice: Choice[int], offered: dict[int, str]) -> int:
+    """Return a moment; the address may name an older entry than those offered."""
+    entry = max(-1, min(choice.asked(), page.table.annotated))
+    offered.setdefault(entry, f"after {entry}")
+    return choice.show(st.selectbox, label, offered, value=entry, width=420)
 
 
 def _galleries(diff: Diff) -> None:
     with in_a_row():
         for kind, n in diff.counts.items():
             text = f"{KINDS[kind]}: {n:,}"
-            if query := diff.query(kind):
+            if query := diff.query(diff.of_kind(kind)):
                 gallery_link(text, query)
             else:
                 st.caption(text, width="content")
@@ -115,17 +104,16 @@ def _story(diff: Diff, restorable: bool) -> None:
     """Draw a line for each day and person, the last first: what they changed, in pictures, and a way back."""
     lines = by_day_and_person(diff.changes)
     places = page_of(_STORY, len(lines), _LINES)
-    labels = diff.after.rows.set_index("id")["label"]
+    labels = diff.labels
     for day, who, rows in lines[places.start : places.stop]:
         with st.container(key=f"story.{day}.{who}", gap="xsmall"):
             with in_a_row("center"):
                 st.markdown(f"**{day} · {plain(who)}** {_counts(rows)}", width="content")
-                if query := diff.after.query(rows["id"].drop_duplicates()):
+                if query := diff.query(rows):
                     gallery_link("Images", query)
                 if restorable:
                     _restore_button("Restore", f"{day} {who}", key=f"saved.restore.{day}.{who}")
-            if diff.after.table is not None:
-                st.html(pairs_html(diff.after.table, _pairs(rows, labels)))
+            st.html(pairs_html(diff.table, _pairs(rows, labels)))
     turn_pages(_STORY, places, len(lines), _LINES)
 
 
@@ -156,16 +144,12 @@ def _pair(row: Mapping[Any, Any], label: str) -> Pair:
 # --- the way back ------------------------------------------------------------------------------------------------
 
 
-def _restorable(page: Opened, diff: Diff, before: str) -> bool:
-    """Return whether decisions can be taken back to the first state, and ask before that is done."""
-    name, at, _ = before.rpartition("@")
-    if not at or name != page.dataset.name or not diff.changes["kind"].isin(diff_service.DECIDED).any():
-        return False
+def _ask_if_wanted(page: Opened, diff: Diff) -> None:
+    """Ask before decisions are taken back to the first moment."""
     asked = st.session_state.get(_RESTORING)
     changes = {f"{day} {who}": rows for day, who, rows in by_day_and_person(diff.changes)} | {"": None}
     if asked in changes:
         _ask(page, diff, changes[asked])
-    return True
 
 
 def _restore_button(label: str, what: str, *, key: str) -> None:
@@ -182,7 +166,6 @@ def _ask(page: Opened, diff: Diff, changes: pd.DataFrame | None) -> None:
     taken = diff.changes
     if changes is not None:
         taken = changes
-    taken = taken[taken["kind"].isin(ON_IMAGES)]
     noun = "image"
     if (taken["kind"] == "relabelled").all():
         noun = "label"
@@ -196,10 +179,10 @@ def _ask(page: Opened, diff: Diff, changes: pd.DataFrame | None) -> None:
     )
     @while_allowed
     def ask() -> None:
-        st.write(f"What {plain(listed(sorted(who)))} decided about them since the first state is taken back.")
+        st.write(f"What {plain(listed(sorted(who)))} decided about them since the first moment is taken back.")
         st.caption("New entries of the history do that, which can be undone.")
         if st.button("Restore", type="primary", key="saved.restore_now"):
-            attempt(diff_service.restore, page.table, diff.before.entry, changes, done="Restored")
+            attempt(diff_service.restore, page.table, diff.since, changes, done="Restored")
             _dismiss()
             st.rerun()
 
