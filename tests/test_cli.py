@@ -296,26 +296,6 @@ def test_a_file_of_the_project_sets_workspace_dataset_and_model(cli, demo_root, 
     assert "It may set workspace, dataset, model" in cli("correlate").err
 
 
-@pytest.mark.parametrize(
-    ("words", "completed"),
-    [
-        ("correlate ", ["digits"]),
-        ("correlate digits --scores avh,relative_", ["avh,relative_avh"]),
-        ("disagree digits --model avhcurate-", ["avhcurate-digits"]),
-        ("relabel digits --to 7", ["7"]),
-        ("suspects digits --out-of", ["--out-of-fold"]),
-        ("correlate nothing --model ", []),
-    ],
-)
-def test_names_of_datasets_runs_classes_and_scores_are_completed(cli, demo_root, monkeypatch, words, completed):
-    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(demo_root))
-    monkeypatch.setenv("_AVHCURATE_COMPLETE", "complete_bash")
-    monkeypatch.setenv("COMP_WORDS", f"avhcurate {words}")
-    monkeypatch.setenv("COMP_CWORD", str(len(words.split(" "))))
-    found = cli().out.split()
-    assert [name[: len(wanted)] for name, wanted in zip(found, completed, strict=True)] == completed
-
-
 def test_without_a_verb_there_is_the_help(cli):
     code, out, err = cli()
     assert (code, "correlate" in out + err) == (2, True)

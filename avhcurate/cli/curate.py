@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avhcurate.cli import completion, options
+from avhcurate.cli import options
 from avhcurate.errors import CurateError, NothingFound, words
 from avhcurate.features.payoff.settings import PayoffSettings
 
@@ -48,11 +48,7 @@ def relabel(
     name: options.NameArgument,
     to: Annotated[
         str | None,
-        typer.Option(
-            metavar="LABEL",
-            help="The class, by its name or its index from 0.",
-            autocompletion=completion.of("to"),
-        ),
+        typer.Option(metavar="LABEL", help="The class, by its name or its index from 0."),
     ] = None,
     file: Annotated[
         Path | None,

@@ -17,7 +17,6 @@ import typer
 from typer.core import TyperGroup
 
 from avhcurate import __version__
-from avhcurate.cli import completion
 from avhcurate.errors import CurateError, words
 
 if TYPE_CHECKING:
@@ -234,9 +233,7 @@ NEW_PATH: dict[str, Any] = {"parser": new_path, "metavar": "<path>"}
 
 ModelOption = Annotated[
     str | None,
-    typer.Option(
-        "--model", help="Which run: a model's or a run's name [default].", autocompletion=completion.of("model")
-    ),
+    typer.Option("--model", help="Which run: a model's or a run's name [default]."),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
 WhereOption = Annotated[str, typer.Option(help='SQL condition that the samples satisfy, as "relative_avh > 1".')]
@@ -246,9 +243,7 @@ IdsOption = Annotated[
         metavar="LIST", help="Ids, as 3,17,20, or a file that lists samples: CSV with `path` or `id`, or a line each."
     ),
 ]
-NameArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="The dataset.", autocompletion=completion.of("dataset"))
-]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The dataset.")]
 
 
 def verb(
@@ -280,7 +275,7 @@ def verb(
 
 def _parameter(option: "OptionField") -> inspect.Parameter:
     """Return an option as a parameter that typer reads."""
-    about: dict[str, Any] = {"help": option.help, "autocompletion": completion.of(option.name)}
+    about: dict[str, Any] = {"help": option.help}
     kind = option.type
     if option.repeat:
         kind = list[str]

@@ -95,10 +95,10 @@ _UPLOADS = (
 _SOURCE = """
 A path on the server: a folder with a sub-folder per class, also below train, val and test; a CSV or Parquet manifest;
 or a Parquet file or folder with image bytes. Nothing is written there. Or `list:FILE` (lines of path and class index),
-`wds:shard-{000..099}.tar` (here or at an address), `torchvision:NAME`, or `hf:REPO[@REVISION][:CONFIG/SPLIT]`.
+`wds:shard-{000..099}.tar` (here or at an address), or `hf:REPO[@REVISION][:CONFIG/SPLIT]`.
 """
 _ATTACH = """
-Outputs that were computed elsewhere make a run like any other: .npy, .npz, safetensors or Parquet files on the server.
+Outputs that were computed elsewhere make a run like any other: .npy, .npz or Parquet files on the server.
 With class weights it has every score; without, those of the softmax output, and angles to class prototypes, which are
 not a classifier's AVH.
 """
@@ -268,8 +268,6 @@ def fetch_form() -> None:
     with job_form("home.fetch_", FetchSettings, make=_fetch_settings, dataset=name) as form:
         with in_a_row():
             form.ask("mirror", placeholder="the official places", width=250)
-            if public.needs_images:
-                form.ask("images", placeholder="/data/imagenet/val", width=250)
             form.submit("Fetch", "cloud_download")
         with in_a_row():
             form.ask("yes", key=f"home.fetch_agreed.{name}", label="I agree to these terms")
