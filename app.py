@@ -3,6 +3,7 @@
 import streamlit as st
 
 from avhcurate.features.annotate import ui as annotators
+from avhcurate.features.classes import ui as classes
 from avhcurate.features.payoff import ui as payoff
 from avhcurate.features.suspects import ui_review as review
 from avhcurate.ui.base import export_menu, signin
@@ -13,7 +14,13 @@ from avhcurate.ui.server import decisions, guards, image_routes, script_routes
 from avhcurate.workspace.disk.app_files import PACKAGE
 
 #: What can be decided in a browser, by kind of decision.
-TAKERS: decisions.Takers = {**grid_bar.TAKERS, **review.TAKERS, **annotators.TAKERS, **payoff.TAKERS}
+TAKERS: decisions.Takers = {
+    **grid_bar.TAKERS,
+    **review.TAKERS,
+    **annotators.TAKERS,
+    **classes.TAKERS,
+    **payoff.TAKERS,
+}
 ROUTES = [
     *decisions.routes(TAKERS),
     *image_routes.routes(),

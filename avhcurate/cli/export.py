@@ -34,9 +34,8 @@ def export(settings: ExportSettings) -> None:
     open_table = partial(options.run_table, name, settings.model or query.get("run"), edges=edges)
     table = open_table()
     filters = Filters.from_query(query)
-    conditions = [f"({condition}\n)" for condition in (filters.where, settings.where) if condition]
     sets = tuple(dict.fromkeys([*filters.sets, *settings.set]))
-    filters = filters.with_(where=" AND ".join(conditions), sets=sets)
+    filters = filters.narrowed(Filters(where=settings.where, sets=sets))
     sort = settings.sort
     if settings.like_text:
         column = angles_to_words(table.run, settings.like_text)

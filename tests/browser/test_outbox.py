@@ -13,8 +13,10 @@ from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.removal import remove_dataset
 from avhcurate.features.annotate import annotators
+from avhcurate.features.classes.service import classes_of
 from avhcurate.features.suspects.decisions import KEPT
 from avhcurate.features.suspects.store import suspects_of
+from avhcurate.workspace.data.events import CLASS_ACTIONS
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import NOTHING_KEPT, TILES, expect, open_at, settled
 from tests.fakes.datasets import write_images
@@ -71,8 +73,11 @@ def decided(root, dataset="digits"):
     events = history_entries(table)[0]
     images = samples_of(table, events, most=FEW)
     decisions = [(event.action, event.value or "", *images[event.id]) for event in events if event.id in images]
+    changed = [(event.action, event.value) for event in events if event.action in CLASS_ACTIONS]
     answers = annotators.responses(table, controls=True)
-    return sorted(decisions + [("answer", str(label), id) for id, label in answers[["id", "label"]].values.tolist()])
+    return sorted(
+        changed + decisions + [("answer", str(label), id) for id, label in answers[["id", "label"]].values.tolist()]
+    )
 
 
 def nothing_kept(page):
@@ -173,14 +178,31 @@ def in_payoff(page, address, root):
     return decide
 
 
+def in_classes(page, address, root):
+    """Two merges and a step, at once: the second merge is decided before the page knows of the first."""
+    pairs = classes_of(open_table(Workspace(root), "digits")).pairs
+    first = pairs.iloc[0]
+    rest = pairs[~pairs[["first", "second"]].isin([first["second"]]).any(axis=1)]
+    second = rest.iloc[1]
+    open_at(page, f"{address}/classes")
+    expect(page.get_by_role("heading", name=f"{first['first']} and {first['second']}:")).to_be_visible()
+
+    def decide():
+        for key in "mnm":
+            page.keyboard.press(key)
+        merged = [f"{pair['first']}, {pair['second']} → {pair['first']}" for pair in (first, second)]
+        return sorted(("merge classes", text) for text in merged)
+
+    return decide
+
+
 def _slow(*cases):
     """Cases that `make test` leaves to `make test-all`: another takes the same way."""
     return [pytest.param(case, marks=pytest.mark.slow) for case in cases]
 
 
-every_place = pytest.mark.parametrize(
-    "open_place", [in_gallery, in_annotate, *_slow(in_details, in_map, in_suspects, in_payoff)]
-)
+PLACES = [in_gallery, in_annotate, *_slow(in_details, in_map, in_suspects, in_payoff)]
+every_place = pytest.mark.parametrize("open_place", [*PLACES, in_classes])
 
 
 # --- how a page is left: each returns the page that is open then --------------------------------------------------
@@ -226,7 +248,7 @@ def test_what_was_decided_before_the_page_was_left_is_kept_once(page, serve, roo
 
 
 @every_way
-@pytest.mark.parametrize("open_place", [in_gallery, in_annotate])
+@pytest.mark.parametrize("open_place", [in_gallery, in_annotate, in_classes])
 def test_what_never_reached_the_server_is_sent_by_whichever_page_is_open_then(page, serve, root, open_place, leave):
     address = serve(root)
     page.context.add_init_script(HOLD)
@@ -289,7 +311,7 @@ def replaced(root, folder):
     return imported_anew(root, folder)
 
 
-@every_place
+@pytest.mark.parametrize("open_place", PLACES)  # a change of classes names these, not images of an import
 @pytest.mark.parametrize("go", [removed, *_slow(renamed, imported_anew, replaced)])
 def test_decisions_about_a_dataset_that_is_gone_are_refused(new_context, serve, root, tmp_path, open_place, go):
     # Not the page that fails on an error: Streamlit has one, and is loaded again, where a part of the page runs whose

@@ -12,7 +12,7 @@ from tests.fakes.datasets import add_dataset
 from tests.fakes.decisions import decide, decision
 
 
-def _sent(part):
+def sent(part):
     """What the browser would be sent for the components on a page or in its sidebar."""
     return [json.loads(node.proto.json) for node in part.get("bidi_component")]
 
@@ -20,13 +20,13 @@ def _sent(part):
 @pytest.fixture
 def grids():
     """The grids on a page by their label."""
-    return lambda app: {data.get("label"): data for data in _sent(app)}
+    return lambda app: {data.get("label"): data for data in sent(app)}
 
 
 @pytest.fixture
 def facets():
     """The facets of a page's sidebar by their key."""
-    return lambda app: {panel["key"]: panel for data in _sent(app.sidebar) for panel in data.get("panels", [])}
+    return lambda app: {panel["key"]: panel for data in sent(app.sidebar) for panel in data.get("panels", [])}
 
 
 @pytest.fixture

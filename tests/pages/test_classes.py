@@ -1,35 +1,68 @@
-"""The Classes page: a pair with its angle and crossings, merged by a button, and a class that is split."""
+"""The Classes page: a pair with its angle and crossings, merged, a class that is split, and undo, as a browser asks."""
+
+import numpy as np
+import pytest
 
 from avhcurate.datasets.curate import classes
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.classes.service import classes_of
+from avhcurate.ui.base import cache
+from tests.fakes.decisions import decide, decision
+from tests.fakes.pages import sent
 
 
-def test_the_first_pair_is_said_in_words_and_merged_and_undone(open_page, own_digits):
+def card(app):
+    """What the browser is told by the card of proposals."""
+    return next(data for data in sent(app) if "proposals" in data)
+
+
+def by_name(kind, first, second=None):
+    """A change of classes as the browser sends it: it names no image and no version."""
+    return decision(kind, of=first, value=second, version="")
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["here", "beside"])
+def test_the_first_pair_is_said_in_words_and_merged_and_undone(open_page, own_digits, monkeypatch, beside):
+    if beside:  # as with many images: a process of its own compares
+        monkeypatch.setattr(cache, "_QUICK", 0)
+    root = own_digits.workspace.root
     first = classes_of(own_digits).pairs.iloc[0]
-    app = open_page("classes", own_digits.workspace.root)
+    app = open_page("classes", root)
     said = f"{first['first']} and {first['second']}: {100 * first['crossings']:.0f} % of simulated votes cross, means"
-    assert any(said in text.value for text in app.markdown)
-    app.button(key=f"classes.act.{first['first']}/{first['second']}").click().run()
+    assert card(app)["proposals"][0]["text"].startswith(said)
+    assert not any(one.why for one in decide(root, by_name("merge classes", first["first"], first["second"])))
+    app.run()
+    assert not app.exception
     after = open_table(own_digits.workspace, "digits")
     assert first["second"] not in after.classes
-    assert first["first"] in after.classes
-    assert not app.exception
     assert f"{first['first']} + {first['second']}" in " ".join(caption.value for caption in app.caption)
-    (undo,) = [button for button in app.button if (button.key or "").startswith("classes.undo.")]
-    undo.click().run()
-    assert not app.exception
+    ((entry, words),) = card(app)["undo"]
+    assert words.endswith(f"merged the classes {first['first']}, {first['second']} → {first['first']}")
+    assert not any(one.why for one in decide(root, decision("undo", value=entry, version="")))
     assert open_table(own_digits.workspace, "digits").classes == own_digits.classes
+
+
+def test_changes_that_a_quick_hand_sends_follow_each_other_by_name(open_page, own_digits):
+    root = own_digits.workspace.root
+    open_page("classes", root)
+    changes = [by_name("merge classes", "3", "8"), by_name("merge classes", "1", "7"), by_name("split class", "9")]
+    refused = by_name("merge classes", "8", "9")
+    outcomes = decide(root, *changes, refused)
+    assert [bool(one.why) for one in outcomes] == [False, False, False, True]
+    assert outcomes[-1].why.startswith("Unknown class 8")
+    table = open_table(own_digits.workspace, "digits")
+    assert table.classes == ("0", "1", "2", "3", "4", "5", "6", "9", "9 2")
+    decide(root, decision("undo", of=changes[0]["nonce"], version=""))
+    assert "8" in open_table(own_digits.workspace, "digits").classes
 
 
 def test_a_merged_class_is_offered_to_be_split_into_what_it_was(open_page, own_digits):
     classes.merge(own_digits, ["3", "8"], "round")
     app = open_page("classes", own_digits.workspace.root, classes__part="split")
-    assert any("round: two parts of its embeddings" in text.value for text in app.markdown)
-    app.button(key="classes.act.round/round 2").click().run()
-    assert not app.exception
+    assert card(app)["proposals"][0]["text"].startswith("round: two parts of its embeddings")
+    decide(own_digits.workspace.root, by_name("split class", "round"))
     assert open_table(own_digits.workspace, "digits").classes[-1] == "round 2"
 
 
@@ -40,3 +73,15 @@ def test_images_stand_under_the_class_that_they_have_now(open_page, own_digits):
     counts = own_digits.dataset.labels()
     shown = {text.value for text in app.markdown}
     assert {f"**3** · {(counts == 3).sum() - 40:,} images", f"**8** · {(counts == 8).sum() + 40:,} images"} <= shown
+
+
+def test_copies_of_what_classes_made_of_labels_do_not_pile_up(own_digits):
+    names = list(own_digits.classes)
+    while len(names) > 5:
+        gone = names.pop()
+        classes.merge(own_digits, ["0", gone], "0")
+        labels = open_table(own_digits.workspace, "digits").dataset.labels()
+        assert labels.max() == len(names) - 1
+    root = own_digits.dataset.root
+    assert len(list(root.glob("samples-today-*"))) == len(list(root.glob("runs/*/scores-today-*"))) == 2
+    assert np.array_equal(open_table(own_digits.workspace, "digits").dataset.labels(), labels)

@@ -1,4 +1,7 @@
-"""Changes of a dataset's classes: rename, merge, add, split and retire. Each returns its event, which undo reverts."""
+"""Changes of a dataset's classes: rename, merge, add, split and retire. Each returns its event, which undo reverts.
+
+They name the classes that there are now; the table may be of before other changes.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +20,7 @@ _LONGEST = 100
 
 def rename(table: DatasetTable, old: str, new: str) -> Event:
     """Give a class another name."""
-    _check_known(table, [old])
+    check_known(table, [old])
     new = _new_name(table, new, of=[old])
     return _write(table, "rename class", f"{old} → {new}", names={old: new})
 
@@ -25,10 +28,11 @@ def rename(table: DatasetTable, old: str, new: str) -> Event:
 def merge(table: DatasetTable, classes: Sequence[str], into: str) -> Event:
     """Make one class of several, under the name of one of them or a new one."""
     chosen = list(dict.fromkeys(classes))
-    _check_known(table, chosen)
-    if into not in table.classes:
+    check_known(table, chosen)
+    known = into in table.dataset.record.classes
+    if not known:
         into = _new_name(table, into, of=chosen)
-    if len({*chosen, into}) < 2 or (len(chosen) < 2 and into not in table.classes):
+    if len({*chosen, into}) < 2 or (len(chosen) < 2 and not known):
         raise CurateError("Name two classes or more to merge.")
     return _write(table, "merge classes", f"{', '.join(chosen)} → {into}", names=dict.fromkeys(chosen, into))
 
@@ -41,7 +45,7 @@ def add(table: DatasetTable, name: str) -> Event:
 
 def retire(table: DatasetTable, name: str) -> Event:
     """Take a class away: its images have no label then, and votes for it do not count."""
-    _check_known(table, [name])
+    check_known(table, [name])
     return _write(table, "retire class", name, names={name: ""})
 
 
@@ -50,7 +54,7 @@ def split(table: DatasetTable, name: str, parts: Mapping[int, str]) -> Event:
 
     The other images stay in the class. Votes for it count as votes for the part that an image is in.
     """
-    _check_known(table, [name])
+    check_known(table, [name])
     names = {part: _new_name(table, part) for part in dict.fromkeys(parts.values())}
     rows = table.frame(Filters(excluded=None, ids=tuple(parts)), columns=["id", "path", "label_name"])
     rows = rows[rows["label_name"] == name]
@@ -62,7 +66,6 @@ def split(table: DatasetTable, name: str, parts: Mapping[int, str]) -> Event:
 
 def parts_by(table: DatasetTable, name: str, by: str) -> dict[int, str]:
     """Return the part of images of a class by id: by the values of a column, or those with a tag or in a set."""
-    _check_known(table, [name])
     of_class = Filters(excluded=None, classes=(table.classes.index(name),))
     if by in table.groups:
         rows = table.frame(of_class, columns=["id", by]).dropna()
@@ -74,9 +77,11 @@ def parts_by(table: DatasetTable, name: str, by: str) -> dict[int, str]:
     raise CurateError(f"{by} is no column of few values, no tag and no set. Choose one of them.")
 
 
-def _check_known(table: DatasetTable, names: Sequence[str]) -> None:
-    if unknown := [name for name in names if name not in table.own_classes]:
-        raise CurateError(f"Unknown class {listed(unknown, 5)}. Choose from {listed(table.own_classes, 20)}.")
+def check_known(table: DatasetTable, names: Sequence[str]) -> None:
+    """Refuse names that no class has now."""
+    classes = table.dataset.record.classes
+    if unknown := [name for name in names if name not in classes]:
+        raise CurateError(f"Unknown class {listed(unknown, 5)}. Choose from {listed(classes, 20)}.")
 
 
 def _new_name(table: DatasetTable, name: str, *, of: Sequence[str] = ()) -> str:
@@ -85,7 +90,7 @@ def _new_name(table: DatasetTable, name: str, *, of: Sequence[str] = ()) -> str:
     record = table.dataset.record
     changes = record.changes or ClassChanges()
     (now,) = changes.now([name])
-    if name in table.classes and name not in of:
+    if name in record.classes and name not in of:
         raise CurateError(f"There is a class {name}. Choose another name, or merge them.")
     if name in changes.names_of(record.imported_classes or record.classes) and now not in {name, *of}:
         was = f"is called {now} now" if now else "was retired"
@@ -97,11 +102,10 @@ def _write(table: DatasetTable, action: str, value: str, **change: Any) -> Event
     """Write a change; the record says first that the log has one, so that every reader asks for it."""
     dataset = table.dataset
     with table.workspace.lock(dataset.name):
-        id = table.present_id()
         record = dataset.record
         if not record.classes_changed:
             dataset.write_record(record.model_copy(update={"classes_changed": True}))
-        table.log.change_classes(id, action, value, who=user(), **change)
-        event = table.log.last(id, CLASS_ACTIONS)
+        table.log.change_classes(dataset.id, action, value, who=user(), **change)
+        event = table.log.last(dataset.id, CLASS_ACTIONS)
         assert event is not None
         return event

@@ -63,7 +63,7 @@ def undo_entry(table: DatasetTable, key: str) -> str:
     """Undo one entry and return what it was about; one that is already undone is refused."""
     if not key.isdecimal() or len(key) > _MOST_DIGITS:
         raise CurateError(f"Unknown entry {key}.", fix=f"{Run('history', table.dataset.name)} to see them")
-    event = table.log.revert(table.present_id(), int(key), who=user())
+    event = table.log.revert(table.dataset.id, int(key), who=user())
     table.refresh()
     return entry_text(event)
 

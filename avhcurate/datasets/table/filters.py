@@ -373,11 +373,11 @@ class Filters:
         """Return these filters and `other`, which lies within them: its choices take the place of these.
 
         >>> Filters(classes=(1, 2), where="avh > 1").narrowed(Filters(classes=(1,), where="hsf < 1")).to_query()
-        {'class': '1', 'where': '(avh > 1) AND (hsf < 1)'}
+        {'class': '1', 'where': '(avh > 1\\n) AND (hsf < 1\\n)'}
         """
         changes = other.changed
         if self.where and other.where:
-            changes["where"] = f"({self.where}) AND ({other.where})"
+            changes["where"] = f"({self.where}\n) AND ({other.where}\n)"  # either may end with a comment
         return replace(self, **changes)
 
     @property

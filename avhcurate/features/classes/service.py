@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from avhcurate.datasets.curate.classes import parts_by
+from avhcurate.datasets.curate.classes import check_known, parts_by
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.classes.rules import angles_between, pairs_of, two_parts
@@ -124,6 +124,7 @@ def _embedded(table: DatasetTable, ids: np.ndarray, labels: np.ndarray) -> tuple
 
 def parts(table: DatasetTable, name: str, by: str = EMBEDDINGS) -> dict[int, str]:
     """Return the part of images of a class by id, as `parts_by`, or by the two parts of its embeddings."""
+    check_known(table, [name])
     if by != EMBEDDINGS or table.run is None:
         return parts_by(table, name, by)
     ids = table.order(Filters(classes=(table.classes.index(name),)))

@@ -1,6 +1,5 @@
 """The page Classes: pairs of classes to merge and classes to split, one at a time, by keys; and a table of all."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,63 +8,87 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.curate import classes as changes
-from avhcurate.datasets.curate.history import describe, undo_entry
+from avhcurate.datasets.curate.history import describe
 from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.classes import service
 from avhcurate.features.classes.service import Classes
-from avhcurate.ui.base import url_state
-from avhcurate.ui.base.cache import kept
-from avhcurate.ui.base.frame import Opened, announce, attempt
-from avhcurate.ui.base.layout import halves, in_a_row
+from avhcurate.ui.base import frame, url_state
+from avhcurate.ui.base.cache import beside, kept
+from avhcurate.ui.base.frame import Opened
+from avhcurate.ui.base.layout import halves
 from avhcurate.ui.base.page_choices import number, one_of
-from avhcurate.ui.base.signin import for_curators
+from avhcurate.ui.base.signin import who, why_not
 from avhcurate.ui.base.user_errors import plain
-from avhcurate.ui.grid.grid_bar import narrow_grid
+from avhcurate.ui.components.mount import is_count
+from avhcurate.ui.components.proposals import Proposal, proposals_card
+from avhcurate.ui.components.task import read_seen
+from avhcurate.ui.grid.grid_bar import about, narrow_grid
 from avhcurate.ui.grid.grid_views import GridView
-from avhcurate.workspace.data.events import CLASS_ACTIONS, Event
+from avhcurate.ui.server.decisions import Decision, Reply, Takers
+from avhcurate.workspace.data.events import CLASS_ACTIONS
+from avhcurate.workspace.data.people import Role
 
 _PARTS = {"merge": "Two that may be one", "split": "One that may be two"}
 PART = one_of("classes.part", list(_PARTS), "merge")
 #: Which of the proposals is shown, from 1.
-AT = number("classes.at", 1, low=1, high=10_000)
-#: Images of each side.
+AT = number("classes.at", 1, low=1, high=1_000_000)
+_CARD = "classes.card"
+#: Images of each side; proposals that the browser has before and after the one shown; changes that it may take back.
 _IMAGES = 12
+_AROUND = 100
+_UNDO = 20
 
-known = kept("Comparing the classes …", most=4)(service.classes_of)
-_parts = kept("Finding two parts …", most=4)(service.parts)
+
+@kept("Comparing the classes …", most=4)
+def known(table: DatasetTable) -> Classes:
+    """Return what is known of the classes."""
+    return beside(service.classes_of, table)
+
+
+@kept("Finding two parts …", most=4)
+def _parts(table: DatasetTable, name: str) -> dict[int, str]:
+    return beside(service.parts, table, name)
 
 
 def propose(page: Opened, classes: Classes) -> list[GridView | None]:
     """Draw one proposal with its keys and images; return the views of these."""
-    with in_a_row():
-        part = PART.show(st.segmented_control, "Proposals", _PARTS, on_change=partial(PART.restart, AT.name))
-        undo_last(page.table)
+    part = PART.show(st.segmented_control, "Proposals", _PARTS, on_change=partial(PART.restart, AT.name))
     rows = {"merge": classes.pairs, "split": classes.splits}[part]
+    place = max(0, min(int(AT.asked()), len(rows)) - 1)
+    scope = f"{page.dataset.name}|{part}|{who()}"
+    turn, _ = read_seen(_seen(), scope)
+    begin = max(0, place - _AROUND)
+    near = rows.iloc[begin : place + _AROUND]
+    with page.result:
+        proposals_card(
+            proposals=[_proposal(row, classes.chosen_by) for _, row in near.iterrows()],
+            begin=begin,
+            place=place,
+            total=len(rows),
+            undo=_undoable(page.table),
+            why=why_not(Role.CURATOR, "Changing classes"),
+            key=_CARD,
+            on_move=_moved,
+            scope=scope,
+            echo=turn,
+            **about(page),
+        )
     if rows.empty:
-        page.result.markdown("No classes to compare.")
         return []
-    place = min(int(AT.asked()), len(rows)) - 1
-    row = rows.iloc[place]
-    if part == "merge":
-        names = [row["first"], row["second"]]
-        page.result.markdown(f"## {pair_text(row, classes.chosen_by)}")
-        act: Callable[[], Event] = partial(changes.merge, page.table, names, names[0])
-        sides = [_images_of(page, name) for name in names]
-    else:
-        names = [row["class"], f"{row['class']} 2"]
-        page.result.markdown(f"## {split_text(row)}")
-        act = partial(_split, page.table, row["class"])
-        every = _images_of(page, row["class"])
-        moved = np.isin(every, list(_parts(page.table, row["class"])))
-        sides = [every[~moved], every[moved]]
-    _buttons(part, place, len(rows), "/".join(names), act)
     views = list[GridView | None]()
-    for cell, name, ids in zip(halves(), names, sides, strict=True):
+    for cell, (name, ids) in zip(halves(), _sides(page, rows.iloc[place]).items(), strict=True):
         with cell:
             st.markdown(f"**{plain(name)}** · {len(ids):,} images")
             if len(ids):
                 views.append(_images(page, ids, name))
     return views
+
+
+def _proposal(row: "pd.Series[Any]", chosen_by: str) -> Proposal:
+    if "class" in row:
+        return Proposal(kind="split class", text=split_text(row), first=row["class"])
+    return Proposal(kind="merge classes", text=pair_text(row, chosen_by), first=row["first"], second=row["second"])
 
 
 def pair_text(row: "pd.Series[Any]", chosen_by: str) -> str:
@@ -76,50 +99,59 @@ def pair_text(row: "pd.Series[Any]", chosen_by: str) -> str:
     for angle in ("means", "weights"):
         if pd.notna(row[angle]):
             parts.append(f"{angle} {row[angle]:.0f} degrees apart")
-    return f"{plain(row['first'])} and {plain(row['second'])}: {', '.join(parts) or 'nothing is known'}"
+    return f"{row['first']} and {row['second']}: {', '.join(parts) or 'nothing is known'}"
 
 
 def split_text(row: "pd.Series[Any]") -> str:
     """Return what is known of a class that may be two."""
     apart = f"{row['apart']:.0%}".replace("%", " %")
-    return f"{plain(row['class'])}: two parts of its embeddings hold {apart} of their variance apart"
+    return f"{row['class']}: two parts of its embeddings hold {apart} of their variance apart"
+
+
+def _undoable(table: DatasetTable) -> list[tuple[int, str]]:
+    """Return the newest changes of the classes that stand, of anybody, in words."""
+    changed, _ = table.log.history(table.dataset.id, actions=CLASS_ACTIONS, limit=_UNDO)
+    standing = [event for event in changed if event.undone_by is None]
+    return [(event.id, f"{event.who} {describe(event, table.classes)}") for event in standing]
+
+
+def _seen() -> Any:
+    return (st.session_state.get(_CARD) or {}).get("seen")
+
+
+def _moved() -> None:
+    """Show the proposal that the browser does; filters by class are of other numbers after a change of classes."""
+    seen = _seen()
+    if isinstance(seen, dict) and is_count(seen.get("place")):
+        AT.put(seen["place"] + 1)
+    shown = frame.page().table
+    if shown and not shown.current:
+        url_state.change(filters=url_state.current().filters.with_(classes=(), predicted=()))
+
+
+def _sides(page: Opened, row: "pd.Series[Any]") -> dict[str, np.ndarray]:
+    """Return the ids of both sides of a proposal, the hardest first, for people or else for the network."""
+    if "class" not in row:
+        return {name: _images_of(page, name) for name in (row["first"], row["second"])}
+    name = row["class"]
+    every = _images_of(page, name)
+    moved = np.isin(every, list(_parts(page.table, name)))
+    return {name: every[~moved], f"{name} 2": every[moved]}
+
+
+def _score(page: Opened) -> str:
+    return "hsf" if page.table.votes else "confidence"
 
 
 def _images_of(page: Opened, name: str) -> np.ndarray:
     """Return the ids of the images in view that have a class now, perhaps relabelled."""
-    rows = page.table.frame(page.filters, columns=["id", "curated_label_name"])
-    return rows.loc[rows["curated_label_name"] == name, "id"].to_numpy()
+    labelled = Filters(where=f"curated_label = {page.table.classes.index(name)}")
+    return page.table.order(page.filters.narrowed(labelled), sort=_score(page))
 
 
 def _images(page: Opened, ids: np.ndarray, name: str) -> GridView:
-    """Draw the hardest images of a side, for people or else for the network."""
-    score = "hsf" if page.table.votes else "confidence"
-    order = page.table.frame(page.filters, columns=["id", score]).set_index("id")[score]
-    hardest = order.reindex(ids).sort_values(kind="stable").index[:_IMAGES]
-    return narrow_grid(page, hardest.tolist(), key=f"classes.{len(name)}.{name}", label=name, score=score)
-
-
-def _buttons(part: str, place: int, count: int, names: str, act: Callable[[], Event]) -> None:
-    # A button is of one proposal: a key that comes late is about what was on screen.
-    label, key = {"merge": ("Merge", "m"), "split": ("Split", "s")}[part]
-    decide = partial(attempt, _decide, act)
-    with in_a_row():
-        widget = for_curators("Changing classes", type="primary")
-        st.button(label, key=f"classes.act.{names}", on_click=decide, shortcut=key, **widget)
-        st.button("Back", key="classes.back", on_click=AT.put, args=(place,), shortcut="b", disabled=not place)
-        last = place + 1 == count
-        st.button("Next", key="classes.next", on_click=AT.put, args=(place + 2,), shortcut="n", disabled=last)
-        st.caption(f"{place + 1:,} of {count:,}")
-
-
-def undo_last(table: DatasetTable) -> None:
-    """Draw the button that undoes the newest change of the classes, of anybody, which it names."""
-    if (entry := table.log.last(table.dataset.id, CLASS_ACTIONS)) is None:
-        return
-    about = f"{plain(entry.who)} {plain(describe(entry, table.classes))}"
-    act = partial(attempt, _undo, table, entry.key)
-    widget = for_curators("Changing classes", help=about)
-    st.button("Undo the last change", icon=":material/undo:", key=f"classes.undo.{entry.key}", on_click=act, **widget)
+    key = f"classes.{len(name)}.{name}"
+    return narrow_grid(page, ids[:_IMAGES].tolist(), key=key, label=name, score=_score(page))
 
 
 def show_table(page: Opened, classes: Classes) -> None:
@@ -138,17 +170,18 @@ def show_table(page: Opened, classes: Classes) -> None:
         st.caption(plain(note))
 
 
-def _split(table: DatasetTable, name: str) -> Event:
-    return changes.split(table, name, _parts(table, name))
+# --- what is decided ---------------------------------------------------------------------------------------------
 
 
-def _decide(act: Callable[[], Event]) -> None:
-    """Change the classes; filters by class are of other numbers then."""
-    event = act()
-    view = url_state.current()
-    url_state.change(filters=view.filters.with_(classes=(), predicted=()))
-    announce(f"{event.action}: {event.value}".capitalize())
+def _merge(table: DatasetTable, decision: Decision) -> Reply:
+    changes.merge(table, [decision.of, str(decision.value)], decision.of)
+    return Reply()
 
 
-def _undo(table: DatasetTable, key: str) -> None:
-    announce(f"Undid {undo_entry(table, key)}")
+def _split(table: DatasetTable, decision: Decision) -> Reply:
+    changes.split(table, decision.of, beside(service.parts, table, decision.of))
+    return Reply()
+
+
+#: What is decided about classes, by kind of decision.
+TAKERS: Takers = {"merge classes": _merge, "split class": _split}

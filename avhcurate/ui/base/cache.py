@@ -4,20 +4,25 @@ A cached result is shared by all sessions, so pages read it and never change it.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 import streamlit as st
 
-from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
+from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run, open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.networks.neighbours.words import end_with_parent
 from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: Samples of which a tenth of a second makes what follows a change of classes: seven microseconds of one.
+_QUICK = 14_000
 #: The table of each dataset, by its folder, that a page opened last.
 _OPEN: WeakValueDictionary[Path, DatasetTable] = WeakValueDictionary()
 
@@ -30,17 +35,54 @@ def table(workspace: Workspace, dataset: str, run: str, edges: tuple[float, ...]
     return opened
 
 
-def any_table(workspace: Workspace, dataset: str) -> DatasetTable:
-    """Return a table of a dataset in which decisions can be made: one that a page has open, else a new one."""
+def any_table(workspace: Workspace, dataset: str, *, current: bool = True) -> DatasetTable:
+    """Return a table of a dataset in which decisions can be made: one that a page has open, else a new one.
+
+    Where it need not be `current`, its samples may be those of an earlier import, or have other classes.
+    """
     opened = _OPEN.get(workspace.dataset(dataset).root)
-    if opened is None or not opened.current:
-        return open_table(workspace, dataset)
+    if opened is None or (current and not opened.current):
+        return _opened(workspace, dataset)
     return opened
 
 
 @st.cache_resource(max_entries=6, show_spinner="Opening the dataset …")
 def _table(root: str, dataset: str, run: str, edges: tuple[float, ...], stamp: str) -> DatasetTable:
-    return open_table(Workspace(root), dataset, run or None, edges=edges)
+    return _opened(Workspace(root), dataset, run or None, edges)
+
+
+def _opened(
+    workspace: Workspace, dataset: str, run: str | None = None, edges: tuple[float, ...] | None = None
+) -> DatasetTable:
+    """Open a table; labels and scores by the classes of today are made beside this process where they are many."""
+    record = workspace.dataset(dataset).record
+    if record.changes and record.samples > _QUICK:
+        worker("tables").submit(_make_today, workspace.root, dataset, run).result()
+    return open_table(workspace, dataset, run, edges=edges)
+
+
+def _make_today(root: Path, name: str, run: str | None) -> None:
+    dataset = Workspace(root).dataset(name)
+    chosen = finished_run(dataset, run)
+    _ = dataset.samples_path, chosen and chosen.scores_today
+
+
+@st.cache_resource(show_spinner=False)
+def worker(_name: str) -> ProcessPoolExecutor:
+    """Return a process of its own for work of one kind, which would keep this one from answering."""
+    return ProcessPoolExecutor(1, get_context("spawn"), end_with_parent)
+
+
+def beside(work: Callable[Concatenate[DatasetTable, P], T], table: DatasetTable, *more: P.args, **_: P.kwargs) -> T:
+    """Return `work(table, *more)`, computed beside this process where the table has many samples."""
+    if table.size <= _QUICK:
+        return work(table, *more)
+    run = table.run and table.run.name
+    return worker("tables").submit(_with_table, work, table.workspace.root, table.dataset.name, run, *more).result()
+
+
+def _with_table(work: Callable[..., T], root: Path, name: str, run: str | None, *more: Any) -> T:
+    return work(open_table(Workspace(root), name, run), *more)
 
 
 def cache_key(table: DatasetTable) -> str:

@@ -206,6 +206,28 @@ export namespace Page {
   }
 }
 
+export namespace Proposals {
+  export interface Proposal {
+    kind: "merge classes" | "split class";
+    text: string;
+    first: string;
+    second: string;
+  }
+  export interface Data {
+    dataset: string;
+    version: string;
+    entry: number;
+    scope: string;
+    echo: number;
+    proposals: Proposal[];
+    begin: number;
+    place: number;
+    total: number;
+    undo: ([number, string])[];
+    why: string;
+  }
+}
+
 export namespace Review {
   export interface Actions {
     dataset: string;

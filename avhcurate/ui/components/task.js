@@ -5,7 +5,7 @@ import { consume, modified, partOf, takenElsewhere } from "./shared.js";
 import { awaitData, fed } from "./watch.js";
 
 /** @import { Answered, Component, Decided } from "./events.js" */
-/** @import { Classify, Review, Ticks } from "./messages.js" */
+/** @import { Classify, Proposals, Review, Ticks } from "./messages.js" */
 
 const MESSAGE_MS = 4000;
 const CARD = "card"; // what of a page waits for data: that which follows a card that a cut has ended is fed in its place
@@ -17,7 +17,7 @@ function typingElsewhere(event, root) {
   return Boolean(document.querySelector("[role=dialog]")) || takenElsewhere(event, root);
 }
 
-/** @template {Classify.Data | Review.Data | Ticks.Data} Data */
+/** @template {Classify.Data | Proposals.Data | Review.Data | Ticks.Data} Data */
 export class Task {
   message = "";
   quiet = 0;

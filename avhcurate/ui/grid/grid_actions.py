@@ -1,9 +1,7 @@
 """Controls of a sample grid: order and sizes above it, ways to the gallery, and what to do if nothing matches."""
 
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from importlib.util import find_spec
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,7 +17,6 @@ from avhcurate.errors import CurateError
 from avhcurate.networks.models.names import USUAL
 from avhcurate.networks.neighbours.settings import NeighboursSettings
 from avhcurate.networks.neighbours.words import (
-    end_with_parent,
     run_with_words,
     words_column,
     words_lacking,
@@ -27,7 +24,7 @@ from avhcurate.networks.neighbours.words import (
 )
 from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.ui.base import url_state
-from avhcurate.ui.base.cache import kept
+from avhcurate.ui.base.cache import kept, worker
 from avhcurate.ui.base.frame import Opened, attempt, mirrored, show_user_error, with_data
 from avhcurate.ui.base.job_forms import job_button, job_form, of_run, running_job
 from avhcurate.ui.base.job_panel import job_panel
@@ -359,16 +356,10 @@ def _like_words(page: Opened, within: GridView | None, text: str) -> GridView | 
         return None
 
 
-@st.cache_resource(show_spinner=False)
-def _worker() -> ProcessPoolExecutor:
-    """Return a process of its own for the encoder of texts, which stays loaded."""
-    return ProcessPoolExecutor(1, get_context("spawn"), end_with_parent)
-
-
 @st.cache_data(max_entries=100, show_spinner="Reading the words …")
 def _vector(root: Path, column: str) -> np.ndarray:
     try:
-        return _worker().submit(words_vector, RunFolder(root), column).result(_PATIENCE_S)
+        return worker("words").submit(words_vector, RunFolder(root), column).result(_PATIENCE_S)
     except (BrokenProcessPool, TimeoutError):
-        _worker.clear()
+        worker.clear("words")
         raise CurateError("The encoder of texts gave no answer. Type the words again.") from None

@@ -180,11 +180,17 @@ def _done(workspace: Workspace, decision: Decision, person: Person, takers: Take
 
 
 def _table_of(workspace: Workspace, decision: Decision) -> DatasetTable:
-    """Return a table of the samples that a decision is about; refuse one about others."""
+    """Return a table of the samples that a decision is about; refuse one about others.
+
+    What has no version, image or task is about names, of classes or entries, which mean the same in any table.
+    """
     name = decision.dataset
     if name not in workspace.names():
         raise CurateError(f"{name} was {_fate(workspace, name)}; nothing was changed.")
-    table = cache.any_table(workspace, name)
+    named = not (decision.version or decision.ids or decision.task)
+    table = cache.any_table(workspace, name, current=not named)
+    if named:
+        return table
     if not decision.version or not table.fingerprint.startswith(decision.version):
         raise CurateError(f"{name} was imported anew, or its classes changed; nothing was changed. Reload the page.")
     return table

@@ -94,11 +94,17 @@ def write_json(path: Path, record: StoredRecord) -> None:
 
 
 def derived(source: Path, key: str, write: Callable[[Path], None]) -> Path:
-    """Return the file that `write` makes of a source, beside it; made again for another key or a newer source."""
+    """Return the file that `write` makes of a source, beside it; made again for another key or a newer source.
+
+    Of those of other keys the newest stays, which another process may be about to read.
+    """
     name = f"{source.stem}-today-{hashlib.sha256(key.encode()).hexdigest()[:16]}{source.suffix}"
     path = source.with_name(name)
     if not path.exists() or path.stat().st_mtime_ns < source.stat().st_mtime_ns:
         write(path)
+        copies = path.parent.glob(f"{source.stem}-today-*{source.suffix}")
+        for old in sorted(copies, key=lambda copy: copy.stat().st_mtime_ns)[:-2]:
+            old.unlink(missing_ok=True)
     return path
 
 

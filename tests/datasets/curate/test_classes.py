@@ -184,7 +184,8 @@ def test_names_that_mean_something_else_are_refused(own_digits):
         classes.add(again(own_digits), "3")
     classes.rename(again(own_digits), "three", "3")  # the way back
     assert list(again(own_digits).classes) == NAMES
-    with pytest.raises(CurateError, match="open it again"):
+    classes.add(own_digits, "zebra")  # a table of before: names are those of now
+    with pytest.raises(CurateError, match="There is a class zebra"):
         classes.add(own_digits, "zebra")
 
 
