@@ -37,6 +37,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "select": ("select", "scored", "--rule", "avc", "--portion", "0.5", "--out", "{}/out/pseudo.csv", "--force"),
     "export csv": ("export", "scored", "--format", "csv", "--out", "{}/out/labels.csv", "--force"),
     "export folder": ("export", "pets", "--format", "folder", "--out", "{}/out/folder", "--force"),
+    "export webdataset": ("export", "pets", "--format", "webdataset", "--out", "{}/out/shards", "--force"),
     "report": ("report", "scored", "--out", "{}/out/report.html", "--force", "--no-images"),
     "neighbours": ("neighbours", "scored"),
     "predict": ("predict", "scored"),

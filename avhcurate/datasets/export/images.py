@@ -1,6 +1,8 @@
 """Images of an export: links to local files, copies of all others, in folders or Parquet."""
 
+import io
 import re
+import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -11,12 +13,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from avhcurate.datasets.export.tabular import Chosen, Row, batches, export_columns
+from avhcurate.datasets.export.tabular import Chosen, Row, batches, export_columns, without_missing
 from avhcurate.datasets.export.text import csv_text, text_file, write_readme
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.workspace.disk.files import batched, link, safe_name, write_tables
 from avhcurate.workspace.disk.image_parquet import IMAGE, image_metadata
+from avhcurate.workspace.disk.json_text import json_text
 from avhcurate.workspace.images.decoding import BrokenImage, read_header, stored_size
 from avhcurate.workspace.images.source import ImageSource
 
@@ -30,15 +33,45 @@ def write_folder(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     """Write CLASS/FILE for every sample, and samples.csv with the file and all columns of each; return how many."""
     path.mkdir()
     folders = _folder_names(table.classes)
+    return _write_folders(table, chosen, path, lambda row: folders[row["curated_label_name"]])
+
+
+def write_yolo(table: DatasetTable, chosen: Chosen, path: Path) -> int:
+    """Write SPLIT/CLASS/FILE for every sample with a label, samples.csv, and classes.txt; return how many.
+
+    Ultralytics' trainer looks for the splits train, val and test, and numbers classes by the order of their folders,
+    in which classes.txt names these. A sample without a split is in train.
+    """
+    path.mkdir()
+    folders = _folder_names(table.classes)
+    del folders[None]
+    (path / "classes.txt").write_text("\n".join(sorted(folders.values())) + "\n", encoding="utf-8")
+    labelled = replace(chosen, filters=chosen.filters.narrowed(Filters(where="curated_label IS NOT NULL")))
+    return _write_folders(
+        table, labelled, path, lambda row: f"{_split_name(row['split'])}/{folders[row['curated_label_name']]}"
+    )
+
+
+def _split_name(split: str | None) -> str:
+    """Return the folder of a split.
+
+    >>> [_split_name(split) for split in ("Training", "valid", "test", None, "site/3")]
+    ['train', 'val', 'test', 'train', 'site_3']
+    """
+    name = (split or "train").casefold()
+    return next((usual for usual in ("train", "val", "test") if name.startswith(usual)), safe_name(name))
+
+
+def _write_folders(table: DatasetTable, chosen: Chosen, path: Path, within: Callable[[Row], str]) -> int:
     written = 0
-    placed = place_images(table, chosen, path, lambda row: folders[row["curated_label_name"]])
+    placed = place_images(table, chosen, path, within)
     with text_file(path / _SAMPLES) as stream:
         for part in batched(placed, _BATCH):
             rows = []
             for row, file in part:
                 if "file" in row:  # the user's own
                     row["user_file"] = row.pop("file")
-                rows.append({"file": f"{file.parent.name}/{file.name}"} | row | {"tags": ";".join(row["tags"])})
+                rows.append({"file": file.relative_to(path).as_posix()} | row | {"tags": ";".join(row["tags"])})
             stream.write(csv_text(pd.DataFrame(rows, dtype=object), header=not written))
             written += len(rows)
     return written
@@ -63,7 +96,7 @@ def _write_files(source: ImageSource, files: dict[int, Path]) -> Iterator[int]:
     """Write or link the files; yield the ids of images that cannot be read."""
     inside = []
     for id, target in files.items():
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         file = source.local_file(id)
         if file is None:
             inside.append(id)
@@ -122,12 +155,17 @@ def _file_name(path: str, id: int) -> str:
     """
     # What reads labels and sources is slow to import, and exports of one table need none of it.
     from avhcurate.datasets.curate.label_files import exported_stem
+
+    return f"{exported_stem(path, id)}{_suffix(path)}"
+
+
+def _suffix(path: str) -> str:
     from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
 
     suffix = PurePosixPath(path.replace("\\", "/")).suffix
     if suffix.casefold() not in IMAGE_SUFFIXES:
-        suffix = ".jpg"
-    return f"{exported_stem(path, id)}{suffix}"
+        return ".jpg"
+    return suffix
 
 
 #: Batches in one Parquet file, and samples in a batch, whose images are held in memory.
@@ -180,3 +218,45 @@ def _write_hf_split(folder: Path, name: str, tables: Iterator[pa.Table]) -> int:
     for number, part in enumerate(parts):
         part.rename(folder / f"{name}-{number:05d}-of-{len(parts):05d}.parquet")
     return written
+
+
+#: Bytes of images in one shard, about.
+_SHARD_BYTES = 256 << 20
+
+
+def write_webdataset(table: DatasetTable, chosen: Chosen, path: Path) -> int:
+    """Write tar shards of ID.jpg (or the image's own ending), ID.cls with the number of its curated label, and ID.json
+    with all columns; and classes.txt, a name for each number. Return how many samples' images can be read.
+    """
+    path.mkdir()
+    (path / "classes.txt").write_text("".join(f"{name}\n" for name in table.classes), encoding="utf-8")
+    written = 0
+    samples = _shard_samples(table, chosen)
+    for shard, first in enumerate(samples):
+        room = _SHARD_BYTES
+        with tarfile.open(path / f"samples-{shard:06d}.tar", "w") as tar:
+            for files in chain([first], samples):
+                for name, data in files.items():
+                    member = tarfile.TarInfo(name)
+                    member.size = len(data)
+                    tar.addfile(member, io.BytesIO(data))
+                    room -= len(data)
+                written += 1
+                if room <= 0:
+                    break
+    return written
+
+
+def _shard_samples(table: DatasetTable, chosen: Chosen) -> Iterator[dict[str, bytes]]:
+    """Yield the files of each sample by their names."""
+    source = table.dataset.images()
+    for batch in batches(table, chosen, rows=_BATCH):
+        rows = batch.to_pylist()
+        for row, data in zip(rows, map(image_bytes, source.read([row["id"] for row in rows])), strict=True):
+            if data is None:
+                continue
+            key = f"{row['id']:09d}"
+            files = {f"{key}{_suffix(row['path'])}": data}
+            if row["curated_label"] is not None:
+                files[f"{key}.cls"] = str(row["curated_label"]).encode()
+            yield files | {f"{key}.json": json_text(without_missing(row)).encode()}

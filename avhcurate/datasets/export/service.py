@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from avhcurate.datasets.export.images import write_folder, write_hf
+from avhcurate.datasets.export.images import write_folder, write_hf, write_webdataset, write_yolo
 from avhcurate.datasets.export.output import atomic_output
 from avhcurate.datasets.export.tabular import Chosen, write_csv, write_jsonl, write_parquet
 from avhcurate.datasets.export.tools import write_cleanlab, write_coco, write_fiftyone, write_label_studio
@@ -37,6 +37,8 @@ FORMATS: dict[str, Callable[[DatasetTable, Chosen, Path], int | None]] = {
     "jsonl": write_jsonl,
     "parquet": write_parquet,
     "folder": write_folder,
+    "yolo": write_yolo,
+    "webdataset": write_webdataset,
     "hf": write_hf,
     "fiftyone": write_fiftyone,
     "label-studio": write_label_studio,
@@ -61,7 +63,7 @@ FORMATS.update(load("exports", checked_function("exports", _written), taken=FORM
 
 #: Formats whose result is a folder; a plugin's function has the attribute `folder`.
 FOLDERS = (
-    *("folder", "hf", "fiftyone", "label-studio", "cleanlab", "coco"),
+    *("folder", "yolo", "webdataset", "hf", "fiftyone", "label-studio", "cleanlab", "coco"),
     *(format for format, write in FORMATS.items() if getattr(write, "folder", False)),
 )
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from avhcurate.workspace.data.settings import VerbSettings, option
 
-_FORMATS = "csv, jsonl, parquet, folder, hf, fiftyone, label-studio, cleanlab or coco"
+_FORMATS = "csv, jsonl, parquet, folder, yolo, webdataset, hf, fiftyone, label-studio, cleanlab or coco"
 
 
 class ExportSettings(VerbSettings):

@@ -36,6 +36,8 @@ ABOUT = {
     "jsonl": "JSON lines",
     "parquet": "Parquet",
     "folder": "Folder per class",
+    "yolo": "YOLO (split and class)",
+    "webdataset": "WebDataset",
     "hf": "Hugging Face dataset",
     "fiftyone": "FiftyOne",
     "label-studio": "Label Studio",

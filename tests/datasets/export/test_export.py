@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import tarfile
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from torchvision.datasets import ImageFolder
 
+from avhcurate.datasets.curate import classes
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.export import images as export_images
@@ -24,6 +26,7 @@ from avhcurate.datasets.table.sample import by_angle
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import safe_name
+from avhcurate.workspace.disk.jobs import Cancelled, Progress
 from avhcurate.workspace.disk.tabular import read_table
 from tests.fakes.sources import png
 from tests.fakes.workspaces import HOSTILE_COLUMN
@@ -90,7 +93,18 @@ def test_excluded_samples_stay_out_unless_asked_for_or_chosen(own_digits, tmp_pa
     assert [line.split(",")[0] for line in text.splitlines()] == ["id", "1", "3"]
 
 
-@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet", "folder", "hf", "label-studio", "cleanlab", "coco"])
+def shards(folder, pattern="*.tar"):
+    """The files of all shards of a WebDataset, by name."""
+    files = {}
+    for shard in sorted(folder.glob(pattern)):
+        with tarfile.open(shard) as tar:
+            files |= {member.name: tar.extractfile(member).read() for member in tar}
+    return files
+
+
+@pytest.mark.parametrize(
+    "format", ["csv", "jsonl", "parquet", "folder", "yolo", "webdataset", "hf", "label-studio", "cleanlab", "coco"]
+)
 def test_samples_come_in_an_order_that_is_asked_for(digits, tmp_path, format):
     order = digits.order(VIEW, sort="loss", descending=True)
     out = tmp_path / f"labels.{format}"
@@ -100,6 +114,8 @@ def test_samples_come_in_an_order_that_is_asked_for(digits, tmp_path, format):
         "jsonl": lambda: pd.read_json(out, lines=True)["id"],
         "parquet": lambda: pd.read_parquet(out)["id"],
         "folder": lambda: pd.read_csv(out / "samples.csv")["id"],
+        "yolo": lambda: pd.read_csv(out / "samples.csv")["id"],
+        "webdataset": lambda: [int(name[:9]) for name in shards(out) if name.endswith(".json")],
         "hf": lambda: pd.concat([pd.read_parquet(file)["id"] for file in sorted(out.glob("data/train*"))]),
         "label-studio": lambda: [task["data"]["avh"] for task in json.loads((out / "tasks.json").read_text())],
         "cleanlab": lambda: pd.read_csv(out / "samples.csv")["id"],
@@ -172,7 +188,7 @@ def test_a_file_that_is_no_image_leaves_in_no_export(tmp_path, workspace):
     (tmp_path / "manifest.csv").write_text(f"path,label\na.png,cat\n{tmp_path}/secrets.toml,cat\n")
     import_dataset(workspace, "pets", tmp_path / "manifest.csv")
     table = open_table(workspace, "pets")
-    for format in ("folder", "hf", "coco", "fiftyone", "label-studio"):
+    for format in ("folder", "yolo", "webdataset", "hf", "coco", "fiftyone", "label-studio"):
         export(table, Filters(), format, tmp_path / format)
         files = [path for path in (tmp_path / format).rglob("*") if path.is_file()]
         assert files
@@ -181,6 +197,54 @@ def test_a_file_that_is_no_image_leaves_in_no_export(tmp_path, workspace):
         assert (manifest["samples"], manifest["left_out"]) == (1, 1), format
     (rows,) = (tmp_path / "hf" / "data").iterdir()
     assert pq.read_table(rows)["id"].to_pylist() == [0]
+
+
+def test_yolo_has_a_folder_a_split_with_the_same_classes_and_no_image_without_a_label(own_digits, tmp_path):
+    annotate(own_digits, [1], "relabel", 8)
+    classes.retire(own_digits, "0")  # its images have no label
+    table = open_table(own_digits.workspace, "digits")
+    want = table.frame(columns=["id", "split", "curated_label_name"]).dropna()
+    assert export(table, Filters(), "yolo", tmp_path / "out") == len(want) < table.size
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["left_out"] == table.size - len(want)
+    names = (tmp_path / "out" / "classes.txt").read_text().split()
+    for split in ("train", "test"):
+        read = ImageFolder(tmp_path / "out" / split)  # as Ultralytics reads it
+        assert read.classes == names == list(table.classes)
+        found = {int(path.rpartition("-")[2].removesuffix(".png")): names[label] for path, label in read.samples}
+        assert found == want[want["split"] == split].set_index("id")["curated_label_name"].to_dict()
+
+
+def test_webdataset_comes_back_with_equal_pictures_from_shards_of_bounded_size(own_digits, tmp_path, monkeypatch):
+    annotate(own_digits, [1], "relabel", 8)
+    monkeypatch.setattr(export_images, "_SHARD_BYTES", 4000)
+    chosen = Filters(ids=tuple(range(40)))
+    assert export(own_digits, chosen, "webdataset", tmp_path / "out") == 40
+    tars = [[*map(len, shards(tmp_path / "out", tar.name).values())] for tar in (tmp_path / "out").glob("*.tar")]
+    assert len(tars) > 2
+    assert all(sum(sizes[:-3]) < 4000 for sizes in tars)  # the last sample may exceed it
+    names = (tmp_path / "out" / "classes.txt").read_text().split()
+    back = import_dataset(own_digits.workspace, "back", f"wds:{tmp_path}/out/*.tar", label_column="curated_label_name")
+    rows = own_digits.frame(chosen, columns=["id", "curated_label_name", "avh"])
+    read = open_table(own_digits.workspace, "back").frame(columns=["id", "label_name", "cls", "user_avh"])
+    assert (
+        read["label_name"].tolist()
+        == rows["curated_label_name"].tolist()
+        == [names[n] for n in read["cls"].astype(int)]
+    )
+    np.testing.assert_allclose(read["user_avh"].astype(float), rows["avh"])
+    ids = rows["id"].tolist()
+    assert list(back.images().read(range(40))) == list(own_digits.dataset.images().read(ids))
+
+
+@pytest.mark.parametrize("format", ["folder", "yolo", "webdataset"])
+def test_a_cancelled_folder_leaves_nothing(digits, tmp_path, monkeypatch, format):
+    monkeypatch.setattr(export_images, "_BATCH", 8)
+    asked = []
+    progress = Progress(should_stop=lambda: asked.append(1) or len(asked) > 3)
+    with pytest.raises(Cancelled):
+        export(digits, Filters(), format, tmp_path / "out", progress=progress)
+    assert list(tmp_path.iterdir()) == []
 
 
 def images(count):
