@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 import streamlit as st
@@ -68,16 +68,16 @@ def _make_today(root: Path, name: str, run: str | None) -> None:
 
 
 @st.cache_resource(show_spinner=False)
-def worker(_name: str) -> ProcessPoolExecutor:
-    """Return a process of its own for work of one kind, which would keep this one from answering."""
+def worker(kind: str) -> ProcessPoolExecutor:
+    """Return a process of its own for work of a kind, which would keep this one from answering."""
     return ProcessPoolExecutor(1, get_context("spawn"), end_with_parent)
 
 
-def beside(work: Callable[Concatenate[DatasetTable, P], T], table: DatasetTable, *more: P.args, **_: P.kwargs) -> T:
+def beside(work: Callable[..., T], table: DatasetTable, *more: Any) -> T:
     """Return `work(table, *more)`, computed beside this process where the table has many samples."""
     if table.size <= _QUICK:
         return work(table, *more)
-    run = table.run and table.run.name
+    run = table.run.name if table.run else None
     return worker("tables").submit(_with_table, work, table.workspace.root, table.dataset.name, run, *more).result()
 
 
