@@ -276,6 +276,32 @@ def trained_root(demo_root: Path, once: Once, train_digits: "Callable[..., Train
 
 
 @pytest.fixture(scope="session")
+def filled_root(trained_root: Path, once: Once) -> Path:
+    """The digits with three runs, two trainings, degraded images, measures, and the votes of three annotators.
+
+    To read only.
+    """
+    from avhcurate.features.annotate.setup import CollectionSettings, configure
+    from avhcurate.features.quality.service import measure_dataset
+    from avhcurate.lab.degradation.service import degrade_dataset
+    from avhcurate.lab.degradation.settings import DegradeSettings
+    from tests.fakes.votes import answer_all, truth
+
+    def make(root: Path) -> None:
+        space = Workspace(copied(trained_root, root / "workspace"))
+        degrade_dataset(space, DegradeSettings(dataset="digits", kinds=["jpeg", "noise"], limit=60))
+        measure_dataset(space, "digits")
+        table = open_table(space, "digits")
+        configure(table, CollectionSettings(design="classify", queue="hardest", target=3), who="lead")
+        right = truth(table)
+        for name in ("ann", "bob"):
+            answer_all(table, name, right, 12)
+        answer_all(table, "mal", lambda id: (right(id) + 1) % 10, 7)
+
+    return once("filled", make) / "workspace"
+
+
+@pytest.fixture(scope="session")
 def plant_map() -> "Callable[..., MapFolder]":
     """Puts a map into the newest run of the digits on which every class fills a block of its own.
 

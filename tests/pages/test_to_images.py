@@ -6,21 +6,13 @@ from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import numpy as np
-import plotly.graph_objects as go
 import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.features.annotate import setup
-from avhcurate.features.annotate.setup import CollectionSettings
-from avhcurate.features.quality.service import measure_dataset
-from avhcurate.lab.degradation.service import degrade_dataset
-from avhcurate.lab.degradation.settings import DegradeSettings
 from avhcurate.ui.base import url_state
-from avhcurate.ui.charts import show
+from avhcurate.ui.charts.show import CLICKED
 from avhcurate.workspace.data.workspace import Workspace
-from tests.fakes.votes import answer_all, truth
-from tests.fakes.workspaces import copied
 
 #: Charts of which no mark counts images of the dataset, and why.
 NOWHERE = {
@@ -57,22 +49,6 @@ PAGES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def filled(trained_root, tmp_path_factory):
-    """The digits with three runs, two trainings, degraded images, measures, and the votes of three annotators."""
-    root = copied(trained_root, tmp_path_factory.mktemp("filled") / "workspace")
-    space = Workspace(root)
-    degrade_dataset(space, DegradeSettings(dataset="digits", kinds=["jpeg", "noise"], limit=60))
-    measure_dataset(space, "digits")
-    table = open_table(space, "digits")
-    setup.configure(table, CollectionSettings(design="classify", queue="hardest", target=3), who="lead")
-    right = truth(table)
-    for name in ("ann", "bob"):
-        answer_all(table, name, right, 12)
-    answer_all(table, "mal", lambda id: (right(id) + 1) % 10, 7)
-    return root
-
-
 def charts_of(app):
     """The key of each chart and its traces, as the browser gets them."""
     for node in app.get("plotly_chart"):
@@ -80,8 +56,8 @@ def charts_of(app):
 
 
 @pytest.mark.parametrize(("page", "query"), PAGES)
-def test_every_mark_leads_to_as_many_images_as_it_counts(open_page, filled, asked, page, query):
-    app = open_page(page, filled, **query)
+def test_every_mark_leads_to_as_many_images_as_it_counts(open_page, filled_root, asked, page, query):
+    app = open_page(page, filled_root, **query)
     assert app.get("plotly_chart")
     tables, view = {}, url_state.parse({key: asked(app, key) for key in app.query_params})[0]
     within = view.filters
@@ -101,19 +77,21 @@ def test_every_mark_leads_to_as_many_images_as_it_counts(open_page, filled, aske
                 assert not notices
                 run = wanted.run or view.run
                 if run not in tables:
-                    tables[run] = open_table(Workspace(filled), "digits", run)
+                    tables[run] = open_table(Workspace(filled_root), "digits", run)
                 assert tables[run].count(within.narrowed(wanted.filters)) == n, f"{key}: {address}"
                 counted += 1
     assert counted
 
 
-def test_a_click_opens_the_gallery_of_the_mark_and_the_way_back_is_the_page_as_it_was(open_page, filled, grids, asked):
-    app = open_page("models", filled, models__part="confusion", bin="0,1,2,3")
+def test_a_click_opens_the_gallery_of_the_mark_and_the_way_back_is_the_page_as_it_was(
+    open_page, filled_root, grids, asked
+):
+    app = open_page("models", filled_root, models__part="confusion", bin="0,1,2,3")
     key = next(key for key, _ in charts_of(app) if key.startswith("models.confusion"))
     trace = next(traces for one, traces in charts_of(app) if one == key)[1]
     mark = int(np.argmax(trace["meta"]["n"]))
     before = {name: asked(app, name) for name in app.query_params}
-    app.session_state[key] = {"selection": {"points": [{"curve_number": 1, "point_index": mark}]}}
+    app.session_state[CLICKED] = trace["meta"]["to"][mark]
     app.run()
     assert not app.exception
     assert grids(app)["Images"]["count"] == trace["meta"]["n"][mark] > 0
@@ -121,15 +99,6 @@ def test_a_click_opens_the_gallery_of_the_mark_and_the_way_back_is_the_page_as_i
     (back,) = [node.proto for node in app.get("page_link") if node.proto.label == "Back to Models"]
     assert dict(parse_qsl(back.query_string)) == before
     assert not any("gallery.back" in node.proto.query_string for node in app.get("page_link") if node.proto is not back)
-
-
-def test_what_a_browser_sends_in_place_of_a_mark_leads_nowhere():
-    figure = go.Figure(go.Bar(x=[1], y=[2], meta={"n": [2], "to": ["class=1"]}))
-    wrong = [{}, {"curve_number": 5, "point_index": 0}, {"curve_number": 0, "point_index": 9}, {"curve_number": "0"}]
-    for point in wrong:
-        assert show.clicked_address(figure, {"selection": {"points": [point]}}) == ""
-    right = {"selection": {"points": [{"curve_number": 0, "point_index": 0}]}}
-    assert (show.clicked_address(figure, right), show.clicked_address(figure, None)) == ("class=1", "")
 
 
 def test_ids_are_in_the_address_and_a_text_that_is_none_is_left_out():

@@ -1,6 +1,5 @@
 """Plotly figures on a page: a click on a mark opens the images that it counts, or a point's own."""
 
-from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -9,36 +8,26 @@ import streamlit as st
 from avhcurate.ui.base import frame, url_state
 from avhcurate.ui.base.page_choices import go_to_gallery
 
+#: Session state: the address that the mark just clicked leads to.
+CLICKED = "charts.clicked"
 _CLICK = "<br><i>Click to see them</i>"
 
 
 def show_chart(figure: Any, *, key: str) -> None:
     """Draw a figure without Plotly's tool bar; marks that lead to images (`chart_style.leads`) can be clicked."""
-    plot = partial(st.plotly_chart, figure, key=key, config={"displayModeBar": False})
-    leading = [trace for trace in figure.data if trace.meta]
-    if not leading:
-        plot()
-        return
-    for trace in leading:
-        text, extra, end = trace.hovertemplate.partition("<extra>")
-        trace.hovertemplate = text + _CLICK + extra + end
-    figure.update_layout(dragmode=False, clickmode="event+select")
-    event = plot(on_select="rerun", selection_mode="points")
-    if address := clicked_address(figure, event):
+    for trace in figure.data:
+        if trace.meta:
+            text, extra, end = trace.hovertemplate.partition("<extra>")
+            trace.hovertemplate = text + _CLICK + extra + end
+            figure.update_layout(dragmode=False)
+    st.plotly_chart(figure, key=key, config={"displayModeBar": False})
+
+
+def follow_mark() -> None:
+    """Open the gallery with the images of a mark that was clicked since the page ran; see marks.js."""
+    if address := st.session_state.pop(CLICKED, ""):
         wanted, _ = url_state.parse(dict(parse_qsl(address)))
         go_to_gallery(frame.page().filters.narrowed(wanted.filters), run=wanted.run)
-
-
-def clicked_address(figure: Any, event: object) -> str:
-    """Return the address that a clicked mark leads to; "" for none, and for anything else that a browser sends."""
-    try:
-        point = event["selection"]["points"][0]  # type: ignore[index]
-        to = figure.data[point["curve_number"]].meta["to"]
-        if isinstance(to, str):
-            return to
-        return str(to[point["point_index"]])
-    except (KeyError, IndexError, TypeError):
-        return ""
 
 
 def clicked_id(event: object) -> int | None:

@@ -19,6 +19,7 @@ from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted, narrowed
 from avhcurate.ui.base.url_state import View
 from avhcurate.ui.base.user_errors import plain
+from avhcurate.ui.charts.show import follow_mark
 from avhcurate.ui.components.page import follow
 from avhcurate.ui.shell.sidebar_filters import show_filters
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -56,6 +57,7 @@ def draw(workspace: Workspace, pages: navigation.Pages, page: Any) -> None:
         with links:
             navigation.show(pages, page, frame.view.elsewhere)
     enter(frame)
+    follow_mark()
     if frame.table and frame.table.run and page.url_path not in BLIND:
         warn_of_chance(frame.table.dataset, frame.table.run)
     if notices:

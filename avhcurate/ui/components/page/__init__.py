@@ -1,6 +1,7 @@
 """What every page has and nobody sees: it keeps decisions until the server has them, and runs the page again.
 
-It runs again when something was decided, here or in another window, and is loaded again where nothing comes any more.
+It runs again when something was decided, here or in another window, and when a mark of a chart is clicked, and is
+loaded again where nothing comes any more.
 """
 
 from urllib.parse import urlencode
@@ -11,11 +12,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from typing_extensions import TypedDict
 
+from avhcurate.datasets.table.filters import LONGEST_ADDRESS
 from avhcurate.errors import CurateError
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.answers import NEVER_KEPT, base_path
 from avhcurate.ui.base.frame import PAGE, Frame
 from avhcurate.ui.base.signin import reloaded, session
+from avhcurate.ui.charts.show import CLICKED
 from avhcurate.ui.components.mount import mount, nothing
 from avhcurate.ui.server.decisions import decisions_url, keeper
 from avhcurate.ui.server.image_routes import health_url
@@ -23,6 +26,7 @@ from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.workspace import find_workspace
 
+_KEY = "page"
 #: Milliseconds between two questions whether something has changed.
 _EVERY_MS = 500
 
@@ -70,7 +74,14 @@ def follow(frame: Frame, *, runs: bool, decisions: bool) -> None:
         session=session(),
         every=_EVERY_MS,
     )
-    mount(__file__, "", key="page", data=data, on_changed_change=nothing)
+    mount(__file__, "", key=_KEY, data=data, on_changed_change=nothing, on_clicked_change=_keep_clicked)
+
+
+def _keep_clicked() -> None:
+    """Keep what the browser says once, until a run of the page follows it."""
+    address = st.session_state[_KEY].get("clicked")
+    if isinstance(address, str) and len(address) <= LONGEST_ADDRESS:
+        st.session_state[CLICKED] = address
 
 
 def changes(request: Request) -> Response:

@@ -1,10 +1,12 @@
-// Keeps decisions until the server has them, runs the page again when something was decided, here or elsewhere, and
-// loads it again where nothing comes any more. What does so stays when Streamlit takes the component away.
+// Keeps decisions until the server has them, runs the page again when something was decided, here or elsewhere, or a
+// mark was clicked, and loads it again where nothing comes any more. What does so stays when Streamlit takes the
+// component away.
 
 import { connect, hurry, leave, listen, NO_CONNECTION, setLost } from "../outbox.js";
 import { createStore, mounted } from "../shared.js";
 import { awaitData, fed, watchPage } from "../watch.js";
 import { watchHistory } from "./history.js";
+import { watchMarks } from "./marks.js";
 import { holdDownloads, paintStatus, showRefused } from "./status.js";
 
 /** @import { Answered, Component } from "../events.js" */
@@ -51,6 +53,7 @@ function begin(health) {
   addEventListener("offline", () => setLost(NO_CONNECTION));
   holdDownloads();
   watchPage(health, () => data?.page ?? "");
+  watchMarks((address) => component?.setTriggerValue("clicked", address));
   watchHistory(async () => data?.changes && ask(data, { address: EVERY }));
   look();
 }
