@@ -37,5 +37,6 @@ declare global {
     "avhcurate-shown": CustomEvent<{ view: string; place: number | null }>;
     "avhcurate-linked": CustomEvent<{ by?: "grid" | "chart"; view: string; ranges: Ranges; place: number | null }>;
     "avhcurate-look": Event;
+    "avhcurate-answers": Event;
   }
 }

@@ -52,7 +52,8 @@ def draw(workspace: Workspace, pages: navigation.Pages, page: Any) -> None:
             frame = _open(workspace, view, notices, page.url_path)
     finally:
         with st.sidebar:
-            follow(frame, runs=page.url_path not in BLIND, decisions=page.url_path in LIVE)
+            name = page.url_path
+            follow(frame, runs=name not in BLIND, decisions=name in LIVE, answers=name == "suspects")
         # Drawn last, so that they carry the view as fitted; also if a dataset cannot be opened.
         with links:
             navigation.show(pages, page, frame.view.elsewhere)

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from avhcurate.datasets.table.filters import LONGEST_ADDRESS
 from avhcurate.errors import CurateError
+from avhcurate.people.log import open_response_log
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.answers import NEVER_KEPT, base_path
 from avhcurate.ui.base.frame import PAGE, Frame
@@ -50,10 +51,11 @@ class PageData(TypedDict):
     every: int
 
 
-def follow(frame: Frame, *, runs: bool, decisions: bool) -> None:
+def follow(frame: Frame, *, runs: bool, decisions: bool, answers: bool) -> None:
     """Let the browser keep decisions, and run the page again when a run of the dataset is finished (`runs`).
 
-    With `decisions` it runs again when somebody else has decided something.
+    With `decisions` it runs again when somebody else has decided something; with `answers` its parts hear when somebody
+    has answered a task.
     """
     address = dataset = ""
     if frame.table:
@@ -61,6 +63,8 @@ def follow(frame: Frame, *, runs: bool, decisions: bool) -> None:
         query = {"runs": _runs(frame.table.dataset), "address": str(url_state.number())}
         if decisions:
             query["entry"] = str(frame.entry)
+        if answers:
+            query["answers"] = "new"
         if runs:
             address = f"{base_path()}/changes/{dataset}?{urlencode(query)}"
     data = PageData(
@@ -85,7 +89,10 @@ def _keep_clicked() -> None:
 
 
 def changes(request: Request) -> Response:
-    """Answer whether runs or decisions are others than those that the page knows, and note which address it shows."""
+    """Answer whether runs or decisions are others than those that the page knows, and note which address it shows.
+
+    A page that asks for `answers` gets what changes with each answer of an annotator.
+    """
     query = request.query_params
     window = query.get("window", "")
     reloaded(query.get("session", ""), window)
@@ -99,7 +106,10 @@ def changes(request: Request) -> Response:
     changed = _runs(dataset) != query.get("runs")
     if query.get("entry", "").isdecimal():
         changed |= open_events(workspace.root).news(dataset.id, since=int(query["entry"][:18]), window=window)
-    return JSONResponse({"changed": changed}, headers=NEVER_KEPT)
+    answers = None
+    if "answers" in query:
+        answers = str(open_response_log(workspace.root).columns(dataset.id).version)
+    return JSONResponse({"changed": changed, "answers": answers}, headers=NEVER_KEPT)
 
 
 def _runs(dataset: DatasetFolder) -> str:

@@ -22,6 +22,7 @@ const store = createStore("sessionStorage");
 let data = /** @type {Page.Data | null} */ (null);
 let component = /** @type {Component | null} */ (null);
 let asked = ""; // the address that has said that something has changed
+let answers = /** @type {unknown} */ (null); // what changes with each answer of an annotator
 let wanted = 0; // the entry of the log that the page is to show
 const runAgain = () => component?.setTriggerValue("changed", true);
 
@@ -91,8 +92,10 @@ async function look() {
   const { changes, every } = shown;
   if (component && changes && rests() && asked !== changes) {
     const answer = await ask(shown).catch(() => null);
-    const changed = answer?.ok && (await answer.json()).changed;
-    if (changed && rests() && changes === data?.changes) {
+    const news = answer?.ok ? await answer.json() : { answers };
+    if (news.answers !== answers) dispatchEvent(new Event("avhcurate-answers"));
+    answers = news.answers;
+    if (news.changed && rests() && changes === data?.changes) {
       asked = changes; // once
       runAgain();
     }

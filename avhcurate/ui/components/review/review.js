@@ -56,6 +56,7 @@ class Card extends Task {
     this.keys = { a: accept, k: keep, p: ask, s: skip, z: undo, u: undo, backspace: undo, arrowright, arrowleft };
     for (const [name, act] of Object.entries({ accept, keep, ask, skip, undo }))
       this.handleButton(this.buttons[name], act);
+    addEventListener("avhcurate-answers", this.hear);
     for (const step of this.steps) this.handleButton(step, () => this.go(this.place + Number(step.dataset.by)));
   }
 
@@ -80,10 +81,15 @@ class Card extends Task {
   /** @param {number} to */
   go(to) {
     this.place = Math.max(0, Math.min(this.data.total - 1, to));
-    if (this.current()?.asked) this.request(); // somebody may have answered
+    this.hear();
     this.reach();
     this.draw();
   }
+
+  // Somebody may have answered.
+  hear = () => {
+    if (this.current()?.asked) this.request();
+  };
 
   // Goes on, or stays at the last one.
   next() {
@@ -251,6 +257,7 @@ class Card extends Task {
 
   destroy() {
     super.destroy();
+    removeEventListener("avhcurate-answers", this.hear);
     this.commands.destroy();
   }
 }
