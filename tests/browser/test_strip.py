@@ -17,6 +17,20 @@ WATCH_SHIFTS = """window.shifts = []; new PerformanceObserver(list => {
     if (previousRect.y !== currentRect.y) window.shifts.push([node?.className ?? '', previousRect.y, currentRect.y]);
 }).observe({type: 'layout-shift', buffered: true});"""
 
+#: Where each part of the strip begins, as it is and while Streamlit has not drawn it, which then knows no name either.
+PLACES = """() => {
+  return [...document.querySelector('.st-key-strip').children].map(part => {
+    const before = part.getBoundingClientRect();
+    const known = [part.className, ...part.childNodes];
+    part.className = '';
+    part.innerHTML = '<div style="height: 15px">';
+    const {x, y} = part.getBoundingClientRect();
+    part.className = known.shift();
+    part.replaceChildren(...known);
+    return [[before.x, before.y], [x, y]];
+  });
+}"""
+
 
 @pytest.fixture
 def root(suspects_root, plant_map, tmp_path):
@@ -93,6 +107,7 @@ def test_the_strip_moves_nothing_as_a_page_opens_and_as_its_counts_change(page, 
     expect(settled(page).locator(".counts")).to_have_text("12 excluded")
     assert strip.bounding_box()["y"] == place["y"]
     assert [shift for shift in page.evaluate("window.shifts") if "strip" in shift[0]] == []
+    assert all(drawn == undrawn for drawn, undrawn in page.evaluate(PLACES))
     for size in ({"width": 1360, "height": 900}, {"width": 390, "height": 844}):
         page.set_viewport_size(size)
         bottom = strip.bounding_box()["y"]

@@ -34,7 +34,7 @@ def show_strip(page: Opened) -> None:
     """Draw the strip, in a band of its own below the page: see frame.css."""
     table = page.table
     table.refresh()
-    with in_a_row("center", key="strip"):
+    with in_a_row(key="strip"):
         counts = StripData(dataset=page.dataset.name, entry=table.annotated, counts=table.decided)
         decided_counts(counts, on_open=_open)
         data = partial(export_bytes, table, Filters(), "csv")
