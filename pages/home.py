@@ -40,6 +40,7 @@ with right:
 
 home_ui.broken_plugins()
 home_ui.spread(page)
+home_ui.leaks(page)
 home_ui.own_columns(page)
 home_ui.messages(table)
 with st.expander("Details", icon=":material/info:", key="home.details"):

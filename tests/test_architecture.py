@@ -61,6 +61,7 @@ MOST_TOKENS = 438_320
 MOST_CONDITIONALS = 12
 #: From feature to feature; an arrow that is not here, or is here and not in the code, fails.
 ARROWS = {
+    ("home", "quality"),  # copies across splits
     ("report", "correlation"),  # a section of the report each, as are the next five
     ("report", "disagreement"),
     ("report", "payoff"),

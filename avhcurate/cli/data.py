@@ -150,6 +150,8 @@ def quality(settings: QualitySettings) -> None:
     if record.similarity is not None:
         print(f"embeddings of {record.run} from cosine {record.similarity:.4f}")
     print(f"{int(groups['leak'].sum())} across splits, {int(groups['conflict'].sum())} with different labels")
+    for leak in service.leaks(table):
+        print(leak)
     print(f"\n{len(odd.files)} odd files")
     for kind, n in odd.counts.items():
         when = ""

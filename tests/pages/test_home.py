@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -20,11 +21,14 @@ from avhcurate.errors import CurateError, Option
 from avhcurate.features.annotate import setup
 from avhcurate.features.home import ui as home_ui
 from avhcurate.features.home import ui_guide
+from avhcurate.features.quality.service import measure_dataset
 from avhcurate.networks.models import names
 from avhcurate.networks.models.loading import ModelSpec
+from avhcurate.networks.scoring.accuracy import Accuracy
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.people.attach import attach_votes
 from avhcurate.ui.base import job_forms
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.app_files import page_file
@@ -571,3 +575,30 @@ def test_home_fills_every_page_of_the_digits_once(open_page, own_demo_root, unsc
         assert not any(button.key == "home.fill" for button in app.button)
     for root in (own_demo_root, unscored_root):
         assert not any(button.key == "home.fill" for button in open_page("home", root).button)
+
+
+def test_copies_across_splits_are_counted_with_accuracy_with_and_without_them(open_page, own_digits, words):
+    root, dataset = own_digits.workspace.root, own_digits.dataset
+    app = open_page("home", root)
+    assert "Nothing has looked for copies of an image in two splits." in words(app)
+    assert "Look for copies" in [link.proto.label for link in app.get("page_link")]
+    measure_dataset(own_digits.workspace, "digits")
+    rows = own_digits.frame()
+    train, test = (rows.index[rows["split"] == split].to_numpy() for split in ("train", "test"))
+    wrong = test[rows.loc[test, "label"] != rows.loc[test, "predicted"]]
+    copies = np.union1d(test[:40], wrong)
+    columns = pd.read_parquet(dataset.quality.columns_path).set_index("id", drop=False)
+    columns["duplicate_group"] = pd.Series(pd.NA, columns.index, "Int64")
+    columns.loc[copies, "duplicate_group"] = columns.loc[train[: len(copies)], "duplicate_group"] = range(len(copies))
+    columns.loc[test[-2:], "duplicate_group"] = 10_000  # twins of each other, not of a training image
+    columns.to_parquet(dataset.quality.columns_path)
+    app = open_page("home", root)
+    assert not app.exception
+    alone = np.setdiff1d(test, copies)
+    right = (rows["label"] == rows["predicted"]).astype(int)
+    texts = [Accuracy(len(ids), int(right[ids].sum()), 10) for ids in (test, alone)]
+    said = f"{len(copies)} of {len(test)} images of test have a copy in the training split."
+    assert plain(f"{said} With them: {texts[0]}. Without: {texts[1]}.") in words(app)
+    assert texts[1].correct == len(alone)
+    (link,) = [link for link in app.get("page_link") if link.proto.label == "See the copies"]
+    assert "quality.only=leak" in link.proto.query_string

@@ -19,6 +19,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.head_notes import head_note
 from avhcurate.datasets.table.titles import learnt_here, titles
 from avhcurate.features.home.plots import NO_LABEL, class_balance, hsf_histogram
+from avhcurate.features.quality import service as quality
 from avhcurate.measures.scores import SCORES
 from avhcurate.people.bins import bin_labels
 from avhcurate.ui.base.cache import kept
@@ -246,6 +247,29 @@ def _attached(run: RunFolder) -> str:
     if attached.predicted == "prototypes":
         sentences.append("Without logits, predicted is the nearest prototype.")
     return " ".join([*sentences, *attached.notes])
+
+
+_leaks = kept()(quality.leaks)
+
+
+def leaks(page: Opened) -> None:
+    """Say how many images outside the training split have a copy in it, and accuracy with and without them."""
+    table = page.table
+    view = page.view
+    label = "See the copies"
+    if not table.dataset.quality.ready(table.dataset.record.fingerprint):
+        if table.group_counts("split")["value"].nunique() < 2:
+            return
+        texts = ["Nothing has looked for copies of an image in two splits."]
+        label = "Look for copies"
+    elif texts := _leaks(table):
+        view = view.choosing("quality.view", "duplicates").choosing("quality.only", "leak")
+    else:
+        return
+    st.markdown("**Copies across splits**")
+    for text in texts:
+        st.markdown(plain(text))
+    st.page_link(PAGES / "quality.py", label=label, icon=":material/filter_b_and_w:", query_params=view.elsewhere)
 
 
 def messages(table: DatasetTable) -> None:

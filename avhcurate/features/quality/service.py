@@ -20,6 +20,7 @@ from avhcurate.errors import CurateError, Run
 from avhcurate.features.quality import duplicates
 from avhcurate.features.quality.settings import QualitySettings
 from avhcurate.networks.neighbours.service import SEARCH_SECONDS, find_neighbours
+from avhcurate.networks.scoring.accuracy import Accuracy
 from avhcurate.networks.scoring.shards import LOCAL, Engine, ShardResult, Step, parts_of_shard, work_through
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.quality import SHARD, QualityFolder, QualityRecord
@@ -299,6 +300,37 @@ def find_duplicates(table: DatasetTable, filters: Filters | None = None) -> Dupl
     )
     columns = ["group", "id", "split", "label_name", "excluded", "pixels", "sharpness", "keep"]
     return Duplicates(groups, members[columns])
+
+
+#: Of each split outside the training split: images with and without a near duplicate in this, and how they are judged.
+_TWINS = """
+WITH learnt AS (SELECT duplicate_group FROM samples WHERE NOT excluded AND starts_with(lower(split), 'train'))
+SELECT split, coalesce(duplicate_group IN (SELECT duplicate_group FROM learnt), FALSE) AS twin, count(*),
+  count(*) FILTER (label IS NOT NULL AND predicted IS NOT NULL), count(*) FILTER (label = predicted)
+FROM samples WHERE NOT excluded AND NOT starts_with(lower(split), 'train') AND EXISTS (FROM learnt) GROUP BY ALL
+"""
+
+
+def leaks(table: DatasetTable) -> list[str]:
+    """Return in a sentence for each split beside a training split how many of its images have a near duplicate in that,
+    and accuracy with and without them; refused where nothing has looked for copies.
+    """
+    ready(table)
+    rows = pd.DataFrame(table.query(_TWINS), columns=["split", "twin", "n", "judged", "right"])
+    return [_leak(str(split), part, len(table.classes)) for split, part in rows.groupby("split")]
+
+
+def _leak(split: str, rows: pd.DataFrame, num_classes: int) -> str:
+    alone = rows[~rows["twin"]]
+    n = rows["n"].sum()
+    twins = n - alone["n"].sum()
+    text = f"{twins:,} of {n:,} images of {split} have a copy in the training split."
+    whole, apart = (
+        Accuracy(int(part["judged"].sum()), int(part["right"].sum()), num_classes) for part in (rows, alone)
+    )
+    if not twins or not whole.n:
+        return text
+    return f"{text} With them: {whole}. Without: {apart}."
 
 
 def keep_one(table: DatasetTable, members: pd.DataFrame) -> int:

@@ -223,6 +223,7 @@ def test_the_command_line_measures_lists_and_writes(own_root, tmp_path, cli):
     code, said, err = cli(*command, "--out", out)
     assert code == 0, err
     assert "3 groups of near duplicates (4 copies)\n2 across splits, 1 with" in said
+    assert "images of test have a copy in the training split" in said
     assert pd.read_csv(out)["duplicate_group"].notna().sum() == 7
     assert cli(*command, "--out", out).code == 2
     found = json.loads(cli(*command, "--json").out)
