@@ -112,7 +112,9 @@ def lock(
     name: options.NameArgument,
     share: Annotated[float, typer.Option(help="How much of each class.")] = 0.2,
     where: options.WhereOption = "",
-    groups: Annotated[str | None, typer.Option(help="A column whose values are locked whole.")] = None,
+    groups: Annotated[
+        str | None, typer.Option(help="A column whose values are locked whole, or `auto`: bursts.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Random seed of the draw.")] = 0,
     undo: UndoOption = False,
 ) -> None:

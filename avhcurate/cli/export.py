@@ -83,6 +83,7 @@ def _simulated(table: "DatasetTable") -> str:
 def split(settings: SplitSettings) -> None:
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.saved import split_service
+    from avhcurate.workspace.data.bursts import AUTO, found_text
 
     if settings.out is None and settings.as_sets is None:
         raise CurateError("Say where to write the parts: --out FILE, --as-sets NAME, or both.")
@@ -103,6 +104,8 @@ def split(settings: SplitSettings) -> None:
         saved = split_service.save_parts(options.open_workspace(), table, parts, settings.as_sets)
     sizes = ", ".join(f"{part} {count}" for part, count in parts.counts.items())
     text = f"{sizes}\n{parts.strata.to_string(index=False)}"
+    if settings.group == AUTO:
+        text += f"\n{found_text(parts.manifest['joined'])}"
     if settings.out is not None:
         text += _simulated(table)
     options.print_result({"parts": parts.counts, "sets": saved, "strata": parts.strata}, text)

@@ -11,6 +11,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.titles import all_trainings
 from avhcurate.errors import CurateError, Option, Run
 from avhcurate.measures.stats.folds import stratified_draw
+from avhcurate.workspace.data.bursts import AUTO, found_text
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.events import LOCK, Event
 from avhcurate.workspace.data.runs import RunFolder
@@ -32,9 +33,10 @@ def lock(
     """Lock a part of a dataset and return the event.
 
     `share` of the labelled samples of each class, that satisfy `where` and are not excluded, is drawn by chance. Copies
-    that Image quality knows, and samples with one value of the column `groups`, are locked together or not at all, also
-    those that do not satisfy it. Undone as every entry of the history, after which what is computed learns from their
-    labels. Raises CurateError for another share, nothing to draw from, and a dataset that has a locked part.
+    that Image quality knows, and samples with one value of the column `groups` ("auto": of one burst), are locked
+    together or not at all, also those that do not satisfy it. Undone as every entry of the history, after which what is
+    computed learns from their labels. Raises CurateError for another share, nothing to draw from, and a dataset that
+    has a locked part.
     """
     dataset = table.dataset
     table.refresh()
@@ -52,13 +54,17 @@ def lock(
     offered = offered[labels[offered] >= 0]
     if not len(offered):
         raise empty_view(table, filters, "No such sample has a label to lock. Widen the condition.", needs="label")
-    group_of, _ = sample_groups(dataset, None, np.arange(table.size), column=groups)
+    features = None
+    if groups == AUTO and table.run is not None and table.run.has_features:
+        features = table.run.features()
+    group_of, joined = sample_groups(dataset, features, np.arange(table.size), column=groups)
     drawn = offered[stratified_draw(labels[offered], group_of[offered], share=share, seed=seed)]
     if not len(drawn):
         raise CurateError(f"{Option('share')} {share:g} of {len(offered)} samples is none. Give a larger one.")
     ids = np.flatnonzero(np.isin(group_of, group_of[drawn]))
     copies = dataset.quality.ready(dataset.record.fingerprint)
     details = {"share": share, "where": where, "groups": groups, "seed": seed, "copies": copies}
+    details |= {"joined": joined}
     table.log.lock(table.present_id(), table.paths_of(ids.tolist()), who=user(), details=details)
     table.refresh()
     event = table.log.last(dataset.id, [LOCK])
@@ -74,6 +80,8 @@ def told(table: DatasetTable) -> str:
     text = f"{event.samples:,} images are locked: nothing learns from their labels."
     if not event.details["copies"]:
         text += " Image quality was not measured, so copies may lie on both sides."
+    if event.details["groups"] == AUTO:
+        text += f" {found_text(event.details['joined'])}"
     if table.run is not None and table.run.record.knows(event.id):
         text += f" {table.run.name} was made before and may know them. {Run('score', table.dataset.name, '...')} again."
     return text

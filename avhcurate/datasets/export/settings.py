@@ -39,7 +39,7 @@ class SplitSettings(VerbSettings):
     shares: tuple[float, ...] = option(help="Shares of the parts, which sum to 1, as 0.8,0.1,0.1.")
     out: Path | None = option(None, "A .csv, .jsonl or .parquet file; - for standard output.")
     by: tuple[str, ...] = option(("class", "hsf"), 'Balanced across the parts: class, hsf, both, or "" for neither.')
-    group: str | None = option(None, "Column whose values stay in one part, as duplicate_group.")
+    group: str | None = option(None, "Column whose values stay in one part, as duplicate_group, or `auto`: bursts.")
     seed: int = option(0, "Seed of the split.", low=0)
     as_sets: str | None = option(None, "Save each part as a set with this name and the part's.")
     where: str = option("", "Only samples that satisfy this SQL condition.")

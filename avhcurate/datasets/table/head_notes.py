@@ -1,5 +1,6 @@
 """Which head a run's scores come from, in words: fitted heads, rows of a published one, or nothing to say."""
 
+from avhcurate.workspace.data.bursts import AUTO, found_text
 from avhcurate.workspace.data.runs import FittedHeads, RunRecord
 
 #: On pages that work with one head for all samples.
@@ -35,7 +36,10 @@ def _fitted(heads: FittedHeads) -> str:
         judge = "network"
         rest = ". Embeddings of several networks cannot be compared, so there are no neighbours and no map"
     apart = "neither it nor its copies"
-    if heads.groups is not None:
+    if heads.groups == AUTO:
+        apart = "nothing of its burst, nor its copies"
+        rest += f". {found_text(heads.duplicates)[:-1]}"
+    elif heads.groups is not None:
         apart = f"nothing of its {heads.groups}, nor its copies"
     text = f"{folds}: each is scored by the {judge} that saw {apart}{rest}."
     if heads.accuracy is None or heads.loss is None:

@@ -16,6 +16,8 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
+from avhcurate.workspace.data.bursts import AUTO
+from avhcurate.workspace.data.sample_groups import sample_groups
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.json_text import records
 
@@ -51,8 +53,8 @@ def make_split(
     """Divide the samples in view into parts.
 
     Two parts are train and test, three are train, validation and test. `by` holds keys of STRATA. The values of the
-    column `group` stay in one part. Samples without a class or without votes are their own stratum. Raises
-    CurateError for shares that do not sum to 1, unknown strata, and an empty view.
+    column `group` ("auto": bursts) stay in one part. Samples without a class or without votes are their own stratum.
+    Raises CurateError for shares that do not sum to 1, unknown strata, and an empty view.
     """
     filters = filters or Filters()
     fractions = check_shares(shares)
@@ -63,7 +65,8 @@ def make_split(
     if rows.empty:
         raise empty_view(table, filters, "No sample satisfies the filters, so there is nothing to split. Widen them.")
     codes, strata = _strata(rows, [STRATA[key] for key in by])
-    parts = split(codes, fractions.tolist(), seed=seed, groups=_groups(table, filters, group))
+    groups, joined = _groups(table, filters, rows["id"].to_numpy(), group)
+    parts = split(codes, fractions.tolist(), seed=seed, groups=groups)
     rows["part"] = np.array(names, object)[parts]
     for number, name in enumerate(names):
         strata[name] = np.bincount(codes[parts == number], minlength=len(strata))
@@ -78,6 +81,7 @@ def make_split(
         "parts": counts,
         "by": list(by),
         "group": group,
+        "joined": joined,
         "seed": seed,
         "strata": records(strata),
     }
@@ -107,14 +111,20 @@ def _strata(rows: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, pd.Data
     return grouped.ngroup().to_numpy(np.int64), grouped.size().rename("n").reset_index()
 
 
-def _groups(table: DatasetTable, filters: Filters, column: str | None) -> np.ndarray | None:
+def _groups(
+    table: DatasetTable, filters: Filters, ids: np.ndarray, column: str | None
+) -> tuple[np.ndarray | None, dict[str, int]]:
+    """Return the group of each sample, -1 for none, and how many images each way of finding bursts joins."""
     if column is None:
-        return None
+        return None, {}
+    if column == AUTO:
+        features = table.run.features() if table.run is not None and table.run.has_features else None
+        groups, joined = sample_groups(table.dataset, features, ids, column=AUTO)
+        return np.where(np.bincount(groups)[groups] > 1, groups, -1), joined
     try:
-        codes: np.ndarray = pd.factorize(table.frame(filters, columns=[column])[column])[0]
+        return pd.factorize(table.frame(filters, columns=[column])[column])[0], {}
     except TypeError as error:
         raise CurateError(f"The column {column} holds lists or records, which cannot group samples.") from error
-    return codes
 
 
 # --- the rules --------------------------------------------------------------------------------------------------------

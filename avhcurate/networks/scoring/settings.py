@@ -39,7 +39,7 @@ class ScoreSettings(VerbSettings):
         label="Last layer",
         words={"": "The model's own", "fit": "Fit one for these classes"},
     )
-    groups: str | None = option(None, "Of fitted heads, a column whose values share a fold.")
+    groups: str | None = option(None, "Of fitted heads, a column whose values share a fold, or `auto`: bursts.")
     folds: int | None = option(None, "Of fitted heads, how many folds.", low=2, high=50, usual="5")
     seed: int | None = option(None, "Of fitted heads, random seed of the folds.", usual="0")
     classes_from_model: bool = option(

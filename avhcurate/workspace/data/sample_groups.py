@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 
 from avhcurate.errors import CurateError, Option
 from avhcurate.measures.stats.folds import identical_rows, joined_groups
+from avhcurate.workspace.data.bursts import AUTO, bursts
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.disk.provenance import settings_digest
 
@@ -21,7 +22,8 @@ def sample_groups(
     """Return groups (n,) of samples that a fold must not split, and how many each way of finding copies joins.
 
     Ways: equal image files (`digests`, else those of Image quality, where it has been measured), equal features
-    (N, ...), which may be pixels, the near duplicates of Image quality, and the values of a column of the user's.
+    (N, ...), which may be pixels, the near duplicates of Image quality, and the values of a column of the user's, or
+    bursts where it is `AUTO`.
     """
     ways = {"features": np.arange(len(ids))}
     if features is not None:
@@ -34,7 +36,9 @@ def sample_groups(
         ways["files"] = quality.measures().set_index("id")["sha256"].reindex(ids).to_numpy(object)
     if measured:
         ways["quality"] = _near_duplicates(dataset).reindex(ids).to_numpy(float)
-    if column:
+    if column == AUTO:
+        ways |= bursts(dataset, features, ids)
+    elif column:
         ways[column] = dataset.samples([column])[column].iloc[ids].to_numpy(object)
     return joined_groups(*ways.values()), {name: _joined(way) for name, way in ways.items() if name != column}
 
@@ -43,9 +47,10 @@ def check_groups(dataset: DatasetFolder, column: str | None) -> None:
     """Refuse a column that the dataset does not have, to keep groups together by."""
     names = pq.read_schema(dataset.samples_path).names
     columns = [name for name in names if name not in ("id", "label") and not name.startswith("_")]
-    if column and column not in columns:
+    if column and column not in (AUTO, *columns):
         raise CurateError(
-            f"{Option('groups')} {column}: dataset {dataset.name!r} has the columns {', '.join(columns)}."
+            f"{Option('groups')} {column}: dataset {dataset.name!r} has the columns {', '.join(columns)}, and "
+            f"{AUTO} finds bursts."
         )
 
 
