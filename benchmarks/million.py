@@ -29,7 +29,7 @@ from streamlit.testing.v1 import AppTest
 
 from avhcurate import scores
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
-from avhcurate.datasets.table.facets import Facet, count_facets, ends_of, round_edges
+from avhcurate.datasets.table.facets import Facet, count_facets, ends_of, histogram, round_edges
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample import rows_of
 from avhcurate.features.correlation.service import correlate
@@ -254,8 +254,8 @@ def queries(root: Path) -> None:
         f"{PAGE} rows by id, far apart": lambda: rows_of(
             table, np.linspace(0, last, PAGE).astype(int).tolist(), columns=["id", "path", "avh", "label_name"]
         ),
-        "histogram of AVH": lambda: table.histogram("avh"),
-        "histogram of HSF, filtered": lambda: table.histogram("hsf", filters=Filters(classes=(3, 4)), limits=(0, 1)),
+        "histogram of AVH": lambda: histogram(table, "avh", Filters()),
+        "histogram of HSF, filtered": lambda: histogram(table, "hsf", Filters(classes=(3, 4))),
         f"counts of {len(facets)} facets, nothing filtered": lambda: count_facets(table, Filters(), facets),
         f"counts of {len(facets)} facets, filtered by bin, class and AVH": lambda: count_facets(
             table, VIEW.with_(ranges=(("avh", 0.05, 0.1),)), facets

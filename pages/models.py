@@ -3,7 +3,7 @@
 import streamlit as st
 
 from avhcurate.features.compare import ui as compare_ui
-from avhcurate.features.compare import ui_pair
+from avhcurate.features.compare import ui_pair, ui_slices
 from avhcurate.features.compare.samples import comparable_runs
 from avhcurate.ui.base.notes import show_queue_note
 from avhcurate.ui.grid.detail import show_details
@@ -17,10 +17,13 @@ if not page.count:
 show_queue_note(page.table)
 runs = comparable_runs(page.table)
 part = compare_ui.part(runs)
-if len(runs) < 2 and part != "confusion":
+if len(runs) < 2 and part not in ("confusion", "slices"):
     compare_ui.only_one_run(page)
 if part == "transfer":
     compare_ui.across(page)
+    st.stop()
+if part == "slices":
+    ui_slices.by_slices(page, compare_ui.chosen_runs(page, runs))
     st.stop()
 if part == "all":
     names, keys = compare_ui.chosen_runs(page, runs), compare_ui.chosen_scores()

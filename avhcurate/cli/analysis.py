@@ -134,6 +134,15 @@ def models(
         str, typer.Option(help="Names of runs or models, as A,B,...", show_default="the newest run of each network")
     ] = "",
     scores: Annotated[str, typer.Option(help="Scores whose correlation with HSF is compared.")] = "avh,confidence",
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="LIST",
+            help="Instead: each run on every split, hsf_bin, label or value of a column, and on tags, sets and saved "
+            "views by name.",
+            show_default="none",
+        ),
+    ] = "",
 ) -> None:
     """Model runs side by side on the same samples: accuracy, calibration, hardness, and how each follows HSF."""
     from avhcurate.features.compare.service import side_by_side
@@ -141,6 +150,9 @@ def models(
 
     keys = split_text(scores)
     table = options.run_table(name)
+    if by:
+        _print_slices(table, split_text(by), split_text(runs))
+        return
     comparison = side_by_side(table, split_text(runs) or None, keys=keys)
     findings = [
         {
@@ -172,6 +184,19 @@ def models(
     if comparison.voted:
         for finding in findings:
             print("\n{discovery}. {title}: {verdict}. {sentence}".format(**finding))
+
+
+def _print_slices(table: "DatasetTable", by: list[str], runs: list[str]) -> None:
+    from avhcurate.features.compare.slices import slice_runs
+
+    sliced = slice_runs(table, by, runs or None)
+    rows = sliced.table
+    if options.printed({"rows": rows, "compared": sliced.compared}, rows):
+        return
+    options.print_votes_note(table)
+    columns = ["run", "by", "slice", "n", "accuracy", "accuracy_low", "accuracy_high", "ece", "avh", "hsf", "verdict"]
+    options.print_table(rows[columns])
+    print(f"Intervals hold at once for the {sliced.compared} rows that are judged (95 %, Bonferroni).")
 
 
 @options.verb(PredictSettings)

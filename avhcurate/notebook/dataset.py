@@ -403,16 +403,29 @@ class Dataset(OpenedDataset):
         return rows.sort_values("neighbour_angle", ascending=False, ignore_index=True)
 
     def models(
-        self, runs: Sequence[str] = (), *, scores: Sequence[str] = ("avh", "confidence"), where: str = ""
+        self,
+        runs: Sequence[str] = (),
+        *,
+        by: str | Sequence[str] = (),
+        scores: Sequence[str] = ("avh", "confidence"),
+        where: str = "",
     ) -> pd.DataFrame:
         """Return model runs side by side on the same samples, a row each: `run, n, accuracy, ece, ..., avh_hsf, ...`.
+
+        With `by` (columns as "split" or "hsf_bin", names of tags, sets or saved views) it is a row a run and slice, the
+        least accurate first, with a `verdict` and intervals that hold for all slices at once (Bonferroni).
 
         >>> import avhcurate
         >>> avhcurate.example().models()[["model", "n", "accuracy"]].round(2).values.tolist()
         [['avhcurate:digits', 120, 0.99]]
         """
         from avhcurate.features.compare.service import side_by_side
+        from avhcurate.features.compare.slices import slice_runs
 
+        if isinstance(by, str):
+            by = [by]
+        if by:
+            return slice_runs(self.sample_table, by, list(runs) or None, filters=filters_of(where)).table
         return side_by_side(self.sample_table, list(runs) or None, keys=scores, filters=filters_of(where)).table
 
     def payoff(self, *, since: int | None = None) -> dict[str, Any]:

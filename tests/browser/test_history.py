@@ -110,6 +110,7 @@ MARK = """plot => {
         ("models?class=3", "trained_root", 1),
         ("models?models.part=confusion&class=3", "trained_root", 1),
         ("models?models.part=pair", "trained_root", 1),
+        ("models?models.part=slices&models.by=split,hsf_bin&bin=1,2", "trained_root", 1),
         ("correlation?class=3", "demo_root", 1),
         ("quality", "planted_root", 1),
         ("training_dynamics?class=3", "filled_root", 1),

@@ -1,5 +1,6 @@
 """The Models page without a browser: the table, every part about two runs, what a click does, and its empty states."""
 
+import json
 import re
 
 import numpy as np
@@ -68,6 +69,24 @@ def test_runs_and_scores_come_from_the_address(open_page, two_runs, words, asked
     app.multiselect(key="models.scores").set_value(["avh", "norm"]).run()
     assert asked(app, "models.scores") == "avh,norm"
     assert "Norm<small>with HSF" in words(app)
+
+
+def test_slices_show_the_worst_first_with_n_and_lead_to_their_images(open_page, two_runs, words, asked, grids):
+    app = open_page("models", two_runs, models__part="slices", models__by="label,split")
+    text = words(app)
+    assert "**1** of 24 are worse than the rest. Least accurate: **label 7** of planted\\:other-1, 0.0 % of 179" in text
+    first, second = text.index("label 7<small>planted:other-1"), text.index("label 7<small>avhcurate:digits")
+    assert text.index("<td>1,797</td>") < first < second
+    assert "<td>179</td><td>worse than the rest</td><td>0.0 %<small>0.0 to" in text
+    app.segmented_control(key="models.measure").set_value("hsf").run()
+    app.multiselect(key="models.by").set_value(["hsf_bin"]).run()
+    assert (asked(app, "models.measure"), asked(app, "models.by")) == ("hsf", "hsf_bin")
+    (chart,) = app.get("plotly_chart")
+    bars = json.loads(chart.proto.spec)["data"][0]
+    app.session_state["models.slices"] = {"selection": {"points": [{"curve_number": 0, "point_index": 1}]}}
+    app.run()
+    assert grids(app)["Images"]["count"] == bars["meta"]["n"][1]
+    assert (bars["y"][1], asked(app, "bin")) == ("hsf_bin 0–0.2", "0")
 
 
 def test_who_is_right_names_the_better_one_and_lists_an_outcome(open_page, two_runs, words, grids, found, asked):

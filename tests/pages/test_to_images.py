@@ -39,6 +39,10 @@ PAGES = [
     ("models", {}),
     pytest.param("models", {"models__part": "confusion", "bin": "1,2,3"}, marks=SLOW),
     ("models", {"models__part": "pair"}),
+    (
+        "models",
+        {"models__part": "slices", "models__by": "sharpness,split,hsf_bin,label", "range": '["sharpness",null,40.0]'},
+    ),
     pytest.param("correlation", {"correlation__more": "classes", "where": "relative_avh < 1.2"}, marks=SLOW),
     ("correlation", {"correlation__against": "contrast"}),
     pytest.param("quality", {"class": "4"}, marks=SLOW),

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from avhcurate.datasets.table.columns import quote
-from avhcurate.datasets.table.filters import FILTERS, Filters, Ranges, Values
+from avhcurate.datasets.table.filters import FILTERS, Filter, Filters, Ranges, Values, offered_ranges
 from avhcurate.datasets.table.sample_table import SampleTable
 
 #: Bars of a histogram, and values of a facet, at most.
@@ -56,6 +58,13 @@ class Facet:
         if self.by_column:
             others = tuple(entry for entry in getattr(filters, self.field) if entry[0] != self.column)
         return filters.with_(**{self.field: others})
+
+    def only(self, *value: Any) -> Filters:
+        """Return the filters of the samples with one value, or between two ends."""
+        chosen: dict[str, Any] = {self.field: value}
+        if self.by_column:
+            chosen = {self.field: ((self.column, *value),)}
+        return Filters(**chosen)
 
     def sql(self, table: SampleTable) -> str:
         """Return SQL of the value of a sample; an infinite number has none."""
@@ -125,13 +134,74 @@ def ends_of(table: SampleTable, columns: Sequence[str]) -> dict[str, tuple[float
     return ends
 
 
+def column_of(entry: Filter) -> str:
+    """Return the name of the column by which a filter chooses, as users know it."""
+    return entry.column.lstrip("_")
+
+
+def facet_of(table: SampleTable, name: str, *, most: int = BARS) -> Facet | None:
+    """Return the facet of a column, as `split`, `hsf_bin` or one of the user's; None for one without a facet.
+
+    `most`: the most bars of a histogram.
+    """
+    for field, entry in FILTERS.items():
+        if entry.column and name == column_of(entry):
+            return Facet(field, entry.column, names=tuple(entry.names(table)))
+    if name in table.own("text", "yes or no"):
+        return Facet("values", name)
+    if name not in offered_ranges(table):
+        return None
+    for low, high in ends_of(table, [name]).values():
+        whole = is_whole(table, name)
+        return Facet("ranges", name, edges=round_edges(low, high, whole=whole, most=most))
+    return None
+
+
+def bars_of(table: SampleTable, facet: Facet) -> list[tuple[str, float | None, float | None]]:
+    """Return the name of each bar of a histogram, and the first and last value that it holds.
+
+    The first and the last bar have no end, so that rounding never loses the extreme samples.
+    """
+    whole = is_whole(table, facet.column)
+    starts = facet.edges[:-1]
+    lasts = [math.nextafter(edge, -math.inf) for edge in facet.edges[1:]]
+    if whole:
+        lasts = [edge - 1 for edge in facet.edges[1:]]
+    names = []
+    for first, last in zip(starts, lasts, strict=True):
+        name = f"{first:.4g}–{last:.4g}"
+        if first == last:
+            name = f"{first:.4g}"
+        names.append(name)
+    return list(zip(names, [None, *starts[1:]], [*lasts[:-1], None], strict=True))
+
+
+def histogram(table: SampleTable, column: str, filters: Filters) -> pd.DataFrame:
+    """Return counts of a column of numbers in the bars of its facet, `low, high, n`, and the filters `to` of each."""
+    facet = facet_of(table, column)
+    if facet is None:
+        return pd.DataFrame(columns=["low", "high", "n", "to"])
+    condition, parameters = filters.to_sql(table)
+    query = f"SELECT {facet.sql(table)}, count(*) FROM samples WHERE {condition} GROUP BY 1"
+    counts = dict(table.query(query, parameters, where=filters.where))
+    bars = bars_of(table, facet)
+    return pd.DataFrame(
+        {
+            "low": facet.edges[:-1],
+            "high": facet.edges[1:],
+            "n": [counts.get(number, 0) for number in range(len(bars))],
+            "to": [facet.only(*ends) for _, *ends in bars],
+        }
+    )
+
+
 def is_whole(table: SampleTable, column: str) -> bool:
     """Return whether a column holds whole numbers."""
     return table.types[column] in _WHOLE
 
 
-def round_edges(low: float, high: float, *, whole: bool) -> tuple[float, ...]:
-    """Return edges of at most `BARS` bars, in steps of 1, 2 or 5 times a power of ten, around all values.
+def round_edges(low: float, high: float, *, whole: bool, most: int = BARS) -> tuple[float, ...]:
+    """Return edges of at most so many bars, in steps of 1, 2 or 5 times a power of ten, around all values.
 
     `whole` numbers have a bar each if there are few.
 
@@ -141,11 +211,11 @@ def round_edges(low: float, high: float, *, whole: bool) -> tuple[float, ...]:
     (1.0, 2.0, 3.0, 4.0)
     """
     high += whole  # the last bar holds only the largest number, as every other bar holds its own
-    for power in range(math.floor(math.log10(max((high - low) / BARS, 1e-300))), 400):
+    for power in range(math.floor(math.log10(max((high - low) / most, 1e-300))), 400):
         for times in (1, 2, 5):
             step = float(f"{times}e{power}")
             first = math.floor(low / step + 1e-9)
             last = math.ceil(high / step - 1e-9)
-            if last - first <= BARS and (step >= 1 or not whole):
+            if last - first <= most and (step >= 1 or not whole):
                 return tuple(float(f"{i * times}e{power}") for i in range(first, max(last, first + 1) + 1))
     raise ValueError(f"no edges around {low} and {high}")

@@ -3,7 +3,7 @@
 import base64
 import datetime
 import zlib
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Annotated, Any, get_type_hints
@@ -219,7 +219,8 @@ def _filter(default: Any, entry: Filter) -> Any:
     return field(default=default, metadata={"filter": entry})
 
 
-def _offered_ranges(table: Table) -> Container[str]:
+def offered_ranges(table: Table) -> Container[str]:
+    """Return the columns of numbers that filters cut."""
     return {*table.scores, "hsf", "votes", *table.predictions, *table.measures, *table.own("number")}
 
 
@@ -257,7 +258,7 @@ class Filters:
         ),
     )
     ranges: tuple[tuple[str, End, End], ...] = _filter(
-        (), Ranges(key="range", title="Score range", offered=_offered_ranges)
+        (), Ranges(key="range", title="Score range", offered=offered_ranges)
     )
     classes: tuple[int | None, ...] = _class_filter("class", "label", "Class")
     tags: tuple[str, ...] = _filter((), AllOf(key="tag", title="Tag", column="tags", test="list_contains(tags, ?)"))
@@ -370,12 +371,21 @@ class Filters:
         return replace(self, **changes)
 
     def narrowed(self, other: "Filters") -> "Filters":
-        """Return these filters and `other`, which lies within them: its choices take the place of these.
+        """Return the filters that both hold; where they choose values of one column, those of `other` are among these.
 
-        >>> Filters(classes=(1, 2), where="avh > 1").narrowed(Filters(classes=(1,), where="hsf < 1")).to_query()
-        {'class': '1', 'where': '(avh > 1\\n) AND (hsf < 1\\n)'}
+        >>> first = Filters(tags=("a",), where="avh > 1", ranges=(("hsf", 0.5, None),))
+        >>> first.narrowed(Filters(tags=("b",), where="votes > 9", ranges=(("hsf", 0.2, 0.8),))).to_query()
+        {'range': '["hsf",0.5,0.8]', 'tag': '"a","b"', 'where': '(avh > 1\\n) AND (votes > 9\\n)'}
         """
         changes = other.changed
+        for name, choices in changes.items():
+            if isinstance(FILTERS[name], AllOf | Ranges | Values):
+                both = {_first(choice): choice for choice in getattr(self, name)}
+                for choice in choices:
+                    if isinstance(FILTERS[name], Ranges) and choice[0] in both:
+                        choice = _overlap(both[choice[0]], choice)
+                    both[_first(choice)] = choice
+                changes[name] = tuple(both.values())
         if self.where and other.where:
             changes["where"] = f"({self.where}\n) AND ({other.where}\n)"  # either may end with a comment
         return replace(self, **changes)
@@ -395,6 +405,13 @@ def _first(value: Any) -> Any:
     if isinstance(value, tuple):
         return value[0]
     return value
+
+
+def _overlap(*ranges: tuple[str, Any, Any]) -> tuple[str, Any, Any]:
+    """Return the range that lies in all of some, which are of one column."""
+    lows = [low for _, low, _ in ranges if low is not None]
+    highs = [high for _, _, high in ranges if high is not None]
+    return ranges[0][0], max(lows, default=None), min(highs, default=None)
 
 
 def _names(values: Sequence[Any]) -> str:
@@ -438,25 +455,6 @@ def read_value(owner: type, field: str, text: str) -> Any:
     if isinstance(usual, tuple):
         text = f"[{text}]"
     return kind.validate_json(text)
-
-
-def bar_conditions(column: str, low: Iterable[float], high: Iterable[float]) -> list[str]:
-    """Return the SQL condition of each bar that `SampleTable.histogram` counts of a column.
-
-    >>> bar_conditions("hsf", [0, 0.5], [0.5, 1])
-    ['hsf < 0.5', 'hsf >= 0.5']
-    """
-    edges = []
-    for left, right in zip(low, high, strict=True):
-        text = f"{left:.9g}"
-        if abs(float(text) - left) > 1e-12:  # as exact as the bars themselves, which begin a little below their edge
-            text = f"{left - 1e-9 * (right - left):.17g}"
-        edges.append(text)
-    # The first and the last bar have no end, so that rounding never loses the extreme samples.
-    starts = ["", *(f"{column} >= {edge}" for edge in edges[1:])]
-    ends = [f"{column} < {edge}" for edge in edges[1:]]
-    tests = (" AND ".join(filter(None, both)) for both in zip(starts, [*ends, ""], strict=True))
-    return [test or f"{column} IS NOT NULL" for test in tests]
 
 
 #: Characters of the longest address: servers refuse much longer ones.

@@ -329,25 +329,6 @@ class SampleTable:
         (values,) = self.query(f"SELECT {shares} FROM samples s, (SELECT * FROM samples WHERE id = ?) o", [id])
         return dict(zip(keys, values, strict=True))
 
-    def histogram(
-        self, column: str, *, filters: Filters | None = None, bins: int = 20, limits: tuple[float, float] | None = None
-    ) -> pd.DataFrame:
-        """Return counts of a numeric column in equal bins, `low, high, n`; empty when it has no values."""
-        name = self.column(column)
-        condition = f"isfinite({name}::DOUBLE)"
-        if limits is None:
-            ends = f"SELECT min({name}) AS low, max({name}) AS high FROM samples"
-            limits = tuple(self._read(ends, filters, condition=condition).to_pylist()[0].values())
-            if limits[0] is None:
-                return pd.DataFrame({"low": [], "high": [], "n": []})
-        low, high = map(float, limits)
-        width = (high - low) / bins or 1.0
-        bar = f"least(greatest(floor(({name} - {low!r}) / {width!r} + 1e-9), 0), {bins - 1})::INTEGER"
-        counts = self._read(f"SELECT {bar} AS bar, count(*) AS n FROM samples", filters, "GROUP BY bar", condition)
-        edges = low + width * np.arange(bins + 1)
-        n = counts.to_pandas().set_index("bar")["n"].reindex(range(bins), fill_value=0)
-        return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n": n})
-
     def group_counts(self, column: str, filters: Filters | None = None, *, limit: int | None = None) -> pd.DataFrame:
         """Return how many samples have each value of a column: `value, n`, most first; tags count one by one.
 
@@ -367,6 +348,13 @@ class SampleTable:
         cursor = self._cursor()
         with limited(cursor, where):
             return cursor.execute(query, list(parameters)).fetchall()
+
+    def joined(self, query: str, parameters: Sequence[Any], rows: pa.Table, *, where: str = "") -> pd.DataFrame:
+        """Return the result of a query over `samples` and the table `rows`; `where` is as in `query`."""
+        cursor = self._cursor()
+        cursor.register("rows", rows)
+        with limited(cursor, where):
+            return cursor.execute(query, list(parameters)).df()
 
     def _read(self, query: str, filters: Filters | None, tail: str = "", condition: str = "TRUE") -> pa.Table:
         filters = filters or Filters(excluded=None)

@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.features.compare.slices import FEW
 from avhcurate.measures.stats.calibration import Calibration
 from avhcurate.ui.charts.chart_style import (
     ABOVE,
@@ -187,6 +188,35 @@ def most_confused(pairs: pd.DataFrame, classes: Sequence[str], *, run: str) -> g
     bare(figure, height=60 + 24 * len(pairs))
     figure.update_xaxes(visible=False)
     return figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
+
+
+def slices(rows: pd.DataFrame, measure: str, images: Mapping[tuple[str, str], Filters]) -> go.Figure:
+    """Draw a bar with its interval for every slice and run, in the order of the rows, pale where it is not judged.
+
+    `images` are the filters of slices by `by` and `slice`; without them the bars lead nowhere.
+    """
+    figure = go.Figure()
+    for (model, of_run), color in zip(rows.groupby("model", sort=False), cycle(SERIES), strict=False):
+        keys = list(zip(of_run["by"], of_run["slice"], strict=True))
+        marks = {}
+        if images:
+            marks = leads(of_run["n"], [images[key] for key in keys])
+        opacity = np.where(of_run["verdict"] == FEW, 0.2, 0.5)
+        figure.add_bar(
+            x=of_run[measure],
+            y=short_names(map(" ".join, keys), longest=40),
+            orientation="h",
+            name=as_text(str(model)),
+            marker={"color": color, "opacity": opacity},
+            error_x=intervals(of_run[measure], of_run[f"{measure}_low"], of_run[f"{measure}_high"], color=color),
+            customdata=of_run[["n", "verdict"]].to_numpy(),
+            hovertemplate="%{y}: %{x:.3f}, n %{customdata[0]:,}<br>%{customdata[1]}<extra></extra>",
+            **marks,
+        )
+    runs = len(figure.data)
+    bare(figure, height=90 + (14 + 14 * runs) * len(rows) // runs, margin={"t": 30})
+    figure.update_layout(showlegend=runs > 1, legend=ABOVE)
+    return figure.update_yaxes(type="category", autorange="reversed", showgrid=False, dtick=1)
 
 
 def transfer(points: pd.DataFrame, fitted: Any, *, sides: tuple[str, str], simulated: bool) -> go.Figure:

@@ -31,6 +31,7 @@ from avhcurate.workspace.data.runs import RunFolder
 #: Parts of the page: one is computed and drawn at a time.
 PARTS = {
     "all": "All runs",
+    "slices": "Slices",
     "pair": "Who is right",
     "confusion": "Confusions",
     "hard": "Hard for one, or for all",
@@ -46,7 +47,7 @@ def part(runs: Sequence[RunFolder]) -> str:
     """Choose the part of the page; with a single run only those that need no second."""
     possible = PARTS
     if len(runs) < 2:
-        possible = {name: PARTS[name] for name in ("all", "confusion", "transfer")}
+        possible = {name: PARTS[name] for name in ("all", "slices", "confusion", "transfer")}
     return PART.show(st.segmented_control, "Part", possible, on_change=PART.restart, label_visibility="collapsed")
 
 
@@ -207,19 +208,19 @@ def _runs_html(page: Opened, runs: SideBySide, keys: Sequence[str]) -> str:
     for row in runs.table.to_dict("records"):
         cells = [
             f"{row['n']:,}",
-            _interval(row, "accuracy", 1, percent=True),
+            interval_cell(row, "accuracy", 1, percent=True),
             number_cell(100 * row["class_accuracy"], 1),
-            f"{_interval(row, 'ece', 3)}<small>chance {row['ece_chance']:.3f}</small>",
+            f"{interval_cell(row, 'ece', 3)}<small>chance {row['ece_chance']:.3f}</small>",
             *(number_cell(row[key], 4) for key in ("brier", "nll", measure)),
         ]
         if runs.voted:
-            cells += [_interval(row, f"{key}_hsf", 3) for key in keys]
+            cells += [interval_cell(row, f"{key}_hsf", 3) for key in keys]
         notes = " · ".join(filter(None, [f"{row['classes']} classes", learnt.get(row["run"])]))
         rows.append(table_row(f"{escape(row['model'])}<small>{notes}</small>", cells, title=escape(row["run"])))
     return html_table(heads, rows)
 
 
-def _interval(row: Mapping[Any, Any], key: str, digits: int, *, percent: bool = False) -> str:
+def interval_cell(row: Mapping[Any, Any], key: str, digits: int, *, percent: bool = False) -> str:
     return estimate(row[key], row[f"{key}_low"], row[f"{key}_high"], digits, percent=percent)
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from avhcurate.datasets.table.filters import Filters, bar_conditions
 from avhcurate.ui.charts.chart_style import GREY, SLATE, as_text, bare, faded, leads, of_hsf, ramp
 
 #: How samples without a label are called among the classes.
@@ -17,7 +16,7 @@ _PALE = faded(GREY, 0.5)
 def hsf_histogram(
     bars: pd.DataFrame, counts: Sequence[int], *, edges: Sequence[float], simulated: bool = False
 ) -> go.Figure:
-    """Bars of `low, high, n`, in the colour of the bin of their middle; above each bin its n, from `counts`."""
+    """Bars of `low, high, n, to`, in the colour of the bin of their middle; above each bin its n, from `counts`."""
     middle = (bars["low"] + bars["high"]) / 2
     colors = np.array([_PALE, *ramp(len(edges) - 1), _PALE])
     figure = go.Figure()
@@ -28,7 +27,7 @@ def hsf_histogram(
         marker_color=colors[np.searchsorted(edges, middle, side="right")],
         customdata=bars[["low", "high"]],
         hovertemplate="HSF %{customdata[0]:.2f}–%{customdata[1]:.2f}: %{y:,} images<extra></extra>",
-        **leads(bars["n"], [Filters(where=where) for where in bar_conditions("hsf", bars["low"], bars["high"])]),
+        **leads(bars["n"], bars["to"]),
     )
     # All at once: Plotly checks a figure again for each line that is added.
     line = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "line": {"color": _PALE, "width": 1, "dash": "dot"}}

@@ -15,6 +15,7 @@ from avhcurate.datasets.sources.demo import is_demo
 from avhcurate.datasets.sources.settings import SECONDS, DemoSettings
 from avhcurate.datasets.table.columns import FEW, literal, quote
 from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.facets import histogram
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.head_notes import head_note
 from avhcurate.datasets.table.titles import learnt_here, titles
@@ -54,8 +55,6 @@ _CSS = """
 .doorway b { display: block; font-weight: 600; }
 </style>
 """
-#: Bars of the HSF histogram; twenty fall on the default edges.
-_BARS = 20
 #: In place of a column, the classes.
 CLASSES = "label"
 _ENDS = {"high": "High", "low": "Low", NONE: "Not said"}
@@ -147,7 +146,7 @@ def spread(page: Opened) -> None:
         if table.votes is None:
             st.caption("No votes yet: attach a file of votes above, or collect some on the page Annotate.")
         else:
-            bars = table.histogram("hsf", filters=filters, bins=_BARS, limits=(0.0, 1.0))
+            bars = histogram(table, "hsf", filters)
             counts = _counts(table, "hsf_bin", filters).reindex(bin_labels(table.edges), fill_value=0)
             figure = hsf_histogram(bars, counts.tolist(), edges=table.edges, simulated=table.simulated)
             show_chart(figure, key="home.hsf")

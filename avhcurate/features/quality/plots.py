@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from avhcurate.datasets.table.filters import Filters, bar_conditions
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui.charts.chart_style import BLUE, GREY, SLATE, bare, leads, note_above
 from avhcurate.workspace.images.measures import MEASURES
 
@@ -16,12 +16,12 @@ _COLUMNS = 5
 
 
 def measure_histograms(bars: Mapping[str, pd.DataFrame], *, chosen: str = "") -> go.Figure:
-    """Draw a small histogram of each measure from bars `low, high, n`, that of `chosen` emphasised."""
+    """Draw a small histogram of each measure from bars `low, high, n, to`, that of `chosen` emphasised."""
     rows = -(-len(bars) // _COLUMNS)
     titles = [f"{MEASURES[key].name}, {MEASURES[key].unit}".removesuffix(", ").replace(" ", "<br>", 1) for key in bars]
     figure = make_subplots(rows, _COLUMNS, subplot_titles=titles, horizontal_spacing=0.035, vertical_spacing=0.34)
     for place, (key, counts) in enumerate(bars.items()):
-        counts = counts.assign(to=bar_conditions(key, counts["low"], counts["high"]))[counts["n"] > 0]
+        counts = counts[counts["n"] > 0]
         figure.add_bar(
             x=(counts["low"] + counts["high"]) / 2,
             y=counts["n"],
@@ -29,7 +29,7 @@ def measure_histograms(bars: Mapping[str, pd.DataFrame], *, chosen: str = "") ->
             marker={"color": {chosen: BLUE}.get(key, SLATE)},
             customdata=counts[["low", "high"]].to_numpy(float),
             hovertemplate="%{customdata[0]:.4g} to %{customdata[1]:.4g}: %{y:,} images<extra></extra>",
-            **leads(counts["n"], [Filters(where=where) for where in counts["to"]]),
+            **leads(counts["n"], counts["to"]),
             row=place // _COLUMNS + 1,
             col=place % _COLUMNS + 1,
         )

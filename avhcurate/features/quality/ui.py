@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.facets import histogram
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.titles import title_of
 from avhcurate.features.quality import service
@@ -101,7 +102,7 @@ _odd_files = kept("Looking for odd files …")(service.odd_files)
 
 @kept()
 def _histograms(table: DatasetTable, filters: Filters) -> dict[str, pd.DataFrame]:
-    bars = {key: table.histogram(key, filters=filters, bins=30) for key in table.measures}
+    bars = {key: histogram(table, key, filters) for key in table.measures}
     return {key: counted for key, counted in bars.items() if len(counted)}
 
 

@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike
 BINS = 15
 
 _DRAWS = 2000
+#: Times as many for several comparisons, at most: their ends lie further out.
+_MOST_TIMES = 10
 _NAN = float("nan")
 _COLUMNS = ["low", "high", "n", "confidence", "accuracy"]
 
@@ -25,8 +27,7 @@ _COLUMNS = ["low", "high", "n", "confidence", "accuracy"]
 class Calibration:
     """ECE over n samples with its 95 % interval, the value that chance reaches, and the bins.
 
-    `bins` are rows `low, high, n, confidence, accuracy`: a bin holds its upper edge, the first also its lower; empty
-    ones are left out.
+    `bins` are rows `low, high, n, confidence, accuracy`: a bin holds its upper edge, the first also its lower.
     """
 
     n: int
@@ -35,6 +36,10 @@ class Calibration:
     high: float
     chance: float
     bins: pd.DataFrame
+
+
+#: That of no sample.
+NO_CALIBRATION = Calibration(n=0, ece=_NAN, low=_NAN, high=_NAN, chance=_NAN, bins=pd.DataFrame(columns=_COLUMNS))
 
 
 def calibrate(confidence: ArrayLike, correct: ArrayLike, *, bins: int = BINS) -> Calibration:
@@ -53,45 +58,42 @@ def calibrate(confidence: ArrayLike, correct: ArrayLike, *, bins: int = BINS) ->
     """
     p = np.asarray(confidence, np.float64)
     right = np.asarray(correct)
-    n = len(p)
-    if not n:
-        return Calibration(n=0, ece=_NAN, low=_NAN, high=_NAN, chance=_NAN, bins=pd.DataFrame(columns=_COLUMNS))
-    edges = _edges(p, bins)
-    index = np.searchsorted(edges[1:-1], p, side="left").astype(np.int16)
-    sums = {"n": np.bincount(index), "confidence": np.bincount(index, p), "accuracy": np.bincount(index, right)}
-    frame = pd.DataFrame(sums)
-    frame = frame[frame["n"] > 0]
-    ece = float(np.abs(frame["accuracy"] - frame["confidence"]).sum() / n)
+    if not len(p):
+        return NO_CALIBRATION
+    last = -(-len(p) * np.arange(1, bins + 1) // bins) - 1  # the position of the last sample of each bin
+    ordered = np.sort(p)
+    high = np.unique(ordered[last])
+    index = np.searchsorted(high, p).astype(np.int16)
+    sums = {"low": np.append(ordered[0], high[:-1]), "high": high, "n": np.bincount(index)}
+    for name, values in {
+        "confidence": p,
+        "right": right,
+        "squares": (right - p) ** 2,
+        "spread": np.maximum(p * (1 - p), 0),
+    }.items():
+        sums[name] = np.bincount(index, values)
+    return of_bins(pd.DataFrame(sums))
+
+
+def of_bins(sums: pd.DataFrame, *, comparisons: int = 1) -> Calibration:
+    """Return the same from a row a bin: `low, high, n`, and the sums over its samples of `confidence`, of `right` (1 or
+    0), of `squares` of the one less the other, and of `spread`, confidence times (1 - confidence).
+
+    Of several `comparisons` the interval and what chance reaches are those of all of them at once (Bonferroni).
+    """
+    tail = 0.025 / comparisons
+    draws = _DRAWS * min(comparisons, _MOST_TIMES)
+    n = int(sums["n"].sum())
+    gaps = (sums["right"] - sums["confidence"]).to_numpy()
+    ece = float(np.abs(gaps).sum() / n)
     rng = np.random.default_rng(0)
-    chance = _chance(p, index, rng)
-    low, high = np.maximum(0, 2 * ece - _resampled(right - p, index, rng)[::-1])
+    spread = np.sqrt(sums["spread"].to_numpy())
+    chance = float(np.quantile(np.abs(rng.standard_normal((draws, len(sums)))) @ spread / n, 1 - tail))
+    values, vectors = np.linalg.eigh(np.diag(sums["squares"]) - np.outer(gaps, gaps) / n)
+    resampled = rng.standard_normal((draws, len(sums))) * np.sqrt(np.maximum(values, 0)) @ vectors.T
+    drawn = np.abs(gaps + resampled).sum(axis=1) / n
+    low, high = np.maximum(0, 2 * ece - np.quantile(drawn, [1 - tail, tail]))
     if ece <= chance:
         low = 0.0
-    frame[["confidence", "accuracy"]] = frame[["confidence", "accuracy"]].div(frame["n"], axis=0)
-    frame = frame.assign(low=edges[frame.index], high=edges[frame.index + 1])[_COLUMNS].reset_index(drop=True)
-    return Calibration(n=n, ece=ece, low=float(low), high=float(high), chance=chance, bins=frame)
-
-
-def _edges(p: np.ndarray, bins: int) -> np.ndarray:
-    last = -(-len(p) * np.arange(1, bins + 1) // bins) - 1  # the position of the last sample of each bin
-    edges = np.unique(np.sort(p)[np.append(0, last)])
-    if len(edges) == 1:
-        return np.repeat(edges, 2)
-    return edges
-
-
-def _resampled(gap: np.ndarray, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the 2.5 and 97.5 % quantiles of ECE over resamples of the samples, whose gaps are `gap`."""
-    sums = np.bincount(index, weights=gap)
-    squares = np.bincount(index, weights=gap * gap)
-    covariance = np.diag(squares) - np.outer(sums, sums) / len(gap)
-    values, vectors = np.linalg.eigh(covariance)
-    normal = rng.standard_normal((_DRAWS, len(sums))) * np.sqrt(np.maximum(values, 0))
-    return np.quantile(np.abs(sums + normal @ vectors.T).sum(axis=1) / len(gap), [0.025, 0.975])
-
-
-def _chance(p: np.ndarray, index: np.ndarray, rng: np.random.Generator) -> float:
-    """Return the 97.5 % quantile of ECE where a sample of confidence p is right with probability p."""
-    spread = np.sqrt(np.bincount(index, weights=np.maximum(p * (1 - p), 0)))
-    drawn = np.abs(rng.standard_normal((_DRAWS, len(spread)))) @ spread / len(p)
-    return float(np.quantile(drawn, 0.975))
+    bins = sums.assign(confidence=sums["confidence"] / sums["n"], accuracy=sums["right"] / sums["n"])[_COLUMNS]
+    return Calibration(n=n, ece=ece, low=float(low), high=float(high), chance=chance, bins=bins)

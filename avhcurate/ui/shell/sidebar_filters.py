@@ -1,11 +1,9 @@
 """The filters in the sidebar: facets by histogram and by value, and a widget for each filter without one."""
 
 import datetime
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import streamlit as st
@@ -15,10 +13,11 @@ from avhcurate.datasets.table.facets import (
     MOST_VALUES,
     Counts,
     Facet,
+    bars_of,
+    column_of,
     count_facets,
     ends_of,
-    is_whole,
-    round_edges,
+    facet_of,
 )
 from avhcurate.datasets.table.filters import FILTERS, Filters, kind_of
 from avhcurate.errors import CurateError
@@ -250,29 +249,18 @@ def show_facets(table: DatasetTable, panels: dict[str, Panel], *, key: str = "fa
 
 
 def _facets(table: DatasetTable, view: View) -> list[Facet]:
-    facets = []
-    for field, entry in FILTERS.items():
-        if field == "ranges":
-            facets += _histograms(table, view)
-        elif field == "values":
-            facets += [Facet(field, str(name)) for name, *_ in view.filters.values]
-        elif entry.column:
-            facets.append(Facet(field, entry.column, names=tuple(entry.names(table))))
+    columns = {field: [column_of(entry)] for field, entry in FILTERS.items() if entry.column}
+    columns["ranges"] = [view.sort, *(name for name, *_ in view.filters.ranges)]  # the sorted score, and other ranges
+    columns["values"] = [str(name) for name, *_ in view.filters.values]
+    of_columns = {field: [_facet(table, name) for name in dict.fromkeys(columns.get(field, ()))] for field in FILTERS}
+    facets = [facet for field in FILTERS for facet in of_columns[field] if facet and facet.field == field]
     find: dict[str, str] = st.session_state.get(_FIND.format(table.dataset.name), {})
     return [replace(facet, find=find.get(facet.key, "")) for facet in facets]
 
 
-def _histograms(table: DatasetTable, view: View) -> list[Facet]:
-    """Return the facets of the sorted score and of the other ranges."""
-    numbers = {*table.ranked}
-    if table.votes:
-        numbers |= {"hsf", "votes"}
-    columns = dict.fromkeys([view.sort, *(key for key, _, _ in view.filters.ranges)])
-    ends = _ends(table, tuple(key for key in columns if key in numbers))
-    return [
-        Facet("ranges", key, edges=round_edges(low, high, whole=is_whole(table, key)))
-        for key, (low, high) in ends.items()
-    ]
+@st.cache_data(hash_funcs=HASH_FUNCS, max_entries=64, show_spinner=False)
+def _facet(table: DatasetTable, name: str) -> Facet | None:
+    return facet_of(table, name)
 
 
 @st.cache_data(hash_funcs=HASH_FUNCS, max_entries=64, show_spinner=False)
@@ -329,18 +317,8 @@ def _values(facet: Facet, everything: Counts, matching: Counts, chosen: tuple[An
 def _range(
     table: DatasetTable, facet: Facet, chosen: tuple[Any, ...], bar: Callable[..., Bar], *, removable: bool
 ) -> Panel:
-    whole = is_whole(table, facet.column)
-    bars = []
-    for number, (start, right) in enumerate(pairwise(facet.edges)):
-        last = math.nextafter(right, -math.inf)
-        if whole:
-            last = right - 1
-        text = f"{start:.4g}–{last:.4g}"
-        if last == start:
-            text = f"{start:.4g}"
-        bars.append(bar(number, text, low=start, high=last))
-    # The first and the last bar have no end, so that rounding never loses the extreme samples.
-    bars[0], bars[-1] = replace(bars[0], low=None), replace(bars[-1], high=None)
+    ends_of_bars = enumerate(bars_of(table, facet))
+    bars = [bar(number, text, low=low, high=high) for number, (text, low, high) in ends_of_bars]
     title = shortened(score_name(facet.column), 60)
     ends = _ends(table, (facet.column,))[facet.column]
     return Panel(facet.key, title, "range", tuple(bars), chosen, ends=ends, removable=removable)

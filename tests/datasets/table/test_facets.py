@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from avhcurate.datasets.curate.annotations import annotate
-from avhcurate.datasets.table.facets import Facet, count_facets, ends_of, round_edges
+from avhcurate.datasets.table.facets import Facet, count_facets, ends_of, histogram, round_edges
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.people.bins import bin_labels
@@ -38,6 +38,14 @@ def test_each_facet_counts_the_samples_that_match_its_other_filters(digits, face
         inside = (("avh", edges[bar], math.nextafter(edges[bar + 1], 0)),)
         assert count == digits.count(filters.with_(ranges=inside))
     assert sum(avh.values()) == digits.count(anywhere)
+
+
+def test_a_histogram_counts_every_value_once_in_bars_that_lead_to_them(digits):
+    for column, filters in (("avh", NARROW), ("hsf", Filters(classes=(3,)))):
+        bars = histogram(digits, column, filters)
+        assert bars["n"].sum() == digits.count(filters) > 0
+        assert [digits.count(filters.narrowed(to)) for to in bars["to"]] == bars["n"].tolist()
+    assert histogram(digits, "aum", Filters()).empty
 
 
 def test_tags_count_one_by_one_and_among_those_that_have_the_chosen_ones(own_digits):

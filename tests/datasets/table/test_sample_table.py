@@ -144,15 +144,6 @@ def test_a_condition_narrows_and_never_widens(table, text):
     assert set(table.paths(Filters(classes=(0,), where=text))) <= plain
 
 
-def test_histograms_count_every_value_once(table):
-    bars = table.histogram("avh", bins=7)
-    assert bars["n"].sum() == table.frame()["avh"].notna().sum()
-    hsf = table.histogram("hsf", bins=5, limits=(0, 1))
-    values = table.frame()["hsf"].dropna()
-    assert hsf["n"].tolist() == np.histogram(values, bins=[0, 0.2, 0.4, 0.6, 0.8, 1])[0].tolist()
-    assert table.histogram("avh", filters=Filters(where="avh IS NULL")).empty
-
-
 def test_percentiles_are_shares_of_samples_not_above(table):
     frame = table.frame()
     share = (frame["avh"] <= frame["avh"][10]).sum() / frame["avh"].notna().sum()

@@ -12,7 +12,9 @@ EDGES = (0.0, 0.5, 1.0)
 
 def test_bars_stand_over_their_hsf_in_the_colour_of_their_bin_which_says_its_n_between_its_edges():
     n, edges = np.histogram([0.1, 0.1, 0.6, 1.0], bins=20, range=(0, 1))
-    figure = hsf_histogram(pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n": n}), [1, 1234], edges=EDGES)
+    figure = hsf_histogram(
+        pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n": n, "to": [Filters()] * 20}), [1, 1234], edges=EDGES
+    )
     (drawn,) = figure.data
     assert list(drawn.y) == n.tolist()
     hard, easy = ramp(2)

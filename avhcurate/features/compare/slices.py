@@ -1,0 +1,206 @@
+"""Slices of a dataset: how good each run is on the samples of every split, HSF bin, value, tag, set or saved view."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from scipy.stats import t
+
+from avhcurate.datasets.curate.saved import Saved
+from avhcurate.datasets.table import columns
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.facets import Facet, bars_of, count_facets, facet_of
+from avhcurate.datasets.table.filters import FILTERS, Filters, write_value
+from avhcurate.datasets.table.titles import titles
+from avhcurate.errors import CurateError
+from avhcurate.features.compare.samples import KEYS, RunScores, shared_samples
+from avhcurate.features.compare.service import LEAST_IN_BIN
+from avhcurate.measures.stats.calibration import BINS, NO_CALIBRATION, of_bins
+from avhcurate.measures.stats.correlation import ALL
+from avhcurate.measures.stats.intervals import wilson
+from avhcurate.people.bins import DEFAULT_EDGES
+from avhcurate.workspace.data.events import Event
+
+#: Bars that a column of numbers is cut into, at most.
+_BARS = 8
+#: The verdicts on a slice against the other samples, and in place of one.
+WORSE, BETTER, UNCLEAR = JUDGED = ("worse than the rest", "better than the rest", "no clear difference")
+FEW = "too few images"
+#: What each slice is measured by.
+MEASURES = {"accuracy": "Accuracy", "ece": "ECE", "avh": "Mean AVH", "hsf": "Mean HSF"}
+_COUNTS = ["n", "avh_n", "hsf_n"]
+_COLUMNS = ["run", "model", "by", "slice", "n", "verdict"]
+_COLUMNS += [f"{key}{end}" for key in MEASURES for end in ("", "_low", "_high")]
+_COLUMNS += ["ece_chance", "avh_n", "hsf_n"]
+#: A row for each slice and one for each of its bins of about equally many samples by confidence.
+_MEASURED = """
+SELECT slice, bin, grouping(bin) AS whole, count(*) AS n, sum(_right) AS right, sum(_confidence) AS confidence,
+    min(_confidence) AS low, max(_confidence) AS high, sum((_right - _confidence) ** 2) AS squares,
+    sum(_confidence * (1 - _confidence)) AS spread,
+    count(_avh) AS avh_n, avg(_avh) AS avh, stddev_samp(_avh) AS avh_sd,
+    count(hsf) AS hsf_n, avg(hsf) AS hsf, stddev_samp(hsf) AS hsf_sd
+FROM (
+    SELECT *, {bins} * (rank() OVER (PARTITION BY slice ORDER BY _confidence) - 1)
+        // nullif(count(_confidence) OVER (PARTITION BY slice), 0) AS bin
+    FROM (
+        SELECT _right, _confidence, _avh, hsf, unnest(list_where(range({slices}), [{tests}])) AS slice
+        FROM samples JOIN rows ON id = _id
+    )
+) GROUP BY GROUPING SETS ((slice), (slice, bin)) ORDER BY slice, bin
+"""
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Runs on slices of the samples that all of them scored.
+
+    `table`: a row a run and slice: all samples first, then the slices that are judged, least accurate first, then those
+    of too few samples: `run, model, by, slice, n, verdict`, `accuracy, ece, avh, hsf` with `_low, _high`, `ece_chance`,
+    `avh_n, hsf_n`. `images`: filters of the samples of each slice by `by` and `slice`. `compared`: how many rows are
+    judged; over these the intervals of a measure hold at once in 95 % (Bonferroni). `left_out`: how many of the
+    `labelled` samples in view each run has not scored.
+    """
+
+    table: pd.DataFrame
+    images: dict[tuple[str, str], Filters]
+    compared: int
+    left_out: dict[str, int]
+    labelled: int
+
+
+def slice_runs(
+    table: DatasetTable, by: Sequence[str], names: Sequence[str] | None = None, *, filters: Filters | None = None
+) -> Slices:
+    """Compare runs, as `service.side_by_side`, on the slices that `images_of` gives `by` each name."""
+    filters = filters or Filters()
+    shared = shared_samples(table, names, KEYS[:1], filters)
+    images = {("", ALL): Filters()}
+    for name in by:
+        images |= {(name, title): chosen for title, chosen in images_of(table, name, filters).items()}
+    measured = [_measured(table, scores, list(images.values())) for scores in shared.scores.values()]
+    rows = _judged(pd.concat(measured, keys=list(shared.scores), names=["run"]).reset_index("run"))
+    called = titles(table.dataset)
+    rows["model"] = rows["run"].map(called)
+    rows[["by", "slice"]] = [list(images)[number] for number in rows["slice"]]
+    return Slices(
+        table=rows[_COLUMNS],
+        images=images,
+        compared=int(rows["verdict"].isin(JUDGED).sum()),
+        left_out=shared.left_out,
+        labelled=shared.labelled,
+    )
+
+
+# --- which samples -----------------------------------------------------------------------------------------------
+
+
+def possible_slices(table: DatasetTable) -> list[str]:
+    """Return what samples can be sliced by: columns, then the names of tags, sets and saved views."""
+    own = [*table.groups, *table.own("number", "date"), *table.measures]
+    tags = table.group_counts("tags")["value"].tolist()
+    return list(dict.fromkeys(["hsf_bin", "split", "label", "tags", *own, *tags, *table.sets, *_views(table)]))
+
+
+def _views(table: DatasetTable) -> dict[str, Event]:
+    return {view.name: view for view in Saved(table.workspace, table.dataset.name).views()}
+
+
+def images_of(table: DatasetTable, by: str, filters: Filters) -> dict[str, Filters]:
+    """Return the filters of the samples of each slice by its name: of each value of a column that occurs in view, each
+    bar of a histogram of numbers, each year or month of dates; or of a tag, a set or a saved view.
+
+    Refused for another name, and for a column of too many values.
+    """
+    facet = facet_of(table, by, most=_BARS)
+    if facet is not None:
+        return _values(table, by, facet, filters)
+    if by in table.own("date"):
+        return _periods(table, by)
+    if by in table.sets:
+        return {by: Filters(sets=(by,))}
+    if by in _views(table):
+        return {by: _of_view(table, _views(table)[by])}
+    if by in possible_slices(table):
+        return {by: Filters(tags=(by,))}
+    raise CurateError(f"There is no {by} to slice by. Choose from {', '.join(possible_slices(table))}.")
+
+
+def _values(table: DatasetTable, by: str, facet: Facet, filters: Filters) -> dict[str, Filters]:
+    (counts,) = count_facets(table, filters, [facet], limit=columns.FEW + 1)
+    if len(counts) > columns.FEW:
+        raise CurateError(f"{by} has more than {columns.FEW} values. Choose a column of fewer.")
+    if not facet.edges:
+        return {FILTERS[facet.field].name(value, table): facet.only(value) for value in counts}
+    slices = {name: facet.only(*ends) for name, *ends in bars_of(table, facet)}
+    return slices | {"none": Filters(where=f"{columns.quote(by)} IS NULL")}
+
+
+def _periods(table: DatasetTable, by: str) -> dict[str, Filters]:
+    """Return the samples of each year of a column of dates, of each month where it has only one year."""
+    first = str(table.summaries[by].low)
+    last = str(table.summaries[by].high)
+    periods = pd.period_range(first, last, freq="YM"[first[:4] == last[:4]])
+    ends = zip(periods.start_time.date, periods.end_time.date, strict=True)
+    return {str(period): Filters(dates=((by, *days),)) for period, days in zip(periods, ends, strict=True)}
+
+
+def _of_view(table: DatasetTable, view: Event) -> Filters:
+    """Return the filters of a saved view; what it says of excluded samples does not count."""
+    chosen, _ = Filters.from_query(view.query).fit(table)
+    edges = write_value(table.edges)
+    if chosen.hsf_bins and view.query.get("edges", write_value(DEFAULT_EDGES)) != edges:
+        raise CurateError(f"The view {view.name} is by other HSF bins. Choose its edges, {edges} are in use.")
+    return chosen.with_(excluded=False)
+
+
+# --- what of them ------------------------------------------------------------------------------------------------
+
+
+def _measured(table: DatasetTable, scores: RunScores, slices: Sequence[Filters]) -> pd.DataFrame:
+    """Return the rows of `_MEASURED` of a run; `slice` is the number of the slice."""
+    values = {"_right": scores.right, "_confidence": scores["max_confidence"], "_avh": scores["avh"]}
+    rows = {name: pa.array(column.astype(float), from_pandas=True) for name, column in values.items()}
+    conditions = [chosen.with_(excluded=None).to_sql(table) for chosen in slices]
+    tests = ", ".join(f"{condition} IS TRUE" for condition, _ in conditions)
+    return table.joined(
+        _MEASURED.format(bins=BINS, slices=len(slices), tests=tests),
+        [parameter for _, parameters in conditions for parameter in parameters],
+        pa.table({"_id": scores.samples.index} | rows),
+        where="".join(chosen.where for chosen in slices),
+    )
+
+
+def _judged(measured: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `Slices.table`, still with the number of the slice, of which 0 is that of all samples."""
+    whole = measured["whole"] == 1
+    rows = measured[whole].reset_index(drop=True)
+    rest = rows.groupby("run")[["n", "right"]].transform("first") - rows[["n", "right"]]
+    judged = np.minimum(rows["n"], rest["n"]) >= LEAST_IN_BIN
+    comparisons = max(1, int(judged.sum()))
+    rows["accuracy"] = rows["right"] / rows["n"]
+    low, high = wilson(rows["right"], rows["n"], comparisons=comparisons)
+    least, most = wilson(rest["right"], rest["n"], comparisons=comparisons)
+    rows["verdict"] = np.select([rest["n"] == 0, ~judged, high < least, low > most], ["", FEW, WORSE, BETTER], UNCLEAR)
+    rows["accuracy_low"] = low
+    rows["accuracy_high"] = high
+    errors = [
+        _calibration_error(bins, comparisons) for _, bins in measured[~whole].groupby(["run", "slice"], sort=False)
+    ]
+    rows[["ece", "ece_low", "ece_high", "ece_chance"]] = errors
+    for key in ("avh", "hsf"):
+        n = rows[f"{key}_n"]
+        reach = t.ppf(1 - 0.025 / comparisons, n - 1) * rows[f"{key}_sd"] / np.sqrt(n)
+        rows[f"{key}_low"] = (rows[key] - reach).clip(lower=0)
+        rows[f"{key}_high"] = (rows[key] + reach).clip(upper=1)
+    first = np.select([rows["slice"] == 0, judged], [0, 1], 2)
+    return rows.assign(first=first).sort_values(["first", "accuracy"], kind="stable", ignore_index=True)
+
+
+def _calibration_error(bins: pd.DataFrame, comparisons: int) -> tuple[float, ...]:
+    """Return the ECE of a slice, the ends of its interval, and what chance reaches, from the rows of its bins."""
+    found = NO_CALIBRATION
+    if bins["confidence"].notna().all():
+        found = of_bins(bins, comparisons=comparisons)
+    return found.ece, found.low, found.high, found.chance
