@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.features.annotate import queue, setup, ui_annotators, ui_setup
+from avhcurate.features.annotate import queue, setup, ui_annotators, ui_second, ui_setup
 from avhcurate.ui.base import frame
 from avhcurate.ui.base.notes import show_queue_note
 from avhcurate.ui.grid.detail import show_details
@@ -28,6 +28,7 @@ ui_annotators.progress_facts(progress, settings)
 ui_setup.source_line(page, setup.source(page.table))
 with st.expander("What annotators are asked", icon=":material/tune:"):
     ui_setup.collection_form(page, settings, key="annotators.settings")
+ui_second.decided_by(page, settings)
 if not progress.annotators:
     st.info("No answers yet. The Annotate page asks; every answer shows here at once.", icon=":material/info:")
     st.stop()

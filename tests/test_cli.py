@@ -317,7 +317,7 @@ def test_the_command_line_has_few_parameters():
     # Twelve more than 240: --like-text of export, and of neighbours, which the page's box starts as a job; two states
     # and a run of `diff`, and the way back to one, `history --restore`; --budget of select; the run of a condition of
     # tag, relabel and exclude; --classes of attach and votes; the four of review; the nine of classes; --where
-    # of suspects.
+    # of suspects; --confirmed of export; --card of report.
     assert sum(counts.values()) + len(get_command(app).params) <= 275
     assert max(counts.values()) <= 24
 

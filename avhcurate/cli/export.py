@@ -20,6 +20,7 @@ _HARDEST = (
 
 @options.verb(ExportSettings)
 def export(settings: ExportSettings) -> None:
+    from avhcurate.datasets.curate.second_person import confirmed_only, second_person
     from avhcurate.datasets.export.service import export, format_named, order_of
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.measures.scores import SCORES
@@ -41,6 +42,9 @@ def export(settings: ExportSettings) -> None:
         column = angles_to_words(table.run, settings.like_text)
         table = open_table()
         sort = sort or f"{column}:asc"
+    second = second_person(table)
+    if settings.confirmed:
+        table = confirmed_only(table)
     with options.started_job() as progress, options.output(settings.out) as out:
         count = export(
             table,
@@ -53,6 +57,14 @@ def export(settings: ExportSettings) -> None:
         )
     result = {"samples": count, "out": str(settings.out), "simulated": table.simulated}
     options.print_result(result, f"{count} samples of {name} written to {settings.out}" + _simulated(table))
+    if settings.confirmed:
+        alone = len(second.rows) - second.confirmed
+        options.print_messages(
+            [
+                f"{second.confirmed} decisions are confirmed by a second person; {alone} are not, and go out with the "
+                "given label"
+            ]
+        )
     if any(key in f"{filters.where} {sort}" for key in SCORES):
         options.print_messages([_HARDEST])
 

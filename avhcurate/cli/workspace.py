@@ -1,6 +1,7 @@
 """Verbs about the workspace and what it holds: list, remove, check, rename, default, jobs, report."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -199,15 +200,24 @@ def _running(jobs: "Jobs", which: str) -> "JobRecord":
 @options.app.command()
 def report(
     name: options.NameArgument,
-    out: Annotated[Path, typer.Option(**options.NEW_PATH, help="HTML file to write.")],
+    out: Annotated[Path | None, typer.Option(**options.NEW_PATH, help="HTML file to write.")] = None,
+    card: Annotated[
+        Path | None, typer.Option(**options.NEW_PATH, help="Dataset card of the hub to write, as README.md.")
+    ] = None,
     model: options.ModelOption = None,
     images: Annotated[bool, typer.Option("--images/--no-images", help="Inline thumbnails.")] = True,
     force: options.ForceOption = False,
 ) -> None:
-    """What a dataset is and what was found, in one HTML file that asks for nothing else, with the commands."""
-    from avhcurate.features.report.service import write_report
+    """What a dataset is and what was found: one HTML file that asks for nothing else, with the commands; its card."""
+    from avhcurate.features.report.service import write_card, write_report
 
-    with options.output(out) as place:
-        path = write_report(options.run_table(name, model), place, images=images, force=force)
-        size = path.stat().st_size
-    options.print_result({"out": str(out), "bytes": size}, f"{out}: {size_text(size)}")
+    if out is None and card is None:
+        raise CurateError("Say what to write: --out FILE, --card FILE, or both.")
+    table = options.run_table(name, model)
+    sizes: dict[str, int] = {}
+    for file, write in ((out, partial(write_report, images=images)), (card, write_card)):
+        if file is not None:
+            with options.output(file) as place:
+                sizes[str(file)] = write(table, place, force=force).stat().st_size
+    result = {"out": out and str(out), "card": card and str(card), "bytes": sum(sizes.values())}
+    options.print_result(result, "\n".join(f"{file}: {size_text(size)}" for file, size in sizes.items()))

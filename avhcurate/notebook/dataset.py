@@ -568,12 +568,14 @@ class Dataset(OpenedDataset):
         *,
         where: str | Filters | None = None,
         samples: Samples | None = None,
+        confirmed: bool = False,
         force: bool = False,
     ) -> int:
         """Writes curated labels with a manifest, and returns how many samples were written.
 
         `format`: csv, jsonl, parquet, folder, hf, fiftyone, label-studio, cleanlab or coco; by default what the ending
-        of `out` says. Raises CurateError where no sample is left, and for a place that is taken unless `force`.
+        of `out` says. `confirmed`: only decisions that a second person agrees with; others go out with the given label.
+        Raises CurateError where no sample is left, and for a place that is taken unless `force`.
 
         >>> import avhcurate, tempfile
         >>> digits = avhcurate.example()
@@ -581,13 +583,17 @@ class Dataset(OpenedDataset):
         ...     digits.export(f"{folder}/hard.csv", where="avh > 0.04 AND hsf < 0.5")
         5
         """
+        from avhcurate.datasets.curate.second_person import confirmed_only
         from avhcurate.datasets.export import service as export
 
         format = format or export.format_named(Path(out))
         filters = filters_of(where)
         if samples is not None:
             filters = Filters(excluded=None, ids=tuple(chosen_ids(self.sample_table, samples)))
-        return export.export(self.sample_table, filters, format, Path(out), force=force)
+        table = self.sample_table
+        if confirmed:
+            table = confirmed_only(table)
+        return export.export(table, filters, format, Path(out), force=force)
 
     def to_hf(self, where: str | Filters | None = None) -> "datasets.DatasetDict":
         """Return a Hugging Face DatasetDict of images, curated labels and all columns; its splits are the dataset's.

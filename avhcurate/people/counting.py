@@ -160,11 +160,15 @@ class VoteCounter:
             majority[ids] = for_label > counts.max(axis=1)
         return majority
 
+    def answers(self, design: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the votes of a design that count, oldest first, (V,) each: the row of the log, id and class index."""
+        columns = self.log.columns(self.dataset.id)
+        return self._votes(columns, 0, design, left_out(columns, design, self.source.control_filter))
+
     def by_annotator(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the collected votes in use about the given label, (V,) each: annotator, id, whether it is for it."""
-        columns = self.log.columns(self.dataset.id)
         design = DESIGN_OF[self.source.key]
-        rows, ids, labels = self._votes(columns, 0, design, left_out(columns, design, self.source.control_filter))
+        rows, ids, labels = self.answers(design)
         about = self.labels[ids] >= 0
         hits = labels == self.labels[ids]
         if design == "select":
@@ -237,9 +241,7 @@ class VoteCounter:
         if self.source.imported and attached is not None and len(attached):
             row = place[attached["id"]]
             counts[row[row >= 0]] = np.stack(attached["counts"].to_list())[row >= 0]
-        columns = self.log.columns(self.dataset.id)
-        excluded = left_out(columns, "classify", self.source.control_filter)
-        _, collected, labels = self._votes(columns, 0, "classify", excluded)
+        _, collected, labels = self.answers("classify")
         row = place[collected]
         np.add.at(counts, (row[row >= 0], labels[row >= 0]), 1)
         return counts

@@ -26,7 +26,7 @@ from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.disk.files import write_parquet
 
 #: Queues whose votes are not those of samples taken at random.
-BIASED = ("hardest", "disagreement", "informative", "diverse", "asked")
+BIASED = ("hardest", "disagreement", "informative", "diverse", "asked", "decided")
 #: How much likelier the first sample of a drawn queue is to come next than the last.
 FAVOUR = 20.0
 #: Rate of samples that are kept for later: they come after all others and have next to no chance before.

@@ -5,12 +5,13 @@ import random
 import pytest
 from PIL import Image
 
+from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.annotate import annotators, setup
 from avhcurate.features.annotate import answers as annotate_answers
 from avhcurate.features.annotate import queue as annotate_queue
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import TILES, expect, ids, open_at
+from tests.browser.pages import TILES, expect, ids, open_at, settled
 from tests.fakes.votes import collect, tick
 
 CLASSIFY = {"design": "classify", "control_share": 0.0}
@@ -112,6 +113,43 @@ def test_number_keys_answer_for_the_picture_on_screen_and_hsf_follows(page, work
     )
     said = dict(zip(seen, found["label"], strict=True))
     assert notes == {id: f"HSF {1.0 if said[id] == labels[id] else 0.0:.2f}" for id in seen}
+
+
+def test_a_second_person_judges_blind_what_one_has_decided(page, own_demo_root, serve):
+    table = open_table(Workspace(own_demo_root), "digits")
+    collect(table, **CLASSIFY, target=1, skip=True)
+    address = serve(own_demo_root)
+    open_at(page, f"{address}/gallery?sort=id&descending=false")
+    tiles = page.locator(TILES)
+    for number in (0, 1):
+        tiles.nth(number).focus()
+        page.keyboard.press("l")
+        page.keyboard.type("7")
+        page.keyboard.press("Enter")
+        expect(page.locator(".counts")).to_have_text(f"{number + 1} relabelled")
+        settled(page)
+    open_at(page, f"{address}/annotators")
+    page.get_by_role("button", name="Ask a second person about 2 decisions").click()
+    expect(page.get_by_role("button", name="Ask a second person")).to_have_count(0)
+
+    other = page.context.browser.new_context().new_page()
+    open_at(other, f"{address}/annotate?annotate.name={user()}")
+    expect(other.get_by_text("You're done")).to_be_visible()  # who decided is not asked
+    open_at(other, f"{address}/annotate?annotate.name=ada")
+    seen = press(other, "7", "1")
+    saved(other)
+    expect(other.get_by_text("You're done")).to_be_visible()
+    assert set(seen) == {0, 1}
+
+    settled(page)
+    page.reload()
+    contradicted = page.locator("figure")
+    expect(contradicted).to_have_count(1)
+    expect(page.get_by_text("Others contradict 1 decision")).to_be_visible()
+    expect(page.get_by_test_id("stMetric").filter(has_text="By two or more")).to_contain_text("1")
+    expect(page.get_by_test_id("stMetric").filter(has_text="A second person agrees")).to_contain_text("50%")
+    open_at(page, f"{address}/saved?saved.part=changes")
+    expect(page.get_by_text("Of 2 decisions about labels 1 are by two people or more")).to_be_visible()
 
 
 @pytest.mark.slow

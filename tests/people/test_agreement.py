@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import cohen_kappa_score
 
-from avhcurate.people.agreement import fleiss_kappa, krippendorff_alpha
+from avhcurate.people.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha
 
 #: The usual worked example of Fleiss' kappa: ten subjects, fourteen raters, five categories.
 FLEISS = [
@@ -67,6 +68,16 @@ def test_full_agreement_is_one_and_chance_is_none():
         assert measure(chance).value == pytest.approx(0, abs=0.02)
 
 
+def test_cohens_kappa_is_that_of_scikit_learn():
+    rng = np.random.default_rng(1)
+    first = rng.integers(4, size=300)
+    second = np.where(rng.random(300) < 0.7, first, rng.integers(4, size=300))
+    kappa = cohen_kappa(first, second)
+    assert kappa.value == pytest.approx(cohen_kappa_score(first, second))
+    assert kappa.low < kappa.value < kappa.high
+    assert "same" in cohen_kappa([1, 1], [1, 1]).reason
+
+
 def test_samples_with_one_answer_say_nothing():
     lone = np.vstack([FLEISS, np.eye(5, dtype=int), np.zeros((2, 5), int)])
     for measure in (fleiss_kappa, krippendorff_alpha):
@@ -87,6 +98,17 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
     found = [krippendorff_alpha(sample(150), seed=seed) for seed in range(80)]
     held = np.mean([interval.low <= truth <= interval.high for interval in found])
     assert 0.89 < held <= 1
+
+
+@pytest.mark.parametrize("size", [10, 60])
+def test_the_interval_of_cohens_kappa_holds_the_truth_also_of_few_decisions(size):
+    rng = np.random.default_rng(3)
+    held = []
+    for _ in range(300):  # they agree on 0.9, else by chance, of ten categories that are equally frequent
+        first = rng.integers(10, size=size)
+        kappa = cohen_kappa(first, np.where(rng.random(size) < 0.9, first, rng.integers(10, size=size)))
+        held.append(kappa.low <= 0.9 <= kappa.high)
+    assert 0.9 < np.mean(held) <= 0.99
 
 
 def test_what_has_no_agreement_says_why():

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from avhcurate.datasets.export.card import dataset_card
 from avhcurate.datasets.export.tabular import Chosen, Row, batches, export_columns, without_missing
 from avhcurate.datasets.export.text import csv_text, text_file, write_readme
 from avhcurate.datasets.table.dataset_table import DatasetTable
@@ -174,7 +175,8 @@ _HF_BATCH = 1000
 
 
 def write_hf(table: DatasetTable, chosen: Chosen, path: Path) -> int:
-    """Write data/SPLIT-00000-of-00001.parquet with image bytes and class names that the `datasets` library reads.
+    """Write data/SPLIT-00000-of-00001.parquet with image bytes and class names that the `datasets` library reads, and
+    the card of the dataset as README.md.
 
     Returns how many samples it wrote: those whose images can be read.
     """
@@ -184,11 +186,14 @@ def write_hf(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     for split in table.group_counts("split", chosen.filters)["value"].fillna(""):
         splits_of.setdefault(re.sub(r"\W+", "_", split) or "train", []).append(split)
     used = set[str]()
+    files: dict[str, str] = {}
     for name, splits in splits_of.items():
         part = replace(chosen, filters=chosen.filters.with_(splits=tuple(splits)))
-        written += _write_hf_split(path / "data", _distinct(name, used), _hf_tables(table, part))
-    card = f"# {table.dataset.name}, curated\n\nWritten by AVH Curate. `label` is the curated label.\n"
-    write_readme(path, card, simulated=table.simulated)
+        file = _distinct(name, used)
+        if rows := _write_hf_split(path / "data", file, _hf_tables(table, part)):
+            files[file] = f"data/{file}-*"
+            written += rows
+    write_readme(path, dataset_card(table, chosen.filters, files=files), simulated=table.simulated)
     return written
 
 

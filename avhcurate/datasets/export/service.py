@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from avhcurate.datasets.curate.second_person import second_person
 from avhcurate.datasets.export.images import write_folder, write_hf, write_webdataset, write_yolo
 from avhcurate.datasets.export.output import atomic_output
 from avhcurate.datasets.export.tabular import Chosen, write_csv, write_jsonl, write_parquet
@@ -82,7 +83,8 @@ def export(
 
     Returns how many were written. What a format cannot hold is left out and counted in the manifest: images that cannot
     be read, and for cleanlab samples without label or prediction. `options`: `order`, ids in the order of the samples,
-    those that it does not have come last; `about`, more for the manifest.
+    those that it does not have come last; `about`, more for the manifest. Of a table of `confirmed_only` only confirmed
+    decisions are written.
 
     Cancelled, it leaves nothing: `progress` is asked between batches. It counts the files of a folder whose `out` ends
     in .zip, while they are packed into that file. An `out` hf:OWNER/NAME is a repository of the hub, hf:OWNER/NAME/FILE
@@ -226,6 +228,7 @@ def describe_export(table: DatasetTable, filters: Filters, format: str, count: i
         "training": table.training and table.training.name,
         "words": list(table.words),
         "votes": table.votes and table.votes.model_dump(mode="json"),
+        **second_person(table).describe(table, filters),
         "versions": versions("pyarrow"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }

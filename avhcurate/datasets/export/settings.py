@@ -28,6 +28,9 @@ class ExportSettings(VerbSettings):
     like_text: tuple[str, ...] = option(
         (), "Words, as 'a red car,-snow': order by the angle to them, which is a column. For a run of clip:NAME."
     )
+    confirmed: bool = option(
+        False, "Only decisions that a second person agrees with; others go out with the given label."
+    )
     force: bool = option(False, "Replace an existing export.")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from avhcurate.datasets.curate.second_person import PEOPLE, second_person
 from avhcurate.datasets.export.output import atomic_output
 from avhcurate.datasets.export.text import csv_text, text_file
 from avhcurate.datasets.table.dataset_table import DatasetTable
@@ -57,9 +58,10 @@ def batches(
     """Yield the samples in batches; `columns` None means those of an export.
 
     If votes are attached, `hsf_source` ("human", "simulated") follows the HSF columns, and `hsf_predicted_from` ("human
-    votes", "simulated votes") those of a prediction.
+    votes", "simulated votes") those of a prediction. `deciders`, by how many people the label was decided, follows it.
     """
     sources = {}
+    second = second_person(table)
     if table.votes is not None:
         sources["hsf_bin"] = "hsf_source", _kind(table.simulated)
     if table.prediction is not None:
@@ -70,6 +72,11 @@ def batches(
             if before in batch.schema.names:
                 place = batch.schema.get_field_index(before) + 1
                 batch = batch.add_column(place, name, pa.array([text] * batch.num_rows, pa.string()))
+        if "curated_label_name" in batch.schema.names:
+            labels = batch.column("curated_label").fill_null(-1).to_numpy()
+            people = second.people(batch.column("id").to_numpy(), labels)
+            place = batch.schema.get_field_index("curated_label_name") + 1
+            batch = batch.add_column(place, PEOPLE, pa.array(people))
         yield batch
 
 

@@ -146,7 +146,7 @@ def _check_number(classes: int, title: str) -> None:
 
 
 #: Column names of the table and of exports.
-_PROGRAM = {*STANDARD, *EXTRA, "hsf_source", "image", "set", "gap"}
+_PROGRAM = {*STANDARD, *EXTRA, "hsf_source", "deciders", "image", "set", "gap"}
 _TAKEN = {name.casefold() for name in _PROGRAM | {key for key, score in SCORES.items() if not score.plugin}}
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.features.annotate.setup import LEASE_S, annotator_name, collected, columns_of, required_settings
@@ -49,7 +50,8 @@ class CollectionProgress:
     """Progress of a collection; `answers` (and `checks`, those to controls), `tasks` and `left` are one annotator's.
 
     checks_told: controls among the whole tens of answers, so that it stays hidden which image was one.
-    samples: in the collection; done: those with the target or more; votes: that count; annotators: with an answer.
+    samples: in the collection; done: those with all votes that are wanted; votes: that count; wanted: of all samples;
+    annotators: with an answer.
     """
 
     answers: int
@@ -60,6 +62,7 @@ class CollectionProgress:
     samples: int
     done: int
     votes: int
+    wanted: int
     annotators: int
 
     @property
@@ -111,7 +114,7 @@ def open_grid(table: DatasetTable, annotator: str) -> str:
 def progress(table: DatasetTable, annotator: str = "") -> CollectionProgress:
     """Return the progress of the collection, and of an annotator in it."""
     queue = TaskQueue(table, annotator)
-    scope = queue.settings.scope(queue.pool) & (queue.wanted > 0)
+    scope = queue.scope & (queue.wanted > 0)
     wanted = scope & (queue.votes < queue.wanted)
     rows = queue.columns.rows
     to_controls = queue.answers["control"] != 0
@@ -125,6 +128,7 @@ def progress(table: DatasetTable, annotator: str = "") -> CollectionProgress:
         samples=int(scope.sum()),
         done=int(scope.sum() - wanted.sum()),
         votes=int(queue.votes[scope].sum()),
+        wanted=int(queue.wanted[scope].sum()),
         annotators=len(np.unique(people)),
     )
 
@@ -154,13 +158,29 @@ class TaskQueue:
 
     @cached_property
     def seen(self) -> np.ndarray:
-        """Ids that the annotator has answered; in grids, for their own label."""
+        """Ids that the annotator has answered, in grids for their own label, or whose label the annotator decided."""
         ids = self.table.counter.ids(self.columns)[self.answers["path"]]
         counted = ids >= 0
         if self.design == "select":
             labels = self.table.counter.class_numbers(self.columns)[self.answers["answer"]]
             counted &= labels == self.pool.labels[ids]
-        return np.unique(ids[counted])
+        theirs = self.decided["id"][self.decided["who"] == self.annotator]
+        return np.union1d(ids[counted], theirs)
+
+    @cached_property
+    def decided(self) -> pd.DataFrame:
+        """The decisions that the queue asks a second person about, rows of `SecondPerson`."""
+        if self.settings.queue != "decided":
+            return pd.DataFrame({"id": [], "who": [], "others": []}).astype({"id": np.int64})
+        rows = self.pool.second_person(self.table).rows
+        return rows[self.pool.readable[rows["id"]]]
+
+    @cached_property
+    def scope(self) -> np.ndarray:
+        """Mask (N,) of the samples that may be asked about: of decisions also those that exclude an image as wrong."""
+        scope = self.settings.scope(self.pool).copy()
+        scope[self.decided["id"]] = True
+        return scope
 
     @cached_property
     def asked(self) -> np.ndarray:
@@ -172,8 +192,10 @@ class TaskQueue:
     def wanted(self) -> np.ndarray:
         """Votes that are wanted of each sample, (N,)."""
         wanted = np.full(len(self.pool.labels), self.settings.target)
-        if self.settings.queue == "asked":
+        if self.settings.queue in ("asked", "decided"):
             wanted[:] = 0
+            # One answer more where nobody but the person who decided has said anything.
+            wanted[self.decided["id"]] = self.votes[self.decided["id"]] + (self.decided["others"] == 0)
         asked = self.pool.asked(self.table)
         wanted[asked] = np.maximum(wanted[asked], PEOPLE)
         return wanted
@@ -189,7 +211,7 @@ class TaskQueue:
 
     def _order(self) -> np.ndarray:
         order = self.pool.order(self.table, self.settings.record, self.votes, self.wanted)
-        order = order[self.settings.scope(self.pool)[order]]
+        order = order[self.scope[order]]
         return order[np.argsort(~np.isin(order, self.asked), kind="stable")]
 
     @contextmanager

@@ -12,7 +12,7 @@ from avhcurate.datasets.curate.annotations import check_text
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate.next_labels import next_labels
-from avhcurate.features.annotate.task_pool import Queue, TaskPool, task_pool
+from avhcurate.features.annotate.task_pool import UNRECORDED, Queue, TaskPool, task_pool
 from avhcurate.people.counting import VoteCounts
 from avhcurate.people.grids import CANDIDATES, GRID_CONTROLS
 from avhcurate.people.hsf_source import CHOICE, SETTINGS, SOURCES, HsfSource, left_out, source_choice
@@ -87,6 +87,8 @@ def configure(table: DatasetTable, settings: CollectionSettings, *, who: str) ->
         raise CurateError("A collection needs a dataset with two classes or more.")
     if settings.design == "select" and not settings.scope(pool).any():
         raise CurateError("No sample has a label of these classes. Choose others.")
+    if settings.design == "select" and settings.queue == "decided":
+        raise CurateError("A second person says which class an image is.", fix="Choose the design Choose the class")
     settings = _with_record(table, settings)
     first = not {SETTINGS, CHOICE} & columns_of(table).choices.keys()
     with table.response_log.transaction(table.present_id()) as log:
@@ -108,7 +110,7 @@ def _with_record(table: DatasetTable, settings: CollectionSettings) -> Collectio
         # A new prediction knows the votes of the batch before: the queue draws again, with a record of its own.
         prediction = table.prediction.name
     settings = settings.with_(prediction=prediction, record=0)
-    if settings.queue in ("fewest", "asked"):
+    if settings.queue in UNRECORDED:
         return settings
     pool = task_pool(table)
     before = settings_of(table) or settings

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
 
+from avhcurate.datasets.curate.second_person import SecondPerson, second_person
 from avhcurate.datasets.table.columns import KEPT
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError, Run
@@ -21,17 +22,18 @@ from avhcurate.people.log import Lease
 from avhcurate.people.queues import LAST, draw_rates, read_record
 
 #: Which samples are asked about next: at random, hard ones first, where models disagree, fewest votes first, where
-#: votes tell the model of predicted HSF most, varied and uncertain ones, or none but those that somebody asks people
-#: about, which come first in each. All but `fewest` and `asked` keep a record, and draw by chance but for `diverse`,
-#: whose order is that of `next_labels`.
-Queue = Literal["random", "hardest", "disagreement", "fewest", "informative", "diverse", "asked"]
+#: votes tell the model of predicted HSF most, varied and uncertain ones, none but those that somebody asks people
+#: about, which come first in each, or those whose label one person has decided. All but `UNRECORDED` keep a record, and
+#: draw by chance but for `diverse`, whose order is that of `next_labels`.
+Queue = Literal["random", "hardest", "disagreement", "fewest", "informative", "diverse", "asked", "decided"]
+UNRECORDED = ("fewest", "asked", "decided")
 
 
 class TaskPool:
     """The samples of a table that annotators can be asked about, by id, and the controls among them.
 
-    `labels` (N,) with -1 for none; `paths` (N,); `eligible` (N,): not excluded, unreadable or locked; `classes`: names
-    by label, as the dataset has them. It does not hold the table, which owns it.
+    `labels` (N,) with -1 for none; `paths` (N,); `readable` (N,): not unreadable or locked; `eligible` (N,): nor
+    excluded; `classes`: names by label, as the dataset has them. It does not hold the table, which owns it.
     """
 
     def __init__(self, table: DatasetTable) -> None:
@@ -41,7 +43,8 @@ class TaskPool:
         frame = table.frame(columns=["path", "excluded", "problem", "hsf", "votes", table.hardness])
         self.labels = table.dataset.labels_to_learn().astype(np.int64)
         self.paths = frame["path"].to_numpy(object)
-        self.eligible = ~frame["excluded"].to_numpy(bool) & frame["problem"].isna().to_numpy() & ~table.dataset.locked()
+        self.readable = frame["problem"].isna().to_numpy() & ~table.dataset.locked()
+        self.eligible = ~frame["excluded"].to_numpy(bool) & self.readable
         self._hardness = self._hsf = self._votes = None
         if table.run is not None:
             self._hardness = SCORES[table.hardness].sign * frame[table.hardness].to_numpy(float)
@@ -51,6 +54,7 @@ class TaskPool:
         self._known: dict[int, np.ndarray] = {}
         self._drawn: dict[int, np.ndarray] = {}
         self._asked = (-1, np.empty(0, np.int64))
+        self._second: tuple[object, SecondPerson | None] = (None, None)
 
     def asked(self, table: DatasetTable) -> np.ndarray:
         """Return the ids of samples that somebody asks people about and whose label nobody has decided since."""
@@ -60,6 +64,15 @@ class TaskPool:
             rows = table.query(f"{query} AND curated_label IS NOT DISTINCT FROM label", [ASKED, KEPT])
             self._asked = entry, np.array([id for (id,) in rows], np.int64)
         return self._asked[1]
+
+    def second_person(self, table: DatasetTable) -> SecondPerson:
+        """Return the decisions about labels and what others say of them, read anew after each decision and answer."""
+        state = table.annotated, table.response_log.columns(table.dataset.id).version
+        kept, second = self._second
+        if second is None or kept != state:
+            second = second_person(table)
+            self._second = state, second
+        return second
 
     def ids_of(self, paths: Iterable[str]) -> dict[str, int]:
         """Return ids by path, of the samples that the dataset still has."""
@@ -88,7 +101,7 @@ class TaskPool:
         else:
             shuffled = np.random.default_rng(0).permutation(len(votes))
             ids = shuffled[np.lexsort([votes[shuffled], self._kept_back[shuffled]])]
-        return ids[self.eligible[ids] & (votes < wanted)[ids]]
+        return ids[(votes < wanted)[ids]]
 
     def rates(self, table: DatasetTable, queue: Queue, score: str) -> np.ndarray:
         """Return how likely a queue that draws asks about each sample next, (N,); 0 where it cannot ask.

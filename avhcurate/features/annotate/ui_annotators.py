@@ -22,7 +22,7 @@ from avhcurate.measures.stats.sample_size import Need
 from avhcurate.people.agreement import Agreement
 from avhcurate.people.annotators import LEAST_COMPARED, LEAST_CONTROLS, LEAST_TIMED, ExclusionRule
 from avhcurate.people.reliability import Reliability
-from avhcurate.ui.base import cache
+from avhcurate.ui.base.cache import VOTES_HASH, kept
 from avhcurate.ui.base.export_menu import download
 from avhcurate.ui.base.frame import Opened, attempt, show_user_error
 from avhcurate.ui.base.layout import apart, fact, halves, help_menu, in_a_row
@@ -52,15 +52,8 @@ _MOST = 24
 _FEW_VOTES = 10
 
 
-def _votes_key(table: DatasetTable) -> str:
-    return f"{cache.cache_key(table)}\n{table.response_log.columns(table.dataset.id).version}"
-
-
-#: For caches of results over the collected votes, which change with every answer, status and choice.
-VOTES_HASH = cache.HASH_FUNCS | {DatasetTable: _votes_key}
-
-quality_of = cache.kept("Reading the votes …", funcs=VOTES_HASH)(annotators.vote_quality)
-_disputed_labels = cache.kept("Weighing the votes …", funcs=VOTES_HASH)(annotators.disputed_labels)
+quality_of = kept("Reading the votes …", funcs=VOTES_HASH)(annotators.vote_quality)
+_disputed_labels = kept("Weighing the votes …", funcs=VOTES_HASH)(annotators.disputed_labels)
 _annotator_pairs = st.cache_data(max_entries=4, show_spinner=False)(annotators.annotator_pairs)
 
 
@@ -69,13 +62,13 @@ _annotator_pairs = st.cache_data(max_entries=4, show_spinner=False)(annotators.a
 
 def progress_facts(progress: CollectionProgress, settings: CollectionSettings) -> None:
     """Draw the numbers of votes, of samples that have enough of them, and of annotators."""
-    wanted = progress.samples * settings.target
+    images = max(1, progress.samples)
     with in_a_row("top", gap="medium"):
-        fact("Votes collected", f"{progress.votes:,}", f"of {wanted:,} wanted")
-        fact("Votes per image", f"{progress.votes / max(1, progress.samples):.1f}", f"{settings.target} wanted")
+        fact("Votes collected", f"{progress.votes:,}", f"of {progress.wanted:,} wanted")
+        fact("Votes per image", f"{progress.votes / images:.1f}", f"{progress.wanted / images:.3g} wanted")
         fact("Images done", f"{progress.done:,}", f"of {progress.samples:,}")
         fact("Annotators", f"{progress.annotators:,}", ui_setup.DESIGNS[settings.design].lower())
-    st.progress(min(1.0, progress.votes / max(1, wanted)))
+    st.progress(min(1.0, progress.votes / max(1, progress.wanted)))
 
 
 def progress_charts(quality: VoteQuality, settings: CollectionSettings) -> None:
@@ -227,14 +220,14 @@ def agreement_facts(quality: VoteQuality) -> None:
             st.markdown(_MEANING)
     with in_a_row("top", gap="medium"):
         for agreement in (quality.kappa, quality.alpha):
-            _estimate(agreement, agreement.name, agreement.value, agreement.low, agreement.high)
+            estimate(agreement, agreement.name, agreement.value, agreement.low, agreement.high)
         hsf = quality.reliability
-        _estimate(hsf, "Reliability of HSF", hsf.reliability, hsf.low, hsf.high)
+        estimate(hsf, "Reliability of HSF", hsf.reliability, hsf.low, hsf.high)
         ends = f"{hsf.ceiling_low:.2f}–{hsf.ceiling_high:.2f}".replace("nan–nan", "–")
         fact("Noise ceiling", ends, hsf.reason or "the interval alone")
 
 
-def _estimate(of_votes: Agreement | Reliability, name: str, value: float, low: float, high: float) -> None:
+def estimate(of_votes: Agreement | Reliability, name: str, value: float, low: float, high: float) -> None:
     note = of_votes.reason or f"{low:.2f}–{high:.2f}, {of_votes.samples:,} images"
     fact(name, f"{value:.2f}".replace("nan", "–"), note)
 

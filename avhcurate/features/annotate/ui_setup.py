@@ -31,6 +31,7 @@ QUEUES = {
     "informative": "Where votes teach most",
     "diverse": "Varied and uncertain ones",
     "asked": "Only those that somebody asks people about",
+    "decided": "Decided by one: a second person looks",
 }
 DESIGNS = {"classify": "Choose the class", "select": "Tick a grid"}
 #: The settings that the form asks for in a row.
@@ -50,6 +51,8 @@ _ABOUT_QUEUES = {
     "disagreement": _DRAWN,
     "informative": "Predict again after each batch, and save, so that it asks for the next. It has not been shown to "
     "need fewer votes than a random order: on CIFAR-10H both reached the same with as many images.",
+    "decided": "Labels that one person has changed, kept or excluded as wrong. Another person, never the one who "
+    "decided, sees the image blind and chooses a class, and so agrees or not. Without a sign-in a person is a name.",
     "diverse": "For labels to train on: images that stand for most others, the less certain first. Save again after a "
     "batch, so that it asks for the next. No chances are kept, so correlations cannot be weighted; for predicted HSF "
     "it has not been shown to need fewer votes.",
@@ -86,6 +89,7 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
         "disagreement": table.run,
         "informative": table.prediction,
         "diverse": table.neighbours,
+        "decided": design == "classify",
     }
     possible = {name: title for name, title in QUEUES.items() if needs.get(name, 1)}
     queue = _choose("Which images first", possible, start.queue, key, "queue")

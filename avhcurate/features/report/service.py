@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 
 from avhcurate import __version__
+from avhcurate.datasets.curate.second_person import second_person
+from avhcurate.datasets.export.card import dataset_card
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.titles import title_of
@@ -89,6 +91,15 @@ def write_report(table: DatasetTable, out: Path, *, images: bool = True, force: 
         thumbnail=partial(thumbnail, table),
     )
     write_atomic(out, text)
+    return out
+
+
+def write_card(table: DatasetTable, out: Path, *, force: bool = False) -> Path:
+    """Write the dataset card of the samples in view, see `dataset_card`. Raises CurateError if `out` exists, unless
+    `force`.
+    """
+    check_free(out, force=force)
+    write_atomic(out, dataset_card(table, IN_VIEW))
     return out
 
 
@@ -210,7 +221,15 @@ def describe_changes(table: DatasetTable) -> dict[str, Any]:
     ]
     summary = rows_of(changed.summary.dropna())
     rows = [[row["what"], f"{row['before']:.4g}", f"{row['after']:.4g}"] for row in summary]
-    text = f"{changed.text.capitalize()}."
+    second = second_person(table)
+    text = f"{changed.text.capitalize()}. {second.text}".strip()
+    names = (*table.classes, "wrong")
+    against = {
+        row["id"]: f"{names[row['label']]}, by {row['who']}; {names[row['said']]} to another person"
+        for row in rows_of(second.contradicted)
+    }
+    if against:
+        galleries.append(gallery(table, "Decisions that another person contradicts", list(against), captions=against))
     return {"text": text, "heads": ["", "imported", "now"], "rows": rows, "galleries": galleries}
 
 

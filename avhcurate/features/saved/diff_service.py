@@ -10,6 +10,7 @@ import pandas as pd
 
 from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.curate.history import describe
+from avhcurate.datasets.curate.second_person import second_person
 from avhcurate.datasets.table.columns import KEPT
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import LONGEST_ADDRESS, Filters
@@ -37,7 +38,8 @@ class Diff:
     """What differs between two moments of a dataset: `changes` a row each, counts by class, and the summary.
 
     `since` and `until` are the entries of the history after which the moments are. `labels` are those of the second, by
-    id. `notes` say what people made of the classes between them: both moments have the labels that follow from all.
+    id. `notes` say what people made of the classes between them, for both moments have the labels that follow from all,
+    and what a second person says of the decisions.
     """
 
     table: DatasetTable
@@ -98,6 +100,8 @@ def diff(table: DatasetTable, since: int = 0, until: int | None = None) -> Diff:
     entries, _ = table.log.history(table.dataset.id, actions=CLASS_ACTIONS, limit=_MOST_CHANGES)
     between = [entry for entry in entries[::-1] if first < entry.id <= last and not entry.undone_by]
     notes = [f"{entry.who} {describe(entry, table.classes)} ({entry.at:%Y-%m-%d %H:%M})." for entry in between]
+    if until == table.annotated:
+        notes += filter(None, [second_person(table).text])
     return Diff(
         table=table,
         since=since,

@@ -15,7 +15,7 @@ from avhcurate.datasets.table.columns import KEPT
 from avhcurate.features.saved import diff_service
 from avhcurate.features.saved.diff_rules import KINDS, by_day_and_person
 from avhcurate.features.saved.diff_service import Diff
-from avhcurate.ui.base.cache import kept
+from avhcurate.ui.base.cache import VOTES_HASH, kept
 from avhcurate.ui.base.export_menu import download
 from avhcurate.ui.base.frame import Opened, attempt, while_allowed
 from avhcurate.ui.base.layout import in_a_row
@@ -77,7 +77,7 @@ def _offered(page: Opened) -> dict[int, str]:
     return offered | {0: "the import"}
 
 
-_diff = kept("Comparing …", most=4)(diff_service.diff)
+_diff = kept("Comparing …", most=4, funcs=VOTES_HASH)(diff_service.diff)
 
 
 def _choose(page: Opened, label: str, choice: Choice[int], offered: dict[int, str]) -> int:

@@ -103,6 +103,10 @@ def cache_key(table: DatasetTable) -> str:
     return "\n".join(parts)
 
 
+def _votes_key(table: DatasetTable) -> str:
+    return f"{cache_key(table)}\n{table.response_log.columns(table.dataset.id).version}"
+
+
 def _training_key(training: TrainingFolder) -> str:
     steps = training.evaluations()["step"]
     return f"{training.root} {len(steps)} {steps.max()} {training.complete}"
@@ -119,6 +123,9 @@ HASH_FUNCS: dict[str | type, Any] = {
     Filters: Filters.to_query,
     TrainingFolder: _training_key,
 }
+
+#: The same for results over the collected votes, which change with every answer, status and choice.
+VOTES_HASH = HASH_FUNCS | {DatasetTable: _votes_key}
 
 
 def kept(

@@ -24,6 +24,7 @@ _QUEUES = {
     "random": "in a random order",
     "fewest": "fewest votes first",
     "asked": "where somebody asked people",
+    "decided": "where somebody had decided the label",
 }
 
 

@@ -406,6 +406,19 @@ class EventLog:
         query = query.where(EVENT.dataset == dataset, EVENT.action == "tag", EVENT.value == tag)
         return dict(map(tuple, self._read(query.group_by(SAMPLE.path))))
 
+    def deciders(self, dataset: str, *, kept: str) -> pd.DataFrame:
+        """Return `path, action, at, who, reason` of what last changed a label ("relabel"), excluded a sample
+        ("exclude") or tagged it as `kept` ("tag") and is not undone: a row for each sample and action.
+        """
+        action = sa.case((EVENT.action == IMPORT_LABELS, "relabel"), else_=EVENT.action)
+        query = _standing(dataset).join(EVENT_SAMPLES).order_by(EVENT.id)
+        query = query.where(
+            EVENT.action.in_(("relabel", IMPORT_LABELS, "exclude")) | ((EVENT.action == "tag") & (EVENT.value == kept))
+        )
+        rows = self._read(query.with_only_columns(SAMPLE.path, action, EVENT.at, EVENT.who, EVENT.value))
+        table = pd.DataFrame(rows, columns=["path", "action", "at", "who", "reason"])
+        return table.drop_duplicates(["path", "action"], keep="last")
+
     def checks(self, dataset: str) -> dict[str, str | None]:
         """Return the class that a person last saw on each sample that was checked, by path; None for none named."""
         query = _standing(dataset).where(EVENT.action == "check").join(EVENT_SAMPLES).order_by(EVENT.id)

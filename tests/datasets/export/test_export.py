@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from huggingface_hub import DatasetCard
 from torchvision.datasets import ImageFolder
 
 from avhcurate.datasets.curate import classes
@@ -46,7 +47,9 @@ def test_a_table_comes_back_from_pandas_with_the_same_rows_and_columns(digits, t
     got, want = readers[format](out), expected(digits)
     assert count == len(got) == len(want) > 0
     place = STANDARD.index("hsf_bin") + 1
-    assert list(got.columns) == [*STANDARD[:place], "hsf_source", *STANDARD[place:], *digits.user_columns]
+    standard = [*STANDARD[:place], "hsf_source", *STANDARD[place:]]
+    standard.insert(standard.index("curated_label_name") + 1, "deciders")
+    assert list(got.columns) == [*standard, *digits.user_columns]
     for column in ("id", "label", "curated_label", "path", "hsf_bin"):
         assert got[column].tolist() == want[column].tolist(), column
     for column in ("avh", "confidence", "hsf", "loss"):
@@ -83,6 +86,13 @@ def test_the_datasets_library_reads_the_hub_layout_with_class_names_and_splits(d
         assert part["label"] == want["label"].tolist()
         assert part[0]["image"].size == (8, 8)
         assert part["id"] == want["id"].tolist()
+    card = DatasetCard.load(tmp_path / "hf" / "README.md")
+    assert card.data.label_names == list(digits.classes)
+    assert (card.data.task_categories, card.data.size_categories) == (["image-classification"], ["n<1K"])
+    assert sum(card.data.splits.values()) == count
+    assert card.data.license is None
+    assert f"| nobody | {count} |" in card.text
+    assert "**simulated** votes" in card.text
 
 
 def test_excluded_samples_stay_out_unless_asked_for_or_chosen(own_digits, tmp_path):

@@ -6,6 +6,7 @@ import shlex
 import numpy as np
 import pytest
 import typer
+from huggingface_hub import DatasetCard
 
 import avhcurate
 from avhcurate.cli import app
@@ -100,10 +101,19 @@ def test_the_file_asks_for_nothing_and_inlines_images_where_wanted(digits, tmp_p
     assert str(digits.dataset.root.parent) not in with_images  # where the images lie is nobody's business
 
 
-def test_names_are_text(make_dataset, tmp_path):
-    text = written(make_dataset({"<b onclick=alert(1)>/a.png": BLACK, "cat/b.png": BLACK}), tmp_path / "report.html")
-    assert "<b onclick" not in text
-    assert "&lt;b onclick=alert(1)&gt;" in text
+def test_names_are_text_in_the_report_and_on_the_card(make_dataset, tmp_path, cli):
+    table = make_dataset({"<b onclick=alert(1)>/a.png": BLACK, "cat: [|x/b.png": BLACK})
+    place = ("--card", tmp_path / "README.md", "--workspace", table.workspace.root)
+    assert cli("report", "pets", "--out", tmp_path / "report.html", *place)[0] == 0
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    for text in ((tmp_path / "report.html").read_text(encoding="utf-8"), card.split("---", 2)[2]):
+        assert "<b onclick" not in text
+        assert "&lt;b onclick=alert(1)&gt;" in text
+    assert DatasetCard(card).data.label_names == list(table.classes)
+    assert r"| cat: \[\|x | 1 |" in card
+    assert str(table.workspace.root) not in card
+    assert cli("report", "pets", *place)[0] == 2
+    assert cli("report", "pets", "--workspace", table.workspace.root)[0] == 2
 
 
 def test_what_is_not_computed_yet_is_named_with_its_command(make_dataset, tmp_path):

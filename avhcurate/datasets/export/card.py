@@ -1,0 +1,112 @@
+"""The card of a dataset: Markdown with the header of the Hugging Face hub, of what is known about its labels."""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+
+from avhcurate import __version__
+from avhcurate.datasets.curate.second_person import DECIDED_BY, second_person
+from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
+
+#: Classes whose samples the card counts; its header names all of them.
+_MOST_CLASSES = 100
+_DECISIONS = "a new label, the given one kept, or an exclusion as wrong"
+
+
+def dataset_card(table: DatasetTable, filters: Filters, *, files: Mapping[str, str] | None = None) -> str:
+    """Return the card of the samples that satisfy the filters; `files` are patterns of its files, by split.
+
+    It names no person, no path and no licence.
+    """
+    from huggingface_hub import DatasetCardData  # exports of other formats need none of it
+
+    count = table.count(filters)
+    counts = table.group_counts("split", filters)
+    splits = counts["n"].groupby(counts["value"].fillna("").replace("", "train")).sum().to_dict()
+    header: dict[str, Any] = {
+        "pretty_name": table.dataset.name,
+        "task_categories": ["image-classification"],
+        "size_categories": [_size(count)],
+        "label_names": list(table.classes),
+        "splits": splits,
+    }
+    if files:
+        data = [{"split": name, "path": pattern} for name, pattern in files.items()]
+        header["configs"] = [{"config_name": "default", "data_files": data}]
+    classes = table.group_counts("curated_label_name", filters, limit=_MOST_CLASSES).fillna("no label")
+    parts = [
+        f"---\n{DatasetCardData(**header).to_yaml()}\n# license: yours to choose, as cc-by-4.0\n---",
+        f"# {_plain(table.dataset.name)}",
+        f"{count:,} images of {len(table.classes):,} classes, for image classification. `label` is the curated label. "
+        f"Written by AVH Curate {__version__} on {datetime.now(UTC):%Y-%m-%d}.",
+        _listing("split", splits.items()),
+        _listing("class", classes.itertuples(index=False)),
+        "## Where the labels come from",
+        *_provenance(table, filters),
+        *_votes(table, filters),
+        "## Licence",
+        "Not known here. Choose one, and name it in the header as `license`.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _provenance(table: DatasetTable, filters: Filters) -> list[str]:
+    """Return who gave the labels, what people changed, and how far they agree."""
+    relabelled, excluded, kept = table.decided
+    second = second_person(table)
+    numbers = second.describe(table, filters)["labels_decided_by"]
+    parts = [
+        f"The given labels came with the images, on {table.dataset.record.created:%Y-%m-%d}. In the whole dataset "
+        f"people relabelled {relabelled:,}, excluded {excluded:,} and kept {kept:,} after a look. How many labels here "
+        f"were decided by how many people ({_DECISIONS}):",
+        _listing("decided by", ((name.replace("_", " "), numbers[name]) for name in DECIDED_BY)),
+    ]
+    if second.text:
+        parts.append(second.text)
+    return parts
+
+
+def _votes(table: DatasetTable, filters: Filters) -> list[str]:
+    """Return what is known of human selection frequency; nothing without votes."""
+    if table.votes is None:
+        return []
+    rows = table.frame(filters, columns=["votes", "hsf"]).query("votes > 0")
+    kind = "people's"
+    if table.simulated:
+        kind = "**simulated**"
+    text = f"{rows['votes'].sum():,} {kind} votes on {len(rows):,} images; HSF is the share for the given label"
+    if len(rows):
+        low, middle, high = rows["hsf"].quantile([0.1, 0.5, 0.9])
+        text += f", {middle:.2f} in the median ({low:.2f} to {high:.2f} from the tenth to the ninetieth percentile)"
+    return ["## Human selection frequency", f"{text}."]
+
+
+def _listing(title: str, rows: Iterable[tuple[Any, int]]) -> str:
+    """Return a Markdown table of how many images there are of each kind."""
+    lines = [f"| {_plain(str(name))} | {number:,} |" for name, number in rows]
+    return "\n".join([f"| {title} | images |", "|---|---|", *lines])
+
+
+def _plain(text: str) -> str:
+    r"""Return a text that Markdown shows as it is, within one line.
+
+    >>> print(_plain("<b>a|b*"))
+    &lt;b&gt;a\|b\*
+    """
+    return re.sub(r"([\\`*_\[\]|#~])", r"\\\1", escape(" ".join(text.split()), quote=False))
+
+
+def _size(count: int) -> str:
+    """Return the size category of the hub.
+
+    >>> _size(999), _size(1000), _size(2_000_000)
+    ('n<1K', '1K<n<10K', '1M<n<10M')
+    """
+    ends = ["1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B"]
+    power = min(max(len(str(count)) - 3, 0), len(ends) - 1)
+    if not power:
+        return f"n<{ends[0]}"
+    return f"{ends[power - 1]}<n<{ends[power]}"
