@@ -1,12 +1,9 @@
-"""Agreement of annotators beyond chance: Fleiss' kappa and Krippendorff's alpha for nominal answers, Cohen's of two.
+"""Agreement of annotators beyond chance, for nominal answers: Krippendorff's alpha of many, Cohen's kappa of two.
 
-Each compares observed agreement with that of answers drawn from the same totals: Fleiss' kappa (Psychological Bulletin
-76, 1971) with replacement, alpha (Krippendorff, Content Analysis) without, Cohen's kappa from those of each person.
-Where samples have different numbers of answers, Fleiss' kappa weighs each sample the same and alpha weighs it by its
-answers. Samples with fewer than two answers are left out.
+Both compare observed agreement with that of answers drawn from the same totals: alpha (Krippendorff, Content Analysis)
+from those of all without replacement, where a sample weighs by its answers, Cohen's kappa from those of each person.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,22 +32,28 @@ class Agreement:
     reason: str = ""
 
 
-def fleiss_kappa(counts: ArrayLike, *, seed: int = 0) -> Agreement:
-    """Return Fleiss' kappa of answers counted by sample and category, (N, K).
-
-    >>> round(fleiss_kappa([[4, 0], [0, 4], [2, 2], [4, 0]]).value, 3)
-    0.644
-    """
-    return _agreement("Fleiss' kappa", counts, _kappa, seed)
-
-
 def krippendorff_alpha(counts: ArrayLike, *, seed: int = 0) -> Agreement:
     """Return Krippendorff's alpha for nominal answers counted by sample and category, (N, K).
+
+    Samples with fewer than two answers are left out.
 
     >>> round(krippendorff_alpha([[2, 0], [0, 2], [1, 1], [2, 0]]).value, 3)
     0.533
     """
-    return _agreement("Krippendorff's alpha", counts, _alpha, seed)
+    table = np.asarray(counts)
+    used = table[table.sum(axis=1) >= 2]
+    undefined = Agreement("Krippendorff's alpha", len(used), int(used.sum()))
+    if not len(used):
+        return replace(undefined, reason="no sample has two answers or more")
+    if (used.sum(axis=0) > 0).sum() < 2:
+        return replace(undefined, reason=_SAME)
+    # Samples with the same counts are exchangeable, so a resample draws how many of each.
+    kinds, sizes = np.unique(used, axis=0, return_counts=True)
+    drawn = np.random.default_rng(seed).multinomial(len(used), sizes / len(used), _RESAMPLES)
+    value, *resampled = _alpha(kinds, np.vstack([sizes, drawn]).astype(float))
+    # A resample of one answer only has no coefficient.
+    low, high = np.nanquantile(resampled, [0.025, 0.975])
+    return replace(undefined, value=float(value), low=float(low), high=float(high))
 
 
 def cohen_kappa(first: ArrayLike, second: ArrayLike) -> Agreement:
@@ -74,35 +77,6 @@ def cohen_kappa(first: ArrayLike, second: ArrayLike) -> Agreement:
         return replace(undefined, reason=_SAME)
     value, low, high = ((observed - chance) / (1 - chance) for observed in same)
     return replace(undefined, value=value, low=low, high=high)
-
-
-def _agreement(
-    name: str, counts: ArrayLike, coefficient: Callable[[np.ndarray, np.ndarray], np.ndarray], seed: int
-) -> Agreement:
-    table = np.asarray(counts)
-    used = table[table.sum(axis=1) >= 2]
-    undefined = Agreement(name, len(used), int(used.sum()))
-    if not len(used):
-        return replace(undefined, reason="no sample has two answers or more")
-    if (used.sum(axis=0) > 0).sum() < 2:
-        return replace(undefined, reason=_SAME)
-    # Samples with the same counts are exchangeable, so a resample draws how many of each.
-    kinds, sizes = np.unique(used, axis=0, return_counts=True)
-    drawn = np.random.default_rng(seed).multinomial(len(used), sizes / len(used), _RESAMPLES)
-    value, *resampled = coefficient(kinds, np.vstack([sizes, drawn]).astype(float))
-    # A resample of one answer only has no coefficient.
-    low, high = np.nanquantile(resampled, [0.025, 0.975])
-    return replace(undefined, value=float(value), low=float(low), high=float(high))
-
-
-def _kappa(kinds: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return kappa for each row of weights (R, kinds)."""
-    sizes = kinds.sum(axis=1)
-    agreeing = (kinds * (kinds - 1)).sum(axis=1) / (sizes * (sizes - 1))
-    observed = weights @ agreeing / weights.sum(axis=1)
-    totals = weights @ kinds
-    chance = ((totals / totals.sum(axis=1, keepdims=True)) ** 2).sum(axis=1)
-    return (observed - chance) / np.where(chance < 1, 1 - chance, np.nan)
 
 
 def _alpha(kinds: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -1,9 +1,4 @@
-"""Reliability of each annotator: answers to controls, agreement with the others, speed; and rules of exclusion.
-
-By default no annotator is left out, as in ImageNetV2.
-"""
-
-from dataclasses import dataclass
+"""Reliability of each annotator: answers to controls, agreement with the others, speed."""
 
 import numpy as np
 import pandas as pd
@@ -11,29 +6,14 @@ import pandas as pd
 from avhcurate.measures.stats.intervals import wilson
 from avhcurate.people.responses import CANNOT_TELL, check_responses, correct_controls, questions, votes_of
 
-#: Controls, compared votes and timed answers from which on a rule judges an annotator.
+#: Controls from which on the least control accuracy judges an annotator.
 LEAST_CONTROLS = 5
-LEAST_COMPARED = 20
-LEAST_TIMED = 10
 #: Answers in fewer milliseconds cannot have been thought about: of one image, and of one tile of a grid.
 #:
 #: Naming an image takes people about half a second; a grid's time is shared among its tiles (ImageNetV2's toasters: a
 #: median of 52 s for 48 tiles, 1100 ms each).
 FASTEST_CLASSIFY_MS = 300.0
 FASTEST_SELECT_MS = 100.0
-
-
-@dataclass(frozen=True)
-class ExclusionRule:
-    """Limits that an annotator must keep, as shares; None for no limit.
-
-    control_accuracy: least share of right answers to controls. agreement: least share of votes that agree with the
-    others' majority. too_fast: largest share of answers that are impossibly fast.
-    """
-
-    control_accuracy: float | None = None
-    agreement: float | None = None
-    too_fast: float | None = None
 
 
 def annotator_table(responses: pd.DataFrame) -> pd.DataFrame:
@@ -69,30 +49,6 @@ def annotator_table(responses: pd.DataFrame) -> pd.DataFrame:
     result["median_ms"] = people["image_ms"].median()
     result["too_fast"] = people["fast"].mean()
     return result.reset_index().astype({"annotator": "str"})
-
-
-def exclusions(table: pd.DataFrame, rule: ExclusionRule) -> pd.DataFrame:
-    """Return who a rule leaves out of an `annotator_table`, and why in words: `annotator, reason`.
-
-    >>> table = pd.DataFrame({"annotator": ["ann", "bob"], "controls": [10, 10], "control_accuracy": [1.0, 0.5]})
-    >>> exclusions(table, ExclusionRule(control_accuracy=0.7)).to_dict("records")
-    [{'annotator': 'bob', 'reason': '50% of 10 controls right, below 70%'}]
-    """
-    reasons = pd.Series("", table.index, dtype=object)
-    for share, number, least, words in (
-        ("control_accuracy", "controls", LEAST_CONTROLS, "of {} controls right, below"),
-        ("agreement", "compared", LEAST_COMPARED, "of {} votes agree with most others, below"),
-        ("too_fast", "timed", LEAST_TIMED, "of {} answers impossibly fast, above"),
-    ):
-        limit = getattr(rule, share)
-        if limit is not None:
-            broken = table[share] < limit
-            if share == "too_fast":
-                broken = table[share] > limit
-            for row in table.index[broken & (table[number] >= least)]:
-                reasons[row] += f"; {table[share][row]:.0%} {words.format(table[number][row])} {limit:.0%}"
-    excluded = pd.DataFrame({"annotator": table["annotator"], "reason": reasons.str.removeprefix("; ")})
-    return excluded[reasons != ""].astype("str").reset_index(drop=True)
 
 
 def _agreement(votes: pd.DataFrame) -> pd.Series:

@@ -30,9 +30,6 @@ from avhcurate.workspace.data.people import Role, acting, require
 from avhcurate.workspace.disk.database import lock_entries, open_engine, remove_copies
 from avhcurate.workspace.disk.files import batched
 
-#: Ends the name of who excluded an annotator by a rule.
-BY_RULE = ", by rule"
-
 #: Tasks that one query asks about, and answers that one statement writes.
 _ASKED_AT_ONCE = 500
 _WRITTEN_AT_ONCE = 10_000
@@ -268,7 +265,7 @@ class LogTransaction:
         self, annotator: str, action: Literal["exclude", "include"], *, why: str, who: str, at: float
     ) -> None:
         """Write whether an annotator's answers count from now on; `who` says so, perhaps by a rule."""
-        require(Role.CURATOR, "excluding annotators", name=who.removesuffix(BY_RULE))
+        require(Role.CURATOR, "excluding annotators", name=who)
         self._insert(STATUSES, annotator=annotator, action=action, why=why, who=who, at=at)
 
     def choose(self, kind: str, value: str, *, who: str, at: float) -> None:

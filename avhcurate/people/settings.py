@@ -6,8 +6,8 @@ from typing import Literal
 from avhcurate.errors import CurateError, Option
 from avhcurate.workspace.data.settings import VerbSettings, option
 
-VotesFormat = Literal["long-csv", "long-parquet", "counts", "label-studio", "imagenetv2"]
-_BY_ENDING: dict[str, VotesFormat] = {".csv": "long-csv", ".parquet": "long-parquet", ".npy": "counts"}
+VotesFormat = Literal["long-csv", "long-parquet", "counts", "label-studio"]
+_BY_ENDING: dict[str, VotesFormat] = {".csv": "long-csv", ".parquet": "long-parquet"}
 
 
 class VotesSettings(VerbSettings):
@@ -34,8 +34,8 @@ class VotesOutSettings(VerbSettings):
     out: Path = option(help="File to write, with a manifest next to it; - for standard output.")
     format: VotesFormat | None = option(
         None,
-        "counts are .npy or .parquet; imagenetv2 holds ticks only.",
-        usual="long-csv, long-parquet or counts, by --out",
+        "counts are .parquet.",
+        usual="long-csv or long-parquet, by --out",
     )
     force: bool = option(False, "Replace an existing file.")
 

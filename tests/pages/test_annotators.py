@@ -79,7 +79,6 @@ def test_a_row_an_annotator_with_intervals(open_page, voted_root, words):
     assert shown["Votes collected"] == f"{made.votes:,}"
     assert shown["Images done"] == str(made.done)
     assert shown["Annotators"] == "3"
-    assert shown["Fleiss' kappa"] == f"{quality.kappa.value:.2f}"
     assert shown["Krippendorff's alpha"] == f"{quality.alpha.value:.2f}"
     text = words(app)
     assert f"{quality.alpha.low:.2f}–{quality.alpha.high:.2f}" in text
@@ -102,21 +101,6 @@ def test_excluding_by_hand_moves_hsf_and_including_moves_it_back(open_page, own_
     assert table_of(own_root).frame(columns=["hsf"])["hsf"].mean() == pytest.approx(before)
     history = next(frame.value for frame in app.dataframe if "Action" in frame.value)
     assert history["Action"].tolist() == ["include", "exclude"]
-
-
-def test_a_rule_is_previewed_and_nobody_is_excluded_until_it_is_applied(open_page, own_root, words):
-    app = open_page("annotators", own_root)
-    app.number_input(key="annotators.rule.agreement").set_value(1).run()
-    app.number_input(key="annotators.rule.control_accuracy").set_value(50).run()
-    text = words(app)
-    assert "- **mal**:" in text
-    assert "**ann**" not in text
-    assert not annotators.annotators(table_of(own_root))["excluded"].any()
-    app.button(key="annotators.apply").click().run()
-    assert not app.exception
-    found = annotators.annotators(table_of(own_root)).set_index("annotator")
-    assert found["excluded"].to_dict() == {"ann": False, "bob": False, "mal": True}
-    assert "No annotator who counts is outside these limits" in words(app)
 
 
 def test_what_hsf_is_made_of_can_be_chosen(open_page, own_root):

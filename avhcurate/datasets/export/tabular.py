@@ -123,16 +123,8 @@ def write_jsonl(table: DatasetTable, chosen: Chosen, path: Path) -> None:
 
 def write_parquet(table: DatasetTable, chosen: Chosen, path: Path) -> None:
     parts = (pa.Table.from_batches([batch]) for batch in batches(table, chosen))
-    directed = (part.cast(_with_directions(table, part.schema)) for part in parts)
     with open(path, "wb") as stream:
-        files.write_tables(stream, directed, compression="zstd")
-
-
-def _with_directions(table: DatasetTable, schema: pa.Schema) -> pa.Schema:
-    """Return the schema with which end of each score is harder, as metadata of its field."""
-    ranked = {name: table.ranked[name].harder for name in schema.names if name in table.ranked}
-    fields = [field.with_metadata({"harder": end}) if (end := ranked.get(field.name)) else field for field in schema]
-    return pa.schema(fields, schema.metadata)
+        files.write_tables(stream, parts, compression="zstd")
 
 
 def write_frame(

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass
-from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -13,11 +12,10 @@ from avhcurate.features.annotate.setup import annotator_name, collected, columns
 from avhcurate.measures.stats.sample_size import Need, VoteForecast, votes_needed
 from avhcurate.people import agreement, reliability
 from avhcurate.people.agreement import Agreement
-from avhcurate.people.annotators import ExclusionRule, annotator_table, exclusions
+from avhcurate.people.annotators import annotator_table
 from avhcurate.people.dawid_skene import labels_by_dawid_skene
 from avhcurate.people.grids import CONTROLS
 from avhcurate.people.hsf_source import control_hits, source_choice
-from avhcurate.people.log import BY_RULE
 from avhcurate.people.reliability import Reliability
 from avhcurate.people.responses import DESIGNS, Design, ticks_of
 
@@ -88,20 +86,6 @@ def set_status(
     table.refresh()
 
 
-def excluded_by(table: DatasetTable, people: pd.DataFrame, rule: ExclusionRule) -> pd.DataFrame:
-    """Return those of `annotators` that a rule excludes, `annotator, reason`; none whose status was set by hand."""
-    outside = exclusions(people, rule)
-    return outside[~outside["annotator"].isin(columns_of(table).statuses)].reset_index(drop=True)
-
-
-def apply_rule(table: DatasetTable, rule: ExclusionRule, *, who: str) -> pd.DataFrame:
-    """Exclude the annotators that a rule excludes now, see `excluded_by`."""
-    outside = excluded_by(table, annotators(table), rule)
-    for name, reason in outside.itertuples(index=False):
-        set_status(table, name, "exclude", why=reason, who=f"{who}{BY_RULE}")
-    return outside
-
-
 def withdraw(table: DatasetTable, annotator: str) -> int:
     """Remove every entry under an annotator's name on this dataset, for good; return the number of answers."""
     removed = table.response_log.withdraw(table.present_id(), annotator_name(annotator), at=time.time())
@@ -136,7 +120,6 @@ class VoteQuality:
     table: pd.DataFrame
     votes: pd.DataFrame
     by_sample: np.ndarray
-    kappa: Agreement
     alpha: Agreement
     reliability: Reliability
 
@@ -162,7 +145,6 @@ def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
         table=annotators(table),
         votes=votes,
         by_sample=counts.votes,
-        kappa=agreement.fleiss_kappa(kinds),
         alpha=agreement.krippendorff_alpha(kinds),
         reliability=reliability.of_ticks(counts.hits, counts.asked),
     )
@@ -199,21 +181,3 @@ def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:
         opinions = opinions.assign(label=-1, prob=1 - opinions["prob"])
     opinions = opinions[differs].rename(columns={"label": "said"})[["id", "said", "prob", "votes"]]
     return opinions.sort_values("prob", ascending=False, kind="stable")
-
-
-def annotator_pairs(votes: pd.DataFrame) -> pd.DataFrame:
-    """Return `first, second, n, same, ids` of every two of the twelve busiest annotators, and of each with itself.
-
-    `n` images have a vote of both, `ids` are theirs; both say the `same` of some. `votes` are those of `VoteQuality`.
-    """
-    busiest = votes["annotator"].value_counts().index[:12]
-    latest = votes[votes["annotator"].isin(busiest)].drop_duplicates(["id", "annotator"], keep="last")
-    ticked = latest["selected"].astype("boolean").astype("Int64")
-    answer = ticked.fillna(latest["label"] + 2).astype(float)  # a class, or left and ticked
-    by_image = latest.assign(answer=answer).pivot(index="id", columns="annotator", values="answer")
-    rows = []
-    for first, second in product(busiest, busiest):
-        pair = by_image[[first, second]].dropna()
-        same = pair.iloc[:, 0] == pair.iloc[:, 1]
-        rows.append((first, second, len(pair), int(same.sum()), pair.index.to_numpy()))
-    return pd.DataFrame(rows, columns=["first", "second", "n", "same", "ids"])

@@ -15,8 +15,6 @@ from avhcurate.ui.charts.chart_style import (
     bare,
     faded,
     leads,
-    matrix,
-    short_names,
 )
 
 #: Points of a line: more cannot be distinguished.
@@ -55,21 +53,6 @@ def votes_of_samples(votes: np.ndarray, *, target: int) -> go.Figure:
         **leads(counts[1:], [_of(np.flatnonzero(votes == count)) for count in number]),
     )
     return bare(figure, height=250, x=f"votes ({counts[0]:,} images have none yet)", y="images", margin={"t": 30})
-
-
-def annotator_pairs(pairs: pd.DataFrame) -> go.Figure:
-    """Return how often each two annotators say the same, from rows of `first, second, n, same, ids`."""
-    names = list(pairs["first"].unique())
-    share = (pairs["same"] / pairs["n"]).to_numpy()
-    text = np.where(np.isnan(share), "–", [f"{value:.0%}" for value in np.nan_to_num(share)])
-    hover = [
-        f"{as_text(str(row.first))} and {as_text(str(row.second))}: the same on {row.same:,} of {row.n:,} images"
-        for row in pairs.itertuples()
-    ]
-    size = (len(names), len(names))
-    shown = short_names(names)
-    marks = leads(pairs["n"], [_of(ids) for ids in pairs["ids"]])
-    return matrix(text.reshape(size), share.reshape(size), hover, shown, shown, **marks)
 
 
 def _of(ids: np.ndarray) -> Filters:

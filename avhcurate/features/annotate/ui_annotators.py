@@ -20,7 +20,6 @@ from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.features.annotate.vote_files import FORMATS, write_votes
 from avhcurate.measures.stats.sample_size import Need
 from avhcurate.people.agreement import Agreement
-from avhcurate.people.annotators import LEAST_COMPARED, LEAST_CONTROLS, LEAST_TIMED, ExclusionRule
 from avhcurate.people.reliability import Reliability
 from avhcurate.ui.base.cache import VOTES_HASH, kept
 from avhcurate.ui.base.export_menu import download
@@ -37,7 +36,7 @@ from avhcurate.ui.grid.grid_views import GridView
 from avhcurate.workspace.data.people import Role
 
 _MEANING = """
-- **Fleiss' kappa** and **Krippendorff's alpha**: how far annotators agree beyond chance. 1 is full agreement, 0 that of
+- **Krippendorff's alpha**: how far annotators agree beyond chance. 1 is full agreement, 0 that of
   chance. Intervals are 95 %, bootstrapped over images.
 - **Reliability**: the Spearman correlation to expect between this HSF and HSF of as many further votes, from a mixture
   of binomials fitted to the votes.
@@ -54,7 +53,6 @@ _FEW_VOTES = 10
 
 quality_of = kept("Reading the votes …", funcs=VOTES_HASH)(annotators.vote_quality)
 _disputed_labels = kept("Weighing the votes …", funcs=VOTES_HASH)(annotators.disputed_labels)
-_annotator_pairs = st.cache_data(max_entries=4, show_spinner=False)(annotators.annotator_pairs)
 
 
 # --- the collection and its annotators ----------------------------------------------------------------------------
@@ -174,53 +172,18 @@ def _set_status(page: Opened, action: Literal["exclude", "include"], names: Sequ
         attempt(annotators.set_status, page.table, name, action, why=why, who=user(), done=done)
 
 
-# --- exclusion by a rule -----------------------------------------------------------------------------------------
-
-
-def exclusion_rule(page: Opened, quality: VoteQuality) -> None:
-    """Draw limits that annotators must keep, who does not, and a button that excludes them."""
-    with st.expander("Exclude by a rule", icon=":material/rule:"):
-        with in_a_row():
-            limits = ExclusionRule(
-                control_accuracy=_limit("Controls right, at least", "control_accuracy", f"{LEAST_CONTROLS} controls"),
-                agreement=_limit("Agreement, at least", "agreement", f"{LEAST_COMPARED} compared votes"),
-                too_fast=_limit("Impossibly fast, at most", "too_fast", f"{LEAST_TIMED} timed answers"),
-            )
-        excluded = annotators.excluded_by(page.table, quality.table, limits)
-        if excluded.empty:
-            st.caption("No annotator who counts is outside these limits. The rule does nothing until you apply it.")
-            return
-        st.markdown("\n".join(f"- **{plain(name)}**: {plain(why)}" for name, why in excluded.itertuples(index=False)))
-        st.button(
-            f"Exclude {counted(len(excluded), 'annotator')}",
-            key="annotators.apply",
-            icon=":material/block:",
-            on_click=attempt,
-            args=(annotators.apply_rule, page.table, limits),
-            kwargs={"who": user(), "done": "The rule is applied"},
-            **for_curators("Excluding annotators"),
-        )
-
-
-def _limit(label: str, key: str, judged: str) -> float | None:
-    help = f"In percent. It judges annotators with at least {judged}."
-    key = f"annotators.rule.{key}"
-    value = st.number_input(label, 0, 100, None, step=5, key=key, placeholder="% (off)", help=help, width=210)
-    return None if value is None else value / 100
-
-
 # --- agreement and reliability -----------------------------------------------------------------------------------
 
 
 def agreement_facts(quality: VoteQuality) -> None:
-    """Draw kappa, alpha, reliability and the noise ceiling."""
+    """Draw alpha, reliability and the noise ceiling."""
     with apart():
         st.header("Agreement and reliability")
         with help_menu("annotators.meaning"):
             st.markdown(_MEANING)
     with in_a_row("top", gap="medium"):
-        for agreement in (quality.kappa, quality.alpha):
-            estimate(agreement, agreement.name, agreement.value, agreement.low, agreement.high)
+        alpha = quality.alpha
+        estimate(alpha, alpha.name, alpha.value, alpha.low, alpha.high)
         hsf = quality.reliability
         estimate(hsf, "Reliability of HSF", hsf.reliability, hsf.low, hsf.high)
         ends = f"{hsf.ceiling_low:.2f}–{hsf.ceiling_high:.2f}".replace("nan–nan", "–")
@@ -230,15 +193,6 @@ def agreement_facts(quality: VoteQuality) -> None:
 def estimate(of_votes: Agreement | Reliability, name: str, value: float, low: float, high: float) -> None:
     note = of_votes.reason or f"{low:.2f}–{high:.2f}, {of_votes.samples:,} images"
     fact(name, f"{value:.2f}".replace("nan", "–"), note)
-
-
-def annotator_pairs(quality: VoteQuality) -> None:
-    """Draw how often each two of the busiest annotators say the same."""
-    pairs = _annotator_pairs(quality.votes)
-    if len(pairs) > 1:
-        st.header("Annotator against annotator")
-        show_chart(plots.annotator_pairs(pairs), key="annotators.pairs")
-        st.caption("Share of the images with a vote of both on which they say the same. Click a cell to see them.")
 
 
 def votes_needed(page: Opened) -> None:
@@ -316,9 +270,8 @@ def export_menu(page: Opened) -> None:
         return
     st.header("Export the votes")
     st.caption("Every answer that HSF uses, with its annotator and time where they are known.")
-    possible = [name for name in FORMATS if name != "imagenetv2" or table.votes.kind == "tick"]
     with in_a_row():
-        name = st.selectbox("Format", possible, key="annotators.format", width=200)
+        name = st.selectbox("Format", list(FORMATS), key="annotators.format", width=200)
         file = f"{table.dataset.name}-votes-{name}{FORMATS[name]}"
         download("Download votes", partial(file_of, table, name), file, key="annotators.download")
     if table.simulated:

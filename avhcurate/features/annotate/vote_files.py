@@ -1,6 +1,5 @@
 """Votes as files: every answer that HSF uses, or their counts, out; and the answers of a file into the log."""
 
-import json
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,25 +17,22 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError, Option
 from avhcurate.features.annotate.annotators import responses
 from avhcurate.people.files import VoteSheet, read_votes
-from avhcurate.people.files.imagenetv2 import hits_of
 from avhcurate.people.files.label_studio import label_config, tasks_of
 from avhcurate.people.hsf import class_indices, without_blanks
 from avhcurate.people.hsf_source import DESIGN_OF
 from avhcurate.people.responses import DESIGNS, RESPONSE_COLUMNS, Design, check_responses, ticks_of, votes_of
 from avhcurate.people.row_matching import match_samples
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.disk.arrays import create_npy
 from avhcurate.workspace.disk.files import write_atomic, write_parquet
 from avhcurate.workspace.disk.json_text import json_text
 from avhcurate.workspace.disk.provenance import versions
 
-#: What `write_votes` can write, and how a file of it ends; counts may be .npy too.
+#: What `write_votes` can write, and how a file of it ends.
 FORMATS = {
     "long-csv": ".csv",
     "long-parquet": ".parquet",
     "counts": ".parquet",
     "label-studio": ".json",
-    "imagenetv2": ".json",
 }
 #: Answers that are held in memory at once.
 _MOST_ANSWERS = 50_000_000
@@ -57,10 +53,12 @@ def write_votes(table: DatasetTable, format: str, out: Path, *, force: bool = Fa
     votes = table.votes
     if votes is None:
         raise CurateError(f"Dataset {table.dataset.name!r} has no votes to export. Import or collect some first.")
+    if format == "counts" and out.suffix.casefold() != ".parquet":
+        raise CurateError("Counts are written as .parquet.")
     with atomic_output(out, folder=False, force=force) as (path, manifest):
         if format == "counts":
             number = votes.total
-            _write_counts(table, path, out.suffix.casefold())
+            _write_counts(table, path)
         else:
             answers = responses_in_use(table)
             number = len(answers)
@@ -133,11 +131,6 @@ def _write_answers(table: DatasetTable, format: str, answers: pd.DataFrame, path
             write_items(stream, map(json_text, tasks_of(answers, simulated=simulated)))
             stream.write("]\n")
         return {"label_config": label_config([] if select else table.counter.classes, select=select)}
-    if format == "imagenetv2":
-        if not select:
-            raise CurateError("ImageNetV2's files hold ticks, and these are votes for classes. Choose another format.")
-        write_atomic(path, json.dumps(hits_of(answers, simulated=simulated)))
-        return {}
     long = answers[list(_LONG)]
     name = "class"
     if not select:
@@ -154,19 +147,12 @@ def _write_answers(table: DatasetTable, format: str, answers: pd.DataFrame, path
     return {}
 
 
-def _write_counts(table: DatasetTable, path: Path, suffix: str) -> None:
-    """Write a matrix with a row for every sample in order of id, or a table that names the samples."""
+def _write_counts(table: DatasetTable, path: Path) -> None:
+    """Write a table of counts that names the samples."""
     votes = table.vote_counts()
     counter = table.counter
     assert votes is not None
     ids = votes["id"].to_numpy()
-    if suffix not in (".npy", ".parquet", ".pq") or (suffix == ".npy" and "counts" not in votes):
-        raise CurateError("Counts are written as .npy (K-way: a row for every sample, in order of id) or .parquet.")
-    if suffix == ".npy":
-        matrix = create_npy(path, np.int32, (len(counter.labels), len(counter.classes)))
-        matrix[ids] = np.stack(votes["counts"].to_list())
-        matrix.flush()
-        return
     columns: dict[str, Any] = {"path": pa.array(table.dataset.samples(["path"])["path"].iloc[ids], pa.string())}
     if "counts" in votes:
         columns["counts"] = pa.array(votes["counts"].to_list(), pa.list_(pa.int32()))

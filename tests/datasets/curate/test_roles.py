@@ -20,7 +20,6 @@ from avhcurate.errors import CurateError
 from avhcurate.features.annotate import annotators, answers, queue, setup
 from avhcurate.lab.toy import service as toy
 from avhcurate.lab.toy.settings import ToySettings
-from avhcurate.people.annotators import ExclusionRule
 from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data import background, people
 from avhcurate.workspace.data.events import EventLog
@@ -71,7 +70,6 @@ def _actions(workspace, table, tmp_path):
             "save a view": partial(Saved(workspace, name).save_view, "view", {}, "gallery"),
             "rename a set": partial(Saved(workspace, name).rename, "set", "old", "new"),
             "keys": partial(save_keys, table, "1 tag odd"),
-            "exclude by rule": partial(annotators.apply_rule, table, _DISAGREES, who=ANN),
             "exclude": partial(annotators.set_status, table, "bob", "exclude", who=ANN),
             "collect": partial(setup.configure, table, setup.CollectionSettings(design="classify", target=7), who=ANN),
             "source of HSF": partial(setup.choose_source, table, who=ANN),
@@ -91,10 +89,6 @@ def _actions(workspace, table, tmp_path):
             "revoke": partial(revoke, workspace, "bob@x.org"),
         },
     }
-
-
-#: Excludes who says otherwise than most.
-_DISAGREES = ExclusionRule(agreement=0.5)
 
 
 def _prepare(workspace, table):

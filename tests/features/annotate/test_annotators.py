@@ -10,7 +10,6 @@ from avhcurate.errors import CurateError
 from avhcurate.features.annotate import annotators, queue, setup
 from avhcurate.features.annotate.plots import votes_of_samples, votes_over_time
 from avhcurate.measures.stats.correlation import fisher_interval
-from avhcurate.people.annotators import ExclusionRule
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.votes import answer_all, collect, members, tick, truth
 from tests.fakes.workspaces import copied
@@ -110,21 +109,14 @@ def test_votes_are_those_of_the_log_without_controls(voted):
     np.testing.assert_array_equal(quality.by_sample, np.bincount(plain["id"], minlength=voted.size))
 
 
-def test_a_rule_names_who_fails_it_and_excludes_them(voted):
-    rule = ExclusionRule(control_accuracy=0.7)
+def test_agreement_rises_without_who_guesses(voted):
     before = annotators.vote_quality(voted, "classify")
     table = before.table.set_index("annotator")
     assert table["control_accuracy"].to_dict() == {"ann": 1, "bob": 1, "cid": 1, "mal": 0}
     assert table.loc["mal", "agreement"] < table.loc[list(CAREFUL), "agreement"].min()
-    assert annotators.excluded_by(voted, before.table, rule)["annotator"].tolist() == ["mal"]
-    annotators.apply_rule(voted, rule, who="lead")
+    annotators.set_status(voted, "mal", "exclude", who="lead")
     after = annotators.vote_quality(voted, "classify")
-    assert "mal" not in set(after.votes["annotator"])
-    assert annotators.excluded_by(voted, after.table, rule).empty
-    annotators.set_status(voted, "mal", "include", who="lead")
-    assert annotators.apply_rule(voted, rule, who="lead").empty, "who was included by hand stays"
-    assert after.kappa.value > before.kappa.value
-    assert after.alpha.value == pytest.approx(1)
+    assert before.alpha.value < after.alpha.value == pytest.approx(1)
     assert set(after.votes["annotator"]) == set(CAREFUL)
     assert set(after.table["annotator"]) == {*CAREFUL, "mal"}
 
@@ -152,7 +144,7 @@ def test_ticks_count_for_the_given_label_only(asked):
     quality = annotators.vote_quality(asked, "select")
     assert len(quality.votes) == 2 * 3 * 6
     assert quality.votes["selected"].all()
-    assert quality.kappa.reason, "every vote is a tick, so chance would agree as well"
+    assert quality.alpha.reason, "every vote is a tick, so chance would agree as well"
     assert (quality.table["control_accuracy"] == 1).all()
 
 
@@ -160,7 +152,7 @@ def test_quality_of_nothing_is_empty_and_says_why(asked):
     quality = annotators.vote_quality(asked, "classify")
     assert quality.votes.empty
     assert quality.table.empty
-    assert quality.kappa.reason
+    assert quality.alpha.reason
     assert quality.reliability.reason
     assert not quality.by_sample.any()
     assert annotators.disputed_labels(asked, "classify").empty

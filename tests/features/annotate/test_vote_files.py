@@ -22,8 +22,8 @@ PATHS = [*(f"{name}/{name}{number}.png" for name in CLASSES for number in range(
 LABELS = [0] * 4 + [1] * 4 + [2] * 4 + [None]
 
 #: Names of files that each format is written to.
-FILES = [("long-csv", "v.csv"), ("long-parquet", "v.parquet"), ("counts", "v.npy"), ("counts", "v.parquet")]
-FILES += [("label-studio", "v.json"), ("imagenetv2", "v.json")]
+FILES = [("long-csv", "v.csv"), ("long-parquet", "v.parquet"), ("counts", "v.parquet")]
+FILES += [("label-studio", "v.json")]
 
 
 def made_in(folder: Path) -> Workspace:
@@ -69,11 +69,6 @@ def test_out_and_in_gives_the_same_hsf(tmp_path: Path, kind: str, simulated: boo
     assert len(hsf(table)) == 3
     for format, name in FILES:
         out = tmp_path / f"{format}-{name}"
-        if (kind, format) == ("k-way", "imagenetv2") or (kind, name) == ("tick", "v.npy"):
-            with pytest.raises(CurateError):
-                write_votes(table, format, out)
-            assert list(tmp_path.glob(f"*{format}-{name}*")) == []
-            continue
         assert write_votes(table, format, out) == table.votes.total
         record = attach_votes(workspace, "d", out)
         assert (record.kind, record.simulated, record.total) == (kind, simulated, table.votes.total), format
@@ -198,7 +193,7 @@ def test_imagenetv2_counts_submitted_and_approved_answers(table: DatasetTable, t
 def test_log_out_and_in_keeps_annotators_controls_and_times(table: DatasetTable, tmp_path: Path) -> None:
     log_votes(table, imagenetv2(tmp_path))
     quality = annotator_table(responses_in_use(table))
-    for format, name in (("long-csv", "v.csv"), ("label-studio", "v.json"), ("imagenetv2", "hits.json")):
+    for format, name in (("long-csv", "v.csv"), ("label-studio", "v.json")):
         write_votes(table, format, tmp_path / name)
         other = made_in(tmp_path / format)
         again = open_table(other, "d")
