@@ -253,7 +253,7 @@ def test_a_table_goes_to_a_file_by_its_ending_or_to_standard_output(cli, demo_ro
     "call",
     [
         *("list", "jobs", "plugins", "fetch", "roles list", "columns digits", "models digits", "disagree digits"),
-        *("history digits", "saved digits", "export digits --out labels.csv", "votes-out digits --out votes.npy"),
+        *("history digits", "saved digits", "export digits --out labels.csv", "votes-out digits --out votes.csv"),
         "split digits --shares 0.5,0.5 --out split.csv",
         "select digits --rule avc --portion 0.1 --out pseudo.csv",
         "report digits --no-images --out report.html",

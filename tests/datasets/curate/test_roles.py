@@ -112,7 +112,6 @@ def _no_process(*_, **__):
 
 @pytest.mark.parametrize("role", [None, *Role])
 def test_each_role_may_do_what_it_names_and_nothing_above(workspace, pets, tmp_path, act_as, monkeypatch, role):
-    monkeypatch.setattr("avhcurate.people.annotators.LEAST_COMPARED", 1)
     for starts in (background, toy):
         monkeypatch.setattr(starts, "launch", _no_process)
     _prepare(workspace, pets)
