@@ -54,6 +54,7 @@ def export(settings: ExportSettings) -> None:
             force=settings.force,
             order=order_of(table, filters, query, sort=sort, like=settings.like),
             progress=progress,
+            about={"confirmed": settings.confirmed},
         )
     result = {"samples": count, "out": str(settings.out), "simulated": table.simulated}
     options.print_result(result, f"{count} samples of {name} written to {settings.out}" + _simulated(table))

@@ -593,7 +593,7 @@ class Dataset(OpenedDataset):
         table = self.sample_table
         if confirmed:
             table = confirmed_only(table)
-        return export.export(table, filters, format, Path(out), force=force)
+        return export.export(table, filters, format, Path(out), force=force, about={"confirmed": confirmed})
 
     def to_hf(self, where: str | Filters | None = None) -> "datasets.DatasetDict":
         """Return a Hugging Face DatasetDict of images, curated labels and all columns; its splits are the dataset's.

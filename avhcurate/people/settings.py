@@ -6,7 +6,7 @@ from typing import Literal
 from avhcurate.errors import CurateError, Option
 from avhcurate.workspace.data.settings import VerbSettings, option
 
-VotesFormat = Literal["long-csv", "long-parquet", "counts", "label-studio"]
+VotesFormat = Literal["long-csv", "long-parquet", "counts"]
 _BY_ENDING: dict[str, VotesFormat] = {".csv": "long-csv", ".parquet": "long-parquet"}
 
 

@@ -1,7 +1,6 @@
 """The Annotators page without a browser: figures are the log's, exclusion moves HSF, withdrawal is for good."""
 
 import io
-import json
 import math
 
 import pandas as pd
@@ -134,7 +133,6 @@ def test_the_file_of_votes_holds_each_of_them(voted_root):
     answers = annotators.responses(table, controls=True)
     assert len(rows) == len(answers)
     assert rows.groupby("annotator").size().to_dict() == answers.groupby("annotator").size().to_dict()
-    assert json.loads(file_of(table, "label-studio"))
     assert len(pd.read_parquet(io.BytesIO(file_of(table, "counts")))) == table.votes.samples
 
 

@@ -12,19 +12,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avhcurate.datasets.export.output import atomic_output
-from avhcurate.datasets.export.text import csv_text, text_file, write_items
+from avhcurate.datasets.export.text import csv_text
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError, Option
 from avhcurate.features.annotate.annotators import responses
 from avhcurate.people.files import VoteSheet, read_votes
-from avhcurate.people.files.label_studio import label_config, tasks_of
 from avhcurate.people.hsf import class_indices, without_blanks
 from avhcurate.people.hsf_source import DESIGN_OF
 from avhcurate.people.responses import DESIGNS, RESPONSE_COLUMNS, Design, check_responses, ticks_of, votes_of
 from avhcurate.people.row_matching import match_samples
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.disk.files import write_atomic, write_parquet
-from avhcurate.workspace.disk.json_text import json_text
 from avhcurate.workspace.disk.provenance import versions
 
 #: What `write_votes` can write, and how a file of it ends.
@@ -32,7 +30,6 @@ FORMATS = {
     "long-csv": ".csv",
     "long-parquet": ".parquet",
     "counts": ".parquet",
-    "label-studio": ".json",
 }
 #: Answers that are held in memory at once.
 _MOST_ANSWERS = 50_000_000
@@ -62,7 +59,7 @@ def write_votes(table: DatasetTable, format: str, out: Path, *, force: bool = Fa
         else:
             answers = responses_in_use(table)
             number = len(answers)
-            manifest |= _write_answers(table, format, answers, path)
+            _write_answers(format, answers, path, simulated=votes.simulated)
         manifest |= {
             "format": format,
             "answers": number,
@@ -121,19 +118,11 @@ def _attached(table: DatasetTable) -> pd.DataFrame:
     return answers.assign(selected=turn < votes["selected"].reindex(answers.index).to_numpy())
 
 
-def _write_answers(table: DatasetTable, format: str, answers: pd.DataFrame, path: Path) -> dict[str, Any]:
-    """Write single answers; return what the manifest says in addition."""
-    select = answers["design"].iloc[0] == "select"
-    simulated = table.simulated
-    if format == "label-studio":
-        with text_file(path) as stream:
-            stream.write("[")
-            write_items(stream, map(json_text, tasks_of(answers, simulated=simulated)))
-            stream.write("]\n")
-        return {"label_config": label_config([] if select else table.counter.classes, select=select)}
+def _write_answers(format: str, answers: pd.DataFrame, path: Path, *, simulated: bool) -> None:
+    """Write single answers, a row each."""
     long = answers[list(_LONG)]
     name = "class"
-    if not select:
+    if answers["design"].iloc[0] == "classify":
         name = "label"
         long = long.drop(columns="selected")
     long = long.rename(columns={"answer": name})
@@ -144,7 +133,6 @@ def _write_answers(table: DatasetTable, format: str, answers: pd.DataFrame, path
         write_atomic(path, csv_text(long))
     else:
         write_parquet(path, long)
-    return {}
 
 
 def _write_counts(table: DatasetTable, path: Path) -> None:

@@ -1,16 +1,16 @@
-"""Label Studio's JSON, read and written: tasks with annotations, whose choices are answers.
+"""Label Studio's JSON: tasks with annotations, whose choices are answers, and the parts of tasks that exports write.
 
 Its import takes tasks with `data` and `annotations`, each with a `result`, `was_cancelled`, `ground_truth` (true unless
 given) and `lead_time` in seconds. It refuses a file with an annotator that its organisation does not know, so
-`completed_by` is left out and the annotator's name is in the result's `meta`, which comes back when it exports.
+`completed_by` is left out of what is written.
 """
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import quoteattr
 
 import pandas as pd
@@ -28,7 +28,7 @@ _SELECT = "belongs"
 CURATED = "curated"
 #: What Label Studio puts before the name of an uploaded file.
 _UPLOADED = re.compile(r"^/data/upload/(.*/)?[0-9a-f]{8}-")
-#: Details of an answer that our files keep in `meta`.
+#: Details of an answer that files of ours kept in `meta`.
 _META = ("annotator", "control", "expected", "task")
 #: Data of a task that never name its sample.
 _NO_SAMPLE = ("class", "simulated")
@@ -36,19 +36,6 @@ _NO_SAMPLE = ("class", "simulated")
 
 def are_tasks(content: Any) -> bool:
     return isinstance(content, list) and all(isinstance(task, dict) and "annotations" in task for task in content)
-
-
-def tasks_of(responses: pd.DataFrame, *, simulated: bool) -> Iterator[dict[str, Any]]:
-    """Return tasks for Label Studio's import from responses of one design (`votes.responses`), one for each image."""
-    select = bool(len(responses)) and responses["design"].iloc[0] == "select"
-    keys = ["path", "answer"] if select else ["path"]
-    for key, rows in responses.groupby(keys, sort=False):
-        data = {"image": f"/data/local-files/?d={quote(str(key[0]))}", "path": key[0]}
-        if select:
-            data["class"] = key[1]
-        if simulated:
-            data["simulated"] = True
-        yield {"data": data, "annotations": [_annotation(row, select) for row in rows.to_dict("records")]}
 
 
 def label_config(classes: Sequence[str], *, select: bool) -> str:
@@ -69,33 +56,20 @@ def _control(name: str, choices: Sequence[str]) -> str:
     return f'<Choices name="{name}" toName="image" choice="single">{inner}</Choices>'
 
 
-def choice(answer: str, *, select: bool = False, meta: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def choice(answer: str, *, select: bool = False, **meta: str) -> dict[str, Any]:
     """Return the result of an annotation: a class, or with `select` "yes" or "no"."""
     return {
         "from_name": _SELECT if select else _CLASSIFY,
         "to_name": "image",
         "type": "choices",
         "value": {"choices": [answer]},
-        "meta": dict(meta or {}),
+        "meta": meta,
     }
 
 
 def curated(name: str, *, ground_truth: bool) -> dict[str, Any]:
     """Return an annotation with the curated label; it is not read as a vote unless somebody changes it."""
-    return {"result": [choice(name, meta={CURATED: name})], "was_cancelled": False, "ground_truth": ground_truth}
-
-
-def _annotation(row: Mapping[Any, Any], select: bool) -> dict[str, Any]:
-    answer = row["answer"]
-    if select:
-        answer = "yes" if row["selected"] else "no"
-    meta = {name: row[name] for name in _META if pd.notna(row[name]) and row[name] != "none"}
-    if pd.notna(row["at"]):
-        meta["at"] = pd.Timestamp(row["at"]).isoformat()
-    annotation = {"result": [choice(answer, select=select, meta=meta)], "was_cancelled": False, "ground_truth": False}
-    if pd.notna(row["reaction_ms"]):
-        annotation["lead_time"] = float(row["reaction_ms"]) / 1000
-    return annotation
+    return {"result": [choice(name, **{CURATED: name})], "was_cancelled": False, "ground_truth": ground_truth}
 
 
 def sheet_of_tasks(tasks: list[dict[str, Any]], title: str) -> VoteSheet:
@@ -172,7 +146,7 @@ def _choices(task: dict[str, Any], left_out: dict[str, int]) -> Iterator[dict[st
 
 
 def _details(annotation: dict[str, Any], meta: dict[str, Any]) -> dict[str, Any]:
-    """Return annotator, time and control; those in `meta`, which we write, go before those of Label Studio."""
+    """Return annotator, time and control; those in the `meta` of files of ours go before those of Label Studio."""
     annotator = annotation.get("completed_by")
     if isinstance(annotator, dict):
         annotator = annotator.get("id", annotator.get("email"))

@@ -23,7 +23,6 @@ LABELS = [0] * 4 + [1] * 4 + [2] * 4 + [None]
 
 #: Names of files that each format is written to.
 FILES = [("long-csv", "v.csv"), ("long-parquet", "v.parquet"), ("counts", "v.parquet")]
-FILES += [("label-studio", "v.json")]
 
 
 def made_in(folder: Path) -> Workspace:
@@ -193,7 +192,7 @@ def test_imagenetv2_counts_submitted_and_approved_answers(table: DatasetTable, t
 def test_log_out_and_in_keeps_annotators_controls_and_times(table: DatasetTable, tmp_path: Path) -> None:
     log_votes(table, imagenetv2(tmp_path))
     quality = annotator_table(responses_in_use(table))
-    for format, name in (("long-csv", "v.csv"), ("label-studio", "v.json")):
+    for format, name in (("long-csv", "v.csv"), ("long-parquet", "v.parquet")):
         write_votes(table, format, tmp_path / name)
         other = made_in(tmp_path / format)
         again = open_table(other, "d")
