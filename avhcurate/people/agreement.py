@@ -20,12 +20,11 @@ _SAME = "every answer is the same, so chance would agree as well"
 class Agreement:
     """A coefficient with its 95 % interval over samples, by a bootstrap but for Cohen's, or NaN and a `reason`.
 
-    value: 1 for full agreement, 0 for that of chance. samples: those with two answers or more; answers: of these.
+    value: 1 for full agreement, 0 for that of chance. samples: those with two answers or more.
     """
 
     name: str
     samples: int
-    answers: int
     value: float = _NAN
     low: float = _NAN
     high: float = _NAN
@@ -42,7 +41,7 @@ def krippendorff_alpha(counts: ArrayLike, *, seed: int = 0) -> Agreement:
     """
     table = np.asarray(counts)
     used = table[table.sum(axis=1) >= 2]
-    undefined = Agreement("Krippendorff's alpha", len(used), int(used.sum()))
+    undefined = Agreement("Krippendorff's alpha", len(used))
     if not len(used):
         return replace(undefined, reason="no sample has two answers or more")
     if (used.sum(axis=0) > 0).sum() < 2:
@@ -68,7 +67,7 @@ def cohen_kappa(first: ArrayLike, second: ArrayLike) -> Agreement:
     """
     answers = np.stack([np.asarray(first), np.asarray(second)])
     n, *same = share(int((answers[0] == answers[1]).sum()), answers.shape[1])
-    undefined = Agreement("Cohen's kappa", n, 2 * n)
+    undefined = Agreement("Cohen's kappa", n)
     if not n:
         return replace(undefined, reason="no sample has two answers")
     shares = (answers[:, :, None] == np.unique(answers)).mean(axis=1)

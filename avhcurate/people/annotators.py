@@ -1,6 +1,5 @@
 """Reliability of each annotator: answers to controls, agreement with the others, speed."""
 
-import numpy as np
 import pandas as pd
 
 from avhcurate.measures.stats.intervals import wilson
@@ -8,12 +7,6 @@ from avhcurate.people.responses import CANNOT_TELL, check_responses, correct_con
 
 #: Controls from which on the least control accuracy judges an annotator.
 LEAST_CONTROLS = 5
-#: Answers in fewer milliseconds cannot have been thought about: of one image, and of one tile of a grid.
-#:
-#: Naming an image takes people about half a second; a grid's time is shared among its tiles (ImageNetV2's toasters: a
-#: median of 52 s for 48 tiles, 1100 ms each).
-FASTEST_CLASSIFY_MS = 300.0
-FASTEST_SELECT_MS = 100.0
 
 
 def annotator_table(responses: pd.DataFrame) -> pd.DataFrame:
@@ -23,14 +16,13 @@ def annotator_table(responses: pd.DataFrame) -> pd.DataFrame:
     control_accuracy: share of right answers to `controls` controls. agreement: share of the `compared` votes that say
     what most other annotators say to the same question; where the others tie, an answer among the tied counts as one
     over their number. Both shares have Wilson intervals (_low, _high), as if votes were independent. median_ms: of the
-    time that an image or tile took; too_fast: share of the `timed` ones that were impossibly fast. NaN where there is
-    nothing to judge by.
+    time that an image or tile took. NaN where there is nothing to judge by.
     """
     table = check_responses(responses)
     votes = votes_of(table)
     table["right"] = correct_controls(table).astype("Float64")
     votes = votes.assign(agrees=_agreement(votes))
-    signed = table[table["annotator"].notna()].assign(**_times(table))
+    signed = table[table["annotator"].notna()].assign(image_ms=_image_ms(table))
     people = signed.groupby("annotator")
     voters = votes.groupby("annotator")
     result = pd.DataFrame({"answers": people.size()}).rename_axis("annotator")
@@ -45,9 +37,7 @@ def annotator_table(responses: pd.DataFrame) -> pd.DataFrame:
         result[number], result[name] = trials, hits / trials.where(trials > 0)
         prefix = name.removesuffix("_accuracy")
         result[f"{prefix}_low"], result[f"{prefix}_high"] = wilson(hits.to_numpy(), trials.to_numpy())
-    result["timed"] = people["image_ms"].count()
     result["median_ms"] = people["image_ms"].median()
-    result["too_fast"] = people["fast"].mean()
     return result.reset_index().astype({"annotator": "str"})
 
 
@@ -70,13 +60,10 @@ def _agreement(votes: pd.DataFrame) -> pd.Series:
     return pd.Series(shares, votes.index).where(votes["annotator"].notna())
 
 
-def _times(responses: pd.DataFrame) -> dict[str, pd.Series]:
-    """Return the milliseconds of each image or tile, NaN where unknown (also -1), and whether they are too few."""
+def _image_ms(responses: pd.DataFrame) -> pd.Series:
+    """Return the milliseconds of each image or tile, NaN where unknown (also -1); a grid's time is its tiles'."""
     milliseconds = pd.to_numeric(responses["reaction_ms"]).astype(float)
     milliseconds = milliseconds.where(milliseconds >= 0)
-    select = responses["design"] == "select"
     task = responses["task"].astype(object).where(responses["task"].notna(), responses["path"])
     tiles = responses.groupby([responses["annotator"], task])["path"].transform("size")
-    image_ms = milliseconds.where(~select, milliseconds / tiles)
-    limit = np.where(select, FASTEST_SELECT_MS, FASTEST_CLASSIFY_MS)
-    return {"image_ms": image_ms, "fast": (image_ms < limit).astype(float).where(image_ms.notna())}
+    return milliseconds.where(responses["design"] != "select", milliseconds / tiles)

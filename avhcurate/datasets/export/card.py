@@ -1,7 +1,7 @@
 """The card of a dataset: Markdown with the header of the Hugging Face hub, of what is known about its labels."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
@@ -16,29 +16,23 @@ _MOST_CLASSES = 100
 _DECISIONS = "a new label, the given one kept, or an exclusion as wrong"
 
 
-def dataset_card(table: DatasetTable, filters: Filters, *, files: Mapping[str, str] | None = None) -> str:
-    """Return the card of the samples that satisfy the filters; `files` are patterns of its files, by split.
-
-    It names no person, no path and no licence.
-    """
+def dataset_card(table: DatasetTable, filters: Filters) -> str:
+    """Return the card of the samples that satisfy the filters; it names no person, no path and no licence."""
     from huggingface_hub import DatasetCardData  # exports of other formats need none of it
 
     count = table.count(filters)
     counts = table.group_counts("split", filters)
     splits = counts["n"].groupby(counts["value"].fillna("").replace("", "train")).sum().to_dict()
-    header: dict[str, Any] = {
-        "pretty_name": table.dataset.name,
-        "task_categories": ["image-classification"],
-        "size_categories": [_size(count)],
-        "label_names": list(table.classes),
-        "splits": splits,
-    }
-    if files:
-        data = [{"split": name, "path": pattern} for name, pattern in files.items()]
-        header["configs"] = [{"config_name": "default", "data_files": data}]
+    header = DatasetCardData(
+        pretty_name=table.dataset.name,
+        task_categories=["image-classification"],
+        size_categories=[_size(count)],
+        label_names=list(table.classes),
+        splits=splits,
+    )
     classes = table.group_counts("curated_label_name", filters, limit=_MOST_CLASSES).fillna("no label")
     parts = [
-        f"---\n{DatasetCardData(**header).to_yaml()}\n# license: yours to choose, as cc-by-4.0\n---",
+        f"---\n{header.to_yaml()}\n# license: yours to choose, as cc-by-4.0\n---",
         f"# {_plain(table.dataset.name)}",
         f"{count:,} images of {len(table.classes):,} classes, for image classification. `label` is the curated label. "
         f"Written by AVH Curate {__version__} on {datetime.now(UTC):%Y-%m-%d}.",

@@ -186,14 +186,10 @@ def write_hf(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     for split in table.group_counts("split", chosen.filters)["value"].fillna(""):
         splits_of.setdefault(re.sub(r"\W+", "_", split) or "train", []).append(split)
     used = set[str]()
-    files: dict[str, str] = {}
     for name, splits in splits_of.items():
         part = replace(chosen, filters=chosen.filters.with_(splits=tuple(splits)))
-        file = _distinct(name, used)
-        if rows := _write_hf_split(path / "data", file, _hf_tables(table, part)):
-            files[file] = f"data/{file}-*"
-            written += rows
-    write_readme(path, dataset_card(table, chosen.filters, files=files), simulated=table.simulated)
+        written += _write_hf_split(path / "data", _distinct(name, used), _hf_tables(table, part))
+    write_readme(path, dataset_card(table, chosen.filters), simulated=table.simulated)
     return written
 
 

@@ -115,7 +115,6 @@ class VoteQuality:
     first; ticks only where the class asked about is the label. by_sample: votes of each sample, (N,).
     """
 
-    design: Design
     table: pd.DataFrame
     votes: pd.DataFrame
     by_sample: np.ndarray
@@ -141,7 +140,6 @@ def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
         kinds = pd.crosstab(questions, categories).to_numpy()
     counts = collected(table, columns_of(table), design)
     return VoteQuality(
-        design=design,
         table=annotators(table),
         votes=votes,
         by_sample=counts.votes,

@@ -69,7 +69,7 @@ def choice(answer: str, *, select: bool = False, **meta: str) -> dict[str, Any]:
 
 def curated(name: str, *, ground_truth: bool) -> dict[str, Any]:
     """Return an annotation with the curated label; it is not read as a vote unless somebody changes it."""
-    return {"result": [choice(name, **{CURATED: name})], "was_cancelled": False, "ground_truth": ground_truth}
+    return {"result": [choice(name, curated=name)], "was_cancelled": False, "ground_truth": ground_truth}
 
 
 def sheet_of_tasks(tasks: list[dict[str, Any]], title: str) -> VoteSheet:
