@@ -116,9 +116,8 @@ KEEPERS = {
     "duckdb": ("disk/*", "table/*", "sources/*"),
     "sqlalchemy": ("disk/*", "data/*", "people/*", "table/check.py"),  # it reads a damaged database
 }
-#: Rooms whose files import each other in a circle: the object of the notebook is spread over six of them, and every
-#: component is a package of its own.
-CIRCLES = {"notebook", "components"}
+#: A room whose files import each other in a circle: every component is a package of its own.
+CIRCLES = {"components"}
 #: Pages that are the face of a foundation or of a feature of another name.
 FACES = {"gallery": "ui/grid", "annotators": "annotate", "models": "compare"}
 #: Features without a page of their own: verbs alone, or a section of another page.

@@ -1,5 +1,6 @@
 """A dataset as one object: import, score, votes, statistics, decisions, exports and the app, from Python."""
 
+import inspect
 import os
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from avhcurate.features.quality.settings import QualitySettings
 from avhcurate.features.suspects.settings import Source, SuspectsSettings
 from avhcurate.networks.neighbours.settings import NeighboursSettings
 from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
+from avhcurate.notebook.errors import METHODS
 from avhcurate.notebook.opened import OpenedDataset, filters_of
 from avhcurate.notebook.plots import Plots
 from avhcurate.notebook.samples import Samples, chosen_ids
@@ -750,3 +752,4 @@ def _say(notes: Sequence[str]) -> None:
 
 for _name, _method in plugins.load("methods", lambda _, method: method, taken=dir(Dataset)).items():
     setattr(Dataset, _name, _method)
+METHODS.update(inspect.getmembers(Dataset, callable))

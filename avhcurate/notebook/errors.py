@@ -1,10 +1,14 @@
 """Says what a user did wrong in Python's words: `head="fit"`, where the command line says --head fit."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from avhcurate.errors import CurateError, Option, Run, words
+
+#: What a dataset does, by name: `dataset` adds its methods.
+METHODS: dict[str, Callable[..., Any]] = {}
 
 
 @contextmanager
@@ -20,14 +24,13 @@ def python_words() -> Iterator[None]:
 def in_python(run: Run) -> str:
     """Return a call of a method; a command that no method does stays.
 
+    >>> from avhcurate.notebook.dataset import Dataset
     >>> in_python(Run("score", "pets", model="MODEL")), in_python(Run("import", "pets", "SOURCE", force=True))
     ('run `pets.score(model=MODEL)`', 'run `avhcurate import pets SOURCE --force`')
     """
-    from avhcurate.notebook.dataset import Dataset
-
     verb = run.verb.replace("-", "_")
-    method = getattr(Dataset, verb, None)
-    if not (callable(method) and run.arguments and run.options.keys() <= inspect.signature(method).parameters.keys()):
+    method = METHODS.get(verb)
+    if not (method and run.arguments and run.options.keys() <= inspect.signature(method).parameters.keys()):
         return str(run)
     dataset, *arguments = run.arguments
     arguments += [_argument(Option(name, value)) for name, value in run.options.items()]

@@ -30,9 +30,6 @@ from avhcurate.workspace.disk.jobs import Progress
 from avhcurate.workspace.disk.json_text import records
 from avhcurate.workspace.images.decoding import encode_thumbnail
 
-if TYPE_CHECKING:
-    from avhcurate.notebook.grid import SampleGrid
-
 _Settings = TypeVar("_Settings", bound=VerbSettings)
 #: Images of a dataset that a notebook shows, and samples that are read at once.
 _IMAGES = 12
@@ -51,7 +48,7 @@ class OpenedDataset:
         self.name = name
         self._model = model
         self._opened: tuple[str, DatasetTable] | None = None
-        self.grids: WeakSet[SampleGrid] = WeakSet()  # which show what is decided here
+        self.grids: WeakSet[Any] = WeakSet()  # each of which shows, by `update`, what is decided here
         _ = self.sample_table  # an unknown name or model is refused here
 
     def __reduce__(self) -> tuple[Any, ...]:
