@@ -2,5 +2,5 @@
 
 from avhcurate.workspace.disk.app_files import ROOT
 
-#: DigitsNet's weights, made by `python -m avhcurate.networks.training.digits`. Here, since their hash needs no torch.
+#: DigitsNet's weights, made by `python -m benchmarks.digits_network`. Here, since their hash needs no torch.
 DIGITS_WEIGHTS = ROOT / "data" / "digits_cnn.safetensors"

@@ -8,7 +8,8 @@ from safetensors.torch import load_file
 
 from avhcurate.networks.models import DIGITS_WEIGHTS
 from avhcurate.networks.models.own import DIGITS_MEAN, DIGITS_STD, DigitsNet
-from avhcurate.networks.training.digits import main, read_digits, train, write
+from avhcurate.networks.training.digits import read_digits
+from benchmarks.digits_network import main, train, write
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,6 @@ def test_training_twice_writes_the_same_bytes_and_leaves_torch_as_it_was(tmp_pat
     torch.manual_seed(5)
     assert torch.equal(torch.rand(3), drawn)
     with safe_open(files[0], "pt") as file:
-        assert file.metadata()["made_by"] == "python -m avhcurate.networks.training.digits --epochs 1 --seed 0"
+        assert file.metadata()["made_by"] == "python -m benchmarks.digits_network --epochs 1 --seed 0"
         head = file.get_tensor("head.weight")
     assert not torch.equal(head, train(read_digits(), epochs=1, seed=1)[0].head.weight)
