@@ -1,8 +1,5 @@
 """Source and target of self-training: two disjoint subsets with the same classes, and their runs by one network."""
 
-from pathlib import Path
-from typing import Literal
-
 import numpy as np
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
@@ -15,19 +12,6 @@ from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Progress
 from avhcurate.workspace.disk.provenance import settings_digest
-
-
-def check_pair(workspace: Workspace, settings: SelfTrainSettings) -> None:
-    """Refuse datasets that do not fit: one without a condition that splits it, or two with different classes."""
-    if settings.source == settings.target and not settings.source_where + settings.target_where:
-        raise CurateError(
-            f"Source and target are both {settings.source!r}.",
-            fix=f"Split it by {Option('source_where')} and {Option('target_where')}, or name two datasets",
-        )
-    source, target = (dataset.record for dataset in _pair(workspace, settings))
-    if len(source.classes) < 2:
-        raise CurateError(f"The source {source.name!r} has {len(source.classes)} classes. It needs 2 or more.")
-    refuse_other_classes(source, target)
 
 
 def domains(
@@ -79,10 +63,7 @@ def paired_runs(workspace: Workspace, settings: SelfTrainSettings, progress: Pro
     from avhcurate.networks.models.loading import ModelSpec
     from avhcurate.networks.scoring.service import score_dataset
 
-    weights: Path | Literal["random"] | None = settings.weights
-    if weights == Path("random"):
-        weights = "random"
-    spec = ModelSpec(name=settings.model, weights=weights)
+    spec = ModelSpec(name=settings.model, weights=settings.weights)  # type: ignore[arg-type]
     names = dict.fromkeys((source.name, target.name))
     scored = {}
     for number, name in enumerate(names):
@@ -92,8 +73,19 @@ def paired_runs(workspace: Workspace, settings: SelfTrainSettings, progress: Pro
 
 
 def _pair(workspace: Workspace, settings: SelfTrainSettings) -> tuple[DatasetFolder, DatasetFolder]:
-    """Return the datasets of source and target."""
-    return workspace.dataset(settings.source), workspace.dataset(settings.target)
+    """Return source and target; refuse one without a condition that splits it, and two with different classes."""
+    source = workspace.dataset(settings.source)
+    target = workspace.dataset(settings.target)
+    if source.name == target.name and not settings.source_where + settings.target_where:
+        raise CurateError(
+            f"Source and target are both {source.name!r}.",
+            fix=f"Split it by {Option('source_where')} and {Option('target_where')}, or name two datasets",
+        )
+    classes = len(source.record.classes)
+    if classes < 2:
+        raise CurateError(f"The source {source.name!r} has {classes} classes. It needs 2 or more.")
+    refuse_other_classes(source.record, target.record)
+    return source, target
 
 
 def _runs_by_one_network(

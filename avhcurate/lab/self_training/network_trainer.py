@@ -20,6 +20,7 @@ from avhcurate.networks.models.loading import ModelSpec, find_architecture, new_
 from avhcurate.networks.models.runtime import find_device, products_on
 from avhcurate.networks.models.weights import load_weights, read_weights
 from avhcurate.networks.training.checkpoints import save_weights
+from avhcurate.networks.training.evaluation import embed
 from avhcurate.networks.training.images import LabelledImages, Stacked
 from avhcurate.networks.training.learner import make_learner
 from avhcurate.networks.training.recipe import Recipe, as_numbers
@@ -83,14 +84,13 @@ class FullTrainer:
     def outputs(self) -> ModelOutputs:
         """See `self_training.loop.Trainer`; in float32."""
         learner = make_learner(self.module, self.target, self.recipe, head=self.head)
-        learner.to(self.device).eval()
-        with torch.inference_mode(), products_on(self.device, "float32"):
-            batches = self.target.batches(self.device, learner.class_weights.dtype)
-            features = [learner(batch)[0].float().cpu().numpy() for _, batch in batches]
+        learner.to(self.device)
+        with products_on(self.device, "float32"):
+            features = embed(learner, self.target, self.device)
         learner.hook.remove()
         self.module.to("cpu")
         weights, bias = learner.numbers()
-        return ModelOutputs(np.concatenate(features), weights.copy(), bias.copy())
+        return ModelOutputs(features, weights.copy(), bias.copy())
 
     def save(self, folder: Path) -> None:
         """Write `weights.safetensors`."""
@@ -120,11 +120,9 @@ def set_up(
     """Prepare the whole network, and decode the images."""
     if settings.model is None:
         raise CurateError("No network is given.", fix=f"To train the whole network, use {Option('model')}")
-    spec = ModelSpec(name=settings.model, seed=settings.seed)
-    pretrained = settings.weights is None and find_architecture(spec.model).published is not None
-    if settings.weights != Path("random"):
-        spec = spec.model_copy(update={"weights": settings.weights})
     subsets = domains(workspace, settings)
+    spec = ModelSpec(name=settings.model, weights=settings.weights, seed=settings.seed)  # type: ignore[arg-type]
+    pretrained = spec.weights is None and find_architecture(spec.model).published is not None
     classes = len(subsets[0].dataset.record.classes)
     model = new_model(spec, classes, pretrained=pretrained)
     recipe = recipe or Recipe(epochs=settings.epochs, learning_rate=settings.learning_rate or RATE)

@@ -6,7 +6,6 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from avhcurate.features.pseudo_labels.rules import RULES
-from avhcurate.lab.self_training.domains import check_pair
 from avhcurate.lab.self_training.loop import TargetEvaluator, TrainerSetup, self_train
 from avhcurate.lab.self_training.settings import SelfTrainSettings
 from avhcurate.networks.training.recipe import Recipe
@@ -45,7 +44,6 @@ def self_train_dataset(
     """
     from avhcurate.lab.self_training import network_trainer, probe
 
-    check_pair(workspace, settings)
     trainers = {"full": network_trainer, "probe": probe}
     setup = trainers[settings.trainer].set_up(workspace, settings, recipe, progress)
     record = _record(settings, setup)

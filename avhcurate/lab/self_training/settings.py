@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from pydantic import model_validator
@@ -70,7 +69,7 @@ class SelfTrainSettings(VerbSettings):
     model: str | None = option(
         None, "As for score, or the name of a run.", usual="the newest that scored both", label="Network"
     )
-    weights: Path | None = option(None, "File of the model's weights; 'random' for untrained ones.")
+    weights: str | None = option(None, "File of the model's weights; 'random' for untrained ones.")
     rule: Literal["confidence", "avc", "avc-centred", "lrent", "mrkld", "avc-lrent", "avc-mrkld"] = option(
         "avc", "Rule that selects pseudo-labels. The page Pseudo-labels explains them."
     )
