@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -30,13 +30,6 @@ class DyingWork:
 
     def ids_of(self, shard: int) -> Any:
         return self.work.ids_of(shard)
-
-    def cut(self, samples: int) -> tuple["DyingWork", int]:
-        small, parts = self.work.cut(samples)
-        return replace(self, work=small), parts
-
-    def join(self, shard: int, parts: Sequence[Any]) -> ShardResult:
-        return self.work.join(shard, parts)
 
     def begin(self) -> Callable[[Iterable[Sequence[int]]], Iterator[Step]]:
         steps = self.work.begin()
@@ -86,9 +79,6 @@ class SlowWork:
 
     def ids_of(self, shard: int) -> range:
         return range(10 * shard, 10 * shard + 10)
-
-    def cut(self, samples: int) -> tuple["SlowWork", int]:
-        return self, 1
 
     def begin(self) -> Callable[[Iterable[Sequence[int]]], Iterator[Step]]:
         return self._steps

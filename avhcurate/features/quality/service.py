@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -21,7 +21,7 @@ from avhcurate.features.quality import duplicates
 from avhcurate.features.quality.settings import QualitySettings
 from avhcurate.networks.neighbours.service import SEARCH_SECONDS, find_neighbours
 from avhcurate.networks.scoring.accuracy import Accuracy
-from avhcurate.networks.scoring.shards import LOCAL, Engine, ShardResult, Step, parts_of_shard, work_through
+from avhcurate.networks.scoring.shards import LOCAL, Engine, ShardResult, Step, work_through
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.quality import SHARD, QualityFolder, QualityRecord
 from avhcurate.workspace.data.runs import RunFolder
@@ -111,13 +111,6 @@ class _MeasureWork:
     def ids_of(self, shard: int) -> range:
         return range(shard * self.shard_size, min(self.samples, (shard + 1) * self.shard_size))
 
-    def cut(self, samples: int) -> tuple["_MeasureWork", int]:
-        parts = parts_of_shard(self.shard_size, batch=_BATCH, samples=samples)
-        return replace(self, shard_size=self.shard_size // parts), parts
-
-    def join(self, shard: int, parts: Sequence[ShardResult]) -> ShardResult:
-        return ShardResult(shard, pa.concat_tables(part.rows for part in parts), sum(part.seconds for part in parts))
-
     def begin(self) -> Callable[[Iterable[Sequence[int]]], Iterator[Step]]:
         return self._steps
 
@@ -156,7 +149,7 @@ def _measure(dataset: DatasetFolder, folder: QualityFolder, samples: int, engine
         folder.has_shard,
         engine,
         commit=lambda result: folder.write_shard(result.shard, result.rows, seconds=result.seconds),
-        tell=lambda done, news: progress.tell(done, samples, news or "measuring"),
+        tell=lambda done: progress.tell(done, samples, "measuring"),
     )
     dataset.refuse_another_import(folder.record.dataset_fingerprint, again="measure it again")
     tables = [folder.shard(shard) for shard in work.shards]

@@ -274,12 +274,9 @@ class Fits:
         head, _ = fit_head(samples.part(self.of_sample != fold), seed=self.seed, check=self.check)
         return Step(1, (fold, head))
 
-    def cut(self, samples: int) -> tuple["Fits", int]:
-        """Return the same work as it can be pickled: only this process can be stopped."""
-        return replace(self, check=_go_on), 1
-
-    def join(self, fold: int, parts: Sequence[Any]) -> Any:
-        return parts[0]
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process gets: only this one can be stopped."""
+        return vars(self) | {"check": _go_on}
 
 
 def _go_on() -> None:
@@ -301,9 +298,9 @@ def fit_folds(folder: FoldHeads, fits: Fits, *, engine: Engine = LOCAL, tell: Ca
         fold, head = result
         folder.write_head(head.class_weights, head.bias, fold)
 
-    def tell_heads(done: int, news: str) -> None:
+    def tell_heads(done: int) -> None:
         fits.check()
         heads = len(fits.shards)
-        tell(done, heads, ", ".join(filter(None, (f"{done} of {heads} heads fitted", news))))
+        tell(done, heads, f"{done} of {heads} heads fitted")
 
     work_through(fits, folder.has_head, engine, commit=commit, tell=tell_heads)

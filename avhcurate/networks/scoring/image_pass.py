@@ -13,7 +13,7 @@ import numpy as np
 from avhcurate.networks.models.backends import JUDGED, OPENVINO
 from avhcurate.networks.models.engine import Network, embed
 from avhcurate.networks.models.preprocess import Preprocess
-from avhcurate.networks.scoring.shards import Engine, ShardResult, Step, parts_of_shard, work_through
+from avhcurate.networks.scoring.shards import Engine, ShardResult, Step, work_through
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import BackendRecord
 from avhcurate.workspace.data.workspace import Workspace
@@ -90,10 +90,10 @@ class ImagePass:
         rate = round(self.total / seconds, 2)
         return {"finished": now(), "seconds": round(seconds, 3), "rate": rate, "skipped": skipped}
 
-    def tell(self, done: int, message: str = "") -> None:
+    def tell(self, done: int) -> None:
         """Report that `done` samples are finished; raises Cancelled when asked to stop."""
         cancelled = f"cancelled after {done} of {len(self.ids)} samples: the same command resumes"
-        self.progress.tell(done * self.images_per_sample, self.total, message, cancelled=cancelled)
+        self.progress.tell(done * self.images_per_sample, self.total, cancelled=cancelled)
 
     def run(self, engine: Engine, commit: Callable[[ShardResult], None]) -> None:
         """Give `commit` the result of every shard that is not committed."""
@@ -127,26 +127,6 @@ class ImagePass:
                 yield Step(len(part.ids), self.result(outputs))
                 parts = []
                 started = time.perf_counter()
-
-    def cut(self, samples: int) -> tuple["ImagePass", int]:
-        """Return the same pass in parts of shards, and how many make a whole shard."""
-        batch = max(1, self.network.batch_size // self.images_per_sample)
-        parts = parts_of_shard(self.shard_size, batch=batch, samples=samples)
-        if parts == 1:
-            return self, 1
-        wanted = self.thumbnails
-        # What is made of the outputs depends in its last bit on how many there are, so it is made of the whole shard's.
-        small = replace(
-            self,
-            shard_size=self.shard_size // parts,
-            thumbnails=lambda part: wanted(part // parts),
-            result=_unchanged,
-        )
-        return small, parts
-
-    def join(self, shard: int, parts: Sequence[ShardOutputs]) -> Any:
-        """Return what is made of the outputs of all parts of a shard."""
-        return self.result(_together(shard, parts, sum(part.seconds for part in parts)))
 
     def _batches(self, runs: Iterator[Sequence[int]], batch_size: int) -> Iterator[_Batch | None]:
         """Yield the batches of runs, and None where there is no other for now."""

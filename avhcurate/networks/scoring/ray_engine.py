@@ -1,21 +1,20 @@
-"""Work over shards on a Ray cluster: a pool of actors that each do a part of a shard at a time.
+"""Work over shards on a Ray cluster: a pool of actors that each do a shard at a time.
 
-A part has whole batches of a pass in one process: the rows are the same to the bit. An actor reads its images, runs
-the network and returns the result through Ray's object store; this process puts the parts of a shard together and
-commits it to the workspace. When an actor or its machine is lost, Ray starts it again, and its parts come back to be
-given out. Actors stay until the engine ends: choosing a network, the pass, and fitting heads load the libraries once.
+An actor reads its images, runs the network and returns the result through Ray's object store; this process commits it
+to the workspace. When an actor or its machine is lost, Ray starts it again, and its shards come back to be given out.
+Actors stay until the engine ends: choosing a network, the pass, and fitting heads load the libraries once.
 """
 
 import os
 import secrets
 import socket
 import sys
-from collections import Counter, defaultdict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -46,12 +45,10 @@ _HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)
 _SETTINGS = b"\4"
 #: Seconds between two looks at what is done, and so the longest until a cancellation is noticed.
 _LOOK_S = 0.5
-#: Parts that an actor has to do in all, at least: the last to end keeps the others waiting for one of them.
-_PARTS = 4
-#: How often a part is begun again because its actor was lost: an image that ends its process must not do so for ever.
+#: How often a shard is begun again because its actor was lost: an image that ends its process must not do so for ever.
 _RETRIES = 5
 _LOST = "The cluster loses its processes again and again. The same command resumes the work."
-#: Parts that an actor has in hand, so that it goes on while this process commits the last, and the most, while so many
+#: Shards that an actor has in hand, so that it goes on while this process commits the last, and the most, while so many
 #: wait that none will be without.
 _AHEAD = 2
 _MOST_AHEAD = 6
@@ -202,39 +199,18 @@ class RayEngine(Engine):
         return value
 
     def steps(self, work: ShardWork, shards: Sequence[int]) -> Iterator[Step]:
-        pool = self._pool.result()
-        samples = sum(len(work.ids_of(shard)) for shard in shards)
-        small, number = work.cut(-(-samples // (_PARTS * pool.most)))
-        parts = [part for part in small.shards if part // number in set(shards)]
-        with closing(pool.do(small, parts)) as steps:
-            yield from _in_shards(work, steps, parts, number) if number > 1 else steps
-
-
-def _in_shards(work: ShardWork, steps: Iterator[Step], parts: Sequence[int], number: int) -> Iterator[Step]:
-    """Yield the steps of parts; the result of a shard, which has `number` parts, comes with the last of them."""
-    expected = Counter(part // number for part in parts)
-    results = defaultdict[int, list[Any]](list)
-    for step in steps:
-        if step.result is None:
-            yield step
-            continue
-        shard = step.result.shard // number
-        whole = None
-        results[shard].append(step.result)
-        if len(results[shard]) == expected[shard]:
-            whole = work.join(shard, sorted(results.pop(shard), key=lambda part: part.shard))
-        yield replace(step, result=whole)
+        return self._pool.result().do(work, shards)
 
 
 class _Pool:
-    """Actors of a cluster, all on CPUs or all on GPUs, and their parts; Ray starts lost ones again."""
+    """Actors of a cluster, all on CPUs or all on GPUs, and their shards; Ray starts lost ones again."""
 
     def __init__(self, resources: _Resources, needs: str = "") -> None:
         self.resources = resources
         self._needs = needs
         self._device = "cpu"
         self._starting: dict[Any, Any] = {}
-        #: The actor of each part under way, how many parts each that runs has in hand, and the name of its process.
+        #: The actor of each shard under way, how many shards each that runs has in hand, and the name of its process.
         self._running: dict[Any, tuple[Any, int]] = {}
         self._in_hand: dict[Any, int] = {}
         self._process: dict[Any, str] = {}
@@ -260,15 +236,15 @@ class _Pool:
             self._device = device
         return device
 
-    def do(self, work: "ShardWork | _FunctionCall", parts: Sequence[int]) -> Generator[Step, None, None]:
-        """Yield the result of each part."""
+    def do(self, work: "ShardWork | _FunctionCall", shards: Sequence[int]) -> Generator[Step, None, None]:
+        """Yield the result of each shard."""
         import ray
 
         # In a list the work stays a reference, which each actor fetches for itself.
         shared = [ray.put(work)]
-        waiting = deque(parts)
+        waiting = deque(shards)
         lost = Counter[int]()
-        self.start(min(self.most, len(parts)) - len(self._actors()))
+        self.start(min(self.most, len(shards)) - len(self._actors()))
         try:
             while waiting or self._running:
                 self._hand_out(shared, waiting)
@@ -280,19 +256,19 @@ class _Pool:
                         self._in_hand[actor] = 0
                         self._process[actor] = result
                         continue
-                    actor, part = self._running.pop(reference)
+                    actor, shard = self._running.pop(reference)
                     self._in_hand[actor] -= 1
-                    if isinstance(result, str):
-                        self._process[actor] = result
-                        waiting.appendleft(part)
-                        lost[part] += 1
-                        result = Step(news="a worker was lost, its part begins again")
-                    if lost[part] > _RETRIES:
+                    if isinstance(result, Step):
+                        yield result
+                        continue
+                    self._process[actor] = result
+                    waiting.appendleft(shard)
+                    lost[shard] += 1
+                    if lost[shard] > _RETRIES:
                         raise CurateError(_LOST)
-                    yield result
                 if not waiting and _resources(ray.nodes()).machines < self.resources.machines:
                     # The actors of the lost machine wait for a place.
-                    self._end(actor for actor, parts in self._in_hand.items() if not parts)
+                    self._end(actor for actor, shards in self._in_hand.items() if not shards)
                 yield Step()
         finally:
             # Where the work was cut short, nobody waits for what they do.
@@ -300,15 +276,15 @@ class _Pool:
             self._running.clear()
 
     def _hand_out(self, shared: list[Any], waiting: deque[int]) -> None:
-        """Give parts to those that have the fewest."""
+        """Give shards to those that have the fewest."""
         most = max(_AHEAD, min(_MOST_AHEAD, len(waiting) // (2 * max(1, len(self._in_hand)))))
         while waiting and self._in_hand:
             actor = min(self._in_hand, key=self._in_hand.__getitem__)
             if self._in_hand[actor] == most:
                 break
             self._in_hand[actor] += 1
-            part = waiting.popleft()
-            self._running[actor.step.remote(self._process[actor], shared, part)] = actor, part
+            shard = waiting.popleft()
+            self._running[actor.step.remote(self._process[actor], shared, shard)] = actor, shard
 
     def end(self) -> None:
         """End all actors, of which none is at work."""
@@ -355,8 +331,8 @@ def _result(reference: Any) -> Any:
 # --- on the cluster ----------------------------------------------------------------------------------------------
 
 
-class _Parts:
-    """Runs of one part, as parts are asked for; what was taken is under way."""
+class _Shards:
+    """Runs of one shard, as shards are asked for; what was taken is under way."""
 
     def __init__(self) -> None:
         self.asked = deque[int]()
@@ -368,19 +344,19 @@ class _Parts:
     def __next__(self) -> Sequence[int]:
         if not self.asked:
             raise StopIteration
-        part = self.asked.popleft()
-        self.taken.append(part)
-        return [part]
+        shard = self.asked.popleft()
+        self.taken.append(shard)
+        return [shard]
 
 
 class _Actor:
-    """Does parts of some work in turn, then of other work; what it has in hand is one stream."""
+    """Does shards of some work in turn, then of other work; what it has in hand is one stream."""
 
     def __init__(self) -> None:
         self._process = secrets.token_hex()
         self._alone = Lock()
         self._held: list[Any] = []
-        self._parts = _Parts()
+        self._shards = _Shards()
         self._results: dict[int, Step] = {}
         self._stream: Iterator[Exception | None] = iter(())
 
@@ -390,8 +366,8 @@ class _Actor:
             import_module(needs)
         return self._process
 
-    def step(self, process: str, shared: list[Any], part: int) -> Step | str:
-        """Return what the work makes of a part; other calls wait meanwhile, whose parts are begun.
+    def step(self, process: str, shared: list[Any], shard: int) -> Step | str:
+        """Return what the work makes of a shard; other calls wait meanwhile, whose shards are begun.
 
         Where another process of this actor was asked, which was lost, return only the name of this one.
         """
@@ -399,7 +375,7 @@ class _Actor:
 
         if process != self._process:
             return self._process
-        self._parts.asked.append(part)
+        self._shards.asked.append(shard)
         with self._alone:
             if shared != self._held:
                 # The network of the work before goes first.
@@ -407,20 +383,20 @@ class _Actor:
                 self._stream = self._do(ray.get(shared[0]))
                 self._held = shared
             _use_own_cpus()
-            while part not in self._results:
+            while shard not in self._results:
                 if problem := next(self._stream):
                     raise problem
-            return self._results.pop(part)
+            return self._results.pop(shard)
 
     def _do(self, work: "ShardWork | _FunctionCall") -> Iterator[Exception | None]:
         """Yield after each result of what is asked for, without end; after an exception only this."""
         try:
             steps = work.begin()
             while True:
-                for step in steps(self._parts):
+                for step in steps(self._shards):
                     if step.result is not None:
-                        part = self._parts.taken.popleft()
-                        self._results[part] = Step(len(work.ids_of(part)), step.result)
+                        shard = self._shards.taken.popleft()
+                        self._results[shard] = Step(len(work.ids_of(shard)), step.result)
                         yield None
         except Exception as problem:
             while True:
@@ -429,11 +405,11 @@ class _Actor:
 
 @dataclass(frozen=True)
 class _FunctionCall:
-    """One call of a function as work of one part."""
+    """One call of a function as work of one shard."""
 
     function: Callable[[], Any]
 
-    def ids_of(self, part: int) -> Sequence[int]:
+    def ids_of(self, shard: int) -> Sequence[int]:
         return ()
 
     def begin(self) -> Callable[[Iterable[Sequence[int]]], Iterator[Step]]:

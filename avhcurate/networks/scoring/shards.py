@@ -29,14 +29,13 @@ class ShardResult:
 
 @dataclass(frozen=True)
 class Step:
-    """Part of the work: how many samples more are done, with the last of a shard its result, and news for the user.
+    """Part of the work: how many samples more are done, and with the last of a shard its result.
 
     A result is a `ShardResult`, or the head of a fold that `heads.Fits` makes.
     """
 
     samples: int = 0
     result: Any = None
-    news: str = ""
 
 
 class ShardWork(Protocol):
@@ -53,26 +52,6 @@ class ShardWork(Protocol):
         Their iterator may have ended for now, and have another run when it is asked again.
         """
         ...
-
-    def cut(self, samples: int) -> tuple["ShardWork", int]:
-        """Return the same work in parts of shards, and how many make a whole shard: see `parts_of_shard`."""
-        ...
-
-    def join(self, shard: int, parts: Sequence[Any]) -> Any:
-        """Return the result of a shard from those of its parts, in their order."""
-        ...
-
-
-def parts_of_shard(size: int, *, batch: int, samples: int) -> int:
-    """Return in how many equal parts to cut shards of a size: the fewest of which none has more than `samples`.
-
-    A part has whole batches, so that the rows stay the same to the bit; the most parts where none has so few samples.
-
-    >>> [parts_of_shard(1024, batch=32, samples=samples) for samples in (2000, 300, 1)]
-    [1, 4, 32]
-    """
-    possible = [parts for parts in range(1, size // batch + 1) if size % (parts * batch) == 0] or [1]
-    return next((parts for parts in possible if size // parts <= samples), possible[-1])
 
 
 class Engine:
@@ -108,16 +87,15 @@ def work_through(
     engine: Engine,
     *,
     commit: Callable[[Any], None],
-    tell: Callable[[int, str], None],
+    tell: Callable[[int], None],
 ) -> None:
     """Give `commit` the result of every shard that the folder, asked by `has`, does not have.
 
-    `tell` hears how many samples are done, with the last news, and may raise Cancelled.
+    `tell` hears how many samples are done, and may raise Cancelled.
     """
     missing = [shard for shard in work.shards if not has(shard)]
     done = sum(len(work.ids_of(shard)) for shard in set(work.shards).difference(missing))
-    news = ""
-    tell(done, news)
+    tell(done)
     if not missing:
         return
     with closing(engine.steps(work, missing)) as steps:  # type: ignore[type-var]  # a generator
@@ -125,5 +103,4 @@ def work_through(
             done += step.samples
             if step.result is not None:
                 commit(step.result)
-            news = step.news or news
-            tell(done, news)
+            tell(done)
