@@ -16,6 +16,7 @@ from avhcurate.features.map import umap_process
 from avhcurate.features.map.settings import ProjectSettings
 from avhcurate.features.map.store import MapFolder, MapRecord
 from avhcurate.measures.stats.downsample import evenly_spread
+from avhcurate.measures.stats.neighbours import unit
 from avhcurate.networks.neighbours.service import COUNT, find_neighbours
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
@@ -218,19 +219,14 @@ class _Mapping:
 def directions(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return rows (n, D) scaled to length 1 as float32, and which of them have a direction, (n,) bool.
 
-    A row of zeros, or one that is not finite, has none.
+    A row of zeros, or one that is not finite, has none and is NaN.
 
     >>> rows, placed = directions(np.array([[3.0, 4.0], [0.0, 0.0]]))
     >>> rows[placed].tolist(), placed.tolist()
     ([[0.6000000238418579, 0.800000011920929]], [True, False])
     """
-    wide = np.asarray(rows, np.float64)
-    largest = np.abs(wide).max(axis=1, initial=0.0)
-    placed = np.isfinite(largest) & (largest > 0)
-    # Divide by the largest entry first, so that no square overflows or vanishes.
-    scaled = wide / np.where(placed, largest, 1.0)[:, None]
-    lengths = np.linalg.norm(scaled, axis=1)
-    return (scaled / np.where(placed, lengths, 1.0)[:, None]).astype(np.float32), placed
+    directed = unit(np.asarray(rows, np.float64)).astype(np.float32)
+    return directed, np.isfinite(directed[:, 0])
 
 
 def with_class_weights(
