@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from avhcurate.datasets.export.service import FORMATS
 from avhcurate.features.pseudo_labels import round_export
 from avhcurate.lab.self_training.settings import SelfTrainSettings
 from avhcurate.workspace.data.workspace import Workspace
@@ -46,7 +47,7 @@ def test_rounds_are_curves_and_runs_stand_side_by_side(open_page, self_trained_r
     assert [name.split(" · ")[0] for name in names] == ["AVC", "Confidence"]
     assert "Labels of the target are only used in reports" in text
     assert "60 images id" in text
-    assert len(app.selectbox(key="selftrain.format").options) == 9
+    assert len(app.selectbox(key="selftrain.format").options) == len(FORMATS)
     assert f"avhcurate select digits --self-training {runs['avc', 0].name} --round 3 --format csv" in text
     app.selectbox(key="selftrain.format").set_value("folder").run()
     assert "--format folder --out FOLDER" in words(app)
