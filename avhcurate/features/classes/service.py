@@ -83,17 +83,13 @@ def _chosen(table: DatasetTable, ids: np.ndarray, labels: np.ndarray, predicted:
 def _class_weights(table: DatasetTable) -> np.ndarray:
     """Return the class weights that the run has, (K, D), NaN for a class without its own."""
     run = table.run
-    number = len(table.classes)
-    weights = np.full((number, 1), np.nan)
     if run is None or not run.as_made.has_class_weights:
-        return weights
+        return np.full((len(table.classes), 1), np.nan)
     made = run.as_made.class_weights()
-    if run.today is None:
-        return made[:number]
-    weights = np.full((number, made.shape[1]), np.nan)
-    alone = run.today.rows >= 0
-    weights[alone] = made[run.today.rows[alone]]
-    return weights
+    rows = np.arange(len(table.classes))
+    if run.today is not None:
+        rows = run.today.rows
+    return np.where(rows[:, None] >= 0, made[rows], np.nan)
 
 
 def _embedded(table: DatasetTable, ids: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:

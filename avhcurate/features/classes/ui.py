@@ -86,26 +86,20 @@ def propose(page: Opened, classes: Classes) -> list[GridView | None]:
 
 
 def _proposal(row: "pd.Series[Any]", chosen_by: str) -> Proposal:
+    """Return a proposal in words: `cat and lynx: 41 % of votes cross, means 12 degrees apart`."""
     if "class" in row:
-        return Proposal(kind="split class", text=split_text(row), first=row["class"])
-    return Proposal(kind="merge classes", text=pair_text(row, chosen_by), first=row["first"], second=row["second"])
-
-
-def pair_text(row: "pd.Series[Any]", chosen_by: str) -> str:
-    """Return what is known of a pair of classes: `cat and lynx: 41 % of votes cross, means 12 degrees apart`."""
+        text = f"{row['class']}: two parts of its embeddings hold {_percent(row['apart'])} of their variance apart"
+        return Proposal(kind="split class", text=text, first=row["class"])
     parts = []
     if pd.notna(row["crossings"]):
-        parts.append(f"{row['crossings']:.0%} of {chosen_by} cross".replace("%", " %"))
-    for angle in ("means", "weights"):
-        if pd.notna(row[angle]):
-            parts.append(f"{angle} {row[angle]:.0f} degrees apart")
-    return f"{row['first']} and {row['second']}: {', '.join(parts) or 'nothing is known'}"
+        parts.append(f"{_percent(row['crossings'])} of {chosen_by} cross")
+    parts += [f"{angle} {row[angle]:.0f} degrees apart" for angle in ("means", "weights") if pd.notna(row[angle])]
+    text = f"{row['first']} and {row['second']}: {', '.join(parts) or 'nothing is known'}"
+    return Proposal(kind="merge classes", text=text, first=row["first"], second=row["second"])
 
 
-def split_text(row: "pd.Series[Any]") -> str:
-    """Return what is known of a class that may be two."""
-    apart = f"{row['apart']:.0%}".replace("%", " %")
-    return f"{row['class']}: two parts of its embeddings hold {apart} of their variance apart"
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _undoable(table: DatasetTable) -> list[tuple[int, str]]:

@@ -26,6 +26,7 @@ from avhcurate.ui.base.page_choices import one_of
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.user_errors import plain, said
 from avhcurate.ui.components.folder import folder_field
+from avhcurate.workspace.data.bursts import AUTO
 from avhcurate.workspace.data.workspace import Workspace, check_name
 from avhcurate.workspace.disk.app_files import PAGES
 
@@ -177,7 +178,7 @@ def score_form(_: Workspace, table: DatasetTable) -> None:
             form.ask("device", widget=st.selectbox, options=DEVICES, width=130)
             form.ask("precision", widget=st.selectbox, options=PRECISIONS, width=130)
             form.ask("batch_size", "limit", "folds")
-            form.ask("groups", widget=st.selectbox, options=["", *table.user_columns], width=150)
+            form.ask("groups", widget=st.selectbox, options=["", AUTO, *table.user_columns], width=150)
             form.ask("classes_from_model", "prompt", "classes", "resize", "crop", "mean", "std")
             form.ask_where()
 
