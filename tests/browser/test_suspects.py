@@ -49,7 +49,7 @@ def test_keys_accept_keep_skip_and_undo(page, suspects_root, serve, tmp_path):
     expect(page.locator(".review")).to_have_attribute("data-unsaved", "0")
     table.refresh()
     assert decisions.decided(table, ids[:5]).tolist() == ["accepted", "kept", "kept", "", ""]
-    expect(page.locator(".tally")).to_have_text("Of the last 3 you looked at, 1 was wrong.")
+    expect(page.locator(".tally")).to_have_text("Of 3 you looked at last, 1 was wrong.")
     assert table.sample(ids[0])["curated_label"] == suggested[0]
     page.keyboard.press("ArrowLeft")
     judged(page, 2)

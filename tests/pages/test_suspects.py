@@ -87,7 +87,7 @@ def test_accepting_keeping_and_undoing_write_the_log(open_page, own_root, found)
     app.session_state["suspects.card"] = {"at": {"queue": sent["queue"], "place": 2, "turn": 1}}
     app.run()
     assert (card(app)["place"], card(app)["echo"]) == (2, 1)
-    assert card(app)["tally"] == "Of the last 2 you looked at, 1 was wrong."
+    assert card(app)["tally"] == "Of 2 you looked at last, 1 was wrong."
     table = digits_of(own_root)
     assert table.sample(first["id"])["curated_label"] == found["suggested"][0]
     assert table.frame(Filters(tags=(decisions.KEPT,)), columns=["id"])["id"].tolist() == [second["id"]]

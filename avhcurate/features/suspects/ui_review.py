@@ -167,7 +167,7 @@ def _tally(page: Opened, doubt: pd.Series, id: int) -> str:
     wrong = int((last == "accepted").sum())
     if last.empty:
         return "Go on until few of the last 20 were wrong."
-    return f"Of the last {len(last)} you looked at, {wrong} {_WERE[wrong == 1]} wrong."
+    return f"Of {len(last)} you looked at last, {wrong} {_WERE[wrong == 1]} wrong."
 
 
 # --- the card --------------------------------------------------------------------------------------------------

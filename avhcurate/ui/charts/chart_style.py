@@ -169,6 +169,7 @@ def matrix(
     """
     figure = go.Figure()
     most = max(1e-9, float(np.nanmax(np.abs(shade), initial=0)))
+    strong = np.abs(shade) > most / 2
     figure.add_heatmap(
         z=shade,
         zmin=-most,
@@ -177,7 +178,7 @@ def matrix(
         showscale=False,
         xgap=1,
         ygap=1,
-        text=text,
+        text=np.where(strong, text, ""),  # the others in the colour of the theme: through them one sees the page
         texttemplate="%{text}",
         textfont={"size": 10},
         hoverinfo="skip",
@@ -186,10 +187,12 @@ def matrix(
     figure.add_scatter(  # a heat map cannot be clicked: these squares can
         x=x,
         y=y,
-        mode="markers",
+        mode="markers+text",
         marker={"symbol": "square", "size": 20, "opacity": 0},
-        text=hover,
-        hovertemplate="%{text}<extra></extra>",
+        text=np.where(strong, "", text).ravel(),
+        textfont={"size": 10, "weight": "bold"},
+        hovertext=hover,
+        hovertemplate="%{hovertext}<extra></extra>",
         **look,
     )
     bare(figure, height=90 + 27 * len(rows), margin={"t": 4})

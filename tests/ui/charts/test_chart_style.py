@@ -76,6 +76,16 @@ def test_votes_and_softmax_are_bars_and_angles_are_dots_the_nearest_highest():
     assert figure.layout.yaxis2.autorange == "reversed"
 
 
+def test_numbers_in_pale_cells_have_the_colour_of_the_theme():
+    """Plotly would write them for a white page."""
+    cells, squares = chart_style.matrix(
+        np.array([["7", "1"], ["", "2"]]), np.array([[-7, -1], [0, 2]]), list("abcd"), ["r", "s"], ["r", "s"]
+    ).data
+    assert (cells.text.ravel().tolist(), squares.text.tolist()) == (["7", "", "", ""], ["", "1", "", "2"])
+    assert squares.textfont.color is None
+    assert list(squares.hovertext) == list("abcd")
+
+
 def test_of_many_classes_those_stay_that_are_large_in_any_series():
     classes = [f"class {index}" for index in range(1000)]
     softmax, angles = np.full(1000, 1e-4), np.full(1000, 1.6)
