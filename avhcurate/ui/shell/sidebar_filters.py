@@ -1,6 +1,5 @@
 """The filters in the sidebar: facets by histogram and by value, and a widget for each filter without one."""
 
-import datetime
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -25,11 +24,9 @@ from avhcurate.people.bins import bin_labels
 from avhcurate.ui.base import cache, url_state
 from avhcurate.ui.base.cache import HASH_FUNCS
 from avhcurate.ui.base.frame import attempt, mirrored
-from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.base.score_help import score_name
 from avhcurate.ui.base.text import shortened
 from avhcurate.ui.base.url_state import View
-from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts.chart_style import of_hsf
 from avhcurate.ui.components.facets import Bar, FacetEvent, Panel, facet_panels
 from avhcurate.ui.grid.grid_actions import filterable
@@ -113,14 +110,14 @@ def _edges(table: DatasetTable) -> None:
 # --- columns to filter by ------------------------------------------------------------------------------------
 
 #: Fields of `Filters` by the kind of a user's column, and the condition with which each begins.
-_FIELDS = {"number": "ranges", "date": "dates", "text": "values", "yes or no": "values"}
-_STARTS: dict[str, tuple[Any, ...]] = {"ranges": (None, None), "dates": (None, None), "values": ()}
+_FIELDS = {"number": "ranges", "text": "values", "yes or no": "values"}
+_STARTS: dict[str, tuple[Any, ...]] = {"ranges": (None, None), "values": ()}
 
 
 def _columns(table: DatasetTable, filters: Filters) -> None:
-    """Ask for the columns to filter by, scores and the user's; each gets a facet, or days."""
+    """Ask for the columns to filter by, scores and the user's; each gets a facet."""
     used = [item[0] for field in _STARTS for item in getattr(filters, field)]
-    offered = [*filterable(table), *used]
+    offered = [name for name in [*filterable(table), *used] if table.kinds.get(name) != "date"]
     if offered:
         st.multiselect(
             "Scores and columns",
@@ -133,37 +130,10 @@ def _columns(table: DatasetTable, filters: Filters) -> None:
         )
 
 
-def _days(table: DatasetTable, filters: Filters) -> None:
-    """Ask for the first and the last day of each column of dates in use."""
-    for name, *ends in filters.dates:
-        summary = table.summaries[name]
-        if not isinstance(summary.low, datetime.date) or not isinstance(summary.high, datetime.date):
-            st.caption(f"{plain(shortened(name, 60))} has no date")
-            continue
-        with in_a_row("top", gap="small"):
-            for number, day in enumerate(ends):
-                end = ("from", "to")[number]
-                value = None
-                key = f"filter.date.{end}.{name}"
-                if day:
-                    value = min(max(day, summary.low), summary.high)
-                st.date_input(
-                    f"{plain(shortened(name, 40))} {end}",
-                    min_value=summary.low,
-                    max_value=summary.high,
-                    format="YYYY-MM-DD",
-                    width=140,
-                    key=mirrored(key, value),
-                    on_change=_set_day,
-                    args=(name, number, key),
-                )
-
-
 #: Widgets that a filter has besides those that follow from its entry.
 WIDGETS: dict[str, Callable[[DatasetTable, Filters], None]] = {
     "ranges": _columns,
     "sets": _sets,
-    "dates": _days,
     "excluded": _excluded,
     "mistakes": _mistakes,
     "locked": _locked,
@@ -200,12 +170,6 @@ def _set_columns(table: DatasetTable) -> None:
         names = [name for name in chosen if _FIELDS[table.kinds.get(name, "number")] == field]
         changes[field] = tuple(before.get(name, (name, *start)) for name in names)
     _change(**changes)
-
-
-def _set_day(name: str, number: int, key: str) -> None:
-    dates = {item[0]: list(item) for item in url_state.current().filters.dates}
-    dates[name][1 + number] = st.session_state[key]
-    _change(dates=tuple(map(tuple, dates.values())))
 
 
 def _change(**changes: Any) -> None:

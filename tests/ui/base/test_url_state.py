@@ -1,6 +1,5 @@
 """The view and the address say the same, and no address can break a page."""
 
-import datetime
 from types import SimpleNamespace
 
 import pytest
@@ -79,7 +78,6 @@ def test_a_page_number_is_a_plain_positive_number(text):
 
 
 def test_every_filter_has_a_parameter_and_all_but_chosen_images_a_widget():
-    own = {"values": (("place", "a"),), "dates": (("taken", datetime.date(2024, 1, 1), None),)}
     everything = Filters(
         hsf_bins=(0,),
         ranges=(("avh", 0.0, 1.0),),
@@ -87,7 +85,7 @@ def test_every_filter_has_a_parameter_and_all_but_chosen_images_a_widget():
         tags=("a",),
         splits=("a",),
         sets=("a",),
-        **own,
+        values=(("place", "a"),),
         excluded=True,
         predicted=(0,),
         mistakes=True,
