@@ -27,7 +27,7 @@ from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk import database
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.datasets import bare_dataset
-from tests.fakes.workspaces import copied
+from tests.fakes.workspaces import by, copied
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def many(tmp_path, cli, monkeypatch):
         for name in names:
             import_dataset(space, name, tmp_path / "my pets")
             attach_votes(space, name, tmp_path / "votes.npy")
-            open_events(space.root).annotate(name, "tag", "odd", ["cat/a.png"], who="ann")
+            by("ann", open_events(space.root).annotate, name, "tag", "odd", ["cat/a.png"])
             assert cli("attach", name, "--features", "features.npy").code == 0
         return space
 

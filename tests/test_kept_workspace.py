@@ -14,7 +14,6 @@ from alembic.migration import MigrationContext
 import avhcurate
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.history import entry_text, history_entries
-from avhcurate.datasets.curate.roles import roles
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.annotate import annotators, answers, queue
@@ -28,12 +27,14 @@ from avhcurate.workspace.data.log_tables import METADATA
 from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.prediction import PredictionFolder
 from avhcurate.workspace.data.quality import QualityFolder
+from avhcurate.workspace.data.roles import roles
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
 from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.votes import answer_all, truth
+from tests.fakes.workspaces import by
 
 ARCHIVE = Path(__file__).parent / "kept" / "workspace-c5ef7647.tar.gz"
 RUN, FITTED = "avhcurate-digits-cd4c7d55", "avhcurate-digits-fit-95114166"
@@ -110,7 +111,7 @@ def test_history_sets_views_and_roles_are_those_that_were_written(kept):
     saved = Saved(kept, "digits")
     assert saved.members("hard") == ["0001.png", "0002.png", "0003.png", "0005.png"]
     assert (saved.view("threes").page, saved.view("threes").query) == ("gallery", {"label": "3"})
-    (role,) = roles(kept)
+    (role,) = roles(open_events(kept.root))
     assert (role.value, role.details) == ("ann@example.org", "annotator")
 
 
@@ -142,7 +143,7 @@ def test_it_can_be_written_to(kept):
     assert queue.progress(table, "dan").answers == 9
     annotate(table, [8, 9], "tag", "new")
     annotate(table, [10], "relabel", 2)
-    assert table.log.undo("digits", who=table.log.last("digits").who).action == "relabel"
+    assert by(table.log.last("digits").who, table.log.undo, "digits").action == "relabel"
     Saved(kept, "digits").save_set("new", [8, 9])
     again = avhcurate.open(kept.root, "digits", RUN).table.set_index("id")
     assert again["votes"].sum() == 119 + 9

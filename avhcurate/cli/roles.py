@@ -21,10 +21,11 @@ def list_(
     history: Annotated[bool, typer.Option("--history", help="Every change, who made it and when.")] = False,
 ) -> None:
     """People and groups with their roles."""
-    from avhcurate.datasets.curate.roles import role_history, roles
+    from avhcurate.workspace.data.logs import open_events
+    from avhcurate.workspace.data.roles import role_history, roles
 
-    space = options.open_workspace()
-    entries = role_history(space) if history else roles(space)
+    log = open_events(options.open_workspace().root)
+    entries = role_history(log) if history else roles(log)
     rows = [{"who": entry.name, "role": entry.details, "by": entry.who, "at": entry.at} for entry in entries]
     if options.printed({"roles": rows}):
         return
@@ -40,16 +41,16 @@ def grant(
     role: Annotated[str, typer.Argument(metavar="ROLE", help="viewer, annotator, curator or owner.")],
 ) -> None:
     """Give a role in place of the one before; it counts at once."""
-    from avhcurate.datasets.curate import roles
+    from avhcurate.workspace.data import logs, roles
 
-    name = roles.grant(options.open_workspace(), who, role)
+    name = roles.grant(logs.open_events(options.open_workspace().root), who, role)
     options.print_result({"who": name, "role": role.lower()}, f"{name} is {role.lower()}")
 
 
 @_roles.command()
 def revoke(who: SubjectArgument) -> None:
     """Take a role away; it counts at once."""
-    from avhcurate.datasets.curate import roles
+    from avhcurate.workspace.data import logs, roles
 
-    name = roles.revoke(options.open_workspace(), who)
+    name = roles.revoke(logs.open_events(options.open_workspace().root), who)
     options.print_result({"who": name, "role": None}, f"{name} no longer has a role of their own")

@@ -38,12 +38,13 @@ def serve(
     ] = False,
 ) -> None:
     """Open the app in the browser; beyond this machine only with a login."""
-    from avhcurate.datasets.curate.roles import roles
+    from avhcurate.workspace.data.logs import open_events
+    from avhcurate.workspace.data.roles import roles
 
     secrets = [folder.absolute() / ".streamlit" / "secrets.toml" for folder in (Path.home(), Path.cwd(), ROOT)]
     space = options.open_workspace()
     if _check_login([file for file in secrets if file.is_file()]):
-        if not roles(space):
+        if not roles(open_events(space.root)):
             options.print_messages([NO_ROLES])
     elif not (no_login or _is_this_machine(host)):
         raise CurateError(

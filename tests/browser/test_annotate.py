@@ -5,11 +5,11 @@ import random
 import pytest
 from PIL import Image
 
-from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.annotate import annotators, setup
 from avhcurate.features.annotate import answers as annotate_answers
 from avhcurate.features.annotate import queue as annotate_queue
+from avhcurate.workspace.data.people import user
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import TILES, expect, ids, open_at, settled
 from tests.fakes.votes import collect, tick

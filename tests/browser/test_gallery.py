@@ -213,18 +213,6 @@ def test_keys_tag_label_exclude_and_undo_and_say_what_and_how_many(page, own_dem
 
 
 @pytest.mark.slow
-def test_keys_faster_than_the_server_all_act(page, own_demo_root, serve, gallery):
-    gallery("sort=id&descending=false", serve(own_demo_root))
-    tiles(page).nth(1).focus()
-    for key in ("7", "8", "9", "7", "8", "Enter"):
-        page.keyboard.press(key)
-    expect(page.get_by_role("dialog", name="Image", exact=True)).to_be_visible()
-    settled(page)
-    table = open_table(Workspace(own_demo_root), "digits")
-    assert table.page(sort="id", limit=6)["curated_label"].tolist() == [0, 7, 8, 9, 7, 8]
-
-
-@pytest.mark.slow
 def test_x_pressed_six_times_excludes_six_images_that_dim_before_the_server_knows(page, own_demo_root, serve, gallery):
     gallery("", serve(own_demo_root))
     order = ids(page)

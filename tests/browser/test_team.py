@@ -5,9 +5,10 @@ import re
 import pytest
 
 from avhcurate.datasets.curate.history import history_entries
-from avhcurate.datasets.curate.roles import grant, revoke
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.annotate import annotators
+from avhcurate.workspace.data.logs import open_events
+from avhcurate.workspace.data.roles import grant, revoke
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.browser.pages import TILES, expect, open_at, settled
@@ -66,21 +67,21 @@ def test_roles_are_kept_by_the_server_whatever_the_page_shows(page, team):
     assert (_image(page, address), page.locator(TILES).count()) == (403, 0)
 
     # As a curator first, so that the page has its buttons; then the role goes, and the open page tries all the same.
-    grant(workspace, ANN, "curator")
+    grant(open_events(workspace.root), ANN, "curator")
     open_at(page, f"{address}/gallery")
     assert _image(page, address) == 200
     page.locator(TILES).first.click(modifiers=["Control"])
     exclude = settled(page).get_by_role("button", name="Exclude", exact=True)
     expect(exclude).to_be_enabled()
-    grant(workspace, ANN, "annotator")
+    grant(open_events(workspace.root), ANN, "annotator")
     exclude.click()
     expect(page.get_by_text(REFUSED).first).to_be_visible()
     table.refresh()
     assert history_entries(table) == ([], 0)
-    grant(workspace, ANN, "curator")
+    grant(open_events(workspace.root), ANN, "curator")
     open_at(page, f"{address}/?home.have=classifier")
     score = page.get_by_role("button", name="Start scoring")
-    grant(workspace, ANN, "annotator")
+    grant(open_events(workspace.root), ANN, "annotator")
     score.click()
     expect(page.get_by_text(REFUSED).first).to_be_visible()
     assert Jobs(workspace.root).newest() is None
@@ -92,17 +93,17 @@ def test_roles_are_kept_by_the_server_whatever_the_page_shows(page, team):
     press(page, "3")
     saved(page)
     assert annotators.responses(table)["annotator"].tolist() == [ANN]
-    grant(workspace, ANN, "viewer")
+    grant(open_events(workspace.root), ANN, "viewer")
     open_at(page, f"{address}/annotate")
     expect(page.get_by_text("Answering needs the role annotator")).to_be_visible()
 
     # An open page goes on as long as its person has a role.
     open_at(page, f"{address}/gallery?sample=3")
-    revoke(workspace, ANN)
+    revoke(open_events(workspace.root), ANN)
     page.keyboard.press("ArrowRight")
     expect(page.get_by_text("have no role in this workspace")).to_be_visible()
     expect(page.locator(f".viewer, {TILES}")).to_have_count(0)
-    grant(workspace, ANN, "viewer")
+    grant(open_events(workspace.root), ANN, "viewer")
     open_at(page, f"{address}/gallery")
 
     page.get_by_role("button", name="Sign out").click()

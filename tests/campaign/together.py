@@ -106,15 +106,16 @@ def _attack(folder: Path, seconds: float, postgres: str) -> Outcome:
 
 
 def _prepare(workspace: Path) -> None:
-    from avhcurate.datasets.curate.roles import grant
     from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.workspace.data.logs import open_events
+    from avhcurate.workspace.data.roles import grant
     from avhcurate.workspace.data.workspace import Workspace
     from tests.fakes.votes import collect
 
     avhcurate("demo", "--workspace", str(workspace))
     collect(open_table(Workspace(workspace), "digits"), target=PEOPLE)
     for number in range(PEOPLE):
-        grant(Workspace(workspace), _name(number), ("annotator", "curator")[_is_curator(number)])
+        grant(open_events(Path(workspace)), _name(number), ("annotator", "curator")[_is_curator(number)])
 
 
 def _name(number: int) -> str:

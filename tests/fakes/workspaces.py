@@ -384,7 +384,7 @@ def _plant_pets(folder: Path) -> None:
     measure_dataset(Workspace(folder / "workspace"), "pets")
 
 
-def by(name: str, write: Callable[..., object], *args: object) -> object:
+def by(name: str, write: Callable[..., Any], *args: object, **options: object) -> Any:
     """Call a function that writes in the name of who acts, as the server does for a person of that name."""
-    with mock.patch.object(people, "_who", return_value=people.Person(name, people.Role.OWNER)):
-        return write(*args)
+    with people.acting_as(people.Person(name, people.Role.OWNER)):
+        return write(*args, **options)

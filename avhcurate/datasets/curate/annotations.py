@@ -1,6 +1,5 @@
 """Tags, relabels and exclusions of samples chosen by id or by filter, with undo."""
 
-import getpass
 from collections.abc import Sequence
 
 from avhcurate.datasets.table.columns import literal
@@ -10,7 +9,6 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.class_lists import stored_class
 from avhcurate.workspace.data.events import ACTIONS, Event
-from avhcurate.workspace.data.people import acting
 from avhcurate.workspace.disk.columns import listed
 
 #: The samples that an action changes, as SQL of its value: what changes nothing is not written.
@@ -43,7 +41,7 @@ def annotate(table: DatasetTable, chosen: Sequence[int] | Filters, action: str, 
             raise CurateError("No samples are chosen. Select some first.")
         raise empty_view(table, chosen, "No sample satisfies the condition. Widen it.")
     if paths:
-        table.log.annotate(table.present_id(), action, stored, paths, who=user())
+        table.log.annotate(table.present_id(), action, stored, paths)
         table.refresh()
     return len(paths)
 
@@ -64,7 +62,7 @@ def _changes(action: str, stored: str | None, value: str | int | None) -> str:
 
 def undo(table: DatasetTable, *, actions: Sequence[str] = ACTIONS) -> Event | None:
     """Undo the acting person's newest event (by one of `actions`) that is not undone; return it, None without any."""
-    event = table.log.undo(table.present_id(), who=user(), actions=actions)
+    event = table.log.undo(table.present_id(), actions=actions)
     table.refresh()
     return event
 
@@ -76,14 +74,6 @@ def class_index(table: DatasetTable, label: str | int) -> int:
     if str(label).isdecimal() and int(label) < len(table.classes):
         return int(label)
     raise CurateError(f"Unknown class {label}. Choose from {listed(table.classes)}.")
-
-
-def user() -> str:
-    """Return the name under which events are written: who is signed in, else the account's, else "somebody"."""
-    try:
-        return acting().name or getpass.getuser()
-    except (KeyError, OSError):
-        return "somebody"
 
 
 def check_text(text: object, what: str, longest: int) -> str:

@@ -6,7 +6,7 @@ They name the classes that there are now; the table may be of before other chang
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from avhcurate.datasets.curate.annotations import check_text, user
+from avhcurate.datasets.curate.annotations import check_text
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
@@ -105,7 +105,7 @@ def _write(table: DatasetTable, action: str, value: str, **change: Any) -> Event
         record = dataset.record
         if not record.classes_changed:
             dataset.write_record(record.model_copy(update={"classes_changed": True}))
-        table.log.change_classes(dataset.id, action, value, who=user(), **change)
+        table.log.change_classes(dataset.id, action, value, **change)
         event = table.log.last(dataset.id, CLASS_ACTIONS)
         assert event is not None
         return event

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError, Run
 from avhcurate.workspace.data.class_lists import class_number
@@ -63,7 +62,7 @@ def undo_entry(table: DatasetTable, key: str) -> str:
     """Undo one entry and return what it was about; one that is already undone is refused."""
     if not key.isdecimal() or len(key) > _MOST_DIGITS:
         raise CurateError(f"Unknown entry {key}.", fix=f"{Run('history', table.dataset.name)} to see them")
-    event = table.log.revert(table.dataset.id, int(key), who=user())
+    event = table.log.revert(table.dataset.id, int(key))
     table.refresh()
     return entry_text(event)
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
 
@@ -36,7 +35,7 @@ def default_keys(classes: Sequence[str]) -> dict[str, str]:
 def save_keys(table: DatasetTable, text: str) -> dict[str, str]:
     """Keep keys with the dataset, from a text with a line for each; a line that is not valid is refused."""
     keys = read_keys(text, table.classes)
-    table.log.write(table.present_id(), "save keys", "keys", details=keys, who=user())
+    table.log.write(table.present_id(), "save keys", "keys", details=keys)
     return keys
 
 

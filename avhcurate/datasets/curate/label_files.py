@@ -11,7 +11,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
 from avhcurate.datasets.sources.manifest import frame_of_labels, images_of
 from avhcurate.datasets.table.dataset_table import DatasetTable
@@ -123,7 +122,6 @@ def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame) -> LabelCount
             title,
             paths.take(pa.array(changed["id"])).to_pylist(),
             labels=[stored_class(code, table.own_classes) for code in changed["code"].tolist()],
-            who=user(),
         )
         table.refresh()
     return counts

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
@@ -65,7 +64,7 @@ def lock(
     copies = dataset.quality.ready(dataset.record.fingerprint)
     details = {"share": share, "where": where, "groups": groups, "seed": seed, "copies": copies}
     details |= {"joined": joined}
-    table.log.lock(table.present_id(), table.paths_of(ids.tolist()), who=user(), details=details)
+    table.log.lock(table.present_id(), table.paths_of(ids.tolist()), details=details)
     table.refresh()
     event = table.log.last(dataset.id, [LOCK])
     assert event is not None

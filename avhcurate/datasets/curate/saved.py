@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from avhcurate.datasets.curate.annotations import check_text, user
+from avhcurate.datasets.curate.annotations import check_text
 from avhcurate.datasets.table.filters import FILTERS, Filters, read_value, write_value
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.class_lists import present_numbers
@@ -46,12 +46,12 @@ class Saved:
         self._write_set(name, paths.take(pa.array(chosen)).to_pylist())
 
     def _write_set(self, name: str, paths: Collection[str]) -> None:
-        self.log.save_set(self.id, name, paths, who=user())
+        self.log.save_set(self.id, name, paths)
 
     def save_view(self, name: str, query: Mapping[str, str], page: str) -> None:
         """Save a page's address under a name: the file name of the page and its URL parameters."""
         details = SavedView(page, dict(query), self.folder.record.classes)
-        self.log.write(self.id, "save view", check_name(name), details=details, who=user())
+        self.log.write(self.id, "save view", check_name(name), details=details)
 
     def sets(self) -> list[Event]:
         return self.log.saved(self.id, "set")
@@ -86,7 +86,7 @@ class Saved:
 
     def remove(self, kind: Kind, name: str) -> int:
         """Remove a set or view; return the number of the event, by which it can be undone."""
-        return self.log.remove(self.id, kind, name, who=user())
+        return self.log.remove(self.id, kind, name)
 
     def rename(self, kind: Kind, name: str, new: str) -> None:
         """Give a set or view another name, which must be free."""
@@ -97,7 +97,7 @@ class Saved:
         if kind == "set":
             self._write_set(new, self.members(name))
         else:
-            self.log.write(self.id, f"save {kind}", new, details=old.details, who=user())
+            self.log.write(self.id, f"save {kind}", new, details=old.details)
         self.remove(kind, name)
 
     def members(self, name: str) -> list[str]:

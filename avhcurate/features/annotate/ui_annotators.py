@@ -9,7 +9,6 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
-from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
@@ -31,7 +30,7 @@ from avhcurate.ui.base.signin import for_curators, only_for
 from avhcurate.ui.base.text import counted
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts.show import show_chart
-from avhcurate.workspace.data.people import Role
+from avhcurate.workspace.data.people import Role, user
 
 _MEANING = """
 - **Krippendorff's alpha**: how far annotators agree beyond chance. 1 is full agreement, 0 that of

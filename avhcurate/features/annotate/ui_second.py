@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.curate.second_person import SecondPerson, second_person
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.annotate import setup
@@ -15,6 +14,7 @@ from avhcurate.ui.base.page_choices import gallery_link
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted
 from avhcurate.ui.grid.pairs import Pair, pairs_html
+from avhcurate.workspace.data.people import user
 
 _MEANING = """
 - A **decision** is a new label, the given one kept, or an exclusion without a reason, which says that the label is

@@ -5,7 +5,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from avhcurate.datasets.curate.annotations import user
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate import setup
 from avhcurate.features.annotate.next_labels import next_labels
@@ -22,6 +21,7 @@ from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts.show import show_chart
+from avhcurate.workspace.data.people import user
 
 QUEUES = {
     "random": "In a random order",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from avhcurate.datasets.curate.annotations import class_index, user
+from avhcurate.datasets.curate.annotations import class_index
 from avhcurate.datasets.curate.locked import judged_since, locked_mask
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.empty_view import not_scored
@@ -214,7 +214,7 @@ def check(table: DatasetTable, id: int, label: int | None) -> None:
     stored = None
     if label is not None:
         stored = table.classes[class_index(table, label)]
-    table.log.annotate(table.present_id(), "check", stored, table.paths_of([id]), who=user())
+    table.log.annotate(table.present_id(), "check", stored, table.paths_of([id]))
     table.refresh()
 
 

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 import numpy as np
 import pandas as pd
 
-from avhcurate.datasets.curate.annotations import user
 from avhcurate.datasets.curate.history import describe
 from avhcurate.datasets.curate.second_person import second_person
 from avhcurate.datasets.table.columns import KEPT
@@ -221,12 +220,11 @@ def restore(table: DatasetTable, entry: int, changes: pd.DataFrame | None = None
     now = state(table, table.annotated)
     then = state(table, entry)
     id = table.present_id()
-    person = user()
     changed = np.zeros(len(now), bool)
 
     def decide(action: str, value: str | None, rows: pd.Series, labels: list[str] | None = None) -> None:
         if rows.any():
-            table.log.annotate(id, action, value, now["path"][rows].tolist(), labels=labels, who=person)
+            table.log.annotate(id, action, value, now["path"][rows].tolist(), labels=labels)
             changed[rows] = True
 
     def chosen(*kinds: str) -> pd.Series:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from avhcurate.datasets.curate.annotations import annotate, user
+from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.sample import rows_of
 from avhcurate.errors import CurateError
@@ -28,7 +28,7 @@ from avhcurate.ui.components.review import Row, Strip, Suspect, read_place, revi
 from avhcurate.ui.grid.grid_bar import about, key_data
 from avhcurate.ui.server.decisions import Decision, Reply, Takers
 from avhcurate.ui.server.image_routes import image_url
-from avhcurate.workspace.data.people import Role
+from avhcurate.workspace.data.people import Role, user
 
 _SESSION = "suspects.session"
 _CARD = "suspects.card"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from avhcurate.datasets.curate.annotations import annotate, undo, user
+from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.history import entry_text, undo_entry
 from avhcurate.datasets.curate.keys import key_actions, keys_of, save_keys, write_keys
 from avhcurate.datasets.curate.saved import Saved
@@ -31,6 +31,7 @@ from avhcurate.ui.grid.grid_views import (
     selected_in,
 )
 from avhcurate.ui.server.decisions import Decision, Reply, Takers
+from avhcurate.workspace.data.people import user
 
 #: Session state: the dialog that the bar has asked for, and the selection then, until it is dismissed.
 _DIALOG = "grid.dialog"

@@ -5,7 +5,6 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from avhcurate.datasets.curate import roles
 from avhcurate.errors import CurateError
 from avhcurate.ui.base import navigation
 from avhcurate.ui.base.frame import attempt, show_user_error
@@ -13,9 +12,11 @@ from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.base.signin import acting_here, ask_to_sign_in, sign_in_configured, who
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.shell import sidebar
-from avhcurate.workspace.data import people
+from avhcurate.workspace.data import people, roles
+from avhcurate.workspace.data.events import EventLog
+from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.people import Role, acting
-from avhcurate.workspace.data.workspace import Workspace, find_workspace
+from avhcurate.workspace.data.workspace import find_workspace
 
 _HERE = Path(__file__).parent
 _NONE = "no role"
@@ -46,27 +47,27 @@ def _show_account() -> None:
     with in_a_row():
         if role == Role.OWNER:
             with st.popover("People", icon=":material/group:", type="tertiary", key="frame.people"):
-                _roles(find_workspace())
+                _roles(open_events(find_workspace().root))
         st.button("Sign out", type="tertiary", icon=":material/logout:", key="frame.sign_out", on_click=st.logout)
 
 
-def _roles(workspace: Workspace) -> None:
-    rows = [(event.name, event.details, event.who, event.at) for event in roles.roles(workspace)]
+def _roles(log: EventLog) -> None:
+    rows = [(event.name, event.details, event.who, event.at) for event in roles.roles(log)]
     st.dataframe(pd.DataFrame(rows, columns=["Who", "Role", "Given by", "When"]), hide_index=True, key="frame.roles")
     with st.form("frame.give", border=False):
         about = "An e-mail address, `group:NAME` as your provider names it, or `everyone` who can sign in."
         st.text_input("Who", key="frame.give_who", placeholder="ann@example.org", help=about)
         st.selectbox("Role", [*map(str, Role), _NONE], key="frame.give_role")
-        st.form_submit_button("Give role", type="primary", on_click=attempt, args=(_give, workspace))
+        st.form_submit_button("Give role", type="primary", on_click=attempt, args=(_give, log))
 
 
-def _give(workspace: Workspace) -> None:
+def _give(log: EventLog) -> None:
     subject = st.session_state["frame.give_who"]
     role = st.session_state["frame.give_role"]
     if role == _NONE:
-        roles.revoke(workspace, subject)
+        roles.revoke(log, subject)
     else:
-        roles.grant(workspace, subject, role)
+        roles.grant(log, subject, role)
 
 
 if __name__ == "__main__":

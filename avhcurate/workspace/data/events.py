@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.class_changes import ClassChanges
 from avhcurate.workspace.data.class_lists import class_number
-from avhcurate.workspace.data.people import Role, acting, require
+from avhcurate.workspace.data.people import Role, acting, require, user
 from avhcurate.workspace.disk.database import lock_entries, open_engine
 
 #: The action of labels that came in a file: each sample has its own, and `value` names the file.
@@ -177,30 +177,25 @@ class EventLog:
         value: str | None,
         paths: Sequence[str],
         *,
-        who: str,
         labels: Sequence[str] | None = None,
     ) -> int:
         """Write one of `ACTIONS` for all `paths`, whole or not at all; return its number once it is on disk.
 
         `labels`, a class name for each path, go only with `IMPORT_LABELS`.
         """
-        if action not in ACTIONS:
-            raise CurateError(f"The action {action} is unknown. Choose from {', '.join(ACTIONS)}.")
         if not len(paths):
             raise CurateError("No samples are chosen. Select some first.")
-        if (labels is None) == (action == IMPORT_LABELS):
-            raise ValueError(f"labels go with the action {IMPORT_LABELS!r}, not with {action!r}")
         with self.engine.begin() as connection:
-            event = _write(connection, dataset, who, action, value, samples=len(paths))
+            event = _write(connection, dataset, action, value, samples=len(paths))
             pairs = zip(paths, labels or itertools.repeat(None), strict=False)
             rows = [{"event": event, "path": path, "label": label} for path, label in pairs]
             connection.execute(EVENT_SAMPLES.insert(), rows)
         return event
 
-    def write(self, dataset: str, action: str, value: str | None = None, *, who: str, details: Any = None) -> int:
+    def write(self, dataset: str, action: str, value: str | None = None, *, details: Any = None) -> int:
         """Write an event about no samples; return its number once it is on disk."""
         with self.engine.begin() as connection:
-            return _write(connection, dataset, who, action, value, details=details)
+            return _write(connection, dataset, action, value, details=details)
 
     def change_classes(
         self,
@@ -208,7 +203,6 @@ class EventLog:
         action: str,
         value: str,
         *,
-        who: str,
         names: Mapping[str, str] = MappingProxyType({}),
         added: Sequence[str] = (),
         parts: Mapping[str, str] = MappingProxyType({}),
@@ -219,69 +213,67 @@ class EventLog:
         """
         details = _of_window({"names": dict(names), "added": list(added)})
         with self.engine.begin() as connection:
-            event = _write(connection, dataset, who, action, value, details=details, samples=len(parts))
+            event = _write(connection, dataset, action, value, details=details, samples=len(parts))
             if parts:
                 rows = [{"event": event, "path": path, "label": label} for path, label in parts.items()]
                 connection.execute(EVENT_SAMPLES.insert(), rows)
         return event
 
-    def save_set(self, dataset: str, name: str, paths: Iterable[str], *, who: str) -> int:
+    def save_set(self, dataset: str, name: str, paths: Iterable[str]) -> int:
         """Write a set, whole or not at all; return the event's number once it is on disk."""
-        return self._write_members(dataset, who, "save set", name, paths)
+        return self._write_members(dataset, "save set", name, paths)
 
-    def lock(self, dataset: str, paths: Iterable[str], *, who: str, details: Any) -> int:
+    def lock(self, dataset: str, paths: Iterable[str], *, details: Any) -> int:
         """Lock samples, whole or not at all; return the event's number once it is on disk."""
-        return self._write_members(dataset, who, LOCK, None, paths, details=_of_window(details))
+        return self._write_members(dataset, LOCK, None, paths, details=_of_window(details))
 
-    def _write_members(
-        self, dataset: str, who: str, action: str, name: str | None, paths: Iterable[str], **columns: Any
-    ) -> int:
+    def _write_members(self, dataset: str, action: str, name: str | None, paths: Iterable[str], **columns: Any) -> int:
         members = sorted(set(paths))
         with self.engine.begin() as connection:
-            event = _write(connection, dataset, who, action, name, samples=len(members), **columns)
+            event = _write(connection, dataset, action, name, samples=len(members), **columns)
             connection.execute(SET_MEMBERS.insert().values(event=event, paths=_packed(members)))
         return event
 
-    def remove(self, dataset: str, kind: Kind, name: str, *, who: str) -> int:
+    def remove(self, dataset: str, kind: Kind, name: str) -> int:
         """Remove a set or view; undo restores it."""
         saved = self.find(dataset, kind, name)
         with self.engine.begin() as connection:
-            return _write(connection, dataset, who, f"remove {kind}", name, samples=saved.samples)
+            return _write(connection, dataset, f"remove {kind}", name, samples=saved.samples)
 
-    def undo(self, dataset: str, *, who: str, actions: Sequence[str] = ACTIONS) -> Event | None:
-        """Revert the newest event of `who`, by one of `actions`, that is not undone; return it, None without any.
+    def undo(self, dataset: str, *, actions: Sequence[str] = ACTIONS) -> Event | None:
+        """Revert the newest event of who acts, by one of `actions`, that is not undone; return it, None without any.
 
         Without a login everybody has one name: then only those of the acting person's window.
         """
         person = acting()
-        theirs = _newest_first(dataset, actions).filter_by(who=who)
+        theirs = _newest_first(dataset, actions).filter_by(who=user())
         if not person.name:
             theirs = theirs.where(_window == person.window)
         with suppress(sa.exc.IntegrityError):  # another window undid the same event at the same moment
-            return self._revert(theirs, who)
-        return self._revert(theirs, who)
+            return self._revert(theirs)
+        return self._revert(theirs)
 
     def last(self, dataset: str, actions: Sequence[str] = ACTIONS) -> Event | None:
         """Return the newest event of anybody, by one of `actions`, that is not undone; None without any."""
         return next(map(_event, self._read(_newest_first(dataset, actions).limit(1))), None)
 
-    def revert(self, dataset: str, event: int, *, who: str) -> Event:
+    def revert(self, dataset: str, event: int) -> Event:
         """Undo one event of anyone and return it; one that is already undone is refused.
 
         Later events about the same tag, label, exclusion or name still count.
         """
         with suppress(sa.exc.IntegrityError):
-            if reverted := self._revert(_standing(dataset).filter_by(id=event), who):
+            if reverted := self._revert(_standing(dataset).filter_by(id=event)):
                 return reverted
         raise CurateError(f"Entry {event} is already undone, or does not exist. Reload the list.")
 
-    def _revert(self, query: sa.Select[Any], who: str) -> Event | None:
+    def _revert(self, query: sa.Select[Any]) -> Event | None:
         """Revert the first event of a query. `IntegrityError` when another window reverts it at the same moment."""
         with self.engine.begin() as connection:
             row = connection.execute(query.limit(1)).one_or_none()
             if row is None:
                 return None
-            _write(connection, row.dataset, who, "undo", samples=row.samples, reverts=row.id)
+            _write(connection, row.dataset, "undo", samples=row.samples, reverts=row.id)
         return _event(row)
 
     def delete(self, dataset: str) -> None:
@@ -429,17 +421,15 @@ class EventLog:
             return connection.execute(query).all()
 
 
-def _write(
-    connection: sa.Connection, dataset: str, who: str, action: str, value: str | None = None, **columns: Any
-) -> int:
+def _write(connection: sa.Connection, dataset: str, action: str, value: str | None = None, **columns: Any) -> int:
+    """Write an event in the name of the acting person."""
     if dataset == EVERY_DATASET:
-        require(Role.OWNER, "giving roles", name=who)
+        person = require(Role.OWNER, "giving roles")
     else:
-        require(Role.CURATOR, "changing tags, labels, exclusions, sets and views", name=who)
+        person = require(Role.CURATOR, "changing tags, labels, exclusions, sets and views")
     lock_entries(connection, f"events {dataset}")
-    person = acting()
     columns.setdefault("details", _of_window({}) or None)
-    row = {"dataset": dataset, "at": time.time(), "who": who, "action": action, "value": value, "samples": 0}
+    row = {"dataset": dataset, "at": time.time(), "who": user(), "action": action, "value": value, "samples": 0}
     (key,) = connection.execute(EVENTS.insert().values(row | columns)).inserted_primary_key or (0,)
     if person.act:
         try:

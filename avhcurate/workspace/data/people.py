@@ -1,5 +1,6 @@
 """Who acts, and what they may do: checked in one place wherever something is written for people."""
 
+import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -68,6 +69,14 @@ def ask(who: Callable[[], Person]) -> None:
 
 def acting() -> Person:
     return _request.get() or _who()
+
+
+def user() -> str:
+    """Return the name under which events are written: who is signed in, else the account's, else "somebody"."""
+    try:
+        return acting().name or getpass.getuser()
+    except (KeyError, OSError):
+        return "somebody"
 
 
 @contextmanager

@@ -47,12 +47,31 @@ def identity_of(issuer: str, subject: str) -> str:
     return f"{_IDENTITY}{issuer}#{subject}"
 
 
-def give_role(log: EventLog, subject: str, role: Role, *, who: str) -> None:
-    log.write(EVERY_DATASET, "grant", subject, details=str(role), who=who)
+def grant(log: EventLog, subject: str, role: str) -> str:
+    """Give a person (an e-mail address), a group (`group:NAME`) or `everyone` a role, in place of the one before."""
+    person = subject_of(subject)
+    log.write(EVERY_DATASET, "grant", person, details=str(Role.of(role)))
+    return person
 
 
-def take_role(log: EventLog, subject: str, *, who: str) -> None:
-    log.write(EVERY_DATASET, "revoke", subject, who=who)
+def revoke(log: EventLog, subject: str) -> str:
+    """Take a role away; groups of the person and `everyone` keep theirs."""
+    person = subject_of(subject)
+    people = role_events(log)
+    if person not in people:
+        raise CurateError(f"{person} has no role here. These have one: {', '.join(people) or 'no one'}.")
+    log.write(EVERY_DATASET, "revoke", person)
+    return person
+
+
+def roles(log: EventLog) -> list[Event]:
+    """Return the events that gave the present roles, highest role first; `details` is the role."""
+    return sorted(role_events(log).values(), key=lambda event: (-Role.of(event.details), event.name))
+
+
+def role_history(log: EventLog) -> list[Event]:
+    """Return every role that was given or taken away, newest first."""
+    return log.history(EVERY_DATASET, limit=100_000)[0]
 
 
 def role_events(log: EventLog) -> dict[str, Event]:

@@ -14,6 +14,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate.task_pool import task_pool
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.workspaces import by
 
 
 def test_a_tag_on_a_filter_reaches_all_that_match_and_no_other(own_digits):
@@ -123,11 +124,11 @@ def test_a_refresh_that_began_earlier_never_undoes_a_later_one(own_digits, monke
         return found
 
     monkeypatch.setattr(own_digits.log, "state", slow_state)
-    own_digits.log.annotate("digits", "tag", "one", own_digits.paths_of([0]), who="me")
+    by("me", own_digits.log.annotate, "digits", "tag", "one", own_digits.paths_of([0]))
     slow = threading.Thread(target=own_digits.refresh)
     slow.start()
     entered.wait(5)
-    own_digits.log.annotate("digits", "tag", "two", own_digits.paths_of([0]), who="me")
+    by("me", own_digits.log.annotate, "digits", "tag", "two", own_digits.paths_of([0]))
     fast = threading.Thread(target=own_digits.refresh)
     fast.start()
     fast.join(0.3)

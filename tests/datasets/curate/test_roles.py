@@ -8,7 +8,6 @@ import pytest
 from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.history import history_entries, undo_entry
 from avhcurate.datasets.curate.keys import save_keys
-from avhcurate.datasets.curate.roles import grant, revoke, role_history, roles
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.export.service import export
 from avhcurate.datasets.sources.service import import_dataset
@@ -23,8 +22,9 @@ from avhcurate.lab.toy.settings import ToySettings
 from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data import background, people
 from avhcurate.workspace.data.events import EventLog
+from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.people import NotAllowed, Person, Role
-from avhcurate.workspace.data.roles import give_role, role_of, subject_of, take_role
+from avhcurate.workspace.data.roles import grant, revoke, role_history, role_of, roles
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.datasets import write_images
 from tests.fakes.sources import write_csv
@@ -85,8 +85,8 @@ def _actions(workspace, table, tmp_path):
             "withdraw others": partial(annotators.withdraw, table, "bob"),
             "rename": partial(rename_dataset, workspace, "others", "animals"),
             "remove": partial(remove_dataset, workspace, "pets"),
-            "grant": partial(grant, workspace, "bob@x.org", "owner"),
-            "revoke": partial(revoke, workspace, "bob@x.org"),
+            "grant": partial(grant, open_events(workspace.root), "bob@x.org", "owner"),
+            "revoke": partial(revoke, open_events(workspace.root), "bob@x.org"),
         },
     }
 
@@ -96,7 +96,7 @@ def _prepare(workspace, table):
     for tag in ("one", "two", "three"):
         by(ANN, annotate, table, [1], "tag", tag)
     Saved(workspace, "pets").save_set("old", [0])
-    grant(workspace, "bob@x.org", "viewer")
+    grant(open_events(workspace.root), "bob@x.org", "viewer")
     make_labelled(workspace, [0, 1], name="others")
 
 
@@ -150,12 +150,12 @@ def test_who_is_signed_in_cannot_sign_as_another_and_history_says_who_it_was(wor
 def test_the_newest_entry_stands_and_the_highest_of_ones_own_and_ones_groups_counts(database):
     log = EventLog(database)
     for subject, role in (("ann@x.org", Role.ANNOTATOR), ("group:lab", Role.CURATOR), ("everyone", Role.VIEWER)):
-        give_role(log, subject_of(subject), role, who="root")
+        grant(log, subject, str(role))
     assert role_of(log, "Ann@X.org") == Role.ANNOTATOR
     assert role_of(log, "ann@x.org", ["lab", "others"]) == Role.CURATOR
     assert role_of(log, "group:lab") == role_of(log, "bob@x.org", ["Lab"]) == Role.VIEWER
-    take_role(log, "everyone", who="root")
-    give_role(log, "ann@x.org", Role.OWNER, who="root")
+    revoke(log, "everyone")
+    grant(log, "ann@x.org", "owner")
     assert (role_of(log, "bob@x.org"), role_of(log, "ann@x.org")) == (None, Role.OWNER)
 
 
@@ -167,7 +167,7 @@ def test_the_shell_gives_the_first_owner_and_the_history_names_who_gave_whom_wha
     assert roles_verb("grant", "Ann@x.org", "owner").out == "ann@x.org is owner\n"
     assert roles_verb("grant", ANN, "king").code == roles_verb("revoke", "bob").code == 2
     act_as(Role.OWNER)
-    grant(workspace, "group:lab", "annotator")
-    assert [entry.name for entry in roles(workspace)] == [ANN, "group:lab"]
-    newest = role_history(workspace)[0]
+    grant(open_events(workspace.root), "group:lab", "annotator")
+    assert [entry.name for entry in roles(open_events(workspace.root))] == [ANN, "group:lab"]
+    newest = role_history(open_events(workspace.root))[0]
     assert (newest.who, newest.details) == (ANN, "annotator")

@@ -19,6 +19,7 @@ from avhcurate.workspace.data.log_tables import METADATA
 from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.database import VERSIONS
+from tests.fakes.workspaces import by
 
 ANSWERS = 600
 PAGE = 4096
@@ -30,8 +31,8 @@ def decide(space):
     """Write into every table: each answer has a path of its own, and a third is taken back."""
     events, log = open_events(space.root), open_response_log(space.root)
     for number in range(200):
-        events.annotate("d", "tag", f"tag {number}", [f"{number}.png"], who="ann")
-    events.save_set("d", "mine", ["1.png", "2.png"], who="ann")
+        by("ann", events.annotate, "d", "tag", f"tag {number}", [f"{number}.png"])
+    by("ann", events.save_set, "d", "mine", ["1.png", "2.png"])
     with log.transaction("d") as entries:
         for number in range(ANSWERS):
             answer = Lease(task=f"t{number}", path=f"answered/{number:05}.png", class_name="cat")
@@ -156,7 +157,7 @@ def test_nothing_is_gone_where_only_an_index_is_damaged_and_no_number_is_given_t
     assert (ended.code, "1,203 entries of annotations.db could be read" in ended.out) == (0, True), ended
     assert cli("check").out == f"{decided.root} is intact\n"
     assert counts(decided.annotations_path) == before | {"events": 200, "set_members": 0}
-    assert open_events(decided.root).annotate("d", "tag", "new", ["1.png"], who="ann") == 202
+    assert by("ann", open_events(decided.root).annotate, "d", "tag", "new", ["1.png"]) == 202
 
 
 @pytest.mark.parametrize("empty", [True, False])

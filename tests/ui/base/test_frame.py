@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from avhcurate.datasets.curate.roles import grant, role_history
 from avhcurate.ui.base import signin, url_state
 from avhcurate.ui.base.navigation import ANALYSES, TABS
+from avhcurate.workspace.data.logs import open_events
+from avhcurate.workspace.data.roles import grant, role_history
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.app_files import PAGES, added_pages
 from tests.conftest import SCRIPT_TIMEOUT_S
@@ -183,7 +184,7 @@ def open_signed_in(monkeypatch, own_demo_root):
 
     def run(role, *, signed_in=True):
         if role:
-            grant(Workspace(own_demo_root), "ada@example.org", role)
+            grant(open_events(own_demo_root), "ada@example.org", role)
         app.user = {"is_logged_in": signed_in, "email": "ada@example.org", "email_verified": True}
         return app.run()
 
@@ -219,7 +220,7 @@ def test_owners_give_roles_in_the_app_and_others_do_not_see_the_form(open_signed
     app.text_input(key="frame.give_who").input("bob@example.org")
     app.selectbox(key="frame.give_role").select("annotator")
     next(button for button in app.button if button.label == "Give role").click().run()
-    newest = role_history(Workspace(own_demo_root))[0]
+    newest = role_history(open_events(own_demo_root))[0]
     assert (newest.name, newest.details, newest.who) == ("bob@example.org", "annotator", "ada@example.org")
 
 

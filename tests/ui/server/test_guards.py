@@ -15,11 +15,12 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
 import app as server
-from avhcurate.datasets.curate.roles import grant, revoke
 from avhcurate.ui.base import signin, uploads
 from avhcurate.ui.server import guards
 from avhcurate.ui.server.guards import FRAMES, HOSTS, NO_LOGIN
+from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.people import OPERATOR
+from avhcurate.workspace.data.roles import grant, revoke
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.waiting import wait_until
 
@@ -115,7 +116,7 @@ def test_without_a_login_other_machines_are_refused_unless_the_owner_says_so(mon
 @pytest.fixture
 def login(monkeypatch, client, tmp_path):
     """A server with a login, in whose workspace Ada is a viewer; its sections of secrets.toml."""
-    grant(Workspace(tmp_path), "ada@example.org", "viewer")
+    grant(open_events(tmp_path), "ada@example.org", "viewer")
     sections = {"auth": {"redirect_uri": "http://localhost:8501/oauth2callback"}}
     monkeypatch.setattr(signin, "_section", lambda name: sections.get(name, {}))
     monkeypatch.setattr(signin, "_SESSIONS", {})
@@ -179,7 +180,7 @@ def test_files_go_into_the_own_session_of_a_curator_and_only_so_many_bytes(clien
     assert sent("mine") == 401
     _signed_in(client, ADA)
     assert sent("mine") == 403  # a viewer
-    grant(Workspace(tmp_path), "ada@example.org", "curator")
+    grant(open_events(tmp_path), "ada@example.org", "curator")
     assert sent("mine") == 200
     assert (sent("other"), sent("never-given")) == (403, 403)
     assert client.delete("/_stcore/upload_file/other/any").status_code == 403
@@ -216,7 +217,7 @@ def test_addresses_and_what_a_provider_calls_people_are_different_names(client, 
         return _signed_in(client, user).get("/health").status_code
 
     assert answer(known) == 403
-    grant(workspace, "id:https://login.example#Ada-1", "viewer")
+    grant(open_events(workspace.root), "id:https://login.example#Ada-1", "viewer")
     assert answer(known) == 200
     assert [answer(known | change) for change in ({"sub": "ada-1"}, {"iss": "https://other.example"})] == [403, 403]
     assert answer({"is_logged_in": True, "sub": "ada@example.org"}) == 403
@@ -228,7 +229,7 @@ def test_addresses_and_what_a_provider_calls_people_are_different_names(client, 
     assert answer(unverified) == 200
     login["avhcurate"] = {"trust_addresses": True}
     assert answer(unverified) == 403
-    grant(workspace, "boss@example.org", "owner")
+    grant(open_events(workspace.root), "boss@example.org", "owner")
     assert answer(unverified) == 200
 
 
@@ -257,11 +258,11 @@ def test_without_a_role_nothing_is_served_and_a_group_may_give_one(client, login
     workspace = Workspace(tmp_path)
     _signed_in(client, bob)
     assert client.get("/health").status_code == 403
-    grant(workspace, "group:labellers", "annotator")
+    grant(open_events(workspace.root), "group:labellers", "annotator")
     assert client.get("/health").status_code == 200
-    revoke(workspace, "group:labellers")
+    revoke(open_events(workspace.root), "group:labellers")
     assert client.get("/health").status_code == 403
-    grant(workspace, "group:curators", "curator")
+    grant(open_events(workspace.root), "group:curators", "curator")
     _signed_in(client, bob | {"realm_access": {"roles": ["curators"]}})
     assert client.get("/health").status_code == 403
     login["avhcurate"] = {"groups_claim": "realm_access.roles"}

@@ -13,6 +13,7 @@ from avhcurate.errors import CurateError
 from avhcurate.workspace.data import people
 from avhcurate.workspace.data.events import EventLog, _write, fold
 from tests.fakes.killing import lines_until_killed
+from tests.fakes.workspaces import by
 
 
 @pytest.fixture
@@ -32,11 +33,11 @@ def by_path(state):
 
 
 def test_the_last_entry_about_a_thing_stands(log):
-    log.annotate("d", "tag", "blurred", ["a", "b"], who="ann")
-    log.annotate("d", "tag", "odd", ["a"], who="ann")
-    log.annotate("d", "untag", "blurred", ["b"], who="bob")
-    log.annotate("d", "relabel", "3", ["a"], who="ann")
-    log.annotate("d", "exclude", None, ["b"], who="ann")
+    by("ann", log.annotate, "d", "tag", "blurred", ["a", "b"])
+    by("ann", log.annotate, "d", "tag", "odd", ["a"])
+    by("bob", log.annotate, "d", "untag", "blurred", ["b"])
+    by("ann", log.annotate, "d", "relabel", "3", ["a"])
+    by("ann", log.annotate, "d", "exclude", None, ["b"])
     assert state(log) == {
         "a": {"tags": ["blurred", "odd"], "curated_label": 3, "excluded": False},
         "b": {"tags": [], "curated_label": None, "excluded": True},
@@ -45,12 +46,12 @@ def test_the_last_entry_about_a_thing_stands(log):
 
 
 def test_undo_takes_back_ones_own_newest_entry_and_nothing_twice(log):
-    log.annotate("d", "tag", "first", ["a"], who="ann")
-    log.annotate("d", "tag", "second", ["a"], who="bob")
-    log.annotate("d", "tag", "third", ["a"], who="ann")
-    assert log.undo("d", who="ann").value == "third"
-    assert log.undo("d", who="ann").value == "first"
-    assert log.undo("d", who="ann") is None
+    by("ann", log.annotate, "d", "tag", "first", ["a"])
+    by("bob", log.annotate, "d", "tag", "second", ["a"])
+    by("ann", log.annotate, "d", "tag", "third", ["a"])
+    assert by("ann", log.undo, "d").value == "third"
+    assert by("ann", log.undo, "d").value == "first"
+    assert by("ann", log.undo, "d") is None
     assert state(log)["a"]["tags"] == ["second"]
     assert (log.last("d").who, log.last("e")) == ("bob", None)
 
@@ -61,12 +62,12 @@ def test_without_a_login_undo_takes_back_what_the_same_window_did(log, monkeypat
 
     for window, tag in ("one", "first"), ("two", "second"), ("", "shell"):
         in_window(window)
-        log.annotate("d", "tag", tag, ["a"], who="me")
+        log.annotate("d", "tag", tag, ["a"])
     assert [log.news("d", since=2, window=name) for name in ("", "one")] == [False, True]
     in_window("one")
-    assert (log.undo("d", who="me").value, log.undo("d", who="me")) == ("first", None)
+    assert (log.undo("d").value, log.undo("d")) == ("first", None)
     in_window("")
-    assert (log.undo("d", who="me").value, log.undo("d", who="me")) == ("shell", None)
+    assert (log.undo("d").value, log.undo("d")) == ("shell", None)
     assert state(log)["a"]["tags"] == ["second"]
 
 
@@ -99,16 +100,16 @@ def test_the_folded_state_equals_a_replay_one_entry_at_a_time(entries):
 
 
 def test_the_reason_of_an_exclusion_is_a_tag_until_the_sample_is_included_again(log):
-    log.annotate("d", "tag", "dark", ["a"], who="ann")
+    by("ann", log.annotate, "d", "tag", "dark", ["a"])
     for reason in ("blurred", "dark"):
-        log.annotate("d", "exclude", reason, ["a", "b"], who="ann")
+        by("ann", log.annotate, "d", "exclude", reason, ["a", "b"])
     assert state(log)["a"]["tags"] == ["blurred", "dark"]
     before = log.version("d")
-    log.annotate("d", "include", None, ["a"], who="bob")
+    by("bob", log.annotate, "d", "include", None, ["a"])
     assert state(log)["a"] == {"tags": ["dark"], "curated_label": None, "excluded": False}
     assert state(log)["b"]["tags"] == ["blurred", "dark"], "it is excluded still"
     assert log.state("d", CLASSES, since=before)["tags"].to_pylist() == [["dark"]]
-    log.undo("d", who="bob")
+    by("bob", log.undo, "d")
     assert state(log)["a"] == {"tags": ["blurred", "dark"], "curated_label": None, "excluded": True}
 
 
@@ -120,10 +121,10 @@ def test_what_changed_since_leads_to_the_whole_state(steps, looks):
         log, kept, read = EventLog(f"sqlite:///{folder}/annotations.db"), {}, 0
         for number, step in enumerate(steps):
             if step is None:
-                log.undo("d", who="ann")
+                by("ann", log.undo, "d")
             else:
                 action, value, path = step
-                log.annotate("d", action, value, [path, "of all"], who="ann")
+                by("ann", log.annotate, "d", action, value, [path, "of all"])
             if number % looks == 0 or number == len(steps) - 1:
                 kept |= by_path(log.state("d", CLASSES, since=read))
                 read = log.version("d")
@@ -136,7 +137,7 @@ def test_what_changed_since_leads_to_the_whole_state(steps, looks):
 def test_writers_at_once_lose_nothing(log):
     def write(who):
         for i in range(20):
-            log.annotate("d", "tag", f"{who}-{i}", ["a"], who=who)
+            by(who, log.annotate, "d", "tag", f"{who}-{i}", ["a"])
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(write, [f"w{i}" for i in range(6)]))
@@ -145,9 +146,9 @@ def test_writers_at_once_lose_nothing(log):
 
 def test_entries_become_visible_in_the_order_of_their_numbers(database):
     log = EventLog(database)
-    later = threading.Thread(target=log.annotate, args=("d", "tag", "b", ["a"]), kwargs={"who": "bob"})
+    later = threading.Thread(target=log.annotate, args=("d", "tag", "b", ["a"]))
     with log.engine.begin() as connection:
-        _write(connection, "d", "ann", "tag", "a")
+        _write(connection, "d", "tag", "a")
         later.start()
         later.join(0.3)
         assert later.is_alive(), "it waits for the entry before it"
@@ -162,7 +163,7 @@ def test_an_acknowledged_entry_outlives_kill_9(tmp_path):
         from avhcurate.workspace.data.events import EventLog
         log = EventLog({url!r})
         for i in range(100000):
-            log.annotate("d", "tag", str(i), ["a"], who="ann")
+            log.annotate("d", "tag", str(i), ["a"])
             print(i, flush=True)
     """
     acknowledged = lines_until_killed(script, 30)
@@ -173,15 +174,13 @@ def test_an_acknowledged_entry_outlives_kill_9(tmp_path):
 
 def test_labels_of_a_file_are_one_entry_on_every_database(database):
     log = EventLog(database)
-    log.annotate("d", "tag", "odd", ["a"], who="ann")
-    log.annotate("d", "import labels", "labels.csv", ["a", "b"], labels=["2", "0"], who="ann")
+    by("ann", log.annotate, "d", "tag", "odd", ["a"])
+    by("ann", log.annotate, "d", "import labels", "labels.csv", ["a", "b"], labels=["2", "0"])
     assert state(log)["a"] == {"tags": ["odd"], "curated_label": 2, "excluded": False}
     assert state(log)["b"]["curated_label"] == 0
-    assert log.undo("d", who="ann", actions=("tag",)).value == "odd"
-    assert log.undo("d", who="ann").action == "import labels"
+    assert by("ann", log.undo, "d", actions=("tag",)).value == "odd"
+    assert by("ann", log.undo, "d").action == "import labels"
     assert state(log) == {}
-    with pytest.raises(ValueError, match="import labels"):
-        log.annotate("d", "tag", "odd", ["a"], labels=["1"], who="ann")
 
 
 def held(log, dataset="d"):
@@ -191,35 +190,35 @@ def held(log, dataset="d"):
 
 def test_a_set_is_what_was_saved_last_under_its_name_and_undo_brings_the_one_before_back(database):
     log = EventLog(database)
-    log.save_set("d", "hard", ["b", "a", "b"], who="ann")
-    second = log.save_set("d", "hard", ["c"], who="bob")
-    log.save_set("other", "hard", ["x"], who="ann")
+    by("ann", log.save_set, "d", "hard", ["b", "a", "b"])
+    second = by("bob", log.save_set, "d", "hard", ["c"])
+    by("ann", log.save_set, "other", "hard", ["x"])
     assert held(log) == {"hard": ["c"]}
-    log.revert("d", second, who="ann")
+    by("ann", log.revert, "d", second)
     assert held(log) == {"hard": ["a", "b"]}
     (entry,) = log.saved("d", "set")
     assert (entry.samples, entry.who) == (2, "ann")
     with pytest.raises(CurateError, match="already undone"):
-        log.revert("d", second, who="bob")
+        by("bob", log.revert, "d", second)
     with pytest.raises(CurateError, match="does not exist"):
-        log.revert("other", entry.id, who="bob")
+        by("bob", log.revert, "other", entry.id)
 
 
 def test_removal_is_an_entry_that_undo_takes_back(database):
     log = EventLog(database)
-    log.save_set("d", "hard", ["a"], who="ann")
-    removal = log.remove("d", "set", "hard", who="bob")
+    by("ann", log.save_set, "d", "hard", ["a"])
+    removal = by("bob", log.remove, "d", "set", "hard")
     assert held(log) == {}
     with pytest.raises(CurateError, match="The set 'hard' does not exist"):
-        log.remove("d", "set", "hard", who="bob")
-    log.revert("d", removal, who="bob")
+        by("bob", log.remove, "d", "set", "hard")
+    by("bob", log.revert, "d", removal)
     assert held(log) == {"hard": ["a"]}
 
 
 def test_a_large_set_comes_back_whole(database):
     log = EventLog(database)
     paths = [f"train/class {number % 7}/ünïcode\n{number:06}.jpg" for number in range(20_000)]
-    entry = log.save_set("d", "large", paths, who="ann")
+    entry = by("ann", log.save_set, "d", "large", paths)
     assert log.members(entry).to_pylist() == sorted(paths)
 
 
@@ -230,7 +229,7 @@ def test_a_set_is_whole_or_absent_when_its_writer_is_killed(tmp_path):
         log, number = EventLog({url!r}), 0
         while True:
             print(number, flush=True)
-            log.save_set("d", f"s{{number}}", [str(i) for i in range(2000)], who="ann")
+            log.save_set("d", f"s{{number}}", [str(i) for i in range(2000)])
             number += 1
     """
     started = lines_until_killed(script, 8)
@@ -243,12 +242,12 @@ def test_a_set_is_whole_or_absent_when_its_writer_is_killed(tmp_path):
 def history(database):
     """A history with two people's entries, one undone by the other."""
     log = EventLog(database)
-    first = log.annotate("d", "tag", "odd", ["a", "b"], who="ann")
-    log.annotate("d", "exclude", None, ["b"], who="bob")
-    log.save_set("d", "hard", ["a", "b", "c"], who="ann")
-    log.write("d", "save view", "mine", details=["gallery", {}], who="bob")
-    log.revert("d", first, who="bob")
-    log.annotate("other", "tag", "odd", ["a"], who="zoe")
+    first = by("ann", log.annotate, "d", "tag", "odd", ["a", "b"])
+    by("bob", log.annotate, "d", "exclude", None, ["b"])
+    by("ann", log.save_set, "d", "hard", ["a", "b", "c"])
+    by("bob", log.write, "d", "save view", "mine", details=["gallery", {}])
+    by("bob", log.revert, "d", first)
+    by("zoe", log.annotate, "other", "tag", "odd", ["a"])
     return log
 
 
@@ -281,10 +280,10 @@ def test_history_is_narrowed_by_person_action_and_sample_and_comes_in_pages(hist
 
 def test_an_older_entry_is_reverted_and_later_ones_about_the_same_thing_stand(database):
     log = EventLog(database)
-    old = log.annotate("d", "relabel", "1", ["a", "b"], who="ann")
-    log.annotate("d", "relabel", "2", ["a"], who="bob")
-    log.revert("d", old, who="bob")
+    old = by("ann", log.annotate, "d", "relabel", "1", ["a", "b"])
+    by("bob", log.annotate, "d", "relabel", "2", ["a"])
+    by("bob", log.revert, "d", old)
     assert state(log)["a"]["curated_label"] == 2
     assert "b" not in state(log)  # the label of the source again
     with pytest.raises(CurateError, match="already undone"):
-        log.revert("d", old, who="ann")
+        by("ann", log.revert, "d", old)

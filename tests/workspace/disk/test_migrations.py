@@ -21,6 +21,7 @@ from avhcurate.workspace.disk.room import disk_trouble
 from tests.campaign.child import in_child
 from tests.fakes.killing import die, is_change
 from tests.fakes.steps import NEXT
+from tests.fakes.workspaces import by
 from tests.people.test_log import vote
 
 OLD, NEW = (database.VERSIONS[-1], [None, None]), (NEXT, [14, 7])
@@ -30,8 +31,8 @@ OLD, NEW = (database.VERSIONS[-1], [None, None]), (NEXT, [14, 7])
 def old(database):
     """A database of this version with two decisions and two votes."""
     log = EventLog(database)
-    log.annotate("d", "tag", "odd", ["a.png", "b.png"], who="ann")
-    log.annotate("d", "exclude", None, ["a.png"], who="bob")
+    by("ann", log.annotate, "d", "tag", "odd", ["a.png", "b.png"])
+    by("bob", log.annotate, "d", "exclude", None, ["a.png"])
     box = ResponseLog(database)
     for annotator in ("ann", "bob"):
         vote(box, annotator, "a.png")
@@ -65,7 +66,7 @@ def test_an_older_database_gets_the_step_once_and_keeps_all(old, update):
     assert found(old) == NEW
     assert taken.read_text() == "taken "
     log, box = EventLog(old), ResponseLog(old)
-    assert log.undo("d", who="bob").action == "exclude"
+    assert by("bob", log.undo, "d").action == "exclude"
     vote(box, "cyd", "b.png")
     assert box.counts("d") == (3, 3)
 
@@ -157,7 +158,7 @@ def test_a_copy_of_an_older_file_stays_beside_it_until_somebody_withdraws(tmp_pa
     file = tmp_path / "annotations.db"
     url = f"sqlite:///{file}"
     log, box = EventLog(url), ResponseLog(url)
-    log.annotate("d", "tag", "odd", ["a.png"], who="ann")
+    by("ann", log.annotate, "d", "tag", "odd", ["a.png"])
     vote(box, "ann", "a.png")
     update()
     open_all(url)
@@ -205,7 +206,7 @@ def test_a_database_of_this_version_is_opened_without_alembic(tmp_path):
 def test_a_database_of_another_version_is_refused_and_stays_as_it_is(database, statement):
     log = EventLog(database)
     ResponseLog(database)
-    log.annotate("d", "tag", "odd", ["a"], who="ann")
+    by("ann", log.annotate, "d", "tag", "odd", ["a"])
     with log.engine.begin() as connection:
         connection.execute(sa.text(statement))
     for kind in (EventLog, ResponseLog):
