@@ -152,7 +152,7 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(cli, copied_root, tmp_path,
     [
         *("import new ''", "votes digits ''", "list --workspace ''"),
         *("export digits --format csv --out ''", "export digits --format csv --out /"),
-        *("votes-out digits --format counts --out ''", "votes-out digits --format counts --out ."),
+        *("votes-out digits --out ''", "votes-out digits --out ."),
         "select digits --rule avc --portion 0.5 --out ''",
     ],
 )
@@ -317,8 +317,8 @@ def test_the_command_line_has_few_parameters():
     # Twelve more than 240: --like-text of export, and of neighbours, which the page's box starts as a job; two states
     # and a run of `diff`, and the way back to one, `history --restore`; --budget of select; the run of a condition of
     # tag, relabel and exclude; --classes of attach and votes; the four of review; the nine of classes; --where
-    # of suspects; --confirmed of export; --card of report.
-    assert sum(counts.values()) + len(get_command(app).params) <= 275
+    # of suspects; --by of models; --confirmed of export; --card of report.
+    assert sum(counts.values()) + len(get_command(app).params) <= 276
     assert max(counts.values()) <= 24
 
 

@@ -46,9 +46,9 @@ def votes_out(settings: VotesOutSettings) -> None:
 
     table = options.run_table(settings.dataset)
     with options.output(settings.out) as out:
-        count = write_votes(table, settings.form, out, force=settings.force)
+        count = write_votes(table, out, force=settings.force)
     text = f"{count} answers about {settings.dataset} written to {settings.out}"
     if table.simulated:
         text += "\nThe votes are simulated; the file says so."
-    result = {"answers": count, "out": str(settings.out), "format": settings.form, "simulated": table.simulated}
+    result = {"answers": count, "out": str(settings.out), "simulated": table.simulated}
     options.print_result(result, text)

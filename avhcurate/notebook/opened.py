@@ -341,13 +341,11 @@ class OpenedDataset:
         rows = [[entry.name, entry.samples, entry.who, entry.at] for entry in store.sets()]
         return pd.DataFrame(rows, columns=["set", "samples", "who", "at"])
 
-    def votes_out(self, out: str | os.PathLike[str], format: str | None = None, *, force: bool = False) -> int:
-        """Write the votes behind HSF to a file, whose ending may say the format, and return how many answers."""
+    def votes_out(self, out: str | os.PathLike[str], *, force: bool = False) -> int:
+        """Write every answer behind HSF to a .csv, or counts to a .parquet file, and return how many answers."""
         from avhcurate.features.annotate.vote_files import write_votes
-        from avhcurate.people.settings import VotesOutSettings
 
-        settings = self._settings(VotesOutSettings, out=Path(out), format=format, force=force)
-        return write_votes(self.sample_table, settings.form, settings.out, force=force)
+        return write_votes(self.sample_table, Path(out), force=force)
 
     def lock(self, share: float = 0.2, where: str = "", *, groups: str | None = None, seed: int = 0) -> int:
         """Lock a share of each class, whose labels nothing learns from, to judge decisions by; return how many.

@@ -1,13 +1,8 @@
 """The options of the verbs votes and votes-out."""
 
 from pathlib import Path
-from typing import Literal
 
-from avhcurate.errors import CurateError, Option
 from avhcurate.workspace.data.settings import VerbSettings, option
-
-VotesFormat = Literal["long-csv", "long-parquet", "counts"]
-_BY_ENDING: dict[str, VotesFormat] = {".csv": "long-csv", ".parquet": "long-parquet"}
 
 
 class VotesSettings(VerbSettings):
@@ -31,20 +26,7 @@ class VotesOutSettings(VerbSettings):
 
     verb = "votes-out"
     dataset: str = option(help="The dataset.", argument=True)
-    out: Path = option(help="File to write, with a manifest next to it; - for standard output.")
-    format: VotesFormat | None = option(
-        None,
-        "counts are .parquet.",
-        usual="long-csv or long-parquet, by --out",
+    out: Path = option(
+        help=".csv for every answer, .parquet for counts, with a manifest next to it; - for answers on standard output."
     )
     force: bool = option(False, "Replace an existing file.")
-
-    @property
-    def form(self) -> VotesFormat:
-        """The format, which the ending of the file names where it is not given."""
-        ending = self.out.suffix.casefold()
-        if self.format is None and ending not in _BY_ENDING and str(self.out) != "-":
-            raise CurateError(
-                f"The name {self.out.name} does not say its format.", fix=f"Give it by {Option('format')}"
-            )
-        return self.format or _BY_ENDING.get(ending, "long-csv")

@@ -129,11 +129,11 @@ def test_withdrawal_asks_for_the_name_and_then_is_for_good(open_page, own_root, 
 
 def test_the_file_of_votes_holds_each_of_them(voted_root):
     table = table_of(voted_root)
-    rows = pd.read_csv(io.BytesIO(file_of(table, "long-csv")))
+    rows = pd.read_csv(io.BytesIO(file_of(table, ".csv")))
     answers = annotators.responses(table, controls=True)
     assert len(rows) == len(answers)
     assert rows.groupby("annotator").size().to_dict() == answers.groupby("annotator").size().to_dict()
-    assert len(pd.read_parquet(io.BytesIO(file_of(table, "counts")))) == table.votes.samples
+    assert len(pd.read_parquet(io.BytesIO(file_of(table, ".parquet")))) == table.votes.samples
 
 
 def test_the_forms_hold_the_settings_of_the_dataset_that_is_open(open_page, own_root):

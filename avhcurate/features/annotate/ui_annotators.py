@@ -246,16 +246,18 @@ def export_menu(page: Opened) -> None:
     st.header("Export the votes")
     st.caption("Every answer that HSF uses, with its annotator and time where they are known.")
     with in_a_row():
-        name = st.selectbox("Format", list(FORMATS), key="annotators.format", width=200)
-        file = f"{table.dataset.name}-votes-{name}{FORMATS[name]}"
-        download("Download votes", partial(file_of, table, name), file, key="annotators.download")
+        ending = st.selectbox(
+            "Format", [".csv", ".parquet"], 0, FORMATS.__getitem__, key="annotators.format", width=200
+        )
+        file = f"{table.dataset.name}-votes{ending}"
+        download("Download votes", partial(file_of, table, ending), file, key="annotators.download")
     if table.simulated:
         st.caption("These votes are simulated; the file says so.")
 
 
-def file_of(table: DatasetTable, format: str) -> bytes:
-    """Return the bytes of the votes in a format of `annotate.vote_files`."""
+def file_of(table: DatasetTable, ending: str) -> bytes:
+    """Return the bytes of a file of the votes that ends so."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"votes{FORMATS[format]}"
-        write_votes(table, format, path)
+        path = Path(folder) / f"votes{ending}"
+        write_votes(table, path)
         return path.read_bytes()

@@ -25,12 +25,8 @@ from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.disk.files import write_atomic, write_parquet
 from avhcurate.workspace.disk.provenance import versions
 
-#: What `write_votes` can write, and how a file of it ends.
-FORMATS = {
-    "long-csv": ".csv",
-    "long-parquet": ".parquet",
-    "counts": ".parquet",
-}
+#: What `write_votes` writes, by how the file ends; standard output has no ending.
+FORMATS = {".csv": "every answer", ".parquet": "counts", "": "every answer"}
 #: Answers that are held in memory at once.
 _MOST_ANSWERS = 50_000_000
 #: Columns of a long file in their order; the answer is called label or class, the names that are read again.
@@ -41,8 +37,8 @@ _IMPORTED = uuid.UUID("0b9d5a1e-52c4-5f0c-8d57-3f4c1f0e7a66")
 UNKNOWN_MS = -1
 
 
-def write_votes(table: DatasetTable, format: str, out: Path, *, force: bool = False) -> int:
-    """Write the votes that HSF uses, with controls where the format has them; return how many.
+def write_votes(table: DatasetTable, out: Path, *, force: bool = False) -> int:
+    """Write the votes that HSF uses, every answer with controls or counts by the ending of `out`; return how many.
 
     A manifest next to the file, `OUT.manifest.json`, says whether the votes are simulated; so does the file itself,
     where it can. An existing file is refused unless `force`. Excluded annotators are left out.
@@ -50,8 +46,12 @@ def write_votes(table: DatasetTable, format: str, out: Path, *, force: bool = Fa
     votes = table.votes
     if votes is None:
         raise CurateError(f"Dataset {table.dataset.name!r} has no votes to export. Import or collect some first.")
-    if format == "counts" and out.suffix.casefold() != ".parquet":
-        raise CurateError("Counts are written as .parquet.")
+    format = FORMATS.get(out.suffix.casefold())
+    if format is None:
+        raise CurateError(
+            f"The name {out.name} does not say its format.",
+            fix="End it with .csv for every answer or .parquet for counts",
+        )
     with atomic_output(out, folder=False, force=force) as (path, manifest):
         if format == "counts":
             number = votes.total
@@ -59,7 +59,7 @@ def write_votes(table: DatasetTable, format: str, out: Path, *, force: bool = Fa
         else:
             answers = responses_in_use(table)
             number = len(answers)
-            _write_answers(format, answers, path, simulated=votes.simulated)
+            _write_answers(answers, path, simulated=votes.simulated)
         manifest |= {
             "format": format,
             "answers": number,
@@ -118,7 +118,7 @@ def _attached(table: DatasetTable) -> pd.DataFrame:
     return answers.assign(selected=turn < votes["selected"].reindex(answers.index).to_numpy())
 
 
-def _write_answers(format: str, answers: pd.DataFrame, path: Path, *, simulated: bool) -> None:
+def _write_answers(answers: pd.DataFrame, path: Path, *, simulated: bool) -> None:
     """Write single answers, a row each."""
     long = answers[list(_LONG)]
     name = "class"
@@ -129,10 +129,7 @@ def _write_answers(format: str, answers: pd.DataFrame, path: Path, *, simulated:
     long["at"] = long["at"].dt.strftime("%Y-%m-%dT%H:%M:%S.%f%z")
     kinds = {"reaction_ms": "Float64", "selected": "bool"}
     long = long.astype({column: kinds.get(str(column), "str") for column in long}).assign(simulated=simulated)
-    if format == "long-csv":
-        write_atomic(path, csv_text(long))
-    else:
-        write_parquet(path, long)
+    write_atomic(path, csv_text(long))
 
 
 def _write_counts(table: DatasetTable, path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.errors import CurateError
-from avhcurate.features.annotate.vote_files import FORMATS, log_votes, responses_in_use, responses_of, write_votes
+from avhcurate.features.annotate.vote_files import log_votes, responses_in_use, responses_of, write_votes
 from avhcurate.people.annotators import annotator_table
 from avhcurate.people.attach import attach_votes
 from avhcurate.people.files import read_votes
@@ -20,9 +20,6 @@ from tests.fakes.datasets import bare_dataset
 CLASSES = ["cat", "dog", "owl"]
 PATHS = [*(f"{name}/{name}{number}.png" for name in CLASSES for number in range(4)), "owl/-1.png"]
 LABELS = [0] * 4 + [1] * 4 + [2] * 4 + [None]
-
-#: Names of files that each format is written to.
-FILES = [("long-csv", "v.csv"), ("long-parquet", "v.parquet"), ("counts", "v.parquet")]
 
 
 def made_in(folder: Path) -> Workspace:
@@ -66,17 +63,13 @@ def test_out_and_in_gives_the_same_hsf(tmp_path: Path, kind: str, simulated: boo
     table = with_votes(tmp_path, kind, simulated=simulated)
     workspace = made_in(tmp_path / "to")
     assert len(hsf(table)) == 3
-    for format, name in FILES:
-        out = tmp_path / f"{format}-{name}"
-        assert write_votes(table, format, out) == table.votes.total
+    for format in (".csv", ".parquet"):
+        out = tmp_path / f"v{format}"
+        assert write_votes(table, out) == table.votes.total
         record = attach_votes(workspace, "d", out)
         assert (record.kind, record.simulated, record.total) == (kind, simulated, table.votes.total), format
         assert hsf(open_table(workspace, "d")) == hsf(table), format
         assert json.loads(Path(f"{out}.manifest.json").read_text())["simulated"] == simulated
-
-
-def test_every_format_is_tested() -> None:
-    assert {format for format, _ in FILES} == set(FORMATS)
 
 
 def test_a_file_is_not_replaced_without_force(tmp_path: Path) -> None:
@@ -84,20 +77,22 @@ def test_a_file_is_not_replaced_without_force(tmp_path: Path) -> None:
     out = tmp_path / "v.csv"
     out.write_text("mine")
     with pytest.raises(CurateError, match="--force"):
-        write_votes(table, "long-csv", out)
+        write_votes(table, out)
     assert out.read_text() == "mine"
-    write_votes(table, "long-csv", out, force=True)
+    write_votes(table, out, force=True)
     assert out.read_text() != "mine"
 
 
-def test_missing_votes_say_what_to_do(table: DatasetTable, tmp_path: Path) -> None:
+def test_missing_votes_and_another_ending_say_what_to_do(table: DatasetTable, tmp_path: Path) -> None:
+    with pytest.raises(CurateError, match=r"\.csv for every answer"):
+        write_votes(with_votes(tmp_path, "tick"), tmp_path / "v.npy")
     with pytest.raises(CurateError, match="Import or collect"):
-        write_votes(table, "long-csv", tmp_path / "v.csv")
+        write_votes(table, tmp_path / "v.csv")
 
 
 def test_the_verb_writes_and_says_that_votes_are_simulated(tmp_path: Path, cli) -> None:
     with_votes(tmp_path, "k-way", simulated=True)
-    arguments = ["votes-out", "d", "--format", "long-csv", "--out", tmp_path / "v.csv"]
+    arguments = ["votes-out", "d", "--out", tmp_path / "v.csv"]
     ended = cli(*arguments, "--workspace", tmp_path / "from")
     assert ended.code == 0, ended.err
     assert "simulated" in ended.out
@@ -192,15 +187,14 @@ def test_imagenetv2_counts_submitted_and_approved_answers(table: DatasetTable, t
 def test_log_out_and_in_keeps_annotators_controls_and_times(table: DatasetTable, tmp_path: Path) -> None:
     log_votes(table, imagenetv2(tmp_path))
     quality = annotator_table(responses_in_use(table))
-    for format, name in (("long-csv", "v.csv"), ("long-parquet", "v.parquet")):
-        write_votes(table, format, tmp_path / name)
-        other = made_in(tmp_path / format)
-        again = open_table(other, "d")
-        log_votes(again, tmp_path / name)
-        assert hsf(again) == hsf(table), format
-        pd.testing.assert_frame_equal(annotator_table(responses_in_use(again)), quality)
-        attach_votes(other, "d", tmp_path / name)  # beside the log they count twice, and say so by their number
-        assert open_table(other, "d").votes.total == 2 * table.votes.total
+    write_votes(table, tmp_path / "v.csv")
+    other = made_in(tmp_path / "other")
+    again = open_table(other, "d")
+    log_votes(again, tmp_path / "v.csv")
+    assert hsf(again) == hsf(table)
+    pd.testing.assert_frame_equal(annotator_table(responses_in_use(again)), quality)
+    attach_votes(other, "d", tmp_path / "v.csv")  # beside the log they count twice, and say so by their number
+    assert open_table(other, "d").votes.total == 2 * table.votes.total
 
 
 def test_attached_counts_and_logged_answers_add_up(tmp_path: Path) -> None:
@@ -210,7 +204,7 @@ def test_attached_counts_and_logged_answers_add_up(tmp_path: Path) -> None:
     table = open_table(workspace, "d")
     log_votes(table, cifar10h(tmp_path))
     assert hsf(table)[PATHS[0]] == ((2 + 2) / (4 + 2), 6)
-    write_votes(table, "long-csv", tmp_path / "out.csv")
+    write_votes(table, tmp_path / "out.csv")
     other = made_in(tmp_path / "other")
     attach_votes(other, "d", tmp_path / "out.csv")
     assert hsf(open_table(other, "d")) == hsf(table)

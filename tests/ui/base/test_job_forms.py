@@ -15,7 +15,6 @@ SETTINGS = {each.verb: each for each in VerbSettings.__subclasses__() if each.ve
 ALSO = {
     "attach": {"features": "f.npy", "class_weights": "w.npy"},
     "train": {"model": "avhcurate:digits"},
-    "votes-out": {"format": "long-csv"},
     "split": {"shares": (0.5, 0.5)},
 }
 
