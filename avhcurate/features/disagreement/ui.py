@@ -16,7 +16,7 @@ from avhcurate.measures.scores import SCORES
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download, samples_label
 from avhcurate.ui.base.frame import Opened, attempt
-from avhcurate.ui.base.layout import apart, closing_popover, in_a_row
+from avhcurate.ui.base.layout import apart, closing_popover, in_a_row, turn, turns
 from avhcurate.ui.base.page_choices import Choice, one_of, switch
 from avhcurate.ui.base.score_help import explain_scores, format_score, score_name
 from avhcurate.ui.base.signin import for_curators
@@ -84,10 +84,9 @@ def chart(page: Opened, gap: Gap) -> int | None:
     names = {key: f"{title} · {counted(len(ids[key]), 'image')}" for key, title in SETS.items()}
     page.result.markdown(" · ".join(f"**{len(ids[key]):,}** {title.lower()}" for key, title in SETS.items()))
     # A new key drops the click once it is answered, else every later run would open the sample again.
-    turn = st.session_state.setdefault("gap.turn", 0)
     event = st.plotly_chart(
         gap_scatter(gap, gap.points, score=score, names=names),
-        key=f"gap.chart.{turn}",
+        key=f"gap.chart.{turns('gap')}",
         on_select="rerun",
         selection_mode="points",
         config={"displayModeBar": False},
@@ -99,7 +98,7 @@ def chart(page: Opened, gap: Gap) -> int | None:
     st.caption(f"{note} Click a point to open it.")
     clicked = clicked_id(event)
     if clicked is not None:
-        st.session_state["gap.turn"] = turn + 1
+        turn("gap")
     return clicked
 
 

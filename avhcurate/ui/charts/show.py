@@ -41,4 +41,6 @@ def clicked_id(event: object) -> int | None:
         first = carried["0"] if isinstance(carried, dict) else carried[0]
     except (KeyError, IndexError, TypeError):
         return None
-    return int(first) if isinstance(first, int | float) and not isinstance(first, bool) and first == first else None
+    if isinstance(first, int | float) and first == first:
+        return int(first)
+    return None

@@ -12,7 +12,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from typing_extensions import TypedDict
 
-from avhcurate.datasets.table.filters import LONGEST_ADDRESS
 from avhcurate.errors import CurateError
 from avhcurate.people.log import open_response_log
 from avhcurate.ui.base import url_state
@@ -84,7 +83,7 @@ def follow(frame: Frame, *, runs: bool, decisions: bool, answers: bool) -> None:
 def _keep_clicked() -> None:
     """Keep what the browser says once, until a run of the page follows it."""
     address = st.session_state[_KEY].get("clicked")
-    if isinstance(address, str) and len(address) <= LONGEST_ADDRESS:
+    if isinstance(address, str):
         st.session_state[CLICKED] = address
 
 
