@@ -129,10 +129,9 @@ def test_hard_for_one_and_for_all(open_page, two_runs, grids, words, asked, foun
     assert hard[shown[0]] == hard.max()
 
 
-def test_across_splits_with_the_fit_and_its_n(open_page, two_runs, words, asked):
+def test_across_splits_with_its_n(open_page, two_runs, words, asked):
     app = open_page("models", two_runs, models__part="transfer")
     assert list(app.selectbox(key="models.x").options) == ["digits, test", "digits, train", "digits, all splits"]
-    assert "Linear fit: slope" in words(app)
     assert "points of 2 networks" in words(app)
     app.selectbox(key="models.y").set_value("digits").run()
     assert asked(app, "models.y") == "digits"
@@ -152,5 +151,5 @@ def test_without_votes_or_a_run(open_page, voteless_root, unscored_root, add_run
     add_run(voteless_root, "other-1", lambda rows: rows)
     assert "Mean AVH" in words(open_page("models", voteless_root))
     assert "No clear difference in accuracy" in words(open_page("models", voteless_root, models__part="pair"))
-    assert "Linear fit" not in words(open_page("models", voteless_root, models__part="transfer"))
+    assert "2 points of 2 networks" in words(open_page("models", voteless_root, models__part="transfer"))
     assert "No model has scored these images" in words(open_page("models", unscored_root))

@@ -13,9 +13,7 @@ from avhcurate.features.compare.slices import FEW
 from avhcurate.measures.stats.calibration import Calibration
 from avhcurate.ui.charts.chart_style import (
     ABOVE,
-    BLUE,
     GREY,
-    ORANGE,
     SERIES,
     SLATE,
     SYMBOLS,
@@ -73,26 +71,14 @@ def reliability(calibrations: Mapping[str, Calibration], titles: Mapping[str, st
 
 def rank_matrix(rhos: pd.DataFrame) -> go.Figure:
     """Draw Spearman of every two runs, (R, R), with the numbers in the cells."""
-    numbers = list(range(1, len(rhos) + 1))
+    numbers = [str(number + 1) for number in range(len(rhos))]
     called = short_names(rhos.index, longest=34)
     names = [f"{number} · {name}" for number, name in zip(numbers, called, strict=True)]
-    figure = go.Figure()
-    figure.add_heatmap(
-        z=rhos.to_numpy(),
-        x=numbers,
-        y=numbers,
-        zmin=-1,
-        zmax=1,
-        colorscale=[[0, ORANGE], [0.5, faded(GREY, 0.08)], [1, BLUE]],
-        showscale=False,
-        xgap=2,
-        ygap=2,
-        texttemplate="%{z:.2f}",
-        hovertemplate="%{y} and %{x}: %{z:.3f}<extra></extra>",
-    )
-    bare(figure, height=110 + 34 * len(names))
-    figure.update_yaxes(autorange="reversed", tickvals=numbers, ticktext=names, showgrid=False)
-    return figure.update_xaxes(side="top", tickvals=numbers, showgrid=False)
+    rho = rhos.to_numpy()
+    text = np.char.mod("%.2f", rho)
+    pairs = zip(product(called, called), rho.flat, strict=True)
+    hover = [f"{one} and {other}: {value:.3f}" for (one, other), value in pairs]
+    return matrix(text, rho, hover, names, numbers)
 
 
 def who_is_right(rows: pd.DataFrame, names: Mapping[str, str], *, simulated: bool, linked: bool) -> go.Figure:
@@ -148,16 +134,13 @@ def by_class(rows: pd.DataFrame, *, run: str) -> go.Figure:
     figure = go.Figure()
     names = short_names(rows["name"])
     for number, (key, title) in enumerate({"precision": "precision", "recall": "recall", "f1": "F1"}.items()):
-        error = None
-        if key != "f1":
-            error = intervals(rows[key], rows[f"{key}_low"], rows[f"{key}_high"], color=faded(SERIES[number], 0.6))
         figure.add_scatter(
             x=rows[key],
             y=np.arange(len(rows)) + (number - 1) * 0.22,
             mode="markers",
             name=title,
             marker={"color": SERIES[number], "symbol": SYMBOLS[number], "size": 8},
-            error_x=error,
+            error_x=intervals(rows[key], rows[f"{key}_low"], rows[f"{key}_high"], color=faded(SERIES[number], 0.6)),
             text=rows["name"].map(as_text),
             customdata=rows[f"{key}_n"],
             hovertemplate=f"%{{text}}, {title} %{{x:.1%}}, n %{{customdata:,}}<extra></extra>",
@@ -168,26 +151,6 @@ def by_class(rows: pd.DataFrame, *, run: str) -> go.Figure:
     figure.update_xaxes(tickformat=".0%")
     ticks = {"tickvals": list(range(len(rows))), "ticktext": names}
     return figure.update_yaxes(range=[len(rows) - 0.5, -0.5], showgrid=False, **ticks)
-
-
-def most_confused(pairs: pd.DataFrame, classes: Sequence[str], *, run: str) -> go.Figure:
-    """Draw a bar for each of the pairs of `service.most_confused`."""
-    figure = go.Figure()
-    names = short_names(classes)
-    labels = pairs[["label", "predicted"]].to_numpy().tolist()
-    to = [Filters(classes=(label,), predicted=(predicted,)) for label, predicted in labels]
-    figure.add_bar(
-        x=pairs["n"],
-        y=[f"{names[label]} as {names[predicted]}" for label, predicted in labels],
-        orientation="h",
-        marker_color=ORANGE,
-        texttemplate="%{x:,}",
-        hovertemplate="%{y}: %{x:,}<extra></extra>",
-        **leads(pairs["n"], to, run=run),
-    )
-    bare(figure, height=60 + 24 * len(pairs))
-    figure.update_xaxes(visible=False)
-    return figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
 
 
 def slices(rows: pd.DataFrame, measure: str, images: Mapping[tuple[str, str], Filters]) -> go.Figure:
@@ -219,8 +182,8 @@ def slices(rows: pd.DataFrame, measure: str, images: Mapping[tuple[str, str], Fi
     return figure.update_yaxes(type="category", autorange="reversed", showgrid=False, dtick=1)
 
 
-def transfer(points: pd.DataFrame, fitted: Any, *, sides: tuple[str, str], simulated: bool) -> go.Figure:
-    """Draw accuracy on one side against the other: a point a model and HSF bin, the ideal line dashed, `fit_line`."""
+def transfer(points: pd.DataFrame, *, sides: tuple[str, str], simulated: bool) -> go.Figure:
+    """Draw accuracy on one side against the other: a point a model and HSF bin, the ideal line dashed."""
     figure = go.Figure()
     bins = points["bin"].cat.categories
     low = max(0.0, float(points[["x", "y"]].to_numpy().min()) - 0.04)
@@ -239,11 +202,6 @@ def transfer(points: pd.DataFrame, fitted: Any, *, sides: tuple[str, str], simul
             text=rows["model"].map(as_text),
             hovertemplate="%{text}<br>%{x:.1%} (n %{customdata[0]:,}) against %{y:.1%} (n %{customdata[1]:,})",
         )
-    if fitted:
-        line, _ = fitted
-        ends = np.array([points["x"].min(), points["x"].max()])
-        on_line = line.slope * ends + line.intercept
-        figure.add_scatter(x=ends, y=on_line, mode="lines", name="linear fit", line={"color": VIOLET, "width": 2})
     bare(figure, height=540, x=f"accuracy on {as_text(sides[0])}", y=f"accuracy on {as_text(sides[1])}")
     if len(bins) > 1:
         figure.update_layout(legend_title={"text": of_hsf(simulated), "font": {"size": 12}})

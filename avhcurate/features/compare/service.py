@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import linregress, t
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
@@ -187,20 +186,6 @@ def transfer(x: DatasetTable, y: DatasetTable, *, x_filters: Filters, y_filters:
     return points.assign(bin=pd.Categorical.from_codes(points["bin"].astype(int), pd.Index(labels)))
 
 
-def fit_line(x: pd.Series, y: pd.Series) -> tuple[Any, float] | None:
-    """Return the least-squares line through points (n,), as `scipy.stats.linregress`, and half the 95 % interval of
-    its slope (t); None for fewer than three points, or all at one x.
-
-    >>> line, reach = fit_line(pd.Series([0.0, 1.0, 2.0]), pd.Series([1.0, 3.0, 5.0]))
-    >>> round(float(line.slope), 6), round(float(line.intercept), 6)
-    (2.0, 1.0)
-    """
-    if len(x) < 3 or x.nunique() == 1:
-        return None
-    line = linregress(x, y)
-    return line, float(t.ppf(0.975, len(x) - 2) * line.stderr)
-
-
 def _accuracy(run: RunFolder, samples: pd.DataFrame, side: str) -> pd.DataFrame:
     """Return by bin and, named by the side, accuracy, n and Wilson's ends."""
     predicted = RunScores(run, samples)["predicted"]
@@ -223,12 +208,11 @@ def confusion(table: DatasetTable, filters: Filters) -> np.ndarray:
     return counts.reshape(num_classes, num_classes)
 
 
-def most_confused(counts: np.ndarray, limit: int) -> pd.DataFrame:
-    """Return the pairs that are confused most often, `label, predicted, n`, at most `limit` of them."""
+def most_confused(counts: np.ndarray, limit: int) -> list[int]:
+    """Return the classes of the pairs that are confused most often, at most `limit` pairs, label before prediction."""
     wrong = counts * ~np.eye(len(counts), dtype=bool)
-    label, predicted = np.nonzero(wrong)
-    pairs = pd.DataFrame({"label": label, "predicted": predicted, "n": wrong[label, predicted]})
-    return pairs.sort_values("n", ascending=False, kind="stable", ignore_index=True).head(limit)
+    pairs = np.unravel_index(np.argsort(-wrong, axis=None, kind="stable")[:limit], wrong.shape)
+    return np.transpose(pairs).ravel().tolist()
 
 
 def by_class(counts: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
@@ -248,6 +232,7 @@ def by_class(counts: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
         rows[f"{key}_low"], rows[f"{key}_high"] = wilson(right, n)
     rows["f1"] = 2 * right / (predicted + labelled)
     rows["f1_n"] = predicted + labelled - right
+    rows[["f1_low", "f1_high"]] = np.nan
     both = "label IS NOT NULL AND predicted IS NOT NULL AND (label = {0} OR predicted = {0})"
     numbers = range(len(classes))
     to: dict[str, Any] = {

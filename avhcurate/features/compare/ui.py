@@ -13,7 +13,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.titles import learnt_here
 from avhcurate.features.compare import plots, run_pair, service
 from avhcurate.features.compare.samples import KEYS, MOST_RUNS, comparable_runs, default_runs
-from avhcurate.features.compare.service import LEAST_IN_BIN, SideBySide, fit_line, transfer
+from avhcurate.features.compare.service import LEAST_IN_BIN, SideBySide, transfer
 from avhcurate.ui.base import cache
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download
@@ -22,7 +22,7 @@ from avhcurate.ui.base.layout import empty_state, halves, in_a_row
 from avhcurate.ui.base.notes import run_titles
 from avhcurate.ui.base.page_choices import Choice, one_of, some_of
 from avhcurate.ui.base.score_help import score_name
-from avhcurate.ui.base.text import PAPER, signed
+from avhcurate.ui.base.text import PAPER
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts.html_table import estimate, html_table, table_row
 from avhcurate.ui.charts.show import show_chart
@@ -260,21 +260,11 @@ def across(page: Opened) -> None:
         )
         return
     simulated = first.simulated or second.simulated
-    fitted = fit_line(points["x"], points["y"])
-    figure = plots.transfer(points, fitted, sides=(sides[x], sides[y]), simulated=simulated)
+    figure = plots.transfer(points, sides=(sides[x], sides[y]), simulated=simulated)
     show_chart(figure, key="models.transfer")
     across, up = (f"**{100 * points[side].mean():.1f} %**" for side in "xy")
     page.result.markdown(f"Mean accuracy {across} across and {up} up: {len(points)} points of {models} networks.")
     note = f"{len(compared) - len(points)} points left out, with too few images."
-    if fitted:
-        line, reach = fitted
-        low = signed(line.slope - reach, 3)
-        high = signed(line.slope + reach, 3)
-        note += (
-            f" Linear fit: slope {signed(line.slope, 3)} [{low}, {high}], intercept {signed(line.intercept, 3)}, "
-            f"R² {line.rvalue**2:.3f}, n {len(points)}. The interval takes points as independent, which bins of one "
-            "network are not quite."
-        )
     st.caption(f"{note} Bars are Wilson's 95 % intervals; the dashed line is the same accuracy on both.")
 
 

@@ -186,8 +186,7 @@ def _confusion(page: Opened, run: str) -> None:
     table = cache.table(page.workspace, page.dataset.name, run, page.view.edges)
     counts = _confusion_of(table, page.filters)
     classes = class_names(table, len(counts))
-    pairs = service.most_confused(counts, _MOST_PAIRS)
-    confused = pairs[["label", "predicted"]].to_numpy().ravel().tolist()
+    confused = service.most_confused(counts, _MOST_PAIRS)
     chosen = sorted(list(dict.fromkeys([*confused, *range(len(counts))]))[:_MOST_CLASSES])
     st.markdown(f"**{plain(run_titles(page.dataset)[run])}** · n {counts.sum():,}")
     if len(classes) > len(chosen):
@@ -197,8 +196,6 @@ def _confusion(page: Opened, run: str) -> None:
     rows = service.by_class(counts, classes)
     rows = choose_classes(rows, rows["f1"], names="name", what="F1", key=f"models.class.{run}")
     show_chart(plots.by_class(rows, run=run), key=f"models.by_class.{run}")
-    st.markdown("**Confused most**")
-    show_chart(plots.most_confused(pairs, classes, run=run), key=f"models.confused.{run}")
 
 
 # --- hard for one, or for all ------------------------------------------------------------------------------------
