@@ -19,14 +19,10 @@ def test_auroc_is_the_share_of_pairs_in_order():
     assert auroc(score, wanted).value == pytest.approx(expected)
 
 
-def test_the_interval_of_auroc_is_delongs_and_covers():
-    score, wanted = drawn(200, 1)
-    above = (score[wanted][:, None] > score[~wanted]) + 0.5 * (score[wanted][:, None] == score[~wanted])
-    variance = above.mean(axis=1).var() / wanted.sum() + above.mean(axis=0).var() / (~wanted).sum()
-    assert auroc(score, wanted).error == pytest.approx(variance**0.5)
+def test_the_interval_of_auroc_covers():
     truth = auroc(*drawn(100_000, 2)).value
     found = [auroc(*drawn(200, seed)) for seed in range(3, 153)]
-    assert np.mean([one.low < truth < one.high for one in found]) == pytest.approx(0.94, abs=0.045)
+    assert np.mean([one.low < truth < one.high for one in found]) == pytest.approx(0.95, abs=0.04)
 
 
 def test_a_separation_without_a_mistake_is_not_chance_chance_is_a_half_and_a_single_kind_has_none():
