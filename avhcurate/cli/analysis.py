@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avhcurate.cli import options
-from avhcurate.errors import CurateError, NothingFound
+from avhcurate.errors import NothingFound
 from avhcurate.features.correlation.settings import CorrelateSettings
 from avhcurate.features.disagreement.settings import DisagreeSettings
 from avhcurate.features.predicted_hsf.settings import PredictSettings
@@ -56,12 +56,15 @@ def _print_table(table: "DatasetTable", result: "Correlations") -> None:
         options.print_votes_note(table)
         print(f"compared with {result.against}, in bins of equally many samples")
     rows = result.table.assign(bin=result.table["bin"].astype(str))
-    wide = rows.pivot(index="score", columns="bin", values="spearman").loc[result.keys, rows["bin"].unique()]
-    (first, _), *others = service.sample_counts(result.table).items()
-    wide.columns = [f"{group} (n={n})" for group, n in zip(wide.columns, first, strict=True)]
+    wide, counts = (
+        rows.pivot(index="score", columns="bin", values=name).loc[result.keys, rows["bin"].unique()]
+        for name in ("spearman", "n")
+    )
+    most = counts.max()
+    wide.columns = [f"{group} (n={n})" for group, n in most.items()]
     print(wide.round(3).to_string(na_rep="-"))
-    for sizes, keys in others:
-        print(f"{', '.join(keys)}: over n = {', '.join(map(str, sizes))}")
+    for key, sizes in counts[(counts != most).any(axis=1)].iterrows():
+        print(f"{key}: over n = {', '.join(map(str, sizes))}")
     if result.against == service.HSF:
         print(f"\nnoise ceiling: {result.ceiling.ceiling_text}")
     for text in service.remark_texts(result):
@@ -91,9 +94,8 @@ def _print_analysis(table: "DatasetTable", analysis: str, settings: CorrelateSet
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.correlation.analyses import analyse
 
-    if settings.against != "hsf":
-        raise CurateError("--analysis needs human votes. Leave out --against.")
-    rows = analyse(table, analysis, keys=settings.scores or None, filters=Filters(where=settings.where))
+    filters = Filters(where=settings.where)
+    rows = analyse(table, analysis, keys=settings.scores or None, filters=filters, against=settings.against)
     if options.printed({"analysis": analysis, "rows": rows}, rows):
         return
     _print_votes_note(table, weighs=False)

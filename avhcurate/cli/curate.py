@@ -139,10 +139,11 @@ def classes(
     split: Annotated[str | None, typer.Option(metavar="CLASS", help="Split a class: see --by.")] = None,
     by: Annotated[str | None, typer.Option(help="Split by a column, tag or set, or by `embeddings`.")] = None,
     retire: Annotated[str | None, typer.Option(metavar="CLASS", help="Take a class away.")] = None,
+    parents: Annotated[str | None, typer.Option(help="CSV class,parent or a column: parents of classes.")] = None,
     model: options.ModelOption = None,
     undo: UndoOption = False,
 ) -> None:
-    """Classes: how people and the network tell them apart; rename, merge, add, split or retire one."""
+    """Classes: how people and the network tell them apart; change them, or give them parents."""
     from avhcurate.datasets.curate import classes as changes
     from avhcurate.datasets.curate.history import entry_text
     from avhcurate.features.classes import service
@@ -155,6 +156,7 @@ def classes(
         "--add": (add, partial(changes.add, table)),
         "--split": (split, lambda text: changes.split(table, text, service.parts(table, text, str(by)))),
         "--retire": (retire, partial(changes.retire, table)),
+        "--parents": (parents, partial(changes.set_parents, table)),
     }
     asked = {option: (value, act) for option, (value, act) in acts.items() if value is not None}
     if undo:
@@ -170,12 +172,10 @@ def classes(
         options.print_result(result, f"{entry_text(event)}; --undo reverts it")
         return
     known = service.classes_of(table)
-    result = {"classes": known.classes, "pairs": known.pairs, "splits": known.splits, "chosen_by": known.chosen_by}
-    if options.printed(result, known.classes):
+    if options.printed(vars(known), known.classes):
         return
-    options.print_table(known.classes)
-    options.print_table(known.pairs.head(5))
-    options.print_table(known.splits.head(3))
+    for rows in (known.classes, known.levels, known.pairs.head(5), known.splits.head(3)):
+        options.print_table(rows)
     options.print_messages([f"crossings: by {known.chosen_by}", *service.run_notes(table)])
 
 

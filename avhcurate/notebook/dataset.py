@@ -234,13 +234,13 @@ class Dataset(OpenedDataset):
         against: str = "hsf",
         bins: str | Sequence[float] | None = None,
         where: str | Filters | None = None,
-        analysis: Literal["adding", "classes", "hard", "annotators"] | None = None,
+        analysis: Literal["adding", "classes", "hard", "parents"] | None = None,
     ) -> pd.DataFrame:
         """Return Spearman of scores with HSF: a row a score and bin, `score, bin, n, spearman, ci_low, ci_high, ...`.
 
         `scores` None means all; `against` another measure takes it in place of HSF; `bins` are edges from 0 to 1, or
         "q5" for five of equally many of these samples. An `analysis` is another table instead: what scores add to
-        confidence, correlations within classes, AUROC for samples with an HSF below 0.5, or intervals over annotators.
+        confidence, correlations within classes, AUROC for samples with an HSF below 0.5, or HSF and AVH of parents.
         Raises CurateError without votes or a run, and for unknown scores.
 
         >>> import avhcurate
@@ -263,9 +263,7 @@ class Dataset(OpenedDataset):
             keys = [scores]
         filters = filters_of(where)
         if analysis is not None:
-            if against != service.HSF:
-                raise CurateError("An analysis needs human votes. Leave out against.")
-            return analyse(table, analysis, keys=keys, filters=filters)
+            return analyse(table, analysis, keys=keys, filters=filters, against=against)
         edges = None
         if isinstance(bins, str):
             edges = table.edges_from(bins, filters)

@@ -113,8 +113,8 @@ def attach(
         note=note,
         messages=messages,
     )
-    if record.changes is not None:
-        after.classes = record.classes
+    if record.changes is not None and after.kind == "k-way":
+        after.classes = record.answers[: len(votes["counts"][0])]
     if before is not None and before.fingerprint != after.fingerprint:
         after.messages = [*messages, f"they replace {before.total} votes from {before.source}"]
     if before is not None and not force:
@@ -223,7 +223,8 @@ def counted(sheet: VoteSheet, folder: DatasetFolder, order: Sequence[str] = ()) 
     if sheet.counts is not None:
         counts = sheet.counts[rows][:, columns_of(order, classes)]
         notes = order_notes(order, classes, labels[ids[rows]], _most_votes(counts))
-        return _of_counts(counts, ids[rows], classes), messages + notes
+        sums = pd.DataFrame(counts).groupby(ids[rows]).sum()
+        return _counts_table(sums.index.to_numpy(), sums.to_numpy()), messages + notes
     if order:
         raise CurateError(f"The file has answers and no matrix of counts. Leave {Option('classes')} out.")
     assert sheet.answers is not None
@@ -231,6 +232,10 @@ def counted(sheet: VoteSheet, folder: DatasetFolder, order: Sequence[str] = ()) 
     if "selected" in answers:
         votes, notices = _of_ticks(answers, labels, classes)
     else:
+        parents = answers["label"].isin(folder.record.answers[len(classes) :])
+        if parents.any():  # else a number may name a class
+            classes = folder.record.answers
+            messages.append(f"{parents.sum()} answers name a parent: they count for HSF of the parent, not of a class")
         voted, counts, notices = count_answers(answers, classes)
         votes = _counts_table(voted, counts)
     return votes, messages + notices
@@ -239,13 +244,6 @@ def counted(sheet: VoteSheet, folder: DatasetFolder, order: Sequence[str] = ()) 
 def _most_votes(counts: np.ndarray) -> np.ndarray:
     """Return the class with most votes of each row, -1 without votes."""
     return np.where(counts.any(axis=1), counts.argmax(axis=1), -1)
-
-
-def _of_counts(counts: np.ndarray, ids: np.ndarray, classes: list[str]) -> pa.Table:
-    unique, place = np.unique(ids, return_inverse=True)
-    sums = np.zeros((len(unique), len(classes)), np.int64)
-    np.add.at(sums, place, counts)
-    return _counts_table(unique, sums)
 
 
 def _of_ticks(answers: pd.DataFrame, labels: np.ndarray, classes: list[str]) -> tuple[pa.Table, list[str]]:

@@ -14,7 +14,7 @@ from avhcurate.people import bins, hsf
 from avhcurate.people.hsf_source import DESIGN_OF, SETTINGS, HsfSource, left_out, source_choice
 from avhcurate.people.log import ResponseLog
 from avhcurate.people.log_columns import ResponseColumns
-from avhcurate.workspace.data.class_changes import ClassChanges
+from avhcurate.workspace.data.class_changes import ClassChanges, added_up
 from avhcurate.workspace.data.datasets import DatasetFolder, VotesRecord, count_matrix
 
 #: Counts that are kept: of two designs, with and without the annotators that a control filter leaves out.
@@ -57,7 +57,7 @@ class VoteCounter:
         self.classes = record.classes
         self._changes = record.changes or ClassChanges()
         #: The class that each one is a part of, -1 for none, and of no class.
-        self._parent = np.append(self._changes.parent_numbers(self.classes), -1)
+        self._whole = np.append(self._changes.whole_numbers(self.classes), -1)
         self.labels = dataset.labels()
         self._fingerprint = record.fingerprint
         self._attached = record.votes
@@ -134,6 +134,21 @@ class VoteCounter:
         voted = counts.any(axis=1)
         return pd.DataFrame({"id": ids[voted], "counts": list(counts[voted])})
 
+    def by_parent(self) -> pd.DataFrame:
+        """Return by id the k-way votes for the parent of the label or one of its classes, `hits`, and all, `votes`.
+
+        Votes that name a parent count here and nowhere else.
+        """
+        votes = self.votes()
+        if votes is None or "counts" not in votes:
+            return pd.DataFrame(columns=["hits", "votes"], dtype=float)
+        code, names = pd.factorize(np.array(self.dataset.record.parents_of(self.classes), object))
+        rows = pd.DataFrame(added_up(np.stack(votes["counts"].to_list()), code, len(names)), votes["id"], names)
+        if self.source.imported:
+            rows = rows.add(self.dataset.parent_votes().reindex(columns=names, fill_value=0), fill_value=0)
+        hits = rows.to_numpy()[np.arange(len(rows)), code[self.labels[rows.index]]]
+        return pd.DataFrame({"hits": hits, "votes": rows.sum(axis=1)}, rows.index)
+
     def majority(self) -> np.ndarray:
         """Return for each sample (N,) whether most votes are for its label, 1 or 0; -1 without votes or a label.
 
@@ -164,17 +179,6 @@ class VoteCounter:
         """Return the votes of a design that count, oldest first, (V,) each: the row of the log, id and class index."""
         columns = self.log.columns(self.dataset.id)
         return self._votes(columns, 0, design, left_out(columns, design, self.source.control_filter))
-
-    def by_annotator(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the collected votes in use about the given label, (V,) each: annotator, id, whether it is for it."""
-        design = DESIGN_OF[self.source.key]
-        rows, ids, labels = self.answers(design)
-        about = self.labels[ids] >= 0
-        hits = labels == self.labels[ids]
-        if design == "select":
-            about = hits
-            hits = rows["selected"] == 1
-        return rows["annotator"][about], ids[about], hits[about]
 
     def ids(self, columns: ResponseColumns) -> np.ndarray:
         """Return the id of each path in the log, -1 where the dataset no longer has such a sample."""
@@ -228,7 +232,7 @@ class VoteCounter:
         ids = self.ids(columns)[rows["path"]]
         labels = self.class_numbers(columns)[rows["answer"]]
         given = self.labels[ids]
-        labels = np.where((labels >= 0) & (labels == self._parent[given]), given, labels)
+        labels = np.where((labels >= 0) & (labels == self._whole[given]), given, labels)
         exists = (ids >= 0) & (labels >= 0)
         return rows[exists], ids[exists], labels[exists]
 

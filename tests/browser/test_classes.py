@@ -35,6 +35,28 @@ def test_keys_merge_a_pair_and_split_a_class_and_undo_takes_back(page, serve, ow
     expect(page.get_by_role("button", name="Undo")).to_be_disabled()
 
 
+def test_a_parent_is_a_facet_of_the_address_and_a_table_of_levels(page, serve, own_demo_root, tmp_path):
+    table = open_table(Workspace(own_demo_root), "digits")
+    (tmp_path / "parents.csv").write_text(
+        "class,parent\n" + "".join(f"{n},{'odd' * (n % 2) or 'even'}\n" for n in range(10))
+    )
+    base = serve(own_demo_root)
+    open_at(page, f"{base}/classes?dataset=digits")
+    settled(page)
+    expect(page.get_by_role("heading", name="By parent")).to_have_count(0)
+    classes.set_parents(table, str(tmp_path / "parents.csv"))
+    open_at(page, f"{base}/gallery?dataset=digits")
+    facet = settled(page).get_by_role("group", name="Parent", exact=True)
+    facet.get_by_role("button", name="odd: ").click()
+    odd = int((table.dataset.labels() % 2).sum())
+    expect(page.get_by_text(f"{odd:,} of 1,797 images match")).to_be_visible()
+    assert "parent=" in page.url
+    open_at(page, f"{base}/classes?dataset=digits")
+    expect(page.get_by_role("heading", name="By parent")).to_be_visible()
+    settled(page)
+    expect(page.get_by_text("finds errors across parents")).to_be_visible()
+
+
 def test_a_page_of_before_relabels_nothing_by_an_old_number(page, serve, own_demo_root):
     table = open_table(Workspace(own_demo_root), "digits")
     open_at(page, f"{serve(own_demo_root)}/gallery?dataset=digits")

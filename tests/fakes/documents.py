@@ -47,7 +47,7 @@ def tiny_efficientnet(_name: str) -> object:
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """The current folder: `photos/` with a dozen images of two classes, a small network and its checkpoint."""
+    """The current folder: `photos/` with a dozen images of two classes, a network, its checkpoint and parents."""
     import torch
 
     from avhcurate.cli import review
@@ -65,6 +65,7 @@ def home(tmp_path, monkeypatch):
         for number in range(1, 7):
             pixels = np.clip(rng.normal(tone, 40, (24, 24, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number:03}.jpg")
+    (tmp_path / "parents.csv").write_text("class,parent\ndog,animal\n")
     (tmp_path / "nets.py").write_text(NETS)
     made = {}
     exec(NETS, made)

@@ -60,13 +60,14 @@ def test_two_scores_are_chosen_and_compared(open_page, demo_root, words, asked):
 def test_further_analyses_stand_behind_one_choice(open_page, demo_root, words, asked):
     app = open_page("correlation", demo_root, **{"class": "1"})
     assert "Partial Spearman" not in words(app)
-    for key, said in (("adding", "Partial Spearman"), ("classes", "Hartung"), ("hard", "DeLong")):
+    for key, said in (("adding", "Partial Spearman"), ("classes", "Student"), ("hard", "Newcombe")):
         app.segmented_control(key="correlation.more").set_value(key).run()
         assert not app.exception
         assert asked(app, "correlation.more") == key
         assert said in words(app)
-    again = open_page("correlation", demo_root, correlation__more="annotators", **{"class": "1"})
-    assert "The annotators of imported votes are not known" in again.error[0].value
+    again = open_page("correlation", demo_root, correlation__more="parents", **{"class": "1"})
+    assert asked(again, "correlation.more") == "parents"
+    assert again.segmented_control(key="correlation.more").value == "none"  # the classes have no parents
 
 
 @pytest.mark.parametrize("page", ["correlation", "disagreement"])

@@ -1,9 +1,10 @@
-"""Changes of a dataset's classes: rename, merge, add, split and retire. Each returns its event, which undo reverts.
+"""Changes of a dataset's classes and of their parents. Each returns its event, which undo reverts.
 
 They name the classes that there are now; the table may be of before other changes.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from avhcurate.datasets.curate.annotations import check_text
@@ -13,6 +14,7 @@ from avhcurate.errors import CurateError
 from avhcurate.workspace.data.class_changes import ClassChanges
 from avhcurate.workspace.data.events import CLASS_ACTIONS, Event
 from avhcurate.workspace.disk.columns import listed
+from avhcurate.workspace.disk.tabular import read_table
 
 #: Characters of a class name, at most.
 _LONGEST = 100
@@ -77,6 +79,28 @@ def parts_by(table: DatasetTable, name: str, by: str) -> dict[int, str]:
     raise CurateError(f"{by} is no column of few values, no tag and no set. Choose one of them.")
 
 
+def set_parents(table: DatasetTable, by: str) -> Event:
+    """Give classes their parents, in place of all before: from a column, or a file with the columns class and parent.
+
+    A parent may have the name of a class that is its own parent, since there is one level.
+    """
+    columns = ["class", "parent"]
+    if by in table.groups:
+        rows = table.frame(Filters(excluded=None), columns=["label_name", by]).set_axis(columns, axis=1)
+    elif Path(by).is_file():
+        rows = read_table(Path(by), texts=columns).to_pandas().reindex(columns=columns)
+    else:
+        raise CurateError(f"{by} is no column of few values and no file. Give a CSV with the columns class,parent.")
+    pairs = rows.dropna().astype(str).drop_duplicates()
+    parents = dict[str, str](pairs.itertuples(index=False))
+    check_known(table, list(parents))
+    if len(parents) < max(1, len(pairs)):
+        raise CurateError(f"{by} does not give classes one parent each. Give it the columns class,parent.")
+    if deeper := [parent for parent in parents.values() if parents.get(parent, parent) != parent]:
+        raise CurateError(f"{listed(deeper, 5)} is a parent and has another. There is one level: leave one out.")
+    return _write(table, "set parents", Path(by).name, parents=parents)
+
+
 def check_known(table: DatasetTable, names: Sequence[str]) -> None:
     """Refuse names that no class has now."""
     classes = table.dataset.record.classes
@@ -90,8 +114,8 @@ def _new_name(table: DatasetTable, name: str, *, of: Sequence[str] = ()) -> str:
     record = table.dataset.record
     changes = record.changes or ClassChanges()
     (now,) = changes.now([name])
-    if name in record.classes and name not in of:
-        raise CurateError(f"There is a class {name}. Choose another name, or merge them.")
+    if name in {*record.classes, *record.parents_of(record.classes)} and name not in of:
+        raise CurateError(f"There is a class or parent {name}. Choose another name, or merge them.")
     if name in changes.names_of(record.imported_classes or record.classes) and now not in {name, *of}:
         was = f"is called {now} now" if now else "was retired"
         raise CurateError(f"The class {name} {was}, and votes have its name. Choose another name, or undo that.")

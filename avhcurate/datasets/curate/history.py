@@ -25,6 +25,7 @@ _WORDS = {
     "add class": "added the class",
     "split class": "split the class",
     "retire class": "retired the class",
+    "set parents": "took parents of the classes from",
     "save set": "saved the set",
     "remove set": "removed the set",
     "save view": "saved the view",

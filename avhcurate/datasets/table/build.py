@@ -54,6 +54,7 @@ def create_samples(
     files: Mapping[str, Path],
     *,
     classes: Sequence[str],
+    parents: Sequence[str],
     bins: Sequence[str],
     scored: Sequence[str],
     votes: Votes | None,
@@ -87,13 +88,17 @@ def create_samples(
         connection.execute(f"{statement} SELECT {select} FROM {parts[0]}{joins}", places)
         statement = "INSERT INTO kept"
     connection.unregister("incoming_votes")
-    create_names(connection, classes, bins, within)
+    create_names(connection, classes, parents, bins, within)
     shown = ", ".join(f"{derived.get(name, quote(name))} AS {quote(name)}" for name in columns)
     connection.execute(f"CREATE VIEW samples AS SELECT {shown} FROM kept")
 
 
 def create_names(
-    connection: duckdb.DuckDBPyConnection, classes: Sequence[str], bins: Sequence[str], within: Iterable[str]
+    connection: duckdb.DuckDBPyConnection,
+    classes: Sequence[str],
+    parents: Sequence[str],
+    bins: Sequence[str],
+    within: Iterable[str],
 ) -> None:
     """Create the one row of `names`: lists of names, and of means and deviations within classes of some scores.
 
@@ -108,8 +113,9 @@ def create_names(
     of_class = "".join(f", {sql} AS {name}" for name, sql in values.items())
     lists = "".join(f", list({name} ORDER BY n) AS {name}" for name in values)
     connection.execute(
-        f"CREATE OR REPLACE TABLE names AS SELECT $classes AS classes, $bins AS bins{lists} "
+        f"CREATE OR REPLACE TABLE names AS SELECT $classes AS classes, $parents::VARCHAR[] AS parents, "
+        f"$bins AS bins{lists} "
         f"FROM range(-1, {len(classes)}) r(n) LEFT JOIN "
         f"(SELECT coalesce(label, -1) AS label{of_class} FROM kept WHERE NOT locked GROUP BY 1) ON n = label LIMIT 1",
-        {"classes": classes, "bins": bins},
+        {"classes": classes, "parents": parents, "bins": bins},
     )

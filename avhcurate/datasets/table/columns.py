@@ -49,7 +49,9 @@ FROM samples
 #: Columns that every query computes from others: names take longer to store than to look up in the table `names`.
 NAMES = {
     "label_name": "list_extract((SELECT classes FROM names), label + 1)",
+    "parent": "list_extract((SELECT parents FROM names), label + 1)",
     "predicted_name": "list_extract((SELECT classes FROM names), predicted + 1)",
+    "predicted_parent": "list_extract((SELECT parents FROM names), predicted + 1)",
     "hsf_bin": "list_extract((SELECT bins FROM names), _hsf_bin + 1)",
     "curated_label_name": "list_extract((SELECT classes FROM names), curated_label + 1)",
 }
@@ -129,7 +131,8 @@ def select_columns(types: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, st
     standard = {column.name: expressions[column.name] for column in offered if column.name in expressions}
     problems = [f"{file}.problem, " for file in ("scores", "quality") if f"{file}.problem" in sources]
     extra = {"excluded": UNDECIDED["excluded"], "problem": f"coalesce({''.join(problems)}NULL)::VARCHAR"}
-    users = {name: sql for name, sql in users.items() if name not in standard and name not in extra}
+    taken = {name.lower() for name in (*standard, *extra)}
+    users = {name: sql for name, sql in users.items() if name.lower() not in taken}
     # Angles to words are columns like the user's, which come first where the names are the same.
     words = [name for name in types.get("words", {}) if name != "id" and name.lower() not in lower]
     users |= {name: f"words.{quote(name)}::DOUBLE" for name in words}
@@ -174,8 +177,10 @@ def _columns() -> list[Column]:
     return [
         *(Column(name, f"samples.{name}") for name in ("id", "path", "split", "label")),
         Column("label_name", NAMES["label_name"]),
+        Column("parent", NAMES["parent"], "parents"),
         Column("predicted", "scores.predicted::INTEGER", "scores.predicted", "INTEGER", always=True),
         Column("predicted_name", NAMES["predicted_name"]),
+        Column("predicted_parent", NAMES["predicted_parent"], "parents"),
         *(score_column(SCORES[key]) for key in (*_ALWAYS, *others)),
         *(Column(name, f"CAST(votes.{name} AS {kind})") for name, kind in HSF_COLUMNS.items()),
         Column("hsf_bin", NAMES["hsf_bin"]),

@@ -70,13 +70,15 @@ class DatasetTable(SampleTable):
             files["train_dynamics"] = self.learnt.train_dynamics_path
         if dataset.quality.ready(record.fingerprint):
             files["quality"] = dataset.quality.columns_path
+        classes = class_names(record, run)
         super().__init__(
             files,
-            class_names(record, run),
+            classes,
             votes=self._voted,
             bins=list(bins.bin_labels(self.edges)),
             predicted=self._predicted(),
             harder=record.harder,
+            parents=record.parents_of(classes),
         )
         #: Number of the newest event that this table holds.
         self.annotated = -1
@@ -112,7 +114,8 @@ class DatasetTable(SampleTable):
         """Return the dataset's id, to write about its samples; raise `CurateError` if it has other samples now."""
         if not (self.dataset.root / self.dataset.FILE).exists():
             raise CurateError("The dataset was removed. Choose another one.")
-        if self.dataset.record.version != self.fingerprint:
+        record = self.dataset.record
+        if record.version != self.fingerprint or record.parents_of(self.classes) != self.parents:
             raise CurateError(
                 f"Dataset {self.dataset.name!r} was imported again since, or its classes changed: open it again."
             )

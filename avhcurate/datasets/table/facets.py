@@ -145,7 +145,7 @@ def facet_of(table: SampleTable, name: str, *, most: int = BARS) -> Facet | None
     `most`: the most bars of a histogram.
     """
     for field, entry in FILTERS.items():
-        if entry.column and name == column_of(entry):
+        if entry.column and name == column_of(entry) and (entry.offered is None or entry.offered(table)):
             return Facet(field, entry.column, names=tuple(entry.names(table)))
     if name in table.own("text", "yes or no"):
         return Facet("values", name)

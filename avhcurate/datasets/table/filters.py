@@ -74,8 +74,8 @@ class AnyOf(Filter):
 
     def sql(self, value: Any, table: Table) -> Sql:
         column = self.column
-        if self.names is _no_names:
-            column = f"nullif({column}, '')"
+        if value and self.names is _no_names:
+            column = f"nullif({table.column(column)}, '')"
         return among(column, value)
 
     def chips(self, value: Any, table: Table) -> list[Chip]:
@@ -256,6 +256,9 @@ class Filters:
         (), Ranges(key="range", title="Score range", offered=offered_ranges)
     )
     classes: tuple[int | None, ...] = _class_filter("class", "label", "Class")
+    parents: tuple[str | None, ...] = _filter(
+        (), AnyOf(key="parent", title="Parent", offered=lambda table: table.parents, column="parent")
+    )
     tags: tuple[str, ...] = _filter((), AllOf(key="tag", title="Tag", column="tags", test="list_contains(tags, ?)"))
     splits: tuple[str | None, ...] = _filter((), AnyOf(key="split", title="Split", column="split", least=2))
     sets: tuple[str, ...] = _filter(

@@ -57,7 +57,7 @@ class SampleTable:
     files: Parquet by name, each with a column `id`: samples, and those of scores, neighbours, words, dynamics,
     train_dynamics and quality that exist. classes: names by label. votes: returns the HSF columns of some ids, in bins
     of the names `bins`. predicted: `id` and the columns of a prediction. harder: which end of an own column means
-    harder.
+    harder. parents: of each class, where classes have parents.
     """
 
     def __init__(
@@ -69,14 +69,18 @@ class SampleTable:
         bins: Sequence[str] = (),
         predicted: pa.Table | None = None,
         harder: Mapping[str, Harder] | None = None,
+        parents: Sequence[str] = (),
     ) -> None:
         self.classes = tuple(classes)
+        self.parents = tuple(parents)
         self._bins = list(bins)
         self._lock = threading.Lock()
         self._connection = connect(files["samples"])
         types = {name: _types(self._connection, f"read_parquet({literal(file)})") for name, file in files.items()}
         if predicted is not None:
             types["predicted"] = {}
+        if parents:
+            types["parents"] = {}
         #: Keys of the scores, in the order of SCORES; empty before a model was run.
         selected, users, self.scores = select_columns(types)
         create_samples(
@@ -84,6 +88,7 @@ class SampleTable:
             selected,
             files,
             classes=list(classes),
+            parents=self.parents,
             bins=self._bins,
             scored=self.scores,
             votes=votes,
@@ -172,7 +177,7 @@ class SampleTable:
         within = [key for key in self.scores if SCORES[key].within_class]
         with self._updating(pa.table({"path": paths})) as cursor:
             cursor.execute("UPDATE kept SET locked = NOT locked WHERE locked != (path IN (FROM incoming))")
-            create_names(cursor, list(self.classes), self._bins, within)
+            create_names(cursor, list(self.classes), self.parents, self._bins, within)
 
     def update_votes(self, votes: pa.Table) -> None:
         """Update the HSF columns of some samples: `id` and `HSF_COLUMNS`; missing values become null."""

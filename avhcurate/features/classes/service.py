@@ -8,6 +8,7 @@ import pandas as pd
 from avhcurate.datasets.curate.classes import check_known, parts_by
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.levels import at_parents
 from avhcurate.features.classes.rules import angles_between, pairs_of, two_parts
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk.columns import listed
@@ -18,18 +19,22 @@ EMBEDDINGS = "embeddings"
 _FEWEST = 20
 _OF_A_CLASS = 500
 _OF_ALL = 50_000
+#: What is compared at the level of classes and of parents.
+_LEVELS = [f"{key}{level}" for key in ("accuracy", "hsf", "avh") for level in ("", "_parent")]
 
 
 @dataclass(frozen=True)
 class Classes:
     """`classes` with a row each, `pairs` as of `pairs_of`, and `splits`: classes by how far two parts lie apart.
 
-    `chosen_by`: whose choices cross, "votes", "simulated votes" or "predictions".
+    `levels`: what is known at the level of classes and of parents, see `_levels`. `chosen_by`: whose choices cross,
+    "votes", "simulated votes" or "predictions".
     """
 
     classes: pd.DataFrame
     pairs: pd.DataFrame
     splits: pd.DataFrame
+    levels: pd.DataFrame
     chosen_by: str
 
 
@@ -38,32 +43,62 @@ def classes_of(table: DatasetTable) -> Classes:
     rows = table.frame(Filters(), columns=["id", "label", "curated_label", "predicted"])
     number = len(table.classes)
     labels = rows["label"].to_numpy(int, na_value=-1)
-    predicted = rows["predicted"].to_numpy(int, na_value=-1)
-    chosen, chosen_by = _chosen(table, rows["id"].to_numpy(), labels, predicted)
+    judged = rows.dropna(subset=["label", "predicted"])
+    chosen, chosen_by = _chosen(table, rows["id"].to_numpy(), labels, judged)
     weights = angles_between(_class_weights(table))
     others = np.where(np.isnan(weights) | np.eye(number, dtype=bool), np.inf, weights)
     nearest = others.argmin(axis=1)
     angle = others[np.arange(number), nearest]
-    judged = (labels >= 0) & (predicted >= 0)
-    right = np.bincount(labels[judged], (labels == predicted)[judged], minlength=number)[:number]
+    rows["right"] = (judged["label"] == judged["predicted"]).astype(float)
+    of_class = rows.groupby("label")["right"].agg(["size", "mean"]).reindex(range(number))
     votes = chosen.sum(axis=1)
     with np.errstate(invalid="ignore"):
         classes = pd.DataFrame(
             {
                 "class": table.classes,
-                "images": np.bincount(labels[labels >= 0], minlength=number)[:number],
+                "images": of_class["size"].fillna(0).astype(int),
                 "labelled": rows["curated_label"].value_counts().reindex(range(number), fill_value=0).to_numpy(),
-                "accuracy": right / np.bincount(labels[judged], minlength=number)[:number],
+                "accuracy": of_class["mean"],
                 "crossings": 1 - np.diag(chosen) / votes,
                 "nearest": np.where(np.isfinite(angle), np.array(table.classes, object)[nearest], ""),
                 "angle": np.where(np.isfinite(angle), angle, np.nan),
             }
         )
     means, splits = _embedded(table, rows["id"].to_numpy(), labels)
-    return Classes(classes, pairs_of(table.classes, chosen, angles_between(means), weights), splits, chosen_by)
+    return Classes(
+        classes=classes,
+        pairs=pairs_of(table.classes, chosen, angles_between(means), weights),
+        splits=splits,
+        levels=_levels(table, chosen),
+        chosen_by=chosen_by,
+    )
 
 
-def _chosen(table: DatasetTable, ids: np.ndarray, labels: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, str]:
+def _levels(table: DatasetTable, chosen: np.ndarray) -> pd.DataFrame:
+    """Return a row for all images and for each parent: means at the level of classes and, `KEY_parent`, of parents.
+
+    Of `accuracy`, `hsf` and `avh`. `within` and `across`: the choices (K, K) for another class of the same parent, and
+    of another one; `within_share`: the share of the first. No rows where classes have no parents.
+    """
+    if not table.parents:
+        return pd.DataFrame()
+    samples = at_parents(table, Filters())
+    judged = samples.dropna(subset="predicted")
+    samples["accuracy"] = (judged["predicted"] == judged["label"]).astype(float)
+    samples["accuracy_parent"] = (judged["predicted_parent"] == judged["parent"]).astype(float)
+    parents = np.array(table.parents, object)
+    wrong = chosen * ~np.eye(len(parents), dtype=bool)
+    within = (wrong * (parents[:, None] == parents)).sum(axis=1)
+    classes = pd.DataFrame({"parent": parents, "within": within, "across": wrong.sum(axis=1) - within})
+    counts, means = (
+        pd.concat([rows.assign(parent="all images"), rows]).groupby("parent", sort=False) for rows in (classes, samples)
+    )
+    levels = means[_LEVELS].mean().join(counts.sum())
+    levels.insert(0, "images", means.size())
+    return levels.assign(within_share=levels["within"] / (levels["within"] + levels["across"])).reset_index()
+
+
+def _chosen(table: DatasetTable, ids: np.ndarray, labels: np.ndarray, judged: pd.DataFrame) -> tuple[np.ndarray, str]:
     """Return how often images of each class were taken for each class, (K, K), by people or else by the run."""
     number = len(table.classes)
     chosen = np.zeros((number, number), np.int64)
@@ -75,8 +110,7 @@ def _chosen(table: DatasetTable, ids: np.ndarray, labels: np.ndarray, predicted:
         counts = np.stack(votes["counts"].to_list())
         np.add.at(chosen, given[given >= 0], counts[given >= 0])
         return chosen, "simulated votes" if table.simulated else "votes"
-    judged = (labels >= 0) & (predicted >= 0)
-    np.add.at(chosen, (labels[judged], predicted[judged]), 1)
+    np.add.at(chosen, tuple(judged[["label", "predicted"]].to_numpy(int).T), 1)
     return chosen, "predictions"
 
 

@@ -17,6 +17,7 @@ from avhcurate.ui.base import frame, url_state
 from avhcurate.ui.base.cache import beside, kept
 from avhcurate.ui.base.frame import Opened
 from avhcurate.ui.base.layout import halves
+from avhcurate.ui.base.notes import PARENTS
 from avhcurate.ui.base.page_choices import number, one_of
 from avhcurate.ui.base.signin import who, why_not
 from avhcurate.ui.base.user_errors import plain
@@ -150,18 +151,40 @@ def _images(page: Opened, ids: np.ndarray, name: str) -> GridView:
 
 def show_table(page: Opened, classes: Classes) -> None:
     """Draw every class, and what the runs know of them."""
-    columns: dict[str, Any] = {
+    columns = {
         "class": "Class",
         "images": "Given",
         "labelled": "Labelled now",
-        "accuracy": st.column_config.NumberColumn("Accuracy", format="percent"),
-        "crossings": st.column_config.NumberColumn(f"{classes.chosen_by.capitalize()} for others", format="percent"),
+        "accuracy": "Accuracy",
+        "crossings": f"{classes.chosen_by.capitalize()} for others",
         "nearest": "Nearest weights",
-        "angle": st.column_config.NumberColumn("Angle, degrees", format="%.0f"),
+        "angle": "Angle, degrees",
     }
-    st.dataframe(classes.classes, hide_index=True, key="classes.table", column_config=columns)
+    st.dataframe(classes.classes.round(3), hide_index=True, key="classes.table", column_config=columns)
+    if len(classes.levels):
+        _show_levels(classes)
     for note in service.run_notes(page.table):
         st.caption(plain(note))
+
+
+def _show_levels(classes: Classes) -> None:
+    """Draw accuracy, HSF, AVH and what is taken for what, by parent."""
+    st.header("By parent")
+    titles = {
+        "parent": "Parent",
+        "images": "Given",
+        "accuracy": "Accuracy",
+        "accuracy_parent": "… of the parent",
+        "hsf": "HSF",
+        "hsf_parent": "… of the parent",
+        "avh": "AVH",
+        "avh_parent": "… of the parent",
+        "within": f"{classes.chosen_by.capitalize()} for others within",
+        "across": "… across",
+        "within_share": "Share within",
+    }
+    st.dataframe(classes.levels.round(3), hide_index=True, key="classes.levels", column_config=titles)
+    st.caption(f"{PARENTS} The SQL condition `predicted_parent <> parent` finds errors across parents.")
 
 
 # --- what is decided ---------------------------------------------------------------------------------------------

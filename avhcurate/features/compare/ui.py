@@ -264,8 +264,10 @@ def across(page: Opened) -> None:
     show_chart(figure, key="models.transfer")
     across, up = (f"**{100 * points[side].mean():.1f} %**" for side in "xy")
     page.result.markdown(f"Mean accuracy {across} across and {up} up: {len(points)} points of {models} networks.")
-    note = f"{len(compared) - len(points)} points left out, with too few images."
-    st.caption(f"{note} Bars are Wilson's 95 % intervals; the dashed line is the same accuracy on both.")
+    st.caption(
+        f"{len(compared) - len(points)} points left out, with too few images. Bars are Wilson's 95 % intervals; the "
+        "dashed line is the same accuracy on both."
+    )
 
 
 def possible_sides(page: Opened) -> dict[str, str]:

@@ -286,19 +286,6 @@ def to_latex(result: Correlations) -> str:
     return f"% {_source(result)}, signs kept.\n{latex}"
 
 
-def sample_counts(table: pd.DataFrame) -> dict[tuple[int, ...], list[str]]:
-    """Return the scores of a table of correlations by their numbers of samples in each bin, the first score's first.
-
-    >>> rows = [("avh", "all", 9), ("aum", "all", 4), ("norm", "all", 9)]
-    >>> sample_counts(pd.DataFrame(rows, columns=["score", "bin", "n"]))
-    {(9,): ['avh', 'norm'], (4,): ['aum']}
-    """
-    groups: dict[tuple[int, ...], list[str]] = {}
-    for key, rows in table.groupby("score", sort=False):
-        groups.setdefault(tuple(rows["n"].tolist()), []).append(str(key))
-    return groups
-
-
 def _source(result: Correlations) -> str:
     if result.against != HSF:
         return f"Spearman with {_escape(result.ranked[result.against].name)}"

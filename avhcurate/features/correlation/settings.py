@@ -17,9 +17,9 @@ class CorrelateSettings(VerbSettings):
     bins: str = option(
         "", "Edges of the HSF bins, as 0,0.5,1, or q5 for five bins of equally many samples.", usual="0,0.2,...,1"
     )
-    analysis: Literal["adding", "classes", "hard", "annotators"] | None = option(
+    analysis: Literal["adding", "classes", "hard", "parents"] | None = option(
         None,
         "Instead of the table: what each score adds to confidence, correlations within classes, AUROC for hard "
-        "samples, or intervals over annotators.",
+        "samples, or HSF and AVH of the parents of classes.",
         usual="none",
     )

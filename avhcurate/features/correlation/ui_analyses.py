@@ -16,9 +16,10 @@ from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download
 from avhcurate.ui.base.frame import Opened, show_user_error
 from avhcurate.ui.base.layout import apart
+from avhcurate.ui.base.notes import PARENTS
 from avhcurate.ui.base.page_choices import one_of
 from avhcurate.ui.base.score_help import column_name
-from avhcurate.ui.base.text import p_text, shortened, signed
+from avhcurate.ui.base.text import p_text, shortened
 from avhcurate.ui.charts.charts_by_class import choose_classes
 from avhcurate.ui.charts.html_table import estimate, html_table, table_row
 from avhcurate.ui.charts.show import show_chart
@@ -30,16 +31,14 @@ _analyse = kept("Computing …", most=16)(analyses.analyse)
 
 #: The note below the table of each analysis.
 _NOTES = {
-    "adding": "Partial Spearman: the correlation with HSF that is left when the other score is taken out of both; "
-    "semipartial: out of the score only. 95 % intervals by a jackknife of ranks. Holm: p corrected for the scores "
+    "adding": "Partial Spearman: the correlation with HSF that is left when the other score is taken out of both. "
+    "95 % intervals by a jackknife of ranks. Holm: p corrected for the scores "
     "tried. Scores that rank the images exactly as confidence does have none.",
-    "classes": "The mean over classes is DerSimonian and Laird's, on the scale of Fisher's z, with Hartung and Knapp's "
-    "interval: the class is the unit. Spread: standard deviation of Fisher's z between classes beyond chance; p: that "
-    "they are all the same.",
+    "classes": "The mean over classes is that of Fisher's z, with Student's interval: the class is the unit.",
     "hard": f"Hard: HSF below {BELOW}. AUROC: how often a hard image has the harder score than another one; 0.5 is "
-    "chance, p that of the rank sum. DeLong's interval; below 50 images of either kind Newcombe's.",
-    "annotators": "95 % intervals over 400 resamples of the annotators who gave the votes in the app: their spread "
-    "around the agreement, since HSF of a resample is noisier.",
+    "chance, p that of the rank sum. Newcombe's interval.",
+    "parents": f"{PARENTS} Over AVH: how much closer the score follows HSF of the parent than AVH does. 95 % intervals "
+    "by a jackknife of ranks.",
 }
 
 _NOT_WEIGHTED = " Not weighted: it describes images that the queue chose, not the dataset."
@@ -47,7 +46,8 @@ _NOT_WEIGHTED = " Not weighted: it describes images that the queue chose, not th
 
 def further(page: Opened, keys: Sequence[str]) -> None:
     """Draw a choice of one analysis, its table, a note and a download."""
-    titles = {_NONE: "None"} | {key: title for key, (title, _) in ANALYSES.items()}
+    shown = {key: title for key, (title, _) in ANALYSES.items() if key != "parents" or page.table.parents}
+    titles = {_NONE: "None"} | shown
     chosen = _ANALYSIS.show(st.segmented_control, "Further analyses", titles)
     if chosen == _NONE:
         return
@@ -58,7 +58,7 @@ def further(page: Opened, keys: Sequence[str]) -> None:
         return
     heads, cells_of = _LAYOUTS[chosen]
     drawn = [
-        table_row(escape(shortened(column_name(row["score"]), 32)), cells_of(row, rows))
+        table_row(escape(shortened(column_name(row["score"]), 32)), cells_of(row))
         for row in rows.drop_duplicates("score").to_dict("records")
     ]
     st.html(html_table(["Score", *heads], drawn))
@@ -82,55 +82,40 @@ def _class_chart(page: Opened, rows: pd.DataFrame) -> None:
     show_chart(figure, key="correlation.class_matrix")
 
 
-def _adding(row: Mapping[Any, Any], _: pd.DataFrame) -> list[str]:
+def _adding(row: Mapping[Any, Any]) -> list[str]:
     return [
         f"{row['n']:,}",
         _value(row, "partial"),
         _p(row["partial_p"]),
         _p(row["partial_p_holm"]),
-        _value(row, "semipartial"),
         _value(row, "base_partial"),
         _p(row["base_partial_p"]),
     ]
 
 
-def _classes(mean: Mapping[Any, Any], rows: pd.DataFrame) -> list[str]:
-    of_score = rows[(rows["score"] == mean["score"]) & (rows["class"] != ALL_CLASSES)]
-    single = of_score.dropna(subset=["spearman"]).sort_values("spearman").to_dict("records")
-    ends = ["–", "–"]
-    if single:
-        ends = [
-            f"{signed(row['spearman'], 3)}<small>{escape(shortened(row['class'], 24))}, n {row['n']:,}</small>"
-            for row in (single[0], single[-1])
-        ]
-    return [
-        f"{int(mean['classes'])}<small>n {mean['n']:,}</small>",
-        estimate(mean["spearman"], mean["ci_low"], mean["ci_high"], 3),
-        _p(mean["p_value"]),
-        signed(mean["spread"], 3).replace("nan", "–"),
-        _p(mean["differ_p"]),
-        *ends,
-    ]
+def _classes(mean: Mapping[Any, Any]) -> list[str]:
+    interval = estimate(mean["spearman"], mean["ci_low"], mean["ci_high"], 3)
+    return [f"{int(mean['classes'])}<small>n {mean['n']:,}</small>", interval, _p(mean["p_value"])]
 
 
-def _hard(row: Mapping[Any, Any], _: pd.DataFrame) -> list[str]:
+def _hard(row: Mapping[Any, Any]) -> list[str]:
     return [f"{row['hard']:,} of {row['n']:,}", _value(row, "auroc"), _p(row["auroc_p"])]
 
 
-def _annotators(row: Mapping[Any, Any], _: pd.DataFrame) -> list[str]:
-    interval = estimate(row["agreement"], row["annotators_low"], row["annotators_high"], 3)
-    return [f"{row['n']:,}", interval, f"{row['annotators']:,}"]
+def _parents(row: Mapping[Any, Any]) -> list[str]:
+    values = [_value(row, name) for name in ("hsf", "hsf_parent", "over_avh")]
+    return [f"{row['n']:,}", *values, _p(row["over_avh_p"])]
 
 
-#: Heads after the score, and a function that makes the cells from the first row of a score and all rows.
-_LAYOUTS: dict[str, tuple[list[str], Callable[[Mapping[Any, Any], pd.DataFrame], list[str]]]] = {
+#: Heads after the score, and a function that makes the cells from the first row of a score.
+_LAYOUTS: dict[str, tuple[list[str], Callable[[Mapping[Any, Any]], list[str]]]] = {
     "adding": (
-        ["n", "Adds to confidence", "p", "Holm", "Semipartial", "Confidence adds to it", "p"],
+        ["n", "Adds to confidence", "p", "Holm", "Confidence adds to it", "p"],
         _adding,
     ),
-    "classes": (["Classes", "Mean of classes", "p", "Spread", "p", "Lowest", "Highest"], _classes),
+    "classes": (["Classes", "Mean of classes", "p"], _classes),
     "hard": (["Hard", "AUROC", "p"], _hard),
-    "annotators": (["n", "Agreement", "Annotators"], _annotators),
+    "parents": (["n", "With HSF", "With HSF of the parent", "Over AVH", "p"], _parents),
 }
 
 

@@ -7,7 +7,7 @@ array([0.25])
 """
 
 from avhcurate import plugins
-from avhcurate.measures.scores.angular import angles, avc, prototype_distance
+from avhcurate.measures.scores.angular import angles, avc, parent_avh, prototype_distance
 from avhcurate.measures.scores.blocks import (
     angular_gap,
     avh,
@@ -50,6 +50,7 @@ __all__ = [
     "margin",
     "max_confidence",
     "norm",
+    "parent_avh",
     "per_sample",
     "prototype_angles",
     "prototype_distance",

@@ -3,6 +3,8 @@
 import math
 from types import ModuleType
 
+import numpy as np
+
 from avhcurate.measures.scores.inputs import (
     Array,
     Kind,
@@ -92,6 +94,21 @@ def avc(features: Kind, class_weights: Kind) -> Kind:
     """
     xp, features, class_weights = pair(features, class_weights)
     return avc_of(xp, unit_angles(xp, unit(xp, features), unit(xp, class_weights)))
+
+
+def parent_avh(theta: np.ndarray, labels: np.ndarray, parents: np.ndarray) -> np.ndarray:
+    """Return AVH at the level of parents: angles (N, K), labels (N,), the number of each class's parent (K,) -> (N,).
+
+    A(x, p_y) / sum_p A(x, p), in [0, 1], large = hard: AVH (Chen et al. 2020) with parents in place of classes. The
+    angle to a parent is that to the nearest class weight of its classes; with a parent for each class it is AVH.
+
+    >>> float(parent_avh(np.array([[1.5, 0.6, 1.4]]), np.array([0]), np.array([0, 0, 1])).round(3)[0])
+    0.3
+    """
+    order = np.argsort(parents, kind="stable")
+    _, starts = np.unique(parents[order], return_index=True)
+    nearest = np.minimum.reduceat(theta[:, order], starts, axis=1)
+    return nearest[np.arange(len(labels)), parents[labels]] / nearest.sum(axis=1)
 
 
 def prototype_distance(features: Kind, prototypes: Kind, labels: Array) -> Kind:

@@ -96,15 +96,8 @@ def fisher_interval(rho: float, n: int) -> tuple[float, float]:
     if n < 4 or not abs(rho) < 1:
         return float("nan"), float("nan")
     z = np.arctanh(rho)
-    reach = Z * standard_error(rho, n)
+    reach = Z * np.sqrt((1 + rho * rho / 2) / (n - 3))
     return float(np.tanh(z - reach)), float(np.tanh(z + reach))
-
-
-def standard_error(rho: float, n: int) -> float:
-    """Return Bonett and Wright's standard error of Fisher's z of a Spearman correlation; NaN below 4 samples."""
-    if n < 4:
-        return float("nan")
-    return float(np.sqrt((1 + rho * rho / 2) / (n - 3)))
 
 
 def numbers(values: ArrayLike) -> np.ndarray:

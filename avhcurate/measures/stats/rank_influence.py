@@ -96,39 +96,30 @@ def fisher_estimate(rho: float, influence: np.ndarray) -> Estimate:
     )
 
 
-class Partial(NamedTuple):
-    """Correlation of x and y when z is taken out of both (`partial`) or of x only (`semipartial`)."""
+def partial_spearman(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> Estimate:
+    """Return the partial Spearman of x and y given z, (n,) each without NaN: when z is taken out of both.
 
-    partial: Estimate
-    semipartial: Estimate
-
-
-def partial_spearman(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> Partial:
-    """Return the partial and semipartial Spearman of x and y given z, (n,) each without NaN.
-
-    Of ranks, by Kendall's and Stuart's formula of three correlations; the interval of the partial one is symmetric on
-    the scale of Fisher's z. NaN below 10 samples, for constants, and where x or y ranks the samples as z does.
+    Of ranks, by Kendall's and Stuart's formula of three correlations; the interval is symmetric on the scale of
+    Fisher's z. NaN below 10 samples, for constants, and where x or y ranks the samples as z does.
 
     >>> x, y = np.arange(10.0), np.array([1.0, 3, 2, 5, 4, 6, 8, 7, 9, 10])
-    >>> partials = partial_spearman(x, y, np.array([2.0, 1, 3, 4, 5, 7, 6, 8, 9, 10]))
-    >>> round(partials.partial.value, 3), round(partials.semipartial.value, 3)
-    (0.801, 0.323)
+    >>> round(partial_spearman(x, y, np.array([2.0, 1, 3, 4, 5, 7, 6, 8, 9, 10])).value, 3)
+    0.801
     """
     if len(x) < FEW:
-        return Partial(NO_ESTIMATE, NO_ESTIMATE)
+        return NO_ESTIMATE
     xy, d_xy = spearman_influence(x, y)
     xz, d_xz = spearman_influence(x, z)
     yz, d_yz = spearman_influence(y, z)
     left_x = 1 - xz * xz
     left_y = 1 - yz * yz
     if not (left_x > 1e-9 and left_y > 1e-9):
-        return Partial(NO_ESTIMATE, NO_ESTIMATE)
+        return NO_ESTIMATE
+    length = np.sqrt(left_x * left_y)
+    rho = (xy - xz * yz) / length
     d_shared = d_xy - yz * d_xz - xz * d_yz
-    part = (xy - xz * yz) / np.sqrt(left_x)
-    whole = (xy - xz * yz) / np.sqrt(left_x * left_y)
-    d_part = d_shared / np.sqrt(left_x) + part * xz * d_xz / left_x
-    d_whole = d_shared / np.sqrt(left_x * left_y) + whole * (xz * d_xz / left_x + yz * d_yz / left_y)
-    return Partial(partial=fisher_estimate(float(whole), d_whole), semipartial=estimate(float(part), d_part))
+    influence = d_shared / length + rho * (xz * d_xz / left_x + yz * d_yz / left_y)
+    return fisher_estimate(float(rho), influence)
 
 
 def _above(values: np.ndarray, codes: np.ndarray) -> np.ndarray:

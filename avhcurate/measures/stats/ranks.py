@@ -110,11 +110,6 @@ def standard_ranks(values: np.ndarray) -> np.ndarray | None:
     return centred / length
 
 
-def resample(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Return how often each of n samples occurs when n are drawn with replacement, (n,) int64."""
-    return np.bincount(rng.integers(n, size=n), minlength=n)
-
-
 def spearman(x: np.ndarray | None, y: np.ndarray | None) -> float:
     """Return the Spearman of two standard ranks; NaN when either is constant."""
     if x is None or y is None:

@@ -26,6 +26,11 @@ _QUEUES = {
     "asked": "where somebody asked people",
     "decided": "where somebody had decided the label",
 }
+#: What is compared at the level of the parents of classes.
+PARENTS = (
+    "HSF of the parent: the share of votes for the parent of the label, or for one of its classes. AVH of the parent: "
+    "the angle to the nearest class weight of its classes, over the sum of such angles of all parents."
+)
 
 
 # --- runs --------------------------------------------------------------------------------------------------------

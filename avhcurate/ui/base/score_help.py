@@ -14,7 +14,8 @@ from avhcurate.ui.base.user_errors import in_page, plain
 from avhcurate.workspace.images.measures import MEASURES, RANKED
 
 #: Names of columns.
-_NAMES = {key: score.name for key, score in RANKED.items()} | {"hsf": "HSF", "votes": "Votes", "id": "Position"}
+_NAMES = {key: score.name for key, score in RANKED.items()}
+_NAMES |= {"hsf": "HSF", "votes": "Votes", "id": "Position", "avh_parent": "AVH of the parent"}
 #: Columns of whole numbers, and characters of a text of the user's on a tile.
 _WHOLE = ("votes", "id", "forgetting", "train_forgetting")
 _LONGEST = 60

@@ -21,14 +21,17 @@ _LEAST = 1e-30
 class ClassChanges:
     """The changes that stand: `names` has what every name that a class had is today, "" for a retired class.
 
-    `added`: the names of classes that people added, in order. `parents`: the class that each part was split from.
-    `splits`: the numbers of the events that gave images to parts. `key` differs for other changes, "" for none.
+    `added`: the names of classes that people added, in order. `wholes`: the class that each part was split from.
+    `splits`: the numbers of the events that gave images to parts. `parents`: the parent that classes were given last;
+    a merged class keeps that of its name, else of the first, and a part that of its class.
+    `key` differs where labels may, "" for no such change.
     """
 
     names: dict[str, str] = field(default_factory=dict)
     added: tuple[str, ...] = ()
-    parents: dict[str, str] = field(default_factory=dict)
+    wholes: dict[str, str] = field(default_factory=dict)
     splits: tuple[int, ...] = ()
+    parents: dict[str, str] = field(default_factory=dict)
     key: str = ""
 
     def __bool__(self) -> bool:
@@ -40,19 +43,28 @@ class ClassChanges:
         """Return what the events that stand, oldest first, come to."""
         names: dict[str, str] = {}
         added: list[str] = []
-        parents: dict[str, str] = {}
+        wholes: dict[str, str] = {}
         splits: list[int] = []
+        parents: dict[str, str] = {}
         key = ""
         for event in events:
             change = event.details
+            if "parents" in change:
+                parents = dict(change["parents"])
+                continue
             now = change["names"]
+            for old in now:
+                if old in parents:
+                    parents.setdefault(now[old], parents.pop(old))
             names = now | {old: now.get(name, name) for old, name in names.items()}
             added += change["added"]
             if event.samples:
                 splits.append(event.id)
-                parents |= dict.fromkeys(change["added"], event.value)
+                wholes |= dict.fromkeys(change["added"], event.value)
+                if event.value in parents:
+                    parents |= dict.fromkeys(change["added"], parents[event.value])
             key += f" {event.id}"
-        return cls(names, tuple(added), parents, tuple(splits), key)
+        return cls(names=names, added=tuple(added), wholes=wholes, splits=tuple(splits), parents=parents, key=key)
 
     def now(self, names: Iterable[str]) -> list[str]:
         """Return the present name of each class, "" for one that is retired."""
@@ -74,10 +86,20 @@ class ClassChanges:
         """Return the number that each class of `names` has in the present classes: (K,) int64, -1 where it is gone."""
         return class_numbers(self.now(names), classes)
 
-    def parent_numbers(self, classes: Sequence[str]) -> np.ndarray:
+    def whole_numbers(self, classes: Sequence[str]) -> np.ndarray:
         """Return the number of the class that each of the present ones is a part of: (K,) int64, -1 for none."""
-        of_part = dict(zip(self.now(self.parents), self.now(self.parents.values()), strict=True))
+        of_part = dict(zip(self.now(self.wholes), self.now(self.wholes.values()), strict=True))
         return class_numbers([of_part.get(name, "") for name in classes], classes)
+
+    def parents_of(self, classes: Sequence[str]) -> tuple[str, ...]:
+        """Return the parent of each present class, itself where it was given none; () where no class was given any.
+
+        >>> ClassChanges(parents={"cat": "animal", "dog": "animal"}).parents_of(["cat", "dog", "bus"])
+        ('animal', 'animal', 'bus')
+        """
+        if not self.parents:
+            return ()
+        return tuple(self.parents.get(name, name) for name in classes)
 
     def version(self, fingerprint: str) -> str:
         """Return a fingerprint of an import with these classes."""

@@ -51,7 +51,7 @@ class VotesRecord(BaseModel):
     note: str = ""
     #: notices about reading them: rows left out, names not found
     messages: list[str] = Field(default_factory=list)
-    #: the classes of the columns of counts, where people had changed those of the import
+    #: the classes of the columns of counts, and parents, where people had changed those of the import
     classes: list[str] = Field(default_factory=list)
 
     @property
@@ -98,6 +98,17 @@ class DatasetRecord(StoredRecord):
         if not self.changes:
             return self.fingerprint
         return self.changes.version(self.fingerprint)
+
+    def parents_of(self, classes: Sequence[str]) -> tuple[str, ...]:
+        """Return the parent of each class, () where people gave none any."""
+        if self.changes is None:
+            return ()
+        return self.changes.parents_of(classes)
+
+    @property
+    def answers(self) -> list[str]:
+        """What a vote may be for: the classes, then the parents that are no classes."""
+        return list(dict.fromkeys([*self.classes, *self.parents_of(self.classes)]))
 
 
 class DatasetFolder(RecordFolder[DatasetRecord]):
@@ -196,7 +207,8 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         )
         files = [file for pattern in patterns for file in sorted(self.root.glob(pattern))]
         times = [f"{file.parent.name}/{file.name}:{file.stat().st_mtime_ns}" for file in files]
-        return " ".join([*times, f"locked by {self.locked_by}", self.record.version])
+        record = self.record
+        return " ".join([*times, f"locked by {self.locked_by}", record.version, *record.parents_of(record.classes)])
 
     def samples(self, columns: list[str] | None = None) -> "pd.DataFrame":
         """Return a row for each sample in order of id: id, path, split, label, the user's columns, _file, _row.
@@ -259,6 +271,17 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
                 for batch in file.iter_batches(_ROWS_AT_ONCE):
                     yield self._votes_today(batch)
 
+    def parent_votes(self) -> "pd.DataFrame":
+        """Return the votes for what is no class but may be a parent: a row a sample by id, a column a name."""
+        import pandas as pd
+
+        record = self.record
+        if record.votes is None or record.changes is None or not record.votes.classes:
+            return pd.DataFrame()
+        votes = pq.read_table(self.votes_path(record.votes))
+        counts = pd.DataFrame(count_matrix(votes["counts"]), votes["id"].to_numpy(), record.votes.classes)
+        return counts.loc[:, record.changes.numbers(record.votes.classes, record.classes) < 0]
+
     def _votes_today(self, votes: Any) -> Any:
         """Return rows of votes with counts of the classes of today.
 
@@ -271,10 +294,10 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         numbers = record.changes.numbers(record.votes.classes or record.imported_classes, record.classes)
         counts = added_up(count_matrix(votes["counts"]), numbers, len(record.classes))
         label = self.labels()[votes["id"].to_numpy()]
-        parent = np.append(record.changes.parent_numbers(record.classes), -1)[label]
-        rows = np.flatnonzero(parent >= 0)
-        counts[rows, label[rows]] += counts[rows, parent[rows]]
-        counts[rows, parent[rows]] = 0
+        whole = np.append(record.changes.whole_numbers(record.classes), -1)[label]
+        rows = np.flatnonzero(whole >= 0)
+        counts[rows, label[rows]] += counts[rows, whole[rows]]
+        counts[rows, whole[rows]] = 0
         some = counts.any(axis=1)
         ids = votes["id"].to_numpy()[some]
         return pa.table({"id": ids, "counts": pa.array(list(counts[some]), pa.list_(pa.int32()))})

@@ -31,8 +31,8 @@ IMPORT_LABELS = "import labels"
 LOCK = "lock"
 #: Decisions about samples.
 ACTIONS = ("tag", "untag", "relabel", IMPORT_LABELS, "exclude", "include", "check")
-#: Changes of the classes; their details say what becomes of `names` and which classes are `added`.
-CLASS_ACTIONS = ("rename class", "merge classes", "add class", "split class", "retire class")
+#: Changes of the classes; their details say what becomes of `names` and which classes are `added`, or the `parents`.
+CLASS_ACTIONS = ("rename class", "merge classes", "add class", "split class", "retire class", "set parents")
 #: Roles are of the whole workspace.
 EVERY_DATASET = ""
 
@@ -206,12 +206,16 @@ class EventLog:
         names: Mapping[str, str] = MappingProxyType({}),
         added: Sequence[str] = (),
         parts: Mapping[str, str] = MappingProxyType({}),
+        parents: Mapping[str, str] = MappingProxyType({}),
     ) -> int:
         """Write one of `CLASS_ACTIONS`, whole or not at all; return its number once it is on disk.
 
-        `names` and `added` are those of `ClassChanges`; `parts` has the part of each path of a class that is split.
+        `names`, `added` and `parents` are those of `ClassChanges`; `parts` has the part of each path of a class that is
+        split.
         """
         details = _of_window({"names": dict(names), "added": list(added)})
+        if parents:
+            details["parents"] = dict(parents)
         with self.engine.begin() as connection:
             event = _write(connection, dataset, action, value, details=details, samples=len(parts))
             if parts:

@@ -15,6 +15,7 @@ from avhcurate.datasets.export.service import export
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.levels import at_parents
 from avhcurate.errors import CurateError
 from avhcurate.features.suspects.service import find_suspects
 from avhcurate.features.suspects.settings import SuspectsSettings
@@ -22,7 +23,7 @@ from avhcurate.features.suspects.store import suspects_of
 from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.scoring.fitted_heads import heads_to_fit
 from avhcurate.networks.scoring.service import score_dataset
-from avhcurate.people.attach import attach, attach_sheet
+from avhcurate.people.attach import attach, attach_sheet, attach_votes
 from avhcurate.people.files.sheet import VoteSheet
 from avhcurate.workspace.data.events import CLASS_ACTIONS
 from avhcurate.workspace.data.people import Person, Role, acting_as
@@ -175,7 +176,7 @@ def test_views_follow_the_names(own_digits):
 def test_names_that_mean_something_else_are_refused(own_digits):
     with pytest.raises(CurateError, match="Unknown class zebra"):
         classes.rename(own_digits, "zebra", "horse")
-    with pytest.raises(CurateError, match="There is a class 4"):
+    with pytest.raises(CurateError, match="There is a class or parent 4"):
         classes.rename(own_digits, "3", "4")
     with pytest.raises(CurateError, match="two classes or more"):
         classes.merge(own_digits, ["3"], "three")
@@ -297,3 +298,103 @@ def test_ticks_stand_for_the_merged_class(own_digits):
     classes.merge(again(own_digits), ["3", "8"], "8")
     table = again(own_digits).frame()
     assert (table.loc[ids, "hsf"] == 0.5).all()
+
+
+def parents_file(folder, parents):
+    path = folder / f"{'-'.join(parents)}.csv"
+    pd.DataFrame({"class": list(parents), "parent": list(parents.values())}).to_csv(path, index=False)
+    return str(path)
+
+
+#: Parents of eight digits; 8 and 9 have none.
+PARENTS = {name: ("even", "odd")[int(name) % 2] for name in NAMES[:8]}
+
+
+def test_parents_are_columns_and_a_filter_and_follow_the_classes_and_undo(own_digits, tmp_path):
+    before = own_digits.frame()
+    classes.set_parents(own_digits, parents_file(tmp_path, PARENTS))
+    assert not own_digits.current
+    table = again(own_digits)
+    rows = table.frame()
+    pd.testing.assert_frame_equal(rows.drop(columns=["parent", "predicted_parent"]), before)
+    assert rows["parent"].tolist() == [PARENTS.get(name, name) for name in rows["label_name"]]
+    assert rows["predicted_parent"].tolist() == [PARENTS.get(name, name) for name in rows["predicted_name"]]
+    chosen = Filters(parents=("even", "9"))
+    assert Filters.from_query(chosen.to_query()) == chosen
+    assert chosen.fit(table) == (chosen, [])
+    assert table.count(chosen) == rows["label"].isin([0, 2, 4, 6, 9]).sum()
+    assert chosen.fit(own_digits)[0] == Filters()
+    export(table, chosen, "csv", tmp_path / "labels.csv")
+    assert set(pd.read_csv(tmp_path / "labels.csv")["parent"]) == {"even", "9"}
+    # A merged class has the parent of its name, else of the first; a part that of its class.
+    classes.merge(table, ["8", "3", "2"], "3")
+    classes.rename(again(table), "7", "seven")
+    annotate(again(table), again(table).order(Filters(classes=(0,)))[:4], "tag", "bold")
+    classes.split(again(table), "0", classes.parts_by(again(table), "0", "bold"))
+    after = again(table)
+    assert dict(zip(after.classes, after.parents, strict=True)) == {
+        **{"0": "even", "1": "odd", "3": "odd", "4": "even", "5": "odd", "6": "even"},
+        **{"seven": "odd", "9": "9", "0 bold": "even"},
+    }
+    for _ in range(4):
+        undo(again(table), actions=CLASS_ACTIONS)
+    pd.testing.assert_frame_equal(again(table).frame().drop(columns="tags"), before.drop(columns="tags"))
+
+
+def test_a_column_gives_parents_and_what_is_not_one_parent_each_is_refused(columned, tmp_path):
+    classes.set_parents(columned, "family")
+    table = again(columned)
+    assert table.frame()["parent"].equals(columned.frame()["family"])
+    assert ("Parent" in columned.columns, "Parent" in table.columns) == (True, False)
+    entries, _ = history_entries(table)
+    assert describe(entries[0], table.classes) == "took parents of the classes from family"
+    for by, words in (
+        (parents_file(tmp_path, {"zebra": "animal"}), "Unknown class zebra"),
+        (parents_file(tmp_path, {"3": "5", "5": "odd"}), "5 is a parent and has another"),
+        ("half", "half does not give classes one parent each"),
+        ("nothing.csv", "no column of few values and no file"),
+    ):
+        with pytest.raises(CurateError, match=words):
+            classes.set_parents(table, by)
+    with pytest.raises(CurateError, match="There is a class or parent odd"):
+        classes.add(table, "odd")
+
+
+@pytest.fixture
+def columned(own_digits, tmp_path):
+    """The digits with a column that gives each class one parent, and one that does not."""
+    dataset = own_digits.dataset
+    samples = pq.read_table(dataset.imported_path)
+    labels = samples["label"].to_numpy()
+    samples = samples.append_column("family", pa.array(np.where(labels % 2, "odd", "even")))
+    samples = samples.append_column("Parent", pa.array(["mine"] * len(labels)))
+    samples = samples.append_column("half", pa.array(np.where(np.arange(len(labels)) % 2, "a", "b")))
+    dataset.write(dataset.record, samples)
+    return again(own_digits)
+
+
+def test_a_vote_for_a_parent_counts_for_the_parent_and_for_no_class(own_digits, tmp_path):
+    classes.set_parents(own_digits, parents_file(tmp_path, PARENTS))
+    table = again(own_digits)
+    paths = table.frame()["path"]
+    three, eight = (int(table.order(Filters(classes=(label,)))[0]) for label in (3, 8))
+    answers = {three: ["3", "5", "odd", "odd", "even"], eight: ["odd", "8"], eight + 1: []}
+    other = int(table.order(Filters(classes=(4,)))[0])
+    answers[other] = ["even"]  # no vote for a class
+    rows = [(paths[id], label) for id, labels in answers.items() for label in labels]
+    pd.DataFrame(rows, columns=["path", "label"]).to_csv(tmp_path / "votes.csv", index=False)
+    record = attach_votes(table.workspace, "digits", tmp_path / "votes.csv", simulated=True, force=True)
+    assert "5 answers name a parent" in " ".join(record.messages)
+    table = again(table)
+    frame = table.frame()
+    assert frame.loc[[three, eight], ["hsf", "votes"]].to_numpy().tolist() == [[0.5, 2], [1.0, 1]]
+    assert pd.isna(frame.loc[other, "hsf"])
+    levels = at_parents(table, Filters())["hsf_parent"]
+    assert levels[[three, eight, other]].tolist() == [4 / 5, 1 / 2, 1.0]
+    assert levels.notna().sum() == 3
+    # They follow another name of a class, and count nowhere where the parents are undone.
+    classes.rename(table, "3", "three")
+    assert at_parents(again(table), Filters())["hsf_parent"][three] == 4 / 5
+    for _ in range(2):
+        undo(again(table), actions=CLASS_ACTIONS)
+    assert again(table).frame().loc[three, "hsf"] == 0.5

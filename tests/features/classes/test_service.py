@@ -32,6 +32,30 @@ def test_the_table_agrees_with_an_independent_count(digits):
     assert known.chosen_by == "simulated votes"
 
 
+def test_the_levels_agree_with_an_independent_count(own_digits, tmp_path):
+    parents = {str(number): ("even", "odd")[number % 2] for number in range(10)}
+    pd.DataFrame({"class": parents.keys(), "parent": parents.values()}).to_csv(tmp_path / "p.csv", index=False)
+    assert classes_of(own_digits).levels.empty
+    classes.set_parents(own_digits, str(tmp_path / "p.csv"))
+    table = open_table(own_digits.workspace, "digits")
+    rows = classes_of(table).levels.set_index("parent")
+    assert list(rows.index) == ["all images", "even", "odd"]
+    frame = table.frame()
+    counts = np.stack(table.vote_counts()["counts"].to_list())
+    label = frame["label"].to_numpy(int)
+    odd = label % 2 == 1
+    of_odd = counts[:, 1::2].sum(axis=1)
+    assert rows.loc["odd", "images"] == odd.sum()
+    assert rows.loc["odd", "across"] == (counts.sum(axis=1) - of_odd)[odd].sum()
+    assert rows.loc["odd", "within"] == (of_odd - counts[np.arange(len(label)), label])[odd].sum()
+    assert rows.loc["odd", "hsf_parent"] == pytest.approx((of_odd / counts.sum(axis=1))[odd].mean())
+    same = frame["predicted"].to_numpy(int) % 2 == label % 2
+    assert rows.loc["odd", "accuracy_parent"] == pytest.approx(same[odd].mean())
+    assert rows.loc["all images", "accuracy_parent"] == pytest.approx(same.mean())
+    assert rows.loc["all images", ["within", "across"]].tolist() == rows[["within", "across"]][1:].sum().tolist()
+    assert rows.loc["all images", "avh_parent"] > rows.loc["all images", "avh"]  # of two, not of ten
+
+
 def test_two_merged_classes_are_the_first_to_split_and_the_parts_are_they(own_digits):
     label = own_digits.dataset.labels()
     classes.merge(own_digits, ["3", "8"], "round")
@@ -69,6 +93,11 @@ def test_the_verb_changes_lists_and_undoes(demo_root, tmp_path):
     call("--merge", "three,8=round")
     call("--add", "zebra")
     call("--retire", "0")
+    (tmp_path / "p.csv").write_text("class,parent\n1,odd\n7,odd\n4,even\n")
+    call("--parents", str(tmp_path / "p.csv"))
+    assert {row["parent"] for row in json.loads(call("--json"))["levels"]} >= {"all images", "odd", "even", "9"}
+    call("--undo")
+    assert json.loads(call("--json"))["levels"] == []
     table = json.loads(call("--json"))
     assert [row["class"] for row in table["classes"]] == ["1", "2", "round", "4", "5", "6", "7", "9", "zebra"]
     call("--undo")

@@ -1,14 +1,17 @@
 """Further analyses of a real table: signs, samples and formulas are those of the correlation table."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
+from avhcurate.datasets.curate.classes import set_parents
+from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.features.correlation import analyses
 from avhcurate.features.correlation.analyses import ALL_CLASSES, ANALYSES, analyse
 from avhcurate.features.correlation.service import correlate, export_table
+from avhcurate.measures.scores import angles
 from avhcurate.measures.stats.multiple_testing import holm
 from avhcurate.measures.stats.rank_influence import partial_spearman
 
@@ -17,7 +20,7 @@ KEYS = ["avh", "confidence", "norm"]
 
 @pytest.fixture(scope="module")
 def found(digits):
-    return {key: analyse(digits, key, keys=KEYS) for key in ANALYSES if key != "annotators"}
+    return {key: analyse(digits, key, keys=KEYS) for key in ANALYSES if key != "parents"}
 
 
 def test_every_analysis_has_the_scores_in_order_and_is_marked_simulated(found):
@@ -30,8 +33,8 @@ def test_what_avh_adds_to_confidence_is_turned_by_its_hard_end(digits, found):
     row = found["adding"].set_index("score").loc["avh"]
     frame = digits.frame(Filters()).dropna(subset=["hsf"])
     expected = partial_spearman(*(frame[name].to_numpy(float) for name in ("avh", "hsf", "confidence")))
-    assert row["partial"] == pytest.approx(-expected.partial.value)
-    assert (row["partial_low"], row["partial_high"]) == pytest.approx((-expected.partial.high, -expected.partial.low))
+    assert row["partial"] == pytest.approx(-expected.value)
+    assert (row["partial_low"], row["partial_high"]) == pytest.approx((-expected.high, -expected.low))
     assert row["base_partial"] > 0
     assert list(found["adding"]["partial_p_holm"]) == pytest.approx(list(holm(found["adding"]["partial_p"])))
 
@@ -44,8 +47,10 @@ def test_classes_keep_their_signs_and_have_a_mean_between_them(digits, found):
     assert avh.loc["3", "spearman"] == pytest.approx(spearmanr(frame["avh"], frame["hsf"]).statistic)
     single = avh.drop(ALL_CLASSES)
     mean = avh.loc[ALL_CLASSES]
-    assert single["spearman"].min() < mean["spearman"] < single["spearman"].max()
-    assert mean["ci_low"] < mean["spearman"] < mean["ci_high"]
+    z = np.arctanh(single["spearman"])
+    reach = 2.262 * z.std(ddof=1) / 10**0.5  # Student's quantile of nine degrees
+    expected = np.tanh([z.mean(), z.mean() - reach, z.mean() + reach])
+    assert mean[["spearman", "ci_low", "ci_high"]].tolist() == pytest.approx(expected.tolist(), abs=1e-4)
     assert (mean["classes"], mean["n"]) == (len(single), single["n"].sum())
     assert list(single["p_holm"]) == pytest.approx(list(holm(single["p_value"])))
 
@@ -56,29 +61,33 @@ def test_hard_samples_are_found_by_scores_turned_towards_hard(digits, found):
     assert (hard["auroc"] > 0.5).all()
 
 
-def test_an_interval_over_annotators_holds_the_agreement_and_covers_that_of_other_annotators():
-    """Resamples of annotators have a noisier HSF: their percentiles hold neither (0 and 1 of 20 trials)."""
-    rng, held = np.random.default_rng(0), []
-    for _ in range(10):
-        easy, panels = rng.normal(size=300), []
-        score = easy + 0.7 * rng.normal(size=300)
-        for _ in range(9):
-            strict = 0.5 * rng.normal(size=10)
-            panels.append(rng.random((300, 10)) < 1 / (1 + np.exp(-1 - 1.2 * easy[:, None] - strict)))
-        found, *others = (spearmanr(score, panel.mean(axis=1)).statistic for panel in panels)
-        times = [np.bincount(rng.integers(10, size=10), minlength=10) for _ in range(60)]
-        drawn = [spearmanr(score, panels[0] @ one).statistic for one in times]
-        low, high = analyses.spread_around(found, drawn)
-        assert low < found < high
-        assert not np.quantile(drawn, 0.025) < found < np.quantile(drawn, 0.975)
-        held.append(low < np.mean(others) < high)
-    assert sum(held) >= 8
+def test_hsf_and_avh_of_parents_are_compared_with_those_of_classes(own_digits, tmp_path):
+    parents = [number % 2 for number in range(10)]
+    rows = pd.DataFrame({"class": map(str, range(10)), "parent": np.array(["even", "odd"])[parents]})
+    rows.to_csv(tmp_path / "parents.csv", index=False)
+    set_parents(own_digits, str(tmp_path / "parents.csv"))
+    table = open_table(own_digits.workspace, "digits")
+    rows = analyse(table, "parents", keys=["confidence"]).set_index("score")
+    frame = table.frame(Filters())
+    counts = np.stack(table.vote_counts()["counts"].to_list())
+    same = np.equal.outer(frame["label"].to_numpy(int) % 2, parents)
+    hsf = (counts * same).sum(axis=1) / counts.sum(axis=1)
+    theta = angles(table.run.features_of(frame["id"].to_numpy()), table.run.class_weights())
+    nearest = np.where(same, theta, 9).min(axis=1)
+    avh = nearest / (nearest + np.where(same, 9, theta).min(axis=1))
+    assert rows.loc["avh_parent", "hsf_parent"] == pytest.approx(-spearmanr(avh, hsf).statistic)
+    assert rows.loc["avh_parent", "hsf"] == pytest.approx(-spearmanr(avh, frame["hsf"]).statistic)
+    assert rows.loc["avh", "hsf_parent"] == pytest.approx(-spearmanr(frame["avh"], hsf).statistic)
+    gap = rows.loc["avh_parent", "hsf_parent"] - rows.loc["avh", "hsf_parent"]
+    assert rows.loc["avh_parent", "over_avh"] == pytest.approx(gap)
+    assert rows.loc["avh_parent", "over_avh_low"] < gap < rows.loc["avh_parent", "over_avh_high"]
+    assert (rows["n"] == len(frame)).all()
 
 
 def test_filters_narrow_and_what_cannot_be_analysed_is_refused(digits):
     of_test = Filters(splits=("test",))
     assert analyse(digits, "hard", keys=["avh"], filters=of_test)["n"].iloc[0] == digits.count(of_test)
-    for analysis, words in (("x", "Unknown analysis x"), ("annotators", "annotators of imported votes are not known")):
+    for analysis, words in (("x", "Unknown analysis x"), ("parents", "classes have no parents")):
         with pytest.raises(CurateError, match=words):
             analyse(digits, analysis)
 
