@@ -1,6 +1,7 @@
 """The Correlation page without a browser: the table, what it says in words, comparisons and its empty states."""
 
 import re
+from dataclasses import replace
 from html import escape
 
 import numpy as np
@@ -13,7 +14,7 @@ from avhcurate.features.correlation.service import Correlations, correlate
 from avhcurate.features.correlation.ui import pair_of, summary, table_html, verdict
 from avhcurate.measures.scores import SCORES
 from avhcurate.measures.stats.correlation_tests import Comparison
-from avhcurate.people.reliability import of_ticks
+from avhcurate.people.reliability import Reliability, of_ticks
 from avhcurate.ui.base.text import signed
 from tests.fakes.workspaces import HOSTILE_COLUMN
 
@@ -109,6 +110,13 @@ def finding(rows, pairs=(), simulated=False):
     compared = pd.DataFrame(list(pairs), columns=["first", "second", *Comparison._fields]).assign(p_holm=0.01)
     ceiling = of_ticks([10, 0, 9, 1, 5, 2], [10] * 6)
     return Correlations(table, compared, ceiling, simulated)
+
+
+def test_nothing_is_said_of_votes_where_another_column_takes_the_place_of_hsf():
+    other = replace(finding([("avh", 0.3, 0.2, 0.4)]), ceiling=Reliability(0), against="brightness")
+    text = summary(other)
+    assert "brightness of the images most closely" in text
+    assert "votes" not in text
 
 
 #: The comparison of AVH with confidence where it loses.

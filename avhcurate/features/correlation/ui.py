@@ -129,13 +129,15 @@ def summary(result: Correlations) -> str:
     sentences = [_leader(result, rows)]
     if {"avh", "confidence"} <= set(rows["score"]):
         sentences.append(verdict(pair_of(result, "avh", "confidence"), against=compared_with(result)))
+    if result.against != HSF:
+        return " ".join(sentences)
     if not result.ceiling.reason:
         sentences.append(
             "The votes are noisy themselves: the most that a score can be expected to reach is "
             f"{result.ceiling.ceiling_text}."
         )
     opposed = [column_name(key) for key in rows["score"][rows["high"] < 0]]
-    if opposed and result.against == HSF:
+    if opposed:
         sentences.append(f"Against the judgement of {compared_with(result)}: {listed(opposed)}.")
     return " ".join(sentences)
 
