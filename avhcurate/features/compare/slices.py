@@ -142,8 +142,10 @@ def _periods(table: DatasetTable, by: str) -> dict[str, Filters]:
     first = str(table.summaries[by].low)
     last = str(table.summaries[by].high)
     periods = pd.period_range(first, last, freq="YM"[first[:4] == last[:4]])
-    ends = zip(periods.start_time.date, periods.end_time.date, strict=True)
-    return {str(period): Filters(dates=((by, *days),)) for period, days in zip(periods, ends, strict=True)}
+    return {
+        str(period): Filters(where=f"{columns.quote(by)}::DATE BETWEEN '{start.date()}' AND '{end.date()}'")
+        for period, start, end in zip(periods, periods.start_time, periods.end_time, strict=True)
+    }
 
 
 def _of_view(table: DatasetTable, view: Event) -> Filters:
