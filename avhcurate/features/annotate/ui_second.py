@@ -23,7 +23,7 @@ _MEANING = """
   the decision. Without a sign-in a person is a name.
 - **Agreement** and **Cohen's kappa** take the first such answer after the decision: an earlier one may have led to it.
   Exclusions name no class and are not in kappa. The images are those that were decided, not a random sample.
-- `avhcurate export --confirmed` writes only decisions with which somebody else agrees.
+- `avhcurate export NAME --confirmed --out FILE` writes only decisions with which somebody else agrees.
 """
 #: Contradicted decisions that are drawn.
 _MOST = 24
