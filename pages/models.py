@@ -19,9 +19,6 @@ runs = comparable_runs(page.table)
 part = compare_ui.part(runs)
 if len(runs) < 2 and part not in ("confusion", "slices"):
     compare_ui.only_one_run(page)
-if part == "transfer":
-    compare_ui.across(page)
-    st.stop()
 if part == "slices":
     ui_slices.by_slices(page, compare_ui.chosen_runs(page, runs))
     st.stop()

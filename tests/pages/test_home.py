@@ -401,7 +401,7 @@ def test_samples_are_counted_by_a_column_of_few_values(open_page, columns_root, 
     app.selectbox(key="home.group").set_value("place").run()
     assert asked(app, "home.group") == "place"
     charts = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
-    assert ["park, old", "zoo", "–"] in [list(chart["data"][0].get("y", [])) for chart in charts]
+    assert ["park, old", "zoo", "none"] in [list(chart["data"][0].get("y", [])) for chart in charts]
 
 
 # --- what do you have? -------------------------------------------------------------------------------------------

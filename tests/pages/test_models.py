@@ -8,6 +8,7 @@ import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.compare import run_pair, service
+from avhcurate.ui.charts.show import CLICKED
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.workspaces import copied
 
@@ -83,7 +84,7 @@ def test_slices_show_the_worst_first_with_n_and_lead_to_their_images(open_page, 
     assert (asked(app, "models.measure"), asked(app, "models.by")) == ("hsf", "hsf_bin")
     (chart,) = app.get("plotly_chart")
     bars = json.loads(chart.proto.spec)["data"][0]
-    app.session_state["models.slices"] = {"selection": {"points": [{"curve_number": 0, "point_index": 1}]}}
+    app.session_state[CLICKED] = bars["meta"]["to"][1]
     app.run()
     assert grids(app)["Images"]["count"] == bars["meta"]["n"][1]
     assert (bars["y"][1], asked(app, "bin")) == ("hsf_bin 0–0.2", "0")
@@ -129,14 +130,6 @@ def test_hard_for_one_and_for_all(open_page, two_runs, grids, words, asked, foun
     assert hard[shown[0]] == hard.max()
 
 
-def test_across_splits_with_its_n(open_page, two_runs, words, asked):
-    app = open_page("models", two_runs, models__part="transfer")
-    assert list(app.selectbox(key="models.x").options) == ["digits, test", "digits, train", "digits, all splits"]
-    assert "points of 2 networks" in words(app)
-    app.selectbox(key="models.y").set_value("digits").run()
-    assert asked(app, "models.y") == "digits"
-
-
 def test_one_run_says_how_to_get_a_second(open_page, demo_root, words):
     app = open_page("models", demo_root, models__part="pair")
     text = words(app)
@@ -151,5 +144,4 @@ def test_without_votes_or_a_run(open_page, voteless_root, unscored_root, add_run
     add_run(voteless_root, "other-1", lambda rows: rows)
     assert "Mean AVH" in words(open_page("models", voteless_root))
     assert "No clear difference in accuracy" in words(open_page("models", voteless_root, models__part="pair"))
-    assert "2 points of 2 networks" in words(open_page("models", voteless_root, models__part="transfer"))
     assert "No model has scored these images" in words(open_page("models", unscored_root))

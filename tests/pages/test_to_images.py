@@ -17,7 +17,6 @@ from avhcurate.workspace.data.workspace import Workspace
 #: Charts of which no mark counts images of the dataset, and why.
 NOWHERE = {
     "models.ranks": "each cell is of two runs, over the images of the table above",
-    "models.transfer": "a dot is of two datasets",
     "annotators.time": "it counts votes, not images",
     "annotators.coverage": "it is of images that nobody has answered yet",
     "predicted.curve": "it is a forecast",

@@ -176,23 +176,32 @@ def bars_of(table: SampleTable, facet: Facet) -> list[tuple[str, float | None, f
     return list(zip(names, [None, *starts[1:]], [*lasts[:-1], None], strict=True))
 
 
+def value_counts(table: SampleTable, facet: Facet, filters: Filters, *, limit: int = MOST_VALUES) -> pd.DataFrame:
+    """Return `name, n, to` of the values of a facet among the samples that match, with the filters `to` of each.
+
+    Classes, HSF bins and bars of a histogram have a row also without samples; other values come most frequent first.
+    """
+    condition, parameters = filters.to_sql(table)
+    value = f"SELECT {facet.sql(table)} AS value FROM samples WHERE {condition}"
+    query = f"SELECT value, count(*) FROM ({value}) GROUP BY value ORDER BY 2 DESC, value LIMIT {limit}"
+    counts = dict(table.query(query, parameters, where=filters.where))
+    if facet.edges:
+        bars = enumerate(bars_of(table, facet))
+        rows = [(name, counts.get(number, 0), facet.only(*ends)) for number, (name, *ends) in bars]
+        rows.append(("none", counts.get(None, 0), Filters(where=f"{quote(facet.column)} IS NULL")))
+    else:
+        name = FILTERS[facet.field].name
+        counts = dict.fromkeys(range(len(facet.names)), 0) | counts
+        rows = [(name(value, table), n, facet.only(value)) for value, n in counts.items()]
+    return pd.DataFrame(rows, columns=["name", "n", "to"])
+
+
 def histogram(table: SampleTable, column: str, filters: Filters) -> pd.DataFrame:
-    """Return counts of a column of numbers in the bars of its facet, `low, high, n`, and the filters `to` of each."""
+    """Return the bars of a column of numbers, `low, high, n, to`; none where it has no number."""
     facet = facet_of(table, column)
     if facet is None:
         return pd.DataFrame(columns=["low", "high", "n", "to"])
-    condition, parameters = filters.to_sql(table)
-    query = f"SELECT {facet.sql(table)}, count(*) FROM samples WHERE {condition} GROUP BY 1"
-    counts = dict(table.query(query, parameters, where=filters.where))
-    bars = bars_of(table, facet)
-    return pd.DataFrame(
-        {
-            "low": facet.edges[:-1],
-            "high": facet.edges[1:],
-            "n": [counts.get(number, 0) for number in range(len(bars))],
-            "to": [facet.only(*ends) for _, *ends in bars],
-        }
-    )
+    return value_counts(table, facet, filters)[:-1].assign(low=facet.edges[:-1], high=facet.edges[1:])
 
 
 def is_whole(table: SampleTable, column: str) -> bool:

@@ -1,1 +1,1 @@
-"""Models side by side: all runs of a dataset, a pair, transfer between networks."""
+"""Models side by side: all runs of a dataset, a pair, slices."""

@@ -1,4 +1,4 @@
-"""Model runs side by side: reliability, rank agreement, who is right, confusions, and transfer."""
+"""Model runs side by side: reliability, rank agreement, slices, who is right, and confusions."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle, product
@@ -15,23 +15,15 @@ from avhcurate.ui.charts.chart_style import (
     ABOVE,
     GREY,
     SERIES,
-    SLATE,
     SYMBOLS,
-    TEAL,
-    VIOLET,
     as_text,
     bare,
     faded,
     intervals,
     leads,
     matrix,
-    of_hsf,
-    ramp,
     short_names,
 )
-
-#: The colours of A, B and people in one chart.
-JUDGES = {"people": TEAL, "a": SLATE, "b": VIOLET}
 
 
 def reliability(calibrations: Mapping[str, Calibration], titles: Mapping[str, str], *, linked: bool) -> go.Figure:
@@ -40,7 +32,8 @@ def reliability(calibrations: Mapping[str, Calibration], titles: Mapping[str, st
     `titles` are those of the runs. `linked`: a run counts the images in view, so that a dot can lead to its own.
     """
     figure = go.Figure()
-    _diagonal(figure, 0.0, 1.0)
+    line: dict[str, Any] = {"color": GREY, "width": 1, "dash": "dash"}
+    figure.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, layer="below", line=line)
     for (run, name), color in zip(titles.items(), cycle(SERIES), strict=False):
         rows = calibrations[run].bins
         size = np.sqrt(calibrations[run].bins["n"] / max(1, calibrations[run].n))
@@ -79,33 +72,6 @@ def rank_matrix(rhos: pd.DataFrame) -> go.Figure:
     pairs = zip(product(called, called), rho.flat, strict=True)
     hover = [f"{one} and {other}: {value:.3f}" for (one, other), value in pairs]
     return matrix(text, rho, hover, names, numbers)
-
-
-def who_is_right(rows: pd.DataFrame, names: Mapping[str, str], *, simulated: bool, linked: bool) -> go.Figure:
-    """Draw the share that people, A and B get right in each HSF bin, with Wilson's intervals; `names` by judge.
-
-    `linked`: both runs scored all images in view, so that a bar can lead to those that it counts.
-    """
-    figure = go.Figure()
-    for judge, name in names.items():
-        judged = rows[rows["judge"] == judge]
-        marks = {}
-        if linked:
-            bins = [(), *((number,) for number in range(len(judged) - 1))]
-            to = [Filters(where="label IS NOT NULL AND votes > 0", hsf_bins=numbers) for numbers in bins]
-            marks = leads(judged["n"], to)
-        figure.add_bar(
-            x=[f"{row.bin}<br>n {row.n:,}" for row in judged.itertuples()],
-            y=judged["right"],
-            name=as_text(name),
-            marker={"color": faded(JUDGES[judge], 0.75), "line": {"width": 0}},
-            error_y=intervals(judged["right"], judged["low"], judged["high"], width=3),
-            hovertemplate="%{y:.1%}<br>%{x}",
-            **marks,
-        )
-    bare(figure, height=340, x=of_hsf(simulated), y="share right")
-    figure.update_layout(barmode="group", bargap=0.3, showlegend=True, legend=ABOVE)
-    return figure.update_yaxes(range=[0, 1.03], tickformat=".0%")
 
 
 def confusion_matrix(counts: np.ndarray, chosen: Sequence[int], classes: Sequence[str], *, run: str) -> go.Figure:
@@ -154,7 +120,7 @@ def by_class(rows: pd.DataFrame, *, run: str) -> go.Figure:
 
 
 def slices(rows: pd.DataFrame, measure: str, images: Mapping[tuple[str, str], Filters]) -> go.Figure:
-    """Draw a bar with its interval for every slice and run, in the order of the rows, pale where it is not judged.
+    """Draw a bar with its interval for every slice and model, in the order of the rows, pale where it is not judged.
 
     `images` are the filters of slices by `by` and `slice`; without them the bars lead nowhere.
     """
@@ -167,7 +133,7 @@ def slices(rows: pd.DataFrame, measure: str, images: Mapping[tuple[str, str], Fi
         opacity = np.where(of_run["verdict"] == FEW, 0.2, 0.5)
         figure.add_bar(
             x=of_run[measure],
-            y=short_names(map(" ".join, keys), longest=40),
+            y=short_names((" ".join(key).strip() for key in keys), longest=40),
             orientation="h",
             name=as_text(str(model)),
             marker={"color": color, "opacity": opacity},
@@ -180,36 +146,3 @@ def slices(rows: pd.DataFrame, measure: str, images: Mapping[tuple[str, str], Fi
     bare(figure, height=90 + (14 + 14 * runs) * len(rows) // runs, margin={"t": 30})
     figure.update_layout(showlegend=runs > 1, legend=ABOVE)
     return figure.update_yaxes(type="category", autorange="reversed", showgrid=False, dtick=1)
-
-
-def transfer(points: pd.DataFrame, *, sides: tuple[str, str], simulated: bool) -> go.Figure:
-    """Draw accuracy on one side against the other: a point a model and HSF bin, the ideal line dashed."""
-    figure = go.Figure()
-    bins = points["bin"].cat.categories
-    low = max(0.0, float(points[["x", "y"]].to_numpy().min()) - 0.04)
-    _diagonal(figure, low, 1.02)
-    for name, color in zip(bins, ramp(len(bins)), strict=True):
-        rows = points[points["bin"] == name]
-        figure.add_scatter(
-            x=rows["x"],
-            y=rows["y"],
-            mode="markers",
-            name=name,
-            marker={"color": color, "size": 10},
-            error_x=intervals(rows["x"], rows["x_low"], rows["x_high"], thickness=1),
-            error_y=intervals(rows["y"], rows["y_low"], rows["y_high"], thickness=1),
-            customdata=rows[["x_n", "y_n"]].to_numpy(),
-            text=rows["model"].map(as_text),
-            hovertemplate="%{text}<br>%{x:.1%} (n %{customdata[0]:,}) against %{y:.1%} (n %{customdata[1]:,})",
-        )
-    bare(figure, height=540, x=f"accuracy on {as_text(sides[0])}", y=f"accuracy on {as_text(sides[1])}")
-    if len(bins) > 1:
-        figure.update_layout(legend_title={"text": of_hsf(simulated), "font": {"size": 12}})
-    figure.update_layout(showlegend=True, legend=ABOVE)
-    figure.update_xaxes(range=[low, 1.02], tickformat=".0%")
-    return figure.update_yaxes(range=[low, 1.02], tickformat=".0%")
-
-
-def _diagonal(figure: go.Figure, low: float, high: float) -> None:
-    line: dict[str, Any] = {"color": GREY, "width": 1, "dash": "dash"}
-    figure.add_shape(type="line", x0=low, y0=low, x1=high, y1=high, layer="below", line=line)

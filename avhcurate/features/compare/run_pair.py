@@ -141,15 +141,15 @@ def _groups(numbers: pd.Series, labels: Sequence[str]) -> list[tuple[str, pd.Ser
 
 
 def who_is_right(pair: RunPair) -> pd.DataFrame:
-    """Return `bin, judge, n, right, low, high`: the share that people, A and B get right in each HSF bin, `all` first.
+    """Return the share that people, A and B get right in each HSF bin, `all` first, with Wilson's interval.
 
-    Over the samples with votes, with Wilson's interval.
+    Columns `slice, judge, n, right, right_low, right_high`, over the samples with votes.
     """
     rows = []
     for name, inside in _groups(pair.judged["bin"], pair.bins):
         points = pair.judged[inside]
         rows += [(name, judge, *share(int(points[judge].sum()), len(points))) for judge in pair.judges]
-    return pd.DataFrame(rows, columns=["bin", "judge", "n", "right", "low", "high"])
+    return pd.DataFrame(rows, columns=["slice", "judge", "n", "right", "right_low", "right_high"])
 
 
 def outcomes(pair: RunPair) -> pd.DataFrame:

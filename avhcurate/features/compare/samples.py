@@ -31,20 +31,14 @@ def comparable_runs(table: DatasetTable) -> list[RunFolder]:
     return [run for run in table.dataset.runs() if run.complete][::-1]
 
 
-def by_network(runs: Sequence[RunFolder]) -> dict[tuple[str, ...], RunFolder]:
-    """Return the run of each network that scored most samples, the first of several."""
-    best: dict[tuple[str, ...], RunFolder] = {}
-    for run in sorted(runs, key=lambda run: -run.record.samples):
-        best.setdefault(run.record.network, run)
-    return best
-
-
 def default_runs(runs: Sequence[RunFolder]) -> list[str]:
     """Return names of the newest run of each network, `MOST_RUNS` at most.
 
     A run on all samples goes before one on a part, and one on less than half of what the largest scored is left out.
     """
-    samples = {run.name: run.record.samples for run in by_network(runs).values()}
+    # Of each network the run that scored most samples, the first of several.
+    best = {run.record.network: run for run in sorted(runs, key=lambda run: -run.record.samples)[::-1]}
+    samples = {run.name: run.record.samples for run in best.values()}
     chosen = [run.name for run in runs if 2 * samples.get(run.name, -1) >= max(samples.values())]
     return chosen[:MOST_RUNS]
 

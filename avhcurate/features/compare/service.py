@@ -1,4 +1,4 @@
-"""Runs side by side: how accurate and calibrated each is, how its hardness follows HSF, across datasets, confusions.
+"""Runs side by side: how accurate and calibrated each is, how its hardness follows HSF, and what it confuses.
 
 "Right" means that the predicted class is the given label.
 """
@@ -18,9 +18,6 @@ from avhcurate.features.compare.discoveries import Finding, Model, avh_follows_h
 from avhcurate.features.compare.samples import (
     KEYS,
     RunScores,
-    by_network,
-    comparable_runs,
-    labelled_samples,
     shared_samples,
 )
 from avhcurate.measures.scores import SCORES
@@ -30,10 +27,6 @@ from avhcurate.measures.stats.correlation_tests import compare
 from avhcurate.measures.stats.intervals import share, wilson
 from avhcurate.measures.stats.ranks import Scratch, rank_shares
 from avhcurate.people import bins
-from avhcurate.workspace.data.runs import RunFolder
-
-#: A bin of fewer samples on either side is not compared.
-LEAST_IN_BIN = 10
 
 
 @dataclass(frozen=True)
@@ -157,55 +150,18 @@ def hardness_ranks(
     return pd.DataFrame(ranks, shared.samples.index)
 
 
-# --- across datasets ---------------------------------------------------------------------------------------------
-
-
-def transfer(x: DatasetTable, y: DatasetTable, *, x_filters: Filters, y_filters: Filters) -> pd.DataFrame:
-    """Return the accuracy on two sides of every network that has scored both: `model, bin`, and of each side
-    `x, x_n, x_low, x_high` (Wilson).
-
-    A row for every network and HSF bin with samples on both sides; where either side has no votes, one for all samples.
-    `bin` is a category. The same network means the same weights and head; a head that a run fitted is of that run only.
-    Both tables have the same HSF bins.
-    """
-    samples = [labelled_samples(x, x_filters), labelled_samples(y, y_filters)]
-    labels = bins.bin_labels(x.edges)
-    if any((part["bin"] < 0).all() for part in samples):
-        samples = [part.assign(bin=0) for part in samples]
-        labels = (ALL,)
-    called = titles(x.dataset)
-    others = by_network(comparable_runs(y))
-    columns = [f"{side}{end}" for side in "xy" for end in ("", "_n", "_low", "_high")]
-    parts = [pd.DataFrame(columns=["model", *columns], dtype=float)]
-    for network, run in by_network(comparable_runs(x)).items():
-        if network in others:
-            on_x = _accuracy(run, samples[0], "x")
-            on_y = _accuracy(others[network], samples[1], "y")
-            parts.append(on_x.join(on_y, how="inner").assign(model=called[run.name]))
-    points = pd.concat(parts).rename_axis("bin").reset_index()
-    return points.assign(bin=pd.Categorical.from_codes(points["bin"].astype(int), pd.Index(labels)))
-
-
-def _accuracy(run: RunFolder, samples: pd.DataFrame, side: str) -> pd.DataFrame:
-    """Return by bin and, named by the side, accuracy, n and Wilson's ends."""
-    predicted = RunScores(run, samples)["predicted"]
-    judged = predicted.notna() & (samples["bin"] >= 0)
-    right = (predicted == samples["label"])[judged].groupby(samples["bin"])
-    low, high = wilson(right.sum(), right.size())
-    return pd.DataFrame({"": right.mean(), "_n": right.size(), "_low": low, "_high": high}).add_prefix(side)
-
-
 # --- confusions --------------------------------------------------------------------------------------------------
 
 
 def confusion(table: DatasetTable, filters: Filters) -> np.ndarray:
     """Count (K, K) the images in view that have a label and a prediction: row the label, column the prediction."""
-    columns = table.numbers(filters, ["label", "predicted"])
-    both = ~(np.isnan(columns["label"]) | np.isnan(columns["predicted"]))
-    label, predicted = (columns[name][both].astype(np.int32) for name in ("label", "predicted"))
-    num_classes = 1 + max(len(table.classes) - 1, label.max(initial=-1), predicted.max(initial=-1))
-    counts = np.bincount(label * np.int64(num_classes) + predicted, minlength=num_classes * num_classes)
-    return counts.reshape(num_classes, num_classes)
+    condition, parameters = filters.to_sql(table)
+    query = f"SELECT label, predicted, count(*) FROM samples WHERE {condition} AND label + predicted >= 0 GROUP BY ALL"
+    rows = np.array(table.query(query, parameters, where=filters.where), int).reshape(-1, 3)
+    num_classes = max(len(table.classes), 1 + rows[:, :2].max(initial=-1))
+    counts = np.zeros((num_classes, num_classes), int)
+    counts[rows[:, 0], rows[:, 1]] = rows[:, 2]
+    return counts
 
 
 def most_confused(counts: np.ndarray, limit: int) -> list[int]:

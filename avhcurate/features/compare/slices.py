@@ -11,18 +11,19 @@ from scipy.stats import t
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table import columns
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.datasets.table.facets import Facet, bars_of, count_facets, facet_of
-from avhcurate.datasets.table.filters import FILTERS, Filters, write_value
+from avhcurate.datasets.table.facets import facet_of, value_counts
+from avhcurate.datasets.table.filters import Filters, write_value
 from avhcurate.datasets.table.titles import titles
 from avhcurate.errors import CurateError
 from avhcurate.features.compare.samples import KEYS, RunScores, shared_samples
-from avhcurate.features.compare.service import LEAST_IN_BIN
 from avhcurate.measures.stats.calibration import BINS, NO_CALIBRATION, of_bins
 from avhcurate.measures.stats.correlation import ALL
 from avhcurate.measures.stats.intervals import wilson
 from avhcurate.people.bins import DEFAULT_EDGES
 from avhcurate.workspace.data.events import Event
 
+#: Slices of fewer samples, or beside fewer, are not judged.
+LEAST = 10
 #: Bars that a column of numbers is cut into, at most.
 _BARS = 8
 #: The verdicts on a slice against the other samples, and in place of one.
@@ -115,7 +116,10 @@ def images_of(table: DatasetTable, by: str, filters: Filters) -> dict[str, Filte
     """
     facet = facet_of(table, by, most=_BARS)
     if facet is not None:
-        return _values(table, by, facet, filters)
+        rows = value_counts(table, facet, filters, limit=columns.FEW + 1)
+        if len(rows) > columns.FEW:
+            raise CurateError(f"{by} has more than {columns.FEW} values. Choose a column of fewer.")
+        return dict(zip(rows["name"], rows["to"], strict=True))
     if by in table.own("date"):
         return _periods(table, by)
     if by in table.sets:
@@ -125,16 +129,6 @@ def images_of(table: DatasetTable, by: str, filters: Filters) -> dict[str, Filte
     if by in possible_slices(table):
         return {by: Filters(tags=(by,))}
     raise CurateError(f"There is no {by} to slice by. Choose from {', '.join(possible_slices(table))}.")
-
-
-def _values(table: DatasetTable, by: str, facet: Facet, filters: Filters) -> dict[str, Filters]:
-    (counts,) = count_facets(table, filters, [facet], limit=columns.FEW + 1)
-    if len(counts) > columns.FEW:
-        raise CurateError(f"{by} has more than {columns.FEW} values. Choose a column of fewer.")
-    if not facet.edges:
-        return {FILTERS[facet.field].name(value, table): facet.only(value) for value in counts}
-    slices = {name: facet.only(*ends) for name, *ends in bars_of(table, facet)}
-    return slices | {"none": Filters(where=f"{columns.quote(by)} IS NULL")}
 
 
 def _periods(table: DatasetTable, by: str) -> dict[str, Filters]:
@@ -179,7 +173,7 @@ def _judged(measured: pd.DataFrame) -> pd.DataFrame:
     whole = measured["whole"] == 1
     rows = measured[whole].reset_index(drop=True)
     rest = rows.groupby("run")[["n", "right"]].transform("first") - rows[["n", "right"]]
-    judged = np.minimum(rows["n"], rest["n"]) >= LEAST_IN_BIN
+    judged = np.minimum(rows["n"], rest["n"]) >= LEAST
     comparisons = max(1, int(judged.sum()))
     rows["accuracy"] = rows["right"] / rows["n"]
     low, high = wilson(rows["right"], rows["n"], comparisons=comparisons)

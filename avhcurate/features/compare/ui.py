@@ -9,11 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.titles import learnt_here
 from avhcurate.features.compare import plots, run_pair, service
 from avhcurate.features.compare.samples import KEYS, MOST_RUNS, comparable_runs, default_runs
-from avhcurate.features.compare.service import LEAST_IN_BIN, SideBySide, transfer
+from avhcurate.features.compare.service import SideBySide
 from avhcurate.ui.base import cache
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download
@@ -35,7 +34,6 @@ PARTS = {
     "pair": "Who is right",
     "confusion": "Confusions",
     "hard": "Hard for one, or for all",
-    "transfer": "Across datasets",
 }
 PART = one_of("models.part", tuple(PARTS), "all")
 
@@ -47,7 +45,7 @@ def part(runs: Sequence[RunFolder]) -> str:
     """Choose the part of the page; with a single run only those that need no second."""
     possible = PARTS
     if len(runs) < 2:
-        possible = {name: PARTS[name] for name in ("all", "slices", "confusion", "transfer")}
+        possible = {name: PARTS[name] for name in ("all", "slices", "confusion")}
     return PART.show(st.segmented_control, "Part", possible, on_change=PART.restart, label_visibility="collapsed")
 
 
@@ -87,19 +85,14 @@ def chosen_scores() -> list[str]:
 
 def chosen_pair(page: Opened, runs: Sequence[RunFolder]) -> tuple[str, str] | None:
     """Choose runs A and B, by default the open run and the newest other; None for one run twice."""
-    return _two_of(_titles(page, runs), {"a": "A", "b": "B"}, page.run.name, "runs")
-
-
-def _two_of(titles: Mapping[str, str], labels: Mapping[str, str], default: str, noun: str) -> tuple[str, str] | None:
-    """Choose two keys of titles in two widgets; None for one twice."""
-    chosen = []
+    titles = _titles(page, runs)
+    names = tuple(titles)
     with in_a_row():
-        for key, label in labels.items():
-            chosen.append(one_of(f"models.{key}", tuple(titles), default).show(st.selectbox, label, titles, width=300))
-            default = next(name for name in titles if name != chosen[0])
-    first, second = chosen
+        first = one_of("models.a", names, page.run.name).show(st.selectbox, "A", titles, width=300)
+        other = next(name for name in names if name != first)
+        second = one_of("models.b", names, other).show(st.selectbox, "B", titles, width=300)
     if first == second:
-        st.caption(f"Choose two different {noun}.")
+        st.caption("Choose two different runs.")
         return None
     return first, second
 
@@ -121,7 +114,6 @@ def runs_key(table: DatasetTable) -> str:
 
 
 HASH_FUNCS = cache.HASH_FUNCS | {DatasetTable: runs_key}
-_transfer = kept("Reading both sides …", most=12, funcs=HASH_FUNCS)(transfer)
 side_by_side = kept("Comparing the runs …", most=6, funcs=HASH_FUNCS)(service.side_by_side)
 # Of these, which have a row a sample, only the newest: each is 0.5 GB of ten million.
 compare_pair = kept("Comparing A and B …", most=1, funcs=HASH_FUNCS)(run_pair.compare_pair)
@@ -222,83 +214,3 @@ def _runs_html(page: Opened, runs: SideBySide, keys: Sequence[str]) -> str:
 
 def interval_cell(row: Mapping[Any, Any], key: str, digits: int, *, percent: bool = False) -> str:
     return estimate(row[key], row[f"{key}_low"], row[f"{key}_high"], digits, percent=percent)
-
-
-# --- across datasets ---------------------------------------------------------------------------------------------
-
-
-def across(page: Opened) -> None:
-    """Draw the accuracy of every network on one side against that on another."""
-    page.help.markdown(
-        "Accuracy of every network on one dataset or split against another. Networks are the same when their weights "
-        "are; a point is a network and HSF bin."
-    )
-    sides = possible_sides(page)
-    if len(sides) < 2:
-        empty_state(
-            "Nothing to compare this dataset with",
-            "balance",
-            "It has one split, and no other dataset here has the same classes and a run of the same weights.",
-            partial(way_on, page, "Import another dataset", "images"),
-        )
-        return
-    chosen = _two_of(sides, {"x": "Across", "y": "Up"}, next(iter(sides)), "sides")
-    if chosen is None:
-        return
-    x, y = chosen
-    first, x_filters = _side(page, x)
-    second, y_filters = _side(page, y)
-    compared = _transfer(first, second, x_filters=x_filters, y_filters=y_filters)
-    points = compared[compared[["x_n", "y_n"]].min(axis=1) >= LEAST_IN_BIN]
-    models = compared["model"].nunique()
-    if points.empty:
-        empty_state(
-            "No network has scored both sides",
-            "balance",
-            f"Score both with the same weights; an HSF bin needs {LEAST_IN_BIN} images on both sides. Networks that "
-            f"have scored both: {models}.",
-        )
-        return
-    simulated = first.simulated or second.simulated
-    figure = plots.transfer(points, sides=(sides[x], sides[y]), simulated=simulated)
-    show_chart(figure, key="models.transfer")
-    across, up = (f"**{100 * points[side].mean():.1f} %**" for side in "xy")
-    page.result.markdown(f"Mean accuracy {across} across and {up} up: {len(points)} points of {models} networks.")
-    st.caption(
-        f"{len(compared) - len(points)} points left out, with too few images. Bars are Wilson's 95 % intervals; the "
-        "dashed line is the same accuracy on both."
-    )
-
-
-def possible_sides(page: Opened) -> dict[str, str]:
-    """Return datasets with the classes of the open one and a run, whole and by split: the name of each by key.
-
-    The open one comes first.
-    """
-    opened = page.dataset
-    sides = {}
-    for name in dict.fromkeys([opened.name, *page.workspace.names()]):
-        folder = page.workspace.dataset(name)
-        if folder.record.classes != opened.record.classes or not any(run.complete for run in folder.runs()):
-            continue
-        splits = sorted({split for split in folder.samples(["split"])["split"] if isinstance(split, str)})
-        if len(splits) < 2:
-            sides[name] = name
-            continue
-        sides |= {f"{name}:{split}": f"{name}, {split}" for split in splits}
-        sides[name] = f"{name}, all splits"
-    return sides
-
-
-def _side(page: Opened, key: str) -> tuple[DatasetTable, Filters]:
-    """Return the dataset of a key of `possible_sides`, and the filters that apply there."""
-    name, _, split = key.partition(":")
-    table = page.table
-    filters = page.filters
-    if name != table.dataset.name:
-        # Of the filters, those that mean the same there: scores, tags, sets and conditions belong to the open dataset.
-        table = cache.table(page.workspace, name, "", page.view.edges)
-        filters = Filters(hsf_bins=filters.hsf_bins, classes=filters.classes, excluded=filters.excluded)
-    if split:
-        filters = filters.with_(splits=(split,))
-    return table, filters

@@ -8,9 +8,11 @@ from typing import Any
 import streamlit as st
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.compare import plots, run_pair, service
 from avhcurate.features.compare.run_pair import RunPair
 from avhcurate.features.compare.ui import HASH_FUNCS, number_cell, ranks_shown
+from avhcurate.measures.stats.correlation import ALL
 from avhcurate.ui.base import cache
 from avhcurate.ui.base.frame import Opened
 from avhcurate.ui.base.layout import halves, in_a_row
@@ -20,6 +22,7 @@ from avhcurate.ui.base.score_help import score_name
 from avhcurate.ui.base.text import p_text, people
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts import regions
+from avhcurate.ui.charts.chart_style import of_hsf
 from avhcurate.ui.charts.charts_by_class import choose_classes
 from avhcurate.ui.charts.html_table import estimate, html_table, table_row
 from avhcurate.ui.charts.show import show_chart
@@ -109,13 +112,16 @@ def who_is_right(page: Opened, pair: RunPair) -> ImageList | None:
     if "people" in pair.judges:
         names = {"people": f"majority · {judge}", "a": f"A · {pair.titles[0]}", "b": f"B · {pair.titles[1]}"}
         right = run_pair.who_is_right(pair)
-        linked = not any(pair.left_out)
-        figure = plots.who_is_right(right, names, simulated=simulated, linked=linked)
-        show_chart(figure, key="models.right")
+        voted = Filters(where="label IS NOT NULL AND votes > 0")
+        images = {("", ALL): voted} | {("", bin): voted.with_(hsf_bins=(n,)) for n, bin in enumerate(pair.bins)}
+        if any(pair.left_out):
+            images = {}
+        right = right.assign(model=right["judge"].map(names), by="", verdict="")
+        show_chart(plots.slices(right, "right", images), key="models.right")
         st.caption(
-            "Share right with Wilson's 95 % interval, over the images that have votes. The majority is right where "
-            "the given label has more votes than any other class (of ticks: more than half). The bins come from the "
-            "same votes, so in low bins it is mostly wrong."
+            f"Share right in each bin of {of_hsf(simulated)} with Wilson's 95 % interval, over the images that have "
+            "votes. The majority is right where the given label has more votes than any other class (of ticks: more "
+            "than half). The bins come from the same votes, so in low bins it is mostly wrong."
         )
         st.header(f"Which of the two follows {people(simulated)} more closely")
         rows = []

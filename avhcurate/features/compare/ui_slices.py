@@ -9,8 +9,7 @@ import streamlit as st
 from avhcurate.datasets.export.text import csv_text
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.compare import plots, slices
-from avhcurate.features.compare.service import LEAST_IN_BIN
-from avhcurate.features.compare.slices import JUDGED, MEASURES, WORSE, Slices, possible_slices
+from avhcurate.features.compare.slices import JUDGED, LEAST, MEASURES, WORSE, Slices, possible_slices
 from avhcurate.features.compare.ui import HASH_FUNCS, interval_cell
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download
@@ -45,7 +44,7 @@ def by_slices(page: Opened, names: Sequence[str]) -> None:
         f"{len(sliced.images) - 1:,} slices; up to {_MOST} are shown, CSV has all. Small: 95 % intervals that hold at "
         f"once for the {sliced.compared:,} that are judged (Bonferroni): Wilson's, of ECE a bootstrap, of means by t. "
         "A slice is worse or better where its accuracy and that of all other images have intervals apart. Below "
-        f"{LEAST_IN_BIN} images on either side it is pale and not judged. Click a bar to see its images."
+        f"{LEAST} images on either side it is pale and not judged. Click a bar to see its images."
     )
     download("CSV", csv_text(rows), f"{page.dataset.name}-slices.csv", key="models.slices.csv")
 

@@ -1,4 +1,4 @@
-"""Charts of a whole dataset: its HSF over the bins, and the balance of its classes."""
+"""The chart of a whole dataset: its HSF over the bins."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from avhcurate.ui.charts.chart_style import GREY, SLATE, as_text, bare, faded, leads, of_hsf, ramp
+from avhcurate.ui.charts.chart_style import GREY, bare, faded, leads, of_hsf, ramp
 
-#: How samples without a label are called among the classes.
-NO_LABEL = "no label"
 _PALE = faded(GREY, 0.5)
 
 
@@ -39,22 +37,3 @@ def hsf_histogram(
     )
     bare(figure, height=270, x=of_hsf(simulated), y="images", margin={"t": 28})
     return figure.update_xaxes(range=[-0.01, 1.01], tickvals=list(edges), tickformat=".2~f", showgrid=False)
-
-
-def class_balance(counts: pd.DataFrame) -> go.Figure:
-    """One bar per row of `name, n`, in the order given, to the images of its filters `to`."""
-    figure = go.Figure()
-    figure.add_bar(
-        x=counts["n"],
-        y=counts["name"].map(as_text),
-        orientation="h",
-        marker_color=np.where(counts["name"] == NO_LABEL, _PALE, SLATE),
-        texttemplate="%{x:,}",
-        textposition="outside",
-        cliponaxis=False,
-        hovertemplate="%{y}: %{x:,} images<extra></extra>",
-        **leads(counts["n"], counts["to"]),
-    )
-    bare(figure, height=max(110, 24 * len(counts) + 30), margin={"r": 40, "t": 28})
-    figure.update_xaxes(visible=False, rangemode="tozero")
-    return figure.update_yaxes(type="category", autorange="reversed", showgrid=False, dtick=1)

@@ -13,13 +13,13 @@ from avhcurate.datasets.curate.columns import NONE, describe_columns, set_harder
 from avhcurate.datasets.export import service as export
 from avhcurate.datasets.sources.demo import is_demo
 from avhcurate.datasets.sources.settings import SECONDS, DemoSettings
-from avhcurate.datasets.table.columns import FEW, literal, quote
+from avhcurate.datasets.table.columns import FEW, quote
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.datasets.table.facets import histogram
+from avhcurate.datasets.table.facets import facet_of, histogram, value_counts
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.head_notes import head_note
 from avhcurate.datasets.table.titles import learnt_here, titles
-from avhcurate.features.home.plots import NO_LABEL, class_balance, hsf_histogram
+from avhcurate.features.home.plots import hsf_histogram
 from avhcurate.features.quality import service as quality
 from avhcurate.measures.scores import SCORES
 from avhcurate.people.bins import bin_labels
@@ -34,6 +34,7 @@ from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted, people, shortened
 from avhcurate.ui.base.url_state import View
 from avhcurate.ui.base.user_errors import plain, said
+from avhcurate.ui.charts.chart_style import count_bars
 from avhcurate.ui.charts.charts_by_class import choose_classes
 from avhcurate.ui.charts.show import show_chart
 from avhcurate.ui.server.image_routes import image_url
@@ -147,27 +148,19 @@ def spread(page: Opened) -> None:
             st.caption("No votes yet: attach a file of votes above, or collect some on the page Annotate.")
         else:
             bars = histogram(table, "hsf", filters)
-            counts = _counts(table, "hsf_bin", filters).reindex(bin_labels(table.edges), fill_value=0)
-            figure = hsf_histogram(bars, counts.tolist(), edges=table.edges, simulated=table.simulated)
+            bins = table.group_counts("hsf_bin", filters).set_index("value")["n"]
+            counts = bins.reindex(bin_labels(table.edges), fill_value=0).tolist()
+            figure = hsf_histogram(bars, counts, edges=table.edges, simulated=table.simulated)
             show_chart(figure, key="home.hsf")
     with spread_by:
         group = choose_group(page)
-        if group == CLASSES:
-            classes = _counts(table, "label_name", filters)
-            rows = classes.reindex(table.classes, fill_value=0).rename_axis("name").reset_index()
-            labels: list[int | None] = list(range(len(rows)))
-            if none := int(classes[classes.index.isna()].sum()):
-                rows.loc[len(rows)] = {"name": NO_LABEL, "n": none}
-                labels.append(None)
-            rows = rows.assign(to=pd.Series([Filters(classes=(label,)) for label in labels], dtype=object))
-        else:
-            rows = value_counts(page, group)
+        facet = facet_of(table, group)
+        rows = pd.DataFrame(columns=["name", "n", "to"])
+        if facet is not None:
+            rows = value_counts(table, facet, filters, limit=FEW + len(table.classes))
+            rows = rows.assign(name=[shortened(name, 40) for name in rows["name"]])
         rows = choose_classes(rows, rows["n"], names="name", what="images a class", key="home.classes")
-        show_chart(class_balance(rows), key="home.classes")
-
-
-def _counts(table: DatasetTable, column: str, filters: Filters) -> "pd.Series[int]":
-    return table.group_counts(column, filters).set_index("value")["n"]
+        show_chart(count_bars(rows), key="home.classes")
 
 
 def model_runs(table: DatasetTable) -> None:
@@ -413,16 +406,3 @@ def choose_group(page: Opened) -> str:
     names = {CLASSES: "Classes"} | {name: shortened(name, 60) for name in page.table.groups}
     choice = one_of("home.group", list(names), CLASSES)
     return choice.show(st.selectbox, "Images by", names, label_visibility="collapsed", width=240)
-
-
-def value_counts(page: Opened, column: str) -> pd.DataFrame:
-    """Return `name, n, to` of the values of a column among the samples in view, most first; `to` filters by each."""
-    counts = page.table.group_counts(column, page.filters, limit=FEW + 1)
-    names = [shortened(format_score(column, value), 40) for value in counts["value"]]
-    to = []
-    for value in counts["value"]:
-        where = f"{quote(column)}::VARCHAR = {literal(value)}"
-        if pd.isna(value):
-            where = f"{quote(column)} IS NULL"
-        to.append(Filters(where=where))
-    return pd.DataFrame({"name": names, "n": counts["n"], "to": to})

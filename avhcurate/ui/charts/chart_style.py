@@ -210,6 +210,25 @@ def short_names(names: Iterable[str], *, longest: int = 14) -> list[str]:
     return [as_text(str(name)[: longest - 1] + "…" * (len(str(name)) >= longest)) for name in names]
 
 
+def count_bars(counts: pd.DataFrame, *, run: str = "") -> go.Figure:
+    """Draw a bar for each row of `name, n, to`, in their order, pale for images without a value; see `leads`."""
+    figure = go.Figure()
+    figure.add_bar(
+        x=counts["n"],
+        y=counts["name"].map(as_text),
+        orientation="h",
+        marker_color=np.where(counts["name"] == "none", faded(GREY, 0.5), SLATE),
+        texttemplate="%{x:,}",
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{x:,} images<extra></extra>",
+        **leads(counts["n"], counts["to"], run=run),
+    )
+    bare(figure, height=max(110, 24 * len(counts) + 30), margin={"r": 40, "t": 28})
+    figure.update_xaxes(visible=False, rangemode="tozero")
+    return figure.update_yaxes(type="category", autorange="reversed", showgrid=False, dtick=1)
+
+
 # --- one sample ------------------------------------------------------------------------------------------------------
 
 

@@ -102,9 +102,9 @@ def test_samples_that_a_run_has_not_scored_are_left_out_and_counted(table, names
 
 
 def test_who_is_right_finds_the_network_that_is_perfect_on_hard_bins(table, names, pair):
-    every = run_pair.who_is_right(pair).set_index(["judge", "bin"])
+    every = run_pair.who_is_right(pair).set_index(["judge", "slice"])
     rows = every["right"].unstack("judge")
-    assert (every.loc["b"].loc[list(HARD), ["right", "high"]] == 1).all(axis=None)
+    assert (every.loc["b"].loc[list(HARD), ["right", "right_high"]] == 1).all(axis=None)
     assert rows.loc[HARD[0], "people"] < 0.1
     assert (rows.loc[list(HARD), "people"] < rows.loc[list(HARD), "b"]).all()
     of_bin = rows_of(table, names[0]).query("hsf_bin == '[0, 0.2)'")
@@ -120,7 +120,7 @@ def test_of_ticks_people_are_right_where_more_than_half_ticked(own_demo_root, ad
     table = open_table(Workspace(own_demo_root), "digits")
     found = compare_pair(table, *[run.name for run in samples.comparable_runs(table)])
     assert found.points["people"][:6].tolist() == [0, 1, 0, -1, 1, -1]
-    rows = run_pair.who_is_right(found).query("judge == 'people'").set_index("bin")
+    rows = run_pair.who_is_right(found).query("judge == 'people'").set_index("slice")
     assert rows.loc["all", ["n", "right"]].tolist() == [4, 0.5]
     assert rows["n"].tolist() == [4, 1, 0, 1, 1, 1]
     assert run_pair.outcomes(found)["n"].sum() == 4
@@ -192,20 +192,6 @@ def test_runs_of_different_class_counts_are_compared_by_relative_avh(own_demo_ro
     pair = compare_pair(table, first, "wide-1")
     assert (pair.measure, pair.num_classes) == ("relative_avh", 20)
     assert (pair.points["a_rank"] == pair.points["b_rank"]).all()
-
-
-def test_one_split_against_the_other(table, names):
-    train, test = (Filters(splits=(split,)) for split in ("train", "test"))
-    found = compare_service.transfer(table, table, x_filters=train, y_filters=test)
-    assert (found["model"].nunique(), len(found["bin"].cat.categories)) == (3, 5)
-    points = found.set_index(["model", "bin"])
-    rows = rows_of(table, "sharp-1")
-    for split, axis in (("train", "x"), ("test", "y")):
-        some = rows[(rows["split"] == split) & (rows["hsf_bin"] == "[0.4, 0.6)")]
-        at = points.loc["planted:sharp-1", "[0.4, 0.6)"]
-        assert at[f"{axis}_n"] == len(some)
-        assert at[axis] == pytest.approx((some["predicted"] == some["label"]).mean())
-    assert found[["x_low", "x_high"]].notna().all(axis=None)
 
 
 def test_by_default_each_network_counts_once(own_demo_root, add_run):

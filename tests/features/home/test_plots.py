@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.features.home.plots import NO_LABEL, class_balance, hsf_histogram
-from avhcurate.ui.charts.chart_style import ramp
+from avhcurate.features.home.plots import hsf_histogram
+from avhcurate.ui.charts.chart_style import count_bars, ramp
 
 EDGES = (0.0, 0.5, 1.0)
 
@@ -26,7 +26,7 @@ def test_bars_stand_over_their_hsf_in_the_colour_of_their_bin_which_says_its_n_b
 
 def test_a_bar_a_class_and_one_for_samples_without_a_label():
     cat = """cat's "own" class"""
-    counts = pd.DataFrame({"name": [cat, "dog", NO_LABEL], "n": [3, 1200, 5], "to": [Filters()] * 3})
-    (drawn,) = class_balance(counts).data
-    assert dict(zip(drawn.y, drawn.x, strict=True)) == {cat: 3, "dog": 1200, NO_LABEL: 5}
+    counts = pd.DataFrame({"name": [cat, "dog", "none"], "n": [3, 1200, 5], "to": [Filters()] * 3})
+    (drawn,) = count_bars(counts).data
+    assert dict(zip(drawn.y, drawn.x, strict=True)) == {cat: 3, "dog": 1200, "none": 5}
     assert drawn.marker.color[2] != drawn.marker.color[0]
