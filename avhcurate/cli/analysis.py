@@ -94,8 +94,13 @@ def _print_analysis(table: "DatasetTable", analysis: str, settings: CorrelateSet
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.correlation.analyses import analyse
 
-    filters = Filters(where=settings.where)
-    rows = analyse(table, analysis, keys=settings.scores or None, filters=filters, against=settings.against)
+    rows = analyse(
+        table,
+        analysis,
+        keys=settings.scores or None,
+        filters=Filters(where=settings.where),
+        against=settings.against,
+    )
     if options.printed({"analysis": analysis, "rows": rows}, rows):
         return
     _print_votes_note(table, weighs=False)

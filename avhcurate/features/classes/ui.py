@@ -161,7 +161,7 @@ def show_table(page: Opened, classes: Classes) -> None:
         "angle": "Angle, degrees",
     }
     st.dataframe(classes.classes.round(3), hide_index=True, key="classes.table", column_config=columns)
-    if len(classes.levels):
+    if page.table.parents:
         _show_levels(classes)
     for note in service.run_notes(page.table):
         st.caption(plain(note))

@@ -192,8 +192,9 @@ def _confusion(page: Opened, run: str) -> None:
     table = cache.table(page.workspace, page.dataset.name, run, page.view.edges)
     counts = _confusion_of(table, page.filters)
     classes = class_names(table, len(counts))
-    confused = service.most_confused(counts, _MOST_PAIRS)
-    chosen = sorted(list(dict.fromkeys([*confused, *range(len(counts))]))[:_MOST_CLASSES])
+    chosen = sorted(
+        list(dict.fromkeys([*service.most_confused(counts, _MOST_PAIRS), *range(len(counts))]))[:_MOST_CLASSES]
+    )
     st.markdown(f"**{plain(run_titles(page.dataset)[run])}** · n {counts.sum():,}")
     if len(classes) > len(chosen):
         st.caption(f"The {len(chosen)} classes that are confused most, of {len(classes):,}.")

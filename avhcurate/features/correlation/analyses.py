@@ -92,8 +92,8 @@ def by_class(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) 
     scores = {key: -table.ranked[key].sign * samples[key] for key in chosen}
     rows = correlate(scores, samples[HSF], index, [table.classes[number] for number in numbers])
     rows = rows.rename(columns={"bin": "class"})
-    rows = rows[rows.groupby("score", sort=False).cumcount() > 0]  # the first is over all samples
-    rows["p_holm"] = rows.groupby("score", sort=False)["p_value"].transform(holm)
+    rows = rows[rows.groupby("score").cumcount() > 0]  # the first is over all samples
+    rows["p_holm"] = rows.groupby("score")["p_value"].transform(holm)
     means = [_mean_of_classes(key, rows[rows["score"] == key].dropna(subset="fisher_z")) for key in chosen]
     return (
         pd.concat([pd.DataFrame(means), rows])

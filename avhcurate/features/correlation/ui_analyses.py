@@ -46,8 +46,8 @@ _NOT_WEIGHTED = " Not weighted: it describes images that the queue chose, not th
 
 def further(page: Opened, keys: Sequence[str]) -> None:
     """Draw a choice of one analysis, its table, a note and a download."""
-    shown = {key: title for key, (title, _) in ANALYSES.items() if key != "parents" or page.table.parents}
-    titles = {_NONE: "None"} | shown
+    titles = {_NONE: "None"}
+    titles |= {key: title for key, (title, _) in ANALYSES.items() if key != "parents" or page.table.parents}
     chosen = _ANALYSIS.show(st.segmented_control, "Further analyses", titles)
     if chosen == _NONE:
         return

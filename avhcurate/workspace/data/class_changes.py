@@ -88,8 +88,8 @@ class ClassChanges:
 
     def whole_numbers(self, classes: Sequence[str]) -> np.ndarray:
         """Return the number of the class that each of the present ones is a part of: (K,) int64, -1 for none."""
-        of_part = dict(zip(self.now(self.wholes), self.now(self.wholes.values()), strict=True))
-        return class_numbers([of_part.get(name, "") for name in classes], classes)
+        wholes = dict(zip(self.now(self.wholes), self.now(self.wholes.values()), strict=True))
+        return class_numbers([wholes.get(name, "") for name in classes], classes)
 
     def parents_of(self, classes: Sequence[str]) -> tuple[str, ...]:
         """Return the parent of each present class, itself where it was given none; () where no class was given any.
