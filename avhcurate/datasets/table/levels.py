@@ -34,8 +34,8 @@ def _avh(table: DatasetTable, labels: pd.Series) -> pd.Series:
     ids = np.intersect1d(labels.index, run.scored_ids())
     ids = ids[evenly_spread(len(ids), _MOST // max(len(parents), run.record.width))]
     features = run.features_of(ids)
-    avh = pd.Series(np.nan, ids)
+    avh = np.full(len(ids), np.nan)
     for places, class_weights, _ in run.heads_of(ids):
         theta = angles(features[places], class_weights)
-        avh.iloc[places] = parent_avh(theta, labels[ids[places]].to_numpy(int), parents)
-    return avh
+        avh[places] = parent_avh(theta, labels[ids[places]].to_numpy(int), parents)
+    return pd.Series(avh, ids)
