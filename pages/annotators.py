@@ -5,6 +5,7 @@ import streamlit as st
 from avhcurate.features.annotate import queue, setup, ui_annotators, ui_second, ui_setup
 from avhcurate.ui.base import frame
 from avhcurate.ui.base.notes import show_queue_note
+from avhcurate.ui.grid.detail import show_details
 from avhcurate.ui.shell.page_header import open_page
 
 page = open_page(
@@ -39,5 +40,6 @@ ui_annotators.status_history(page)
 ui_annotators.agreement_facts(quality)
 show_queue_note(page.table)
 ui_annotators.votes_needed(page)
-ui_annotators.contradicted_labels(page)
+listed = ui_annotators.disputed_labels(page, quality)
 ui_annotators.export_menu(page)
+show_details(page, listed)

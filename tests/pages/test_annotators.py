@@ -8,7 +8,8 @@ import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.annotate import annotators, queue, setup, ui_annotators
-from avhcurate.features.annotate.ui_annotators import file_of
+from avhcurate.features.annotate.ui_annotators import file_of, need_text
+from avhcurate.measures.stats.sample_size import Need
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import copy_dataset
 from tests.fakes.votes import answer_all, collect, truth
@@ -153,14 +154,19 @@ def test_the_forms_hold_the_settings_of_the_dataset_that_is_open(open_page, own_
     assert (source.chosen, source.control_filter) == ("simulated", 0.6)
 
 
-def test_images_whose_label_most_people_contradict_are_opened_from_a_link(open_page, own_demo_root, words):
+def test_images_whose_label_people_contradict_are_shown_with_what_they_say(open_page, own_demo_root, grids):
     table = table_of(own_demo_root)
     collect(table, queue="hardest", control_share=0.0)
-    setup.choose_source(table, chosen="k-way", who="boss")
     right = truth(table)
     for name in ("ann", "bob", "cid"):  # all find nines in place of the eights
         answer_all(table, name, lambda id: max(right(id), 9 * (right(id) == 8)), EACH)
-    seen = annotators.vote_quality(table, "classify").by_sample
-    eights = [id for id in range(table.size) if seen[id] > 1 and right(id) == 8]
-    links = [link.proto.label for link in open_page("annotators", own_demo_root).get("page_link")]
-    assert f"Most people contradict the label of {len(eights)} images" in links
+    shown = grids(open_page("annotators", own_demo_root))["Where people contradict the label"]["tiles"]
+    eights = {int(id) for id in annotators.vote_quality(table, "classify").votes["id"] if right(id) == 8}
+    assert {tile["id"] for tile in shown} == eights != set()
+    assert {(tile["title"], tile["sub"]) for tile in shown} == {("8", "people: 9")}
+
+
+def test_a_forecast_from_few_votes_says_by_how_much_it_is_low():
+    need = Need(500, 3.0, 0.1, 0.2, 0.05, 9, 3000, 1500)
+    assert "low: by 0.016 to 0.034 from 3 votes and 0.003 to 0.011 from 5" in need_text(need)
+    assert "low" not in need_text(Need(500, 10.0, 0.1, 0.2, 0.05, 19, 4500, 1500))

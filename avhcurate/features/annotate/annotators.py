@@ -13,6 +13,7 @@ from avhcurate.measures.stats.sample_size import Need, VoteForecast, votes_neede
 from avhcurate.people import agreement, reliability
 from avhcurate.people.agreement import Agreement
 from avhcurate.people.annotators import annotator_table
+from avhcurate.people.dawid_skene import labels_by_dawid_skene
 from avhcurate.people.grids import CONTROLS
 from avhcurate.people.hsf_source import control_hits, source_choice
 from avhcurate.people.reliability import Reliability
@@ -115,6 +116,7 @@ class VoteQuality:
     first; ticks only where the class asked about is the label. by_sample: votes of each sample, (N,).
     """
 
+    design: Design
     table: pd.DataFrame
     votes: pd.DataFrame
     by_sample: np.ndarray
@@ -124,8 +126,7 @@ class VoteQuality:
 
 def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
     """Return agreement and reliability of the votes collected in one design."""
-    answers = responses(table, design=design)
-    answers = answers[~answers["excluded"] & (answers["label"] >= 0)]
+    answers = _counted(table, design)
     votes = answers[answers["id"] >= 0]
     kinds = np.zeros((0, 2), np.int64)
     if design == "select":
@@ -140,6 +141,7 @@ def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
         kinds = pd.crosstab(questions, categories).to_numpy()
     counts = collected(table, columns_of(table), design)
     return VoteQuality(
+        design=design,
         table=annotators(table),
         votes=votes,
         by_sample=counts.votes,
@@ -148,9 +150,34 @@ def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
     )
 
 
+def _counted(table: DatasetTable, design: Design) -> pd.DataFrame:
+    """Return the answers of annotators who count that name a class of the dataset."""
+    answers = responses(table, design=design)
+    return answers[~answers["excluded"] & (answers["label"] >= 0)]
+
+
 def need(table: DatasetTable, *, score: str, width: float) -> Need:
     """Return how many more votes, or samples, the score's correlation with HSF needs to be as narrow as asked."""
     frame = table.frame(columns=["id", "hsf", score]).dropna(subset=["hsf", score])
     ids = frame["id"].to_numpy(np.int64)
     counts = table.counter.counts
     return votes_needed(VoteForecast(frame[score], counts.hits[ids], counts.asked[ids]), width=width)
+
+
+def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:
+    """Return the samples whose label annotators dispute, by Dawid-Skene, surest first.
+
+    Columns `id, said, prob, votes`: the class they say (-1: another one, of ticks), and how probable that is.
+    """
+    answers = _counted(table, design)
+    answers = answers[answers["id"] >= 0]
+    opinions = labels_by_dawid_skene(answers, table.counter.classes)
+    ids = answers.drop_duplicates("path").set_index("path")["id"]
+    opinions["id"] = ids.reindex(opinions["path"]).to_numpy(np.int64)
+    labels = table.dataset.labels_to_learn()[opinions["id"]]
+    differs = (opinions["label"] != labels) & (labels >= 0)
+    if design == "select":
+        differs = (opinions["label"] == labels) & (opinions["prob"] < 0.5)
+        opinions = opinions.assign(label=-1, prob=1 - opinions["prob"])
+    opinions = opinions[differs].rename(columns={"label": "said"})[["id", "said", "prob", "votes"]]
+    return opinions.sort_values("prob", ascending=False, kind="stable")

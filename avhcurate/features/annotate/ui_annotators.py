@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +11,6 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate import annotators, plots, ui_setup
 from avhcurate.features.annotate.annotators import VoteQuality
@@ -24,12 +24,14 @@ from avhcurate.ui.base.cache import VOTES_HASH, kept
 from avhcurate.ui.base.export_menu import download
 from avhcurate.ui.base.frame import Opened, attempt, show_user_error
 from avhcurate.ui.base.layout import apart, fact, halves, help_menu, in_a_row
-from avhcurate.ui.base.page_choices import gallery_link
 from avhcurate.ui.base.score_help import score_name
 from avhcurate.ui.base.signin import for_curators, only_for
 from avhcurate.ui.base.text import counted
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts.show import show_chart
+from avhcurate.ui.components.grid import Tile
+from avhcurate.ui.grid.grid_bar import narrow_grid
+from avhcurate.ui.grid.grid_views import GridView
 from avhcurate.workspace.data.people import Role, user
 
 _MEANING = """
@@ -41,11 +43,15 @@ _MEANING = """
 - Images that are hard for people lower agreement even where all are careful: it describes images and annotators.
 """
 
+#: The most votes that Dawid-Skene runs on without a click, and the most tiles that show its result.
+_CHEAP = 20_000
+_MOST = 24
 #: From fewer votes a sample forecasts of the correlation are low (`stats.sample_size`).
 _FEW_VOTES = 10
 
 
 quality_of = kept("Reading the votes …", funcs=VOTES_HASH)(annotators.vote_quality)
+_disputed_labels = kept("Weighing the votes …", funcs=VOTES_HASH)(annotators.disputed_labels)
 
 
 # --- the collection and its annotators ----------------------------------------------------------------------------
@@ -224,15 +230,33 @@ def need_text(need: Need) -> str:
     return text
 
 
-# --- labels that people contradict ------------------------------------------------------------------------------
+# --- disputed labels ------------------------------------------------------------------------------------------------
 
 
-def contradicted_labels(page: Opened) -> None:
-    """Draw a link to the images for whose label fewer than half of the votes are, the clearest first."""
-    against = Filters(where="hsf < 0.5 AND votes > 1")
-    if number := page.table.count(against):
-        text = f"Most people contradict the label of {counted(number, 'image')}"
-        gallery_link(text, filters=against, sort="hsf", descending=False)
+def disputed_labels(page: Opened, quality: VoteQuality) -> GridView | None:
+    """Draw disputed labels as tiles, the surest first; return the view of them."""
+    st.header("Where people contradict the label")
+    st.caption(
+        "Dawid and Skene (1979): an annotator who is often wrong counts less. It finds labels to check; HSF stays the "
+        "plain share of votes, which measures how hard an image is."
+    )
+    if len(quality.votes) > _CHEAP and not st.toggle("Find disputed labels", key="annotators.opinions"):
+        return None
+    disputed = _disputed_labels(page.table, quality.design)
+    shown = disputed.head(_MOST)
+    st.caption(f"{len(shown):,} of {counted(len(disputed), 'image')}, the surest first, with what people say.")
+    if disputed.empty:
+        return None
+    names = dict(enumerate(page.table.classes))
+    rows = shown.set_index("id")
+
+    def look(tile: Tile) -> Tile:
+        row: Any = rows.loc[tile.id]
+        people = f"people: {names.get(row['said'], 'something else')}"
+        return replace(tile, predicted="", score="", sub=people, note=f"{row['prob']:.2f}", differs=True)
+
+    title = "Where people contradict the label"
+    return narrow_grid(page, rows.index.tolist(), key="annotators.contradicted", label=title, score="hsf", look=look)
 
 
 # --- export ------------------------------------------------------------------------------------------------------

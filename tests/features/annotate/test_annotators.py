@@ -155,10 +155,24 @@ def test_quality_of_nothing_is_empty_and_says_why(asked):
     assert quality.alpha.reason
     assert quality.reliability.reason
     assert not quality.by_sample.any()
+    assert annotators.disputed_labels(asked, "classify").empty
     give(asked, "ann", 2)
     setup.choose_source(asked, who="boss")
     with pytest.raises(CurateError, match="Collect more votes"):
         annotators.need(asked, score="avh", width=0.1)
+
+
+def test_what_people_say_against_the_label_is_found_by_dawid_skene(asked):
+    for name in CAREFUL:  # who see in every third image something else than its label
+        give(asked, name, EACH, off=1, every=3)
+    give(asked, "mal", EACH, off=5)
+    found = annotators.disputed_labels(asked, "classify")
+    labels = asked.dataset.labels()
+    seen = annotators.vote_quality(asked, "classify").by_sample
+    several = found[found["votes"] >= 3]
+    assert set(several["id"]) == set(np.flatnonzero((seen >= 3) & (np.arange(len(seen)) % 3 == 0)))
+    assert (several["said"] == (labels[several["id"]] + 1) % 10).all()
+    assert found["prob"].is_monotonic_decreasing
 
 
 def votes(**numbers):
