@@ -129,6 +129,7 @@ def test_a_second_person_judges_blind_what_one_has_decided(page, own_demo_root, 
         expect(page.locator(".counts")).to_have_text(f"{number + 1} relabelled")
         settled(page)
     open_at(page, f"{address}/annotators")
+    expect(page.get_by_text("nobody has answered yet")).to_be_visible()
     page.get_by_role("button", name="Ask a second person about 2 decisions").click()
     expect(page.get_by_role("button", name="Ask a second person")).to_have_count(0)
 

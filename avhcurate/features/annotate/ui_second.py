@@ -43,7 +43,10 @@ def decided_by(page: Opened, settings: CollectionSettings) -> None:
     with in_a_row("top", gap="medium"):
         fact("By two or more", f"{second.confirmed:,}", f"of {counted(len(second.rows), 'decision')}")
         n, value, low, high = second.agreement
-        fact("A second person agrees", f"{value:.0%}".replace("nan%", "–"), f"{low:.0%}–{high:.0%}, {n:,} decisions")
+        agrees = ("–", "nobody has answered yet")
+        if n:
+            agrees = (f"{value:.0%}", f"{low:.0%}–{high:.0%}, {counted(n, 'decision')}")
+        fact("A second person agrees", *agrees)
         estimate(second.kappa, second.kappa.name, second.kappa.value, second.kappa.low, second.kappa.high)
     waiting = int((second.rows["others"] == 0).sum())
     if waiting and settings.queue != "decided":
