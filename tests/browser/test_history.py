@@ -115,7 +115,7 @@ MARK = """plot => {
         ("quality", "planted_root", 1),
         ("training_dynamics?class=3", "filled_root", 1),
         ("degradation?degradation.bins=1&class=3", "filled_root", 1),
-        ("annotators", "filled_root", 2),
+        ("annotators", "filled_root", 1),
     ],
 )
 def test_back_from_the_images_of_each_chart_leads_to_it_as_it_was(page, serve, request, place, root, charts):
