@@ -51,12 +51,12 @@ BUDGET = {
     "people": 24_900,
     "datasets": 56_290,
     "ui": 46_680,
-    "features": 117_630,
+    "features": 117_640,
     "lab": 37_560,
     "notebook": 11_770,
     "cli": 19_200,
 }
-MOST_TOKENS = 436_280
+MOST_TOKENS = 436_290
 #: The most conditional expressions in 1,000 lines of the package.
 MOST_CONDITIONALS = 12
 #: From feature to feature; an arrow that is not here, or is here and not in the code, fails.
