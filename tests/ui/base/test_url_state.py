@@ -43,6 +43,7 @@ TABLE = SimpleNamespace(
     scores=("avh", "loss"),
     measures=(),
     predictions=(),
+    parents=("odd",),
     classes=("cat", "dog"),
     edges=(0.0, 0.5, 1.0),
     sets=("hard",),
@@ -82,6 +83,7 @@ def test_every_filter_has_a_parameter_and_all_but_chosen_images_a_widget():
         hsf_bins=(0,),
         ranges=(("avh", 0.0, 1.0),),
         classes=(0,),
+        parents=("a",),
         tags=("a",),
         splits=("a",),
         sets=("a",),
@@ -100,11 +102,15 @@ def test_every_filter_has_a_parameter_and_all_but_chosen_images_a_widget():
 
 def test_a_view_is_fitted_to_the_table_and_says_what_it_lost():
     ranges = (("avh", 0.0, 1.0), ("gone", 0.0, 1.0))
-    filters = Filters(hsf_bins=(0, 4), classes=(1, 7, None), sets=("hard", "gone"), ranges=ranges)
+    filters = Filters(
+        hsf_bins=(0, 4), classes=(1, 7, None), parents=("odd", "gone"), sets=("hard", "gone"), ranges=ranges
+    )
     view, notices = fit(View(filters=filters, sort="gone"), TABLE)
-    assert view.filters == Filters(hsf_bins=(0,), classes=(1, None), sets=("hard",), ranges=ranges[:1])
+    assert view.filters == Filters(
+        hsf_bins=(0,), classes=(1, None), parents=("odd",), sets=("hard",), ranges=ranges[:1]
+    )
     assert view.sort == "avh"
-    assert len(notices) == 5
+    assert len(notices) == 6
     assert "This dataset has no set gone: the filter was left out." in notices
 
 
