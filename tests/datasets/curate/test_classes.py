@@ -186,7 +186,7 @@ def test_names_that_mean_something_else_are_refused(own_digits):
     classes.rename(again(own_digits), "three", "3")  # the way back
     assert list(again(own_digits).classes) == NAMES
     classes.add(own_digits, "zebra")  # a table of before: names are those of now
-    with pytest.raises(CurateError, match="There is a class zebra"):
+    with pytest.raises(CurateError, match="There is a class or parent zebra"):
         classes.add(own_digits, "zebra")
 
 

@@ -11,7 +11,6 @@ from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.sources.uploads import keep_upload
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.errors import CurateError
-from avhcurate.workspace.disk.archives import entries
 from tests.fakes.sources import png
 
 
@@ -89,15 +88,12 @@ def test_sizes_that_a_zip_lies_about_are_not_believed(workspace, monkeypatch):
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_packing_that_unpacks_without_bounds_is_refused(workspace, tmp_path, method):
+def test_packing_that_unpacks_without_bounds_is_refused(workspace, method):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", method) as archive:
         archive.writestr("cat/a.png", bytes(5000))
     with pytest.raises(CurateError, match="not packed by Deflate"):
         keep_upload(workspace, "pets.zip", stream)
-    (tmp_path / "a.zip").write_bytes(stream.getvalue())
-    with pytest.raises(CurateError, match="not packed by Deflate"):
-        list(entries(tmp_path / "a.zip", lambda name: True))
 
 
 def garbled(data, begin):
