@@ -144,7 +144,7 @@ def test_a_second_person_judges_blind_what_one_has_decided(page, own_demo_root, 
 
     settled(page)
     page.reload()
-    contradicted = page.locator("figure")
+    contradicted = page.locator(".avh-pairs figure")
     expect(contradicted).to_have_count(1)
     expect(page.get_by_text("Others contradict 1 decision")).to_be_visible()
     expect(page.get_by_test_id("stMetric").filter(has_text="By two or more")).to_contain_text("1")
