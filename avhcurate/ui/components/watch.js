@@ -1,4 +1,5 @@
-// Watches over a page that Streamlit no longer feeds: an empty one, or one that does not hear of what was decided.
+// Watches over a page that Streamlit no longer feeds: an empty one, one that does not hear of what was decided, or one
+// whose connection Streamlit has given up.
 
 import { createStore } from "./shared.js";
 
@@ -13,6 +14,7 @@ const LOADED = "avhcurate:loaded"; // when this window was last loaded again
 const APP = "[data-testid=stApp]";
 const CONNECTION = "data-test-connection-state";
 const RESTS = `[${CONNECTION}=CONNECTED][data-test-script-state=notRunning]`;
+const GIVEN_UP = `[${CONNECTION}=DISCONNECTED_FOREVER]`;
 const SHOWN = "[data-testid=stMain] [data-testid=stElementContainer]";
 
 const store = createStore("sessionStorage");
@@ -44,7 +46,7 @@ export function watchPage(health, name) {
     const app = document.querySelector(APP);
     measure(!app || app.matches(RESTS)); // after a fault of its own Streamlit takes away all of the page
     if (unfed === AGAIN_MS) for (const ask of hungry.values()) ask();
-    if (empty >= EMPTY_MS || unfed >= UNFED_MS) await loadAgain();
+    if (empty >= EMPTY_MS || unfed >= UNFED_MS || app?.matches(GIVEN_UP)) await loadAgain();
     setTimeout(look, EVERY_MS);
   }
 

@@ -24,7 +24,8 @@ beforeEach(() => {
     querySelector(wanted) {
       if (wanted.includes("stMain")) return page.shown || null;
       if (wanted.includes("CONNECTED")) return null;
-      return page.drawn ? { matches: () => page.rests } : null;
+      const matches = (wanted) => (wanted.includes("FOREVER") ? page.givenUp : page.rests);
+      return page.drawn ? { matches } : null;
     },
   };
 });
@@ -59,6 +60,18 @@ test("a page that Streamlit has taken away as a whole is loaded again too", asyn
   const { tick } = begin(context);
   page.drawn = page.rests = page.shown = false;
   await tick(3600);
+  assert.equal(page.loaded, 1);
+});
+
+test("a page whose connection Streamlit has given up is loaded again, once the server answers", async (context) => {
+  const { tick } = begin(context);
+  Object.assign(page, { rests: false, there: false });
+  await tick(60_000);
+  page.givenUp = true;
+  await tick(1000);
+  assert.equal(page.loaded, 0);
+  page.there = true;
+  await tick(1000);
   assert.equal(page.loaded, 1);
 });
 
