@@ -9,13 +9,17 @@ import pytest
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
 #: Runs in a page before its own scripts, and notes when it last asked the server and last heard of it. What it says
-#: while there is a list `held` waits there, see `unheard`.
+#: while there is a list `held` waits there, see `unheard`. It hears what it is told `lag` milliseconds later.
 NOTE_TALK = """(() => {
   const Plain = window.WebSocket;
   window.WebSocket = class extends Plain {
     constructor(...given) {
       super(...given);
       this.addEventListener('message', () => { window.heardAt = performance.now(); });
+    }
+    addEventListener(kind, listener, ...rest) {
+      const late = event => { window.lag ? setTimeout(listener, window.lag, event) : listener(event); };
+      super.addEventListener(kind, kind === 'message' ? late : listener, ...rest);
     }
     send(data) {
       if (window.held) return window.held.push(() => this.send(data));

@@ -1,6 +1,5 @@
 """The view: every choice a user can make, in one frozen value that lives in the URL and nowhere else."""
 
-import itertools
 import re
 import time
 from collections.abc import Mapping
@@ -135,27 +134,36 @@ def write(view: View) -> None:
     query = view.to_query()
     before = st.query_params.to_dict()
     if query != before:
-        if len(_WRITTEN) >= _MOST_SESSIONS:
-            _WRITTEN.clear()
-        replaced = (*_WRITTEN.get(session(), _NOTHING).replaced, before)
-        _WRITTEN[session()] = _Written(next(_NUMBERS), query, replaced, time.monotonic())
+        told = _told(session())
+        told.number += 1
+        told.query = query
+        told.replaced += (before,)
+        told.at = time.monotonic()
         st.query_params.from_dict(query)
 
 
-@dataclass(frozen=True)
-class _Written:
-    """An address that the browser has not heard of yet, and those that it may still send in its place."""
+class _Told:
+    """The newest address that a browser is told, and those that it may still send until it has heard of that one.
 
-    number: int
-    query: Mapping[str, str]
-    replaced: tuple[Mapping[str, str], ...]
-    at: float
+    The browser has gone back or forward `backs` times, as far as is known.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.query: Mapping[str, str] = {}
+        self.replaced: tuple[Mapping[str, str], ...] = ()
+        self.at = 0.0
+        self.backs = 0
 
 
 #: By session.
-_WRITTEN: dict[str, _Written] = {}
-_NOTHING = _Written(0, {}, (), 0.0)
-_NUMBERS = itertools.count(1)
+_TOLD: dict[str, _Told] = {}
+
+
+def _told(session: str) -> _Told:
+    if session not in _TOLD and len(_TOLD) >= _MOST_SESSIONS:
+        _TOLD.clear()
+    return _TOLD.setdefault(session, _Told())
 
 
 def _address() -> dict[str, str]:
@@ -164,22 +172,31 @@ def _address() -> dict[str, str]:
     What is done before the browser hears of a new address comes with the old one, which would undo the new one.
     """
     sent = st.query_params.to_dict()
-    written = _WRITTEN.get(session(), _NOTHING)
-    late = sent in written.replaced and time.monotonic() - written.at < _UNHEARD_S
-    if late and sent != written.query:
-        st.query_params.from_dict(written.query)
+    told = _told(session())
+    late = sent in told.replaced and time.monotonic() - told.at < _UNHEARD_S
+    if late and sent != told.query:
+        st.query_params.from_dict(told.query)
     return st.query_params.to_dict()
 
 
-def number() -> int:
-    """Return the number of the address that this run of the page tells the browser, 0 if it has heard of it."""
-    return _WRITTEN.get(session(), _NOTHING).number
+def newest() -> tuple[int, int]:
+    """Return the number of the address that the browser is told, and how often it went back or forward."""
+    told = _told(session())
+    return told.number, told.backs
 
 
 def heard(session: str, number: int) -> None:
     """Note that the browser of a session shows a page with the address of a `number`."""
-    if _WRITTEN.get(session, _NOTHING).number <= number:
-        _WRITTEN.pop(session, None)
+    told = _told(session)
+    if told.number <= number:
+        told.replaced = ()
+
+
+def went_back(session: str, backs: int) -> None:
+    """Note that the browser of a session has gone back or forward so often, and means the address that it asks for."""
+    told = _told(session)
+    told.replaced = ()
+    told.backs = backs
 
 
 def change(**changes: Any) -> None:

@@ -203,6 +203,8 @@ export namespace Page {
     changes: string;
     session: string;
     every: number;
+    query: string;
+    backs: number;
   }
 }
 

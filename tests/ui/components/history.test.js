@@ -1,4 +1,4 @@
-// What Back leads to: no address that nobody saw, and never before the server knows that the newest was heard of.
+// What Back leads to: no address that nobody saw, never before the server knows of it, and to what the page shows.
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
@@ -12,7 +12,7 @@ beforeEach(() => {
   openWindow();
   pushed = [];
   Object.assign(globalThis, {
-    location: { href: "http://here/models?dataset=a" },
+    location: new URL("http://here/models?dataset=a"),
     history: { pushState: (_, __, url) => pushed.push(url) },
     PopStateEvent: class extends Event {},
   });
@@ -23,6 +23,37 @@ test("the address of the gallery on another page is not kept, all others are", (
   const kept = ["/models?class=1", "/gallery?gallery.back=models", "/b/gallery?gallery.back=models&class=1", undefined];
   for (const url of ["/models?gallery.back=models", ...kept]) history.pushState({}, "", url);
   assert.deepEqual(pushed, kept);
+});
+
+function goBack() {
+  const back = new Event("popstate");
+  Object.defineProperty(back, "isTrusted", { value: true });
+  window.wentBack(back);
+  return settled();
+}
+
+test("what was asked for before Back does not change the address after it; what the page shows does", async () => {
+  const arrived = watchHistory(async () => true);
+  await goBack();
+  history.pushState({}, "", "/models?class=7");
+  arrived(0, "class=7"); // of a run that does not know of it
+  assert.deepEqual(pushed, []);
+  history.pushState({}, "", "/map?class=7"); // another page
+  arrived(1, "dataset=a");
+  history.pushState({}, "", "/models?class=8");
+  assert.deepEqual(pushed, ["/map?class=7", "/models?class=8"]);
+  await goBack();
+  arrived(2, "class=9&dataset=a"); // a filter came before the page was there
+  assert.deepEqual(pushed.slice(2), ["/models?class=9&dataset=a"]);
+});
+
+test("where the server cannot hear of Back, nothing waits for it", async () => {
+  for (const answer of [async () => false, () => Promise.reject(new Error("cut"))]) {
+    watchHistory(answer);
+    await goBack();
+    history.pushState({}, "", "/models?class=7");
+  }
+  assert.equal(pushed.length, 2);
 });
 
 test("Streamlit hears of Back once the server has, also where that fails", async () => {

@@ -36,7 +36,8 @@ class PageData(TypedDict):
 
     The `page` shows the `dataset`, "" for none, up to the `entry` of its log. Decisions go to the address `decisions`
     and are kept under the name `keeper`; `health` answers while the server does, and `changes`, where it is not "",
-    whether the page is out of date; with each question the browser says which window the `session` is in.
+    whether the page is out of date; with each question the browser says which window the `session` is in. The page
+    shows what the `query` of its address asks for, and knows that the browser went back or forward `backs` times.
     """
 
     page: str
@@ -48,6 +49,8 @@ class PageData(TypedDict):
     changes: str
     session: str
     every: int
+    query: str
+    backs: int
 
 
 def follow(frame: Frame, *, runs: bool, decisions: bool, answers: bool) -> None:
@@ -57,9 +60,10 @@ def follow(frame: Frame, *, runs: bool, decisions: bool, answers: bool) -> None:
     has answered a task.
     """
     address = dataset = ""
+    number, backs = url_state.newest()
     if frame.table:
         dataset = frame.table.dataset.name
-        query = {"runs": _runs(frame.table.dataset), "address": str(url_state.number())}
+        query = {"runs": _runs(frame.table.dataset), "address": str(number)}
         if decisions:
             query["entry"] = str(frame.entry)
         if answers:
@@ -76,6 +80,8 @@ def follow(frame: Frame, *, runs: bool, decisions: bool, answers: bool) -> None:
         changes=address,
         session=session(),
         every=_EVERY_MS,
+        query=urlencode(st.query_params.to_dict()),
+        backs=backs,
     )
     mount(__file__, "", key=_KEY, data=data, on_changed_change=nothing, on_clicked_change=_keep_clicked)
 
@@ -97,6 +103,8 @@ def changes(request: Request) -> Response:
     reloaded(query.get("session", ""), window)
     if query.get("address", "").isdecimal():
         url_state.heard(query.get("session", ""), int(query["address"][:18]))
+    if query.get("backs", "").isdecimal():
+        url_state.went_back(query.get("session", ""), int(query["backs"][:18]))
     workspace = find_workspace()
     try:
         dataset = workspace.dataset(request.path_params["dataset"])

@@ -12,7 +12,6 @@ import { holdDownloads, paintStatus, showRefused } from "./status.js";
 /** @import { Answered, Component } from "../events.js" */
 /** @import { Page } from "../messages.js" */
 
-const EVERY = "9".repeat(18); // number of an address, beyond that of each
 const PAGE = "page"; // what of it waits for data
 const PAST = "avhcurate:window"; // the name of this window's first session
 
@@ -24,6 +23,7 @@ let component = /** @type {Component | null} */ (null);
 let asked = ""; // the address that has said that something has changed
 let answers = /** @type {unknown} */ (null); // what changes with each answer of an annotator
 let wanted = 0; // the entry of the log that the page is to show
+let arrived = /** @type {(backs: number, query: string) => void} */ (() => undefined);
 const runAgain = () => component?.setTriggerValue("changed", true);
 
 function createPage() {
@@ -37,6 +37,7 @@ function createPage() {
       if (!before) begin(next.health);
       if (next.dataset !== before?.dataset) wanted = 0;
       if (next.entry >= wanted) fed(PAGE);
+      arrived(next.backs, next.query);
       connect({ keeper: next.keeper, decisions: next.decisions, window: windowOf(next.session) });
     },
     destroy() {
@@ -55,7 +56,7 @@ function begin(health) {
   holdDownloads();
   watchPage(health, () => data?.page ?? "");
   watchMarks((address) => component?.setTriggerValue("clicked", address));
-  watchHistory(async () => data?.changes && ask(data, { address: EVERY }));
+  arrived = watchHistory(goingBack);
   look();
 }
 
@@ -84,6 +85,11 @@ const rests = () =>
 function ask({ changes, session }, more) {
   const query = new URLSearchParams({ session, window: windowOf(session), ...more });
   return fetch(`${changes}&${query}`, { cache: "no-store" });
+}
+
+/** @param {number} backs */
+async function goingBack(backs) {
+  return Boolean(data?.changes) && (await ask(/** @type {Page.Data} */ (data), { backs: `${backs}` })).ok;
 }
 
 // Asks whether another window has changed what the page shows. While the page runs, or nobody looks, it does not ask.
