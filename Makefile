@@ -56,9 +56,11 @@ node_modules/.package-lock.json: package-lock.json $(VENV)/tested
 	touch $@
 
 # A browser for the browser tests: taken from the system, or by apt where that can be had; without one they say so.
+BROWSERS := chromium-headless-shell chromium
 browser:
-	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null 2>&1 && exit 0; done; \
-	if command -v apt-get >/dev/null 2>&1 && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; then exit 0; fi; \
+	@for name in $(BROWSERS) chromium-browser google-chrome; do command -v $$name >/dev/null 2>&1 && exit 0; done; \
+	command -v apt-get >/dev/null 2>&1 && apt-get update -qq && \
+	for name in $(BROWSERS); do apt-get install -y -qq $$name >/dev/null && exit 0; done; \
 	echo "No Chromium here and none could be installed: the browser tests will be skipped."
 
 # Attacks on everything that is promised, for half an hour, with a table of what held.

@@ -18,7 +18,7 @@ from avhcurate.features.suspects.decisions import KEPT
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.events import CLASS_ACTIONS
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import NOTHING_KEPT, TILES, expect, open_at, settled
+from tests.browser.pages import NOTHING_KEPT, TILES, expect, open_at
 from tests.fakes.datasets import write_images
 from tests.fakes.votes import collect
 from tests.fakes.workspaces import copied, lock_before_scoring
@@ -277,13 +277,13 @@ def test_who_is_signed_out_is_told_how_to_sign_in_and_loses_nothing(page, serve,
 
 
 @pytest.mark.parametrize("width", [390, 1360])
-def test_what_is_saved_stands_clear_of_the_sign_of_a_run(page, serve, root, width):
+def test_what_is_saved_stands_clear_of_the_sign_of_a_run(page, serve, slow_down, root, width):
     page.set_viewport_size({"width": width, "height": 844})
     open_at(page, f"{serve(root)}/gallery")
     page.evaluate(WATCH_THE_SIGN)
-    while page.evaluate("gap") is None:  # a run may be too short for the sign
-        page.locator("[data-testid=stApp]").press("r")
-        settled(page)
+    slow_down(1)  # a short run has no sign
+    page.locator("[data-testid=stApp]").press("r")
+    page.wait_for_function("gap !== null")
     assert page.evaluate("gap") > 0
 
 
