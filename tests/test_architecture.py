@@ -50,13 +50,13 @@ BUDGET = {
     "networks": 52_080,
     "people": 24_900,
     "datasets": 56_290,
-    "ui": 46_680,
+    "ui": 46_800,
     "features": 117_640,
     "lab": 37_560,
     "notebook": 11_770,
     "cli": 19_200,
 }
-MOST_TOKENS = 436_290
+MOST_TOKENS = 436_410
 #: The most conditional expressions in 1,000 lines of the package.
 MOST_CONDITIONALS = 12
 #: From feature to feature; an arrow that is not here, or is here and not in the code, fails.
