@@ -9,6 +9,7 @@ export function watchHistory(goingBack) {
   const push = history.pushState.bind(history);
   let backs = 0;
   let awaited = false; // the page of the address that the browser went to
+  let asking = 0; // how often the server has not answered yet
 
   history.pushState = (state, unused, url) => {
     const to = new URL(url ?? "", location.href);
@@ -25,16 +26,19 @@ export function watchHistory(goingBack) {
     event.stopImmediatePropagation();
     backs += 1;
     awaited = true;
+    asking += 1;
     const number = backs;
     const said = await goingBack(number).catch(() => false);
+    asking -= 1;
     if (number === backs) awaited = said;
     dispatchEvent(new PopStateEvent("popstate", { state: event.state }));
   };
 
   return (known, query) => {
-    if (!awaited || known !== backs) return;
-    awaited = false;
-    if (sorted(query) !== sorted(location.search)) push({}, "", `${location.pathname}?${query}`);
+    if (!awaited || asking || known !== backs) return;
+    // A run that was asked for before Back may know of it too, so that the next one counts as well.
+    if (sorted(query) === sorted(location.search)) awaited = false;
+    else push({}, "", `${location.pathname}?${query}`);
   };
 }
 
