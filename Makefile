@@ -35,8 +35,7 @@ PYTEST = $(BIN)/python -m pytest -q -n 2 --dist worksteal --durations 10
 check:
 	AVHCURATE_CAMPAIGN_MINUTES=0.33 $(PYTEST) -m "not slow"
 
-# The networks' tests have processes of their own: one that had run some three thousand other tests was ended at the same
-# test of theirs in three runs of three, by SIGSEGV. Which library does it is not known.
+# The networks' tests come first, in processes of their own: what libraries leave in a process then meets no other test.
 check-all:
 	$(PYTEST) tests/networks
 	AVHCURATE_CAMPAIGN_MINUTES=$(CAMPAIGN_MINUTES) $(PYTEST) --ignore tests/networks

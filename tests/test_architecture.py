@@ -47,7 +47,7 @@ PUBLIC = {"avhcurate/scores.py", "avhcurate/training/__init__.py", "avhcurate/tr
 BUDGET = {
     "measures": 20_580,
     "workspace": 49_590,
-    "networks": 52_080,
+    "networks": 52_100,
     "people": 24_900,
     "datasets": 56_290,
     "ui": 46_800,
@@ -56,7 +56,7 @@ BUDGET = {
     "notebook": 11_770,
     "cli": 19_200,
 }
-MOST_TOKENS = 436_410
+MOST_TOKENS = 436_430
 #: The most conditional expressions in 1,000 lines of the package.
 MOST_CONDITIONALS = 12
 #: From feature to feature; an arrow that is not here, or is here and not in the code, fails.

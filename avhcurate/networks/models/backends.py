@@ -3,6 +3,7 @@
 import threading
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -175,7 +176,10 @@ def compiled(network: Any, dtype: torch.dtype, *, streams: int = 1, threads: int
         # Threads that decode share the cores.
         "ENABLE_CPU_PINNING": False,
     }
-    ready = openvino().compile_model(network, "CPU", settings)
+    # It leaves a signal stack with the thread that compiles, also when the network has taken its memory away: a signal
+    # would end the process there.
+    with ThreadPoolExecutor(1) as thread:
+        ready = thread.submit(openvino().compile_model, network, "CPU", settings).result()
     requests = threading.local()
 
     def run(images: Any) -> list[Any]:

@@ -1,10 +1,12 @@
 """Backends of the CPU: OpenVINO gives the features of the network as it is; which one a pass gets."""
 
+import ctypes
 import math
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,6 +17,12 @@ from avhcurate.networks.models import backends
 from avhcurate.networks.models.backends import AS_IS, FEW_IMAGES, MISSING, OPENVINO, Backend, find_backend
 
 pytestmark = pytest.mark.filterwarnings("error::DeprecationWarning")
+
+
+class SignalStack(ctypes.Structure):
+    """Where handlers of signals run, as C has it."""
+
+    _fields_ = (("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
 
 
 class Net(nn.Module):
@@ -197,3 +205,17 @@ def test_a_run_whose_backend_is_not_here_cannot_be_resumed(name: str, monkeypatc
     monkeypatch.setattr(backends, "package", missing)
     with pytest.raises(CurateError, match=rf"began with {name}.*remove its folder"):
         find_backend(name, module(), example(), torch.float32)
+
+
+def test_a_network_leaves_no_signal_stack_with_who_opens_it():
+    def stack() -> tuple[Any, ...]:
+        there = SignalStack()
+        assert ctypes.CDLL(None).sigaltstack(None, ctypes.byref(there)) == 0
+        return there.start, there.flags, there.size
+
+    before = stack()
+    openvino = pytest.importorskip("openvino")
+    images = openvino.opset13.parameter([2, 3], np.float32)
+    run = backends.compiled(openvino.Model([openvino.opset13.relu(images)], [images], "relu"), torch.float32)
+    assert run(np.full((2, 3), -1, np.float32))[0].tolist() == [[0.0] * 3] * 2
+    assert stack() == before
