@@ -45,18 +45,18 @@ PUBLIC = {"avhcurate/scores.py", "avhcurate/training/__init__.py", "avhcurate/tr
 #: The most tokens of Python (names, operators, numbers, strings) that each room may hold, and all of them: a room
 #: grows only where another shrinks in the same commit.
 BUDGET = {
-    "measures": 20_580,
+    "measures": 20_550,
     "workspace": 49_590,
     "networks": 52_100,
     "people": 24_900,
     "datasets": 56_290,
-    "ui": 46_800,
-    "features": 117_640,
+    "ui": 46_700,
+    "features": 117_620,
     "lab": 37_560,
     "notebook": 11_770,
     "cli": 19_200,
 }
-MOST_TOKENS = 436_430
+MOST_TOKENS = 436_280
 #: The most conditional expressions in 1,000 lines of the package.
 MOST_CONDITIONALS = 12
 #: From feature to feature; an arrow that is not here, or is here and not in the code, fails.

@@ -44,20 +44,17 @@ def votes_of_samples(votes: np.ndarray, *, target: int) -> go.Figure:
     """
     counts = np.bincount(votes, minlength=target + 1)
     number = np.arange(1, len(counts))
+    # Also of excluded images: votes are counted over the whole dataset.
+    images = [Filters(excluded=None, ids=tuple(np.flatnonzero(votes == count).tolist())) for count in number]
     figure = go.Figure()
     figure.add_bar(
         x=number,
         y=counts[1:],
         marker={"color": np.where(number >= target, SLATE, faded(GREY, 0.6))},
         hovertemplate="%{y:,} images with %{x} votes<extra></extra>",
-        **leads(counts[1:], [_of(np.flatnonzero(votes == count)) for count in number]),
+        **leads(counts[1:], images),
     )
     return bare(figure, height=250, x=f"votes ({counts[0]:,} images have none yet)", y="images", margin={"t": 30})
-
-
-def _of(ids: np.ndarray) -> Filters:
-    """Return the filters of samples, also of excluded ones, since votes are counted over the whole dataset."""
-    return Filters(excluded=None, ids=tuple(ids.tolist()))
 
 
 def coverage_curve(covered: np.ndarray, at_random: np.ndarray) -> go.Figure:

@@ -50,7 +50,7 @@ def fit_softmax_heads(
     if start is not None:
         begun += start
     weights = begun.reshape(shape[0], -1)
-    targets = _one_hot(labels, num_classes)
+    targets = (labels.T[:, :, None] == np.arange(num_classes)).astype(np.float32)  # (n, B, K), zeros for -1
     learnt = (labels >= 0).T[:, :, None]
     ahead = weights.copy()
     momentum = 1.0
@@ -66,11 +66,6 @@ def fit_softmax_heads(
         weights = moved
         momentum = following
     return SoftmaxHeads(weights.reshape(shape), mean)
-
-
-def _one_hot(labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Return targets (n, B, K) of labels (B, n), zeros for -1."""
-    return (labels.T[:, :, None] == np.arange(num_classes)).astype(np.float32)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -1,10 +1,10 @@
 """The view: every choice a user can make, in one frozen value that lives in the URL and nowhere else."""
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any
+from weakref import WeakValueDictionary
 
 import streamlit as st
 from pydantic import AfterValidator, Field
@@ -17,9 +17,8 @@ from avhcurate.ui.base.signin import session
 
 NO_FILTERS = Filters()
 _CHOICE = re.compile(r"[a-z]+\.[a-z_]+")
-#: Seconds after which the browser has heard of a new address, on a page that does not say so earlier.
-_UNHEARD_S = 5
-_MOST_SESSIONS = 10_000
+#: Session state: what the browser is told.
+_KEY = "url.told"
 #: Choices of pages that mean nothing with another run: a map, and places on it.
 _OF_A_RUN = ("map.layout", "map.region", "map.window")
 
@@ -134,15 +133,14 @@ def write(view: View) -> None:
     query = view.to_query()
     before = st.query_params.to_dict()
     if query != before:
-        told = _told(session())
-        told.number += 1
-        told.query = query
-        told.replaced += (before,)
-        told.at = time.monotonic()
+        address = told()
+        address.number += 1
+        address.query = query
+        address.replaced += (before,)
         st.query_params.from_dict(query)
 
 
-class _Told:
+class Told:
     """The newest address that a browser is told, and those that it may still send until it has heard of that one.
 
     The browser has gone back or forward `backs` times, as far as is known.
@@ -152,18 +150,18 @@ class _Told:
         self.number = 0
         self.query: Mapping[str, str] = {}
         self.replaced: tuple[Mapping[str, str], ...] = ()
-        self.at = 0.0
         self.backs = 0
 
 
-#: By session.
-_TOLD: dict[str, _Told] = {}
+#: By session, with which each ends.
+_TOLD: WeakValueDictionary[str, Told] = WeakValueDictionary()
 
 
-def _told(session: str) -> _Told:
-    if session not in _TOLD and len(_TOLD) >= _MOST_SESSIONS:
-        _TOLD.clear()
-    return _TOLD.setdefault(session, _Told())
+def told() -> Told:
+    """Return what the browser of this session is told."""
+    address: Told = st.session_state.setdefault(_KEY, Told())
+    _TOLD[session()] = address
+    return address
 
 
 def _address() -> dict[str, str]:
@@ -172,31 +170,18 @@ def _address() -> dict[str, str]:
     What is done before the browser hears of a new address comes with the old one, which would undo the new one.
     """
     sent = st.query_params.to_dict()
-    told = _told(session())
-    late = sent in told.replaced and time.monotonic() - told.at < _UNHEARD_S
-    if late and sent != told.query:
-        st.query_params.from_dict(told.query)
+    address = told()
+    if sent in address.replaced and sent != address.query:
+        st.query_params.from_dict(address.query)
     return st.query_params.to_dict()
 
 
-def newest() -> tuple[int, int]:
-    """Return the number of the address that the browser is told, and how often it went back or forward."""
-    told = _told(session())
-    return told.number, told.backs
-
-
-def heard(session: str, number: int) -> None:
-    """Note that the browser of a session shows a page with the address of a `number`."""
-    told = _told(session)
-    if told.number <= number:
-        told.replaced = ()
-
-
-def went_back(session: str, backs: int) -> None:
-    """Note that the browser of a session has gone back or forward so often, and means the address that it asks for."""
-    told = _told(session)
-    told.replaced = ()
-    told.backs = backs
+def heard(session: str, number: int, backs: int) -> None:
+    """Note which address the browser of a session shows, and how often it went back or forward, which it means."""
+    if address := _TOLD.get(session):
+        if address.number <= number or address.backs != backs:
+            address.replaced = ()
+        address.backs = backs
 
 
 def change(**changes: Any) -> None:

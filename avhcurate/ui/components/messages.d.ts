@@ -202,7 +202,6 @@ export namespace Page {
     health: string;
     changes: string;
     session: string;
-    every: number;
     query: string;
     backs: number;
   }

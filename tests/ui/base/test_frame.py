@@ -63,7 +63,8 @@ def test_a_filter_goes_into_the_address_and_changes_the_count(open_app, demo):
     assert "183 of 1,797" in matching(app)
 
 
-def test_what_comes_with_an_address_that_was_just_replaced_does_not_undo_it(open_app, demo):
+@pytest.mark.parametrize(("number", "backs"), [(10**9, 0), (0, 1)])  # it has heard of it, or goes back before that
+def test_what_comes_with_an_address_that_was_just_replaced_does_not_undo_it(open_app, demo, number, backs):
     app = open_app(demo)
     before = dict(app.query_params)
     app.toggle(key="filter.mistakes").set_value(True).run()
@@ -71,8 +72,8 @@ def test_what_comes_with_an_address_that_was_just_replaced_does_not_undo_it(open
     app.query_params = before  # sent before the browser heard of the new address
     assert app.run().query_params["mistakes"] == "true"
 
-    url_state.heard(app.session_state[signin._SESSION], 10**9)
-    app.query_params = before  # the browser's Back
+    url_state.heard(app.session_state[signin._SESSION], number, backs)
+    app.query_params = before  # now it is meant
     assert "mistakes" not in app.run().query_params
 
 

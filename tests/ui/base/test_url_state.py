@@ -7,7 +7,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from avhcurate.datasets.table.filters import FILTER_KEYS, FILTERS, Filters, OneOf
-from avhcurate.ui.base import url_state
 from avhcurate.ui.base.url_state import View, fit, parse
 from avhcurate.ui.shell.sidebar_filters import WIDGETS
 
@@ -118,54 +117,3 @@ def test_a_view_is_fitted_to_the_table_and_says_what_it_lost():
 def test_links_to_other_pages_keep_data_and_filters_but_not_page_and_sample():
     view = View(dataset="d", filters=Filters(classes=(1,)), row=3, sample=7).choosing("pseudo.rule", "avc")
     assert view.elsewhere == {"dataset": "d", "class": "1", "pseudo.rule": "avc"}
-
-
-# --- what the browser has not heard of -------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def address(monkeypatch):
-    """The address of a session as Streamlit has it, and each that the browser is told."""
-    told = []
-
-    class Address(dict):
-        to_dict = dict.copy
-
-        def from_dict(self, query):
-            self.clear()
-            self.update(query)
-
-        def update(self, query):
-            super().update(query)
-            told.append(self.to_dict())
-
-    shown = Address({"class": "3"})
-    monkeypatch.setattr(url_state.st, "query_params", shown)
-    monkeypatch.setattr(url_state, "session", lambda: "session")
-    monkeypatch.setattr(url_state, "_TOLD", {})
-    url_state.write(parse({"class": "3,5"})[0])
-    assert told == [{"class": "3,5"}]
-    told.clear()
-
-    def sent(query):
-        dict.clear(shown)
-        dict.update(shown, query)
-        return url_state.read()[0].to_query(), told
-
-    return sent
-
-
-def test_an_act_that_comes_with_the_older_address_does_not_undo_the_newer(address):
-    assert address({"class": "3"}) == ({"class": "3,5"}, [{"class": "3,5"}])
-
-
-def test_who_has_heard_of_the_newer_address_means_the_older(address):
-    url_state.heard("session", url_state.newest()[0])
-    assert address({"class": "3"}) == ({"class": "3"}, [])
-
-
-def test_who_went_back_means_the_older_address_too(address):
-    assert url_state.newest() == (1, 0)
-    url_state.went_back("session", 7)
-    assert address({"class": "3"}) == ({"class": "3"}, [])
-    assert url_state.newest() == (1, 7)

@@ -30,10 +30,10 @@ test("the address of the gallery on another page is not kept, all others are", (
   assert.deepEqual(pushed, kept);
 });
 
+const trusted = () => Object.defineProperty(new Event("popstate"), "isTrusted", { value: true });
+
 function goBack() {
-  const back = new Event("popstate");
-  Object.defineProperty(back, "isTrusted", { value: true });
-  window.wentBack(back);
+  window.wentBack(trusted());
   return settled();
 }
 
@@ -79,9 +79,7 @@ test("Streamlit hears of Back once the server has, also where that fails", async
     watchHistory(() => heard.promise);
     addEventListener("popstate", (event) => window.wentBack(event)); // as the page does
     addEventListener("popstate", (event) => seen.push(event.isTrusted));
-    const back = new Event("popstate");
-    Object.defineProperty(back, "isTrusted", { value: true });
-    dispatchEvent(back);
+    dispatchEvent(trusted());
     await settled();
     assert.deepEqual(seen, []);
     if (fails) heard.reject(new Error("cut"));

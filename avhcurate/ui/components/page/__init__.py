@@ -27,8 +27,6 @@ from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.workspace import find_workspace
 
 _KEY = "page"
-#: Milliseconds between two questions whether something has changed.
-_EVERY_MS = 500
 
 
 class PageData(TypedDict):
@@ -48,7 +46,6 @@ class PageData(TypedDict):
     health: str
     changes: str
     session: str
-    every: int
     query: str
     backs: int
 
@@ -60,16 +57,17 @@ def follow(frame: Frame, *, runs: bool, decisions: bool, answers: bool) -> None:
     has answered a task.
     """
     address = dataset = ""
-    number, backs = url_state.newest()
+    told = url_state.told()
     if frame.table:
         dataset = frame.table.dataset.name
-        query = {"runs": _runs(frame.table.dataset), "address": str(number)}
+        query = {"address": str(told.number)}
+        if runs:
+            query["runs"] = _runs(frame.table.dataset)
         if decisions:
             query["entry"] = str(frame.entry)
         if answers:
             query["answers"] = "new"
-        if runs:
-            address = f"{base_path()}/changes/{dataset}?{urlencode(query)}"
+        address = f"{base_path()}/changes/{dataset}?{urlencode(query)}"
     data = PageData(
         page=st.session_state[PAGE],
         dataset=dataset,
@@ -79,9 +77,8 @@ def follow(frame: Frame, *, runs: bool, decisions: bool, answers: bool) -> None:
         health=health_url(),
         changes=address,
         session=session(),
-        every=_EVERY_MS,
         query=urlencode(st.query_params.to_dict()),
-        backs=backs,
+        backs=told.backs,
     )
     mount(__file__, "", key=_KEY, data=data, on_changed_change=nothing, on_clicked_change=_keep_clicked)
 
@@ -101,16 +98,15 @@ def changes(request: Request) -> Response:
     query = request.query_params
     window = query.get("window", "")
     reloaded(query.get("session", ""), window)
-    if query.get("address", "").isdecimal():
-        url_state.heard(query.get("session", ""), int(query["address"][:18]))
-    if query.get("backs", "").isdecimal():
-        url_state.went_back(query.get("session", ""), int(query["backs"][:18]))
+    numbers = [query.get(name, "") for name in ("address", "backs")]
+    if all(map(str.isdecimal, numbers)):
+        url_state.heard(query.get("session", ""), *(int(number[:18]) for number in numbers))
     workspace = find_workspace()
     try:
         dataset = workspace.dataset(request.path_params["dataset"])
     except CurateError:  # it was removed or renamed, which the page says
         return JSONResponse({"changed": True}, headers=NEVER_KEPT)
-    changed = _runs(dataset) != query.get("runs")
+    changed = "runs" in query and _runs(dataset) != query["runs"]
     if query.get("entry", "").isdecimal():
         changed |= open_events(workspace.root).news(dataset.id, since=int(query["entry"][:18]), window=window)
     answers = None

@@ -12,6 +12,7 @@ import { holdDownloads, paintStatus, showRefused } from "./status.js";
 /** @import { Answered, Component } from "../events.js" */
 /** @import { Page } from "../messages.js" */
 
+const EVERY_MS = 500; // between two questions whether something has changed
 const PAGE = "page"; // what of it waits for data
 const PAST = "avhcurate:window"; // the name of this window's first session
 
@@ -23,6 +24,7 @@ let component = /** @type {Component | null} */ (null);
 let asked = ""; // the address that has said that something has changed
 let answers = /** @type {unknown} */ (null); // what changes with each answer of an annotator
 let wanted = 0; // the entry of the log that the page is to show
+let backs = 0; // how often this window went back or forward
 let arrived = /** @type {(backs: number, query: string) => void} */ (() => undefined);
 const runAgain = () => component?.setTriggerValue("changed", true);
 
@@ -37,7 +39,7 @@ function createPage() {
       if (!before) begin(next.health);
       if (next.dataset !== before?.dataset) wanted = 0;
       if (next.entry >= wanted) fed(PAGE);
-      arrived(next.backs, next.query);
+      arrived(next.session === before?.session ? next.backs : backs, next.query);
       connect({ keeper: next.keeper, decisions: next.decisions, window: windowOf(next.session) });
     },
     destroy() {
@@ -81,21 +83,22 @@ function windowOf(session) {
 const rests = () =>
   !document.hidden && document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]") !== null;
 
-/** @param {Page.Data} data @param {Record<string, string>} [more] */
-function ask({ changes, session }, more) {
-  const query = new URLSearchParams({ session, window: windowOf(session), ...more });
+/** @param {Page.Data} data */
+function ask({ changes, session }) {
+  const query = new URLSearchParams({ session, window: windowOf(session), backs: `${backs}` });
   return fetch(`${changes}&${query}`, { cache: "no-store" });
 }
 
-/** @param {number} backs */
-async function goingBack(backs) {
-  return Boolean(data?.changes) && (await ask(/** @type {Page.Data} */ (data), { backs: `${backs}` })).ok;
+/** @param {number} times */
+async function goingBack(times) {
+  backs = times;
+  return Boolean(data?.changes) && (await ask(/** @type {Page.Data} */ (data))).ok;
 }
 
 // Asks whether another window has changed what the page shows. While the page runs, or nobody looks, it does not ask.
 async function look() {
   const shown = /** @type {Page.Data} */ (data);
-  const { changes, every } = shown;
+  const { changes } = shown;
   if (component && changes && rests() && asked !== changes) {
     const answer = await ask(shown).catch(() => null);
     const news = answer?.ok ? await answer.json() : { answers };
@@ -106,5 +109,5 @@ async function look() {
       runAgain();
     }
   }
-  setTimeout(look, every);
+  setTimeout(look, EVERY_MS);
 }
