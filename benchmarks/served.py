@@ -52,7 +52,7 @@ def _once_it_answers(address: str) -> str:
 
 def chromium() -> str:
     """Return the path of Chromium, or of the browser in CHROMIUM."""
-    names = (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
+    names = (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
     found = next(filter(None, (shutil.which(name) for name in names if name)), None)
     if found is None:
         raise SystemExit("Chromium was not found. Name a browser by CHROMIUM=PATH.")

@@ -39,7 +39,10 @@ def click(selector: str) -> Callable[[Page], None]:
 
 
 def main() -> None:
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    chromium = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell"))),
+        None,
+    )
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as address, sync_playwright() as playwright:
         call(Path(folder), "project", "digits")
         call(Path(folder), "suspects", "digits", "--out-of-fold")

@@ -70,7 +70,10 @@ def train(folder: Path, squares: dict[str, list[Image.Image]]) -> None:
 
 
 def main() -> None:
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    chromium = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell"))),
+        None,
+    )
     with (
         tempfile.TemporaryDirectory() as place,
         served(Path(place) / "workspace") as address,
