@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -24,10 +25,11 @@ FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 ]
+WINDOW = {"width": 1360, "height": 900}
 #: Generous: on two busy cores the first page of a fresh server takes its time. Nothing waits longer than it must.
 TIMEOUT_MS = 120_000
 #: Empties what a page keeps in the browser, and lets it keep nothing more; a page that was never opened has no storage.
-FORGET = "origin === 'null' || (Storage.prototype.setItem = () => {}, localStorage.clear())"
+FORGET = "origin === 'null' || (Storage.prototype.setItem = () => {}, localStorage.clear(), sessionStorage.clear())"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -133,7 +135,7 @@ def new_context(chromium) -> Callable[[], object]:
     from tests.browser.pages import NOTE_TALK
 
     def make() -> object:
-        context = chromium.new_context(viewport={"width": 1360, "height": 900}, accept_downloads=True)
+        context = chromium.new_context(viewport=WINDOW, accept_downloads=True)
         context.set_default_timeout(TIMEOUT_MS)
         context.add_init_script(NOTE_TALK)
         return context
@@ -150,14 +152,48 @@ def context(new_context) -> Iterator[object]:
 
 
 @pytest.fixture
-def page(context) -> Iterator[object]:
-    """A page that leaves nothing in its profile, and fails the test on an error in its console."""
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
+def unwatched_page(context) -> Iterator[object]:
+    """The first page of a profile, blank: it has compiled the scripts of Streamlit, which takes a third of the work.
+
+    It leaves nothing in the profile. What would stay in it, `add_init_script` and `on`, is for `own_page`.
+    """
+    page = next(iter(context.pages), None) or context.new_page()
+    page.set_viewport_size(WINDOW)
     yield page
     for opened in context.pages:  # a test may have closed its own page, and opened others
         opened.evaluate(FORGET)
-        opened.close()
+        if opened is not page:
+            opened.close()
     context.clear_cookies()
+    if not page.is_closed():
+        page.unroute_all()
+        page.emulate_media(color_scheme="null")
+        page.goto("about:blank")
+
+
+@pytest.fixture
+def page(unwatched_page) -> Iterator[object]:
+    """The same, where an error in its console fails the test."""
+    with _watched(unwatched_page):
+        yield unwatched_page
+
+
+@pytest.fixture
+def own_page(page) -> Iterator[object]:
+    """A page of this test alone, whose errors count too."""
+    own = page.context.new_page()
+    with _watched(own):
+        yield own
+
+
+@contextmanager
+def _watched(page) -> Iterator[None]:
+    errors: list[str] = []
+
+    def note(error: object) -> None:
+        errors.append(str(error))
+
+    page.on("pageerror", note)
+    yield
+    page.remove_listener("pageerror", note)
     assert errors == []

@@ -9,7 +9,8 @@ import pytest
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
 #: Runs in a page before its own scripts, and notes when it last asked the server and last heard of it. What it says
-#: while there is a list `held` waits there, see `unheard`. It hears what it is told `lag` milliseconds later.
+#: while there is a list `held` waits there, see `unheard`. It hears what it is told `lag` milliseconds later,
+#: and none of its decisions reaches the server while its storage has `test:held`.
 NOTE_TALK = """(() => {
   const Plain = window.WebSocket;
   window.WebSocket = class extends Plain {
@@ -27,6 +28,9 @@ NOTE_TALK = """(() => {
       super.send(data);
     }
   };
+  const ask = window.fetch;
+  window.fetch = (...asked) => String(asked[0]).endsWith('/decisions/new') && localStorage.getItem('test:held')
+    ? Promise.reject(new TypeError('held')) : ask(...asked);
 })();"""
 #: True once the server has answered the last that it was asked, Streamlit says that no run of the script is going on,
 #: nothing of an earlier run is left, and every chart and component is drawn; it must hold for a moment, since an answer

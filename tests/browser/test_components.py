@@ -99,7 +99,7 @@ def test_the_keyboard_moves_extends_toggles_and_clears_and_a_decision_names_ids(
     assert decided["ids"] == [[0, components.COUNT]]  # the server has said which they are
 
 
-def test_a_notebooks_grid_scrolls_selects_tags_labels_and_undoes_by_messages_alone(page, alone, tmp_path):
+def test_a_notebooks_grid_scrolls_selects_tags_labels_and_undoes_by_messages_alone(own_page, alone, tmp_path):
     """The widget's script with a model whose messages a test carries to the widget in this process."""
     pytest.importorskip("anywidget", reason="anywidget is not installed: pip install 'avhcurate[notebook]'")
     from avhcurate.notebook.grid import SampleGrid
@@ -107,6 +107,7 @@ def test_a_notebooks_grid_scrolls_selects_tags_labels_and_undoes_by_messages_alo
     images = np.arange(200, dtype=np.uint8)[:, None, None] * np.ones((16, 16), np.uint8)
     shades = avhcurate.dataset("shades", images, ["dark", "light"] * 100, workspace=tmp_path / "space")
     widget = SampleGrid(shades, Filters(), sort="id", height=400)
+    page = own_page
     asked = []
     page.on("request", lambda request: asked.append(request.url.removeprefix(alone)))
     components.show_widget(widget)

@@ -56,7 +56,7 @@ def says_selected(page, number):
 def sent(page):
     """What the page sends to Python."""
     frames = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda data: frames.append(data)))
+    page.once("websocket", lambda socket: socket.on("framesent", lambda data: frames.append(data)))
     return frames
 
 
@@ -226,6 +226,7 @@ def test_x_pressed_six_times_excludes_six_images_that_dim_before_the_server_know
         page.keyboard.press("7")
         expect(page.locator(".tile.muted")).to_have_count(5)
         expect(tiles(page).nth(6).locator(".title")).to_have_text("7")
+        expect(page.locator(".message")).to_contain_text("1 image labelled 7")  # later, it would hide the next message
         page.keyboard.press("ArrowLeft")
         page.keyboard.press("7")
         expect(page.locator(".message")).to_contain_text("It has this label already")

@@ -176,7 +176,8 @@ def test_the_keyboard_moves_and_enlarges_the_map_and_selects_what_is_in_sight(pa
 
 
 @pytest.mark.slow
-def test_a_browser_without_webgl_is_told_why_there_is_no_map(page, address, labels):
+def test_a_browser_without_webgl_is_told_why_there_is_no_map(own_page, address, labels):
+    page = own_page
     page.add_init_script(WITHOUT_WEBGL)
     open_at(page, f"{address}/map?map.region=29:-1:37:7")
     expect(page.get_by_text("This browser has no WebGL 2")).to_be_visible()

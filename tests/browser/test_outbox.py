@@ -27,12 +27,6 @@ from tests.fakes.workspaces import copied, lock_before_scoring
 BY_ID = "sort=id&descending=false"
 #: A box around the images of class 3, which are together on the map that is planted.
 THREES = "29:-1:37:6"
-#: No decision leaves this browser while it keeps the word, whichever page is open.
-HOLD = """(() => {
-  const ask = window.fetch;
-  window.fetch = (...asked) => localStorage.getItem('test:held') && String(asked[0]).endsWith('/decisions/new')
-    ? Promise.reject(new TypeError('held')) : ask(...asked);
-})();"""
 #: Notes how far the sign of a run, which Streamlit shows for a moment, stands from what is saved.
 WATCH_THE_SIGN = """() => {
   window.gap = null;
@@ -251,7 +245,6 @@ def test_what_was_decided_before_the_page_was_left_is_kept_once(page, serve, roo
 @pytest.mark.parametrize("open_place", [in_gallery, in_annotate, in_classes])
 def test_what_never_reached_the_server_is_sent_by_whichever_page_is_open_then(page, serve, root, open_place, leave):
     address = serve(root)
-    page.context.add_init_script(HOLD)
     open_at(page, f"{address}/models")
     decide = open_place(page, address, root)
     page.evaluate("localStorage.setItem('test:held', '1')")
@@ -313,13 +306,11 @@ def replaced(root, folder):
 
 @pytest.mark.parametrize("open_place", PLACES)  # a change of classes names these, not images of an import
 @pytest.mark.parametrize("go", [removed, *_slow(renamed, imported_anew, replaced)])
-def test_decisions_about_a_dataset_that_is_gone_are_refused(new_context, serve, root, tmp_path, open_place, go):
-    # Not the page that fails on an error: Streamlit has one, and is loaded again, where a part of the page runs whose
-    # place a run for another dataset has just taken away.
-    context, address = new_context(), serve(root)
-    context.add_init_script(HOLD)
-    page = context.new_page()
-    decide = open_place(page, address, root)
+def test_decisions_about_a_dataset_that_is_gone_are_refused(unwatched_page, serve, root, tmp_path, open_place, go):
+    # An error in the console does not count: Streamlit has one, and is loaded again, where a part of the page runs
+    # whose place a run for another dataset has just taken away.
+    page = unwatched_page
+    decide = open_place(page, serve(root), root)
     page.route("**/changes/**", lambda route: route.abort())  # the page does not hear of it before all is decided
     page.evaluate("localStorage.setItem('test:held', '1')")
     why = go(root, tmp_path)
@@ -331,7 +322,6 @@ def test_decisions_about_a_dataset_that_is_gone_are_refused(new_context, serve, 
     assert {name: decided(root, name) for name in Workspace(root).names() if decided(root, name)} == {}
     page.locator(REFUSED).get_by_role("button", name="OK").click()
     expect(page.locator(REFUSED)).to_be_hidden()
-    context.close()
 
 
 # --- a server that is killed --------------------------------------------------------------------------------------

@@ -95,8 +95,9 @@ def test_the_strip_counts_one_by_one_on_suspects_and_is_gone_elsewhere(page, ser
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gallery", "suspects", "map"])
-def test_the_strip_moves_nothing_as_a_page_opens_and_as_its_counts_change(page, serve, root, name):
+def test_the_strip_moves_nothing_as_a_page_opens_and_as_its_counts_change(own_page, serve, root, name):
     table = open_table(Workspace(root), "digits")
+    page = own_page
     page.add_init_script(WATCH_SHIFTS)
     open_at(page, f"{serve(root)}/{name}")
     strip = page.locator(".st-key-strip")
