@@ -131,7 +131,7 @@ def test_from_an_empty_folder_the_installed_app_serves_its_pages(programs, tmp_p
         # A group of their own: what watches the server does not pass signals on.
         server = subprocess.Popen(command, cwd=empty, env=environment, stdout=log, stderr=log, process_group=0)
     try:
-        wait_for_app(server, f"http://127.0.0.1:{port}", tmp_path / "log")
+        wait_for_app(lambda: server.poll() is None, f"http://127.0.0.1:{port}", tmp_path / "log")
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
             assert "<title>" in client.get("/gallery").text
             assert client.get("/images/digits/0").headers["content-type"].startswith("image/")

@@ -4,10 +4,7 @@ Tests wait as a person does: after an act for what it changes (`expect`), and be
 come to rest (`settled`), which Streamlit marks in the page.
 """
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.fakes import app_process
 from tests.fakes.web import free_port, wait_for_app
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +22,8 @@ CHROMIUM = next(filter(None, map(shutil.which, CHROMIUMS)), None)
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
+    # The pages of tests live for seconds, and code that is optimised pays later.
+    "--js-flags=--no-opt --no-maglev",
 ]
 WINDOW = {"width": 1360, "height": 900}
 #: Generous: on two busy cores the first page of a fresh server takes its time. Nothing waits longer than it must.
@@ -48,20 +48,15 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        with open(self._log, "ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", self._script, "--server.port", str(self._port)],
-                cwd=ROOT,
-                env={**os.environ, **self._environment},
-                stdout=output,
-                stderr=output,
-            )
-        wait_for_app(self.process, self.address, self._log)
+        what = (self._script, self._port, str(self._log), self._environment)
+        self.process = app_process.STARTER.Process(target=app_process.run, args=what, daemon=True)
+        self.process.start()
+        wait_for_app(self.process.is_alive, self.address, self._log)
 
     def kill(self) -> None:
         """End it at once, as when the machine stops."""
         self.process.kill()
-        self.process.wait()
+        self.process.join()
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +74,7 @@ def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
     for server in servers:
         server.process.terminate()
     for server in servers:
-        server.process.wait(timeout=20)
+        server.process.join(timeout=20)
 
 
 @pytest.fixture(scope="session")

@@ -221,7 +221,7 @@ def by_closing_the_window(page, address):
     context = page.context
     page.close()
     opened = context.new_page()
-    opened.goto(f"{address}/models")
+    opened.goto(f"{address}/saved")
     return opened
 
 
@@ -232,7 +232,8 @@ every_way = pytest.mark.parametrize("leave", [by_reload, *_slow(to_another_tab, 
 @every_way
 def test_what_was_decided_before_the_page_was_left_is_kept_once(page, serve, root, open_place, leave):
     address = serve(root)
-    open_at(page, f"{address}/models")  # what Back leads to
+    if leave is by_going_back:
+        open_at(page, f"{address}/saved")
     decide = open_place(page, address, root)
     expected = decide()
     page = leave(page, address)
@@ -245,7 +246,8 @@ def test_what_was_decided_before_the_page_was_left_is_kept_once(page, serve, roo
 @pytest.mark.parametrize("open_place", [in_gallery, in_annotate, in_classes])
 def test_what_never_reached_the_server_is_sent_by_whichever_page_is_open_then(page, serve, root, open_place, leave):
     address = serve(root)
-    open_at(page, f"{address}/models")
+    if leave is by_going_back:
+        open_at(page, f"{address}/saved")
     decide = open_place(page, address, root)
     page.evaluate("localStorage.setItem('test:held', '1')")
     expected = decide()

@@ -40,7 +40,7 @@ def served(workspace: Path, **variables: str) -> Iterator[Server]:
     with NamedTemporaryFile() as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
-            wait_for_app(process, f"http://127.0.0.1:{port}", Path(log.name))
+            wait_for_app(lambda: process.poll() is None, f"http://127.0.0.1:{port}", Path(log.name))
             yield Server(f"127.0.0.1:{port}", process.pid)
         finally:
             process.kill()

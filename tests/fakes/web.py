@@ -2,10 +2,9 @@
 
 import re
 import socket
-import subprocess
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,11 +23,11 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait_for_app(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
+def wait_for_app(runs: Callable[[], bool], address: str, log: Path) -> None:
     """Waits until the app answers; fails with what it has logged if its process ends."""
 
     def answers() -> bool:
-        assert process.poll() is None, log.read_text()
+        assert runs(), log.read_text()
         with suppress(httpx.HTTPError):
             return httpx.get(f"{address}/health").status_code in (200, 401)  # with a login it asks for the session
         return False
