@@ -82,6 +82,7 @@ def test_of_many_photos_the_first_suspects_come_from_a_part_which_all_replace(
     assert shown[2:] == shown[1:2]
 
 
+@pytest.mark.slow
 def test_photos_without_classes_get_a_map(cli, home, shown):
     (home / "heap").mkdir()
     for number, image in enumerate(sorted((home / "photos").glob("*/*.jpg")) * 2):

@@ -37,6 +37,7 @@ def answers(address):
         return False
 
 
+@pytest.mark.slow
 def test_show_opens_the_dataset_on_a_server_of_this_process_that_a_kill_ends_too(pets):
     """One child process shows twice, prints the addresses, and is killed."""
     code = f"""

@@ -19,7 +19,7 @@ from avhcurate.workspace.data.log_tables import METADATA
 from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.database import VERSIONS
-from tests.fakes.workspaces import by
+from tests.fakes.workspaces import by, copied
 
 ANSWERS = 600
 PAGE = 4096
@@ -55,12 +55,20 @@ def closed(space):
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-@pytest.fixture
-def decided(workspace, monkeypatch):
+@pytest.fixture(scope="module")
+def decided_root(tmp_path_factory):
     """A workspace with entries in every table, and no dataset."""
+    space = Workspace(tmp_path_factory.mktemp("decided") / "workspace")
+    decide(space)
+    return space.root
+
+
+@pytest.fixture
+def decided(decided_root, workspace, monkeypatch):
+    """A copy of it."""
+    copied(decided_root, workspace.root)
     monkeypatch.setenv("AVHCURATE_WORKSPACE", str(workspace.root))
     monkeypatch.chdir(workspace.root.parent)
-    decide(workspace)
     return workspace
 
 
@@ -279,6 +287,7 @@ KILLED = """
 """
 
 
+@pytest.mark.slow
 def test_a_repair_that_is_killed_at_any_change_loses_nothing_and_is_finished_by_another(workspace, tmp_path):
     decide(workspace)
     command = [sys.executable, "-c", textwrap.dedent(KILLED), str(workspace.root), str(tmp_path / "killed")]

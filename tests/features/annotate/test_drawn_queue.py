@@ -115,6 +115,7 @@ def test_a_random_order_keeps_half_of_the_known_members_for_the_end(own_digits):
     assert record["time"][kept].min() > record["time"][~kept].max()
 
 
+@pytest.mark.slow
 def test_the_noise_ceiling_of_drawn_votes_is_of_the_samples_asked_about_and_no_weighted_number_has_it(own_digits):
     setup.configure(own_digits, DRAWN.with_(target=3), who="lead")
     for who in ("ann", "bob", "cid"):

@@ -39,6 +39,7 @@ def cross_fitted(x, labels, after, given):
     return rules.gain(rows, given, {}, []).gain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["accept", "exclude"])
 def test_what_is_told_beforehand_is_what_comes_and_the_obvious_way_flatters(action):
     off, flattered = [], []

@@ -103,6 +103,7 @@ def test_images_are_prepared_for_the_files_size(tmp_path):
     assert "images of shape (2, 3, 9, 9)" in refusal(tmp_path / "net.onnx", crop=9)
 
 
+@pytest.mark.slow
 def test_a_network_exported_by_torch_keeps_its_logits(tmp_path):
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 5, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
     network = torch.nn.Sequential(network, torch.nn.Linear(5, 3)).eval()

@@ -55,6 +55,7 @@ def test_a_resumed_run_keeps_its_backend_and_scores_the_same_or_says_that_it_is_
     np.testing.assert_allclose(ours["avh"], plain["avh"], rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refused", [True, False])
 def test_bfloat16_is_judged_once_a_run_by_its_first_images(fresh, tmp_path, cli, refused, monkeypatch):
     """And a run that was cut short goes on as it began, in another process too."""

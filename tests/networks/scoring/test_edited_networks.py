@@ -71,6 +71,7 @@ def rows(run):
     return pd.read_parquet(run.scores_path).set_index("id").sort_index()
 
 
+@pytest.mark.slow
 def test_a_network_is_scored_anew_after_an_edit_that_only_some_images_meet(call, tmp_path, monkeypatch):
     score = ("score", "d", "--model", "fac:Net", "--weights", "random")
     dataset = Workspace(tmp_path / "w").dataset

@@ -107,6 +107,7 @@ def test_processes_that_open_it_at_the_same_time_take_the_step_once(old, update)
     assert found(old) == NEW
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_the_old_one_or_the_new_one(old, update, tmp_path):
     """Before each statement, each commit, and each change of the disk by Python."""
     update()
