@@ -11,14 +11,18 @@ export function watchHistory(goingBack) {
   let awaited = false; // the page of the address that the browser went to
   let asking = 0; // how often the server has not answered yet
 
-  history.pushState = (state, unused, url) => {
-    const to = new URL(url ?? "", location.href);
-    // A page that leads to the gallery has its address for a moment, which nobody sees.
-    if (to.searchParams.has(WAY_BACK) && !to.pathname.endsWith("/gallery")) return;
-    // What was asked for before Back comes after it.
-    if (awaited && to.pathname === location.pathname) return;
-    push(state, unused, url);
-  };
+  // Right after Back Streamlit replaces the address in place of adding one.
+  for (const name of /** @type {const} */ (["pushState", "replaceState"])) {
+    const write = history[name].bind(history);
+    history[name] = (state, unused, url) => {
+      const to = new URL(url ?? "", location.href);
+      // A page that leads to the gallery has its address for a moment, which nobody sees.
+      if (to.searchParams.has(WAY_BACK) && !to.pathname.endsWith("/gallery")) return;
+      // What was asked for before Back comes after it.
+      if (awaited && to.pathname === location.pathname) return;
+      write(state, unused, url);
+    };
+  }
 
   // The page calls it before Streamlit hears of it, which asks the server at once.
   window.wentBack = async (event) => {
