@@ -177,8 +177,12 @@ def _address() -> dict[str, str]:
 
 
 def heard(session: str, number: int, backs: int) -> None:
-    """Note which address the browser of a session shows, and how often it went back or forward, which it means."""
-    if address := _TOLD.get(session):
+    """Note which address the browser of a session shows, and how often it went back or forward, which it means.
+
+    What comes later than a newer one does not count.
+    """
+    address = _TOLD.get(session)
+    if address and address.backs <= backs:
         if address.number <= number or address.backs != backs:
             address.replaced = ()
         address.backs = backs

@@ -77,6 +77,18 @@ def test_what_comes_with_an_address_that_was_just_replaced_does_not_undo_it(open
     assert "mistakes" not in app.run().query_params
 
 
+def test_a_question_from_before_back_that_comes_late_does_not_count(open_app, demo):
+    app = open_app(demo)
+    session = app.session_state[signin._SESSION]
+    url_state.heard(session, 0, 1)
+    before = dict(app.query_params)
+    app.toggle(key="filter.mistakes").set_value(True).run()
+
+    url_state.heard(session, 0, 0)
+    app.query_params = before
+    assert app.run().query_params["mistakes"] == "true"
+
+
 def test_an_address_sets_every_widget(open_app, demo, facets):
     app = open_app(
         demo, **{"bin": "0,1", "class": "3,8", "excluded": "null", "range": '["avh",0.05,null]', "mistakes": "true"}
