@@ -137,7 +137,8 @@ MARK = """plot => {
         ("annotators", "filled_root", 1),
     ],
 )
-def test_back_from_the_images_of_each_chart_leads_to_it_as_it_was(page, serve, request, place, root, charts):
+def test_back_from_the_images_of_each_chart_leads_to_it_as_it_was(own_page, serve, request, place, root, charts):
+    page = own_page  # a browser counts no more than 50 addresses
     open_at(page, f"{serve(request.getfixturevalue(root))}/{place}")
     address = page.url
     plots = page.locator(".js-plotly-plot")
