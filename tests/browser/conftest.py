@@ -49,7 +49,7 @@ class Server:
     def start(self) -> None:
         """Start it and wait until it answers."""
         what = (self._script, self._port, str(self._log), self._environment)
-        self.process = app_process.STARTER.Process(target=app_process.run, args=what, daemon=True)
+        self.process = app_process.STARTER.Process(target=app_process.run, args=what)
         self.process.start()
         wait_for_app(self.process.is_alive, self.address, self._log)
 
