@@ -75,6 +75,7 @@ def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
         server.process.terminate()
     for server in servers:
         server.process.join(timeout=20)
+        server.kill()  # one that still runs would keep the tests from ending
 
 
 @pytest.fixture(scope="session")
@@ -148,7 +149,7 @@ def context(new_context) -> Iterator[object]:
 
 @pytest.fixture
 def unwatched_page(context) -> Iterator[object]:
-    """The first page of a profile, blank: it has compiled the scripts of Streamlit, which takes a third of the work.
+    """The first page of a profile, blank: it has compiled the scripts of Streamlit, two fifths of the work of a page.
 
     It leaves nothing in the profile. What would stay in it, `add_init_script` and `on`, is for `own_page`.
     """
