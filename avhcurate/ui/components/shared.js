@@ -115,11 +115,11 @@ export function takenElsewhere(event, root) {
 }
 
 // The function that Streamlit calls for a component: one instance a place, a new one where the data's `scope`, if it
-// has one, is another. Streamlit ends a run also when newer data have overtaken it: only the end of the newest run is that
-// of the instance.
+// has one, is another. Streamlit ends a run also when newer data have overtaken it, before these run or after: only the
+// end of a place that has left the page is that of the instance.
 /**
  * @template Data
- * @typedef {{ scope?: string, run?: number, update: (data: Data, component: Component) => void, destroy: () => void }} Instance
+ * @typedef {{ scope?: string, update: (data: Data, component: Component) => void, destroy: () => void }} Instance
  */
 /**
  * @template Data
@@ -127,7 +127,6 @@ export function takenElsewhere(event, root) {
  */
 export function mounted(create) {
   const made = new WeakMap();
-  let run = 0;
   return (/** @type {Component & { data: Data & { scope?: string } }} */ component) => {
     const { parentElement, data } = component;
     let one = made.get(parentElement);
@@ -139,14 +138,12 @@ export function mounted(create) {
       one = create(parentElement, data);
       made.set(parentElement, one);
     }
-    run += 1;
-    const here = (one.run = run);
     one.update(data, component);
     parentElement.host.setAttribute("data-mounted", ""); // tests wait for it
     return () => {
-      if (one.run !== here) return;
-      one.destroy();
-      if (made.get(parentElement) === one) made.delete(parentElement);
+      if (parentElement.isConnected) return;
+      made.get(parentElement)?.destroy();
+      made.delete(parentElement);
     };
   };
 }
