@@ -80,6 +80,13 @@ def nothing_kept(page):
     expect(page.locator(SAYS)).to_have_text("all saved")
 
 
+def loaded(page):
+    """Waits until a card has all pictures that it fetches before they are needed: these it can show without a server."""
+    page.locator(".stage img.on").wait_for()
+    for picture in page.locator(".stage img").all():
+        picture.evaluate("picture => picture.decode()")
+
+
 # --- what is decided: each opens a page, and returns what decides there by keys and says what that is ---------------
 
 
@@ -127,7 +134,7 @@ def in_suspects(page, address, root):
     suggested = table.classes[int(found["suggested"][0])]
     accepted, kept, _, excluded = ids = found["id"].head(4).tolist()
     open_at(page, f"{address}/suspects")
-    page.locator(".review .stage img.on").wait_for()
+    loaded(page)
 
     def decide():
         for id, key in zip(ids, "aksx", strict=True):
@@ -140,7 +147,7 @@ def in_suspects(page, address, root):
 
 def in_annotate(page, address, root):
     open_at(page, f"{address}/annotate?annotate.name=ada")
-    page.locator(".stage img.on").wait_for()
+    loaded(page)
 
     def decide():
         said = []
@@ -158,7 +165,7 @@ def in_payoff(page, address, root):
     threes = np.flatnonzero((table.dataset.labels() == 3) & ~locked_mask(table))
     annotate(table, threes[:40].tolist(), "relabel", 8)
     open_at(page, f"{address}/payoff?payoff.check=1")
-    page.locator(".stage img.on").wait_for()
+    loaded(page)
 
     def decide():
         said = []
