@@ -123,6 +123,30 @@ def test_a_selection_outlives_another_order_and_what_is_out_of_sight(gallery):
 
 
 @pytest.mark.slow
+def test_escape_clears_what_is_selected_before_the_server_says_where_it_is_now(gallery):
+    page = gallery()
+    tiles(page).nth(0).click(modifiers=["Control"])
+    says_selected(page, 1)
+    first = ids(page)[0]
+    held = []
+    page.route("**/ranges", lambda route: held.append(route))
+    page.get_by_role("button", name="AVH, high first").click()
+    page.get_by_role("radio", name="Low first").click()
+    page.keyboard.press("Escape")
+    says_selected(page, 1)
+    assert ids(page)[0] != first
+    tiles(page).first.focus()
+    page.keyboard.press("Escape")
+    says_selected(page, 0)
+    for route in held:
+        route.continue_()
+    page.unroute("**/ranges")
+    page.keyboard.press("End")
+    expect(page.locator(f"{TILES}[data-id='{first}']")).to_have_attribute("aria-selected", "false")
+    says_selected(page, 0)
+
+
+@pytest.mark.slow
 def test_facets_filter_by_drag_keyboard_and_number(gallery):
     page = gallery()
     bars = page.get_by_role("group", name="AVH").locator(".bar")

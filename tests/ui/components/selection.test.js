@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 
+import { rangesCount } from "../../../avhcurate/ui/components/grid/ranges.js";
 import { openWindow, serve, settled } from "./fakes.js";
 
 const view = (key, more = {}) => ({ key, about: "pets", order: "avh", count: 100, source: `/grid/${key}`, ...more });
@@ -89,21 +90,32 @@ test("where the view looks the same the selection shows at once, and what is sel
   assert.deepEqual(selection.ranges(), [[0, 3]]);
 });
 
-test("in another order what is selected before the answer is added to it", async () => {
-  const { selection } = begin();
-  selection.move(view("a"));
-  selection.set([[0, 2]]);
-  let answer;
-  serve(() => new Promise((done) => (answer = done)));
-  selection.move(view("b", { order: "loss" }));
-  selection.set([[5, 6]]);
-  answer({ json: { ranges: [[10, 12]] } });
-  await settled();
-  assert.deepEqual(selection.ranges(), [
-    [5, 6],
-    [10, 12],
-  ]);
-});
+for (const [what, next, keep, expected] of [
+  [
+    "what is added to it before the answer is selected with it",
+    [[5, 6]],
+    true,
+    [
+      [5, 6],
+      [10, 12],
+    ],
+  ],
+  ["what is selected instead is selected alone", [[5, 6]], false, [[5, 6]]],
+  ["what is cleared does not come back", [], false, []],
+]) {
+  test(`in another order ${what}`, async () => {
+    const { selection } = begin();
+    selection.move(view("a"));
+    selection.set([[0, 2]]);
+    let answer;
+    serve(() => new Promise((done) => (answer = done)));
+    selection.move(view("b", { order: "loss" }));
+    selection.set(next, keep);
+    answer({ json: { ranges: [[10, 12]] } });
+    await settled();
+    assert.deepEqual([selection.ranges(), selection.count()], [expected, rangesCount(expected)]);
+  });
+}
 
 test("all stay all without a question, other samples clear it, and a server that fails too", async () => {
   const { selection } = begin();

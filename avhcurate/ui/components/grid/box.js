@@ -39,7 +39,7 @@ export function createBox(grid) {
       height: `${bottom - top}px`,
     });
     const covered = grid.painting.layout.covered({ x: left, y: top }, { x: right, y: bottom });
-    selection.set(rangesUnion(before, covered));
+    selection.set(rangesUnion(before, covered), drag.keep);
     if (pull) requestAnimationFrame(grow);
   }
 

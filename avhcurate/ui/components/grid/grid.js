@@ -106,17 +106,18 @@ export class Grid {
   // The tiles show it at once.
   /** @param {string} action @param {Value} value */
   async act(action, value = null, alone = false) {
+    const chosen = this.selection.count() > 0;
     await this.selection.settled();
     const place = this.focus.place();
     const selected = this.selection.ranges();
-    const here = !alone && !selected.length && this.data.count > 0;
+    const here = !alone && !chosen && this.data.count > 0;
     const row = here && action in CHANGES ? this.shownRow(place) : null;
     const why = row && needless(row, action, value, this.classes());
     const ranges = /** @type {Ranges} */ (here ? [[place, place + 1]] : selected);
     if (why) this.commands.showMessage({ text: why });
     else if (action === "undo") this.decide(action, value, []);
     else if (row) this.decide(action, value, rangesOf([row.id]));
-    else await this.actOn(ranges, action, value);
+    else if (!chosen || selected.length) await this.actOn(ranges, action, value); // meanwhile it may have been cleared
     if (row) this.moveFocus(place + 1, false);
   }
 

@@ -88,7 +88,7 @@ export class Input {
     if (key === " ") return () => (selectable ? this.grid.picker.toggle(here) : this.grid.open(here));
     const all = selectable && (ctrlKey || metaKey) && key.toLowerCase() === "a";
     if (all) return () => this.grid.selection.set(this.grid.everything());
-    return key === "Escape" && this.grid.selection.ranges().length ? () => this.grid.selection.set([]) : null;
+    return key === "Escape" && this.grid.selection.count() ? () => this.grid.selection.set([]) : null;
   }
 
   /** @param {string} typed */

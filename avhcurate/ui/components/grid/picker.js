@@ -3,7 +3,7 @@
 import { rangesHas, rangesUnion, rangesWithout } from "./ranges.js";
 /** @import { Ranges } from "../events.js" */
 
-/** @param {{ ranges: () => Ranges, set: (ranges: Ranges) => void }} selection */
+/** @param {{ ranges: () => Ranges, set: (ranges: Ranges, keep: boolean) => void }} selection */
 export function createPicker(selection) {
   let anchor = /** @type {number | null} */ (null);
 
@@ -13,7 +13,8 @@ export function createPicker(selection) {
       const selected = selection.ranges();
       anchor = place;
       const had = rangesHas(selected, place);
-      selection.set(had ? rangesWithout(selected, place, place + 1) : rangesUnion(selected, [[place, place + 1]]));
+      const next = had ? rangesWithout(selected, place, place + 1) : rangesUnion(selected, [[place, place + 1]]);
+      selection.set(next, true);
     },
     // Selects from the tile that was picked last, or else that at `from`, to a place; `keep`: with what is selected.
     /** @param {number} from @param {number} place @param {boolean} keep */
@@ -21,7 +22,7 @@ export function createPicker(selection) {
       anchor ??= from;
       /** @type {Ranges} */
       const span = [[Math.min(anchor, place), Math.max(anchor, place) + 1]];
-      selection.set(keep ? rangesUnion(selection.ranges(), span) : span);
+      selection.set(keep ? rangesUnion(selection.ranges(), span) : span, keep);
     },
     forget() {
       anchor = null;

@@ -25,10 +25,12 @@ export function createSelection(changed) {
   /** @type {Carried | null} */
   let carrying = null; // what was selected in another view, until its places in this one are known
 
+  // `keep`: also what is carried, and not shown yet, stays selected.
   /** @param {Ranges} next */
-  function set(next) {
-    if (carrying?.shown) carrying = null; // what is seen counts from now on
-    if (JSON.stringify(next) === JSON.stringify(ranges)) return;
+  function set(next, keep = false) {
+    const goes = carrying !== null && (carrying.shown || !keep);
+    if (goes) carrying = null;
+    else if (JSON.stringify(next) === JSON.stringify(ranges)) return;
     ranges = next;
     tell();
   }
