@@ -398,6 +398,7 @@ def test_what_a_verb_has_written_is_in_the_file_of_the_database(own_demo_root):
     assert [path.name for path in Path(own_demo_root).glob("annotations.db*")] == ["annotations.db"]
 
 
+@pytest.mark.slow
 def test_a_dataset_may_have_the_name_of_a_verb(tmp_path):
     argv = [sys.executable, "-m", "avhcurate", "train", "score", "--model", "avhcurate:digits", "--workspace", tmp_path]
     ended = subprocess.run(argv, capture_output=True, text=True)

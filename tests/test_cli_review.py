@@ -54,6 +54,7 @@ def test_the_app_opens_what_its_own_job_has_made(cli, home, shown, monkeypatch):
     assert shown == []
 
 
+@pytest.mark.slow
 def test_of_many_photos_the_first_suspects_come_from_a_part_which_all_replace(
     cli, home, shown, monkeypatch, open_page, words
 ):

@@ -13,6 +13,7 @@ def test_without_a_card_it_fails_in_one_sentence(monkeypatch: pytest.MonkeyPatch
         gpu.main()
 
 
+@pytest.mark.slow
 def test_one_table_holds_peak_network_scoring_and_training(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"IMAGES": 12, "BATCH": 2, "SIDE": 16, "SECONDS": 0.01}.items():
         monkeypatch.setattr(gpu, name, value)

@@ -15,6 +15,7 @@ def workspace(tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 def test_a_verb_of_the_table_runs_and_its_use_is_its_own(workspace):
     cost = cost_of(VERBS["quality"], workspace)
     assert cost.code == 0, cost.said

@@ -67,6 +67,7 @@ def test_all_methods_go_from_estimate_to_tables_and_stop_between(benchmark, tmp_
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*.json")}
 
 
+@pytest.mark.slow
 def test_a_task_stopped_within_a_round_goes_on_to_the_same_result(benchmark, tmp_path):
     task = benchmark.Task(0, "photo", "sketch", "full", "avc")
     found = []

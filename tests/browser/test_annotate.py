@@ -115,6 +115,7 @@ def test_number_keys_answer_for_the_picture_on_screen_and_hsf_follows(page, work
     assert notes == {id: f"HSF {1.0 if said[id] == labels[id] else 0.0:.2f}" for id in seen}
 
 
+@pytest.mark.slow
 def test_a_second_person_judges_blind_what_one_has_decided(page, own_demo_root, serve):
     table = open_table(Workspace(own_demo_root), "digits")
     collect(table, **CLASSIFY, target=1, skip=True)

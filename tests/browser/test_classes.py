@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from avhcurate.datasets.curate import classes
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.classes.service import classes_of
@@ -35,6 +37,7 @@ def test_keys_merge_a_pair_and_split_a_class_and_undo_takes_back(page, serve, ow
     expect(page.get_by_role("button", name="Undo")).to_be_disabled()
 
 
+@pytest.mark.slow
 def test_a_parent_is_a_facet_of_the_address_and_a_table_of_levels(page, serve, own_demo_root, tmp_path):
     table = open_table(Workspace(own_demo_root), "digits")
     (tmp_path / "parents.csv").write_text(
@@ -57,6 +60,7 @@ def test_a_parent_is_a_facet_of_the_address_and_a_table_of_levels(page, serve, o
     expect(page.get_by_text("finds errors across parents")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_page_of_before_relabels_nothing_by_an_old_number(page, serve, own_demo_root):
     table = open_table(Workspace(own_demo_root), "digits")
     open_at(page, f"{serve(own_demo_root)}/gallery?dataset=digits")

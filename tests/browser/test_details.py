@@ -62,6 +62,7 @@ def test_keys_step_zoom_and_light_and_mean_nothing_in_a_text_field(gallery):
     expect(viewer.get_by_role("switch", name="Excluded")).not_to_be_checked()
 
 
+@pytest.mark.slow
 def test_label_opens_at_its_button_with_the_predicted_class_first(page, serve, own_demo_root):
     open_at(page, f"{serve(own_demo_root)}/gallery?mistakes=true")
     tile = page.locator(TILES).nth(3)
@@ -80,6 +81,7 @@ def test_label_opens_at_its_button_with_the_predicted_class_first(page, serve, o
     expect(viewer.get_by_role("button", name=f"Label: {predicted}")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_tile_under_the_mouse_or_the_keys_says_why_its_image_is_hard_and_so_do_the_details(gallery, own_demo_root):
     def reason(id):
         near = lookalike(open_table(Workspace(own_demo_root), "digits"), id)

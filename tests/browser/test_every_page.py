@@ -36,7 +36,10 @@ PAGES = {
     "toy": "demo_root",
 }
 #: Those of which another file here has a quick story, or another address.
-SLOW = ("gallery?sample=5", "map", "models?models.part=pair", "suspects", "annotate", "training_dynamics")
+SLOW = (
+    *("gallery?sample=5", "map", "models?models.part=pair", "suspects", "annotate", "training_dynamics", "payoff"),
+    *("saved?saved.part=changes", "classes"),
+)
 #: Pages that begin with what they have found, in words, before anything is chosen.
 SAID_FIRST = ("disagree", "correlation", "models", "pseudo_labels", "self_training", "training_dynamics", "degradation")
 #: What axe finds, a line each: rule, element, and why; not in Streamlit's drop zone, whose role and label disagree.

@@ -32,6 +32,7 @@ def class_bar(page, name):
     return page.get_by_role("group", name="Class", exact=True).get_by_role("button", name=f"{name}: ")
 
 
+@pytest.mark.slow
 def test_the_page_stands_still_over_a_filter_at_a_slow_server(page, serve, slow_down, demo_root):
     """At a server so slow that what moves late moves after the half second in which a shift counts as wanted."""
     open_at(page, f"{serve(demo_root)}/gallery")
@@ -58,6 +59,7 @@ def test_back_right_after_a_filter_takes_it_away(page, serve, demo_root):
     expect(settled(page)).to_have_url(with_parameter("class", "3(&|$)"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("back", "images", "address"), [(1, "183", "[?&]class=3(&|$)"), (2, "1,797", "^((?!class).)*$")]
 )
@@ -76,6 +78,7 @@ def test_back_before_the_browser_hears_of_a_filter_agrees_with_the_page(page, se
     expect(settled(page)).to_have_url(re.compile(address))
 
 
+@pytest.mark.slow
 def test_back_forward_and_reload_lead_where_they_say_at_a_slow_server(page, serve, slow_down, demo_root):
     """None waits for what the one before it asked for: the address and the images agree in the end."""
     matching = {"": 1797, "3": 183, "3%2C5": 365, "3%2C5%2C7": 544}

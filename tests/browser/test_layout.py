@@ -95,6 +95,7 @@ COVERED = """element => {
 }"""
 
 
+@pytest.mark.slow
 def test_a_message_covers_nothing(page, serve, own_demo_root):
     address = serve(own_demo_root)
     for width in (1360, 1280, 1100):

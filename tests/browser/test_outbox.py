@@ -81,7 +81,7 @@ def nothing_kept(page):
 
 
 def loaded(page):
-    """Waits until a card has all pictures that it fetches before they are needed: these it can show without a server."""
+    """Waits until a card has all the pictures that it fetches ahead, which it then shows without a server."""
     page.locator(".stage img.on").wait_for()
     for picture in page.locator(".stage img").all():
         picture.evaluate("picture => picture.decode()")
@@ -202,8 +202,8 @@ def _slow(*cases):
     return [pytest.param(case, marks=pytest.mark.slow) for case in cases]
 
 
-PLACES = [in_gallery, in_annotate, *_slow(in_details, in_map, in_suspects, in_payoff)]
-every_place = pytest.mark.parametrize("open_place", [*PLACES, in_classes])
+PLACES = [in_gallery, *_slow(in_annotate, in_details, in_map, in_suspects, in_payoff)]
+every_place = pytest.mark.parametrize("open_place", [*PLACES, *_slow(in_classes)])
 
 
 # --- how a page is left: each returns the page that is open then --------------------------------------------------
@@ -266,6 +266,7 @@ def test_what_never_reached_the_server_is_sent_by_whichever_page_is_open_then(pa
     assert decided(root) == expected
 
 
+@pytest.mark.slow
 def test_who_is_signed_out_is_told_how_to_sign_in_and_loses_nothing(page, serve, root):
     decide = in_gallery(page, serve(root), root)
     page.route("**/decisions/new", lambda route: route.fulfill(status=401, body="Sign in first."))
@@ -278,6 +279,7 @@ def test_who_is_signed_out_is_told_how_to_sign_in_and_loses_nothing(page, serve,
     assert decided(root) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1360])
 def test_what_is_saved_stands_clear_of_the_sign_of_a_run(page, serve, slow_down, root, width):
     page.set_viewport_size({"width": width, "height": 844})

@@ -99,6 +99,7 @@ def test_keys_accept_keep_skip_and_undo(page, suspects_root, serve, tmp_path):
     assert (row["excluded"], list(row["tags"])) == (False, [])
 
 
+@pytest.mark.slow
 def test_groups_are_accepted_kept_and_gone_through_and_counts_run_down(page, suspects_root, serve, tmp_path):
     root = copied(suspects_root, tmp_path / "own")
     table = open_table(Workspace(root), "digits")

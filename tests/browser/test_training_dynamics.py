@@ -23,6 +23,7 @@ def region_of(page):
     return read_region(parameter(page, "dynamics.region"))
 
 
+@pytest.mark.slow
 def test_a_deep_link_draws_the_curves_and_a_box_on_the_map_brings_its_images(page, address, trained_root):
     open_at(page, f"{address}/training_dynamics?dynamics.trainings={ONE}")
     drawn = chart(page, "dynamics-curves").evaluate(

@@ -18,6 +18,7 @@ GUIDES = [*sorted((DOCS / "guides").glob("*.md")), *(DOCS / f"{page}.md" for pag
 every_page = pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
 def test_a_guide_runs_as_it_is_written(guide, cli, home, twelve_images):
     (home / "votes.csv").write_text("sample,annotator,label\n" + VOTES)

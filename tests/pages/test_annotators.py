@@ -85,6 +85,7 @@ def test_a_row_an_annotator_with_intervals(open_page, voted_root, words):
     assert f"{table.counter.sources()['simulated']:,} simulated votes" in text
 
 
+@pytest.mark.slow
 def test_excluding_by_hand_moves_hsf_and_including_moves_it_back(open_page, own_root):
     app = open_page("annotators", own_root)
     before = table_of(own_root).frame(columns=["hsf"])["hsf"].mean()
@@ -137,6 +138,7 @@ def test_the_file_of_votes_holds_each_of_them(voted_root):
     assert len(pd.read_parquet(io.BytesIO(file_of(table, ".parquet")))) == table.votes.samples
 
 
+@pytest.mark.slow
 def test_the_forms_hold_the_settings_of_the_dataset_that_is_open(open_page, own_root):
     copy_dataset(own_root, "more")
     table = open_table(Workspace(own_root), "more")

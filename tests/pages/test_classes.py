@@ -23,6 +23,7 @@ def by_name(kind, first, second=None):
     return decision(kind, of=first, value=second, version="")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beside", [False, True], ids=["here", "beside"])
 def test_the_first_pair_is_said_in_words_and_merged_and_undone(open_page, own_digits, monkeypatch, beside):
     if beside:  # as with many images: a process of its own compares

@@ -33,6 +33,7 @@ def test_what_is_decided_shows_and_the_image_that_left_the_list_keeps_its_place(
     assert (image["title"], image["given"], image["badges"], image["muted"]) == ("3", "7", ["odd"], True)
 
 
+@pytest.mark.slow
 def test_up_to_four_chosen_images_stand_side_by_side(details, act, asked):
     app, viewer = details()
     ids = act(app, "compare", 2, 8)

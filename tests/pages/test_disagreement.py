@@ -3,6 +3,7 @@
 import io
 
 import pandas as pd
+import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
@@ -52,6 +53,7 @@ def test_a_click_on_a_point_opens_the_details_once(open_page, demo_root, asked):
     assert app.session_state["gap.turn"] == 1
 
 
+@pytest.mark.slow
 def test_a_set_is_tagged_whole_and_undone(open_page, own_demo_root):
     app = open_page("disagreement", own_demo_root)
     table = digits_of(own_demo_root)

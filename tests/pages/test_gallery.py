@@ -247,6 +247,7 @@ def test_words_order_the_images_of_a_clip_run_as_they_are_typed_and_a_job_keeps_
     assert "without a dash" in words(app)
 
 
+@pytest.mark.slow
 def test_a_dataset_becomes_searchable_by_a_job_or_says_what_to_install(
     open_gallery, own, add_run, no_process, asked, words, monkeypatch
 ):

@@ -107,6 +107,7 @@ def test_people_are_sure_and_the_network_is_not_by_five_votes_or_more(own_demo_r
     assert (7 in [row["id"] for title, row in shown.items() if title == "People sure, network not"]) is so
 
 
+@pytest.mark.slow
 def test_answers_that_are_not_counted_are_offered_on_three_pages(open_page, own_demo_root, words):
     table = open_table(Workspace(own_demo_root), "digits")
     collect(table, control_share=0.0)
@@ -490,6 +491,7 @@ def test_changed_photos_are_imported_anew_by_a_button(open_page, own_demo_root, 
     assert no_process == [([*argv, "--force"], "review", "photos")]
 
 
+@pytest.mark.slow
 def test_what_a_job_has_made_opens_by_itself_from_home_alone(open_page, own_demo_root, no_process):
     address = "suspects?dataset=digits"
     for page, title in (("home", "Suspects"), ("gallery", "Gallery")):
@@ -577,6 +579,7 @@ def test_home_fills_every_page_of_the_digits_once(open_page, own_demo_root, unsc
         assert not any(button.key == "home.fill" for button in open_page("home", root).button)
 
 
+@pytest.mark.slow
 def test_copies_across_splits_are_counted_with_accuracy_with_and_without_them(open_page, own_digits, words):
     root, dataset = own_digits.workspace.root, own_digits.dataset
     app = open_page("home", root)

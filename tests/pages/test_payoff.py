@@ -47,6 +47,7 @@ def test_the_sentence_comes_first_with_its_interval(open_page, spoilt):
     assert len(app.get("plotly_chart")) == 1
 
 
+@pytest.mark.slow
 def test_images_are_checked_one_by_one_and_the_answers_are_entries(open_page, asked, spoilt):
     app = open_page("payoff", spoilt.workspace.root, payoff__check="1")
     unchecked = service.payoff(spoilt).unchecked

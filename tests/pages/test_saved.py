@@ -146,6 +146,7 @@ def test_a_split_shows_its_counts_and_becomes_sets(open_page, own, words):
     assert "sum to 1" in app.error[0].value
 
 
+@pytest.mark.slow
 def test_changes_are_counted_with_who_and_a_gallery_of_each_and_the_first_state_is_had_back(open_page, own, words):
     table = open_table(own, "digits")
     by("ann", annotate, table, [5, 7], "relabel", 3)

@@ -35,12 +35,13 @@ SLOW = pytest.mark.slow
 PAGES = [
     ("home", {}),
     ("home", {"bin": "0,1,2", "where": "avh > 0.02"}),
-    ("models", {}),
+    pytest.param("models", {}, marks=SLOW),
     pytest.param("models", {"models__part": "confusion", "bin": "1,2,3"}, marks=SLOW),
     ("models", {"models__part": "pair"}),
-    (
+    pytest.param(
         "models",
         {"models__part": "slices", "models__by": "sharpness,split,hsf_bin,label", "range": '["sharpness",null,40.0]'},
+        marks=SLOW,
     ),
     pytest.param("correlation", {"correlation__more": "classes", "where": "relative_avh < 1.2"}, marks=SLOW),
     ("correlation", {"correlation__against": "contrast"}),

@@ -86,6 +86,7 @@ def test_images_that_are_all_alike_show_no_reliability():
     assert said >= 7
 
 
+@pytest.mark.slow
 def test_in_small_data_the_ceiling_is_an_interval_or_up_to_its_end_and_both_hold_the_truth():
     """5 votes on 100 samples of Beta(20, 5): an estimate shown only where votes differ clearly was .507 for .398."""
     rng, estimates, held, texts = np.random.default_rng(0), [], [], []
@@ -101,6 +102,7 @@ def test_in_small_data_the_ceiling_is_an_interval_or_up_to_its_end_and_both_hold
     assert 20 < sum("the ceiling may be up to 0." in text for text in texts) < 40
 
 
+@pytest.mark.slow
 def test_a_correlation_over_the_ceiling_covers_the_truth_at_0_005_and_03():
     """An interval on the scale of logarithms held a true 0 in 20 % and 0 itself never."""
     found = of_ratios(100, 5, 14, scores=20)

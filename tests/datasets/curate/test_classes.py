@@ -310,6 +310,7 @@ def parents_file(folder, parents):
 PARENTS = {name: ("even", "odd")[int(name) % 2] for name in NAMES[:8]}
 
 
+@pytest.mark.slow
 def test_parents_are_columns_and_a_filter_and_follow_the_classes_and_undo(own_digits, tmp_path):
     before = own_digits.frame()
     classes.set_parents(own_digits, parents_file(tmp_path, PARENTS))

@@ -210,6 +210,7 @@ def test_a_lock_that_comes_while_suspects_are_sought_is_noticed(own_demo_root, m
     assert suspects_of(table.run) == []
 
 
+@pytest.mark.slow
 def test_the_gallery_offers_locked_images_once_there_are_some(open_page, own_demo_root):
     assert not [toggle for toggle in open_page("gallery", own_demo_root).toggle if toggle.key == "filter.locked"]
     lock(open_table(Workspace(own_demo_root), "digits"))

@@ -158,6 +158,7 @@ def test_an_address_of_another_dataset_is_refused_and_one_of_this_dataset_is_exp
     assert set(pd.read_csv(tmp_path / "a.csv")["label"]) == {1}
 
 
+@pytest.mark.slow
 def test_sets_and_views_are_saved_exported_and_removed_from_a_shell(run, own, tmp_path):
     listed = json.loads(run("saved", "digits", "--save-set", "hard", "--where", "id < 3", "--json").out)
     assert [(one["set"], one["samples"]) for one in listed["sets"]] == [("hard", 3)]

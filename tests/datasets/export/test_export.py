@@ -148,6 +148,7 @@ def test_a_saved_view_is_exported_in_its_order(cli, own_demo_root, tmp_path):
         assert pd.read_csv(out)["id"].tolist() == want.tolist()
 
 
+@pytest.mark.slow
 def test_an_existing_file_is_kept_unless_forced(digits, tmp_path):
     out = tmp_path / "labels.csv"
     out.write_text("mine")

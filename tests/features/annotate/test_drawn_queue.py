@@ -75,6 +75,7 @@ def test_a_queue_that_draws_keeps_its_chances_and_correlations_are_weighted_by_t
     assert mixed.weights is None
 
 
+@pytest.mark.slow
 def test_batches_of_several_queues_that_draw_are_weighted_together(own_digits):
     """At random first, then hardest drawn twice by different scores: three records, each of the samples left over."""
     first = setup.configure(own_digits, DRAWN.with_(queue="random"), who="lead")
@@ -261,6 +262,7 @@ def test_each_cluster_comes_before_a_second_of_one_and_those_with_a_label_are_kn
         next_labels(table, 3, filters=Filters(where="id = 260"))
 
 
+@pytest.mark.slow
 def test_the_queue_goes_by_the_order_without_chances_and_saving_again_gives_the_next_batch(own_digits):
     order = next_labels(own_digits, 30).ids.tolist()
     avc = own_digits.frame(columns=["avc"])["avc"].rank(pct=True)

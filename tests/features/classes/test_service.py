@@ -81,6 +81,7 @@ def test_without_votes_the_predictions_cross(own_digits):
     assert pair["crossings"] == pytest.approx((both["label"] != both["predicted"]).mean())
 
 
+@pytest.mark.slow
 def test_the_verb_changes_lists_and_undoes(demo_root, tmp_path):
     root = copied(demo_root, tmp_path / "demo")
 

@@ -138,6 +138,7 @@ def test_what_cannot_be_sliced_by_is_said(table):
         slice_runs(table, ["low"])
 
 
+@pytest.mark.slow
 def test_the_verb_and_the_method_give_the_table(root, sliced, cli, tmp_path):
     words = ["models", "digits", "--workspace", root, "--by", ",".join(BY)]
     code, out, _ = cli(*words)

@@ -44,6 +44,7 @@ def test_images_of_rare_confidence_come_before_their_share():
     assert keep_rules.kept("keep", labels, confidence, 0.1, seed=0)[160:].sum() > 5
 
 
+@pytest.mark.slow
 def test_the_curve_shows_that_hard_images_are_the_worst_to_train_on(own_digits):
     curve = keep_curve(lock_before_scoring(own_digits)).set_index(["rule", "share"])
     assert set(curve.index.get_level_values("rule")) == set(keep_rules.RULES)

@@ -59,6 +59,7 @@ def test_only_decisions_after_an_entry_count_and_what_is_undone_does_not(table):
         service.payoff(table, since=0)
 
 
+@pytest.mark.slow
 def test_checks_are_entries_that_replace_the_given_label_and_can_be_undone(table):
     annotate(table, outside(table, 3)[:40], "relabel", 8)
     compared = service.compare(table, service.decided(table))
@@ -127,6 +128,7 @@ def test_labels_that_came_in_a_file_are_decided_in_bulk(table, tmp_path):
     assert dict(service.payoff(again).decisions) == {"in_bulk": 4}
 
 
+@pytest.mark.slow
 def test_what_accepting_suspects_would_do_is_told_without_locked_labels(table, monkeypatch):
     said = service.beforehand(table, "accept", 60)
     assert said.low <= said.gain <= said.high < 0.05

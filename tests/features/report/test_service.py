@@ -90,6 +90,7 @@ def test_every_command_can_be_given(digits):
         commands[verb].make_context(verb, arguments)
 
 
+@pytest.mark.slow
 def test_the_file_asks_for_nothing_and_inlines_images_where_wanted(digits, tmp_path):
     with_images, without = written(digits, tmp_path / "a.html"), written(digits, tmp_path / "b.html", images=False)
     for text in (with_images, without):

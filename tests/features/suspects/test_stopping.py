@@ -6,6 +6,7 @@ import pytest
 from avhcurate.features.suspects import stopping
 
 
+@pytest.mark.slow
 def test_the_forecast_is_right_on_average_and_its_interval_holds():
     off, holds = [], []
     for seed in range(200):

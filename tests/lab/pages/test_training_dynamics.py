@@ -155,6 +155,7 @@ def test_a_training_of_the_users_own_shows_what_it_learns_from_and_no_discoverie
     assert 18 <= int(inside) <= 20  # an address holds few digits of its ends
 
 
+@pytest.mark.slow
 def test_without_votes_there_are_no_bins_and_hsf_is_not_offered(voteless_root, train_digits, open_page, words, figures):
     train_digits(voteless_root, epochs=2, images=120)
     app = open_page("training_dynamics", voteless_root)

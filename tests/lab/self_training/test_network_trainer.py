@@ -64,6 +64,7 @@ def same_bits(first, second):
     return all(filecmp.cmp(first.round(n) / FILE, second.round(n) / FILE, shallow=False) for n in first.rounds())
 
 
+@pytest.mark.slow
 def test_it_adapts_resumes_in_mid_round_and_never_sees_a_label_of_the_target(adapt):
     whole = adapt("whole")
     assert whole.report(2).accuracy.value > whole.report(0).accuracy.value + 0.05

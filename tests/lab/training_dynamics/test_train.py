@@ -232,6 +232,7 @@ def test_a_share_of_each_class_trained_on_is_evaluated_too_and_kept_apart(traine
     assert frame.loc[training.ids(), "aum"].notna().all()
 
 
+@pytest.mark.slow
 def test_samples_learnt_by_another_label_are_evaluated_by_the_given_one_as_their_run_is(fresh):
     settings, table = SETTINGS.with_(epochs=1, train_sample=901), open_table(fresh, "digits")
     changed = table.frame(Filters(where="split = 'train' AND label <> 9"))["id"][:20].to_list()
@@ -353,6 +354,7 @@ def test_networks_of_torchvision_train_at_a_small_size(fresh, tmp_path):
 TRAIN = ("train", "digits", "--model", "avhcurate:digits")
 
 
+@pytest.mark.slow
 def test_the_command_says_how_good_it_is_and_what_to_run_next(fresh, cli):
     code, out, err = cli(*TRAIN, "--epochs", 1, "--seeds", "1", "--loss", "avh", "--workspace", fresh.root)
     assert code == 0, err

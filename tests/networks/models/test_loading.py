@@ -93,7 +93,12 @@ def gives_its_logits_by_its_head(model: LoadedModel) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("name", "head"), [("resnet18", "fc"), ("mobilenet_v3_small", "classifier.3"), ("vit_b_32", "heads.head")]
+    ("name", "head"),
+    [
+        ("resnet18", "fc"),
+        ("mobilenet_v3_small", "classifier.3"),
+        pytest.param("vit_b_32", "heads.head", marks=pytest.mark.slow),
+    ],
 )
 def test_a_torchvision_network_gives_its_features_head_and_logits(name, head):
     model = load(f"torchvision:{name}", 7, weights="random", crop=64)

@@ -60,6 +60,7 @@ def test_weights_that_name_their_classes_in_another_order_are_read_by_name(cli, 
     assert accuracy_of(dataset, turned_back).estimate[1] > 0.95
 
 
+@pytest.mark.slow
 def test_a_run_that_guesses_is_said_after_scoring_on_home_and_on_every_page(cli, own_demo_root, turned, open_page):
     space = ("--workspace", own_demo_root)
     ended = cli("score", "digits", "--model", NETWORK, "--weights", turned(), "--limit", "300", *space)

@@ -54,6 +54,7 @@ def test_the_first_layer_is_taken_from_the_images_once():
     assert torch.equal(module.filters, taken)
 
 
+@pytest.mark.slow
 def test_the_command_trains_by_the_recipe_but_for_what_is_given(cli, tmp_path):
     rng = np.random.default_rng(0)
     photos = {

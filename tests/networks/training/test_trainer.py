@@ -112,6 +112,7 @@ def test_a_fast_recipe_ends_with_the_average_also_of_buffers(digit_halves):
     assert int(averaged.norm.num_batches_tracked) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["avh", "cosine"])
 def test_losses_on_directions_train_the_digits(digit_halves, digits_net, loss, tmp_path):
     known, held = digit_halves

@@ -54,6 +54,7 @@ def test_points_of_one_place_and_none_at_all_are_points_too():
     assert point_cloud(np.empty(0), np.empty(0), np.empty(0)).body == b""
 
 
+@pytest.mark.slow
 def test_a_key_that_nobody_holds_gives_nothing(points):
     url = point_cloud(*points).url
     gc.collect()

@@ -78,6 +78,7 @@ def test_why_an_image_is_hard_is_asked_of_a_view_whose_run_has_class_weights(dem
     assert client.get(f"{without.url}/why?id=0").json() == {"reason": None}
 
 
+@pytest.mark.slow
 def test_a_key_changes_with_the_decisions_and_ends_with_its_session(own_demo_root):
     page = opened(own_demo_root)
     view, address = table_view(page), table_view(page).url

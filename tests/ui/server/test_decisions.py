@@ -52,6 +52,7 @@ def test_what_is_no_list_is_nothing():
         assert decisions.take(Workspace("."), sent, Person("ann", Role.OWNER), TAKERS) == []
 
 
+@pytest.mark.slow
 def test_a_decision_that_comes_again_is_done_once_also_an_undo(own_demo_root):
     both = decision("exclude", 3), decision("exclude", 4)
     undo = decision("undo")
