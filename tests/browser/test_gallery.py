@@ -266,6 +266,31 @@ def test_x_pressed_six_times_excludes_six_images_that_dim_before_the_server_know
 
 
 @pytest.mark.slow
+def test_a_tile_that_stands_in_is_not_selected_for_the_image_that_comes_there(page, gallery, serve, own_demo_root):
+    gallery("sort=id&descending=false&where=NOT excluded", serve(own_demo_root))
+    page.get_by_label("Go to image").fill("131")
+    page.keyboard.press("Enter")
+    next_one = page.locator(f"{TILES}[data-place='131']")
+    expect(next_one).to_have_attribute("data-id", "131")
+    held = []
+    page.route("**/rows?*", lambda route: held.append(route))
+    page.keyboard.press("x")
+    expect(page.get_by_text("of 1,796")).to_be_visible()
+    settled(page)
+    next_one.click(modifiers=["Control"])
+    says_selected(page, 0)
+    next_one.click(modifiers=["Shift"])
+    page.keyboard.press(" ")
+    says_selected(page, 0)
+    for route in held:
+        route.continue_()
+    page.unroute("**/rows?*")
+    expect(next_one).to_have_attribute("data-id", "132")
+    next_one.click(modifiers=["Control"])
+    says_selected(page, 1)
+
+
+@pytest.mark.slow
 def test_six_classes_clicked_at_once_are_six_classes_on_bars_and_chip_before_the_server_knows(gallery):
     page = gallery()
     facet = page.get_by_role("group", name="Class", exact=True)

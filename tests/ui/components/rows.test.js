@@ -64,10 +64,10 @@ test("of a view with other decisions the old tiles stand in until the new ones c
   );
   rows.set("/grid/a", 100, tiles(0, 60), null);
   rows.set("/grid/b", 100, [], (row) => ({ ...row, muted: true }));
-  assert.deepEqual(rows.at(0), { id: 1000, muted: true });
+  assert.deepEqual([rows.at(0), rows.fresh(0)], [{ id: 1000, muted: true }, false]);
   rows.want([[0, 10]]);
   await settled();
-  assert.deepEqual(rows.at(0), { id: 1000 });
+  assert.deepEqual([rows.at(0), rows.fresh(0)], [{ id: 1000 }, true]);
 });
 
 test("a grid whose rows fail asks the page once, tries again after longer and longer, and says so until they come", async (context) => {

@@ -48,7 +48,6 @@ export class Grid {
       this.countSelected();
       this.sendLinked();
     });
-    this.picker = createPicker(this.selection);
     this.talk = createTalk();
     this.own = /** @type {Set<string>} */ (new Set()); // nonces of what was decided here
     this.unlisten = listen({ changed: () => this.painting.draw(), answered: (one) => this.answered(one) });
@@ -56,6 +55,7 @@ export class Grid {
       () => this.changed(),
       () => this.talk.send("lost", this.data.view),
     );
+    this.picker = createPicker(this.selection, this.rows);
     this.painting = new Painting(this);
     this.scroller = createScroller(this.node, this.part("sizer"), this.board, this.painting.moved);
     this.lines = createLines(this.board, {

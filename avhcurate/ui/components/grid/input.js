@@ -46,14 +46,15 @@ export class Input {
   clicked(event) {
     const place = placeOf(event);
     if (place === null || this.grid.box.ended()) return;
-    const { selectable } = this.grid.data;
+    const { data, picker, rows } = this.grid;
     const command = event.ctrlKey || event.metaKey;
     const from = this.grid.focus.place();
     this.grid.focus.set(place);
     this.grid.focusTile(place);
-    if (selectable && event.shiftKey) this.grid.picker.extend(from, place, command);
-    else if (selectable && (command || /** @type {Element} */ (event.target).classList.contains("check")))
-      this.grid.picker.toggle(place);
+    if (data.selectable && event.shiftKey) {
+      if (rows.fresh(place)) picker.extend(from, place, command);
+    } else if (data.selectable && (command || /** @type {Element} */ (event.target).classList.contains("check")))
+      picker.toggle(place);
     else this.grid.open(place);
   }
 

@@ -3,13 +3,18 @@
 import { rangesHas, rangesUnion, rangesWithout } from "./ranges.js";
 /** @import { Ranges } from "../events.js" */
 
-/** @param {{ ranges: () => Ranges, set: (ranges: Ranges, keep: boolean) => void }} selection */
-export function createPicker(selection) {
+// Only a tile whose image is there can be picked by itself.
+/**
+ * @param {{ ranges: () => Ranges, set: (ranges: Ranges, keep: boolean) => void }} selection
+ * @param {{ fresh: (place: number) => boolean }} rows
+ */
+export function createPicker(selection, rows) {
   let anchor = /** @type {number | null} */ (null);
 
   return {
     /** @param {number} place */
     toggle(place) {
+      if (!rows.fresh(place)) return;
       const selected = selection.ranges();
       anchor = place;
       const had = rangesHas(selected, place);

@@ -53,6 +53,12 @@ export class Rows {
     return (this.known.get(chunk) ?? this.stale.get(chunk))?.[place % CHUNK] ?? null;
   }
 
+  // Whether the tile at a place is of this view: one that stands in is that of another image.
+  /** @param {number} place */
+  fresh(place) {
+    return this.known.has(Math.floor(place / CHUNK));
+  }
+
   // The place of an image among the rows of this view that are known, the nearest chunks first; null if it is not there.
   /** @param {number} id @param {number} near */
   find(id, near) {
