@@ -69,6 +69,17 @@ def unheard(page):
     page.evaluate("() => { const said = window.held; window.held = null; said.forEach(say => say()); }")
 
 
+@contextmanager
+def unanswered(page, addresses):
+    """What the page asks at some addresses within is answered at the end."""
+    routes = []
+    page.route(addresses, lambda route: routes.append(route))
+    yield
+    for route in routes:
+        route.continue_()
+    page.unroute(addresses)
+
+
 def open_at(page, address):
     """Opens an address and waits until the page has come to rest."""
     page.goto(address)

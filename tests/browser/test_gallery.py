@@ -12,7 +12,20 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample import by_vector
 from avhcurate.networks.neighbours.words import words_vector
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import TILES, drag, expect, focused, ids, open_at, settled, spot, unheard, with_parameter
+from tests.browser.pages import (
+    NOTHING_KEPT,
+    TILES,
+    drag,
+    expect,
+    focused,
+    ids,
+    open_at,
+    settled,
+    spot,
+    unanswered,
+    unheard,
+    with_parameter,
+)
 from tests.fakes.networks import save_clip
 
 SELECTED = ".tile[aria-selected=true]"
@@ -104,6 +117,13 @@ def test_scrolling_shows_every_row_without_a_run_of_the_page(page, gallery, sent
     assert not sent
 
 
+def turn_round(page):
+    """Shows the hardest images last."""
+    page.get_by_role("button", name="AVH, high first").click()
+    page.get_by_role("radio", name="Low first").click()
+    page.keyboard.press("Escape")
+
+
 @pytest.mark.slow
 def test_a_selection_outlives_another_order_and_what_is_out_of_sight(gallery):
     page = gallery()
@@ -112,9 +132,7 @@ def test_a_selection_outlives_another_order_and_what_is_out_of_sight(gallery):
     first = ids(page)[0]
     page.keyboard.press("End")
     expect(page.locator(f"{TILES}[data-id='{first}']")).to_have_count(0)
-    page.get_by_role("button", name="AVH, high first").click()
-    page.get_by_role("radio", name="Low first").click()
-    page.keyboard.press("Escape")
+    turn_round(page)
     says_selected(page, 1)
     settled(page)
     tiles(page).first.focus()
@@ -123,24 +141,23 @@ def test_a_selection_outlives_another_order_and_what_is_out_of_sight(gallery):
 
 
 @pytest.mark.slow
-def test_escape_clears_what_is_selected_before_the_server_says_where_it_is_now(gallery):
-    page = gallery()
+def test_escape_clears_before_the_server_says_where_the_selection_is_and_a_key_before_it_decides_nothing(
+    page, gallery, serve, own_demo_root
+):
+    gallery(address=serve(own_demo_root))
     tiles(page).nth(0).click(modifiers=["Control"])
     says_selected(page, 1)
     first = ids(page)[0]
-    held = []
-    page.route("**/ranges", lambda route: held.append(route))
-    page.get_by_role("button", name="AVH, high first").click()
-    page.get_by_role("radio", name="Low first").click()
-    page.keyboard.press("Escape")
-    says_selected(page, 1)
-    assert ids(page)[0] != first
-    tiles(page).first.focus()
-    page.keyboard.press("Escape")
-    says_selected(page, 0)
-    for route in held:
-        route.continue_()
-    page.unroute("**/ranges")
+    with unanswered(page, "**/ranges"):
+        turn_round(page)
+        says_selected(page, 1)
+        assert ids(page)[0] != first
+        tiles(page).first.focus()
+        page.keyboard.press("x")
+        page.keyboard.press("Escape")
+        says_selected(page, 0)
+    settled(page).wait_for_function(NOTHING_KEPT)
+    assert open_table(Workspace(own_demo_root), "digits").decided == (0, 0, 0)
     page.keyboard.press("End")
     expect(page.locator(f"{TILES}[data-id='{first}']")).to_have_attribute("aria-selected", "false")
     says_selected(page, 0)
@@ -272,19 +289,15 @@ def test_a_tile_that_stands_in_is_not_selected_for_the_image_that_comes_there(pa
     page.keyboard.press("Enter")
     next_one = page.locator(f"{TILES}[data-place='131']")
     expect(next_one).to_have_attribute("data-id", "131")
-    held = []
-    page.route("**/rows?*", lambda route: held.append(route))
-    page.keyboard.press("x")
-    expect(page.get_by_text("of 1,796")).to_be_visible()
-    settled(page)
-    next_one.click(modifiers=["Control"])
-    says_selected(page, 0)
-    next_one.click(modifiers=["Shift"])
-    page.keyboard.press(" ")
-    says_selected(page, 0)
-    for route in held:
-        route.continue_()
-    page.unroute("**/rows?*")
+    with unanswered(page, "**/rows?*"):
+        page.keyboard.press("x")
+        expect(page.get_by_text("of 1,796")).to_be_visible()
+        settled(page)
+        next_one.click(modifiers=["Control"])
+        says_selected(page, 0)
+        next_one.click(modifiers=["Shift"])
+        page.keyboard.press(" ")
+        says_selected(page, 0)
     expect(next_one).to_have_attribute("data-id", "132")
     next_one.click(modifiers=["Control"])
     says_selected(page, 1)
