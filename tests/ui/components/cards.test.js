@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { createQueue, progress } from "../../../avhcurate/ui/components/classify/queue.js";
-import { completed, matches, meant } from "../../../avhcurate/ui/components/commands/names.js";
+import { Field } from "../../../avhcurate/ui/components/commands/field.js";
+import { ASKED, completed, matches, meant } from "../../../avhcurate/ui/components/commands/names.js";
 import {
   createDecisions,
   needless,
@@ -155,10 +156,41 @@ test("a tag is what was typed, the known one that begins so, or the one that was
 });
 
 test("a label is a known class, and may be given back", () => {
-  assert.deepEqual(typed(LABEL, "lur"), ["relabel", 1]);
-  assert.deepEqual(typed(LABEL, "blur"), ["relabel", 2]);
+  assert.deepEqual(typed(LABEL, "lur"), ["relabel", "lurid"]);
+  assert.deepEqual(typed(LABEL, "blur"), ["relabel", "blur"]);
   assert.deepEqual(typed(LABEL, "blur", { away: true }), ["relabel", null]);
   assert.equal(typed(LABEL, "unknown"), null);
+});
+
+// What the field stands on: nodes that take whatever is done to them.
+function createNode() {
+  const node = { style: {}, value: "", children: [], append: () => undefined };
+  for (const name of ["addEventListener", "setAttribute", "togglePopover", "replaceChildren", "appendChild", "focus"]) {
+    node[name] = () => undefined;
+  }
+  node.querySelector = createNode;
+  return node;
+}
+
+test("a label is of the class that was chosen, also where the classes have changed since", () => {
+  globalThis.document = { createElement: createNode };
+  const acts = [];
+  const field = new Field(createNode(), { act: (...act) => acts.push(act), chosen: () => 1, closed: () => undefined });
+  const choose = (before, now) => {
+    field.asked = ASKED.label;
+    field.names = { classes: before, tags: [] };
+    field.input.value = "cat";
+    field.find();
+    field.names = { classes: now, tags: [] };
+    field.take(false);
+  };
+  choose(["ant", "bee", "cat"], ["ant", "bee", "cat"]);
+  choose(["ant", "bee", "cat"], ["ant", "cat", "dog"]);
+  choose(["ant", "bee", "cat"], ["ant", "bee", "dog"]); // nothing
+  assert.deepEqual(acts, [
+    ["relabel", 2],
+    ["relabel", 1],
+  ]);
 });
 
 // --- review ---------------------------------------------------------------------------------------

@@ -114,7 +114,10 @@ export class Field {
     const { matches, picked } = this;
     const found = meant(this.asked, away, this.input.value, { matches, known: matches[this.at], picked });
     if (!found) return;
-    this.act(found[0], found[1]);
+    const [action, name] = found;
+    const value = this.asked.free || name === null ? name : this.names.classes.indexOf(name);
+    if (value === -1) return this.find(); // there are other classes since this was asked
+    this.act(action, value);
     this.closed();
   }
 

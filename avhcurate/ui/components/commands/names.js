@@ -1,7 +1,5 @@
 // The names that the field of the commands completes, and what is meant by what one types.
 
-/** @import { Value } from "../events.js" */
-
 const MATCHES = 8;
 
 /**
@@ -14,7 +12,7 @@ const MATCHES = 8;
  * @property {[string, string]} add
  * @property {[string, string] | null} away
  */
-/** @typedef {{ name: string, value: number, low: string }} Match */
+/** @typedef {{ name: string, low: string }} Match */
 
 // What the field asks for, by kind: the names that complete it, and what its two buttons do. What `replaces` another of
 // its name is never completed unasked.
@@ -62,12 +60,12 @@ export function matches(names, text) {
   return holding.map(([, place]) => place);
 }
 
-// The first of them, as { name, value } with their place; before anything is typed the `likely` name leads.
+// The first of them; before anything is typed the `likely` name leads.
 /** @param {string[]} names @param {string} text @param {string} [likely] @returns {Match[]} */
 export function completed(names, text, likely) {
   const leads = (/** @type {number} */ place) => Number(!text && names[place] === likely);
   const places = matches(names, text).sort((a, b) => leads(b) - leads(a));
-  return places.slice(0, MATCHES).map((value) => ({ name: names[value], value, low: names[value].toLowerCase() }));
+  return places.slice(0, MATCHES).map((place) => ({ name: names[place], low: names[place].toLowerCase() }));
 }
 
 // A new name is what was typed, unless a known one was pointed at or begins so.
@@ -77,13 +75,13 @@ function newName(text, exact, { known, picked }) {
   return exact?.name ?? (completes ? known.name : text);
 }
 
-// What the field means: [action, value], or null. `known` is the match at hand, which may have been `picked`.
+// What the field means: [action, name], or null. `known` is the match at hand, which may have been `picked`.
 /**
  * @param {Pick<Asked, "free" | "add" | "away">} asked
  * @param {boolean} away
  * @param {string} typed
  * @param {{ matches: Match[], known?: Match, picked: boolean }} found
- * @returns {[action: string, value: Value] | null}
+ * @returns {[action: string, name: string | null] | null}
  */
 export function meant(asked, away, typed, { matches, known, picked }) {
   const text = typed.trim();
@@ -95,5 +93,5 @@ export function meant(asked, away, typed, { matches, known, picked }) {
     return name ? [action, name] : null;
   }
   if (away) return [action, null]; // back to the label as given
-  return known ? [action, (exact ?? known).value] : null;
+  return known ? [action, (exact ?? known).name] : null;
 }
