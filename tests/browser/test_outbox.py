@@ -18,7 +18,7 @@ from avhcurate.features.suspects.decisions import KEPT
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.events import CLASS_ACTIONS
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import NOTHING_KEPT, TILES, expect, open_at
+from tests.browser.pages import NOTHING_KEPT, TILES, expect, open_at, unanswered
 from tests.fakes.datasets import write_images
 from tests.fakes.votes import collect
 from tests.fakes.workspaces import copied, lock_before_scoring
@@ -333,6 +333,38 @@ def test_decisions_about_a_dataset_that_is_gone_are_refused(unwatched_page, serv
     assert {name: decided(root, name) for name in Workspace(root).names() if decided(root, name)} == {}
     page.locator(REFUSED).get_by_role("button", name="OK").click()
     expect(page.locator(REFUSED)).to_be_hidden()
+
+
+def excluded(root):
+    """How many images of each dataset are excluded."""
+    return {name: open_table(Workspace(root), name).decided[1] for name in ("digits", "pets")}
+
+
+def shown_dataset(page, name):
+    """Goes to another dataset on the page that is open."""
+    page.get_by_role("combobox", name="Dataset").click()
+    page.get_by_role("option", name=re.compile(name)).click()
+    expect(page.locator(TILES).first.locator(".title")).to_have_text({"digits": "0", "pets": "cat"}[name])
+
+
+@pytest.mark.slow
+def test_decisions_and_what_undoes_them_are_about_the_dataset_that_was_shown_then(page, serve, root):
+    open_at(page, f"{serve(root)}/gallery?{BY_ID}")
+    page.locator(TILES).first.focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Space")  # all but the first, which is still shown then
+    with unanswered(page, "**/ids"):
+        page.keyboard.press("x")
+        shown_dataset(page, "pets")
+    expect(page.locator(".message")).to_contain_text("1,796 images excluded")
+    assert excluded(root) == {"digits": 1796, "pets": 0}
+    page.locator(TILES).first.focus()
+    page.keyboard.press("x")
+    expect(page.locator(".message")).to_contain_text("1 image excluded")
+    shown_dataset(page, "digits")
+    page.locator(".message").get_by_role("button", name="Undo").click()
+    expect(page.locator(".message")).to_contain_text("Undid exclude on 1 image")
+    assert excluded(root) == {"digits": 1796, "pets": 0}
 
 
 # --- a server that is killed --------------------------------------------------------------------------------------

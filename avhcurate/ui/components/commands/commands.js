@@ -1,9 +1,10 @@
 // Acting on images by key: what the keys do, a field that completes names, a message with Undo, and the list of keys.
 
+import { decide, listen } from "../outbox.js";
 import { element, modified } from "../shared.js";
 import { Field } from "./field.js";
 
-/** @import { Value } from "../events.js" */
+/** @import { Decided, Value } from "../events.js" */
 /** @import { Grid } from "../messages.js" */
 
 const MESSAGE_MS = 8000;
@@ -53,23 +54,21 @@ function toFilters(box) {
   }, 50);
 }
 
-// A message above the bar, if there is one, with a button that undoes: `undo(number)` of an entry, null for the last.
-/** @param {HTMLElement} node @param {() => Element | null | undefined} bar @param {(number: number | null) => void} undo */
-function createMessage(node, bar, undo) {
-  let offered = /** @type {number | null} */ (null);
+// A message above the bar, if there is one, perhaps with a button that does what is offered.
+/** @param {HTMLElement} node @param {() => Element | null | undefined} bar */
+function createMessage(node, bar) {
   let timer = 0;
   const text = /** @type {HTMLElement} */ (node.querySelector("span"));
   const button = /** @type {HTMLElement} */ (node.querySelector("button"));
-  button.onclick = () => {
-    node.togglePopover(false);
-    undo(offered);
-  };
   return {
-    /** @param {{ text: string, undo?: boolean | number }} message */
-    showMessage(message) {
-      offered = typeof message.undo === "number" ? message.undo : null;
-      text.textContent = message.text;
-      button.hidden = !message.undo;
+    /** @param {string} said @param {() => void} [offered] */
+    show(said, offered) {
+      text.textContent = said;
+      button.hidden = !offered;
+      button.onclick = () => {
+        node.togglePopover(false);
+        offered?.();
+      };
       const box = bar()?.getBoundingClientRect();
       node.style.bottom = box?.height && box.top < innerHeight ? `${innerHeight - box.top + 8}px` : "";
       node.togglePopover(true);
@@ -92,6 +91,7 @@ function listKeys(table, own, named) {
   }
 }
 
+/** @typedef {{ text: string, undo: boolean | number }} Told */
 /** @typedef {{ act: (action: string, value?: Value) => void, chosen: () => number, likely?: () => string }} Does */
 
 // `act(action, value)` acts on what is chosen, `chosen()` counts it, `likely()` names the class that it is likely of,
@@ -110,16 +110,31 @@ export function createCommands(pane, { act, chosen, likely, back, own }) {
     likely,
     closed: close,
   });
-  const message = createMessage(
-    /** @type {HTMLElement} */ (pane.querySelector(".message")),
-    () => pane.parentElement?.querySelector(".bar"),
-    (number) => {
-      act("undo", number);
-      back();
-    },
+  const message = createMessage(/** @type {HTMLElement} */ (pane.querySelector(".message")), () =>
+    pane.parentElement?.querySelector(".bar"),
   );
+  const given = /** @type {Set<string>} */ (new Set()); // nonces of what was decided here
+  const unlisten = listen({
+    answered: ({ decided, text, undo }) => given.delete(decided.nonce) && text && tell({ text, undo }, decided),
+  });
   let keys = /** @type {Actions["keys"]} */ ({}); // key -> { action, value, text }
   let shown = 0;
+
+  /** @param {Omit<Decided, "nonce" | "at">} decision */
+  function give(decision) {
+    given.add(decide(decision));
+  }
+
+  // Says what was done. What undoes it is about that, whatever is decided or shown meanwhile.
+  /** @param {Told} told @param {Pick<Decided, "dataset" | "version"> & { nonce?: string }} about */
+  function tell({ text, undo }, { dataset, version, nonce }) {
+    const what = typeof undo === "number" ? { value: undo } : { of: nonce };
+    const takeBack = () => {
+      give({ kind: "undo", dataset, version, ids: [], ...what });
+      back();
+    };
+    message.show(text, undo ? takeBack : undefined);
+  }
 
   function close() {
     const open = [field.node, overlay].filter((one) => one.matches(OPEN));
@@ -148,7 +163,9 @@ export function createCommands(pane, { act, chosen, likely, back, own }) {
 
   return {
     ask: (/** @type {string} */ kind) => field.ask(kind),
-    showMessage: message.showMessage,
+    // Decides something; what the server says of it is shown.
+    decide: give,
+    showMessage: (/** @type {string} */ text) => message.show(text),
     list,
     open: () => [field.node, overlay].some((one) => one.matches(OPEN)),
     // What a key does; nothing where it means nothing.
@@ -167,9 +184,12 @@ export function createCommands(pane, { act, chosen, likely, back, own }) {
       keys = actions.keys;
       if (actions.done && actions.done.number !== shown) {
         shown = actions.done.number;
-        message.showMessage(actions.done);
+        tell(actions.done, actions);
       }
     },
-    destroy: message.destroy,
+    destroy() {
+      unlisten();
+      message.destroy();
+    },
   };
 }

@@ -1,7 +1,7 @@
 // The image grid: its rows, what is selected and decided, and what Python is asked; it is drawn by its painting.
 
 import { createCommands } from "../commands/commands.js";
-import { decide, listen, unshown } from "../outbox.js";
+import { listen, unshown } from "../outbox.js";
 import { idsAt, LINKED, link, mounted, partOf, placesIn } from "../shared.js";
 import { createTalk } from "../talk.js";
 import { createBar, drawHeading } from "./bar.js";
@@ -21,7 +21,7 @@ import { Rows } from "./rows.js";
 import { createScroller } from "./scroller.js";
 import { createSelection } from "./selection.js";
 
-/** @import { Answered, Component, Decided, Ranges, Value } from "../events.js" */
+/** @import { Component, Decided, Ranges, Value } from "../events.js" */
 /** @import { Grid as Sent } from "../messages.js" */
 
 export default mounted((parent, /** @type {Sent.Data} */ data) => new Grid(parent, data.open !== null));
@@ -49,8 +49,7 @@ export class Grid {
       this.sendLinked();
     });
     this.talk = createTalk();
-    this.own = /** @type {Set<string>} */ (new Set()); // nonces of what was decided here
-    this.unlisten = listen({ changed: () => this.painting.draw(), answered: (one) => this.answered(one) });
+    this.unlisten = listen({ changed: () => this.painting.draw() });
     this.rows = new Rows(
       () => this.changed(),
       () => this.talk.send("lost", this.data.view),
@@ -114,7 +113,7 @@ export class Grid {
     const row = here && action in CHANGES ? this.shownRow(place) : null;
     const why = row && needless(row, action, value, this.classes());
     const ranges = /** @type {Ranges} */ (here ? [[place, place + 1]] : selected);
-    if (why) this.commands.showMessage({ text: why });
+    if (why) this.commands.showMessage(why);
     else if (action === "undo") this.decide(action, value, []);
     else if (row) this.decide(action, value, rangesOf([row.id]));
     else if (!chosen || selected.length) await this.actOn(ranges, action, value); // meanwhile it may have been cleared
@@ -137,25 +136,19 @@ export class Grid {
   // Decides about the images at places: their ids are asked for where they are not known here.
   /** @param {string} action @param {Value} value @param {Ranges} ranges */
   async decideFor(action, value, ranges) {
+    const { source, view, actions } = this.data; // another dataset may be shown once the server answers
     const known = this.rows.idsIn(ranges);
     const all = known.size === rangesCount(ranges);
-    const ids = all ? rangesOf(known) : await idsAt(this.data.source, this.data.view, ranges);
-    if (ids === null) this.commands.showMessage({ text: "The server does not answer: nothing was changed" });
-    else this.decide(action, value, ids);
+    const ids = all ? rangesOf(known) : await idsAt(source, view, ranges);
+    if (ids === null) this.commands.showMessage("The server does not answer: nothing was changed");
+    else this.decide(action, value, ids, actions);
   }
 
   /** @param {string} kind @param {Value} value @param {Ranges} ids */
-  decide(kind, value, ids) {
-    const { dataset, version, bar } = /** @type {Sent.Actions} */ (this.data.actions);
+  decide(kind, value, ids, actions = this.data.actions) {
+    const { dataset, version, bar } = /** @type {Sent.Actions} */ (actions);
     const of = bar?.find(({ name }) => name === kind)?.of ?? "";
-    this.own.add(decide({ kind, dataset, version, ids, value, of }));
-    this.painting.draw();
-  }
-
-  // What came of a decision that was made here.
-  /** @param {Answered} one */
-  answered({ decided, text, undo }) {
-    if (this.own.delete(decided.nonce) && text) this.commands.showMessage({ text, undo });
+    this.commands.decide({ kind, dataset, version, ids, value, of });
   }
 
   // Decisions that the rows do not have yet, of whoever made them on this page.

@@ -2,7 +2,7 @@
 
 import { createCommands, idle, writes } from "../commands/commands.js";
 import { CHANGES, needless, withDecided } from "../grid/pending.js";
-import { decide, listen, unshown } from "../outbox.js";
+import { listen, unshown } from "../outbox.js";
 import { buttonsOf, consume, modified, mounted, partOf, takenElsewhere } from "../shared.js";
 import { createTalk } from "../talk.js";
 import { closeOnEscape, detailsAround } from "./around.js";
@@ -12,7 +12,7 @@ import { createLight } from "./light.js";
 import { stepped } from "./near.js";
 import { createStage } from "./stage.js";
 
-/** @import { Answered, Component, Value } from "../events.js" */
+/** @import { Component, Value } from "../events.js" */
 /** @import { Viewer as Sent } from "../messages.js" */
 
 const SEND_MS = 120; // keys that repeat are told once
@@ -62,8 +62,7 @@ export class Viewer {
     this.form = /** @type {HTMLFormElement} */ (this.part("light"));
     this.light = createLight(this.form, this.part("stages"), repaint);
     this.talk = createTalk();
-    this.own = /** @type {Set<string>} */ (new Set()); // nonces of what was decided here
-    this.stopListening = listen({ changed: repaint, answered: (one) => this.answered(one) });
+    this.stopListening = listen({ changed: repaint });
     this.commands = createCommands(this.root, {
       act: (action, value) => this.act(action, value),
       chosen: () => 1,
@@ -170,10 +169,10 @@ export class Viewer {
     const { id } = this.current();
     const { classes } = this.data.actions;
     const why = action in CHANGES && this.known(id) ? needless(this.shownRow(id), action, value, classes) : "";
-    if (why) return this.commands.showMessage({ text: why });
+    if (why) return this.commands.showMessage(why);
     const { dataset, version } = this.data.actions;
     const ids = /** @type {[number, number][]} */ (action === "undo" ? [] : [[id, id + 1]]);
-    this.own.add(decide({ kind: action, dataset, version, ids, value }));
+    this.commands.decide({ kind: action, dataset, version, ids, value });
     if (this.ahead !== null) this.sendShown(this.ahead);
     this.paint();
   }
@@ -188,12 +187,6 @@ export class Viewer {
   shownRow(id) {
     const row = this.known(id) ?? { id, title: "", given: "", path: "", badges: [], muted: false };
     return withDecided(row, unshown(this.data.actions), this.data.actions.classes);
-  }
-
-  // What came of a decision that was made here.
-  /** @param {Answered} one */
-  answered({ decided, text, undo }) {
-    if (this.own.delete(decided.nonce) && text) this.commands.showMessage({ text, undo });
   }
 
   take() {
