@@ -1,12 +1,14 @@
-// The arithmetic of the scatter chart and of the viewer: cameras, and where points lie.
+// The arithmetic of the scatter chart and of the viewer: cameras, and where points lie; answers that come late.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { carryBy } from "../../../avhcurate/ui/components/carrier.js";
 import { createCamera } from "../../../avhcurate/ui/components/scatter/camera.js";
 import { createPlaces } from "../../../avhcurate/ui/components/scatter/places.js";
+import { Chart } from "../../../avhcurate/ui/components/scatter/scatter.js";
 import { createCamera as createViewerCamera } from "../../../avhcurate/ui/components/viewer/camera.js";
-import { createRandom } from "./fakes.js";
+import { createRandom, serve, settled } from "./fakes.js";
 
 function near(found, wanted) {
   for (const [at, value] of wanted.entries())
@@ -114,4 +116,53 @@ test("a picture fits its stage, shows its own pixels, and keeps the place under 
   near([camera.placed(picture).size], [32 * 0.5]);
   camera.zoomBy(0.4 / 16, picture);
   assert.equal(camera.mode(), "fit"); // near the fit it is the fit
+});
+
+// --- answers that come late -----------------------------------------------------------------------------------
+
+// Takes whatever is done to it.
+const anything = new Proxy(() => anything, { get: () => anything, set: () => true });
+
+// A chart of the points of some rows that draws nothing.
+function createChart(rows) {
+  const chart = Object.create(Chart.prototype);
+  const [data, linked] = [
+    { rows, source: "points" },
+    { selected: "", ranges: [] },
+  ];
+  Object.assign(chart, {
+    data,
+    linked,
+    turn: 0,
+    facts: new Map(),
+    points: { source: "points", want: () => undefined },
+  });
+  for (const name of ["overlay", "painter", "stage", "canvas", "legend", "pointer", "part"]) chart[name] = anything;
+  for (const name of ["resized", "adopt", "recolour", "mark", "ask"]) chart[name] = () => undefined;
+  return chart;
+}
+
+test("of two answers about what is selected beside the chart the newer one counts, whichever comes first", async () => {
+  const answers = [];
+  carryBy({ read: () => new Promise((done) => answers.push(done)) });
+  const answer = (turn, ranges) => answers[turn]({ ok: true, json: async () => ({ ranges }) });
+  const chart = createChart("/rows/map");
+  chart.markLinked({ view: "v", ranges: [[0, 1]], place: null });
+  chart.markLinked({ view: "v", ranges: [[0, 2]], place: null });
+  answer(1, [[7, 9]]);
+  await settled();
+  answer(0, [[7, 8]]);
+  await settled();
+  assert.deepEqual(chart.linked.ranges, [[7, 9]]);
+});
+
+test("what is said of a point of the rows of before is not said of those of now", async () => {
+  let answer;
+  serve(() => new Promise((done) => (answer = done)));
+  const chart = createChart("/rows/before");
+  const asked = chart.factsOf(3);
+  chart.update({ rows: "/rows/now", source: "points", axes: ["", ""] }, null);
+  answer({ json: { tiles: [{ id: 12 }] } });
+  assert.deepEqual(await asked, { id: 12 });
+  assert.equal(chart.facts.size, 0);
 });

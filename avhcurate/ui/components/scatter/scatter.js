@@ -47,6 +47,7 @@ export class Chart {
   /** @type {{ selected: string, ranges: Ranges }} */
   linked = { selected: "", ranges: [] }; // the points that are selected in the grid beside the chart
   linking = 0;
+  turn = 0; // of the newest question where what is selected there lies
   /** @type {(event: WindowEventMap["avhcurate-linked"]) => void} */
   receiveLinked = ({ detail }) => this.follow(detail);
 
@@ -136,10 +137,13 @@ export class Chart {
   /** @param {{ view: string, ranges: Ranges, place: number | null }} grid */
   async markLinked({ view, ranges, place }) {
     const { rows } = this.data;
+    const turn = ++this.turn;
     const selected = JSON.stringify([rows, view, ranges]);
-    if (selected !== this.linked.selected) this.linked = { selected, ranges: await placesIn(rows, view, ranges) };
+    const known = selected === this.linked.selected;
+    const linked = known ? this.linked : { selected, ranges: await placesIn(rows, view, ranges) };
     const [[point] = []] = place === null ? [] : await placesIn(rows, view, [[place, place + 1]]);
-    if (this.data?.rows !== rows || this.points.source !== this.data.source) return;
+    if (turn !== this.turn || this.data?.rows !== rows || this.points.source !== this.data.source) return;
+    this.linked = linked;
     this.overlay.point(point === undefined ? null : this.placeOf(point));
     this.mark();
     this.ask();
@@ -342,7 +346,7 @@ export class Chart {
   /** @param {Scatter.Data} next @param {Component} component */
   update(next, component) {
     if (!this.painter) return this.showMessage(NO_WEBGL);
-    if (this.data?.rows !== next.rows) this.facts.clear();
+    if (this.data?.rows !== next.rows) this.facts = new Map(); // an answer about the rows of before comes into theirs
     [this.data, this.component] = [next, component];
     this.stage.setAttribute("aria-label", next.label);
     this.stage.dataset.tool = next.tool;
