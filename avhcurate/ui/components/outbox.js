@@ -29,6 +29,7 @@ let answers = /** @type {Answered[]} */ ([]); // the newest
 let place = /** @type {Keeper} */ ({ keeper: "", decisions: "", window: "" });
 let turn = 0;
 let underWay = 0;
+let begun = 0; // decisions whose images the server is asked for, which no storage holds yet
 let timer = 0;
 let pause = PAUSE_MS;
 let lost = ""; // why the server takes nothing, "" where it does
@@ -69,6 +70,19 @@ export function decide(decision) {
   changed();
   send();
   return decided.nonce;
+}
+
+// A decision needs an answer of the server first: until that has come, it is not saved either.
+/** @template T @param {Promise<T>} answer */
+export async function begin(answer) {
+  begun += 1;
+  changed();
+  try {
+    return await answer;
+  } finally {
+    begun -= 1;
+    changed();
+  }
 }
 
 // Each message has all that waits, in its order, so that none overtakes another.
@@ -135,6 +149,8 @@ export const leave = () => send(true);
 
 // What is not answered yet, in the order given.
 export const unsaved = () => [...waiting.values()];
+export const countUnsaved = () => waiting.size + begun;
+export const countBegun = () => begun;
 export const whyLost = () => lost;
 
 // What the server has done so lately that data of before may still come, oldest first.

@@ -49,6 +49,19 @@ async function open(place = PLACE) {
 const idsOf = (decisions) => decisions.map(({ ids }) => ids[0][0]);
 const keys = () => Object.keys(localStorage);
 
+test("a decision whose images are asked for is unsaved until they have come, or never will", async () => {
+  const { outbox } = await open();
+  const ends = [];
+  const asked = new Promise((...both) => ends.push(...both));
+  const counts = () => [outbox.countUnsaved(), outbox.countBegun(), outbox.unsaved().length];
+  const begun = outbox.begin(asked);
+  assert.deepEqual(counts(), [1, 1, 0]);
+  ends[1](new Error("gone"));
+  await assert.rejects(begun);
+  assert.deepEqual(counts(), [0, 0, 0]);
+  assert.equal(await outbox.begin(Promise.resolve("ids")), "ids");
+});
+
 test("a decision is kept until the server has it, sent so that it outlives the page, and named by what it is about", async () => {
   const { outbox, answered, decide } = await open();
   const nonce = decide(3);

@@ -1,7 +1,7 @@
 // The image grid: its rows, what is selected and decided, and what Python is asked; it is drawn by its painting.
 
 import { createCommands } from "../commands/commands.js";
-import { listen, unshown } from "../outbox.js";
+import { begin, listen, unshown } from "../outbox.js";
 import { idsAt, LINKED, link, mounted, partOf, placesIn } from "../shared.js";
 import { createTalk } from "../talk.js";
 import { createBar, drawHeading } from "./bar.js";
@@ -106,7 +106,8 @@ export class Grid {
   /** @param {string} action @param {Value} value */
   async act(action, value = null, alone = false) {
     const chosen = this.selection.count() > 0;
-    await this.selection.settled();
+    const carried = this.selection.settled();
+    if (carried) await begin(carried);
     const place = this.focus.place();
     const selected = this.selection.ranges();
     const here = !alone && !chosen && this.data.count > 0;
@@ -139,7 +140,7 @@ export class Grid {
     const { source, view, actions } = this.data; // another dataset may be shown once the server answers
     const known = this.rows.idsIn(ranges);
     const all = known.size === rangesCount(ranges);
-    const ids = all ? rangesOf(known) : await idsAt(source, view, ranges);
+    const ids = all ? rangesOf(known) : await begin(idsAt(source, view, ranges));
     if (ids === null) this.commands.showMessage("The server does not answer: nothing was changed");
     else this.decide(action, value, ids, actions);
   }

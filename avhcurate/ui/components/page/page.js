@@ -2,7 +2,7 @@
 // mark was clicked, and loads it again where nothing comes any more. What does so stays when Streamlit takes the
 // component away.
 
-import { connect, hurry, leave, listen, NO_CONNECTION, setLost } from "../outbox.js";
+import { connect, countBegun, hurry, leave, listen, NO_CONNECTION, setLost } from "../outbox.js";
 import { createStore, mounted } from "../shared.js";
 import { awaitData, fed, watchPage } from "../watch.js";
 import { watchHistory } from "./history.js";
@@ -53,6 +53,7 @@ function begin(health) {
   listen({ changed: paintStatus, answered });
   paintStatus();
   addEventListener("pagehide", leave);
+  addEventListener("beforeunload", (event) => countBegun() && event.preventDefault()); // the browser asks
   addEventListener("online", hurry);
   addEventListener("offline", () => setLost(NO_CONNECTION));
   holdDownloads();

@@ -1,6 +1,6 @@
 // Says on every page what is saved, and what was refused until that was read; a download waits for what is being saved.
 
-import { listen, SIGNED_OUT, unsaved, whyLost } from "../outbox.js";
+import { countUnsaved, listen, SIGNED_OUT, whyLost } from "../outbox.js";
 import { element } from "../shared.js";
 
 /** @import { Answered } from "../events.js" */
@@ -54,7 +54,7 @@ function statusText(n) {
 export function paintStatus() {
   const { host, text, refused, why, read } = drawn();
   host.style.colorScheme = getComputedStyle(app()).colorScheme;
-  const n = unsaved().length;
+  const n = countUnsaved();
   text.textContent = statusText(n);
   text.classList.toggle("lost", whyLost() !== "");
   text.classList.toggle("saving", n > 0);
@@ -81,7 +81,7 @@ export function holdDownloads() {
     "click",
     (event) => {
       const button = /** @type {Element} */ (event.target).closest?.(DOWNLOADS);
-      if (!button || !unsaved().length) return;
+      if (!button || !countUnsaved()) return;
       event.preventDefault();
       event.stopPropagation();
       clickWhenSaved(/** @type {HTMLElement} */ (button));
@@ -94,7 +94,7 @@ export function holdDownloads() {
 function clickWhenSaved(button) {
   const end = listen({
     changed() {
-      if (unsaved().length) return;
+      if (countUnsaved()) return;
       stop();
       button.click();
     },
