@@ -28,12 +28,15 @@ export function writes(event) {
 }
 
 // True where a key has nothing else to do: nobody has acted on it, and nothing has the focus, or a button, to which
-// letters mean nothing. In a notebook such keys are the notebook's.
+// letters mean nothing, or what was just hidden and has it until the next frame. In a notebook such keys are the
+// notebook's.
 /** @param {KeyboardEvent} event */
 export function idle(event) {
   if (event.defaultPrevented || !document.querySelector("[data-testid=stMain]")) return false;
   const node = /** @type {Element} */ (event.target);
   if (node === document.body || node.matches?.("[data-testid=stMain]")) return true;
+  const inner = /** @type {Element} */ (event.composedPath()[0]);
+  if (inner.checkVisibility?.() === false) return true;
   const letter = event.key.length === 1 && event.key !== " ";
   return letter && node.matches?.("button") && !node.closest("[data-testid=stPopoverBody]");
 }
