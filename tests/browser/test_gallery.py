@@ -304,6 +304,23 @@ def test_a_tile_that_stands_in_is_not_selected_for_the_image_that_comes_there(pa
 
 
 @pytest.mark.slow
+def test_an_image_that_has_not_come_is_not_decided_about(page, gallery, serve, own_demo_root):
+    gallery(address=serve(own_demo_root))
+    tiles(page).first.focus()
+    with unanswered(page, "**/rows?*"):
+        page.keyboard.press("End")
+        last = page.locator(f"{TILES}[data-place='1796']")
+        expect(last).to_be_focused()
+        expect(last).to_have_attribute("aria-label", "loading")
+        page.keyboard.press("x")
+        expect(page.locator(".message")).to_contain_text("The image is not there yet")
+    expect(last).to_have_attribute("data-id", re.compile(r"\d+"))
+    page.keyboard.press("x")
+    expect(page.locator(".message")).to_contain_text("1 image excluded")
+    assert open_table(Workspace(own_demo_root), "digits").decided[1] == 1
+
+
+@pytest.mark.slow
 def test_six_classes_clicked_at_once_are_six_classes_on_bars_and_chip_before_the_server_knows(gallery):
     page = gallery()
     facet = page.get_by_role("group", name="Class", exact=True)

@@ -111,14 +111,21 @@ export class Grid {
     const place = this.focus.place();
     const selected = this.selection.ranges();
     const here = !alone && !chosen && this.data.count > 0;
-    const row = here && action in CHANGES ? this.shownRow(place) : null;
-    const why = row && needless(row, action, value, this.classes());
-    const ranges = /** @type {Ranges} */ (here ? [[place, place + 1]] : selected);
+    if (action === "undo") this.decide(action, value, []);
+    else if (here && action in CHANGES) this.judge(place, action, value);
+    else if (here) await this.actOn([[place, place + 1]], action, value);
+    else if (!chosen || selected.length) await this.actOn(selected, action, value); // meanwhile it may have been cleared
+  }
+
+  // Decides about the image at a place, once it is seen, and goes on to the next.
+  /** @param {number} place @param {string} action @param {Value} value */
+  judge(place, action, value) {
+    const row = this.shownRow(place);
+    if (!row) return this.commands.showMessage("The image is not there yet");
+    const why = needless(row, action, value, this.classes());
     if (why) this.commands.showMessage(why);
-    else if (action === "undo") this.decide(action, value, []);
-    else if (row) this.decide(action, value, rangesOf([row.id]));
-    else if (!chosen || selected.length) await this.actOn(ranges, action, value); // meanwhile it may have been cleared
-    if (row) this.moveFocus(place + 1, false);
+    else this.decide(action, value, rangesOf([row.id]));
+    this.moveFocus(place + 1, false);
   }
 
   /** @param {Ranges} ranges @param {string} action @param {Value} value */
