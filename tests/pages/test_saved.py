@@ -89,6 +89,7 @@ def test_a_removal_is_said_and_the_history_undoes_it(open_page, own, words):
     app = open_page("saved", own.root)
     app.menu_button(key="saved.set.few.more").click("remove").run()
     assert "Removed the set “few”" in app.toast[0].value
+    assert app.toast[0].proto.duration == 8  # seconds
     assert "few" not in links(app)
     undo_entry(open_table(own, "digits"), "4")
     assert "few" in links(open_page("saved", own.root))

@@ -132,7 +132,7 @@ def show_messages() -> None:
     """Show the error and the messages of the callback before this run: of a page, or of a dialog at its start."""
     show_error()
     for text in st.session_state.pop(_MESSAGES, ()):
-        st.toast(plain(text), icon=":material/check_circle:")
+        st.toast(plain(text), icon=":material/check_circle:", duration=8)  # as the grid's messages
 
 
 def show_error(at: str = "", verb: str = "") -> None:
@@ -149,9 +149,7 @@ def show_error(at: str = "", verb: str = "") -> None:
 
 def show_user_error(error: Exception) -> bool:
     """Show a `CurateError`, a full disk or damage as a message, and return True; False where a traceback is needed."""
-    text = disk_trouble(error)
-    if isinstance(error, CurateError):
-        text = error.text
+    text = error.text if isinstance(error, CurateError) else disk_trouble(error)
     if text:
         show_problem(text)
     return bool(text)
@@ -195,9 +193,7 @@ def with_votes() -> Opened:
 
 def lacking(frame: Opened, what: str, story: str, brings: str = "outputs") -> NoReturn:
     """End the page of a run that lacks `what`: say why it is needed, and lead to the form of Home that `brings` it."""
-    label = "Attach the outputs of a network"
-    if brings == "classifier":
-        label = "Score the images with a network"
+    label = "Score the images with a network" if brings == "classifier" else "Attach the outputs of a network"
     run = frame.table.run
     if run is not None and run.has_heads and not run.has_class_weights:
         story += " This run is of several networks, each of a fold, which share none. Choose a run of one network."
