@@ -312,9 +312,11 @@ def test_an_image_that_has_not_come_is_not_decided_about(page, gallery, serve, o
         last = page.locator(f"{TILES}[data-place='1796']")
         expect(last).to_be_focused()
         expect(last).to_have_attribute("aria-label", "loading")
+        expect(last.locator("img")).to_be_hidden()
         page.keyboard.press("x")
         expect(page.locator(".message")).to_contain_text("The image is not there yet")
     expect(last).to_have_attribute("data-id", re.compile(r"\d+"))
+    expect(last.locator("img")).to_be_visible()
     page.keyboard.press("x")
     expect(page.locator(".message")).to_contain_text("1 image excluded")
     assert open_table(Workspace(own_demo_root), "digits").decided[1] == 1
