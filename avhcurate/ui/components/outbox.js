@@ -2,7 +2,7 @@
 // by whichever page is open then. This is of the page, and stays when Streamlit takes a component away.
 
 import { read } from "./carrier.js";
-import { createStore } from "./shared.js";
+import { createStore, SILENT_MS } from "./shared.js";
 
 /** @import { About, Answered, Decided, Listener, Keeper } from "./events.js" */
 /** @import { Outbox } from "./messages.js" */
@@ -15,7 +15,6 @@ const PREFIX = "avhcurate:outbox:";
 const MOST = 400; // decisions in a message
 const MOST_LETTERS = 50_000; // of a message that outlives its page
 const AT_ONCE = 3; // messages under way
-const SILENT_MS = 30_000; // without an answer: the line is dead, though nobody says so
 const PAUSE_MS = 500; // before another try, then twice as long
 const LONGEST_PAUSE_MS = 8000;
 const REMEMBERED = 500;

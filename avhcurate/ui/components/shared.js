@@ -4,6 +4,8 @@ import { read } from "./carrier.js";
 
 /** @import { Component, Ranges } from "./events.js" */
 
+export const SILENT_MS = 30_000; // without an answer: the line is dead, though nobody says so
+
 // A node in a parent; `look` is its class, or its properties.
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
@@ -45,7 +47,8 @@ async function rangesAt(address, view, ranges) {
   if (!ranges.length) return [];
   try {
     const headers = { "Content-Type": "application/json" };
-    const answer = await read(address, { method: "POST", headers, body: JSON.stringify({ view, ranges }) });
+    const signal = AbortSignal.timeout(SILENT_MS);
+    const answer = await read(address, { method: "POST", headers, body: JSON.stringify({ view, ranges }), signal });
     return answer.ok ? (await answer.json()).ranges : null;
   } catch {
     return null;

@@ -3,23 +3,28 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { connect, decide, unsaved, whyLost } from "../../../avhcurate/ui/components/outbox.js";
+import { begin, connect, countUnsaved, decide, unsaved, whyLost } from "../../../avhcurate/ui/components/outbox.js";
+import { idsAt } from "../../../avhcurate/ui/components/shared.js";
 import { openWindow, settled, stopTime } from "./fakes.js";
+
+// As a browser does it, by the time of a test.
+AbortSignal.timeout = (wait) => {
+  const ended = new AbortController();
+  setTimeout(() => ended.abort(), wait);
+  return ended.signal;
+};
+
+const silence = (signal) =>
+  new Promise((_, fail) => signal.addEventListener("abort", () => fail(new Error("silence"))));
 
 test("a decision is sent again on another line when the first one has been silent for half a minute", async (context) => {
   openWindow();
   const tick = stopTime(context);
   const bodies = [];
   let silent = true;
-  // As a browser does it, by the time of this test.
-  AbortSignal.timeout = (wait) => {
-    const ended = new AbortController();
-    setTimeout(() => ended.abort(), wait);
-    return ended.signal;
-  };
   globalThis.fetch = (_, { body, signal }) => {
     bodies.push(body);
-    if (silent) return new Promise((_, fail) => signal.addEventListener("abort", () => fail(new Error("silence"))));
+    if (silent) return silence(signal);
     const outcomes = JSON.parse(body).map(({ nonce }) => ({ nonce, why: "", text: "", undo: false, entry: 1 }));
     return Promise.resolve({ ok: true, status: 200, json: async () => ({ outcomes }) });
   };
@@ -33,4 +38,15 @@ test("a decision is sent again on another line when the first one has been silen
   await tick(1500);
   await settled();
   assert.deepEqual([bodies[1], whyLost(), unsaved()], [bodies[0], "", []]);
+});
+
+test("which images are decided about is given up when nobody has said it for half a minute", async (context) => {
+  openWindow();
+  const tick = stopTime(context);
+  globalThis.fetch = (_, { signal }) => silence(signal);
+  const ids = begin(idsAt("/grid/a", "view", [[0, 100]]));
+  await tick(29_000);
+  assert.equal(countUnsaved(), 1);
+  await tick(1000);
+  assert.deepEqual([await ids, countUnsaved()], [null, 0]);
 });

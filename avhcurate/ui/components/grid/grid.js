@@ -117,7 +117,7 @@ export class Grid {
     else if (!chosen || selected.length) await this.actOn(selected, action, value); // meanwhile it may have been cleared
   }
 
-  // Decides about the image at a place, once it is seen, and goes on to the next.
+  // Decides about the image at a place, if it has come, and goes on to the next.
   /** @param {number} place @param {string} action @param {Value} value */
   judge(place, action, value) {
     const row = this.shownRow(place);
