@@ -18,7 +18,7 @@ from avhcurate.features.suspects.decisions import KEPT
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.events import CLASS_ACTIONS
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import NOTHING_KEPT, TILES, expect, open_at, unanswered
+from tests.browser.pages import NOTHING_KEPT, TILES, expect, open_at, settled, unanswered
 from tests.fakes.datasets import write_images
 from tests.fakes.votes import collect
 from tests.fakes.workspaces import copied, lock_before_scoring
@@ -367,6 +367,21 @@ def test_decisions_and_what_undoes_them_are_about_the_dataset_that_was_shown_the
     page.locator(".message").get_by_role("button", name="Undo").click()
     expect(page.locator(".message")).to_contain_text("Undid exclude on 1 image")
     assert excluded(root) == {"digits": 1796, "pets": 0}
+
+
+@pytest.mark.slow
+def test_undo_right_after_a_decision_about_many_takes_that_one_back(page, serve, root):
+    open_at(page, f"{serve(root)}/gallery?{BY_ID}")
+    page.locator(TILES).first.focus()
+    page.keyboard.press("x")
+    expect(page.locator(".message")).to_contain_text("1 image excluded")
+    settled(page).keyboard.press("Control+a")
+    with unanswered(page, "**/ids"):
+        page.keyboard.press("x")
+        page.keyboard.press("u")
+        expect(page.locator(SAYS)).to_have_text("1 being saved")
+    expect(page.locator(".message")).to_contain_text("Undid exclude on 1,796 images")
+    assert excluded(root)["digits"] == 1
 
 
 # --- a server that is killed --------------------------------------------------------------------------------------

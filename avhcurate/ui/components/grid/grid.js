@@ -30,6 +30,7 @@ export default mounted((parent, /** @type {Sent.Data} */ data) => new Grid(paren
 
 export class Grid {
   data = /** @type {Sent.Data} */ (/** @type {unknown} */ (null));
+  asking = /** @type {Promise<Ranges | null> | null} */ (null); // which images the newest decision is about
   size = 0; // of a tile, which the slider changes before Python has heard of it
   pointed = /** @type {number | null} */ (null); // the place under the pointer, or with the focus
 
@@ -108,6 +109,7 @@ export class Grid {
     const chosen = this.selection.count() > 0;
     const carried = this.selection.settled();
     if (carried) await begin(carried);
+    if (action === "undo") await this.asking; // what is undone comes first
     const place = this.focus.place();
     const selected = this.selection.ranges();
     const here = !alone && !chosen && this.data.count > 0;
@@ -147,7 +149,7 @@ export class Grid {
     const { source, view, actions } = this.data; // another dataset may be shown once the server answers
     const known = this.rows.idsIn(ranges);
     const all = known.size === rangesCount(ranges);
-    const ids = all ? rangesOf(known) : await begin(idsAt(source, view, ranges));
+    const ids = all ? rangesOf(known) : await (this.asking = begin(idsAt(source, view, ranges)));
     if (ids === null) this.commands.showMessage("The server does not answer: nothing was changed");
     else this.decide(action, value, ids, actions);
   }
