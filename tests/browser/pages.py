@@ -33,8 +33,8 @@ NOTE_TALK = """(() => {
     ? Promise.reject(new TypeError('held')) : ask(...asked);
 })();"""
 #: True once the server has answered the last that it was asked, Streamlit says that no run of the script is going on,
-#: nothing of an earlier run is left, and every chart and component is drawn; it must hold for a moment, since an answer
-#: comes before the mark changes.
+#: nothing of an earlier run is left, and every chart, component and picture of the details is drawn; it must hold for a
+#: moment, since an answer comes before the mark changes.
 SETTLED = """moment => {
   const app = document.querySelector('[data-testid=stApp]');
   const plots = [...document.querySelectorAll('.js-plotly-plot')];
@@ -43,7 +43,7 @@ SETTLED = """moment => {
     && !document.querySelector('[data-stale=true], [data-testid=stSkeleton], [data-testid=stSpinner]')
     && !(window.askedAt >= (window.heardAt ?? 0))
     && plots.every(plot => plot._fullLayout && plot.querySelector('.main-svg'))
-    && parts.every(part => 'mounted' in part.dataset);
+    && parts.every(part => 'mounted' in part.dataset && !part.shadowRoot.querySelector('figure.waiting'));
   if (!rests) window.restsSince = undefined;
   else window.restsSince ??= performance.now();
   return rests && performance.now() - window.restsSince >= moment;

@@ -7,7 +7,7 @@ from avhcurate.datasets.curate.history import history_entries
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.sample import lookalike
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import TILES, drag, expect, open_at, settled, spot, unheard, with_parameter
+from tests.browser.pages import TILES, drag, expect, open_at, settled, spot, unanswered, unheard, with_parameter
 
 #: How many pixels of the screen one of each image takes.
 SCALES = "all => all.map(image => new DOMMatrix(getComputedStyle(image).transform).a)"
@@ -121,6 +121,20 @@ def test_a_tile_under_the_mouse_or_the_keys_says_why_its_image_is_hard_and_so_do
     dialog.get_by_role("button", name="Side by side").click()
     expect(dialog.locator(".viewer .view")).to_have_count(2)
     expect(page).to_have_url(with_parameter("details.together", f"3(,|%2C){near.id}"))
+
+
+@pytest.mark.slow
+def test_an_image_whose_picture_is_on_its_way_is_not_decided_about(page, serve, own_demo_root):
+    with unanswered(page, "**/images/**/4*"):
+        open_at(page, f"{serve(own_demo_root)}/gallery?sort=id&descending=false&sample=3")
+        viewer = page.locator(".viewer")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("x")
+        expect(viewer.locator(".message")).to_contain_text("The image is not there yet")
+        expect(viewer.get_by_role("switch")).not_to_be_checked()
+    settled(page).keyboard.press("x")
+    expect(viewer.locator(".message")).to_contain_text("1 image excluded")
+    assert open_table(Workspace(own_demo_root), "digits").sample(4)["excluded"]
 
 
 def tag(page, name):

@@ -59,6 +59,7 @@ export function createStage(viewer) {
     picture,
     place,
     id: -1,
+    seen: () => image.complete,
     /** @param {{ id: number, src: string, whole: string, alt: string }} picture */
     show({ id, src, whole, alt }) {
       stage.id = id;

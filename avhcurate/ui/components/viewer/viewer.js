@@ -166,7 +166,8 @@ export class Viewer {
 
   /** @param {string} action @param {Value} value */
   act(action, value = null) {
-    const { id } = this.current();
+    const { id, seen } = this.current();
+    if (action !== "undo" && !seen()) return this.commands.showMessage("The image is not there yet");
     const { classes } = this.data.actions;
     const why = action in CHANGES && this.known(id) ? needless(this.shownRow(id), action, value, classes) : "";
     if (why) return this.commands.showMessage(why);
