@@ -1,9 +1,11 @@
 """Changes in a real browser: the story by day and person in pictures, and nothing taken back without a question."""
 
+import pytest
+
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import expect, open_at, settled
+from tests.browser.pages import TILES, expect, open_at, settled
 from tests.fakes.workspaces import by
 
 
@@ -34,3 +36,15 @@ def test_the_story_shows_pictures_and_takes_one_line_back_after_a_question(page,
     table.refresh()
     assert [table.sample(id)["curated_label"] for id in (3, 5, 23)] == [7, 7, 3]
     assert table.sample(10)["excluded"]
+
+
+@pytest.mark.slow
+def test_what_somebody_else_decides_shows_also_after_a_cut_in_the_middle_of_an_answer(page, own_demo_root, serve):
+    open_at(page, f"{serve(own_demo_root)}/gallery?sort=id&descending=false")
+    changes = "**/changes/**"
+    page.route(changes, lambda route: route.fulfill(body='{"changed'))
+    for _ in range(2):  # a page whose questions end with the first cut answer asks no second one
+        page.wait_for_event("response", lambda answer: "/changes/" in answer.url)
+    page.unroute(changes)
+    by("bob", annotate, open_table(Workspace(own_demo_root), "digits"), [3], "relabel", 8)
+    expect(page.locator(TILES).nth(3).locator(".title")).to_have_text("8")

@@ -41,18 +41,24 @@ export const LINKED = "avhcurate-linked";
 export const link = (detail, from = window) =>
   from.dispatchEvent(new CustomEvent(LINKED, { detail, bubbles: true, composed: true }));
 
+// What a route answers, as JSON; null where it refuses or is silent, or a cut ends its answer.
+/** @param {string} address @param {RequestInit} [options] */
+export async function readJson(address, options) {
+  try {
+    const answer = await read(address, { ...options, signal: AbortSignal.timeout(SILENT_MS) });
+    return answer.ok ? await answer.json() : null;
+  } catch {
+    return null;
+  }
+}
+
 // What the grid's routes say of places in a view, as ranges; null where they do not answer.
 /** @param {string} address @param {string} view @param {Ranges} ranges @returns {Promise<Ranges | null>} */
 async function rangesAt(address, view, ranges) {
   if (!ranges.length) return [];
-  try {
-    const headers = { "Content-Type": "application/json" };
-    const signal = AbortSignal.timeout(SILENT_MS);
-    const answer = await read(address, { method: "POST", headers, body: JSON.stringify({ view, ranges }), signal });
-    return answer.ok ? (await answer.json()).ranges : null;
-  } catch {
-    return null;
-  }
+  const headers = { "Content-Type": "application/json" };
+  const answer = await readJson(address, { method: "POST", headers, body: JSON.stringify({ view, ranges }) });
+  return answer?.ranges ?? null;
 }
 
 // The places below the address of a view at which the images at ranges of another lie.

@@ -8,7 +8,7 @@ import { createCamera } from "../../../avhcurate/ui/components/scatter/camera.js
 import { createPlaces } from "../../../avhcurate/ui/components/scatter/places.js";
 import { Chart } from "../../../avhcurate/ui/components/scatter/scatter.js";
 import { createCamera as createViewerCamera } from "../../../avhcurate/ui/components/viewer/camera.js";
-import { createRandom, serve, settled } from "./fakes.js";
+import { createRandom, settled } from "./fakes.js";
 
 function near(found, wanted) {
   for (const [at, value] of wanted.entries())
@@ -158,11 +158,11 @@ test("of two answers about what is selected beside the chart the newer one count
 
 test("what is said of a point of the rows of before is not said of those of now", async () => {
   let answer;
-  serve(() => new Promise((done) => (answer = done)));
+  carryBy({ read: () => new Promise((done) => (answer = done)) });
   const chart = createChart("/rows/before");
   const asked = chart.factsOf(3);
   chart.update({ rows: "/rows/now", source: "points", axes: ["", ""] }, null);
-  answer({ json: { tiles: [{ id: 12 }] } });
+  answer({ ok: true, json: async () => ({ tiles: [{ id: 12 }] }) });
   assert.deepEqual(await asked, { id: 12 });
   assert.equal(chart.facts.size, 0);
 });

@@ -1,7 +1,6 @@
 // Beside the tile under the pointer, or with the focus by keys: why its image is hard, as a route says.
 
-import { read } from "../carrier.js";
-import { consume } from "../shared.js";
+import { consume, readJson } from "../shared.js";
 import { drawWhy } from "../why/why.js";
 
 const REST_MS = 400; // on a tile, before it is asked
@@ -25,14 +24,11 @@ export function createReason(grid) {
 
   /** @param {HTMLElement} at @param {number} id */
   async function show(at, id) {
-    try {
-      const answer = await read(`${grid.data.source}/why?id=${id}`);
-      const { reason } = answer.ok ? await answer.json() : { reason: null };
-      if (!reason || tile !== at || at.dataset.id !== String(id)) return;
-      drawWhy(card, reason);
-      place(at);
-      at.setAttribute("aria-describedby", card.id);
-    } catch {} // no answer, no card
+    const reason = (await readJson(`${grid.data.source}/why?id=${id}`))?.reason;
+    if (!reason || tile !== at || at.dataset.id !== String(id)) return;
+    drawWhy(card, reason);
+    place(at);
+    at.setAttribute("aria-describedby", card.id);
   }
 
   // To the right of the tile, or to its left where there is no room.

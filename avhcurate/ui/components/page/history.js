@@ -32,7 +32,7 @@ export function watchHistory(goingBack) {
     awaited = true;
     asking += 1;
     const number = backs;
-    const said = await goingBack(number).catch(() => false);
+    const said = await goingBack(number);
     asking -= 1;
     if (number === backs) awaited = said;
     dispatchEvent(new PopStateEvent("popstate", { state: event.state }));

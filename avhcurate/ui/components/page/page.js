@@ -3,7 +3,7 @@
 // component away.
 
 import { connect, countBegun, hurry, leave, listen, NO_CONNECTION, setLost } from "../outbox.js";
-import { createStore, mounted } from "../shared.js";
+import { createStore, mounted, readJson } from "../shared.js";
 import { awaitData, fed, watchPage } from "../watch.js";
 import { watchHistory } from "./history.js";
 import { watchMarks } from "./marks.js";
@@ -87,13 +87,13 @@ const rests = () =>
 /** @param {Page.Data} data */
 function ask({ changes, session }) {
   const query = new URLSearchParams({ session, window: windowOf(session), backs: `${backs}` });
-  return fetch(`${changes}&${query}`, { cache: "no-store" });
+  return readJson(`${changes}&${query}`, { cache: "no-store" });
 }
 
 /** @param {number} times */
 async function goingBack(times) {
   backs = times;
-  return Boolean(data?.changes) && (await ask(/** @type {Page.Data} */ (data))).ok;
+  return Boolean(data?.changes) && (await ask(/** @type {Page.Data} */ (data))) !== null;
 }
 
 // Asks whether another window has changed what the page shows. While the page runs, or nobody looks, it does not ask.
@@ -101,8 +101,7 @@ async function look() {
   const shown = /** @type {Page.Data} */ (data);
   const { changes } = shown;
   if (component && changes && rests() && asked !== changes) {
-    const answer = await ask(shown).catch(() => null);
-    const news = answer?.ok ? await answer.json() : { answers };
+    const news = (await ask(shown)) ?? { answers };
     if (news.answers !== answers) dispatchEvent(new Event("avhcurate-answers"));
     answers = news.answers;
     if (news.changed && rests() && changes === data?.changes) {

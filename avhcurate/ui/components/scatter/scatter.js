@@ -1,6 +1,6 @@
 // A scatter chart of any number of points: read once, drawn by WebGL, with what is on top in the page's own elements.
 
-import { consume, LINKED, link, modified, mounted, partOf, placesIn } from "../shared.js";
+import { consume, LINKED, link, modified, mounted, partOf, placesIn, readJson } from "../shared.js";
 import { createCamera } from "./camera.js";
 import { createPainter, MOST_STEP, NOT_DRAWN } from "./gl.js";
 import { createHover } from "./hover.js";
@@ -244,16 +244,11 @@ export class Chart {
     if (point < 0) return null;
     const { facts } = this;
     if (facts.has(point)) return facts.get(point);
-    try {
-      const answer = await fetch(`${this.data.rows}/rows?start=${point}&stop=${point + 1}`);
-      if (!answer.ok) return null;
-      const [tile] = (await answer.json()).tiles;
-      facts.set(point, tile);
-      if (facts.size > KEPT_FACTS) facts.delete([...facts.keys()][0]);
-      return tile;
-    } catch {
-      return null;
-    }
+    const tile = (await readJson(`${this.data.rows}/rows?start=${point}&stop=${point + 1}`))?.tiles[0];
+    if (!tile) return null;
+    facts.set(point, tile);
+    if (facts.size > KEPT_FACTS) facts.delete([...facts.keys()][0]);
+    return tile;
   }
 
   /** @param {number} left @param {number} top @param {PointerEvent} event */
