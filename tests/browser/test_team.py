@@ -51,7 +51,8 @@ def _sign_in(page, address):
 
 
 def _image(page, address):
-    return page.request.get(f"{address}/images/digits/0").status
+    # A connection that is kept may be closed as it is used again.
+    return page.request.get(f"{address}/images/digits/0", max_retries=2).status
 
 
 @pytest.mark.slow
