@@ -10,7 +10,7 @@ from avhcurate.ui.base import export_menu, signin
 from avhcurate.ui.base.frame import show_user_error
 from avhcurate.ui.components import page, scatter
 from avhcurate.ui.grid import grid_bar, grid_routes
-from avhcurate.ui.server import decisions, guards, image_routes, script_routes
+from avhcurate.ui.server import decisions, guards, image_routes, script_routes, timers
 from avhcurate.workspace.disk.app_files import PACKAGE
 
 #: What can be decided in a browser, by kind of decision.
@@ -31,6 +31,7 @@ ROUTES = [
     *signin.routes(),
     *page.routes(),
 ]
+timers.end_with_their_page()
 # `streamlit run` looks for this assignment.
 app = st.App(
     PACKAGE / "ui" / "shell" / "main.py",

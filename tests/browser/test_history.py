@@ -5,7 +5,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 
-from tests.browser.pages import centre, expect, hover, open_at, parameter, settled, with_parameter
+from tests.browser.pages import TILES, centre, expect, hover, open_at, parameter, settled, with_parameter
 
 #: Notes in each frame where the facets of the sidebar begin, and what moves later than an act moves it.
 WATCH = """() => {
@@ -163,3 +163,21 @@ def test_back_from_the_images_of_each_chart_leads_to_it_as_it_was(own_page, serv
         expect(settled(page).locator(".js-plotly-plot")).to_have_count(plots.count())
         gone += 1
     assert gone >= charts
+
+
+@pytest.mark.slow
+def test_a_timer_of_the_page_before_leaves_the_address_as_it_is(page, serve, trained_root, slow_down):
+    open_at(page, f"{serve(trained_root)}/?class=3")
+    plot = page.locator(".js-plotly-plot").first
+    centre(plot)
+    mark = plot.evaluate(MARK)
+    before = page.evaluate("history.length")
+    hover(page, mark)
+    slow_down(6)  # that of Home rings every five seconds, while the server runs the gallery and the page does not know
+    page.evaluate("window.lag = 6000")
+    page.mouse.click(*mark)
+    expect(page).to_have_url(with_parameter("gallery.back"))
+    page.evaluate("window.lag = 0")
+    address = page.url
+    expect(page.locator(TILES).first).to_be_visible()
+    assert (settled(page).url, page.evaluate("history.length")) == (address, before + 1)

@@ -17,9 +17,7 @@ NEVER_KEPT = _GUARDS | {"Cache-Control": "no-store"}
 def base_path() -> str:
     """Return the path below which the app is served, with a slash before it; "" for none."""
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    if not base:
-        return ""
-    return f"/{base}"
+    return base and f"/{base}"
 
 
 def kept(request: Request, data: bytes, tag: str, kind: str, *, for_good: bool) -> Response:

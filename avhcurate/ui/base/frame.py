@@ -125,7 +125,7 @@ def announce(text: str) -> None:
     Callbacks never call `st.toast` themselves: in the callback of a dialog it would take the dialog's own place among
     the page's elements, and the browser would lose the page.
     """
-    st.session_state[_MESSAGES] = (*st.session_state.get(_MESSAGES, ()), text)
+    st.session_state.setdefault(_MESSAGES, []).append(text)
 
 
 def show_messages() -> None:

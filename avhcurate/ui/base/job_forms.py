@@ -198,8 +198,7 @@ def first_job(
     """
 
     def draw() -> None:
-        about = f"Runs `{settings.line}` in the background."
-        job_button(does, icon, lambda: settings, key="page.fill", help=about)
+        job_button(does, icon, lambda: settings, key="page.fill", help=f"Runs `{settings.line}` in the background.")
 
     page.help.markdown(method)
     empty_state(title, icon, page.story, draw)

@@ -227,8 +227,9 @@ def _back() -> dict[str, str]:
 
 def go_to_gallery(filters: Filters, *, like: Sequence[int] = (), run: str = "") -> NoReturn:
     """Open the gallery with the samples of these filters, in the order of likeness to some, and with the way back."""
-    view = replace(url_state.current(), filters=filters, row=1, sample=None, choices=())
-    view = replace(view, run=run or view.run).choosing(LIKE.name, LIKE.write(tuple(like)))
+    view = url_state.current()
+    view = replace(view, filters=filters, run=run or view.run, row=1, sample=None, choices=())
+    view = view.choosing(LIKE.name, LIKE.write(tuple(like)))
     st.switch_page(PAGES / "gallery.py", query_params=view.to_query() | _back())
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 #: The paper that defines AVH, as a link.
 PAPER = "[Chen et al., 2020](https://doi.org/10.48550/arXiv.1912.02279)"
-_MINUS = "−"
 
 
 def signed(value: float, digits: int) -> str:
@@ -15,7 +14,7 @@ def signed(value: float, digits: int) -> str:
     """
     text = f"{abs(value):.{digits}f}"
     if value < 0 and float(text):
-        return f"{_MINUS}{text}"
+        return f"−{text}"
     return text
 
 
@@ -91,7 +90,7 @@ def narrowed(text: str, longest: int) -> str:
 
 
 def shortened(text: str, longest: int) -> str:
-    """Return a text of at most `most` characters, on one line.
+    """Return a text of at most `longest` characters, on one line.
 
     >>> shortened("portrait\\nof a dog", 10)
     'portrait …'

@@ -48,8 +48,7 @@ def counted(request: HTTPConnection, session: str) -> Iterator[tuple[int, str] |
     if not size.isdecimal():
         yield 411, "Say how many bytes the file has."
         return
-    stored = Counter(_held())
-    stored.update(_arriving)
+    stored = Counter(_held()) + _arriving
     if stored[session] + int(size) > SESSION_BYTES or stored.total() + int(size) > SERVER_BYTES:
         yield 413, "Too many files are on their way. Import some first, or import by a path on the server."
         return
@@ -76,8 +75,6 @@ def free_later() -> None:
 
 
 def _free() -> None:
-    if not runtime.exists():
-        return
     server = runtime.get_instance()
     for session in {*_held(), *_BROWSERS}:
         if not server.is_active_session(session):

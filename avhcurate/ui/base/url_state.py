@@ -146,11 +146,10 @@ class Told:
     The browser has gone back or forward `backs` times, as far as is known.
     """
 
-    def __init__(self) -> None:
-        self.number = 0
-        self.query: Mapping[str, str] = {}
-        self.replaced: tuple[Mapping[str, str], ...] = ()
-        self.backs = 0
+    number = 0
+    query: Mapping[str, str] = {}
+    replaced: tuple[Mapping[str, str], ...] = ()
+    backs = 0
 
 
 #: By session, with which each ends.

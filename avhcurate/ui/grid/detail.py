@@ -242,17 +242,17 @@ def _why(frame: Opened, id: int) -> None:
 
 def _scores(frame: Opened, inspection: Inspection) -> None:
     """Draw the sample's scores, and its values in the user's columns."""
-    score_keys = list(inspection.percentiles)
-    other_keys = [name for name in frame.table.kinds if name not in inspection.percentiles]
-    keys = [*score_keys, *other_keys]
+    percentiles = inspection.percentiles
+    keys = list(dict.fromkeys([*percentiles, *frame.table.kinds]))
     if not keys:
         return
+    harder = {key: SCORES[key].harder for key in percentiles}
     scores = pd.DataFrame(
         {
             "Score": [score_name(key) for key in keys],
             "Value": [format_score(key, inspection.row[key]) for key in keys],
-            "Percentile": [100 * inspection.percentiles.get(key, np.nan) for key in keys],
-            "Harder": [*(SCORES[key].harder for key in score_keys), *[""] * len(other_keys)],
+            "Percentile": [100 * percentiles.get(key, np.nan) for key in keys],
+            "Harder": [harder.get(key, "") for key in keys],
         }
     )
     about = "Share of images whose value is not larger."
@@ -265,9 +265,9 @@ def _scores(frame: Opened, inspection: Inspection) -> None:
         row_height=_ROW,
         key="detail.scores",
     )
-    if score_keys:
+    if percentiles:
         with help_menu("detail.explain"):
-            explain_scores(score_keys)
+            explain_scores(percentiles)
 
 
 def _neighbours(frame: Opened, id: int) -> None:

@@ -296,8 +296,8 @@ def await_words(page: Opened) -> None:
     awaited = _AWAITED.asked()
     if awaited in page.table.words:
         url_state.change(sort=awaited, descending=False)
-        for choice in (_AWAITED, _TYPED):
-            choice.put("")
+        _AWAITED.put("")
+        _TYPED.put("")
         st.rerun()
     if _SEARCHABLE.asked() and (run := run_with_words(page.dataset)):
         url_state.change(run=run.name)
@@ -320,7 +320,7 @@ def _find(page: Opened) -> None:
     text = st.session_state[_KEY].strip()
     _like_nothing()
     if not text:
-        url_state.change(sort=url_state.View().sort, descending=True)
+        url_state.change(sort=url_state.View.sort, descending=True)
         return
     column = words_column(_settings(page, text).like_text)
     if column in page.table.words:

@@ -227,8 +227,7 @@ def about(page: Opened) -> dict[str, Any]:
 def act_by_key(more: Mapping[str, Doing]) -> None:
     """Do what the buttons of the page ask for; to be called before it runs. Decisions come by another way."""
     for act in new_acts(GRID):
-        do = more.get(str(act.get("action")))
-        if do is not None:
+        if do := more.get(str(act.get("action"))):
             attempt(do, selected_in(act), act.get("value"))
 
 

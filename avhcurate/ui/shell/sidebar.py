@@ -100,8 +100,7 @@ def _choose_data(
     if view.run and view.run not in {*runs, *(record.model for record in runs.values())}:
         notices.append(f"{folder.name} has no finished run {view.run}, so the default one is shown.")
         view = replace(view, run="")
-    run = finished_run(folder, view.run or None)
-    if run is not None:
+    if run := finished_run(folder, view.run or None):
         view = replace(view, run=run.name)
     table = cache.table(workspace, folder.name, view.run, view.edges)
     _put_in_address(view)
@@ -142,14 +141,13 @@ def _choose_run(workspace: Workspace, folder: DatasetFolder, name: str, runs: li
             kwargs={"run": new},
         )
     if default is not None and default.name != name:
-        about = "Opens this run wherever no other is named: on pages, in the shell and in notebooks."
         st.button(
             "Make it the default",
             key="frame.default",
             type="tertiary",
             on_click=attempt,
             args=(workspace.choose_default, folder.name, name),
-            **for_curators(help=about),
+            **for_curators(help="Opens this run wherever no other is named: on pages, in the shell and in notebooks."),
         )
 
 

@@ -281,8 +281,7 @@ def _values(facet: Facet, everything: Counts, matching: Counts, chosen: tuple[An
 def _range(
     table: DatasetTable, facet: Facet, chosen: tuple[Any, ...], bar: Callable[..., Bar], *, removable: bool
 ) -> Panel:
-    ends_of_bars = enumerate(bars_of(table, facet))
-    bars = [bar(number, text, low=low, high=high) for number, (text, low, high) in ends_of_bars]
+    bars = [bar(number, text, low=low, high=high) for number, (text, low, high) in enumerate(bars_of(table, facet))]
     title = shortened(score_name(facet.column), 60)
     ends = _ends(table, (facet.column,))[facet.column]
     return Panel(facet.key, title, "range", tuple(bars), chosen, ends=ends, removable=removable)
