@@ -5,7 +5,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 
-from tests.browser.pages import TILES, centre, expect, hover, open_at, parameter, settled, with_parameter
+from tests.browser.pages import TILES, centre, expect, hover, open_at, parameter, settled, unanswered, with_parameter
 
 #: Notes in each frame where the facets of the sidebar begin, and what moves later than an act moves it.
 WATCH = """() => {
@@ -69,7 +69,7 @@ def test_back_before_the_browser_hears_of_a_filter_agrees_with_the_page(page, se
         class_bar(page, name).click()
         expect(page).to_have_url(with_parameter("class", there))
         settled(page)
-    page.evaluate("window.lag = 1000")
+    page.evaluate("window.lag = 1500")
     class_bar(page, "7").click()
     page.wait_for_timeout(500)  # the server has the filter, and its answer is on the way
     page.evaluate("back => history.go(-back)", back)
@@ -181,3 +181,16 @@ def test_a_timer_of_the_page_before_leaves_the_address_as_it_is(page, serve, tra
     address = page.url
     expect(page.locator(TILES).first).to_be_visible()
     assert (settled(page).url, page.evaluate("history.length")) == (address, before + 1)
+
+
+@pytest.mark.slow
+def test_an_answer_that_comes_after_a_click_on_another_page_does_not_take_the_click_back(page, serve, own_demo_root):
+    open_at(page, f"{serve(own_demo_root)}/gallery")
+    page.locator(TILES).first.focus()
+    page.evaluate("window.lag = 1500")
+    with unanswered(page, "**/decisions/new"):
+        page.keyboard.press("x")
+        page.get_by_role("link", name="Home", exact=True).first.click()
+    expect(page.get_by_role("heading", name="Your own images")).to_be_visible()
+    page.evaluate("window.lag = 0")
+    expect(settled(page).get_by_role("heading", name="Your own images")).to_be_visible()

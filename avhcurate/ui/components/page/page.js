@@ -13,6 +13,7 @@ import { holdDownloads, paintStatus, showRefused } from "./status.js";
 /** @import { Page } from "../messages.js" */
 
 const EVERY_MS = 500; // between two questions whether something has changed
+const LEAVING_MS = 3500; // in which the page that a click leads to comes, and less than until data are asked for again
 const PAGE = "page"; // what of it waits for data
 const PAST = "avhcurate:window"; // the name of this window's first session
 
@@ -24,6 +25,7 @@ let component = /** @type {Component | null} */ (null);
 let asked = ""; // the address that has said that something has changed
 let answers = /** @type {unknown} */ (null); // what changes with each answer of an annotator
 let wanted = 0; // the entry of the log that the page is to show
+let left = Number.NEGATIVE_INFINITY; // when a link or a mark was clicked
 let backs = 0; // how often this window went back or forward
 let arrived = /** @type {(backs: number, query: string) => void} */ (() => undefined);
 const runAgain = () => component?.setTriggerValue("changed", true);
@@ -58,10 +60,21 @@ function begin(health) {
   addEventListener("offline", () => setLost(NO_CONNECTION));
   holdDownloads();
   watchPage(health, () => data?.page ?? "");
-  watchMarks((address) => component?.setTriggerValue("clicked", address));
+  addEventListener("click", ({ target }) => /** @type {Element} */ (target).closest?.("a[href]") && leavePage(), true);
+  watchMarks((address) => {
+    leavePage();
+    component?.setTriggerValue("clicked", address);
+  });
   arrived = watchHistory(goingBack);
   look();
 }
+
+// To run this page again would take back that another one was asked for.
+function leavePage() {
+  left = Date.now();
+}
+
+const leaving = () => Date.now() < left + LEAVING_MS;
 
 // The page runs again to show what it has not got, unless who decided it asks for that.
 /** @param {Answered} one */
@@ -71,7 +84,7 @@ function answered(one) {
   if (!here || one.decided.quiet) return;
   wanted = Math.max(wanted, one.entry);
   awaitData(PAGE, runAgain);
-  runAgain();
+  if (!leaving()) runAgain();
 }
 
 /** @param {string} session */
@@ -82,7 +95,9 @@ function windowOf(session) {
 }
 
 const rests = () =>
-  !document.hidden && document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]") !== null;
+  !document.hidden &&
+  !leaving() &&
+  document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]") !== null;
 
 /** @param {Page.Data} data */
 function ask({ changes, session }) {
