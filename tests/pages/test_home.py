@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import avhcurate
+from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.errors import CurateError, Option
@@ -93,6 +94,21 @@ def test_a_picture_says_that_one_side_is_sure_only_where_it_is(own_demo_root):
     few = open_table(Workspace(own_demo_root), "digits")
     assert not few.simulated
     assert list(home_ui._extremes(few)) == ["Hardest", "Easiest"]
+
+
+def test_a_picture_may_be_excluded_while_the_page_is_drawn(own_demo_root, monkeypatch):
+    table = open_table(Workspace(own_demo_root), "digits")
+    query, found = table.query, []
+
+    def excluding(asked, *parameters):
+        rows = query(asked, *parameters)
+        for (id,) in rows * asked.endswith("LIMIT 1"):
+            found.append(id)
+            annotate(table, [id], "exclude")
+        return rows
+
+    monkeypatch.setattr(table, "query", excluding)
+    assert [row["id"] for row in home_ui._extremes(table).values()] == found[:2]
 
 
 @pytest.mark.parametrize(("confidence", "votes", "so"), [(0.4, 5, True), (0.6, 5, False), (0.4, 4, False)])

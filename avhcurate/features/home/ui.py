@@ -286,8 +286,7 @@ def messages(table: DatasetTable) -> None:
 
 def picture(page: Opened) -> None:
     """Draw two images: sure for people and not for the network, the reverse, or where none is so hardest, easiest."""
-    figures = [_figure(page, title, row) for title, row in _extremes(page.table).items()]
-    if figures:
+    if figures := [_figure(page, title, row) for title, row in _extremes(page.table).items()]:
         st.html(f"{_CSS}<div class='doorway'>{''.join(figures)}</div>")
 
 
@@ -321,10 +320,12 @@ def _first_rows(
     """Return by title the first image of a condition in an order; none where no image fulfils it."""
     rows: dict[str, dict[str, Any]] = {}
     for title, (condition, order) in wanted.items():
-        ids = table.query(f"SELECT id FROM samples WHERE NOT excluded AND {condition} ORDER BY {order}, id LIMIT 1")
-        for (id,) in ids:
+        for (id,) in table.query(
+            f"SELECT id FROM samples WHERE NOT excluded AND {condition} ORDER BY {order}, id LIMIT 1"
+        ):
             named = list(dict.fromkeys(["id", "label_name", "predicted_name", *columns]))
-            row = table.frame(Filters(ids=(id,)), columns=named).iloc[0]
+            # Somebody may have excluded it since.
+            row = table.frame(Filters(ids=(id,), excluded=None), columns=named).iloc[0]
             rows[title] = {str(name): value for name, value in row.items()}
     return rows
 
