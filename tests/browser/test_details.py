@@ -132,6 +132,7 @@ def test_an_image_whose_picture_is_on_its_way_is_not_decided_about(page, serve, 
         page.keyboard.press("x")
         expect(viewer.locator(".message")).to_contain_text("The image is not there yet")
         expect(viewer.get_by_role("switch")).not_to_be_checked()
+        expect(viewer.locator(".scale")).to_have_text("… %")
     settled(page).keyboard.press("x")
     expect(viewer.locator(".message")).to_contain_text("1 image excluded")
     assert open_table(Workspace(own_demo_root), "digits").sample(4)["excluded"]
