@@ -138,6 +138,17 @@ def test_an_image_whose_picture_is_on_its_way_is_not_decided_about(page, serve, 
     assert open_table(Workspace(own_demo_root), "digits").sample(4)["excluded"]
 
 
+@pytest.mark.slow
+def test_an_image_whose_picture_never_comes_can_be_excluded(page, serve, own_demo_root):
+    page.route("**/images/**/3?*size=full*", lambda route: route.fulfill(status=404))
+    open_at(page, f"{serve(own_demo_root)}/gallery?sort=id&descending=false&sample=3")
+    viewer = page.locator(".viewer")
+    expect(viewer.locator(".broken")).to_be_visible()
+    expect(viewer.locator(".scale")).to_have_text("… %")
+    page.keyboard.press("x")
+    expect(viewer.locator(".message")).to_contain_text("1 image excluded")
+
+
 def tag(page, name):
     page.keyboard.press("t")
     page.keyboard.type(name)

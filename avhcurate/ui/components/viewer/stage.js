@@ -25,7 +25,10 @@ export function createStage(viewer) {
     image.width = image.naturalWidth;
     viewer.paint();
   };
-  image.onerror = () => view.classList.add("broken");
+  image.onerror = () => {
+    root.classList.remove("waiting");
+    view.classList.add("broken");
+  };
 
   function picture() {
     return {

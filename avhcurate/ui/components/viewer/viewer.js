@@ -209,8 +209,8 @@ export class Viewer {
     Object.assign(root.dataset, { count: stages.length, id });
     buttons.light.classList.toggle("changed", this.light.changed());
     this.part("place").textContent = this.placeText();
-    const percent = Math.round(camera.percent(this.current().picture()));
-    this.part("scale").textContent = this.current().seen() ? `${percent} %` : "… %";
+    const picture = this.current().picture();
+    this.part("scale").textContent = picture.width > 1 ? `${Math.round(camera.percent(picture))} %` : "… %";
     for (const mode of ["fit", "one"]) buttons[mode].ariaPressed = String(camera.mode() === mode);
     buttons.alone.hidden = !this.several();
     for (const [name, by] of Object.entries({ previous: -1, next: 1 })) {
