@@ -82,6 +82,8 @@ class DatasetTable(SampleTable):
         )
         #: Number of the newest event that this table holds.
         self.annotated = -1
+        #: The key of the votes that it holds, "" without any.
+        self.counted = ""
         #: The number of the event that locked a part, 0 where no part is locked.
         self.locked_by = 0
         #: How often samples were excluded, included or locked since this was opened.
@@ -183,6 +185,7 @@ class DatasetTable(SampleTable):
                 self.annotated = version
             if len(changed := self.counter.update()):
                 self.update_votes(self.counter.hsf_columns(changed, self.edges))
+            self.counted = self.votes.key if self.votes else ""
 
     def _refresh_lock(self) -> None:
         locked_by = self.dataset.locked_by

@@ -89,12 +89,11 @@ def cache_key(table: DatasetTable) -> str:
     """Return a text that changes with everything that a result over the table depends on.
 
     That is samples, votes, run, bins, annotations, sets, which filters name, and the harder end of a user's column.
+    Votes and annotations count as the table has read them: what it has yet to read is not in its results either.
     """
     record = table.dataset.record
     parts = [str(table.dataset.root), repr(table.edges)]
-    parts += [record.version, repr(sorted(record.harder.items())), str(table.log.version(table.dataset.id))]
-    if table.votes:
-        parts.append(table.votes.key)
+    parts += [record.version, repr(sorted(record.harder.items())), str(table.annotated), table.counted]
     parts += [file_key(scored.scores_path) for scored in (table.run, table.neighbours, table.prediction) if scored]
     parts += [file_key(training.dynamics_path) for training in (table.training, table.learnt) if training]
     parts += table.words
