@@ -9,8 +9,9 @@ import pytest
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
 #: Runs in a page before its own scripts, and notes when it last asked the server and last heard of it. What it says
-#: while there is a list `held` waits there, see `unheard`. It hears what it is told `lag` milliseconds later,
-#: and none of its decisions reaches the server while its storage has `test:held`.
+#: while there is a list `held` waits there, see `unheard`. It hears what it is told `lag` milliseconds later, and as on
+#: a line nothing before what was said earlier. None of its decisions reaches the server while its storage has
+#: `test:held`.
 NOTE_TALK = """(() => {
   const Plain = window.WebSocket;
   window.WebSocket = class extends Plain {
@@ -19,7 +20,14 @@ NOTE_TALK = """(() => {
       this.addEventListener('message', () => { window.heardAt = performance.now(); });
     }
     addEventListener(kind, listener, ...rest) {
-      const late = event => { window.lag ? setTimeout(listener, window.lag, event) : listener(event); };
+      const said = [];
+      let heard = 0;
+      const late = event => {
+        if (!window.lag && !said.length) return listener(event);
+        said.push(event);
+        heard = Math.max(heard, performance.now() + (window.lag ?? 0));
+        setTimeout(() => listener(said.shift()), heard - performance.now());
+      };
       super.addEventListener(kind, kind === 'message' ? late : listener, ...rest);
     }
     send(data) {
