@@ -77,11 +77,19 @@ def unheard(page):
     page.evaluate("() => { const said = window.held; window.held = null; said.forEach(say => say()); }")
 
 
+def intercept(page, addresses, answer):
+    """Has `answer` take what a page asks at some addresses, once that holds: a busy page hears of later keys first."""
+    page.route(addresses, answer)
+    page.route("**/test/taken", lambda route: route.fulfill(body="taken"))
+    page.wait_for_function("async () => origin === 'null' || await (await fetch('/test/taken')).text() === 'taken'")
+    page.unroute("**/test/taken")
+
+
 @contextmanager
 def unanswered(page, addresses):
     """What the page asks at some addresses within is answered at the end."""
     routes = []
-    page.route(addresses, lambda route: routes.append(route))
+    intercept(page, addresses, lambda route: routes.append(route))
     yield
     for route in routes:
         route.continue_()

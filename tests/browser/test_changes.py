@@ -5,7 +5,7 @@ import pytest
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import TILES, expect, open_at, settled
+from tests.browser.pages import TILES, expect, intercept, open_at, settled
 from tests.fakes.workspaces import by
 
 
@@ -42,7 +42,7 @@ def test_the_story_shows_pictures_and_takes_one_line_back_after_a_question(page,
 def test_what_somebody_else_decides_shows_also_after_a_cut_in_the_middle_of_an_answer(page, own_demo_root, serve):
     open_at(page, f"{serve(own_demo_root)}/gallery?sort=id&descending=false")
     changes = "**/changes/**"
-    page.route(changes, lambda route: route.fulfill(body='{"changed'))
+    intercept(page, changes, lambda route: route.fulfill(body='{"changed'))
     for _ in range(2):  # a page whose questions end with the first cut answer asks no second one
         page.wait_for_event("response", lambda answer: "/changes/" in answer.url)
     page.unroute(changes)

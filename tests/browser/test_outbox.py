@@ -18,7 +18,7 @@ from avhcurate.features.suspects.decisions import KEPT
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.events import CLASS_ACTIONS
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import NOTHING_KEPT, TILES, expect, open_at, settled, unanswered
+from tests.browser.pages import NOTHING_KEPT, TILES, expect, intercept, open_at, settled, unanswered
 from tests.fakes.datasets import write_images
 from tests.fakes.votes import collect
 from tests.fakes.workspaces import copied, lock_before_scoring
@@ -269,7 +269,7 @@ def test_what_never_reached_the_server_is_sent_by_whichever_page_is_open_then(pa
 @pytest.mark.slow
 def test_who_is_signed_out_is_told_how_to_sign_in_and_loses_nothing(page, serve, root):
     decide = in_gallery(page, serve(root), root)
-    page.route("**/decisions/new", lambda route: route.fulfill(status=401, body="Sign in first."))
+    intercept(page, "**/decisions/new", lambda route: route.fulfill(status=401, body="Sign in first."))
     expected = decide()
     expect(page.locator(SAYS)).to_have_text(f"signed out, {len(expected)} kept here")
     expect(page.locator(REFUSED)).to_contain_text("You are signed out. Load this page again to sign in")
@@ -322,7 +322,7 @@ def test_decisions_about_a_dataset_that_is_gone_are_refused(unwatched_page, serv
     # whose place a run for another dataset has just taken away.
     page = unwatched_page
     decide = open_place(page, serve(root), root)
-    page.route("**/changes/**", lambda route: route.abort())  # the page does not hear of it before all is decided
+    intercept(page, "**/changes/**", lambda route: route.abort())  # it does not hear of that before all is decided
     page.evaluate("localStorage.setItem('test:held', '1')")
     why = go(root, tmp_path)
     expected = decide()

@@ -7,7 +7,7 @@ from avhcurate.features.suspects import decisions
 from avhcurate.features.suspects.rules import by_confusion
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import expect, open_at, settled
+from tests.browser.pages import expect, open_at, settled, unanswered
 from tests.fakes.workspaces import copied
 
 
@@ -136,16 +136,12 @@ def test_groups_are_accepted_kept_and_gone_through_and_counts_run_down(page, sus
         page.keyboard.press(key)
         expect(page.locator(".undecided")).to_have_text(f"{sizes[2] - place - 1} to decide")
     expect(page.locator(".review")).to_have_attribute("data-unsaved", "0")
-    on_their_way = []
-    page.route("**/decisions/new", lambda route: on_their_way.append(route))
-    page.keyboard.press("z")
-    expect(page.locator(".undecided")).to_have_text(f"{sizes[2] - 2} to decide")
-    page.get_by_role("button", name=" → ".join(map(str, pairs[2][["label", "suggested"]].iloc[0]))).click()
     left = len(found) - sizes[0] - sizes[1] - 2
-    expect(page.locator(".review .place")).to_have_text(f"1 of {left - 1}")  # the server has not heard of the undo
-    for decision in on_their_way:
-        decision.continue_()
-    page.unroute("**/decisions/new")
+    with unanswered(page, "**/decisions/new"):
+        page.keyboard.press("z")
+        expect(page.locator(".undecided")).to_have_text(f"{sizes[2] - 2} to decide")
+        page.get_by_role("button", name=" → ".join(map(str, pairs[2][["label", "suggested"]].iloc[0]))).click()
+        expect(page.locator(".review .place")).to_have_text(f"1 of {left - 1}")  # the server has not heard of the undo
     expect(page.locator(".review .place")).to_have_text(f"1 of {left}")
     expect(page.locator(".undecided")).to_have_text(f"{left} to decide")
 
