@@ -384,6 +384,24 @@ def test_undo_right_after_a_decision_about_many_takes_that_one_back(page, serve,
     assert excluded(root)["digits"] == 1
 
 
+@pytest.mark.slow
+def test_an_undo_that_is_answered_while_no_grid_is_shown_is_told_by_the_next(page, serve, root):
+    open_at(page, f"{serve(root)}/gallery?{BY_ID}")
+    page.locator(TILES).first.focus()
+    held = []
+    intercept(page, "**/decisions/new", lambda route: held.append(route))
+    page.keyboard.press("Control+a")
+    page.keyboard.press("x")
+    expect(page.locator(SAYS)).to_have_text("1 being saved")
+    page.keyboard.press("u")
+    expect(page.locator(SAYS)).to_have_text("2 being saved")
+    held[0].continue_()
+    expect(page.get_by_text("Every image is excluded")).to_be_visible()
+    held[1].continue_()
+    expect(page.get_by_text("Undid exclude on 1,797 images")).to_be_visible()
+    assert excluded(root)["digits"] == 0
+
+
 # --- a server that is killed --------------------------------------------------------------------------------------
 
 

@@ -3,11 +3,12 @@
 import { decide, listen } from "../outbox.js";
 import { element, modified } from "../shared.js";
 import { Field } from "./field.js";
+import { createMessage } from "./message.js";
 
-/** @import { Decided, Value } from "../events.js" */
+/** @import { Answered, Decided, Value } from "../events.js" */
 /** @import { Grid } from "../messages.js" */
+/** @import { Message } from "./message.js" */
 
-const MESSAGE_MS = 8000;
 const OPEN = ":popover-open";
 // Whatever shows images, these keys act on them.
 /** @type {[string, string][]} */
@@ -57,31 +58,6 @@ function toFilters(box) {
   }, 50);
 }
 
-// A message above the bar, if there is one, perhaps with a button that does what is offered.
-/** @param {HTMLElement} node @param {() => Element | null | undefined} bar */
-function createMessage(node, bar) {
-  let timer = 0;
-  const text = /** @type {HTMLElement} */ (node.querySelector("span"));
-  const button = /** @type {HTMLElement} */ (node.querySelector("button"));
-  return {
-    /** @param {string} said @param {() => void} [offered] */
-    show(said, offered) {
-      text.textContent = said;
-      button.hidden = !offered;
-      button.onclick = () => {
-        node.togglePopover(false);
-        offered?.();
-      };
-      const box = bar()?.getBoundingClientRect();
-      node.style.bottom = box?.height && box.top < innerHeight ? `${innerHeight - box.top + 8}px` : "";
-      node.togglePopover(true);
-      clearTimeout(timer);
-      timer = setTimeout(() => node.togglePopover(false), MESSAGE_MS);
-    },
-    destroy: () => clearTimeout(timer),
-  };
-}
-
 // The list of all keys: those of the component, then those of all, then those of classes and tags that are free.
 /** @param {Element} table @param {[string, string][]} own @param {[string, string][]} named */
 function listKeys(table, own, named) {
@@ -95,6 +71,30 @@ function listKeys(table, own, named) {
 }
 
 /** @typedef {{ text: string, undo: boolean | number }} Told */
+
+const given = /** @type {Map<string, Message>} */ (new Map()); // nonce of a decision -> what says what came of it
+listen({ answered });
+
+/** @param {Answered} one */
+function answered({ decided, text, undo }) {
+  const message = given.get(decided.nonce);
+  given.delete(decided.nonce);
+  if (message && text) tell(message, { text, undo }, decided);
+}
+
+/** @param {Message} message @param {Omit<Decided, "nonce" | "at">} decision */
+function give(message, decision) {
+  given.set(decide(decision), message);
+}
+
+// Says what was done. What undoes it is about that, whatever is decided or shown meanwhile.
+/** @param {Message} message @param {Told} told @param {Pick<Decided, "dataset" | "version"> & { nonce?: string }} about */
+function tell(message, { text, undo }, { dataset, version, nonce }) {
+  const what = typeof undo === "number" ? { value: undo } : { of: nonce };
+  const takeBack = () => give(message, { kind: "undo", dataset, version, ids: [], ...what });
+  message.show(text, undo ? takeBack : undefined);
+}
+
 /** @typedef {{ act: (action: string, value?: Value) => void, chosen: () => number, likely?: () => string }} Does */
 
 // `act(action, value)` acts on what is chosen, `chosen()` counts it, `likely()` names the class that it is likely of,
@@ -113,31 +113,10 @@ export function createCommands(pane, { act, chosen, likely, back, own }) {
     likely,
     closed: close,
   });
-  const message = createMessage(/** @type {HTMLElement} */ (pane.querySelector(".message")), () =>
-    pane.parentElement?.querySelector(".bar"),
-  );
-  const given = /** @type {Set<string>} */ (new Set()); // nonces of what was decided here
-  const unlisten = listen({
-    answered: ({ decided, text, undo }) => given.delete(decided.nonce) && text && tell({ text, undo }, decided),
-  });
+  const bar = () => pane.parentElement?.querySelector(".bar");
+  const message = createMessage(/** @type {HTMLElement} */ (pane.querySelector(".message")), bar, back);
   let keys = /** @type {Actions["keys"]} */ ({}); // key -> { action, value, text }
   let shown = 0;
-
-  /** @param {Omit<Decided, "nonce" | "at">} decision */
-  function give(decision) {
-    given.add(decide(decision));
-  }
-
-  // Says what was done. What undoes it is about that, whatever is decided or shown meanwhile.
-  /** @param {Told} told @param {Pick<Decided, "dataset" | "version"> & { nonce?: string }} about */
-  function tell({ text, undo }, { dataset, version, nonce }) {
-    const what = typeof undo === "number" ? { value: undo } : { of: nonce };
-    const takeBack = () => {
-      give({ kind: "undo", dataset, version, ids: [], ...what });
-      back();
-    };
-    message.show(text, undo ? takeBack : undefined);
-  }
 
   function close() {
     const open = [field.node, overlay].filter((one) => one.matches(OPEN));
@@ -167,7 +146,8 @@ export function createCommands(pane, { act, chosen, likely, back, own }) {
   return {
     ask: (/** @type {string} */ kind) => field.ask(kind),
     // Decides something; what the server says of it is shown.
-    decide: give,
+    /** @param {Omit<Decided, "nonce" | "at">} decision */
+    decide: (decision) => give(message, decision),
     showMessage: (/** @type {string} */ text) => message.show(text),
     list,
     open: () => [field.node, overlay].some((one) => one.matches(OPEN)),
@@ -187,12 +167,10 @@ export function createCommands(pane, { act, chosen, likely, back, own }) {
       keys = actions.keys;
       if (actions.done && actions.done.number !== shown) {
         shown = actions.done.number;
-        tell(actions.done, actions);
+        tell(message, actions.done, actions);
       }
+      message.goOn();
     },
-    destroy() {
-      unlisten();
-      message.destroy();
-    },
+    destroy: message.destroy,
   };
 }
