@@ -57,6 +57,7 @@ def test_an_address_restores_the_view_it_was_made_from(view):
     assert parse(view.to_query()) == (view, [])
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from([*View(dataset="d").to_query(), *FILTER_KEYS, "row", "page", "sample", "x"]), TEXT)
 )
