@@ -84,6 +84,7 @@ def test_label_opens_at_its_button_with_the_predicted_class_first(page, serve, o
     at, beside = button.bounding_box(), field.bounding_box()
     assert abs(at["x"] - beside["x"]) < 40
     assert min(abs(at["y"] + at["height"] - beside["y"]), abs(beside["y"] + beside["height"] - at["y"])) < 8
+    viewer.locator(".stage:not(.waiting)").wait_for()  # no image is decided about before its picture is there
     page.keyboard.press("Enter")
     expect(viewer.get_by_role("button", name=f"Label: {predicted}")).to_be_visible()
 
