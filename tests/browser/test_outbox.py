@@ -38,6 +38,8 @@ WATCH_THE_SIGN = """() => {
   };
   look();
 }"""
+#: Messages go away after 8 s, which a busy machine may need until a page has come to rest.
+MESSAGES_STAY = "(plain => { window.setTimeout = (does, ms) => ms === 8000 ? 0 : plain(does, ms); })(setTimeout)"
 #: Images of a decision, at most.
 FEW = 10
 SAYS, REFUSED = "#avhcurate-saving > span", "#avhcurate-saving .refused"
@@ -387,6 +389,7 @@ def test_undo_right_after_a_decision_about_many_takes_that_one_back(page, serve,
 @pytest.mark.slow
 def test_an_undo_that_is_answered_while_no_grid_is_shown_is_told_by_the_next(page, serve, root):
     open_at(page, f"{serve(root)}/gallery?{BY_ID}")
+    page.evaluate(MESSAGES_STAY)
     page.locator(TILES).first.focus()
     held = []
     intercept(page, "**/decisions/new", lambda route: held.append(route))
@@ -400,6 +403,9 @@ def test_an_undo_that_is_answered_while_no_grid_is_shown_is_told_by_the_next(pag
     held[1].continue_()
     expect(page.get_by_text("Undid exclude on 1,797 images")).to_be_visible()
     assert excluded(root)["digits"] == 0
+    settled(page)
+    message, bar = page.locator(".message").bounding_box(), page.get_by_role("toolbar").bounding_box()
+    assert message["y"] + message["height"] <= bar["y"], "it hides none of the buttons"
 
 
 # --- a server that is killed --------------------------------------------------------------------------------------

@@ -15,10 +15,17 @@ export function createMessage(node, bar, back) {
   let timer = 0;
   const label = /** @type {HTMLElement} */ (node.querySelector("span"));
   const button = /** @type {HTMLElement} */ (node.querySelector("button"));
+  const moved = new ResizeObserver(place); // the bar moves while the page around it is drawn
+
+  function place() {
+    const box = bar()?.getBoundingClientRect();
+    node.style.bottom = box?.height && box.top < innerHeight ? `${innerHeight - box.top + 8}px` : "";
+  }
 
   function hide() {
     if (unread?.node === node) unread = null;
     node.togglePopover(false);
+    moved.disconnect();
   }
 
   /** @param {Said} said */
@@ -30,9 +37,8 @@ export function createMessage(node, bar, back) {
       said.offered?.();
       back();
     };
-    const box = bar()?.getBoundingClientRect();
-    node.style.bottom = box?.height && box.top < innerHeight ? `${innerHeight - box.top + 8}px` : "";
     node.togglePopover(true);
+    moved.observe(/** @type {Element} */ (node.parentElement));
     clearTimeout(timer);
     timer = setTimeout(hide, SHOWN_MS);
   }
