@@ -20,6 +20,7 @@ from avhcurate.ui.base.layout import halves
 from avhcurate.ui.base.notes import PARENTS
 from avhcurate.ui.base.page_choices import number, one_of
 from avhcurate.ui.base.signin import who, why_not
+from avhcurate.ui.base.text import counted
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.components.mount import is_count
 from avhcurate.ui.components.proposals import Proposal, proposals_card
@@ -60,10 +61,9 @@ def propose(page: Opened, classes: Classes) -> list[GridView | None]:
     scope = f"{page.dataset.name}|{part}|{who()}"
     turn, _ = read_seen(_seen(), scope)
     begin = max(0, place - _AROUND)
-    near = rows.iloc[begin : place + _AROUND]
     with page.result:
         proposals_card(
-            proposals=[_proposal(row, classes.chosen_by) for _, row in near.iterrows()],
+            proposals=[_proposal(row, classes.chosen_by) for _, row in rows[begin : place + _AROUND].iterrows()],
             begin=begin,
             place=place,
             total=len(rows),
@@ -80,7 +80,7 @@ def propose(page: Opened, classes: Classes) -> list[GridView | None]:
     views = list[GridView | None]()
     for cell, (name, ids) in zip(halves(), _sides(page, rows.iloc[place]).items(), strict=True):
         with cell:
-            st.markdown(f"**{plain(name)}** · {len(ids):,} images")
+            st.markdown(f"**{plain(name)}** · {counted(len(ids), 'image')}")
             if len(ids):
                 views.append(_images(page, ids, name))
     return views
@@ -127,7 +127,7 @@ def _moved() -> None:
 def _sides(page: Opened, row: "pd.Series[Any]") -> dict[str, np.ndarray]:
     """Return the ids of both sides of a proposal, the hardest first, for people or else for the network."""
     if "class" not in row:
-        return {name: _images_of(page, name) for name in (row["first"], row["second"])}
+        return {name: _images_of(page, name) for name in row[["first", "second"]]}
     name = row["class"]
     every = _images_of(page, name)
     moved = np.isin(every, list(_parts(page.table, name)))
@@ -145,8 +145,7 @@ def _images_of(page: Opened, name: str) -> np.ndarray:
 
 
 def _images(page: Opened, ids: np.ndarray, name: str) -> GridView:
-    key = f"classes.{len(name)}.{name}"
-    return narrow_grid(page, ids[:_IMAGES].tolist(), key=key, label=name, score=_score(page))
+    return narrow_grid(page, ids[:_IMAGES].tolist(), key=f"classes.{len(name)}.{name}", label=name, score=_score(page))
 
 
 def show_table(page: Opened, classes: Classes) -> None:
