@@ -1,10 +1,8 @@
 """The house: imports point one way only, heavy libraries stay where they belong, and one name means one thing."""
 
 import ast
-import io
 import subprocess
-import tokenize
-from collections import Counter, defaultdict
+from collections import defaultdict
 from fnmatch import fnmatch
 from functools import cache, cached_property
 from pathlib import Path
@@ -42,21 +40,6 @@ FOUNDATIONS = tuple(
 ENTRANCES = ("notebook", "cli", *["lab"] * bool(LABORATORY), "__main__", "pages", "app")
 #: Public names of modules whose code is in a room.
 PUBLIC = {"avhcurate/scores.py", "avhcurate/training/__init__.py", "avhcurate/training/losses.py"}
-#: The most tokens of Python (names, operators, numbers, strings) that each room may hold, and all of them: a room
-#: grows only where another shrinks in the same commit.
-BUDGET = {
-    "measures": 20_550,
-    "workspace": 49_590,
-    "networks": 52_100,
-    "people": 24_900,
-    "datasets": 56_310,
-    "ui": 46_680,
-    "features": 117_620,
-    "lab": 37_560,
-    "notebook": 11_770,
-    "cli": 19_200,
-}
-MOST_TOKENS = 436_280
 #: The most conditional expressions in 1,000 lines of the package.
 MOST_CONDITIONALS = 12
 #: From feature to feature; an arrow that is not here, or is here and not in the code, fails.
@@ -305,22 +288,6 @@ def test_a_class_name_means_one_thing():
                 where[node.name].append(file.where)
     twice = [f"{name}: {', '.join(places)}" for name, places in where.items() if len(places) > 1]
     say(twice, "A class name is defined once in the package:")
-
-
-def tokens_of(text: str) -> int:
-    """Count names, operators, numbers and strings: packing two lines into one changes nothing."""
-    kinds = {tokenize.NAME, tokenize.OP, tokenize.NUMBER, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", -1)}
-    return sum(token.type in kinds for token in tokenize.generate_tokens(io.StringIO(text).readline))
-
-
-def test_each_room_is_within_its_budget():
-    held = Counter()
-    for path in ROOT.glob("avhcurate/*/**/*.py"):
-        if path.relative_to(ROOT).as_posix() not in PUBLIC:
-            held[path.relative_to(ROOT).parts[1]] += tokens_of(path.read_text(encoding="utf-8"))
-    over = [f"{room}: {n:,} of {BUDGET.get(room, 0):,} tokens" for room, n in held.items() if n > BUDGET.get(room, 0)]
-    say(over, "A room holds more than its budget: find what can go there, or in the room that gives it its own:")
-    assert sum(BUDGET.values()) <= MOST_TOKENS, "the budgets have one sum: a room grows only where another shrinks"
 
 
 def test_conditional_expressions_are_rare_and_never_nested():
