@@ -261,6 +261,8 @@ def _prepare(base: Path) -> None:
         ("import", "pets", str(base / "pets"), *votes),
         ("import", "scored", str(base / "pets"), *votes),
         ("import", "target", str(base / "other")),
+        ("import", "changed", str(base / "pets")),
+        ("classes", "changed", "--rename", "a=c"),
         ("score", "scored", *model),
         ("score", "target", *model),
         ("tag", "scored", "first", "--ids", "0"),

@@ -112,11 +112,7 @@ def _read_database(workspace: Workspace, ours: bool) -> None:
             raise CurateError(result)
         if database := unfinished(workspace):
             raise CurateError(f"it has no entry, and an unfinished repair left {database.relative_to(workspace.root)}")
-    log = open_events(workspace.root)
-    try:
-        log.history("")
-    finally:
-        log.engine.dispose()  # a repair asks that nobody has it open
+    open_events(workspace.root).history("")
 
 
 def _open_to_read(workspace: Workspace) -> sqlite3.Connection:
@@ -124,13 +120,17 @@ def _open_to_read(workspace: Workspace) -> sqlite3.Connection:
 
 
 def _check_dataset(workspace: Workspace, dataset: DatasetFolder) -> Iterator[Damage]:
+    """Read the files of a dataset as they are, whatever people made of its classes: that is in the database."""
+    dataset.as_imported = True
     path = dataset.root / DatasetFolder.FILE
     if problems := list(_tried(workspace, path, "Tags and labels stay", lambda: dataset.record)):
         yield from problems
         return
     record = dataset.record
     again = f"Run `avhcurate import {dataset.name} {shlex.quote(record.source)} --force`, which keeps tags and labels"
-    yield from _tried(workspace, dataset.samples_path, again, partial(_read_rows, dataset.samples_path, record.samples))
+    samples = dataset.samples_path
+    yield from _tried(workspace, samples, again, partial(_read_rows, samples, record.samples))
+    yield from _check_derived(workspace, samples, record.samples)
     if record.votes:
         votes = dataset.votes_path(record.votes)
         attach = again
@@ -142,6 +142,16 @@ def _check_dataset(workspace: Workspace, dataset: DatasetFolder) -> Iterator[Dam
             folder = kind(root)
             again = _made_by(workspace, dataset, folder)
             yield from _tried(workspace, root, again, partial(_read_result, folder), movable=True)
+            if isinstance(folder, RunFolder) and (run := folder.intact()):
+                yield from _check_derived(workspace, folder.scores_path, run.samples)
+
+
+def _check_derived(workspace: Workspace, source: Path, rows: int) -> Iterator[Damage]:
+    """Read the tables that were made of one for other classes."""
+    for path in files.derived_of(source):
+        yield from _tried(
+            workspace, path, "It is made again when it is used", partial(_read_rows, path, rows), movable=True
+        )
 
 
 def _made_by(workspace: Workspace, dataset: DatasetFolder, folder: ResultFolder[Any]) -> str:

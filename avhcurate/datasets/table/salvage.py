@@ -12,7 +12,7 @@ from avhcurate.errors import CurateError
 from avhcurate.workspace.data.log_tables import LOGS
 from avhcurate.workspace.data.logs import loss, new_database, set_aside
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.database import VERSIONS
+from avhcurate.workspace.disk.database import VERSIONS, close_file
 from avhcurate.workspace.disk.files import flush_folder, replacing, write_atomic
 
 #: Seconds to wait for another program that holds the database.
@@ -55,6 +55,7 @@ def salvage(workspace: Workspace, aside: Path) -> str:
             undo.callback(copied.unlink, missing_ok=True)
             with suppress(FileNotFoundError), open(f"{path}{log}", "rb") as old, replacing(copied) as copy:
                 shutil.copyfileobj(old, copy)
+        close_file(path)
         _hold(connection)
         with closing(sqlite3.connect(database)) as target:
             rows, before = _fill(target, connection)

@@ -72,6 +72,13 @@ def open_engine(url: str, *tables: sa.MetaData) -> sa.Engine:
     return engine
 
 
+def close_file(path: Path) -> None:
+    """Close what this process has open of a SQLite file; it is opened again when it is used."""
+    for engine in list(_OPEN):
+        if engine.url.database and Path(engine.url.database).resolve() == path.resolve():
+            engine.dispose()
+
+
 def lock_entries(connection: sa.Connection, name: str) -> None:
     """Let only this transaction write entries of a `name`, up to its commit; SQLite has one writer anyway.
 

@@ -101,11 +101,17 @@ def derived(source: Path, key: str, write: Callable[[Path], None]) -> Path:
     name = f"{source.stem}-today-{hashlib.sha256(key.encode()).hexdigest()[:16]}{source.suffix}"
     path = source.with_name(name)
     if not path.exists() or path.stat().st_mtime_ns < source.stat().st_mtime_ns:
+        remove_leftovers(path.parent)
         write(path)
-        copies = path.parent.glob(f"{source.stem}-today-*{source.suffix}")
-        for old in sorted(copies, key=lambda copy: copy.stat().st_mtime_ns)[:-2]:
+        for old in derived_of(source)[:-2]:
             old.unlink(missing_ok=True)
     return path
+
+
+def derived_of(source: Path) -> list[Path]:
+    """Return the files that `derived` has made of a source, oldest first."""
+    copies = source.parent.glob(f"{source.stem}-today-*{source.suffix}")
+    return sorted(copies, key=lambda copy: copy.stat().st_mtime_ns)
 
 
 def write_parquet(path: Path, table: "pa.Table | pd.DataFrame") -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -212,6 +213,63 @@ def test_a_program_that_has_the_database_open_stops_the_repair(cli, decided, mon
         ended = cli("check", "--repair")
         assert (ended.code, "Another program holds annotations.db" in ended.err) == (2, True)
     assert decided.annotations_path.read_bytes() == before
+
+
+CHANGES = {
+    "rename": ("--rename", "3=three"),
+    "merge": ("--merge", "3,5=x"),
+    "add": ("--add", "new"),
+    "split": ("--split", "1", "--by", "embeddings"),
+    "retire": ("--retire", "4"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_workspace_with_changed_classes_is_repaired_and_used_again(cli, own_demo_root, monkeypatch, change):
+    space = Workspace(own_demo_root)
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(space.root))
+    monkeypatch.setattr(salvage, "PATIENCE_S", 0)
+    assert cli("tag", "digits", "odd", "--ids", "1,2,3").code == 0
+    assert cli("classes", "digits", *CHANGES[change]).code == 0
+    space.dataset("digits").labels()  # a table of the labels of today is made
+    closed(space)
+    os.truncate(space.annotations_path, space.annotations_path.stat().st_size // 2)
+    said = json.loads(cli("check", "--json").out)
+    assert [damage["file"] for damage in said["damaged"]] == ["annotations.db"]  # the dataset's own files are whole
+    ended = cli("check", "--repair")
+    assert (ended.code, ended.out.count("could be read and are kept")) == (2, 1), ended
+    assert "Tags, labels, exclusions, sets, views, keys and roles: " in ended.out
+    assert "Some of what people decided is gone" in ended.err
+    again = json.loads(cli("check", "--repair", "--json").out)
+    assert (again["damaged"], len(again["lost"])) == ([], 1)
+    for report in again["lost"]:
+        (space.root / report).unlink()
+    assert cli("check", "--repair").out == f"{space.root} is intact\n"
+    for words in (("tag", "digits", "even", "--ids", "4"), ("classes", "digits", "--rename", "7=seven"), ("list",)):
+        assert cli(*words).code == 0
+    assert "seven" in space.dataset("digits").record.classes
+
+
+def test_a_repair_closes_what_its_own_process_has_open(cli, decided, monkeypatch):
+    monkeypatch.setattr(salvage, "PATIENCE_S", 0)
+    overwrite(decided, root_of(decided, "takebacks"))
+    log, answers = open_events(decided.root), open_response_log(decided.root)
+    assert (log.version("d"), answers.counts("d")[0]) == (201, ANSWERS)
+    assert "Answers taken back: 0 kept" in cli("check", "--repair").out
+    assert log.version("d") == 201
+
+
+def test_a_damaged_table_of_the_labels_of_today_is_set_aside_and_made_again(cli, own_demo_root, monkeypatch):
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(own_demo_root))
+    dataset = Workspace(own_demo_root).dataset("digits")
+    assert cli("classes", "digits", "--merge", "3,5=x").code == 0
+    labels = dataset.labels()
+    for path in (dataset.samples_path, dataset.run().scores_today):
+        path.write_bytes(path.read_bytes()[:-100])
+        ended = cli("check", "--repair")
+        assert (ended.code, ended.out.count("\n"), path.name in ended.out) == (0, 1, True), ended
+    assert (dataset.labels() == labels).all()
+    assert cli("check").out == f"{own_demo_root} is intact\n"
 
 
 def test_a_damaged_database_of_an_older_version_is_repaired_into_this_one(cli, decided):
