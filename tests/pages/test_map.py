@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from avhcurate.datasets.curate import classes
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.map import ui_points
 from avhcurate.ui.components import scatter
@@ -151,6 +152,16 @@ def hear(app, kind, value):
     states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{node.proto.id}__events", json_trigger_value=event)
     app._run(states)
     assert not app.exception
+
+
+def test_class_weights_of_a_map_have_the_names_of_today(open_page, own_demo_root, plant_map):
+    plant_map(own_demo_root)
+    before = sent(open_page("map", own_demo_root))["marks"]
+    classes.merge(open_table(Workspace(own_demo_root), "digits"), ["3", "5"], "x")
+    classes.retire(open_table(Workspace(own_demo_root), "digits"), "0")
+    marks = sent(open_page("map", own_demo_root))["marks"]
+    assert marks["names"] == ["1", "2", "x", "4", "x", "6", "7", "8", "9"]
+    assert marks["x"] == before["x"][1:]
 
 
 def test_a_region_and_a_window_stay_with_their_map(open_page, own_demo_root, plant_map, asked, words):

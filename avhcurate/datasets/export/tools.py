@@ -44,7 +44,7 @@ def write_cleanlab(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     if usable.empty:
         raise CurateError("No sample has both a label and a prediction, so there is nothing for cleanlab.")
     n = len(usable)
-    num_classes = run.record.num_classes
+    num_classes = run.num_classes
     if usable["curated_label"].max() >= num_classes:
         raise CurateError(f"Some labels are of classes that the model does not know. It has {num_classes}.")
     path.mkdir()

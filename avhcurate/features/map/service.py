@@ -181,11 +181,14 @@ class _Mapping:
         folder.finish(record.model_copy(update=done), ids, places, of_classes)
 
     def _class_weights(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the class weights that have a direction, of length 1, and which these are, (K,) bool."""
-        if not self.run.has_class_weights:
-            record = self.run.record
-            return np.zeros((0, record.width), np.float32), np.zeros(record.num_classes, bool)
-        weights, usable = directions(self.run.class_weights())
+        """Return the class weights that have a direction, of length 1, and which these are, (K,) bool.
+
+        They are of the classes that the run was made with, so that a map stays when people change these.
+        """
+        run = self.run.as_made
+        if not run.has_class_weights:
+            return np.zeros((0, run.record.width), np.float32), np.zeros(run.record.num_classes, bool)
+        weights, usable = directions(run.class_weights())
         return weights[usable], usable
 
     def _write_nearest(self, umap: MapFolder, ids: np.ndarray) -> None:

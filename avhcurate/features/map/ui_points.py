@@ -66,7 +66,7 @@ def chart(page: Opened, shown: MapInView, *, linked: bool = False) -> None:
         title = shown.title
     tiles = list_view(page, ids, about=f"{shown.about} points", score=score)
     st.session_state[f"{_CHART}.held"] = tiles, cloud  # a view and a cloud are readable as long as they are held
-    marks = _marks(shown.folder, page.table.classes)
+    marks = _marks(shown.folder, page.table)
     region = None
     if shown.region:
         region = shown.region.outline(-FAR, FAR)
@@ -184,15 +184,21 @@ def _at_medians(points: pd.DataFrame, groups: np.ndarray, names: Sequence[str]) 
     ]
 
 
-def _marks(folder: MapFolder, classes: Sequence[str]) -> dict[str, Any]:
-    """Return the class weights, with their names if they are few."""
+def _marks(folder: MapFolder, table: DatasetTable) -> dict[str, Any]:
+    """Return the class weights, with what their classes are called today if they are few; none of one that is gone."""
     places = folder.class_weights()
-    placed = np.flatnonzero(np.isfinite(places).all(axis=1))
+    numbers = np.arange(len(places))
+    if table.run and table.run.today:
+        numbers = table.run.today.numbers
+    if len(numbers) != len(places):  # the map is of an earlier version, and of classes between those and today
+        places = np.full((len(numbers), 2), np.nan)
+    placed = np.flatnonzero(np.isfinite(places).all(axis=1) & (numbers >= 0))
+    classes = table.classes
     names = [*classes, *(f"class {k}" for k in range(len(classes), len(places)))]
     return {
         "x": places[placed, 0].tolist(),
         "y": places[placed, 1].tolist(),
-        "names": [shortened(names[k], _NAME) for k in placed],
+        "names": [shortened(names[k], _NAME) for k in numbers[placed]],
         "named": 0 < len(placed) <= plots.NAMED,
         "title": f"class weights ({len(placed):,})",
         "what": "class weight",

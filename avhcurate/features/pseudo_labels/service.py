@@ -161,6 +161,8 @@ def _check_rule(table: DatasetTable, rule: Rule) -> None:
         raise not_scored(table.dataset.name)
     gate = gate_of(rule)
     table.run.refuse_without_logits()
+    if gate in ANGULAR and table.run.today and table.run.today.lacking:
+        table.run.class_weights()  # says which classes lack theirs, and what to do
     if gate in ANGULAR and not table.run.has_class_weights:
         raise CurateError(
             f"The rule {rule} needs class weights, which the run {table.run.name} does not have.",

@@ -189,10 +189,10 @@ def _networks(table: DatasetTable, chosen: Sequence[TrainingFolder]) -> list[Run
     """
     classes = [training.record.num_classes for training in chosen]
     if table.run:
-        classes = [table.run.record.num_classes]
+        classes = [table.run.num_classes]
     by_network: dict[tuple[str, ...], RunFolder] = {}
     for run in comparable_runs(table):
-        if run.record.num_classes in classes and run.has_class_weights:
+        if run.num_classes in classes and run.has_class_weights:
             by_network.setdefault(run.record.network, run)
     return list(by_network.values())[:MOST_MODELS]
 
