@@ -104,6 +104,11 @@ class DatasetTable(SampleTable):
         return rows.append_column("hsf_predicted_bin", names.take(pa.array(index % len(names))))
 
     @property
+    def version(self) -> str:
+        """Short fingerprint of the samples and their classes, in addresses of images and in decisions of browsers."""
+        return self.fingerprint[:12]
+
+    @property
     def current(self) -> bool:
         """Whether these are still the dataset's samples: it may have been removed or imported again."""
         try:

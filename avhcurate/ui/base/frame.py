@@ -68,7 +68,7 @@ class Frame:
         """Short fingerprint of the dataset, for image addresses."""
         if self.table is None:
             return ""
-        return self.table.fingerprint[:12]
+        return self.table.version
 
 
 @dataclass(frozen=True)

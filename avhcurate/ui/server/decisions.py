@@ -24,7 +24,7 @@ from avhcurate.ui.base import cache, signin
 from avhcurate.ui.base.answers import NEVER_KEPT, base_path
 from avhcurate.ui.base.user_errors import in_page
 from avhcurate.workspace.data.events import DoneBefore
-from avhcurate.workspace.data.people import Person, acting_as
+from avhcurate.workspace.data.people import Person, Role, acting_as, require
 from avhcurate.workspace.data.workspace import Workspace, find_workspace
 from avhcurate.workspace.disk.room import disk_trouble
 
@@ -32,6 +32,8 @@ from avhcurate.workspace.disk.room import disk_trouble
 _MOST_BYTES = 16_000_000
 _MOST = 500
 _LONGEST = 200
+#: Kinds of decisions that annotators make; all others are those of curators.
+ANNOTATING = ("answer", "skip", "grid", "back")
 #: A day in milliseconds, the longest time to an answer that is read.
 _DAY_MS = 86_400_000
 #: The decisions of one window are done one after the other, also when it sends them twice at once.
@@ -74,9 +76,20 @@ class Decision(BaseModel):
     ms: Annotated[float, Field(ge=0, le=_DAY_MS, allow_inf_nan=False)] = 0
     ticked: list[NonNegativeInt] = []
 
+    def refuse_others(self, size: int) -> None:
+        """Refuse spans that go beyond so many images, or come to more: they are never taken apart.
+
+        >>> Decision(kind="tag", nonce="n", dataset="d", version="", ids=[[0, 9]]).refuse_others(9)
+        """
+        spans = [(start, stop) for start, stop in self.ids if start < stop]
+        if max((stop for _, stop in spans), default=0) > size:
+            raise CurateError(f"The dataset has {size:,} images, and this is about others. Reload the page.")
+        if sum(stop - start for start, stop in spans) > size:
+            raise CurateError("This names images more than once. Reload the page.")
+
     @property
     def images(self) -> list[int]:
-        """The ids, one by one."""
+        """The ids, one by one, once `refuse_others` has looked at them."""
         return [id for start, stop in self.ids for id in range(start, stop)]
 
     @property
@@ -166,6 +179,8 @@ def _done(workspace: Workspace, decision: Decision, person: Person, takers: Take
                 raise DoneBefore("This was done already.")
             if decision.kind not in takers:
                 raise CurateError("Unknown action. Reload the page.")
+            require(Role.ANNOTATOR if decision.kind in ANNOTATING else Role.CURATOR, "this decision")
+            decision.refuse_others(table.size)
             reply = takers[decision.kind](table, decision)
         except DoneBefore:
             reply = Reply()
@@ -191,7 +206,7 @@ def _table_of(workspace: Workspace, decision: Decision) -> DatasetTable:
     table = cache.any_table(workspace, name, current=not named)
     if named:
         return table
-    if not decision.version or not table.fingerprint.startswith(decision.version):
+    if decision.version != table.version:
         raise CurateError(f"{name} was imported anew, or its classes changed; nothing was changed. Reload the page.")
     return table
 

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import tracemalloc
 from dataclasses import asdict
 from unittest.mock import Mock, patch
 
@@ -16,6 +17,7 @@ from avhcurate.datasets.curate.history import history_entries
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.removal import remove_dataset
 from avhcurate.errors import Unavailable
+from avhcurate.features.annotate import ui as annotate_ui
 from avhcurate.ui.base import signin
 from avhcurate.ui.server import decisions
 from avhcurate.workspace.data.people import Person, Role
@@ -127,6 +129,45 @@ def test_people_decide_in_their_own_name_and_by_their_role(own_demo_root):
     other = decision("answer", 1, who="bob", task="t", ms=900)
     (refused,) = decide(own_demo_root, other, person=Person("ann", Role.ANNOTATOR))
     assert refused.why
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.ANNOTATOR, Role.OWNER])
+@pytest.mark.parametrize(
+    ("ids", "why"),
+    [
+        ([[0, 20_000_000]], "The dataset has 1,797 images, and this is about others. Reload the page."),
+        ([[0, 10**300]], "The dataset has 1,797 images, and this is about others. Reload the page."),
+        ([[5, 1], [0, 1797]] * 20_000, "This names images more than once. Reload the page."),
+    ],
+    ids=["beyond", "far beyond", "overlapping"],
+)
+def test_images_that_a_dataset_does_not_have_are_refused_before_they_are_taken_apart(demo_root, role, ids, why):
+    curators = [kind for kind in TAKERS if kind not in decisions.ANNOTATING]
+    sent = [decision(kind, ids=ids, who="ann", task="t", value="a") for kind in TAKERS]
+    decide(demo_root, sent[0])  # opens the table
+    tracemalloc.start()
+    outcomes = decide(demo_root, *sent, person=Person("ann", role))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40_000_000  # of the messages themselves: what they name would take gigabytes
+    for one, kind in zip(outcomes, TAKERS, strict=True):
+        if (kind in curators and role is not Role.OWNER) or role is Role.VIEWER:
+            assert one.why.startswith("This decision needs the role "), one
+        else:
+            assert one.why == why
+
+
+def test_annotators_decide_what_the_page_annotate_sends():
+    assert tuple(annotate_ui.TAKERS) == decisions.ANNOTATING
+
+
+@pytest.mark.parametrize("letters", [0, 1, 11, 13, 64])
+def test_a_part_of_a_version_or_more_of_it_is_another_one(own_demo_root, letters):
+    whole = Workspace(own_demo_root).dataset("digits").record.version
+    (refused,) = decide(own_demo_root, decision("exclude", 1, version=whole[:letters]))
+    assert refused.why.startswith("digits was imported anew")
+    (done,) = decide(own_demo_root, decision("exclude", 1, version=whole[:12]))
+    assert done.why == ""
 
 
 @pytest.fixture
