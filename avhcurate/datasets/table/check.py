@@ -27,7 +27,9 @@ from avhcurate.workspace.disk.arrays import read_npy
 from avhcurate.workspace.disk.folders import ResultFolder
 from avhcurate.workspace.disk.jobs import Jobs
 from avhcurate.workspace.disk.provenance import UnknownVersion, now
-from avhcurate.workspace.disk.room import disk_trouble
+from avhcurate.workspace.disk.room import disk_trouble, no_room
+
+_NO_ROOM = "its disk is full"
 
 
 class Damage(NamedTuple):
@@ -99,6 +101,8 @@ def _check_database(workspace: Workspace) -> Iterator[Damage]:
     for damage in _tried(workspace, workspace.annotations_path, again, read, movable=ours):
         if "locked" in damage.problem:
             damage = damage._replace(remedy=locked, movable=False)
+        if damage.problem == _NO_ROOM:
+            damage = damage._replace(remedy="It may be whole: make room and check again", movable=False)
         yield damage
 
 
@@ -195,6 +199,8 @@ def _tried(
         if not (isinstance(error, CurateError | OSError | ValueError | KeyError) or disk_trouble(error)):
             raise
         reason = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+        if no_room(error):
+            reason = _NO_ROOM
         if isinstance(error, UnknownVersion):  # no damage: it says itself what to do
             again = ""
         yield Damage(str(path.relative_to(workspace.root)), reason, again, movable=movable and bool(again))

@@ -13,7 +13,7 @@ from avhcurate.errors import CurateError, Unavailable
 from avhcurate.workspace.disk.app_files import install_command
 from avhcurate.workspace.disk.files import remove_leftovers, replacing
 from avhcurate.workspace.disk.provenance import UnknownVersion
-from avhcurate.workspace.disk.room import can_write
+from avhcurate.workspace.disk.room import can_write, no_room
 
 #: The versions of the database, oldest first. Each has a file in `versions/` that makes it of the one before.
 VERSIONS = ("2", "3")
@@ -59,7 +59,7 @@ def open_engine(url: str, *tables: sa.MetaData) -> sa.Engine:
     except sa.exc.OperationalError as problem:
         where = engine.url.render_as_string(hide_password=True)
         reason = str(problem.orig).strip().splitlines()[0]
-        if any(word in reason for word in ("locked", "full", "readonly")):  # which are said wherever they happen
+        if no_room(problem) or "locked" in reason or "readonly" in reason:  # which are said wherever they happen
             raise
         raise Unavailable(
             f"The database {where} cannot be opened ({reason}). Check that it is running and that its name is right."

@@ -46,6 +46,14 @@ def can_write(folder: Path) -> bool:
     return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free >= 1 << 20
 
 
+def no_room(error: BaseException) -> bool:
+    """Return whether a database failed since its disk is full, also as an I/O error of the index of its log."""
+    original = getattr(error, "orig", error)
+    if not isinstance(original, sqlite3.Error):
+        return False
+    return "full" in str(original) or getattr(original, "sqlite_errorname", "") == "SQLITE_IOERR_SHMSIZE"
+
+
 def disk_trouble(error: BaseException) -> str:
     """Return one line for an error that a full disk, or a damaged or locked file, caused; "" for any other error."""
     cause: BaseException | None = error
@@ -65,7 +73,7 @@ def _database_trouble(cause: BaseException) -> str:
         return ""
     if "readonly" in reason:
         return "The database can only be read: its disk is full or write-protected. Make room and try again."
-    if "full" in reason:
+    if no_room(original):
         return "The disk is full at the database. What was finished is kept: make room and run the same again."
     if "locked" in reason:
         return "Another program holds annotations.db, and nothing was written. Close it and run the same again."

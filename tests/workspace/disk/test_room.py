@@ -5,6 +5,7 @@ import gc
 import os
 import shutil
 import subprocess
+import sys
 from contextlib import suppress
 
 import pytest
@@ -72,6 +73,47 @@ def test_on_a_full_disk_writing_is_refused_in_one_line_and_reading_works_until_t
     assert cli("tag", "digits", "odd", "--ids", "1,2", "--workspace", root).code == 0
     table.refresh()
     assert table.count(Filters(tags=("odd",))) == 2
+
+
+@pytest.mark.parametrize("left", [0, 16_000])
+@pytest.mark.parametrize("logged", [True, False])
+def test_a_full_disk_is_never_called_damage(cli, decided_disk, left, logged):
+    root, fill = decided_disk
+    fill(left, logged)
+    ended = cli("check", "--workspace", root)
+    said = ended.out + ended.err
+    assert "damaged (" not in said
+    assert "--repair" not in said
+    assert ended.code == 0 or "annotations.db: its disk is full. It may be whole: make room and check again." in said
+    for words in (["tag", "digits", "odd", "--ids", "1"], ["check", "--repair"], ["classes", "digits", "--add", "new"]):
+        ended = cli(*words, "--workspace", root)
+        said = ended.out + ended.err
+        assert ended.code == 0 or "disk is full" in said, said
+        assert "damaged (" not in said
+    fill(1 << 20, False)
+    assert "is intact" in cli("check", "--workspace", root).out
+    assert "kept" in cli("history", "digits", "--workspace", root).out
+
+
+@pytest.fixture
+def decided_disk(full_disk):
+    """A workspace with a decision on a small disk, and a function that leaves so many bytes, and a log or none."""
+    root, _ = full_disk
+    annotate(open_table(Workspace(root), "digits"), [1], "tag", "kept")
+    file, filler = root / "annotations.db", root.parent / "filler"
+
+    def fill(left, logged):
+        logs._shared.cache_clear()
+        gc.collect()
+        if logged:  # as a process that is killed leaves it
+            write = "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('PRAGMA journal_mode=WAL'); "
+            write += "c.execute('CREATE TABLE other (a)'); c.commit(); os._exit(0)"
+            subprocess.run([sys.executable, "-c", write, str(file)], check=True)
+            file.with_name("annotations.db-shm").unlink()
+        filler.unlink(missing_ok=True)
+        filler.write_bytes(bytes(shutil.disk_usage(root).free - left))
+
+    return root, fill
 
 
 @pytest.mark.slow
