@@ -6,6 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.fakes.waiting import wait_until
+
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
 #: Runs in a page before its own scripts, and notes when it last asked the server and last heard of it. What it says
@@ -60,6 +62,11 @@ MOMENT_MS = 250
 #: True where this browser keeps no decision any more.
 NOTHING_KEPT = "() => Object.keys(localStorage).every(key => !key.startsWith('avhcurate:outbox:'))"
 TILES = "[aria-label=Images] .tile"
+#: Of pictures, those in sight that have not come; broken ones never come.
+LACKING = """pictures => pictures.filter(one => {
+  const {top, bottom, height} = one.getBoundingClientRect();
+  return height && bottom > 0 && top < innerHeight && one.checkVisibility() && !one.naturalWidth;
+}).map(one => one.alt || one.src || 'a picture')"""
 
 
 def settled(page):
@@ -117,6 +124,12 @@ def centre(element):
 def ids(page, selector=TILES):
     """The ids of the tiles that are shown, in their order."""
     return settled(page).locator(selector).evaluate_all("all => all.map(tile => Number(tile.dataset.id))")
+
+
+def pictures_in_sight(page, least=1):
+    """Waits until so many pictures or more are on the page, and all in sight have come."""
+    pictures = settled(page).locator("[data-testid=stMain] img")
+    wait_until(lambda: pictures.count() >= least and not pictures.evaluate_all(LACKING))
 
 
 def parameter(page, name):

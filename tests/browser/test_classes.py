@@ -5,11 +5,17 @@ import re
 import pytest
 
 from avhcurate.datasets.curate import classes
+from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.classes.service import classes_of
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import expect, open_at, settled
+from tests.browser.pages import expect, open_at, parameter, pictures_in_sight, settled, unanswered, unheard
 from tests.fakes.waiting import wait_until
+from tests.fakes.workspaces import copied
+
+#: The names above the images of both sides.
+SIDES = """() => [...document.querySelectorAll('[data-testid=stMain] [data-testid=stMarkdown]')]
+  .map(({innerText}) => innerText.match(/^(.+) · [\\d,]+ images?$/)?.[1]).filter(Boolean)"""
 
 
 def test_keys_merge_a_pair_and_split_a_class_and_undo_takes_back(page, serve, own_demo_root):
@@ -22,19 +28,88 @@ def test_keys_merge_a_pair_and_split_a_class_and_undo_takes_back(page, serve, ow
     said = page.get_by_role("heading", name=f"{second['first']} and {second['second']}:")
     expect(said).to_contain_text("% of simulated votes cross, means")
     expect(page.get_by_text(re.compile(rf"^{second['second']} · \d+ images$"))).to_be_visible()  # the images follow
+    expect(page.get_by_role("button", name="Merge")).to_be_enabled()
     page.keyboard.press("m")
     wait_until(lambda: table.dataset.record.classes == [name for name in table.classes if name != second["second"]])
     expect(page.get_by_text(f"{second['first']} is {second['first']} + {second['second']}")).to_be_visible()
     settled(page)
     page.get_by_text("One that may be two").click()
     expect(page.get_by_role("heading", name=f"{second['first']}: two parts")).to_be_visible()
-    settled(page)
+    expect(page.get_by_role("button", name="Split")).to_be_enabled()
     page.keyboard.press("s")
     wait_until(lambda: f"{second['first']} 2" in table.dataset.record.classes)
     settled(page).get_by_role("button", name="Undo").click()
     page.keyboard.press("z")
     wait_until(lambda: table.dataset.record.classes == list(table.classes))
     expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+
+
+def shown_pair(page):
+    """The two classes of the heading, once they may be merged; the images below are of them."""
+    expect(page.get_by_role("button", name="Merge")).to_be_enabled()
+    names = re.match(r"(.+) and (.+?):", page.locator(".proposals h2").inner_text()).groups()
+    assert page.evaluate(SIDES) == list(names)
+    pictures_in_sight(page)
+    return names
+
+
+@pytest.mark.slow
+def test_what_is_merged_is_what_is_seen_and_pictures_outlive_all_changes(page, serve, suspects_root, tmp_path):
+    root = copied(suspects_root, tmp_path / "own")
+    table = open_table(Workspace(root), "digits")
+    annotate(table, [5, 9], "exclude")  # which Saved shows in pictures
+    base = serve(root)
+    address = f"{base}/classes?dataset=digits"
+    open_at(page, f"{address}&classes.at=2")  # by a place, as older addresses have it
+    assert shown_pair(page) == tuple(classes_of(table).pairs.loc[1, ["first", "second"]])
+    open_at(page, address)
+    merged = []
+    for keys in ("n", ""):
+        for key in keys:
+            page.keyboard.press(key)
+        merged.append(shown_pair(page))
+        settled(page).keyboard.press("m")
+        wait_until(lambda: len(table.dataset.record.classes) == 10 - len(merged))
+        assert not set(merged[-1]) <= set(table.dataset.record.classes)
+        expect(page.locator(".proposals h2")).not_to_contain_text(" and ".join(merged[-1]))
+        shown_pair(page)
+    for keys in ("", "n"):  # from elsewhere, too, it leads to what it takes back
+        for key in keys:
+            page.keyboard.press(key)
+        shown_pair(page)
+        settled(page).keyboard.press("z")
+        back = merged.pop()
+        expect(page.locator(".proposals h2")).to_contain_text(f"{back[0]} and {back[1]}:")
+        assert shown_pair(page) == back
+        wait_until(lambda: len(table.dataset.record.classes) == 10 - len(merged))
+    assert parameter(settled(page), "classes.at") == ",".join(back)
+    page.reload()
+    assert shown_pair(settled(page)) == back
+    for place in ("", "gallery", "suspects", "classes", "saved?saved.part=changes"):
+        open_at(page, f"{base}/{place}{'&' if '?' in place else '?'}dataset=digits")
+        pictures_in_sight(page, least=2)
+
+
+def test_a_pair_whose_pictures_are_not_drawn_is_not_merged(page, serve, own_demo_root):
+    table = open_table(Workspace(own_demo_root), "digits")
+    open_at(page, f"{serve(own_demo_root)}/classes?dataset=digits")
+    first = shown_pair(page)
+    card = page.locator(".proposals")
+    with unheard(page):
+        page.keyboard.press("n")
+        page.keyboard.press("m")
+        expect(card.get_by_role("status")).to_have_text("Its images are not there yet: nothing was changed.")
+        expect(page.get_by_role("button", name="Merge")).to_be_disabled()
+    assert shown_pair(page) != first
+    with unanswered(page, "**/images/several*"):
+        page.keyboard.press("n")
+        expect(page.locator(".proposals .place")).to_have_text(re.compile("^3 of"))
+        settled(page)
+        expect(page.get_by_role("button", name="Merge")).to_be_disabled()
+        page.keyboard.press("m")
+        expect(card.get_by_role("status")).to_have_text("Its images are not there yet: nothing was changed.")
+    shown_pair(page)
+    assert table.dataset.record.classes == list(table.classes)
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from avhcurate.features.suspects.decisions import KEPT
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.events import CLASS_ACTIONS
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import NOTHING_KEPT, TILES, expect, intercept, open_at, settled, unanswered
+from tests.browser.pages import NOTHING_KEPT, TILES, expect, intercept, open_at, parameter, settled, unanswered
 from tests.fakes.datasets import write_images
 from tests.fakes.votes import collect
 from tests.fakes.workspaces import copied, lock_before_scoring
@@ -181,22 +181,33 @@ def in_payoff(page, address, root):
     return decide
 
 
-def in_classes(page, address, root):
-    """Two merges and a step, at once: the second merge is decided before the page knows of the first."""
+def in_classes(page, address, root, merges=2):
+    """Two merges and a step, each as soon as the images are there; the page may not know of the first merge yet."""
     pairs = classes_of(open_table(Workspace(root), "digits")).pairs
     first = pairs.iloc[0]
     rest = pairs[~pairs[["first", "second"]].isin([first["second"]]).any(axis=1)]
     second = rest.iloc[1]
     open_at(page, f"{address}/classes")
     expect(page.get_by_role("heading", name=f"{first['first']} and {first['second']}:")).to_be_visible()
+    merge = page.get_by_role("button", name="Merge")
+    expect(merge).to_be_enabled()
 
     def decide():
-        for key in "mnm":
-            page.keyboard.press(key)
+        page.keyboard.press("m")
+        if merges == 2:
+            page.keyboard.press("n")
+            expect(page.get_by_role("heading", name=f"{second['first']} and {second['second']}:")).to_be_visible()
+            expect(merge).to_be_enabled()
+            page.keyboard.press("m")
         merged = [f"{pair['first']}, {pair['second']} → {pair['first']}" for pair in (first, second)]
-        return sorted(("merge classes", text) for text in merged)
+        return sorted(("merge classes", text) for text in merged[:merges])
 
     return decide
+
+
+def in_classes_once(page, address, root):
+    """One merge: the images of the next pair come from the server."""
+    return in_classes(page, address, root, merges=1)
 
 
 def _slow(*cases):
@@ -337,6 +348,28 @@ def test_decisions_about_a_dataset_that_is_gone_are_refused(unwatched_page, serv
     expect(page.locator(REFUSED)).to_be_hidden()
 
 
+@pytest.mark.parametrize("seen", ["by itself", pytest.param("by a click", marks=pytest.mark.slow)])
+def test_where_a_dataset_is_removed_nothing_of_another_is_shown_until_that_is_chosen(page, serve, root, seen):
+    open_at(page, f"{serve(root)}/gallery?{BY_ID}&dataset=pets")
+    expect(page.locator(TILES).first).to_be_visible()
+    if seen == "by a click":
+        intercept(page, "**/changes/**", lambda route: route.abort())
+    remove_dataset(Workspace(root), "pets")
+    if seen == "by a click":
+        page.get_by_role("link", name="Suspects", exact=True).click()
+    expect(page.get_by_role("heading", name="The dataset pets was removed")).to_be_visible()
+    settled(page)
+    assert parameter(page, "dataset") == "pets"
+    expect(page.locator("[data-testid=stMain] img, [data-testid=stMain] h1, .tile")).to_have_count(0)
+    page.get_by_role("link", name="Gallery", exact=True).click()
+    page.wait_for_url(re.compile("/gallery"))
+    expect(page.get_by_role("heading", name="The dataset pets was removed")).to_be_visible()
+    expect(settled(page).locator(".tile")).to_have_count(0)
+    page.get_by_role("link", name="digits", exact=True).click()
+    expect(page.locator(TILES).first.locator(".title")).to_be_visible()
+    assert parameter(settled(page), "dataset") == "digits"
+
+
 def excluded(root):
     """How many images of each dataset are excluded."""
     return {name: open_table(Workspace(root), name).decided[1] for name in ("digits", "pets")}
@@ -411,7 +444,7 @@ def test_an_undo_that_is_answered_while_no_grid_is_shown_is_told_by_the_next(pag
 # --- a server that is killed --------------------------------------------------------------------------------------
 
 
-@every_place
+@pytest.mark.parametrize("open_place", [*PLACES, in_classes_once])
 @pytest.mark.slow
 @pytest.mark.parametrize("dead", [False, True], ids=["before it is killed", "while it is dead"])
 def test_decisions_outlive_the_server(page, serve_fresh, root, open_place, dead):

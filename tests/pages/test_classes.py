@@ -39,9 +39,10 @@ def test_the_first_pair_is_said_in_words_and_merged_and_undone(open_page, own_di
     after = open_table(own_digits.workspace, "digits")
     assert first["second"] not in after.classes
     assert f"{first['first']} + {first['second']}" in " ".join(caption.value for caption in app.caption)
-    ((entry, words),) = card(app)["undo"]
-    assert words.endswith(f"merged the classes {first['first']}, {first['second']} → {first['first']}")
-    assert not any(one.why for one in decide(root, decision("undo", value=entry, version="")))
+    (change,) = card(app)["undo"]
+    assert (change["first"], change["second"]) == (first["first"], first["second"])
+    assert change["text"].endswith(f"merged the classes {first['first']}, {first['second']} → {first['first']}")
+    assert not any(one.why for one in decide(root, decision("undo", value=change["number"], version="")))
     assert open_table(own_digits.workspace, "digits").classes == own_digits.classes
 
 

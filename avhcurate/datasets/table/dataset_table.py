@@ -42,7 +42,8 @@ class DatasetTable(SampleTable):
         record = dataset.record
         #: The dataset's own classes, by which relabels are stored; `classes` may have more, of the run.
         self.own_classes = tuple(record.classes)
-        #: The import whose samples these are, with the classes of now.
+        #: The import whose samples these are, and the same with the classes of now.
+        self.imported = record.fingerprint
         self.fingerprint = record.version
         #: The training that the run's weights come from, with the scores of its held-out samples.
         self.training: TrainingFolder | None = None

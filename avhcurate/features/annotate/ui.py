@@ -96,7 +96,7 @@ def _classify(page: Opened, annotator: str, settings: CollectionSettings, broken
     progress = queue.progress(table, annotator)
     if questions or progress.answers:
         definitions = dict(settings.definitions)
-        url = partial(image_url, table.dataset.name, version=page.version)
+        url = partial(image_url, table)
         classify_card(
             [Item(question.id, question.task, url(question.id, size="full")) for question in questions],
             table.classes,
@@ -124,7 +124,7 @@ def _tick(page: Opened, annotator: str, settings: CollectionSettings, _: list[st
     if grid is None and not progress.tasks:
         return
     grid = grid or GridTask("", "", (), ())  # an empty board, whose last grid can be taken back
-    url = partial(image_url, table.dataset.name, version=page.version)
+    url = partial(image_url, table)
     tick_grid(
         [TickTile(id, url(id), url(id, size="full")) for id in grid.ids],
         task=grid.task,

@@ -1,7 +1,8 @@
 """The page Classes: pairs of classes to merge and classes to split, one at a time, by keys; and a table of all."""
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pandas as pd
@@ -18,28 +19,34 @@ from avhcurate.ui.base.cache import beside, kept
 from avhcurate.ui.base.frame import Opened
 from avhcurate.ui.base.layout import halves
 from avhcurate.ui.base.notes import PARENTS
-from avhcurate.ui.base.page_choices import number, one_of
+from avhcurate.ui.base.page_choices import Choice, one_of
 from avhcurate.ui.base.signin import who, why_not
 from avhcurate.ui.base.text import counted
 from avhcurate.ui.base.user_errors import plain
-from avhcurate.ui.components.mount import is_count
-from avhcurate.ui.components.proposals import Proposal, proposals_card
+from avhcurate.ui.components.proposals import Proposal, Undoable, proposals_card
 from avhcurate.ui.components.task import read_seen
 from avhcurate.ui.grid.grid_bar import about, narrow_grid
 from avhcurate.ui.grid.grid_views import GridView
 from avhcurate.ui.server.decisions import Decision, Reply, Takers
-from avhcurate.workspace.data.events import CLASS_ACTIONS
+from avhcurate.workspace.data.events import CLASS_ACTIONS, Event
 from avhcurate.workspace.data.people import Role
 
 _PARTS = {"merge": "Two that may be one", "split": "One that may be two"}
 PART = one_of("classes.part", list(_PARTS), "merge")
-#: Which of the proposals is shown, from 1.
-AT = number("classes.at", 1, low=1, high=1_000_000)
+#: What each proposes, and the columns of its classes.
+_KINDS: dict[str, Literal["merge classes", "split class"]] = {"merge": "merge classes", "split": "split class"}
+_NAMES = {"merge": ["first", "second"], "split": ["class"]}
+#: The classes of the proposal that is shown, () for the first; in an older address its place, from 1.
+AT: Choice[tuple[str, ...]] = Choice(
+    "classes.at", (), lambda text: tuple(map(unquote, text.split(","))), lambda names: ",".join(map(quote, names))
+)
 _CARD = "classes.card"
 #: Images of each side; proposals that the browser has before and after the one shown; changes that it may take back.
 _IMAGES = 12
 _AROUND = 100
 _UNDO = 20
+#: Digits of a place, at most.
+_LONGEST = 7
 
 
 @kept("Comparing the classes …", most=4)
@@ -57,17 +64,22 @@ def propose(page: Opened, classes: Classes) -> list[GridView | None]:
     """Draw one proposal with its keys and images; return the views of these."""
     part = PART.show(st.segmented_control, "Proposals", _PARTS, on_change=partial(PART.restart, AT.name))
     rows = {"merge": classes.pairs, "split": classes.splits}[part]
-    place = max(0, min(int(AT.asked()), len(rows)) - 1)
+    place = _place(rows[_NAMES[part]], AT.asked())
     scope = f"{page.dataset.name}|{part}|{who()}"
     turn, _ = read_seen(_seen(), scope)
     begin = max(0, place - _AROUND)
+    views = list[GridView]()
+    if len(rows):
+        views = _draw_sides(page, _sides(page, rows.iloc[place]))
     with page.result:
         proposals_card(
+            kind=_KINDS[part],
             proposals=[_proposal(row, classes.chosen_by) for _, row in rows[begin : place + _AROUND].iterrows()],
             begin=begin,
             place=place,
             total=len(rows),
-            undo=_undoable(page.table),
+            views=[view.key for view in views],
+            undo=_undoable(page.table, _KINDS[part]),
             why=why_not(Role.CURATOR, "Changing classes"),
             key=_CARD,
             on_move=_moved,
@@ -75,10 +87,24 @@ def propose(page: Opened, classes: Classes) -> list[GridView | None]:
             echo=turn,
             **about(page),
         )
-    if rows.empty:
-        return []
-    views = list[GridView | None]()
-    for cell, (name, ids) in zip(halves(), _sides(page, rows.iloc[place]).items(), strict=True):
+    return list(views)
+
+
+def _place(names: pd.DataFrame, asked: tuple[str, ...]) -> int:
+    """Return the place of the proposal about the classes that are asked for, 0 where there is none."""
+    if len(asked) == names.shape[1]:
+        (places,) = names.isin(asked).all(axis=1).to_numpy().nonzero()
+        if len(places):
+            return int(places[0])
+    if len(asked) == 1 and asked[0].isdecimal() and len(asked[0]) <= _LONGEST:
+        return max(0, min(int(asked[0]), len(names)) - 1)
+    return 0
+
+
+def _draw_sides(page: Opened, sides: dict[str, np.ndarray]) -> list[GridView]:
+    """Draw the images of both sides under their names; return the views of those that have any."""
+    views = []
+    for cell, (name, ids) in zip(halves(), sides.items(), strict=True):
         with cell:
             st.markdown(f"**{plain(name)}** · {counted(len(ids), 'image')}")
             if len(ids):
@@ -90,24 +116,36 @@ def _proposal(row: "pd.Series[Any]", chosen_by: str) -> Proposal:
     """Return a proposal in words: `cat and lynx: 41 % of votes cross, means 12 degrees apart`."""
     if "class" in row:
         text = f"{row['class']}: two parts of its embeddings hold {_percent(row['apart'])} of their variance apart"
-        return Proposal(kind="split class", text=text, first=row["class"])
+        return Proposal(text=text, first=row["class"])
     parts = []
     if pd.notna(row["crossings"]):
         parts.append(f"{_percent(row['crossings'])} of {chosen_by} cross")
     parts += [f"{angle} {row[angle]:.0f} degrees apart" for angle in ("means", "weights") if pd.notna(row[angle])]
     text = f"{row['first']} and {row['second']}: {', '.join(parts) or 'nothing is known'}"
-    return Proposal(kind="merge classes", text=text, first=row["first"], second=row["second"])
+    return Proposal(text=text, first=row["first"], second=row["second"])
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _undoable(table: DatasetTable) -> list[tuple[int, str]]:
-    """Return the newest changes of the classes that stand, of anybody, in words."""
+def _undoable(table: DatasetTable, kind: str) -> list[Undoable]:
+    """Return the newest changes of the classes that stand, of anybody; with classes where they are of this kind."""
     changed, _ = table.log.history(table.dataset.id, actions=CLASS_ACTIONS, limit=_UNDO)
-    standing = [event for event in changed if event.undone_by is None]
-    return [(event.id, f"{event.who} {describe(event, table.classes)}") for event in standing]
+    return [
+        Undoable(event.id, f"{event.who} {describe(event, table.classes)}", *_classes_of(event, kind))
+        for event in changed
+        if event.undone_by is None
+    ]
+
+
+def _classes_of(event: Event, kind: str) -> list[str]:
+    """Return the classes of the proposal that an event came from, none for one of another kind."""
+    if event.action != kind:
+        return []
+    if kind == "split class":
+        return [str(event.value)]
+    return list(event.details["names"])[:2]
 
 
 def _seen() -> Any:
@@ -117,8 +155,9 @@ def _seen() -> Any:
 def _moved() -> None:
     """Show the proposal that the browser does; filters by class are of other numbers after a change of classes."""
     seen = _seen()
-    if isinstance(seen, dict) and is_count(seen.get("place")):
-        AT.put(seen["place"] + 1)
+    names = seen.get("names") if isinstance(seen, dict) else None
+    if isinstance(names, list) and len(names) <= 2 and all(isinstance(name, str) for name in names):
+        AT.put(tuple(names))
     shown = frame.page().table
     if shown and not shown.current:
         url_state.change(filters=url_state.current().filters.with_(classes=(), predicted=()))

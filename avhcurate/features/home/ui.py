@@ -342,7 +342,7 @@ def _figure(page: Opened, title: str, row: dict[str, Any]) -> str:
         notes.append(f"the network is {row['confidence']:.0%} sure of {label}")
     if pd.notna(row["predicted_name"]) and row["predicted_name"] != row["label_name"]:
         notes.append(f"it predicts “{row['predicted_name']}”")
-    source = escape(image_url(page.dataset.name, id, version=page.version))
+    source = escape(image_url(page.table, id))
     text = escape("; ".join(notes))
     return f"<figure><img src='{source}' alt='Image {id}'><figcaption><b>{title}</b>{text}.</figcaption></figure>"
 

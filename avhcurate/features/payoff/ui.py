@@ -112,7 +112,7 @@ def _card(page: Opened, found: Payoff) -> None:
     scope = f"{page.dataset.name}|{page.version}|check"
     turn, broken = read_seen((st.session_state.get(_CARD) or {}).get("seen"), scope)
     ids = [id for id in found.unchecked if str(id) not in broken]
-    url = partial(image_url, page.dataset.name, version=page.version, size="full")
+    url = partial(image_url, page.table, size="full")
     done = len(service.checks(page.table))
     classify_card(
         [Item(id, str(id), url(id)) for id in ids[:_AHEAD]],

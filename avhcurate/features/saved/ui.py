@@ -281,7 +281,7 @@ def _about(page: Opened, entry: Event, images: list[int]) -> None:
             st.caption(text, width="stretch")
         return
     for id in images[:_PICTURES]:
-        st.html(_PICTURE.format(image_url(page.dataset.name, id, version=page.version)), width="content")
+        st.html(_PICTURE.format(image_url(page.table, id)), width="content")
     view = replace(page.view, row=1, choices=(), sample=None)
     if len(images) == 1:
         text = f"image {images[0]}"

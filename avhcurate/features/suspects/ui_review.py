@@ -198,7 +198,7 @@ def _suspect(
     names = page.table.classes
     id = row["id"]
     label = row["suggested"]
-    url = partial(image_url, page.dataset.name, version=page.version)
+    url = partial(image_url, page.table)
     given_name = names[row["label"]]
     suggested = ""
     strips = [(given_name, row["near_given"])]

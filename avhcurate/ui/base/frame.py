@@ -39,8 +39,9 @@ class Frame:
 
     `problem` says what is wrong with the view's condition: then no sample matches. The page shows what was decided up
     to the `entry` of the log, if not more. On a page that is not `filtered`, the filters of the address wait for the
-    next page. `story` says what the page is for, `help` is the menu of its
-    title, and `result` the place below it, where a page says first what it has found.
+    next page. `gone` says what has become of the dataset that the address names, where it is not there. `story` says
+    what the page is for, `help` is the menu of its title, and `result` the place below it, where a page says first what
+    it has found.
     """
 
     workspace: Workspace
@@ -50,6 +51,7 @@ class Frame:
     problem: str = ""
     entry: int = 0
     filtered: bool = True
+    gone: str = ""
     story: str = ""
     help: Any = None
     result: Any = None
@@ -65,7 +67,7 @@ class Frame:
 
     @property
     def version(self) -> str:
-        """Short fingerprint of the dataset, for image addresses."""
+        """Short fingerprint of the dataset with the classes of now, for decisions."""
         if self.table is None:
             return ""
         return self.table.version

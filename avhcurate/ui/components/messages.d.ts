@@ -209,7 +209,12 @@ export namespace Page {
 
 export namespace Proposals {
   export interface Proposal {
-    kind: "merge classes" | "split class";
+    text: string;
+    first: string;
+    second: string;
+  }
+  export interface Undoable {
+    number: number;
     text: string;
     first: string;
     second: string;
@@ -220,11 +225,13 @@ export namespace Proposals {
     entry: number;
     scope: string;
     echo: number;
+    kind: "merge classes" | "split class";
     proposals: Proposal[];
     begin: number;
     place: number;
     total: number;
-    undo: ([number, string])[];
+    views: string[];
+    undo: Undoable[];
     why: string;
   }
 }

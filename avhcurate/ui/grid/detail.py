@@ -114,7 +114,7 @@ _NAMED = ["id", "path", "label_name", "curated_label_name", "predicted_name", "t
 
 def _viewer(frame: Opened, ids: Sequence[int], sample: int, listed: GridView | None) -> None:
     rows = rows_of(frame.table, ids, columns=_NAMED).astype(object)
-    address = partial(image_url, frame.dataset.name, version=frame.version)
+    address = partial(image_url, frame.table)
     image_viewer(
         [_picture(row, address) for row in rows.where(rows.notna(), None).to_dict("records")],
         key=_VIEWER,

@@ -344,7 +344,7 @@ def _tile(page: Opened, row: dict[Any, Any], score: str, marks: Sequence[float],
     predicted = row["predicted_name"]
     tile = Tile(
         id=int(row["id"]),
-        src=image_url(page.dataset.name, int(row["id"]), version=page.version),
+        src=image_url(page.table, int(row["id"])),
         title=label or first_label,
         score=format_score(score, row[score]),
         predicted=predicted or "",

@@ -35,7 +35,7 @@ def pairs_html(table: DatasetTable, pairs: Iterable[Pair]) -> str:
 
 
 def _figure(table: DatasetTable, pair: Pair) -> str:
-    src = image_url(table.dataset.name, pair.id, version=table.version)
+    src = image_url(table, pair.id)
     image = f"<img src='{escape(src, quote=True)}' alt='' loading='lazy'>"
     before, after = (f"{image}<b title='{escape(text)}'>{escape(text)}</b>" for text in (pair.before, pair.after))
     name = escape(f"image {pair.id}: {pair.before}, now {pair.after}")

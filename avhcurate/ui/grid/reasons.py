@@ -35,7 +35,7 @@ def reason_of(page: Opened, near: Lookalike) -> Reason:
         title += f" of {MEMBERS:,} looked at"
     own_angle, other_angle = np.degrees(near.angles).tolist()
     return Reason(
-        src=image_url(page.dataset.name, near.id, version=page.version),
+        src=image_url(page.table, near.id),
         title=title,
         angles=(own_angle, other_angle),
         words=(f"{own_angle:.0f}° to {label}, its label", f"{other_angle:.0f}° to {other}"),

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError
 from avhcurate.ui.base.answers import NEVER_KEPT, base_path, kept
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -25,8 +26,9 @@ Size = Literal["", "full", "whole"]
 
 #: Thumbnails of one answer, at most.
 _MOST = 60
-#: Digits of an id, at most.
+#: Digits of an id, at most, and of the fingerprint of an import.
 _LONGEST_ID = 19
+_DIGITS = 12
 #: Longer side in pixels, at most: of a thumbnail, of an image to look at, and of one whose own pixels count.
 _SIDES: dict[Size, int] = {"": THUMBNAIL, "full": 1600, "whole": 8192}
 #: One dataset is opened at a time, and two images are decoded at a time: a large one takes half a gigabyte.
@@ -49,18 +51,16 @@ class AnotherImport(CurateError):
     """The address is of an import that another has replaced: the id may mean another sample now."""
 
 
-def image_url(dataset: str, id: int | str, *, version: str, size: Size = "") -> str:
-    """Return the address of a sample's image; `version` lets the browser keep it until the dataset is imported again.
+def image_url(table: DatasetTable, id: int | str, *, size: Size = "") -> str:
+    """Return the address of a sample's image, `/images/digits/7?v=3f0c…`, which the browser keeps.
 
-    The id "{id}" gives a pattern of such addresses.
-
-    >>> image_url("digits", 7, version="ab12")
-    '/images/digits/7?v=ab12'
+    It names the import, whose images stay as they are, whatever becomes of its classes. The id "{id}" gives a pattern
+    of such addresses.
     """
-    query = {"v": version}
+    query = {"v": table.imported[:_DIGITS]}
     if size:
         query["size"] = size
-    return f"{base_path()}/images/{quote(dataset, safe='')}/{id}?{urlencode(query)}"
+    return f"{base_path()}/images/{quote(table.dataset.name, safe='')}/{id}?{urlencode(query)}"
 
 
 def health_url() -> str:
@@ -125,10 +125,10 @@ def read_image(workspace: Workspace, dataset: str, id: int, *, size: Size = "", 
     """Return the thumbnail that scoring stored, else one made now; with a `size` the image itself.
 
     It is encoded again, so that no foreign byte reaches the browser. Raises NoSuchImage, AnotherImport if the import
-    is not that of `version`, and BrokenImage if the image cannot be read.
+    is not that of `version` (of any, where that is ""), and BrokenImage if the image cannot be read.
     """
     folder, images, fingerprint = _find(workspace, dataset)
-    if not fingerprint.startswith(version):
+    if version and version != fingerprint[:_DIGITS]:
         raise AnotherImport(f"Dataset {dataset!r} was imported again. Load the page again.")
     if not size and id < len(images) and (stored := folder.thumbnails.get(id)):
         return stored
@@ -166,9 +166,10 @@ def _find(workspace: Workspace, dataset: str) -> tuple[DatasetFolder, ImageSourc
 
 @lru_cache(maxsize=8)
 def _open(root: Path, dataset: str, stamp: tuple[int, ...]) -> tuple[DatasetFolder, ImageSource, str]:
-    """As `_find`; `stamp` changes when it is imported again, also from other places."""
+    """As `_find`; `stamp` changes when it is imported again, also from other places, and not with its classes."""
     folder = Workspace(root).dataset(dataset)
-    return folder, folder.images(), folder.record.version
+    folder.as_imported = True
+    return folder, folder.images(), folder.record.fingerprint
 
 
 def health(_: Request) -> Response:

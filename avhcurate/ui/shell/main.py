@@ -1,14 +1,15 @@
 """The main script: sign-in, navigation, the shared frame, then the page; who is signed in, and who has which role."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from avhcurate.errors import CurateError
-from avhcurate.ui.base import navigation
+from avhcurate.ui.base import frame, navigation
 from avhcurate.ui.base.frame import attempt, show_user_error
-from avhcurate.ui.base.layout import in_a_row
+from avhcurate.ui.base.layout import empty_state, in_a_row
 from avhcurate.ui.base.signin import acting_here, ask_to_sign_in, sign_in_configured, who
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.shell import sidebar
@@ -17,6 +18,7 @@ from avhcurate.workspace.data.events import EventLog
 from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.people import Role, acting
 from avhcurate.workspace.data.workspace import find_workspace
+from avhcurate.workspace.disk.app_files import page_file
 
 _HERE = Path(__file__).parent
 _NONE = "no role"
@@ -33,9 +35,28 @@ def main() -> None:
         sidebar.draw(find_workspace(), pages, page)
         with st.sidebar:
             _show_account()
-        page.run()
+        if frame.page().gone:
+            _choose_another(page)
+        else:
+            page.run()
     except CurateError as error:
         show_user_error(error)
+
+
+def _choose_another(page: Any) -> None:
+    """Draw what has become of the dataset, and the way to each other one: nothing else until one is chosen."""
+    here = frame.page()
+    names = here.workspace.names()
+
+    def draw() -> None:
+        for name in names:
+            st.page_link(page, label=plain(name), icon=":material/arrow_forward:", query_params={"dataset": name})
+        if not names:
+            st.page_link(page_file("home"), label="Bring your own images", icon=":material/arrow_forward:")
+
+    story = "Choose another one." if names else "There is no other one."
+    with st.container(key="gone"):
+        empty_state(plain(here.gone), "link_off", story, draw)
 
 
 def _show_account() -> None:

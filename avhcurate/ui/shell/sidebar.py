@@ -16,7 +16,7 @@ from avhcurate.ui.base.frame import PAGE, SIMULATED, Frame, attempt, enter, mirr
 from avhcurate.ui.base.layout import apart, closing_popover, in_a_row
 from avhcurate.ui.base.notes import run_titles, warn_of_chance
 from avhcurate.ui.base.signin import for_curators
-from avhcurate.ui.base.text import counted, narrowed
+from avhcurate.ui.base.text import counted, narrowed, shortened
 from avhcurate.ui.base.url_state import View
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts.show import follow_mark
@@ -26,6 +26,8 @@ from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.app_files import added_pages
 
+#: Session state: the names of the datasets that were opened.
+_OPENED = "frame.opened"
 #: Session state: the runs that each dataset had when it was opened, and those opened since.
 _RUNS = "frame.runs"
 #: Pages on which people judge images: there the frame shows nothing of a model or of other people's votes.
@@ -34,8 +36,8 @@ BLIND = {"annotate"}
 LIVE = {"gallery", "suspects", "saved"}
 #: Pages that filters do not change, Home among them.
 UNFILTERED = {"", "annotators", *BLIND, *(name for name, added in added_pages().items() if not added.filtered)}
-#: Characters of a run's name for which there is room.
-_LONGEST_RUN = 30
+#: Characters of a name for which there is room.
+_LONGEST = 30
 
 
 def draw(workspace: Workspace, pages: navigation.Pages, page: Any) -> None:
@@ -67,6 +69,10 @@ def draw(workspace: Workspace, pages: navigation.Pages, page: Any) -> None:
 
 def _open(workspace: Workspace, view: View, notices: list[str], page: str) -> Frame:
     names = workspace.names()
+    view = _follow_rename(workspace, names, view, notices)
+    if view.dataset and view.dataset not in names:
+        _choose_dataset(names, None)
+        return Frame(workspace, view, gone=_fate(view.dataset))
     if not names:
         return Frame(workspace, view)
     view, table = _choose_data(workspace, names, view, notices, page in BLIND)
@@ -89,13 +95,10 @@ def _open(workspace: Workspace, view: View, notices: list[str], page: str) -> Fr
 def _choose_data(
     workspace: Workspace, names: list[str], view: View, notices: list[str], blind: bool
 ) -> tuple[View, DatasetTable]:
-    if view.dataset and view.dataset not in names:
-        notices.append(f"There is no dataset {view.dataset} here, so {names[0]} is shown.")
-        view = replace(view, dataset="", run="", sample=None)
     folder = workspace.dataset(view.dataset or names[0])
     view = replace(view, dataset=folder.name)
-    key = mirrored("frame.dataset", folder.name)
-    st.selectbox("Dataset", names, key=key, on_change=_switch_dataset, label_visibility="collapsed")
+    _choose_dataset(names, folder.name)
+    st.session_state.setdefault(_OPENED, set()).add(folder.name)
     runs = {run.name: run.record for run in folder.runs() if run.complete}
     if view.run and view.run not in {*runs, *(record.model for record in runs.values())}:
         notices.append(f"{folder.name} has no finished run {view.run}, so the default one is shown.")
@@ -109,6 +112,37 @@ def _choose_data(
             _choose_run(workspace, folder, table.run.name, list(runs))
         _describe(table)
     return view, table
+
+
+def _choose_dataset(names: list[str], name: str | None) -> None:
+    st.selectbox(
+        "Dataset",
+        names,
+        index=0 if name else None,
+        key=mirrored("frame.dataset", name),
+        on_change=_switch_dataset,
+        label_visibility="collapsed",
+        placeholder="Choose a dataset",
+    )
+
+
+def _follow_rename(workspace: Workspace, names: list[str], view: View, notices: list[str]) -> View:
+    """Return the view with the present name of its dataset, where it has another now."""
+    if not view.dataset or view.dataset in names:
+        return view
+    try:
+        name = workspace.dataset(view.dataset).name
+    except CurateError:
+        return view
+    notices.append(f"The dataset {view.dataset} is called {name} now.")
+    return replace(view, dataset=name)
+
+
+def _fate(name: str) -> str:
+    """Return in words what has become of a dataset that is not there."""
+    if name in st.session_state.get(_OPENED, ()):
+        return f"The dataset {name} was removed"
+    return f"There is no dataset {shortened(name, _LONGEST)}"
 
 
 def _put_in_address(view: View) -> None:
@@ -125,7 +159,7 @@ def _choose_run(workspace: Workspace, folder: DatasetFolder, name: str, runs: li
     st.selectbox(
         "Model run",
         runs,
-        format_func=lambda run: narrowed(titles[run], _LONGEST_RUN),
+        format_func=lambda run: narrowed(titles[run], _LONGEST),
         key=mirrored("frame.run", name),
         on_change=_switch_run,
         label_visibility="collapsed",

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from avhcurate.datasets.table.removal import remove_dataset
 from avhcurate.ui.base import signin, url_state
 from avhcurate.ui.base.navigation import ANALYSES, TABS
 from avhcurate.workspace.data.logs import open_events
@@ -111,7 +112,6 @@ def test_an_address_sets_every_widget(open_app, demo, facets):
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ({"dataset": "gone"}, "There is no dataset gone here"),
         ({"run": "gone"}, "has no finished run gone"),
         ({"bin": "77", "class": "eleven", "row": "1e9", "edges": "1,0"}, "no bin 77"),
     ],
@@ -120,6 +120,33 @@ def test_an_address_that_does_not_fit_is_ignored_with_a_notice(open_app, demo, q
     app = open_app(demo, **query)
     assert said in app.warning[0].value.replace("\\", "")
     assert "1,797 of 1,797" in matching(app)
+
+
+@pytest.mark.parametrize("page", ["home", "gallery", "classes", "annotate", "toy"])
+def test_where_the_dataset_of_an_address_is_not_there_nothing_of_another_is_shown(open_page, demo, asked, page):
+    app = open_page(page, demo.root, dataset="[gone](x)", bin="0")
+    assert [header.value for header in app.header] == [r"There is no dataset \[gone\](x)"]
+    assert app.sidebar.selectbox(key="frame.dataset").value is None
+    assert not app.title
+    (way,) = [link.proto for link in app.main.get("page_link") if link.proto.query_string == "dataset=digits"]
+    assert way.label == "digits"
+    app.sidebar.selectbox(key="frame.dataset").select("digits").run()
+    assert asked(app, "dataset") == "digits"
+    assert not any("no dataset" in header.value for header in app.header)
+
+
+def test_a_dataset_that_was_renamed_is_followed_and_one_that_was_removed_is_not_replaced(open_app, own_digits, asked):
+    workspace = own_digits.workspace
+    app = open_app(workspace, mistakes="true")
+    workspace.rename("digits", "numbers")
+    app.run()
+    assert app.warning[0].value == "The dataset digits is called numbers now."
+    assert (asked(app, "dataset"), asked(app, "mistakes")) == ("numbers", "true")
+    app.run()
+    assert not app.warning
+    remove_dataset(workspace, "numbers")
+    app.run()
+    assert [header.value for header in app.header] == ["The dataset numbers was removed"]
 
 
 def test_an_address_with_a_column_twice_or_a_value_that_no_column_has_opens_the_page(open_page, columns_root, facets):

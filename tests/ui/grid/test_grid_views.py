@@ -150,7 +150,8 @@ def test_what_is_no_selection_is_refused():
 # --- tiles -----------------------------------------------------------------------------------------------------------
 
 
-PAGE = SimpleNamespace(dataset=SimpleNamespace(name="pets"), view=SimpleNamespace(caption=""), version="v1")
+TABLE = SimpleNamespace(dataset=SimpleNamespace(name="pets"), imported="v1")
+PAGE = SimpleNamespace(table=TABLE, view=SimpleNamespace(caption=""))
 ROW = {
     "id": 5,
     "label": 1,

@@ -9,9 +9,13 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from avhcurate.datasets.curate import classes
+from avhcurate.datasets.curate.annotations import undo
 from avhcurate.datasets.sources.service import import_dataset
+from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.ui.server import image_routes
 from avhcurate.ui.server.image_routes import image_url
+from avhcurate.workspace.data.events import CLASS_ACTIONS
 from avhcurate.workspace.data.workspace import Workspace
 
 SIZE = (400, 300)
@@ -32,9 +36,9 @@ def workspace(tmp_path_factory):
 
 
 @pytest.fixture
-def version(workspace):
-    """The import, as the pages give it to addresses."""
-    return workspace.dataset("cats").record.fingerprint[:12]
+def cats(workspace):
+    """The images, as the pages know them."""
+    return open_table(workspace, "cats")
 
 
 @pytest.fixture
@@ -86,21 +90,43 @@ def test_only_an_id_of_a_dataset_in_the_index_is_found(client, path):
     assert not answer.headers["content-type"].startswith("image/")
 
 
-def test_a_broken_image_gets_a_placeholder_that_is_never_kept(client, version):
-    answer = client.get(image_url("cats", 1, version=version))
+def test_a_broken_image_gets_a_placeholder_that_is_never_kept(client, cats):
+    answer = client.get(image_url(cats, 1))
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "image/svg+xml"
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_an_address_of_an_import_that_was_replaced_shows_no_other_image(client):
-    answer = client.get(image_url("cats", 0, version="0123456789ab"))
-    assert (answer.status_code, answer.headers["content-type"]) == (409, "image/svg+xml")
-    assert answer.headers["cache-control"] == "no-store"
+def test_an_address_of_an_import_that_was_replaced_or_a_part_of_one_shows_no_image(client, cats):
+    for version in ("0123456789ab", cats.imported[:1], cats.imported[:11]):
+        answer = client.get(f"/images/cats/0?v={version}")
+        assert (answer.status_code, answer.headers["content-type"]) == (409, "image/svg+xml")
+        assert answer.headers["cache-control"] == "no-store"
 
 
-def test_a_versioned_image_is_kept_for_good_and_privately(client, version):
-    answer = client.get(image_url("cats", 0, version=version))
+def test_addresses_hold_whatever_becomes_of_the_classes(client, workspace, tmp_path):
+    for name in ("ant", "bee", "cow"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (20, 10)).save(tmp_path / name / "a.png")
+    import_dataset(workspace, "three", tmp_path)
+    table = open_table(workspace, "three")
+    address = image_url(table, 2)
+
+    def assert_there():
+        assert image_url(open_table(workspace, "three"), 2) == address
+        assert client.get(address).status_code == 200
+
+    assert_there()
+    for change in (lambda: classes.merge(table, ["ant", "bee"], "ant"), lambda: classes.rename(table, "cow", "ox")):
+        change()
+        assert_there()
+    for _ in range(2):
+        undo(open_table(workspace, "three"), actions=CLASS_ACTIONS)
+        assert_there()
+
+
+def test_a_versioned_image_is_kept_for_good_and_privately(client, cats):
+    answer = client.get(image_url(cats, 0))
     assert {"private", "immutable"} <= set(answer.headers["cache-control"].split(", "))
     assert client.get("/images/cats/0").headers["cache-control"] == "private, no-cache"
 
@@ -121,23 +147,25 @@ def test_a_dataset_imported_again_shows_its_new_images(client, workspace, tmp_pa
     (tmp_path / "cat").mkdir()
     Image.new("RGB", (20, 10)).save(tmp_path / "cat" / "new.png")
     import_dataset(workspace, "fresh", tmp_path)
-    assert _size(client.get("/images/fresh/0")) == (20, 10)
+    address = image_url(open_table(workspace, "fresh"), 0)
+    assert _size(client.get(address)) == (20, 10)
     Image.new("RGB", (30, 10)).save(tmp_path / "cat" / "new.png")
     import_dataset(workspace, "fresh", tmp_path, force=True)
-    assert _size(client.get("/images/fresh/0")) == (30, 10)
+    assert _size(client.get(image_url(open_table(workspace, "fresh"), 0))) == (30, 10)
+    assert client.get(address).status_code == 409
 
 
-def test_several_thumbnails_come_in_one_answer_which_is_kept_if_all_are_there(client, version):
+def test_several_thumbnails_come_in_one_answer_which_is_kept_if_all_are_there(client, cats):
     def several(*addresses):
         answer = client.get("/images/several", params={"at": addresses})
         return answer, [int(size) for size in answer.headers["sizes"].split(",")]
 
-    addresses = [image_url("cats", id, version=version) for id in (0, 1, 2)]
+    addresses = [image_url(cats, id) for id in (0, 1, 2)]
     each = [client.get(address).content for address in addresses]
     answer, sizes = several(addresses[2], addresses[0])
     assert (answer.content, sizes) == (each[2] + each[0], [len(each[2]), len(each[0])])
     assert "immutable" in answer.headers["cache-control"]
-    others = [image_url("cats", 0, version="0ther"), "/images/cats/0", "/images/cats/x?v=1", "http://[", "7"]
+    others = ["/images/cats/0?v=0ther", "/images/cats/0", "/images/cats/x?v=1", "http://[", "7"]
     answer, sizes = several(addresses[1], *others, addresses[0])  # the first is no image
     assert (answer.content, sizes) == (each[0], [0, 0, 0, 0, 0, 0, len(each[0])])
     assert answer.headers["cache-control"] == "no-store"

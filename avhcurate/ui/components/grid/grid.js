@@ -5,6 +5,7 @@ import { begin, listen, unshown } from "../outbox.js";
 import { idsAt, LINKED, link, mounted, partOf, placesIn } from "../shared.js";
 import { createTalk } from "../talk.js";
 import { createBar, drawHeading } from "./bar.js";
+import { delist, enlist } from "./boards.js";
 import { createBox } from "./box.js";
 import { createDetails } from "./details.js";
 import { createFocus } from "./focus.js";
@@ -73,6 +74,7 @@ export class Grid {
     this.reason = createReason(this);
     this.input = new Input(this);
     addEventListener(LINKED, this.receiveLinked);
+    enlist(this);
   }
 
   /** @param {string} name */
@@ -289,6 +291,7 @@ export class Grid {
 
   destroy() {
     removeEventListener(LINKED, this.receiveLinked);
+    delist(this);
     this.unlisten();
     const { input, painting, commands, details, selection, scroller, box, rows, talk, look, reason } = this;
     for (const piece of [input, painting, commands, details, selection, scroller, box, rows, talk, look, reason])

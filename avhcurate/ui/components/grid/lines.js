@@ -2,7 +2,12 @@
 
 import { element } from "../shared.js";
 import { createTile, drawPicture, drawTile } from "./tile.js";
+
 /** @import { Row } from "../events.js" */
+
+/** @param {Tile} tile */
+const hasPicture = ({ data, image, frame }) =>
+  data && ((image.src && image.complete) || frame.classList.contains("broken"));
 
 // `layout()` says where rows lie, `base()` relative to what, `rowAt(place)` what is shown at a place, and `headed(group)`
 // draws what stands above it.
@@ -70,7 +75,7 @@ export function createLines(board, { layout, base, rowAt, headed }) {
     /** @param {number} place */
     tileAt: (place) =>
       layout().rows ? lines.get(layout().rowOf(place))?.tiles.find((tile) => tile.place === place) : undefined,
-    arrived: () =>
-      [...lines.values()].every(({ tiles }) => tiles.every(({ data, image }) => data && image.src && image.complete)),
+    // Whether some are drawn, with all pictures there, or known to be broken.
+    arrived: () => lines.size > 0 && [...lines.values()].every(({ tiles }) => tiles.every(hasPicture)),
   };
 }

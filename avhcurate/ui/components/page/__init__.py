@@ -104,9 +104,10 @@ def changes(request: Request) -> Response:
     workspace = find_workspace()
     try:
         dataset = workspace.dataset(request.path_params["dataset"])
-    except CurateError:  # it was removed or renamed, which the page says
+    except CurateError:  # it was removed, which the page says
         return JSONResponse({"changed": True}, headers=NEVER_KEPT)
-    changed = "runs" in query and _runs(dataset) != query["runs"]
+    changed = dataset.name != request.path_params["dataset"]
+    changed |= "runs" in query and _runs(dataset) != query["runs"]
     if query.get("entry", "").isdecimal():
         changed |= open_events(workspace.root).news(dataset.id, since=int(query["entry"][:18]), window=window)
     answers = None

@@ -28,23 +28,35 @@ _HTML = """
 class Proposal:
     """What is known of two classes that may be one, or of the `first` that may be two."""
 
-    kind: Literal["merge classes", "split class"]
     text: str
     first: str
     second: str = ""
 
 
-class ProposalsData(TaskData):
-    """What the script reads: some `proposals` of all `total`, from the place `begin` on, and the `place` to show.
+@dataclass(frozen=True)
+class Undoable:
+    """A change of classes that stands: its number, it in words, and the classes of its proposal, "" for none."""
 
-    `undo`: number and words of the changes of classes that stand, newest first. `why`: why nothing may be decided.
+    number: int
+    text: str
+    first: str = ""
+    second: str = ""
+
+
+class ProposalsData(TaskData):
+    """What the script reads: some `proposals` of all `total`, from the place `begin` on, and the `place` of the one
+    whose images are drawn below, as the grids `views`.
+
+    `undo`: the changes of classes that may be taken back, newest first. `why`: why nothing may be decided.
     """
 
+    kind: Literal["merge classes", "split class"]
     proposals: Sequence[Proposal]
     begin: int
     place: int
     total: int
-    undo: Sequence[tuple[int, str]]
+    views: Sequence[str]
+    undo: Sequence[Undoable]
     why: str
 
 
