@@ -188,3 +188,22 @@ def spot(element, x, y):
 def focused(page):
     """The place of the tile that has the focus."""
     return int(page.evaluate("document.activeElement.shadowRoot.activeElement.dataset.place"))
+
+
+def drop(page, path, zone):
+    """Drops a file or a folder of this machine as its file manager does, entries and all."""
+    box = zone.bounding_box()
+    place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    browser = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        browser.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+
+
+def judged(page, place):
+    """The suspect at a place of the queue, once its picture is there and may be judged."""
+    expect(page.locator(".review")).to_have_attribute("data-place", str(place))
+    id = page.locator(".review").get_attribute("data-suspect")
+    expect(page.locator(".review")).to_have_attribute("data-ready", id)
+    expect(page.locator(".stage img.on")).to_be_visible()
+    return int(id)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.browser.pages import expect, open_at, settled
+from tests.browser.pages import drop, expect, judged, open_at, settled
 
 pytestmark = pytest.mark.slow  # each scores photos with a network
 
@@ -25,21 +25,13 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
-def first_suspect(page):
-    """The path of the first suspect, whose card has opened by itself."""
-    expect(page.locator(".review")).to_have_attribute("data-place", "0")
-    expect(page.locator(".stage img.on")).to_be_visible()
-    expect(page.locator(".place")).to_contain_text("1 of ")
-    return int(page.locator(".review").get_attribute("data-suspect"))
-
-
 def test_a_path_on_home_is_all_it_takes_to_the_first_suspect(page, serve, workspace, photos):
     open_at(page, serve(workspace.root))
     path = page.get_by_label("Or a path on the server").first
     path.fill(str(photos))
     path.press("Enter")
     expect(page.get_by_text("Find wrong labels in photos")).to_be_visible()
-    id = first_suspect(page)
+    id = judged(page, 0)
     assert workspace.dataset("photos").samples()["path"][id] == "cat/wrong.png"
     assert json.loads(next(workspace.root.glob("jobs/*/progress.json")).read_text())["verb"] == "review"
 
@@ -52,19 +44,9 @@ def test_a_folder_that_is_dropped_goes_as_one_zip_and_one_without_photos_says_so
     page.locator("input[webkitdirectory]").set_input_files(empty)
     expect(page.get_by_text("This folder holds no photo.")).to_be_visible()
     (photos / ".hidden.png").write_bytes(b"left out")
-    _drag(page, photos, settled(page).get_by_test_id("stFileUploaderDropzone").first)
-    id = first_suspect(page)
+    drop(page, photos, settled(page).get_by_test_id("stFileUploaderDropzone").first)
+    id = judged(page, 0)
     samples = workspace.dataset("photos").samples()
     assert (len(samples), samples["path"][id]) == (30, "cat/wrong.png")
     (kept,) = workspace.uploads.rglob("wrong.png")
     assert kept.read_bytes() == (photos / "cat" / "wrong.png").read_bytes()
-
-
-def _drag(page, folder, zone):
-    """Drops a folder of this machine as its file manager does, entries and all."""
-    box = zone.bounding_box()
-    place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
-    data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
-    browser = page.context.new_cdp_session(page)
-    for kind in ("dragEnter", "dragOver", "drop"):
-        browser.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})

@@ -7,17 +7,8 @@ from avhcurate.features.suspects import decisions
 from avhcurate.features.suspects.rules import by_confusion
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import expect, open_at, settled, unanswered
+from tests.browser.pages import expect, judged, open_at, settled, unanswered
 from tests.fakes.workspaces import copied
-
-
-def judged(page, place):
-    """The suspect at a place of the queue, once its picture is there and may be judged."""
-    expect(page.locator(".review")).to_have_attribute("data-place", str(place))
-    id = page.locator(".review").get_attribute("data-suspect")
-    expect(page.locator(".review")).to_have_attribute("data-ready", id)
-    expect(page.locator(".stage img.on")).to_be_visible()
-    return int(id)
 
 
 def test_keys_accept_keep_skip_and_undo(page, suspects_root, serve, tmp_path):
