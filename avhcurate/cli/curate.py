@@ -233,7 +233,7 @@ def payoff(settings: PayoffSettings) -> None:
     with options.job(settings) as progress:
         run = table.run
         table = follow_lock(table, progress=progress)
-        if table.run is not run:
+        if table.run is not None and table.run is not run:
             options.print_messages([_refitted(table)])
             progress.opens(f"payoff?{urlencode({'dataset': settings.dataset, 'run': table.run.name})}")
         found = service.payoff(table, since=settings.since, progress=progress)

@@ -1,5 +1,7 @@
 """The locked part of a dataset: images whose labels nothing learns from, by which decisions can be judged later."""
 
+from typing import Any
+
 import numpy as np
 
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
@@ -72,7 +74,7 @@ def lock(
             "Every labelled sample would be locked, and nothing left to learn from. Narrow the condition."
         )
     copies = dataset.quality.ready(dataset.record.fingerprint)
-    details = {"share": share, "where": where, "groups": groups, "seed": seed, "copies": copies}
+    details: dict[str, Any] = {"share": share, "where": where, "groups": groups, "seed": seed, "copies": copies}
     details |= {"joined": joined}
     table.log.lock(table.present_id(), table.paths_of(np.flatnonzero(inside).tolist()), details=details)
     table.refresh()

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -46,7 +47,7 @@ def refit(dataset: DatasetFolder, run: RunFolder, *, progress: Progress = SILENT
     dataset.refuse_another_import(record.dataset_fingerprint)
     fit = heads_to_fit(record.fitted.folds, record.fitted.seed, record.fitted.groups)
     check_fit(dataset, fit)
-    inputs = {"weights": record.weights_sha256, "head": record.head, "preprocess": record.preprocess}
+    inputs: dict[str, Any] = {"weights": record.weights_sha256, "head": record.head, "preprocess": record.preprocess}
     if record.code:
         inputs["code"] = record.code
     inputs |= {"precision": record.precision, "limit": record.limit}
