@@ -121,17 +121,19 @@ class Run:
         after = decide(what, self.labels, self.truth, self.probs, self.number, self.rng)
         everyone = np.concatenate([self.outside, self.locked])
         started = time.process_time()
-        (difference,) = rules.differences(self.x, self.labels, [after], everyone, self.classes, self.penalty)
+        given = np.concatenate([self.outside_truth, self.locked_labels])
+        (found,) = rules.differences(self.x, self.labels, [after], everyone, given, self.classes, self.penalty)
         seconds = time.process_time() - started
-        outside = difference[: len(self.outside)]
-        here = difference[len(self.outside) :]
+        outside = found.by_class[: len(self.outside)]
+        here = found.by_class[len(self.outside) :]
+        of_heads = rules.Difference(here, found.by_head[:, len(self.outside) :]).of_heads
         true = outside[np.arange(len(outside)), self.outside_truth]
         drawn = rules.draws(here, 20 * abs(checks)).tolist()
         some = list(dict.fromkeys(drawn))[:checks]
         checked: Mapping[int, int] = {row: int(self.locked_truth[row]) for row in some}
         if checks < 0:
             checked = dict(enumerate(self.locked_truth.tolist()))
-        said = rules.gain(here, self.locked_labels, checked, drawn)
+        said = rules.gain(here, self.locked_labels, checked, drawn, of_heads=of_heads)
         if asked_before:
             said = self.beforehand(what)
         error = 1.96 * true.std() / np.sqrt(len(true))

@@ -2,8 +2,10 @@
 
 import streamlit as st
 
+from avhcurate.datasets.curate.locked import lags
 from avhcurate.features.payoff import ui as payoff_ui
 from avhcurate.ui.base import frame
+from avhcurate.ui.base.job_panel import job_panel
 from avhcurate.ui.shell.page_header import open_page
 
 page = open_page(
@@ -13,8 +15,12 @@ page = open_page(
     votes=False,
     terms=[],
 )
+job_panel()
 if not page.table.locked_by:
     payoff_ui.offer_lock(page)
+    st.stop()
+if lags(page.dataset, page.run.record):
+    payoff_ui.offer_heads(page)
     st.stop()
 if page.table.size > payoff_ui.MOST:
     st.write(f"{page.table.size:,} images are too many for this page. Use the command line:")

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlencode
 
 import typer
 
@@ -110,7 +111,10 @@ def exclude(
 @options.app.command()
 def lock(
     name: options.NameArgument,
-    share: Annotated[float, typer.Option(help="How much of each class.")] = 0.2,
+    share: Annotated[
+        float | None,
+        typer.Option(help="Draw so much of each class.", show_default="a fifth; with --where, all that satisfy it"),
+    ] = None,
     where: options.WhereOption = "",
     groups: Annotated[
         str | None, typer.Option(help="A column whose values are locked whole, or `auto`: bursts.")
@@ -120,13 +124,18 @@ def lock(
 ) -> None:
     """Lock a part whose labels nothing learns from, to judge decisions by."""
     from avhcurate.datasets.curate import locked
+    from avhcurate.features.suspects.after_lock import follow_lock
 
     table = options.run_table(name)
     if undo:
-        options.check_alone("--undo", {"--where": where, "--groups": groups})
+        options.check_alone("--undo", {"--share": share, "--where": where, "--groups": groups})
         _undo(table, ("lock",))
         return
     event = locked.lock(table, share=share, where=where, groups=groups, seed=seed)
+    if table.run is not None and locked.lags(table.dataset, table.run.record):
+        with options.job(PayoffSettings(dataset=name)) as progress:
+            table = follow_lock(table, progress=progress)
+        options.print_messages([_refitted(table)])
     options.print_result({"entry": event.id, "locked": event.samples, **event.details}, words(locked.told(table)))
 
 
@@ -218,12 +227,23 @@ def _undo(table: "DatasetTable", actions: Sequence[str]) -> None:
 @options.verb(PayoffSettings)
 def payoff(settings: PayoffSettings) -> None:
     from avhcurate.features.payoff import service, texts
+    from avhcurate.features.suspects.after_lock import follow_lock
 
     table = options.run_table(settings.dataset, settings.model)
     with options.job(settings) as progress:
+        run = table.run
+        table = follow_lock(table, progress=progress)
+        if table.run is not None and table.run is not run:
+            options.print_messages([_refitted(table)])
+            progress.opens(f"payoff?{urlencode({'dataset': settings.dataset, 'run': table.run.name})}")
         found = service.payoff(table, since=settings.since, progress=progress)
     if options.printed(found.result()):
         return
     print(f"{settings.dataset}: {texts.sentence(found)}")
     for line in (*texts.by_kind(found), *texts.way_on(found)):
         print(line)
+
+
+def _refitted(table: "DatasetTable") -> str:
+    assert table.run is not None
+    return f"Its head was fitted again without the locked labels: run {table.run.name}."

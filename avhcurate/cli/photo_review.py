@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 
+from avhcurate.datasets.curate.locked import lock_first
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.sources.settings import ReviewSettings
 from avhcurate.datasets.table.dataset_table import open_table
@@ -28,12 +29,13 @@ _MAP_SECONDS = 30.0
 
 
 class PhotoReview:
-    """Photos, imported, and what is found among them; `run` has scored them last.
+    """Photos, imported, and what is found among them; `run` has scored them last, `locked` says what was locked first.
 
     Each step does nothing where it is done already, and resumes where it was cut short.
     """
 
     run: Any = None
+    locked = ""
 
     def __init__(self, space: Workspace, settings: ReviewSettings, progress: Progress) -> None:
         self.space = space
@@ -42,6 +44,8 @@ class PhotoReview:
         self.dataset = import_dataset(
             space, self.name, settings.source, force=settings.force, progress=progress.titled("Import")
         )
+        if settings.lock:
+            self.locked = lock_first(open_table(space, self.name))
         labels = self.dataset.labels_to_learn()
         self.samples = len(labels)
         self.classes = len(np.unique(labels[labels >= 0]))

@@ -26,6 +26,8 @@ def review(settings: ReviewSettings) -> None:
     of_app = os.environ.get(JOB_VARIABLE)  # which is there, and opens the page
     with options.job(settings) as progress:
         work = PhotoReview(space, settings, progress)
+        if work.locked:
+            options.print_messages([work.locked])
         open_response_log(space.root)
         first = work.first()
         if first and not of_app:

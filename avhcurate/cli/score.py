@@ -9,6 +9,7 @@ from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
 def score(settings: ScoreSettings) -> None:
     # What takes long to import is imported while the engine starts.
     with options.engine(settings.engine, "avhcurate.networks.scoring.image_pass") as engine:
+        from avhcurate.datasets.curate.locked import lock_before
         from avhcurate.networks.models.backends import AS_IS, FEW_IMAGES
         from avhcurate.networks.scoring.accuracy import accuracy_of, chance_warning
         from avhcurate.networks.scoring.dataset_model import before_edit
@@ -20,6 +21,8 @@ def score(settings: ScoreSettings) -> None:
         begun = now()
         settings = settings.with_(classes=options.class_names(settings.classes))
         with options.job(settings) as progress:
+            if locked := lock_before(space, settings):
+                options.print_messages([locked])
             run = score_settings(space, settings, engine=engine, progress=progress)
     record = run.record
     if options.printed(record):

@@ -74,6 +74,7 @@ class Dataset(OpenedDataset):
         groups: str | None = None,
         folds: int | None = None,
         seed: int | None = None,
+        lock: bool = True,
         classes_from_model: bool = False,
         resize: int | None = None,
         crop: int | None = None,
@@ -88,7 +89,8 @@ class Dataset(OpenedDataset):
 
         `model` and the options are those of `avhcurate score`: `weights` a file, or "random"; `head` "fit" for linear
         heads fitted on any network's features; `prompt` (templates with {}) and `classes` (names in order) for a
-        zero-shot `clip:FOLDER-or-HUB`. It is the workspace's job, which the app shows; an interrupt (Ctrl-C, or the
+        zero-shot `clip:FOLDER-or-HUB`. `lock`: whether a fifth is locked before the first heads are fitted to 200
+        labels or more. It is the workspace's job, which the app shows; an interrupt (Ctrl-C, or the
         kernel's) stops it, and the same call resumes. Raises CurateError for an unknown model, for weights or classes
         that do not fit, and while another job runs.
 
@@ -96,6 +98,7 @@ class Dataset(OpenedDataset):
         >>> avhcurate.example().score("avhcurate:digits").table["avh"].astype(float).round(3).head(3).tolist()
         [0.032, 0.031, 0.037]
         """
+        from avhcurate.datasets.curate.locked import lock_before
         from avhcurate.networks.scoring.service import score_settings
 
         settings = self._settings(
@@ -108,6 +111,7 @@ class Dataset(OpenedDataset):
             groups=groups,
             folds=folds,
             seed=seed,
+            lock=lock,
             classes_from_model=classes_from_model,
             resize=resize,
             crop=crop,
@@ -119,6 +123,8 @@ class Dataset(OpenedDataset):
             limit=limit,
         )
         with self._job(settings) as progress:
+            if locked := lock_before(self.workspace, settings):
+                _say([locked])
             run = score_settings(self.workspace, settings, progress=progress)
         return self._on_run(run.name)
 
@@ -431,8 +437,8 @@ class Dataset(OpenedDataset):
     def payoff(self, *, since: int | None = None) -> dict[str, Any]:
         """Return by how many points decisions changed accuracy on the locked part: `gain, low, high, verdict, ...`.
 
-        `since`: an entry of the history, by default the lock. Raises CurateError without a locked part, and where it
-        cannot judge.
+        `since`: an entry of the history, by default the lock. Heads that were fitted before the lock are fitted again.
+        Raises CurateError without a locked part, and where it cannot judge.
 
         >>> import avhcurate
         >>> digits = avhcurate.example(fresh=True)
@@ -441,8 +447,9 @@ class Dataset(OpenedDataset):
         avhcurate.errors.CurateError: Dataset 'digits' has no locked part to judge by. Run `digits.lock()`.
         """
         from avhcurate.features.payoff import service
+        from avhcurate.features.suspects.after_lock import follow_lock
 
-        return service.payoff(self.sample_table, since=since).result()
+        return service.payoff(follow_lock(self.sample_table), since=since).result()
 
     def select(
         self,

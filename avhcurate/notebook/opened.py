@@ -347,10 +347,12 @@ class OpenedDataset:
 
         return write_votes(self.sample_table, Path(out), force=force)
 
-    def lock(self, share: float = 0.2, where: str = "", *, groups: str | None = None, seed: int = 0) -> int:
-        """Lock a share of each class, whose labels nothing learns from, to judge decisions by; return how many.
+    def lock(self, share: float | None = None, where: str = "", *, groups: str | None = None, seed: int = 0) -> int:
+        """Lock a part, whose labels nothing learns from, to judge decisions by; return how many.
 
-        Copies that `quality` knows, and samples of one value of the column `groups`, are locked together or not at all.
+        By default a fifth of each class, drawn by chance, or all samples that satisfy `where`; with a share that much,
+        drawn among these. Copies that `quality` knows, and samples of one value of the column `groups`, are locked
+        together or not at all.
 
         >>> import avhcurate
         >>> digits = avhcurate.example()

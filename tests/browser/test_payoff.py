@@ -1,6 +1,8 @@
 """Payoff in a browser: keys check locked images one after another, and what was checked is there after a reload."""
 
 import numpy as np
+import pytest
+from PIL import Image
 
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.locked import locked_mask
@@ -14,10 +16,10 @@ from tests.fakes.workspaces import lock_before_scoring
 def test_keys_check_locked_images_and_the_sentence_stays_first(page, serve, own_demo_root):
     table = lock_before_scoring(open_table(Workspace(own_demo_root), "digits"))
     threes = np.flatnonzero((table.dataset.labels() == 3) & ~locked_mask(table))
-    annotate(table, threes[:40].tolist(), "relabel", 8)
+    annotate(table, threes[:100].tolist(), "relabel", 8)
     address = f"{serve(own_demo_root)}/payoff?dataset=digits"
     open_at(page, address)
-    sentence = page.get_by_role("heading", name="40 decisions changed accuracy")
+    sentence = page.get_by_role("heading", name="100 decisions changed accuracy")
     expect(sentence).to_contain_text("they hurt")
     page.get_by_role("button", name="Check locked images by hand").click()
     card = page.locator(".card:not(.waiting)")
@@ -38,3 +40,30 @@ def test_keys_check_locked_images_and_the_sentence_stays_first(page, serve, own_
     page.reload()
     settled(page)
     expect(card).to_have_attribute("data-item", id)
+
+
+@pytest.mark.slow
+def test_from_a_folder_to_a_verdict_without_a_form(page, serve, workspace, tmp_path):
+    rng = np.random.default_rng(0)
+    tones = {"cat": (200, 60, 60), "dog": (60, 200, 60), "emu": (60, 60, 200)}
+    for number in range(240):
+        name = list(tones)[number % 3]
+        tone = tones[list(tones)[(number + 1) % 3]] if number % 10 == 0 else tones[name]
+        pixels = np.clip(rng.normal(tone, 60, (32, 32, 3)), 0, 255).astype(np.uint8)
+        (tmp_path / "photos" / name).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number:03}.png")
+    open_at(page, serve(workspace.root))
+    path = page.get_by_label("Or a path on the server").first
+    path.fill(str(tmp_path / "photos"))
+    path.press("Enter")
+    review = page.locator(".review")
+    for _ in range(10):
+        page.locator(".stage img.on").wait_for()
+        suspect = review.get_attribute("data-suspect")
+        page.keyboard.press("a")
+        expect(review).not_to_have_attribute("data-suspect", suspect)
+    page.wait_for_function(NOTHING_KEPT)
+    page.get_by_text("Locked images are not listed").wait_for()
+    open_at(page, page.url.replace("/suspects", "/payoff"))
+    expect(page.get_by_role("heading", name="10 decisions changed accuracy on 48 locked images by")).to_be_visible()
+    assert locked_mask(open_table(workspace, "photos")).sum() == 48

@@ -16,6 +16,7 @@ import pytest
 
 import avhcurate
 from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.curate.locked import lock
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.errors import CurateError, Option
@@ -185,21 +186,24 @@ def test_scoring_starts_with_what_the_form_says(open_page, demo_root, no_process
     assert (argv, verb, dataset) == (["score", "digits", *options], "score", "digits")
 
 
-def test_a_fifth_is_locked_before_the_first_score_and_only_proposed_there(
-    open_page, demo_root, tmp_path, no_process, words
-):
-    assert not open_page("home", demo_root, **SCORE).checkbox(key="home.lock.digits").value
+def test_a_fifth_is_locked_first_unless_the_form_says_no(open_page, demo_root, tmp_path, no_process, words):
+    key = "home.score_lock"
+    assert not [box for box in open_page("home", demo_root, **SCORE).checkbox if box.key == key]
     fresh = Workspace(tmp_path / "fresh")
     import_dataset(fresh, "digits", demo_root / "downloads" / "digits" / "digits.parquet")
     app = open_page("home", fresh.root, **SCORE)
-    assert app.checkbox(key="home.lock.digits").value
+    assert app.checkbox(key=key).value
     submit(app, "Start scoring").click().run()
     assert no_process[0][0][:2] == ["score", "digits"]
-    locked = open_table(fresh, "digits").frame()["locked"]
-    assert locked.mean() == pytest.approx(0.2, abs=0.001)
+    assert "--no-lock" not in no_process[0][0], "the job locks it"
     app = open_page("home", fresh.root, **SCORE)
-    assert not [box for box in app.checkbox if box.key == "home.lock.digits"]
-    assert f"{locked.sum()} images are locked" in words(app)
+    app.checkbox(key=key).set_value(False)
+    submit(app, "Start scoring").click().run()
+    assert "--no-lock" in no_process[1][0]
+    locked = lock(open_table(fresh, "digits"))
+    app = open_page("home", fresh.root, **SCORE)
+    assert not [box for box in app.checkbox if box.key == key]
+    assert f"{locked.samples} images are locked" in words(app)
 
 
 @pytest.mark.parametrize("installed", [True, False])

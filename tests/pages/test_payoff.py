@@ -8,16 +8,17 @@ import pytest
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.locked import locked_mask
 from avhcurate.features.payoff import service
+from avhcurate.networks.scoring.fitted_heads import heads_to_fit
 from tests.fakes.decisions import decide, decision
 from tests.fakes.workspaces import lock_before_scoring
 
 
 @pytest.fixture
 def spoilt(own_digits):
-    """The digits with a locked fifth, and 40 labels outside it that were made wrong."""
+    """The digits with a locked fifth, and 100 labels outside it that were made wrong."""
     table = lock_before_scoring(own_digits)
     threes = np.flatnonzero((table.dataset.labels() == 3) & ~locked_mask(table))
-    annotate(table, threes[:40].tolist(), "relabel", 8)
+    annotate(table, threes[:100].tolist(), "relabel", 8)
     return table
 
 
@@ -34,14 +35,29 @@ def test_without_a_locked_part_there_is_no_number_but_an_offer(open_page, own_de
     app.button(key="payoff.lock").click().run()
     own_digits.refresh()
     assert 0.15 < locked_mask(own_digits).mean() < 0.25
-    assert "was made before a part of" in app.error[0].value  # its run has seen all labels
+    assert not app.error, "features of a network that was there before know no label"
+    assert any("Nothing was decided" in one.value for one in app.markdown)
+
+
+def test_a_lock_after_a_fitted_head_starts_the_job_that_fits_it_again(open_page, own_demo_root, own_digits, no_process):
+    run = own_digits.run
+    fitted = heads_to_fit().model_copy(update={"duplicates": {}})
+    run.write_record(run.record.model_copy(update={"fitted": fitted}))
+    app = open_page("payoff", own_demo_root)
+    app.button(key="payoff.lock").click().run()
+    argv = ["payoff", "digits", f"--model={run.name}"]
+    assert no_process == [(argv, "payoff", "digits")]
+    assert not app.error
+    assert "The head knows the locked labels" in app.header[0].value
+    app.button(key="payoff.fit").click().run()
+    assert no_process[1] == (argv, "payoff", "digits")
 
 
 def test_the_sentence_comes_first_with_its_interval(open_page, spoilt):
     app = open_page("payoff", spoilt.workspace.root)
     said = service.payoff(spoilt)
     first = next(one.value for one in app.markdown if "locked images by" in one.value)
-    assert "40 decisions changed accuracy" in first
+    assert "100 decisions changed accuracy" in first
     assert f"{100 * said.gain.gain:+.1f} points" in first
     assert "they hurt" in first
     assert len(app.get("plotly_chart")) == 1

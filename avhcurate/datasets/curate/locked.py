@@ -4,21 +4,25 @@ from typing import Any
 
 import numpy as np
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.titles import all_trainings
 from avhcurate.errors import CurateError, Option, Run
 from avhcurate.measures.stats.folds import stratified_draw
+from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.workspace.data.bursts import AUTO, found_text
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.events import LOCK, Event
-from avhcurate.workspace.data.runs import RunFolder
+from avhcurate.workspace.data.runs import RunFolder, RunRecord
 from avhcurate.workspace.data.sample_groups import check_groups, sample_groups
+from avhcurate.workspace.data.workspace import Workspace
 
-#: The share that is proposed, and the most: what is locked teaches nothing.
+#: The share that is drawn unless another is asked for, and the most: what is locked teaches nothing.
 SHARE = 0.2
 MOST = 0.5
+#: Labelled images from which a fifth is locked before the first score: a fifth of fewer tells of no usual gain.
+LEAST = 200
 
 
 def locked_mask(table: DatasetTable) -> np.ndarray:
@@ -27,15 +31,15 @@ def locked_mask(table: DatasetTable) -> np.ndarray:
 
 
 def lock(
-    table: DatasetTable, *, share: float = SHARE, where: str = "", groups: str | None = None, seed: int = 0
+    table: DatasetTable, *, share: float | None = None, where: str = "", groups: str | None = None, seed: int = 0
 ) -> Event:
     """Lock a part of a dataset and return the event.
 
-    `share` of the labelled samples of each class, that satisfy `where` and are not excluded, is drawn by chance. Copies
-    that Image quality knows, and samples with one value of the column `groups` ("auto": of one burst), are locked
-    together or not at all, also those that do not satisfy it. Undone as every entry of the history, after which what is
-    computed learns from their labels. Raises CurateError for another share, nothing to draw from, and a dataset that
-    has a locked part.
+    Of the labelled samples that are not excluded, all that satisfy `where`; with a `share`, or without a condition, a
+    draw by chance of that share of each class, by default `SHARE`. Copies that Image quality knows, and samples with
+    one value of the column `groups` ("auto": of one burst), are locked together or not at all, also those that do not
+    satisfy it. Undone as every entry of the history, after which what is computed learns from their labels. Raises
+    CurateError for another share, nothing to lock, nothing left to learn from, and a dataset that has a locked part.
     """
     dataset = table.dataset
     table.refresh()
@@ -44,7 +48,9 @@ def lock(
             f"Dataset {dataset.name!r} has a locked part.",
             fix=f"Undo it first by {Run('history', dataset.name, undo=str(table.locked_by))}",
         )
-    if not 0 < share <= MOST:
+    if share is None and not where:
+        share = SHARE
+    if share is not None and not 0 < share <= MOST:
         raise CurateError(f"{Option('share')} {share:g}: give a number above 0, and {MOST:g} at most.")
     check_groups(dataset, groups)
     filters = Filters(where=where)
@@ -57,18 +63,51 @@ def lock(
     if groups == AUTO and table.run is not None and table.run.has_features:
         features = table.run.features()
     group_of, joined = sample_groups(dataset, features, np.arange(table.size), column=groups)
-    drawn = offered[stratified_draw(labels[offered], group_of[offered], share=share, seed=seed)]
+    drawn = offered
+    if share is not None:
+        drawn = offered[stratified_draw(labels[offered], group_of[offered], share=share, seed=seed)]
     if not len(drawn):
         raise CurateError(f"{Option('share')} {share:g} of {len(offered)} samples is none. Give a larger one.")
-    ids = np.flatnonzero(np.isin(group_of, group_of[drawn]))
+    inside = np.isin(group_of, group_of[drawn])
+    if not (labels[~inside] >= 0).any():
+        raise CurateError(
+            "Every labelled sample would be locked, and nothing left to learn from. Narrow the condition."
+        )
     copies = dataset.quality.ready(dataset.record.fingerprint)
-    details = {"share": share, "where": where, "groups": groups, "seed": seed, "copies": copies}
+    details: dict[str, Any] = {"share": share, "where": where, "groups": groups, "seed": seed, "copies": copies}
     details |= {"joined": joined}
-    table.log.lock(table.present_id(), table.paths_of(ids.tolist()), details=details)
+    table.log.lock(table.present_id(), table.paths_of(np.flatnonzero(inside).tolist()), details=details)
     table.refresh()
     event = table.log.last(dataset.id, [LOCK])
     assert event is not None
     return event
+
+
+def untouched(table: DatasetTable) -> bool:
+    """Return whether a fifth is locked before the first score: nothing is locked, decided or scored, and `LEAST`
+    images of two classes or more have a label.
+    """
+    labels = table.dataset.labels()
+    labelled = labels[labels >= 0]
+    if len(labelled) < LEAST or np.ptp(labelled) == 0:
+        return False
+    dataset = table.dataset
+    return not (dataset.locked_by or dataset.runs() or table.log.last(dataset.id))
+
+
+def lock_first(table: DatasetTable, *, groups: str | None = None) -> str:
+    """Lock a fifth of a dataset that is `untouched`, and return the sentence that says so; "" of any other."""
+    if not untouched(table):
+        return ""
+    event = lock(table, groups=groups)
+    return f"A fifth, {event.samples:,} images, is locked, so that Payoff can tell later whether your decisions helped."
+
+
+def lock_before(workspace: Workspace, settings: ScoreSettings) -> str:
+    """Lock a fifth before the first heads are fitted to a dataset, as `lock_first`; what learns no label needs none."""
+    if not settings.lock or not (settings.head or "").startswith("fit"):
+        return ""
+    return lock_first(open_table(workspace, settings.dataset), groups=settings.groups)
 
 
 def told(table: DatasetTable) -> str:
@@ -82,22 +121,50 @@ def told(table: DatasetTable) -> str:
     if event.details["groups"] == AUTO:
         text += f" {found_text(event.details['joined'])}"
     if table.run is not None and table.run.record.knows(event.id):
-        text += f" {table.run.name} was made before and may know them. {Run('score', table.dataset.name, '...')} again."
+        text += f" {table.run.name} was made before and may know them. {_again(table.dataset, table.run.record)}."
     return text
+
+
+def _again(dataset: DatasetFolder, record: RunRecord) -> str:
+    """Return how to make a run anew that may know locked labels."""
+    if record.attached:
+        return f"Attach embeddings alone, or outputs that know none of them: {Run('attach', dataset.name, '...')}"
+    if record.refits:
+        return f"Let Payoff fit its head again: {Run('payoff', dataset.name)}"
+    return f"Train it again: {Run('train', dataset.name, '...')}"
 
 
 def refuse_before_lock(dataset: DatasetFolder, run: RunFolder) -> None:
     """Refuse a run that may know labels of the locked part, by itself or by the training that its weights are from."""
+    record = run.record
+    teacher = _teacher(dataset, record)
+    if not (teacher or record.knows(dataset.locked_by)):
+        return
+    what = f"{teacher or run.name} was made before a part of {dataset.name!r} was locked, and may know its labels."
+    fix = _again(dataset, record)
+    if teacher:
+        fix = f"Train it again: {Run('train', dataset.name, '...')}"
+    raise CurateError(what, fix=fix)
+
+
+def may_know(dataset: DatasetFolder, record: RunRecord) -> bool:
+    """Return whether a run may know locked labels, by itself or by the training that its weights are from."""
+    return record.knows(dataset.locked_by) or bool(_teacher(dataset, record))
+
+
+def lags(dataset: DatasetFolder, record: RunRecord) -> bool:
+    """Return whether only the heads of a run know locked labels, so that they can be fitted again without them."""
+    return record.refits and record.knows(dataset.locked_by) and not _teacher(dataset, record)
+
+
+def _teacher(dataset: DatasetFolder, record: RunRecord) -> str:
+    """Return the training on the dataset that made the weights of a run and may know locked labels; "" for none."""
     locked_by = dataset.locked_by
-    weights = run.record.weights_sha256
-    makers: list[Any] = [record for _, record in all_trainings(dataset) if record.weights_sha256 == weights]
-    makers = [record for record in makers if record.dataset_fingerprint == dataset.record.fingerprint]
-    for record in [run.record, *makers]:
-        if record.knows(locked_by):
-            raise CurateError(
-                f"{record.name} was made before a part of {dataset.name!r} was locked, and may know its labels.",
-                fix=f"Make it again, as by {Run('score', dataset.name, model='MODEL')}",
-            )
+    for _, training in all_trainings(dataset):
+        of_weights = training.weights_sha256 == record.weights_sha256
+        if of_weights and training.dataset_fingerprint == dataset.record.fingerprint and training.knows(locked_by):
+            return training.name
+    return ""
 
 
 def judged_since(table: DatasetTable) -> int:

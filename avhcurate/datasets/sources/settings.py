@@ -41,6 +41,12 @@ class ReviewSettings(VerbSettings):
     source: str = option(help="What import takes, mostly a folder with a sub-folder a class.", argument=True)
     dataset: str | None = option(None, "Name of the dataset.", usual="that of the source")
     model: str | None = option(None, "The network, as for score.", usual="one that is on this machine")
+    lock: bool = option(
+        True,
+        "Of 200 labelled photos or more, lock a fifth before the first score, by which Payoff tells later whether "
+        "decisions helped.",
+        label="Lock a fifth first",
+    )
     force: bool = option(False, "Import photos anew that have changed; votes and what people decided are kept.")
 
 

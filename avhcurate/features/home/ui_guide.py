@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from avhcurate.datasets.curate.label_files import relabel_from
-from avhcurate.datasets.curate.locked import SHARE, lock, told
+from avhcurate.datasets.curate.locked import told, untouched
 from avhcurate.datasets.sources.demo import is_demo
 from avhcurate.datasets.sources.fetch import PUBLIC
 from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
@@ -19,7 +19,7 @@ from avhcurate.networks.models.names import IMAGENET_CLASSES, knows_imagenet, us
 from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
 from avhcurate.people.settings import VotesSettings
 from avhcurate.ui.base.frame import Frame, announce, attempt, show_error
-from avhcurate.ui.base.job_forms import DEVICES, PRECISIONS, for_jobs, job_form, models, start
+from avhcurate.ui.base.job_forms import DEVICES, PRECISIONS, JobForm, for_jobs, job_form, models, start
 from avhcurate.ui.base.job_panel import job_panel
 from avhcurate.ui.base.layout import in_a_row, turn, turns
 from avhcurate.ui.base.page_choices import one_of
@@ -85,6 +85,7 @@ _ABOUT_REVIEW = """
 A folder for each class. The photos are scored by the network that is here, and the first label that is likely wrong
 opens by itself. Photos without labels get a map.
 """
+_REVIEWED = "home.review_"
 _DROPPED = "home.dropped"
 _PATH = "home.review_path"
 
@@ -103,12 +104,6 @@ Outputs that were computed elsewhere make a run like any other: .npy, .npz or Pa
 With class weights it has every score; without, those of the softmax output, and angles to class prototypes, which are
 not a classifier's AVH.
 """
-_LOCK = """
-Drawn by chance from each class. Nothing learns from the labels of these images, so that they can tell later whether
-your decisions helped. They are shown like others, and are never suspects.
-"""
-#: Images of which a fifth is worth locking: 200 locked ones tell of gains of 2.6 points, 100 of about 3.7.
-_LARGE = 500
 #: Examples of the arrays that can be attached.
 _ARRAYS = {
     "features": "/data/features.npy",
@@ -134,6 +129,7 @@ def review(page: Frame) -> None:
         st.file_uploader("Drop a folder or a zip of photos", ["zip"], key=key, **({"help": _UPLOADS} | look))
         folder_field(sorted({*IMAGE_SUFFIXES, *TABLES}), MOST_FILES, key="home.folder")
         st.text_input("Or a path on the server", key=_PATH, placeholder="/data/pets", **look)
+        JobForm(_REVIEWED, ReviewSettings).ask("lock")
         show_error("review", ReviewSettings.verb)
 
 
@@ -146,7 +142,8 @@ def _start_review(workspace: Workspace) -> None:
         source = str(keep_upload(workspace, file.name, file))
     st.session_state[_PATH] = ""
     if source:
-        settings = ReviewSettings(source=absolute(source), dataset=name_for(workspace, source, called))
+        lock = st.session_state[f"{_REVIEWED}lock"]
+        settings = ReviewSettings(source=absolute(source), dataset=name_for(workspace, source, called), lock=lock)
         start(lambda: settings)
 
 
@@ -165,15 +162,17 @@ def score_form(_: Workspace, table: DatasetTable) -> None:
     runs = [run.record.model for run in table.dataset.runs()]
     names = models(*runs[-1:], usual=usual_here())
     fits = bool(table.classes) and knows_imagenet(names[0]) and len(table.classes) != IMAGENET_CLASSES
-    make = partial(_score_settings, table)
-    with job_form("home.score_", ScoreSettings, make=make, dataset=table.dataset.name) as form:
+    with job_form("home.score_", ScoreSettings, dataset=table.dataset.name) as form:
         with in_a_row():
             form.ask_model(names, width=300)
             form.ask("weights", width=300)
             ways = ["", "fit"]
             form.ask("head", widget=st.selectbox, options=ways, index=int(fits), accept_new_options=True, width=220)
             form.submit("Start scoring", "model_training")
-        _lock_choice(table)
+        if table.locked_by:
+            st.caption(said(told(table)))
+        elif untouched(table):
+            form.ask("lock")
         with st.expander("More"), in_a_row():
             form.ask("device", widget=st.selectbox, options=DEVICES, width=130)
             form.ask("precision", widget=st.selectbox, options=PRECISIONS, width=130)
@@ -181,28 +180,6 @@ def score_form(_: Workspace, table: DatasetTable) -> None:
             form.ask("groups", widget=st.selectbox, options=["", AUTO, *table.user_columns], width=150)
             form.ask("classes_from_model", "prompt", "classes", "resize", "crop", "mean", "std")
             form.ask_where()
-
-
-def _lock_choice(table: DatasetTable) -> None:
-    """Ask whether a part is locked first: proposed where nothing was scored or decided, and a fifth can tell much."""
-    if table.locked_by:
-        st.caption(said(told(table)))
-    elif table.classes:
-        untouched = not (table.run or table.log.last(table.dataset.id))
-        allowed = for_curators("Locking a part", help=_LOCK)
-        proposed = untouched and table.size >= _LARGE
-        st.checkbox(f"Lock {SHARE:.0%} of the images", proposed, key=_lock_key(table), **allowed)
-
-
-def _lock_key(table: DatasetTable) -> str:
-    return f"home.lock.{table.dataset.id}"
-
-
-def _score_settings(table: DatasetTable, **values: Any) -> ScoreSettings:
-    settings = ScoreSettings(**values)
-    if st.session_state.get(_lock_key(table)):
-        lock(table, groups=settings.groups)
-    return settings
 
 
 def attach_form(_: Workspace, table: DatasetTable) -> None:

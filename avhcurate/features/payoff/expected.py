@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import softmax
 
-from avhcurate.features.payoff.rules import Gain, differences, gain
+from avhcurate.features.payoff.rules import FACTORS, RIDGES, Difference, Gain, differences, gain
 from avhcurate.measures.stats.blas import one_thread
 from avhcurate.measures.stats.folds import stratified_folds
 from avhcurate.measures.stats.softmax_heads import fit_softmax_heads
@@ -35,14 +35,17 @@ def expected_gain(
     labels of each fold.
     """
     of_sample = stratified_folds(labels, groups, folds=_FOLDS, seed=0)
-    difference = np.zeros((len(x), num_classes), np.float32)
+    by_class = np.zeros((len(x), num_classes), np.float32)
+    by_head = np.zeros((len(FACTORS) + len(RIDGES), len(x)), np.float32)
     for fold in range(_FOLDS):
         learnt = of_sample != fold
         before = labels[learnt]
         probs = out_of_fold(x[learnt], before, groups[learnt], num_classes=num_classes, penalty=penalty)
         after = decided(probs, before, action=action, number=round(share * learnt.sum()))
-        (difference[~learnt],) = differences(x[learnt], before, [after], x[~learnt], num_classes, penalty)
-    return gain(difference, labels, {}, [])
+        (found,) = differences(x[learnt], before, [after], x[~learnt], labels[~learnt], num_classes, penalty)
+        by_class[~learnt] = found.by_class
+        by_head[:, ~learnt] = found.by_head
+    return gain(by_class, labels, {}, [], of_heads=Difference(by_class, by_head).of_heads)
 
 
 def out_of_fold(

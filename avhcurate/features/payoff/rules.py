@@ -1,14 +1,16 @@
 """The gain of decisions about labels, with its interval: heads before and after them, on images that are locked away.
 
 Heads learn from the images outside the lock, with the labels before and after the decisions, and are compared on the
-locked ones. Their given labels may be wrong, so some are checked by hand, most of them where the heads differ; what the
-checks say against the given labels corrects the gain (prediction-powered: Angelopoulos et al. 2023; Hansen and Hurwitz
-1943 for the draws).
+locked ones. How much a head gains depends on its kind and penalty, so several are fitted, and the interval covers how
+they differ. The given labels there may be wrong, so some are checked by hand, most of them where the heads differ; what
+the checks say against the given labels corrects the gain (prediction-powered: Angelopoulos et al. 2023; Hansen and
+Hurwitz 1943 for the draws).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from scipy.special import logsumexp
@@ -29,6 +31,10 @@ PENALTIES = tuple(4.0**power for power in range(7, -5, -1))
 #: Images that choose among them, and parts of these that are held out in turn.
 CHOICE_IMAGES = 6000
 PARTS = 3
+#: Softmax heads have the chosen penalty and these multiples of it, from the strongest; heads by least squares have
+#: these, for each image and as many times the variance of an axis. Measured: see docs/results/payoff.md.
+FACTORS = (4.0, 1.0, 0.25)
+RIDGES = (3.0, 0.3, 0.03)
 #: Below so many checks the given labels alone say more.
 LEAST_CHECKS = 10
 #: Intervals of the prototype were a little short: 93 to 95 of 100 held.
@@ -46,6 +52,22 @@ class PenaltyChoice:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """By how much more of the heads after decisions than before name a class of each locked image.
+
+    by_class: (L, K) in [-1, 1], of all heads. by_head: (J, L), the given label, of the heads of each kind and penalty.
+    """
+
+    by_class: np.ndarray
+    by_head: np.ndarray
+
+    @property
+    def of_heads(self) -> float:
+        """The variance of the gain between kinds and penalties of heads."""
+        return float(self.by_head.mean(axis=1, dtype=np.float64).var(ddof=1))
+
+
+@dataclass(frozen=True)
 class Gain:
     """By how much decisions changed accuracy, and the ends of its 95 % interval, as shares of the locked images.
 
@@ -57,9 +79,10 @@ class Gain:
     high: float
     locked: int
     checked: int
-    #: Variances of the labels that are given, and of one check.
+    #: Variances of the labels that are given, of one check, and between kinds of heads.
     of_labels: float = 0.0
     of_check: float = 0.0
+    of_heads: float = 0.0
     draws: int = 0
 
     @property
@@ -72,13 +95,20 @@ class Gain:
 
     def half_width(self, more: int) -> float:
         """Return half of the interval that so many more draws, checked, would give, by what is known now."""
-        return _half_width(self.of_labels, self.of_check, self.draws + more, self.locked)
+        return _half_width(self.of_labels + self.of_heads, self.of_check, self.draws + more, self.locked)
+
+    @property
+    def needed(self) -> float:
+        """About how many locked images would decide a gain of this size; infinity where heads differ by more."""
+        rest = (self.gain / (_WIDER * student.ppf(0.975, max(1, self.locked - 1)))) ** 2 - self.of_heads
+        if rest <= 0:
+            return math.inf
+        return self.locked * self.of_labels / rest
 
 
-def _half_width(of_labels: float, of_check: float, checks: int, locked: int) -> float:
-    spread = math.sqrt(of_labels + of_check / max(1, checks))
+def _half_width(spread: float, of_check: float, checks: int, locked: int) -> float:
     freedom = checks - 1 if checks else locked - 1
-    return float(_WIDER * student.ppf(0.975, max(1, freedom)) * spread)
+    return float(_WIDER * student.ppf(0.975, max(1, freedom)) * math.sqrt(spread + of_check / max(1, checks)))
 
 
 # --- heads -------------------------------------------------------------------------------------------------------
@@ -125,27 +155,67 @@ def _loss(logits: np.ndarray, labels: np.ndarray) -> float:
 
 @one_thread()
 def differences(
-    x: np.ndarray, before: np.ndarray, after: Sequence[np.ndarray], locked: np.ndarray, num_classes: int, penalty: float
-) -> list[np.ndarray]:
-    """Return by how much more of the heads after decisions than before name each class: (L, K) in [-1, 1] each.
+    x: np.ndarray,
+    before: np.ndarray,
+    after: Sequence[np.ndarray],
+    locked: np.ndarray,
+    given: np.ndarray,
+    num_classes: int,
+    penalty: float,
+) -> list[Difference]:
+    """Return how heads after decisions differ from those before, for each of `after`.
 
-    x: (n, d) outside the lock; `before` and each of `after`: labels (n,), -1 for an image left out; locked: (L, d).
+    x: (n, d) outside the lock; `before` and each of `after`: labels (n,), -1 for an image left out; locked: (L, d),
+    with given labels (L,).
     """
     labels = np.stack([before, *after])
-    votes = np.zeros((len(labels), len(locked), num_classes), np.int8)
     rows = np.arange(len(locked))
-    start = None
+    named = np.zeros((len(labels), len(locked), num_classes), np.int16)
+    right = np.zeros((len(FACTORS) + len(RIDGES), *named.shape[:2]), np.int16)
+    starts = dict[float, np.ndarray]()
     for draw in range(SUBSAMPLES):
-        drawn = np.random.default_rng(draw).permutation(len(x))[: max(1, round(SHARE * len(x)))]
+        drawn = np.sort(np.random.default_rng(draw).permutation(len(x))[: max(1, round(SHARE * len(x)))])
         # Equal labels have one head, so that nothing decided changes nothing.
-        distinct, head_of = np.unique(labels[:, np.sort(drawn)], axis=0, return_inverse=True)
-        steps = _STEPS if start is None else _NEXT_STEPS
-        heads = fit_softmax_heads(x[np.sort(drawn)], distinct, num_classes, penalty=penalty, start=start, steps=steps)
-        start = heads.weights[:, head_of.ravel()[:1]]
-        predicted = heads.logits(locked).argmax(axis=2)
-        for which, head in enumerate(head_of.ravel()):
-            votes[which, rows, predicted[:, head]] += 1
-    return [(named.astype(np.int8) - votes[0]) / np.float32(SUBSAMPLES) for named in votes[1:]]
+        distinct, head_of = np.unique(labels[:, drawn], axis=0, return_inverse=True)
+        kinds = chain(
+            _by_softmax(x[drawn], distinct, locked, num_classes, penalty, starts),
+            _by_least_squares(x[drawn], distinct, locked),
+        )
+        for kind, predicted in enumerate(kinds):
+            for which, head in enumerate(head_of.ravel()):
+                named[which, rows, predicted[head]] += 1
+                right[kind, which] += predicted[head] == given
+    heads = np.float32(SUBSAMPLES * len(right))
+    by_class = (named[1:] - named[0]) / heads
+    by_head = (right[:, 1:] - right[:, :1]) / np.float32(SUBSAMPLES)
+    return [Difference(one, by_head[:, which]) for which, one in enumerate(by_class)]
+
+
+def _by_softmax(
+    x: np.ndarray,
+    labels: np.ndarray,
+    locked: np.ndarray,
+    num_classes: int,
+    penalty: float,
+    starts: dict[float, np.ndarray],
+) -> Iterator[np.ndarray]:
+    """Yield the classes (B, L) that softmax heads of labels (B, n) name, by penalty; `starts` are where to begin."""
+    start = None
+    for factor in FACTORS:
+        steps = _NEXT_STEPS if factor in starts else _STEPS
+        start = starts.get(factor, start)
+        heads = fit_softmax_heads(x, labels, num_classes, penalty=factor * penalty, start=start, steps=steps)
+        start = starts[factor] = heads.weights[:, :1]
+        yield heads.logits(locked).argmax(axis=2).T
+
+
+def _by_least_squares(x: np.ndarray, labels: np.ndarray, locked: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the classes (B, L) that heads by least squares of labels (B, n) name, by penalty."""
+    from sklearn.linear_model import RidgeClassifier  # a second to import
+
+    for ridge in RIDGES:
+        head = RidgeClassifier(alpha=ridge * len(x))
+        yield np.stack([head.fit(x[one >= 0], one[one >= 0]).predict(locked) for one in labels])
 
 
 # --- the gain ----------------------------------------------------------------------------------------------------
@@ -172,32 +242,33 @@ def gain(
     checked: Mapping[int, int],
     drawn: Sequence[int],
     drawn_by: np.ndarray | None = None,
+    *,
+    of_heads: float = 0.0,
 ) -> Gain:
     """Return the gain on locked images: difference (L, K), given labels (L,), and checks, labels by row.
 
     A check is -1 where the image is of no class that heads name. `drawn`: the rows in the order of `draws` of the
     difference `drawn_by`, by default the same; those up to the first without a check count. Where every image on which
-    heads differ is checked, the checks replace the labels.
+    heads differ is checked, the checks replace the labels. `of_heads`: the variance between kinds of heads.
     """
-    rows = np.arange(len(given))
-    by_label = difference[rows, given].astype(np.float64)
+    by_label = difference[np.arange(len(given)), given].astype(np.float64)
     differing = np.flatnonzero(difference.any(axis=1))
     weight = np.abs(difference if drawn_by is None else drawn_by).max(axis=1).astype(np.float64)
     by_check = {row: _at(difference, row, label) for row, label in checked.items()}
     if len(differing) and all(row in by_check for row in differing.tolist()):
         by_label[differing] = [by_check[row] for row in differing.tolist()]
-        return _gain(by_label, np.empty(0), len(differing))
+        return _gain(by_label, np.empty(0), len(differing), of_heads)
     answered = 0
     while answered < len(drawn) and drawn[answered] in by_check:
         answered += 1
     if answered < LEAST_CHECKS:
-        return _gain(by_label, np.empty(0), 0)
+        return _gain(by_label, np.empty(0), 0, of_heads)
     corrections = [(by_check[row] - by_label[row]) / weight[row] for row in drawn[:answered]]
     images = len(set(drawn[:answered]))
-    return _gain(by_label, np.array(corrections) * weight.mean(), images, unit=weight.mean())
+    return _gain(by_label, np.array(corrections) * weight.mean(), images, of_heads, unit=weight.mean())
 
 
-def _gain(by_label: np.ndarray, corrections: np.ndarray, checked: int, *, unit: float = 0.0) -> Gain:
+def _gain(by_label: np.ndarray, corrections: np.ndarray, checked: int, of_heads: float, *, unit: float = 0.0) -> Gain:
     """Return the gain of what labels say (L,), less than which checks correct it (m,), of a share `unit` each."""
     locked = len(by_label)
     estimate = float(by_label.mean() + (corrections.mean() if len(corrections) else 0))
@@ -206,9 +277,18 @@ def _gain(by_label: np.ndarray, corrections: np.ndarray, checked: int, *, unit: 
     if len(corrections):
         # Half a wrong label more than was seen: few checks without any do not say that there is none.
         of_check = float(corrections.var(ddof=1) + unit**2 / 2 / len(corrections))
-    width = _half_width(of_labels, of_check, len(corrections), locked)
-    ends = estimate - width, estimate + width
-    return Gain(estimate, *ends, locked, checked, of_labels, of_check, len(corrections))
+    width = _half_width(of_labels + of_heads, of_check, len(corrections), locked)
+    return Gain(
+        gain=estimate,
+        low=estimate - width,
+        high=estimate + width,
+        locked=locked,
+        checked=checked,
+        of_labels=of_labels,
+        of_check=of_check,
+        of_heads=of_heads,
+        draws=len(corrections),
+    )
 
 
 def _at(difference: np.ndarray, row: int, label: int) -> float:

@@ -17,13 +17,15 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError, Option, Run
 from avhcurate.features.payoff import rules
 from avhcurate.features.payoff.expected import Action, expected_gain
-from avhcurate.features.payoff.rules import Gain, PenaltyChoice
+from avhcurate.features.payoff.rules import Difference, Gain, PenaltyChoice
 from avhcurate.workspace.data.events import IMPORT_LABELS
 from avhcurate.workspace.data.sample_groups import sample_groups
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 
 #: Kinds of decisions, as the JSON names them and in words.
 KINDS = {"by_hand": "relabelled one by one", "in_bulk": "relabelled several at once", "excluded": "excluded"}
+#: What the interval holds for.
+HOLDS_FOR = "linear heads on frozen embeddings, logistic and by least squares, of three penalties each"
 #: Draws of images to check that are known at once.
 _DRAWS = 2000
 #: Further checks whose interval is named.
@@ -43,6 +45,11 @@ class Decided:
     kinds: Mapping[str, np.ndarray]
     locked: np.ndarray
 
+    @property
+    def earlier(self) -> int:
+        """How many images were decided before the decisions."""
+        return int((self.before != self.given).sum())
+
     def digest(self) -> str:
         """Return a text that changes with any of it."""
         arrays = [self.given, self.before, self.after, self.locked, *self.kinds.values()]
@@ -53,14 +60,15 @@ class Decided:
 class Compared:
     """Heads before and after decisions, compared on the locked images `ids` (L,) with their given labels (L,).
 
-    `differences`: (L, K) of all decisions ("all") and of each of KINDS that occurs, see `rules.differences`; none where
-    nothing was decided. `decisions`: images outside the lock by kind.
+    `differences`: of all decisions ("all") and of each of KINDS that occurs, see `rules.differences`; none where
+    nothing was decided. `decisions`: images outside the lock by kind; `earlier`: those that cannot be judged.
     """
 
     ids: np.ndarray
     given: np.ndarray
-    differences: Mapping[str, np.ndarray]
+    differences: Mapping[str, Difference]
     decisions: Mapping[str, int]
+    earlier: int
     penalty: PenaltyChoice | None
 
     @cached_property
@@ -68,7 +76,7 @@ class Compared:
         """Rows of the images to check by hand, in their order; an image may come again."""
         if "all" not in self.differences:
             return np.empty(0, np.int64)
-        return rules.draws(self.differences["all"], _DRAWS)
+        return rules.draws(self.differences["all"].by_class, _DRAWS)
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,8 @@ class Payoff:
     gain: Gain
     kinds: Mapping[str, Gain]
     decisions: Mapping[str, int]
+    #: Images that were decided before, which cannot be judged.
+    earlier: int
     penalty: PenaltyChoice | None
     #: Images that may be checked, the next first.
     unchecked: tuple[int, ...]
@@ -94,7 +104,9 @@ class Payoff:
             "locked": self.gain.locked,
             "checked": self.gain.checked,
             "decisions": sum(self.decisions.values()),
+            "earlier": self.earlier,
             "verdict": self.gain.verdict,
+            "holds_for": HOLDS_FOR,
             "kinds": kinds,
             "penalty": penalty,
         }
@@ -171,7 +183,7 @@ def compare(table: DatasetTable, decided: Decided, *, progress: Progress = SILEN
     decisions = {kind: int(mask[outside].sum()) for kind, mask in decided.kinds.items() if mask[outside].any()}
     if not decisions:
         _refuse_locked_only(decided, inside)
-        return Compared(inside, given, {}, {}, None)
+        return Compared(inside, given, {}, {}, decided.earlier, None)
     progress.tell(0, rules.SUBSAMPLES, "axes and penalty")
     x = rules.principal(features, outside)
     before = decided.before[outside]
@@ -183,9 +195,11 @@ def compare(table: DatasetTable, decided: Decided, *, progress: Progress = SILEN
     if len(decisions) > 1:
         after |= {kind: np.where(decided.kinds[kind][outside], after["all"], before) for kind in decisions}
     progress.check("cancelled before heads were compared")
-    differences = rules.differences(x[outside], before, list(after.values()), x[inside], num_classes, penalty.value)
+    differences = rules.differences(
+        x[outside], before, list(after.values()), x[inside], given, num_classes, penalty.value
+    )
     progress.report(rules.SUBSAMPLES, rules.SUBSAMPLES, "")
-    return Compared(inside, given, dict(zip(after, differences, strict=True)), decisions, penalty)
+    return Compared(inside, given, dict(zip(after, differences, strict=True)), decisions, decided.earlier, penalty)
 
 
 def judged(table: DatasetTable, compared: Compared) -> Payoff:
@@ -193,15 +207,17 @@ def judged(table: DatasetTable, compared: Compared) -> Payoff:
     labels = checks(table)
     rows = {row: labels[id] for row, id in enumerate(compared.ids.tolist()) if id in labels}
     drawn = compared.drawn.tolist()
-    drawn_by = compared.differences.get("all")
+    drawn_by = None
+    if "all" in compared.differences:
+        drawn_by = compared.differences["all"].by_class
     gains = {
-        kind: rules.gain(difference, compared.given, rows, drawn, drawn_by)
+        kind: rules.gain(difference.by_class, compared.given, rows, drawn, drawn_by, of_heads=difference.of_heads)
         for kind, difference in compared.differences.items()
     }
     nothing = Gain(gain=0.0, low=0.0, high=0.0, locked=len(compared.ids), checked=0)
     total = gains.pop("all", nothing)
     unchecked = dict.fromkeys(int(compared.ids[row]) for row in drawn if row not in rows)
-    return Payoff(total, gains, compared.decisions, compared.penalty, tuple(unchecked))
+    return Payoff(total, gains, compared.decisions, compared.earlier, compared.penalty, tuple(unchecked))
 
 
 # --- checks by hand ----------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import math
 
 from avhcurate.features.payoff.rules import LEAST_CHECKS, Gain
-from avhcurate.features.payoff.service import KINDS, MORE, Payoff
+from avhcurate.features.payoff.service import HOLDS_FOR, KINDS, MORE, Payoff
 
 _VERDICTS = {
     "helped": "they helped",
@@ -26,6 +26,8 @@ def points(gain: Gain) -> str:
 def sentence(payoff: Payoff) -> str:
     """Return what the decisions were worth, in one sentence."""
     decisions = sum(payoff.decisions.values())
+    if not decisions and payoff.earlier:
+        return f"Nothing was decided since. {_earlier(payoff.earlier)}"
     if not decisions:
         return "Nothing was decided about images outside the locked part, so accuracy is what it was."
     verb = "decision" if decisions == 1 else "decisions"
@@ -33,6 +35,19 @@ def sentence(payoff: Payoff) -> str:
     return (
         f"{decisions:,} {verb} changed accuracy on {gain.locked:,} locked images by {points(gain)}: "
         f"{_VERDICTS[gain.verdict]}."
+    )
+
+
+def _earlier(decisions: int) -> str:
+    """Return why decisions that rest on locked labels are not judged."""
+    if decisions == 1:
+        return (
+            "Your decision was made before, when suspects still knew the locked labels, so it cannot be judged; "
+            "decisions from now on can."
+        )
+    return (
+        f"Your {decisions:,} decisions were made before, when suspects still knew the locked labels, so they cannot be "
+        "judged; decisions from now on can."
     )
 
 
@@ -47,7 +62,9 @@ def way_on(payoff: Payoff) -> list[str]:
         return []
     gain = payoff.gain
     by = f"{gain.checked} images checked by hand" if gain.checked else "the given labels of the locked images"
-    lines = [f"Judged by {by}."]
+    lines = [f"Judged by {by}. Holds for {HOLDS_FOR}."]
+    if payoff.earlier:
+        lines.append(f"{payoff.earlier:,} more were decided before, when suspects still knew the locked labels.")
     if not payoff.unchecked:
         return [
             *lines,
@@ -62,6 +79,9 @@ def way_on(payoff: Payoff) -> list[str]:
         )
     least = gain.half_width(_ENDLESS)
     if gain.verdict == "cannot tell" and least > abs(gain.gain) > 0:
-        needed = math.ceil(gain.locked * (least / gain.gain) ** 2 / 100) * 100
-        lines.append(f"To decide a gain of this size takes about {needed:,} locked images.")
+        if math.isinf(gain.needed):
+            lines.append("Heads differ by more than this gain, so more locked images would not decide it.")
+        else:
+            needed = math.ceil(gain.needed / 100) * 100
+            lines.append(f"To decide a gain of this size takes about {needed:,} locked images.")
     return lines

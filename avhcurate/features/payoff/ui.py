@@ -6,14 +6,16 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.curate.history import undo_entry
-from avhcurate.datasets.curate.locked import lock
+from avhcurate.datasets.curate.locked import lags, lock
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.features.payoff import service, texts
 from avhcurate.features.payoff.keep_service import keep_curve
 from avhcurate.features.payoff.plots import gain_dots, keep_chart
 from avhcurate.features.payoff.service import KINDS, Compared, Decided, Payoff
+from avhcurate.features.payoff.settings import PayoffSettings
 from avhcurate.ui.base.cache import file_key, kept
 from avhcurate.ui.base.frame import Opened, attempt, while_allowed
+from avhcurate.ui.base.job_forms import job_button, of_run, running_job, start
 from avhcurate.ui.base.layout import empty_state
 from avhcurate.ui.base.page_choices import switch
 from avhcurate.ui.base.signin import for_curators, say_why_not
@@ -37,14 +39,31 @@ _LEAST_MS = 100
 
 
 def offer_lock(page: Opened) -> None:
-    """Draw what a locked part is, and a button that locks one."""
+    """Draw what a locked part is, and a button that locks one and goes on to the verdict."""
     story = (
         "A locked part tells later whether your decisions helped: nothing learns from its labels, so that it can judge "
         "heads fitted before and after them."
     )
-    act = partial(attempt, lock, page.table, done="A fifth is locked")
+    act = partial(attempt, _lock, page, done="A fifth is locked")
     button = partial(st.button, "Lock a fifth now", key="payoff.lock", type="primary", on_click=act, **for_curators())
     empty_state("No part is locked yet", "lock", story, button)
+
+
+def _lock(page: Opened) -> None:
+    lock(page.table)
+    if lags(page.dataset, page.run.record) and not running_job():
+        start(partial(PayoffSettings, **of_run(page)))
+
+
+def offer_heads(page: Opened) -> None:
+    """Draw why the open run cannot judge yet, and a button that fits its head again, which opens the new run."""
+    story = (
+        "This run was made before a part was locked, and its head knows the locked labels. It is fitted again from the "
+        "stored embeddings, and the suspects after it: no image is read."
+    )
+    settings = PayoffSettings(**of_run(page))
+    button = partial(job_button, "Fit the head again", "model_training", lambda: settings, key="payoff.fit")
+    empty_state("The head knows the locked labels", "model_training", story, button)
 
 
 def compare(page: Opened) -> Compared:
@@ -76,8 +95,8 @@ def show_keep(page: Opened) -> None:
         return
     show_chart(keep_chart(_curve(page.table, service.decided(page.table))), key="payoff.curve")
     st.caption(
-        "Bars are 95 % intervals over five draws. The hardest images are the worst to train on, unless nearly all are "
-        "kept. To write the images of a rule:"
+        "Bars are 95 % intervals over five draws. The hardest images are mostly the worst to train on. To write the "
+        "images of a rule:"
     )
     line = f"avhcurate select {page.dataset.name} --rule keep --portion 0.5 --out keep.csv"
     st.code(line, language="bash")

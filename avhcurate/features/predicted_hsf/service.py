@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from avhcurate.datasets.curate.locked import refuse_before_lock
+from avhcurate.datasets.curate.locked import may_know, refuse_before_lock
 from avhcurate.datasets.table.columns import PREDICTED_COLUMNS
 from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run
 from avhcurate.datasets.table.empty_view import no_votes
@@ -249,7 +249,7 @@ def runs_of(table: DatasetTable, names: Sequence[str]) -> list[RunFolder]:
         return []
     ids = table.run.scored_ids()
     others = [run for run in reversed(table.dataset.runs()) if run.complete and run.name != table.run.name]
-    others = [run for run in others if not run.record.knows(table.locked_by)]
+    others = [run for run in others if not may_know(table.dataset, run.record)]
     return [table.run, *(run for run in others if np.isin(ids, run.scored_ids()).all())][:MOST_RUNS]
 
 

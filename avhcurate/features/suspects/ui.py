@@ -215,6 +215,8 @@ def _notes(page: Opened, record: SuspectsRecord) -> list[str]:
         notes.append("The votes are simulated.")
     if record.votes and (table.votes is None or table.votes.key != record.votes.key):
         notes.append("The votes have changed since. Run again to include them.")
+    if table.locked_by:
+        notes.append("Locked images are not listed: Payoff tells by them whether decisions helped.")
     return list(filter(None, notes))
 
 

@@ -1,8 +1,10 @@
 """Fits linear heads on a run's frozen features, and scores each sample by the head that has not seen it."""
 
 import itertools
+import re
 import time
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +19,8 @@ from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.networks.scoring.shards import Engine
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import FittedHeads, RunFolder
-from avhcurate.workspace.data.sample_groups import check_groups, sample_groups
+from avhcurate.workspace.data.sample_groups import check_groups, duplicates_digest, sample_groups
+from avhcurate.workspace.disk.provenance import settings_digest
 
 #: Samples on which the heads of two folds are compared.
 _COMPARED = 2000
@@ -77,11 +80,24 @@ def number_of_classes(dataset: DatasetFolder) -> int:
     return max(len(dataset.record.classes), int(dataset.labels().max()) + 1)
 
 
+def name_of(model: str, dataset: DatasetFolder, inputs: dict[str, Any], heads: FittedHeads | None) -> str:
+    """Return the name of a run: the model's as a folder's, and eight hexadecimal digits of what decides its numbers.
+
+    `inputs`: what decides those of the network, besides the dataset and the heads to fit.
+    """
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-.")[:60]
+    inputs = inputs | {"dataset": dataset.record.version} | dataset.lock_note()
+    if heads is not None:
+        slug += "-fit"
+        inputs["heads"] = heads.model_dump(include={"folds", "seed", "groups", "recipe"}) | duplicates_digest(dataset)
+    return f"{slug}-{settings_digest(inputs)[:8]}"
+
+
 def fit_heads(
     dataset: DatasetFolder,
     run: RunFolder,
     ids: np.ndarray,
-    digests: np.ndarray,
+    digests: np.ndarray | None,
     *,
     engine: Engine,
     tell: Callable[[int, int, str], None],
@@ -89,8 +105,8 @@ def fit_heads(
 ) -> FittedHeads:
     """Fit the heads of a run whose features are written, that of all and that of each fold, and return the record.
 
-    `ids` ascending are the scored samples, `digests` (n,) those of their files. Heads that are on disk are kept.
-    `check` raises Cancelled when asked to stop.
+    `ids` ascending are the scored samples, `digests` (n,) those of their files, None where these are not known. Heads
+    that are on disk are kept. `check` raises Cancelled when asked to stop.
     """
     settings = run.record.fitted
     started = time.perf_counter()
@@ -98,7 +114,8 @@ def fit_heads(
     assert settings is not None
     labelled = labels[ids] >= 0
     ids = ids[labelled]
-    digests = digests[labelled]
+    if digests is not None:
+        digests = digests[labelled]
     targets = labels[ids].astype(np.int64)
     groups, duplicates = sample_groups(dataset, run.features(), ids, digests=digests, column=settings.groups)
     of_sample = stratified_folds(targets, groups, folds=settings.folds, seed=settings.seed)

@@ -1,6 +1,5 @@
 """Scores a dataset with a model, in one pass over its images."""
 
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -23,9 +22,9 @@ from avhcurate.networks.scoring.dataset_model import model_for
 from avhcurate.networks.scoring.fitted_heads import (
     fit_heads,
     head_settings,
+    name_of,
     number_of_classes,
     out_of_fold,
-    scores_by_head,
 )
 from avhcurate.networks.scoring.heads import seconds_of_heads
 from avhcurate.networks.scoring.image_pass import (
@@ -35,14 +34,20 @@ from avhcurate.networks.scoring.image_pass import (
     network_options,
 )
 from avhcurate.networks.scoring.settings import ScoreSettings
-from avhcurate.networks.scoring.shard_scores import ShardScores, add_scores, digest_rows, score_columns, sum_by_class
+from avhcurate.networks.scoring.shard_scores import (
+    ShardScores,
+    add_scores,
+    by_fitted_heads,
+    digest_rows,
+    scored,
+    with_distances,
+)
 from avhcurate.networks.scoring.shards import LOCAL, Engine, ShardResult
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import SHARD, FittedHeads, RankAgreement, RunFolder, RunRecord
-from avhcurate.workspace.data.sample_groups import duplicates_digest
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import SILENT, Progress, Stages
-from avhcurate.workspace.disk.provenance import now, settings_digest
+from avhcurate.workspace.disk.provenance import now
 
 #: Samples on which a run in reduced precision is compared with float32, and the scores whose order is compared.
 _COMPARED = 200
@@ -148,20 +153,10 @@ def run_name(
     rows: list[int] | None = None,
 ) -> str:
     """Return the model's name as a folder's, and eight hexadecimal digits of what decides the numbers of a run."""
-    inputs: dict[str, Any] = {
-        **decisive(model),
-        "dataset": dataset.record.version,
-        "precision": precision,
-        "limit": limit,
-    }
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model.name).strip("-.")[:60]
-    if heads is not None:
-        slug += "-fit"
-        inputs["heads"] = heads.model_dump(include={"folds", "seed", "groups", "recipe"}) | duplicates_digest(dataset)
+    inputs: dict[str, Any] = {**decisive(model), "precision": precision, "limit": limit}
     if rows is not None:
         inputs["rows"] = rows
-    inputs |= dataset.lock_note()
-    return f"{slug}-{settings_digest(inputs)[:8]}"
+    return name_of(model.name, dataset, inputs, heads)
 
 
 def _begin(
@@ -272,11 +267,10 @@ class _Scoring:
             changes["rank_agreement"] = self._rank_agreement()
         table = self.stages.begin("table")
         table.tell(samples, samples, "class prototypes")
-        scored = (_scored(self.run.shard(shard))[0] for shard in self.images.shards)
-        learnt = self.images.dataset.labels_to_learn()
-        prototypes = sum_by_class(self.run, scored, learnt, self.run.record.num_classes).means.astype(np.float32)
+        ids = (scored(self.run.shard(shard))[0] for shard in self.images.shards)
+        tables = with_distances(self.run, self._scored(), self.images.dataset, ids)
         self.images.dataset.refuse_another_lock(self.run.record.locked)
-        self.run.finish((self._with_distance(table, prototypes) for table in self._scored()), changes)
+        self.run.finish(tables, changes)
         table.report(samples, samples, "")
 
     def _fit(self) -> FittedHeads:
@@ -301,15 +295,8 @@ class _Scoring:
         for shard in self.images.shards:
             table = self.run.shard(shard)
             if self.run.record.fitted is not None:
-                table = self._by_fitted_heads(table)
+                table = by_fitted_heads(self.run, table, self.labels)
             yield table
-
-    def _by_fitted_heads(self, table: pa.Table) -> pa.Table:
-        ids, usable = _scored(table)
-        values = scores_by_head(self.run, ids, self.run.features_of(ids), self.labels[ids])
-        columns = {"id": table["id"].combine_chunks()}
-        columns |= score_columns(values, usable, one_length=bool(self.model.prompts))
-        return pa.table(columns | {"problem": table["problem"].combine_chunks()})
 
     def _skipped(self) -> int:
         """Return how many samples could not be scored; a run of nothing else is deleted and refused."""
@@ -322,14 +309,6 @@ class _Scoring:
                 f"{problems[0][0]}. Check that they are still where they were imported from."
             )
         return skipped
-
-    def _with_distance(self, table: pa.Table, prototypes: np.ndarray) -> pa.Table:
-        """Return the scores with the distance to the prototypes (K, D), which are zeros for a class without samples."""
-        ids, usable = _scored(table)
-        distance = np.full(len(table), np.nan, np.float32)
-        distance[usable] = scores.prototype_distance(self.run.features_of(ids), prototypes, self.labels[ids])
-        place = table.column_names.index("problem")
-        return table.add_column(place, "prototype_distance", pa.array(distance, from_pandas=True))
 
     def _rank_agreement(self) -> RankAgreement:
         """Run some samples again in float32 and compare the order of both."""
@@ -348,12 +327,6 @@ class _Scoring:
         class_weights, bias = self.run.head()
         logits = features @ class_weights.T + bias
         return scores.per_sample(features, class_weights, logits, labels, keys=_COMPARED_SCORES)
-
-
-def _scored(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ids of the samples without a problem, and which rows they are."""
-    usable = table["problem"].is_null().to_numpy()
-    return table["id"].to_numpy()[usable], usable
 
 
 def _agreement(reduced: dict[str, np.ndarray], exact: dict[str, np.ndarray]) -> RankAgreement:

@@ -42,6 +42,12 @@ class ScoreSettings(VerbSettings):
     groups: str | None = option(None, "Of fitted heads, a column whose values share a fold, or `auto`: bursts.")
     folds: int | None = option(None, "Of fitted heads, how many folds.", low=2, high=50, usual="5")
     seed: int | None = option(None, "Of fitted heads, random seed of the folds.", usual="0")
+    lock: bool = option(
+        True,
+        "Before the first heads are fitted to 200 labels or more, lock a fifth, by which Payoff tells later whether "
+        "decisions helped.",
+        label="Lock a fifth first",
+    )
     classes_from_model: bool = option(
         False, "Take the rows of the model's head that are the dataset's classes by name."
     )

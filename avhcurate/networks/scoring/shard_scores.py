@@ -12,6 +12,7 @@ from avhcurate.measures.scores import SCORES, ClassSums
 from avhcurate.networks.scoring.fitted_heads import scores_by_head
 from avhcurate.networks.scoring.image_pass import ShardOutputs
 from avhcurate.networks.scoring.shards import ShardResult
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import SHARD, RunFolder
 from avhcurate.workspace.disk.files import replacing, write_tables
 from avhcurate.workspace.disk.folders import spread
@@ -93,6 +94,41 @@ def sum_by_class(run: RunFolder, blocks: Iterable[np.ndarray], labels: np.ndarra
             sums[present] += np.add.reduceat(run.features_of(ids), starts, axis=0, dtype=np.float64)
             counts[present] += members
     return ClassSums(sums, counts)
+
+
+def scored(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ids of the samples of a table without a problem, and which rows they are."""
+    usable = table["problem"].is_null().to_numpy()
+    return table["id"].to_numpy()[usable], usable
+
+
+def by_fitted_heads(run: RunFolder, table: pa.Table, labels: np.ndarray) -> pa.Table:
+    """Return the scores of the samples of a table, each by the head that has not seen it; `labels` (N,) of all."""
+    ids, usable = scored(table)
+    values = scores_by_head(run, ids, run.features_of(ids), labels[ids])
+    columns = {"id": table["id"].combine_chunks()}
+    columns |= score_columns(values, usable, one_length=bool(run.record.prompts))
+    return pa.table(columns | {"problem": table["problem"].combine_chunks()})
+
+
+def with_distances(
+    run: RunFolder, tables: Iterable[pa.Table], dataset: DatasetFolder, blocks: Iterable[np.ndarray]
+) -> Iterator[pa.Table]:
+    """Return tables of scores with the distance to the class prototypes of the labels that may be learnt from.
+
+    `blocks`: the ids of all scored samples. The prototypes are summed before this returns.
+    """
+    sums = sum_by_class(run, blocks, dataset.labels_to_learn(), run.record.num_classes)
+    prototypes = sums.means.astype(np.float32)  # zeros for a class without samples
+    return (_with_distance(run, table, prototypes, dataset.labels()) for table in tables)
+
+
+def _with_distance(run: RunFolder, table: pa.Table, prototypes: np.ndarray, labels: np.ndarray) -> pa.Table:
+    ids, usable = scored(table)
+    distance = np.full(len(table), np.nan, np.float32)
+    distance[usable] = scores.prototype_distance(run.features_of(ids), prototypes, labels[ids])
+    place = table.column_names.index("problem")
+    return table.add_column(place, "prototype_distance", pa.array(distance, from_pandas=True))
 
 
 def add_scores(run: RunFolder, labels: np.ndarray, *, progress: Progress = SILENT) -> None:

@@ -55,7 +55,7 @@ def job_panel() -> JobRecord | None:
     job = newest_job()
     _notice_the_end(job)
     if job and job.opens and st.session_state.get(STARTED) == job.argv:
-        _open(job.opens)
+        _open(job)
     seconds = 5.0
     if running := running_job():
         seconds = 1.0
@@ -163,11 +163,14 @@ def _remember(name: str, job: str) -> None:
     st.session_state.setdefault(name, set()).add(job)
 
 
-def _open(address: str) -> None:
-    """Go from Home to what a job of this session has made, once; nobody is led away from another page."""
-    page, _, query = address.partition("?")
-    if address != st.session_state.get(_OPENED) and st.session_state[PAGE] == "home":
-        st.session_state[_OPENED] = address
+def _open(job: JobRecord) -> None:
+    """Go from Home, or from the page of its verb, to what a job of this session has made, once; nobody is led away from
+    another page.
+    """
+    page, _, query = job.opens.partition("?")
+    here = st.session_state[PAGE]
+    if job.opens != st.session_state.get(_OPENED) and here in ("home", job.verb):
+        st.session_state[_OPENED] = job.opens
         st.switch_page(page_file(page), query_params=dict(parse_qsl(query)))
 
 

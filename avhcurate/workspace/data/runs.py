@@ -160,6 +160,21 @@ class RunRecord(Provenance):
         """
         return self.weights_sha256, self.head, repr(self.code), self.name if self.fitted else ""
 
+    @property
+    def refits(self) -> bool:
+        """Whether its heads are fitted on features that know no label, so that they can be fitted again."""
+        return self.fitted is not None and not self.fitted.networks
+
+    def knows(self, locked_by: int) -> bool:
+        """Return whether it may know labels that the event of a number has locked.
+
+        Only what learns from labels of the dataset does: fitted heads, and perhaps attached outputs of a head. Features
+        know none, whenever they were made.
+        """
+        roles = {file.role for file in self.attached.files} if self.attached else set()
+        learns = self.fitted is not None or bool(roles & {"class_weights", "logits", "probs"})
+        return learns and super().knows(locked_by)
+
 
 class FoldHeads:
     """The linear heads of a folder: of each fold, in `heads/`, and of all, and which one has scored each sample."""

@@ -14,7 +14,7 @@ import pytest
 from avhcurate import scores
 from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.history import describe, undo_entry
-from avhcurate.datasets.curate.locked import judged_since, lock, locked_mask
+from avhcurate.datasets.curate.locked import LEAST, judged_since, lock, lock_before, lock_first, locked_mask
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.subset import read_subset
@@ -27,9 +27,10 @@ from avhcurate.features.suspects.service import find_suspects
 from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.networks.models.loading import ModelSpec
-from avhcurate.networks.scoring import heads, service
+from avhcurate.networks.scoring import heads, shard_scores
 from avhcurate.networks.scoring.fitted_heads import heads_to_fit
 from avhcurate.networks.scoring.service import score_dataset
+from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.workspace.data.events import LOCK
 from avhcurate.workspace.data.people import acting, acting_as
 from avhcurate.workspace.data.workspace import Workspace
@@ -81,6 +82,45 @@ def test_only_samples_that_satisfy_the_condition_and_are_not_excluded_are_drawn(
     assert np.flatnonzero(locked_mask(made)).min() >= 5
     assert np.flatnonzero(locked_mask(made)).max() < 15
     assert np.bincount(LABELS[locked_mask(made)]).tolist() == [2, 2]
+
+
+def test_a_condition_without_a_share_locks_all_that_satisfies_it(made):
+    event = lock(made, where="id >= 12 AND id < 40")
+    assert np.flatnonzero(locked_mask(made)).tolist() == list(range(12, 40)), "more than half, and no draw"
+    assert (event.samples, event.details["share"]) == (28, None)
+
+
+def test_a_part_that_leaves_nothing_to_learn_from_is_refused(made):
+    with pytest.raises(CurateError, match="Every labelled sample would be locked"):
+        lock(made, where="id >= 0")
+    assert not locked_mask(made).any()
+
+
+def many(workspace, number=LEAST):
+    bare_dataset(workspace, [f"{id}.png" for id in range(number)], [id % 4 for id in range(number)], "abcd", "many")
+    return open_table(workspace, "many")
+
+
+def test_a_fifth_is_locked_before_the_first_score_of_enough_labels_alone(workspace):
+    assert lock_first(many(workspace, LEAST - 1)) == ""
+    table = many(workspace)
+    said = lock_first(table)
+    assert said == "A fifth, 40 images, is locked, so that Payoff can tell later whether your decisions helped."
+    assert locked_mask(table).sum() == 40
+    assert lock_first(table) == ""
+    undo_entry(table, str(table.locked_by))
+    annotate(table, [1], "tag", "seen")
+    assert lock_first(table) == "", "where something was decided"
+
+
+@pytest.mark.parametrize(
+    ("options", "locks"),
+    [({"head": "fit"}, True), ({}, False), ({"head": "fit", "lock": False}, False), ({"head": "fit:fc"}, True)],
+)
+def test_only_heads_that_are_to_be_fitted_need_a_lock(workspace, options, locks):
+    table = many(workspace)
+    said = lock_before(workspace, ScoreSettings(dataset="many", model="avhcurate:digits", **options))
+    assert bool(said) == bool(table.dataset.locked_by) == locks
 
 
 def test_a_group_is_locked_whole_or_not_at_all(make_dataset):
@@ -147,14 +187,14 @@ def test_the_command_line_locks_says_so_and_undoes(own_demo_root, cli):
     assert said.startswith(
         "359 images are locked: nothing learns from their labels. Image quality was not measured, so "
     )
-    assert "Run `avhcurate score digits ...` again." in said
+    assert "may know" not in said, "a network that was there before learnt nothing from the labels"
     assert cli("lock", "digits", "--undo", "--workspace", own_demo_root).out == "undone: lock\n"
     ended = cli("lock", "digits", "--share", "0.1", "--json", "--workspace", own_demo_root)
     told = json.loads(ended.out)
     assert (told["share"], told["copies"]) == (0.1, False)
     table = open_table(Workspace(own_demo_root), "digits")
     assert locked_mask(table).sum() == told["locked"]
-    assert cli("suspects", "digits", "--workspace", own_demo_root).err.count("was locked, and may know its labels") == 1
+    assert cli("suspects", "digits", "--workspace", own_demo_root).code == 0
     assert cli("lock", "digits", "--undo", "--workspace", own_demo_root).out == "undone: lock\n"
     assert cli("lock", "digits", "--undo", "--workspace", own_demo_root).code == 3
     assert not table.dataset.locked().any()
@@ -165,8 +205,11 @@ def test_what_was_made_before_the_lock_is_no_yardstick_and_what_comes_after_is(m
     table = open_table(Workspace(dataset.root.parents[1]), "dots")
     with pytest.raises(CurateError, match=r"has no locked part to judge by.*avhcurate lock dots"):
         judged_since(table)
+    run.write_record(run.record.model_copy(update={"fitted": heads_to_fit()}))
+    table = open_table(table.workspace, "dots")
     event = lock(table)
-    with pytest.raises(CurateError, match=r"^made-up was made before a part of 'dots' was locked"):
+    refused = r"^made-up was made before a part of 'dots' was locked.*Let Payoff fit its head again.*avhcurate payoff"
+    with pytest.raises(CurateError, match=refused):
         judged_since(table)
     run.write_record(run.record.model_copy(update={"locked": event.id}))
     annotate(table, [1], "relabel", 0)
@@ -181,18 +224,21 @@ def test_what_was_made_before_the_lock_is_no_yardstick_and_what_comes_after_is(m
 
 def test_a_lock_that_changes_while_a_run_is_made_is_noticed(own_demo_root, monkeypatch):
     space = Workspace(own_demo_root)
-    sum_by_class = service.sum_by_class
+    sum_by_class = shard_scores.sum_by_class
 
     def locked_meanwhile(*arguments):
         lock(open_table(space, "digits"))
         return sum_by_class(*arguments)
 
-    monkeypatch.setattr(service, "sum_by_class", locked_meanwhile)
+    monkeypatch.setattr(shard_scores, "sum_by_class", locked_meanwhile)
     with pytest.raises(CurateError, match=r"The locked part of dataset 'digits' changed meanwhile. Start again"):
         score_dataset(space, "digits", ModelSpec(name="avhcurate:digits"), limit=40)
     monkeypatch.undo()
     again = score_dataset(space, "digits", ModelSpec(name="avhcurate:digits"), limit=40)
     assert again.record.locked == space.dataset("digits").locked_by
+    first = space.dataset("digits").default_run
+    assert first.name != again.name, "a network that was there before knows no label"
+    first.write_record(first.record.model_copy(update={"fitted": heads_to_fit()}))
     assert space.dataset("digits").default_run.name == again.name, "runs that know locked labels come after it"
 
 

@@ -35,7 +35,9 @@ def cross_fitted(x, labels, after, given):
     rows = np.zeros((len(x), 3), np.float32)
     for fold in range(5):
         learnt = of_sample != fold
-        (rows[~learnt],) = rules.differences(x[learnt], labels[learnt], [after[learnt]], x[~learnt], 3, 1.0)
+        judge = x[~learnt], labels[~learnt]
+        (found,) = rules.differences(x[learnt], labels[learnt], [after[learnt]], *judge, 3, 1.0)
+        rows[~learnt] = found.by_class
     return rules.gain(rows, given, {}, []).gain
 
 
@@ -48,8 +50,8 @@ def test_what_is_told_beforehand_is_what_comes_and_the_obvious_way_flatters(acti
         probs = expected.out_of_fold(x, labels, np.arange(600), num_classes=3, penalty=1.0)
         after = expected.decided(probs, labels, action=action, number=120)
         other, _, truth = drawn(1000 + seed, 3000, 0.0)
-        (difference,) = rules.differences(x, labels, [after], other, 3, 1.0)
-        came = difference[np.arange(3000), truth].mean()
+        (difference,) = rules.differences(x, labels, [after], other, truth, 3, 1.0)
+        came = difference.by_class[np.arange(3000), truth].mean()
         off.append(told(x, labels, action, 0.2).gain - came)
         flattered.append(cross_fitted(x, labels, after, own_truth) - came)
     assert abs(np.mean(off)) < 0.015

@@ -1,5 +1,8 @@
 """The gain of decisions: what is known exactly, what a simulation knows, and what must come out as nothing."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import t as student
@@ -118,9 +121,10 @@ def test_more_checks_narrow_the_interval():
 
 def test_heads_of_the_same_labels_do_not_differ(people):
     x, labels = people
-    (same,) = rules.differences(x[:400], labels[:400], [labels[:400].copy()], x[400:], 3, 1.0)
-    assert not same.any()
-    said = rules.gain(same, labels[400:], {}, rules.draws(same, 10).tolist())
+    (same,) = rules.differences(x[:400], labels[:400], [labels[:400].copy()], x[400:], labels[400:], 3, 1.0)
+    assert not same.by_class.any()
+    drawn = rules.draws(same.by_class, 10).tolist()
+    said = rules.gain(same.by_class, labels[400:], {}, drawn, of_heads=same.of_heads)
     assert (said.gain, said.low, said.high, said.verdict) == (0, 0, 0, "cannot tell")
 
 
@@ -128,12 +132,36 @@ def test_repaired_labels_help_and_spoilt_ones_hurt(people):
     x, labels = people
     rng = np.random.default_rng(0)
     spoilt = np.where(rng.random(400) < 0.4, (labels[:400] + 1) % 3, labels[:400])
-    helped, hurt, left_out = rules.differences(
-        x[:400], spoilt, [labels[:400], (spoilt + 1) % 3, np.where(spoilt == labels[:400], spoilt, -1)], x[400:], 3, 1.0
-    )
-    assert rules.gain(helped, labels[400:], {}, []).verdict == "helped"
-    assert rules.gain(hurt, labels[400:], {}, []).verdict == "hurt"
-    assert rules.gain(left_out, labels[400:], {}, []).gain > 0
+    after = [labels[:400], (spoilt + 1) % 3, np.where(spoilt == labels[:400], spoilt, -1)]
+    found = rules.differences(x[:400], spoilt, after, x[400:], labels[400:], 3, 1.0)
+    helped, hurt, left_out = (rules.gain(one.by_class, labels[400:], {}, [], of_heads=one.of_heads) for one in found)
+    assert helped.verdict == "helped"
+    assert hurt.verdict == "hurt"
+    assert left_out.gain > 0
+
+
+def test_each_kind_of_head_is_counted_and_their_spread_widens_the_interval(people):
+    x, labels = people
+    spoilt = np.where(np.arange(400) % 5 == 0, (labels[:400] + 1) % 3, labels[:400])
+    (found,) = rules.differences(x[:400], spoilt, [labels[:400]], x[400:], labels[400:], 3, 1.0)
+    rows = np.arange(len(labels) - 400)
+    assert found.by_head.shape == (6, len(rows))
+    assert np.allclose(found.by_head.mean(axis=0), found.by_class[rows, labels[400:]], atol=1e-6)
+    assert found.of_heads == pytest.approx(np.var(found.by_head.mean(axis=1), ddof=1), rel=1e-4)
+    alone = rules.gain(found.by_class, labels[400:], {}, [])
+    together = rules.gain(found.by_class, labels[400:], {}, [], of_heads=found.of_heads)
+    assert together.gain == alone.gain
+    ratio = (together.high - together.low) / (alone.high - alone.low)
+    assert ratio == pytest.approx(np.sqrt(1 + found.of_heads / alone.of_labels))
+
+
+def test_how_many_locked_images_decide_a_gain_is_told_unless_heads_differ_by_more():
+    gain = rules.Gain(gain=0.02, low=-0.01, high=0.05, locked=400, checked=0, of_labels=2e-4, of_heads=2e-5)
+    larger = round(gain.needed)
+    assert larger > 400
+    decided = replace(gain, locked=larger, of_labels=2e-4 * 400 / larger)
+    assert decided.half_width(0) == pytest.approx(0.02, rel=0.02)
+    assert replace(gain, of_heads=1e-3).needed == math.inf
 
 
 def test_the_penalty_is_never_an_end_of_those_that_are_tried(people):

@@ -8,11 +8,13 @@ import pytest
 
 from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.label_files import relabel_from
-from avhcurate.datasets.curate.locked import locked_mask
+from avhcurate.datasets.curate.locked import lock, locked_mask
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.errors import CurateError
 from avhcurate.features.payoff import service, texts
+from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.sources import attach
 from tests.fakes.workspaces import lock_before_scoring
 
 
@@ -32,11 +34,11 @@ def test_spoilt_labels_hurt_by_hand_and_in_bulk(table):
     nothing = service.payoff(table).result()
     assert (nothing["gain"], nothing["low"], nothing["high"]) == (0, 0, 0)
     assert (nothing["decisions"], nothing["verdict"]) == (0, "cannot tell")
-    annotate(table, outside(table, 3)[:40], "relabel", 8)
+    annotate(table, outside(table, 3)[:100], "relabel", 8)
     annotate(table, outside(table, 4)[:1], "relabel", 9)
     annotate(table, outside(table, 5)[:20], "exclude")
     said = service.payoff(table)
-    assert dict(said.decisions) == {"by_hand": 1, "in_bulk": 40, "excluded": 20}
+    assert dict(said.decisions) == {"by_hand": 1, "in_bulk": 100, "excluded": 20}
     assert said.gain.verdict == "hurt"
     assert said.kinds["in_bulk"].verdict == "hurt"
     assert said.kinds["by_hand"].verdict == "cannot tell"
@@ -44,7 +46,7 @@ def test_spoilt_labels_hurt_by_hand_and_in_bulk(table):
     result = json.loads(json.dumps(said.result()))
     assert list(result["kinds"]) == ["by_hand", "in_bulk", "excluded"]
     assert str(result["penalty"]["value"]) in result["penalty"]["losses"]
-    assert "61 decisions" in texts.sentence(said)
+    assert "121 decisions" in texts.sentence(said)
     assert "they hurt" in texts.sentence(said)
 
 
@@ -61,7 +63,7 @@ def test_only_decisions_after_an_entry_count_and_what_is_undone_does_not(table):
 
 @pytest.mark.slow
 def test_checks_are_entries_that_replace_the_given_label_and_can_be_undone(table):
-    annotate(table, outside(table, 3)[:40], "relabel", 8)
+    annotate(table, outside(table, 3)[:100], "relabel", 8)
     compared = service.compare(table, service.decided(table))
     before = service.judged(table, compared)
     labels = table.dataset.labels()
@@ -92,7 +94,7 @@ def test_a_check_changes_no_label_and_no_exclusion(table):
 def test_what_cannot_judge_is_refused_in_words(own_digits):
     with pytest.raises(CurateError, match=r"has no locked part to judge by.*avhcurate lock digits"):
         service.payoff(own_digits)
-    table = lock_before_scoring(own_digits, where="label != 3")
+    table = lock_before_scoring(own_digits, where="label != 3", share=0.2)
     annotate(table, outside(table, 4)[:3], "exclude")
     with pytest.raises(CurateError, match="No image of 3 is locked"):
         service.payoff(table)
@@ -107,15 +109,17 @@ def test_decisions_about_locked_images_only_are_refused(table):
 
 
 def test_the_command_says_it_in_words_and_as_json(cli, table):
-    annotate(table, outside(table, 3)[:40], "relabel", 8)
+    annotate(table, outside(table, 3)[:100], "relabel", 8)
     root = table.workspace.root
     code, out, err = cli("payoff", "digits", "--workspace", root)
     assert code == 0, err
-    assert out.startswith("digits: 40 decisions changed accuracy on")
+    assert out.startswith("digits: 100 decisions changed accuracy on")
+    assert f"Holds for {service.HOLDS_FOR}." in out
     code, out, err = cli("payoff", "digits", "--json", "--workspace", root)
     assert code == 0, err
     result = json.loads(out)
-    assert {"gain", "low", "high", "locked", "checked", "decisions", "verdict"} <= set(result)
+    assert {"gain", "low", "high", "locked", "checked", "decisions", "earlier", "verdict"} <= set(result)
+    assert result["holds_for"] == service.HOLDS_FOR
     assert result["verdict"] == "hurt"
 
 
@@ -142,3 +146,59 @@ def test_what_accepting_suspects_would_do_is_told_without_locked_labels(table, m
 
     monkeypatch.setattr(type(table), "frame", with_other_labels)
     assert service.beforehand(table, "accept", 60) == said
+
+
+# --- a lock after the first score ------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_lock_after_a_fitted_head_fits_it_again_and_says_which_decisions_count(cli, own_demo_root):
+    root = own_demo_root
+    assert cli("score", "digits", "--model", "avhcurate:digits", "--head", "fit", "--workspace", root).code == 0
+    before = Workspace(root).dataset("digits").runs()[-1]
+    assert not before.record.locked, "what is scored already is not locked by itself"
+    table = open_table(Workspace(root), "digits", before.name)
+    assert cli("suspects", "digits", "--model", before.name, "--workspace", root).code == 0
+    annotate(table, np.flatnonzero(table.dataset.labels() == 3)[:5].tolist(), "relabel", 8)
+    lock(table)
+    out = cli("payoff", "digits", "--model", before.name, "--workspace", root)
+    assert out.code == 0, out.err
+    assert "Its head was fitted again without the locked labels" in out.err
+    assert "Nothing was decided since. Your 5 decisions were made before" in out.out
+    again = next(run for run in Workspace(root).dataset("digits").runs() if run.record.locked and run.record.fitted)
+    assert np.array_equal(again.features(), before.features())
+    assert not np.array_equal(again.class_weights(), before.class_weights())
+    locked = table.dataset.locked()
+    assert (again.folds()[locked] == -1).all(), "no fold has a locked image"
+    listed = suspects_of(again)[-1].suspects()["id"]
+    assert len(listed)
+    assert not locked[listed].any()
+    finished = again.record.finished
+    scored = cli("score", "digits", "--model", "avhcurate:digits", "--head", "fit", "--workspace", root)
+    assert "nothing ran now" in scored.out, "the run is the one that score makes after the lock"
+    assert again.record.finished == finished
+    after = open_table(Workspace(root), "digits", again.name)
+    annotate(after, outside(after, 4)[:100], "relabel", 9)
+    said = service.payoff(after)
+    assert (dict(said.decisions), said.earlier) == ({"in_bulk": 100}, 5)
+    assert said.gain.verdict == "hurt"
+
+
+def test_features_that_learnt_nothing_here_are_valid_after_a_lock(own_digits, tmp_path):
+    space = own_digits.workspace
+    np.save(tmp_path / "features.npy", own_digits.run.features())
+    np.save(tmp_path / "logits.npy", own_digits.run.logits_of(np.arange(own_digits.size)))
+    alone = attach(space, "digits", str(tmp_path / "features.npy"), name="alone")
+    with_logits = attach(
+        space, "digits", str(tmp_path / "features.npy"), logits=str(tmp_path / "logits.npy"), name="all"
+    )
+    lock(own_digits)
+    for run in (own_digits.run.name, alone.name):
+        table = open_table(space, "digits", run)
+        annotate(table, outside(table, 3)[:100], "relabel", 8)
+        assert service.payoff(table).gain.verdict == "hurt"
+        undo(table)
+    with pytest.raises(
+        CurateError, match=r"may know its labels. Attach embeddings alone, or outputs.*avhcurate attach"
+    ):
+        service.payoff(open_table(space, "digits", with_logits.name))
