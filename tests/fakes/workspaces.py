@@ -44,7 +44,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
     base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent
-    shared, making = base / "shared", False
+    shared, making = base / "shared", 0  # how many are being made: one may need another
     shared.mkdir(exist_ok=True)
 
     def refuse_change(event: str, arguments: tuple[Any, ...]) -> None:
@@ -59,12 +59,12 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
         root, made = shared / name, shared / f"{name}.made"
         with FileLock(shared / f"{name}.lock"):
             if not made.exists():
-                making = True
+                making += 1
                 shutil.rmtree(root, ignore_errors=True)
                 root.mkdir()
                 make(root)
                 made.touch()
-                making = False
+                making -= 1
         return root
 
     sys.addaudithook(refuse_change)
