@@ -22,12 +22,13 @@ FIRST = 20
 def suspects(settings: SuspectsSettings) -> None:
     from avhcurate.features.suspects import decisions
     from avhcurate.features.suspects import service as suspects_service
+    from avhcurate.features.suspects.suggestions import suspects_now
 
     table = options.run_table(settings.dataset, settings.model)
     with options.job(settings) as progress:
         folder = suspects_service.find_suspects(table, settings, progress=progress)
     record = folder.record
-    listed = folder.suspects()
+    listed = suspects_now(table, folder)
     doubtful = decisions.undecided(table, listed, where=settings.where)
     rows = suspects_service.export_table(table, doubtful, record)[: settings.limit]
     left_out = len(listed) - len(doubtful)
@@ -45,6 +46,8 @@ def _print_suspects(
     doubtful: "pd.DataFrame",
     left_out: int,
 ) -> None:
+    from avhcurate.features.suspects.suggestions import support
+
     by = "by the run's own heads"
     if record.heads:
         by = f"out of {record.heads.folds} folds, accuracy of the heads {record.heads.accuracy:.3f}"
@@ -63,8 +66,8 @@ def _print_suspects(
     first = rows.head(settings.limit or FIRST)
     if len(first):
         columns = ["rank", "id", "path", "label_name", "suggested_name", "verdict"]
-        agree = doubtful["agreement"].astype(str) + " of " + doubtful["spoke"].astype(str)
-        print(first[columns].assign(agree=agree.to_numpy()[: len(first)]).to_string(index=False))
+        named_by = [support(row) for row in doubtful.head(len(first)).to_dict("records")]
+        print(first[columns].assign(named_by=named_by).to_string(index=False))
     if len(first) < len(doubtful):
         print(f"{len(doubtful) - len(first)} more are in doubt: --out FILE writes all")
 

@@ -353,6 +353,7 @@ class Dataset(OpenedDataset):
         0  69      9          8    open
         """
         from avhcurate.features.suspects import decisions, service
+        from avhcurate.features.suspects.suggestions import suspects_now
 
         table = self.sample_table
         settings = self._settings(
@@ -366,7 +367,7 @@ class Dataset(OpenedDataset):
         )
         with self._job(settings) as progress:
             folder = service.find_suspects(table, settings, progress=progress)
-        undecided = decisions.undecided(table, folder.suspects(), where=where)
+        undecided = decisions.undecided(table, suspects_now(table, folder), where=where)
         rows = service.export_table(table, undecided, folder.record)
         return rows[: settings.limit]
 

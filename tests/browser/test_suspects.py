@@ -6,6 +6,7 @@ from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.suspects import decisions
 from avhcurate.features.suspects.rules import by_confusion
 from avhcurate.features.suspects.store import suspects_of
+from avhcurate.features.suspects.suggestions import suspects_now
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import expect, judged, open_at, settled, unanswered
 from tests.fakes.workspaces import copied
@@ -91,10 +92,36 @@ def test_keys_accept_keep_skip_and_undo(page, suspects_root, serve, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_card_has_a_button_for_each_class_that_is_named(page, suspects_root, serve, tmp_path):
+    root = copied(suspects_root, tmp_path / "own")
+    table = open_table(Workspace(root), "digits")
+    found = suspects_now(table, suspects_of(table.run)[-1])
+    several = found[(found["named"].map(len) > 1) & (found["suggested"] >= 0)].iloc[:2]
+    first, second = several["id"].tolist()
+    open_at(page, f"{serve(root)}/suspects?where=id in ({first}, {second})")
+    buttons = page.locator(".do:has-text('Accept')")
+    for place, (id, key, which) in enumerate([(first, "Shift+A", 1), (second, "", 1)]):
+        assert judged(page, place) == id
+        classes = several["named"].iloc[place].tolist()
+        expect(buttons).to_have_text([f"{('A', '⇧A', '')[min(at, 2)]}Accept {name}" for at, name in enumerate(classes)])
+        expect(page.locator(".lead")).to_contain_text(f"say “{classes[0]}”")
+        expect(page.locator(".review")).to_have_attribute("data-ready", str(id))
+        if key:
+            page.keyboard.press(key)
+        else:
+            buttons.nth(which).click()
+        expect(page.locator(".state")).to_contain_text(f"is now {classes[which]}.")
+    expect(page.locator(".review")).to_have_attribute("data-unsaved", "0")
+    table.refresh()
+    now = [table.sample(id)["curated_label"] for id in (first, second)]
+    assert now == [named[1] for named in several["named"]]
+
+
+@pytest.mark.slow
 def test_groups_are_accepted_kept_and_gone_through_and_counts_run_down(page, suspects_root, serve, tmp_path):
     root = copied(suspects_root, tmp_path / "own")
     table = open_table(Workspace(root), "digits")
-    found = by_confusion(suspects_of(table.run)[-1].suspects())
+    found = by_confusion(suspects_now(table, suspects_of(table.run)[-1]))
     pairs = [rows for _, rows in found.groupby(["label", "suggested"], sort=False)][:3]
     ids = [rows["id"].tolist() for rows in pairs]
     sizes = [len(members) for members in ids]

@@ -12,11 +12,13 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.suspects import decisions
 from avhcurate.features.suspects.rules import SOURCES
 from avhcurate.features.suspects.store import suspects_of
+from avhcurate.features.suspects.suggestions import suspects_now
 from avhcurate.networks.neighbours.graph import NeighbourGraph
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import write_json
 from tests.fakes.decisions import decide, decision
+from tests.fakes.votes import answer_all
 from tests.fakes.workspaces import copied
 
 
@@ -50,7 +52,7 @@ def say(app, root, *decisions):
 
 
 def accept(app, suspect, **more):
-    return decision("accept", suspect["id"], of=card(app)["of"], value=suspect["label"], **more)
+    return decision("accept", suspect["id"], of=card(app)["of"], value=suspect["suggested"], **more)
 
 
 def stands(root, ids):
@@ -63,8 +65,10 @@ def test_the_card_holds_the_first_suspects_with_their_evidence(open_page, suspec
     assert [one["id"] for one in sent["suspects"]] == found["id"].head(12).tolist()
     assert (sent["place"], sent["total"]) == (0, len(found))
     shown = sent["suspects"][0]
-    assert (shown["given"], shown["suggested"]) == (str(first["label"]), str(first["suggested"]))
-    assert shown["lead"] == f"Another class is nearer · {first['agreement']} of 4 sources say “{first['suggested']}”"
+    assert (shown["given"], shown["suggested"]) == (str(first["label"]), first["suggested"])
+    assert shown["choices"][0] == {"label": first["suggested"], "name": str(first["suggested"])}
+    # Angles and cleanlab judge by the same heads, so angles have no weight.
+    assert shown["lead"] == f"Another class is nearer · {first['agreement']} of 3 sources say “{first['suggested']}”"
     assert [row["source"] for row in shown["rows"]] == ["Angles", "Neighbours", "cleanlab", "Votes (simulated)"]
     assert [row["doubts"] for row in shown["rows"]] == [bool(first[f"{s}_doubts"]) for s in SOURCES]
     assert [len(strip["images"]) for strip in shown["strips"]] == [6, 6]
@@ -134,6 +138,49 @@ def test_an_answer_about_another_suggestion_or_one_decided_elsewhere_is_refused(
     assert "already decided" in why[1]
     assert why[2]
     assert stands(own_root, [first["id"], second["id"]]) == {first["id"]: "", second["id"]: "kept"}
+
+
+def test_what_people_say_who_are_asked_counts_at_once_on_card_and_command_line(open_page, own_root, found, cli):
+    app = open_page("suspects", own_root)
+    first, second = (one["id"] for one in card(app)["suspects"][:2])
+    assert [one["asked"] for one in say(app, own_root, decision("ask", first, second))[1]["suspects"][:2]] == [
+        True,
+        True,
+    ]
+    table = digits_of(own_root)
+    given = table.dataset.labels()
+    others = {
+        id: next(n for n in range(10) if n not in (given[id], found.set_index("id")["suggested"][id]))
+        for id in (first, second)
+    }
+    says = {first: [others[first], others[first], given[first]], second: [given[second]] * 2 + [others[second]]}
+    for at, who in enumerate(("ada", "bob", "cyd")):
+        answer_all(table, who, lambda id, at=at: int(says[id][at]), 2)
+    app.run()
+    shown, kept = card(app)["suspects"][:2]
+    assert shown["suggested"] == others[first] == shown["choices"][0]["label"]
+    assert shown["lead"].endswith(f"2 of 3 people say “{others[first]}”")
+    assert kept["suggested"] == -1
+    assert kept["lead"].endswith("2 of 3 people say the label")
+    assert others[second] in [choice["label"] for choice in kept["choices"]]  # one of them names it
+    printed = cli("suspects", "digits", "--out-of-fold", "--limit", 2, "--workspace", own_root).out
+    assert re.search(rf" {first} .* {others[first]} .* 2 of 3 people", printed)
+    assert re.search(rf" {second} .* NaN .* 2 of 3 people say the label", printed)
+    assert say(app, own_root, accept(app, shown))[0] == [""]
+    assert digits_of(own_root).sample(first)["curated_label"] == others[first]
+    assert say(app, own_root, decision("accept", second, of=card(app)["of"]))[0][0].startswith("No other label")
+
+
+def test_what_no_source_supports_is_in_no_group(open_page, own_root, grids):
+    table = digits_of(own_root)
+    found = suspects_now(table, suspects_of(table.run)[-1])
+    alone = int((found["suggested"] < 0).sum())
+    assert 0 < alone < len(found)
+    app = open_page("suspects", own_root, suspects__view="groups")
+    *groups, last = grids(app)["Images"]["groups"]
+    assert (last["count"], last["lacks"]) == (alone, ["accept", "one"])
+    assert sum(group["count"] for group in groups) == len(found) - alone
+    assert (found["agreement"][found["suggested"] >= 0] > 0).all()
 
 
 def test_filters_source_and_verdict_narrow_the_queue(open_page, own_root):

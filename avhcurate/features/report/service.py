@@ -31,6 +31,7 @@ from avhcurate.features.suspects.decisions import undecided
 from avhcurate.features.suspects.rules import VERDICTS
 from avhcurate.features.suspects.service import export_table
 from avhcurate.features.suspects.store import suspects_of
+from avhcurate.features.suspects.suggestions import suspects_now
 from avhcurate.measures.scores import SCORES
 from avhcurate.networks.scoring.accuracy import accuracy_of
 from avhcurate.workspace.disk.files import check_free, remove_leftovers, write_atomic
@@ -255,7 +256,7 @@ def describe_suspects(table: DatasetTable) -> dict[str, Any]:
     if not lists:
         return {"lacks": "Not looked for yet."}
     record = lists[-1].record
-    suspects = lists[-1].suspects()
+    suspects = suspects_now(table, lists[-1])
     doubtful = undecided(table, suspects)
     captions = {
         row["id"]: f"{row['label_name']} → {row['suggested_name']}, {row['verdict']}"

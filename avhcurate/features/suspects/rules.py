@@ -242,41 +242,118 @@ def verdicts(view: pd.DataFrame, doubted: np.ndarray) -> np.ndarray:
 
 
 def combine(evidence: Mapping[str, Evidence], doubt: np.ndarray, weights: Mapping[str, float]) -> pd.DataFrame:
-    """Combine all sources: `rank, doubt, suggested, agreement, spoke`, a row per sample.
+    """Combine all sources: `rank, doubt` and what `suggestion` returns of their classes, a row per sample.
 
     doubt: (N,), of all sources together. rank: 1 for the highest; ties by the mean rank share over the sources with
-    evidence, then in order of the samples. suggested: the label that doubting sources of most weight name, then that of
-    the highest rank shares. agreement: how many doubting sources name it. spoke: how many have evidence.
+    evidence, then in order of the samples.
     """
-    sources = evidence.values()
-    shares = np.stack([rank_shares(source.score) for source in sources])
-    labels = np.stack([source.suggested for source in sources])
-    doubts = np.stack([source.doubts for source in sources])
-    spoke = (~np.isnan(shares)).sum(axis=0)
-    mean = np.nan_to_num(_share(np.nansum(shares, axis=0), spoke))
-    # Sources are few and classes may be many: weights are summed per suggestion, not per class.
-    of_source = np.array([[weights[name] + 1e-3] for name in evidence])
-    weight = of_source * (np.nan_to_num(shares) + len(evidence) * doubts)
-    support = np.stack([np.where(labels == suggested, weight, 0.0).sum(axis=0) for suggested in labels])
-    support[labels < 0] = -1.0
-    suggested = np.take_along_axis(labels, support.argmax(axis=0)[None], 0)[0]
-    agreement = (doubts & (labels == suggested) & (suggested >= 0)).sum(axis=0)
+    shares = np.stack([rank_shares(source.score) for source in evidence.values()])
+    mean = np.nan_to_num(_share(np.nansum(shares, axis=0), (~np.isnan(shares)).sum(axis=0)))
     rank = np.empty(len(mean), np.int64)
     rank[np.lexsort((-mean, -doubt))] = np.arange(1, len(mean) + 1)
-    return pd.DataFrame({"rank": rank, "doubt": doubt, "suggested": suggested, "agreement": agreement, "spoke": spoke})
+    suggested = suggestion(named_classes(evidence, weights), np.full(len(mean), -1))
+    return pd.DataFrame({"rank": rank, "doubt": doubt}).join(suggested[["suggested", "agreement", "spoke"]])
+
+
+# --- which class is suggested ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What people say who were asked about some of N samples: `named` (P, N) classes, -1 for none, each by so many
+    `people` (P, N) of those who have `answered` (N,); who cannot tell has answered and names none.
+    """
+
+    named: np.ndarray
+    people: np.ndarray
+    answered: np.ndarray
+
+
+@dataclass(frozen=True)
+class NamedClasses:
+    """The classes (C, N) that are named for each of N samples, those of most evidence first; -1 after the last.
+
+    sources: by how many doubting sources of weight, of those that `spoke` (N,). people: by how many of the people
+    asked, of those who `answered` (N,).
+    """
+
+    classes: np.ndarray
+    sources: np.ndarray
+    people: np.ndarray
+    spoke: np.ndarray
+    answered: np.ndarray
+
+
+def named_classes(
+    evidence: Mapping[str, Evidence], weights: Mapping[str, float], answers: Answers | None = None
+) -> NamedClasses:
+    """Return every class that a doubting source or a person asked names, in the order in which buttons offer them.
+
+    First that which more than half of the people who answered name, then those that most sources of weight name; ties
+    by the sum of the weights, then by the highest rank share of a score, then by people, then in the order of sources.
+    A source without weight in the order of the list does not count, unless none has any; what it names comes last.
+    """
+    says = np.stack([np.where(source.doubts, source.suggested, -1) for source in evidence.values()])
+    number = says.shape[1]
+    answers = answers or Answers(np.empty((0, number), int), np.empty((0, number), int), np.zeros(number, int))
+    heavy = np.array([weights.get(name, 0.0) for name in evidence])
+    if not heavy.any():
+        heavy[:] = 1
+    counts = (heavy > 0)[:, None]
+    ranked = counts * np.nan_to_num([rank_shares(source.score) for source in evidence.values()])
+    classes = np.concatenate([says, answers.named])
+
+    def over(values: np.ndarray, named: np.ndarray, gather: np.ufunc = np.add) -> np.ndarray:
+        """Return the sum, or what else `gather` makes, of the values of those that name each class (C, N)."""
+        return np.stack([gather.reduce(np.where(named == one, values, 0), axis=0) for one in classes])
+
+    sources = over(counts, says)
+    people = over(answers.people, answers.named)
+    most = 2 * people > answers.answered
+    weight = over(heavy[:, None], says).round(9)
+    again = np.stack([(classes[:row] == one).any(axis=0) for row, one in enumerate(classes)])
+    classes = np.where(again, -1, classes)
+    keys = (people, over(ranked, says, np.maximum), weight, sources, most & (people > 0), classes >= 0)
+    order = np.lexsort(tuple(-key.astype(float) for key in keys), axis=0)
+    classes, sources, people = (np.take_along_axis(rows, order, 0) for rows in (classes, sources, people))
+    spoke = (counts & ~np.isnan([source.score for source in evidence.values()])).sum(axis=0)
+    return NamedClasses(classes, sources, people, spoke, answers.answered)
+
+
+def suggestion(named: NamedClasses, labels: np.ndarray) -> pd.DataFrame:
+    """Return which class is suggested in place of the labels (N,): `suggested, agreement, spoke, people, answered`.
+
+    suggested: the first of those named, if most people asked or a source of weight name it, else -1: nothing speaks for
+    another class. It is -1 too where most people name the given label. agreement: how many sources of weight name it,
+    of those that `spoke`; people: how many of those who `answered` name it, or the label where it is -1.
+    """
+    first, sources, people = named.classes[0], named.sources[0], named.people[0]
+    most = 2 * people > named.answered
+    other = (first >= 0) & (first != labels) & ((sources > 0) | (most & (people > 0)))
+    of_label = np.where(named.classes == labels, named.people, 0).max(axis=0)
+    return pd.DataFrame(
+        {
+            "suggested": np.where(other, first, -1),
+            "agreement": np.where(other, sources, 0),
+            "spoke": named.spoke,
+            "people": np.where(other, people, of_label),
+            "answered": named.answered,
+        }
+    )
 
 
 def by_confusion(suspects: pd.DataFrame) -> pd.DataFrame:
-    """Return suspects by pairs of given and suggested class, the largest pair first, those without a suggestion last.
+    """Return suspects by pairs of given and suggested class, the largest pair first, then those without by rank.
 
     >>> rows = pd.DataFrame({"label": [0, 1, 1], "suggested": [2, 0, 0], "rank": [1, 3, 2]})
     >>> by_confusion(rows).to_numpy().tolist()
     [[1, 0, 2], [1, 0, 3], [0, 2, 1]]
     """
     pair = ["label", "suggested"]
-    size = suspects.groupby(pair)["rank"].transform("size").where(suspects["suggested"] >= 0, 0)
-    order = suspects.assign(size=-size).sort_values(["size", *pair, "rank"])
-    return order.drop(columns="size")
+    known = suspects["suggested"] >= 0
+    size = -suspects.groupby(pair)["rank"].transform("size")
+    by = pd.DataFrame({"size": size, "label": suspects["label"], "suggested": suspects["suggested"]}).where(known, 0)
+    return suspects.loc[by.assign(rank=suspects["rank"]).sort_values(["size", *pair, "rank"]).index]
 
 
 def _share(part: np.ndarray, total: np.ndarray) -> np.ndarray:

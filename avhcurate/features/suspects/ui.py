@@ -17,6 +17,7 @@ from avhcurate.features.suspects import decisions, service
 from avhcurate.features.suspects.rules import AT_HOME, FLAT, SOURCES, UNSURE, VERDICTS, by_confusion
 from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.features.suspects.store import SuspectsFolder, SuspectsRecord
+from avhcurate.features.suspects.suggestions import suggested_now, support
 from avhcurate.ui.base.cache import HASH_FUNCS, file_key, kept
 from avhcurate.ui.base.export_menu import download
 from avhcurate.ui.base.frame import Opened
@@ -55,6 +56,10 @@ the neighbours (each counts as far as its own label is likely) and of the votes.
 are drawn as classes are confused: if one source finds them better alone, the other is left out. Beside votes the
 network counts less the less often it is right. The weights are below the list. How many labels are wrong is not known:
 go down the list until few of the last 20 were wrong.
+
+**What A accepts.** The class that more than half of the people say who were asked and have answered; else the one that
+most sources of weight name; none where these people say the label. A source of weight 0 does not count. Each other
+class that is named has a button of its own.
 
 **Another class is nearer** is what the network finds, not a verdict: where people checked, a network that is right in
 90 % was wrong itself in sixteen of seventeen. **Ambiguous**: the best two classes are nearly as near as each other (the
@@ -132,7 +137,7 @@ class SuspectsInView:
 def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
     """Return the suspects after the filters and the choices of the page."""
     record = folder.record
-    suspects = _read(folder)
+    suspects = suggested_now(page.table, record, _read(folder))
     # Another list may have sources that this one lacks.
     sources = [source for source in SOURCE.asked() if source in record.sources]
     verdicts = VERDICT.asked()
@@ -239,9 +244,9 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
     def look(tile: Tile) -> Tile:
         row = rows.loc[tile.id].to_dict()
         other = "?"
+        agree = support(row)
         if row["suggested"] >= 0:
             other = names[row["suggested"]]
-        agree = f"{row['agreement']} of {row['spoke']} agree"
         return replace(
             tile,
             predicted=other,
@@ -273,13 +278,19 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
 
 def _groups(page: Opened, rows: pd.DataFrame) -> list[Group]:
     """Return the headings of suspects that lie by pair of classes."""
-    names = {-1: "no other class"} | {label: f"“{name}”" for label, name in enumerate(page.table.classes)}
+    names = [f"“{name}”" for name in page.table.classes]
     labelled = page.table.group_counts("label", page.filters).set_index("value")["n"]
-    sizes = rows.groupby(["label", "suggested"], sort=False).size().reset_index(name="n")
-    return [
+    known = rows[rows["suggested"] >= 0]
+    sizes = known.groupby(["label", "suggested"], sort=False).size().reset_index(name="n")
+    groups = [
         Group(f"{n:,} of {labelled[label]:,} {names[label]} look like {names[other]}", n)
         for label, other, n in sizes.to_numpy().tolist()
     ]
+    if others := len(rows) - len(known):
+        groups.append(
+            Group(f"{others:,} for which nothing of weight names another class", others, lacks=("accept", "one"))
+        )
+    return groups
 
 
 def _expected(page: Opened, number: int) -> None:

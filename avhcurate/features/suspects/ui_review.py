@@ -18,13 +18,15 @@ from avhcurate.errors import CurateError
 from avhcurate.features.annotate.setup import CollectionSettings, configure, settings_of
 from avhcurate.features.suspects import decisions, stopping
 from avhcurate.features.suspects.rules import SOURCES, VERDICTS
+from avhcurate.features.suspects.service import SHOWN
 from avhcurate.features.suspects.store import SuspectsRecord, suspects_at
+from avhcurate.features.suspects.suggestions import suggested_now, support, suspects_now
 from avhcurate.features.suspects.ui import SuspectsInView
 from avhcurate.people.asked import ASKED, PEOPLE, answers_about
 from avhcurate.ui.base.frame import Opened, while_allowed
 from avhcurate.ui.base.signin import say_why_not, who
 from avhcurate.ui.base.text import counted
-from avhcurate.ui.components.review import Row, Strip, Suspect, read_place, review_card
+from avhcurate.ui.components.review import NamedClass, Row, Strip, Suspect, read_place, review_card
 from avhcurate.ui.grid.grid_bar import about, key_data
 from avhcurate.ui.server.decisions import Decision, Reply, Takers
 from avhcurate.ui.server.image_routes import image_url
@@ -47,12 +49,14 @@ _LEAST_MS = 100
 
 
 def _accept(table: DatasetTable, decision: Decision) -> Reply:
-    """Relabel the undecided suspects of a list as it suggests; of one image only if it still suggests that `value`."""
-    suggested = suspects_at(table.dataset, decision.of).suspects().set_index("id")["suggested"]
-    labels = suggested.reindex(_undecided(table, decision)).dropna()
-    labels = labels[labels >= 0].astype(int)
-    if decision.value is not None:
-        labels = labels[labels == decision.value]
+    """Relabel the undecided suspects of a list as is suggested now; one image as the class `value` that is named."""
+    found = suspects_now(table, suspects_at(table.dataset, decision.of)).set_index("id")
+    found = found.loc[found.index.intersection(_undecided(table, decision), sort=False)]
+    if decision.value is None:
+        labels = found["suggested"]
+    else:
+        labels = pd.Series(int(decision.value), found.index)[[decision.value in named for named in found["named"]]]
+    labels = labels[labels >= 0]
     if labels.empty:
         return Reply("No other label is suggested here any more. Reload the page.")
     decisions.accept(table, dict(zip(labels.index.tolist(), labels.tolist(), strict=True)))
@@ -120,7 +124,7 @@ def one_by_one(page: Opened, shown: SuspectsInView) -> None:
     page.table.refresh()
     page = replace(page, entry=page.table.annotated)
     record = shown.record
-    rows = shown.suspects.set_index("id", drop=False)
+    rows = suggested_now(page.table, record, shown.suspects).set_index("id", drop=False)
     scope = f"{page.dataset.name}|{page.version}|{record.address}|{who()}"
     query = f"{scope} {shown.about}"
     session: ReviewSession = st.session_state.setdefault(_SESSION, ReviewSession())
@@ -197,26 +201,19 @@ def _suspect(
 ) -> Suspect:
     names = page.table.classes
     id = row["id"]
-    label = row["suggested"]
     url = partial(image_url, page.table)
     given_name = names[row["label"]]
-    suggested = ""
     strips = [(given_name, row["near_given"])]
-    agree = f"{VERDICTS[row['verdict']]} · {row['agreement']} of {row['spoke']} sources"
-    lead = f"{agree} suggest another label"
-    if label >= 0:
-        suggested = names[label]
-        lead = f"{agree} say “{suggested}”"
-        strips.append((suggested, row["near_suggested"]))
+    strips += [(names[label], _near(page.table, row, label)) for label in _classes(row)]
     return Suspect(
         id=id,
         place=place,
-        label=label,
+        choices=tuple(NamedClass(label, names[label]) for label in row["named"].tolist()),
+        suggested=int(row["suggested"]),
         src=url(id, size="full"),
         name=f"image {id}",
         given=given_name,
-        suggested=suggested,
-        lead=lead,
+        lead=f"{VERDICTS[row['verdict']]} · {_lead(row, names)}",
         facts=card_facts(row, names),
         rows=(*evidence(row, record, names), *asked_row(answers, given_name)),
         strips=tuple(Strip(f"Nearest labelled “{name}”", tuple(map(url, ids))) for name, ids in strips if len(ids)),
@@ -225,6 +222,31 @@ def _suspect(
         excluded=bool(state["excluded"]),
         asked=answers is not None,
     )
+
+
+def _lead(row: dict[Any, Any], names: Sequence[str]) -> str:
+    """Return what most people asked say, or else most sources of weight, and who names it."""
+    if row["suggested"] >= 0:
+        return f"{support(row)} say “{names[row['suggested']]}”"
+    if 2 * row["people"] > row["answered"]:
+        return support(row)
+    return f"{support(row)} names another class"
+
+
+def _classes(row: dict[Any, Any]) -> list[int]:
+    """Return the classes of which the card shows images: those named, and that which was suggested at first."""
+    return [label for label in dict.fromkeys([*row["named"].tolist(), row["near_class"]]) if label >= 0]
+
+
+def _near(table: DatasetTable, row: dict[Any, Any], label: int) -> list[int]:
+    """Return the nearest images of a class: those kept with the list, or those among the nearest of any class."""
+    if label == row["near_class"]:
+        return list(row["near_suggested"])
+    if table.neighbours is None:
+        return []
+    near = table.neighbours.nearest(row["id"], count=table.neighbours.record.count).ids.tolist()
+    labels = rows_of(table, near, columns=["id", "label"])
+    return labels["id"][(labels["label"] == label).to_numpy(bool, na_value=False)].tolist()[:SHOWN]
 
 
 def asked_row(answers: Counter[str] | None, given: str) -> list[Row]:

@@ -126,6 +126,7 @@ export namespace Grid {
   export interface Group {
     title: string;
     count: number;
+    lacks: string[];
   }
   export interface Key {
     action: string;
@@ -273,6 +274,10 @@ export namespace Review {
     value: string | number | null;
     text: string;
   }
+  export interface NamedClass {
+    label: number;
+    name: string;
+  }
   export interface Row {
     source: string;
     label: string;
@@ -286,11 +291,11 @@ export namespace Review {
   export interface Suspect {
     id: number;
     place: number;
-    label: number;
+    choices: NamedClass[];
+    suggested: number;
     src: string;
     name: string;
     given: string;
-    suggested: string;
     lead: string;
     facts: string;
     rows: Row[];

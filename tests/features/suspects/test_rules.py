@@ -162,7 +162,7 @@ def test_the_rank_is_by_the_doubt_and_of_equals_by_the_mean_of_rank_shares_over_
     assert suspects_rules.combine(evidence, np.array([0, 2, 1]), weights)["rank"].tolist() == [3, 1, 2]
 
 
-def test_the_suggestion_is_that_of_the_doubting_sources_of_most_weight():
+def test_the_suggestion_is_what_most_doubting_sources_name():
     evidence = {
         "angular": one([1.0, 0.0], [1, 1], [True, False]),
         "neighbours": one([0.0, 1.0], [2, 2], [True, False]),
@@ -173,4 +173,56 @@ def test_the_suggestion_is_that_of_the_doubting_sources_of_most_weight():
     assert found["suggested"].tolist() == [2, 3]
     assert found["agreement"].tolist() == [2, 1]  # ticks doubt too, but name no label
     heavy = {"angular": 0.9, "neighbours": 0.05, "cleanlab": 0.05, "votes": 0.0}
-    assert suspects_rules.combine(evidence, np.zeros(2), heavy)["suggested"][0] == 1
+    first = suspects_rules.combine(evidence, np.zeros(2), heavy).iloc[0]
+    assert first[["suggested", "agreement", "spoke"]].tolist() == [2, 2, 3]
+    two = {"angular": 0.6, "neighbours": 0.4}
+    first = suspects_rules.combine({name: evidence[name] for name in two}, np.zeros(2), two).iloc[0]
+    assert first[["suggested", "agreement", "spoke"]].tolist() == [1, 1, 2]  # one each: by weight
+
+
+#: One suspect labelled 0: angles and cleanlab name 5 (object), neighbours 6 (vehicle).
+BALLPLAYER = {
+    "angular": one([0.9], [5], [True]),
+    "neighbours": one([0.9], [6], [True]),
+    "cleanlab": one([0.9], [5], [True]),
+}
+WEIGHTS = {"angular": 0.0, "neighbours": 0.5, "cleanlab": 0.5}
+
+
+def suggested(evidence, weights, people=(), answered=0):
+    """What is suggested for one suspect labelled 0 that people, as pairs of class and number, have answered."""
+    named, counts = (np.array([[pair[at]] for pair in people], int).reshape(-1, 1) for at in (0, 1))
+    answers = suspects_rules.Answers(named, counts, np.array([answered]))
+    found = suspects_rules.named_classes(evidence, weights, answers)
+    return suspects_rules.suggestion(found, np.zeros(1, int)).iloc[0].to_dict(), found.classes[:, 0].tolist()
+
+
+def test_people_who_were_asked_come_first_and_a_source_without_weight_is_not_counted():
+    row, named = suggested(BALLPLAYER, WEIGHTS, [(5, 2), (6, 1)], 3)
+    assert row == {"suggested": 5, "agreement": 1, "spoke": 2, "people": 2, "answered": 3}
+    assert named == [5, 6, -1, -1, -1]
+    row, named = suggested(BALLPLAYER, WEIGHTS, [(7, 2), (6, 1)], 3)
+    assert (row["suggested"], row["agreement"], row["people"]) == (7, 0, 2)
+    assert named[:3] == [7, 6, 5]  # between sources that weigh and rank the same, people decide
+    row, _ = suggested(BALLPLAYER, {**WEIGHTS, "neighbours": 0.6, "cleanlab": 0.4}, [(5, 1), (8, 1)], 2)
+    assert (row["suggested"], row["agreement"]) == (6, 1)  # half of the people are not most
+
+
+def test_most_people_who_see_the_given_label_or_cannot_tell_suggest_no_other():
+    row, named = suggested(BALLPLAYER, WEIGHTS, [(0, 2), (5, 1)], 3)
+    assert (row["suggested"], row["people"], row["answered"]) == (-1, 2, 3)
+    assert set(named) == {0, 5, 6, -1}
+    row, _ = suggested(BALLPLAYER, {**WEIGHTS, "neighbours": 0.6, "cleanlab": 0.4}, [(5, 1)], 3)
+    assert row["suggested"] == 6  # two could not tell
+
+
+def test_what_no_source_of_weight_doubts_suggests_nothing_though_others_name_a_class():
+    alone = {
+        "angular": one([0.9], [5], [True]),
+        "neighbours": one([0.9], [6], [False]),
+        "cleanlab": one([np.nan], [6], [False]),
+    }
+    row, named = suggested(alone, WEIGHTS)
+    assert (row["suggested"], row["agreement"], row["spoke"]) == (-1, 0, 1)
+    assert named == [5, -1, -1]  # the card has a button for it
+    assert suggested(alone, {})[0]["suggested"] == 5  # a list of before weights were written

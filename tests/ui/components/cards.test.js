@@ -9,7 +9,9 @@ import { ASKED, completed, matches, meant } from "../../../avhcurate/ui/componen
 import {
   createDecisions,
   needless,
+  others,
   standing,
+  suggestion,
   undecidable,
   words,
 } from "../../../avhcurate/ui/components/review/decisions.js";
@@ -198,9 +200,12 @@ test("a label is of the class that was chosen, also where the classes have chang
 const SUSPECT = {
   id: 7,
   place: 3,
-  label: 1,
+  choices: [
+    { label: 1, name: "dog" },
+    { label: 2, name: "cow" },
+  ],
+  suggested: 1,
   given: "cat",
-  suggested: "dog",
   state: "",
   tags: ["odd"],
   excluded: false,
@@ -227,11 +232,12 @@ test("a suspect is what the decisions on their way make of it, in their order", 
 
 test("what cannot be decided or changes nothing says why", () => {
   const now = standing(SUSPECT, []);
-  assert.equal(undecidable(SUSPECT, now, "accept"), "");
-  const none = { ...SUSPECT, suggested: "" };
-  assert.equal(undecidable(none, now, "accept"), "No source names another label: keep or skip.");
-  assert.equal(undecidable(none, now, "keep"), "");
-  assert.equal(undecidable(SUSPECT, { ...now, state: "kept" }, "keep"), "Decided already: undo first.");
+  assert.equal(undecidable(now, "accept", suggestion(SUSPECT)), "");
+  const none = { ...SUSPECT, suggested: -1 };
+  assert.equal(undecidable(now, "accept", suggestion(none)), "Nothing of weight names another class: keep or skip.");
+  assert.deepEqual([others(SUSPECT).map(({ name }) => name), others(none).length], [["cow"], 2]);
+  assert.equal(undecidable(now, "keep"), "");
+  assert.equal(undecidable({ ...now, state: "kept" }, "keep"), "Decided already: undo first.");
   const why = (act, more = {}) => needless(SUSPECT, { ...now, ...more }, act);
   assert.equal(why({ action: "relabel", value: 0, label: "cat" }), "It has this label already.");
   assert.equal(why({ action: "relabel", value: 1, label: "dog" }, { state: "kept" }), "Decided already: undo first.");

@@ -74,10 +74,11 @@ class Tile:
 
 @dataclass(frozen=True)
 class Group:
-    """The next `count` tiles, which share rows of their own below a title."""
+    """The next `count` tiles, which share rows of their own below a title; actions that the group `lacks`."""
 
     title: str
     count: int
+    lacks: tuple[str, ...] = ()
 
 
 class GridData(TypedDict):

@@ -20,6 +20,7 @@ _HTML = f"""
   <div class="bar">
     <div class="actions">
       <button class="do" data-do="accept" type="button"><kbd>A</kbd><span></span></button>
+      <span class="others"></span>
       <button class="do" data-do="keep" type="button"><kbd>K</kbd><span></span></button>
       <button class="do" data-do="ask" type="button"><kbd>P</kbd><span>Ask three people</span></button>
       <button class="do" data-do="skip" type="button"><kbd>S</kbd><span>Skip</span></button>
@@ -57,20 +58,29 @@ class Strip:
 
 
 @dataclass(frozen=True)
+class NamedClass:
+    """A class that somebody or something names for a suspect: its index and its name."""
+
+    label: int
+    name: str
+
+
+@dataclass(frozen=True)
 class Suspect:
     """A suspect as the card shows it; every text is shown as text, never as HTML.
 
-    `label` is the class index that is suggested, -1 for none. `state` is "", "accepted" or "kept". `asked`:
+    `choices` are the classes that are named, each with a button, those of most evidence first; `suggested` is the index
+    of the first where it is suggested, else -1. `state` is "", "accepted" or "kept". `asked`:
     people are asked about it.
     """
 
     id: int
     place: int
-    label: int
+    choices: tuple[NamedClass, ...]
+    suggested: int
     src: str
     name: str
     given: str
-    suggested: str
     lead: str
     facts: str
     rows: tuple[Row, ...]

@@ -6,6 +6,14 @@ import { rangesHas } from "../grid/ranges.js";
 /** @import { Review } from "../messages.js" */
 
 /** @typedef {Review.Suspect} Suspect */
+// The class that is suggested, of those that are named; nothing where none is.
+/** @param {Suspect} suspect */
+export const suggestion = ({ choices, suggested }) => choices.find(({ label }) => label === suggested);
+
+// The classes that are named beside it.
+/** @param {Suspect} suspect */
+export const others = ({ choices, suggested }) => choices.filter(({ label }) => label !== suggested);
+
 /** @typedef {Pick<Suspect, "state" | "tags" | "excluded">} Standing */
 /** @typedef {{ action: string, value?: Value, label?: string }} Act */
 
@@ -37,9 +45,9 @@ export function standing({ id, state, tags, excluded }, decisions) {
 }
 
 // Why a suspect cannot be decided so, "" where it can.
-/** @param {Suspect} suspect @param {Standing} now @param {string} kind */
-export function undecidable(suspect, now, kind) {
-  if (kind === "accept" && !suspect.suggested) return "No source names another label: keep or skip.";
+/** @param {Standing} now @param {string} kind @param {Review.NamedClass | undefined} choice */
+export function undecidable(now, kind, choice) {
+  if (kind === "accept" && !choice) return "Nothing of weight names another class: keep or skip.";
   return now.state ? "Decided already: undo first." : "";
 }
 

@@ -4,8 +4,8 @@ import { createCommands, writes } from "../commands/commands.js";
 import { createPictures } from "../pictures.js";
 import { buttonsOf, mounted, partOf } from "../shared.js";
 import { Task } from "../task.js";
-import { createDecisions, needless, standing, undecidable, words } from "./decisions.js";
-import { drawSuspect } from "./suspect.js";
+import { createDecisions, needless, others, standing, suggestion, undecidable, words } from "./decisions.js";
+import { drawOthers, drawSuspect } from "./suspect.js";
 
 /** @import { Answered, Component, Value } from "../events.js" */
 /** @import { Review } from "../messages.js" */
@@ -15,6 +15,7 @@ const EDGE = 3; // so near the end of what is known, more is asked for
 /** @type {[string, string][]} */
 const CARD_KEYS = [
   ["A", "accept the suggestion"],
+  ["Shift A", "accept the next class that is named"],
   ["K", "keep the label"],
   ["P", "ask three people"],
   ["S", "skip"],
@@ -45,7 +46,7 @@ class Card extends Task {
     this.commands = createCommands(this.root, {
       act: (action, value) => this.act(action, value),
       chosen: () => Number(Boolean(this.current())),
-      likely: () => this.current()?.suggested ?? "",
+      likely: () => this.current()?.choices[0]?.name ?? "",
       back: () => this.focus(),
       own: CARD_KEYS,
     });
@@ -120,16 +121,30 @@ class Card extends Task {
 
   // --- deciding --------------------------------------------------------------------------------
 
-  /** @param {string} kind */
-  judge(kind) {
+  suggestion() {
+    const suspect = this.current();
+    return suspect ? suggestion(suspect) : undefined;
+  }
+
+  // Takes the class that is named beside the suggestion.
+  judgeNext() {
+    const suspect = this.current();
+    if (!suspect) return;
+    const [next] = others(suspect);
+    if (next) this.judge("accept", next);
+    else this.showMessage("No other class is named.");
+  }
+
+  /** @param {string} kind @param {Review.NamedClass | undefined} choice */
+  judge(kind, choice = this.suggestion()) {
     const suspect = this.current();
     if (!suspect) return;
     if (this.shownAt === null) return this.showMessage("The picture is not there yet.");
     const quick = performance.now() - this.shownAt < this.data.least_ms && "Too quick to have been seen: look again.";
-    const why = quick || undecidable(suspect, this.standing(suspect), kind);
+    const why = quick || undecidable(this.standing(suspect), kind, choice);
     if (why) return this.showMessage(why);
-    this.decisions.give(suspect, kind === "accept" ? { kind, of: this.data.of, value: suspect.label } : { kind });
-    this.showMessage(words(suspect, { action: kind, label: suspect.suggested }));
+    this.decisions.give(suspect, kind === "accept" ? { kind, of: this.data.of, value: choice?.label } : { kind });
+    this.showMessage(words(suspect, { action: kind, label: choice?.name }));
     this.next();
   }
 
@@ -172,6 +187,7 @@ class Card extends Task {
   /** @param {KeyboardEvent} event */
   meaning(event) {
     if (writes(event) || this.commands.open()) return null;
+    if (event.shiftKey && event.key.toLowerCase() === "a") return () => this.judgeNext();
     return this.keys[event.key.toLowerCase()] ?? this.commands.meaning(event);
   }
 
@@ -179,7 +195,7 @@ class Card extends Task {
 
   draw() {
     const suspect = this.current();
-    const print = suspect && JSON.stringify([suspect.id, suspect.src, suspect.rows, suspect.lead]);
+    const print = suspect && JSON.stringify([suspect.id, suspect.src, suspect.rows, suspect.lead, suspect.choices]);
     this.preload();
     if (print !== this.drawn) this.drawAnew(suspect, print);
     this.paint();
@@ -194,6 +210,10 @@ class Card extends Task {
     this.root.dataset.suspect = String(suspect?.id ?? "");
     if (!suspect) return;
     drawSuspect(this.root, suspect);
+    drawOthers(this.root, suspect, (choice) => {
+      this.judge("accept", choice);
+      this.focus();
+    });
     this.reveal();
   }
 
@@ -222,7 +242,9 @@ class Card extends Task {
     this.part("tally").textContent = data.tally;
     Object.assign(root.dataset, { state, place });
     this.part("wait").textContent = suspect ? "" : "Fetching …";
-    buttons.accept.disabled = !suspect?.suggested || Boolean(state);
+    buttons.accept.disabled = !this.suggestion() || Boolean(state);
+    /** @type {HTMLButtonElement} */ for (const other of this.part("others").querySelectorAll("button"))
+      other.disabled = Boolean(state);
     buttons.ask.disabled = !suspect || suspect.asked;
     buttons.keep.disabled = !suspect || Boolean(state);
     buttons.undo.disabled = !this.decisions.some();

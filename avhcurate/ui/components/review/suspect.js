@@ -1,6 +1,8 @@
 // How the review card draws a suspect: its labels, its evidence and the images next to it.
 
 import { element, partOf } from "../shared.js";
+import { others, suggestion } from "./decisions.js";
+
 /** @import { Review } from "../messages.js" */
 
 /** @typedef {Review.Suspect} Suspect */
@@ -12,7 +14,8 @@ export function drawSuspect(root, suspect) {
   drawLabels(partOf(root, "labels"), suspect);
   drawEvidence(/** @type {Element} */ (root.querySelector(".evidence tbody")), suspect.rows);
   drawStrips(partOf(root, "near"), suspect.strips);
-  const accept = suspect.suggested ? `Accept ${suspect.suggested}` : "Accept";
+  const chosen = suggestion(suspect);
+  const accept = chosen ? `Accept ${chosen.name}` : "Accept";
   for (const [name, text] of [
     ["accept", accept],
     ["keep", `Keep ${suspect.given}`],
@@ -21,8 +24,22 @@ export function drawSuspect(root, suspect) {
   }
 }
 
+// A button for each further class that is named; the first of them has a key.
+/** @param {HTMLElement} root @param {Suspect} suspect @param {(choice: Review.NamedClass) => void} take */
+export function drawOthers(root, suspect, take) {
+  const box = partOf(root, "others");
+  box.replaceChildren();
+  others(suspect).forEach((choice, place) => {
+    const button = element("button", { className: "do", type: "button", onclick: () => take(choice) }, box);
+    if (!place) element("kbd", { textContent: "⇧A" }, button);
+    element("span", { textContent: `Accept ${choice.name}` }, button);
+  });
+}
+
 /** @param {Element} labels @param {Suspect} suspect */
-function drawLabels(labels, { given, suggested, name }) {
+function drawLabels(labels, suspect) {
+  const { given, name } = suspect;
+  const suggested = suggestion(suspect)?.name;
   labels.replaceChildren();
   const parts = [
     ["quiet", "labelled "],
