@@ -22,13 +22,6 @@ from tests.fakes.workspaces import Once, copied
 from tests.matrix import states
 from tests.matrix.states import STATES, NoDisk
 
-#: What is known to fail and is not mended yet.
-KNOWN = {
-    ("all excluded", "degrade {name} --kinds jpeg --limit 10"),
-    ("of c5ef7647", "train {name} --model avhcurate:resnet20 --epochs 1"),
-    ("unlabelled", "yolo"),
-}
-
 
 def cells(*sides: Sequence[str], seed: int, quick: int) -> list[object]:
     """Return every combination as parameters of a test, all but `quick` of them, drawn by the seed, marked slow.
@@ -38,10 +31,7 @@ def cells(*sides: Sequence[str], seed: int, quick: int) -> list[object]:
     every = [(row, column) for row in sides[0] for column in sides[1]]
     drawable = [cell for cell in every if not STATES[cell[0]].slow]
     drawn = set(random.Random(seed).sample(drawable, quick))
-    return [
-        pytest.param(*cell, marks=[pytest.mark.slow] * (cell not in drawn) + [pytest.mark.xfail] * (cell in KNOWN))
-        for cell in every
-    ]
+    return [pytest.param(*cell, marks=[pytest.mark.slow] * (cell not in drawn)) for cell in every]
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from avhcurate.datasets.export.card import dataset_card
 from avhcurate.datasets.export.tabular import Chosen, Row, batches, export_columns, without_missing
 from avhcurate.datasets.export.text import csv_text, text_file, write_readme
 from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.workspace.disk.files import batched, link, safe_name, write_tables
 from avhcurate.workspace.disk.image_parquet import IMAGE, image_metadata
@@ -43,11 +44,13 @@ def write_yolo(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     Ultralytics' trainer looks for the splits train, val and test, and numbers classes by the order of their folders,
     in which classes.txt names these. A sample without a split is in train.
     """
+    labelled = replace(chosen, filters=chosen.filters.narrowed(Filters(where="curated_label IS NOT NULL")))
+    if not table.count(labelled.filters):
+        raise empty_view(table, labelled.filters, "No sample has a label, and yolo has no place for those without.")
     path.mkdir()
     folders = _folder_names(table.classes)
     del folders[None]
     (path / "classes.txt").write_text("\n".join(sorted(folders.values())) + "\n", encoding="utf-8")
-    labelled = replace(chosen, filters=chosen.filters.narrowed(Filters(where="curated_label IS NOT NULL")))
     return _write_folders(
         table, labelled, path, lambda row: f"{_split_name(row['split'])}/{folders[row['curated_label_name']]}"
     )

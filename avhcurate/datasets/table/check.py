@@ -24,7 +24,7 @@ from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk import files
 from avhcurate.workspace.disk.arrays import read_npy
-from avhcurate.workspace.disk.folders import ResultFolder
+from avhcurate.workspace.disk.folders import LOCK_FILE, ResultFolder
 from avhcurate.workspace.disk.jobs import Jobs
 from avhcurate.workspace.disk.provenance import UnknownVersion, now
 from avhcurate.workspace.disk.room import disk_trouble, no_room
@@ -143,6 +143,8 @@ def _check_dataset(workspace: Workspace, dataset: DatasetFolder) -> Iterator[Dam
         yield from _tried(workspace, votes, attach, partial(_read_rows, votes, record.votes.samples))
     for kind in (RunFolder, TrainingFolder, SelfTrainingFolder):
         for root in sorted((dataset.root / kind.HOME).glob("*/")):
+            if {path.name for path in root.iterdir()} <= {LOCK_FILE}:  # work that ended before it wrote anything
+                continue
             folder = kind(root)
             again = _made_by(workspace, dataset, folder)
             yield from _tried(workspace, root, again, partial(_read_result, folder), movable=True)
@@ -233,7 +235,10 @@ def back_up(workspace: Workspace, out: Path) -> None:
         for name in workspace.names():
             with workspace.lock(name):
                 root = workspace.dataset(name).root
-                shutil.copytree(root, making / "datasets" / root.name, ignore=shutil.ignore_patterns(".*.tmp", "lock"))
+                left_out = shutil.ignore_patterns(".*.tmp", LOCK_FILE)
+                shutil.copytree(
+                    root, making / "datasets" / root.name, ignore=shutil.ignore_patterns(".*.tmp", LOCK_FILE)
+                )
         # After the datasets: a decision about a dataset that is not copied does no harm.
         if workspace.annotations_path.exists():
             target = making / workspace.annotations_path.name

@@ -1,6 +1,8 @@
 """`avhcurate degrade`: whether each score follows degradations of the images."""
 
 from avhcurate.cli import options
+from avhcurate.datasets.table.empty_view import empty_view
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.lab.degradation.settings import DegradeSettings
 
 
@@ -12,7 +14,10 @@ def degrade(settings: DegradeSettings) -> None:
         with options.job(settings) as progress:
             folder = service.degrade_dataset(options.open_workspace(), settings, engine=engine, progress=progress)
     record = folder.record
-    degraded = service.read(options.run_table(settings.dataset, record.run), folder)
+    table = options.run_table(settings.dataset, record.run)
+    degraded = service.read(table, folder)
+    if not len(degraded.ids):
+        raise empty_view(table, Filters(), "None of the degraded images is in the dataset now. Degrade them again.")
     summary = degraded.summary
     if options.printed({"record": record, "rows": summary}, summary):
         return

@@ -16,6 +16,8 @@ from avhcurate.errors import CurateError, Unavailable
 from avhcurate.workspace.disk.files import batched, replacing, write_json, write_parquet, write_tables
 from avhcurate.workspace.disk.provenance import Provenance, StoredRecord, UnknownVersion, WorkRecord
 
+#: What holds a folder while it is written, and stays in it.
+LOCK_FILE = "lock"
 #: Shards a row group of the finished table.
 _SHARDS_A_GROUP = 64
 _SECONDS = b"seconds"
@@ -128,7 +130,7 @@ class ResultFolder(RecordFolder[Work]):
         """
         self.root.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self.root / "lock", timeout=0):
+            with FileLock(self.root / LOCK_FILE, timeout=0):
                 for leftover in self.root.glob(".*.tmp"):
                     leftover.unlink(missing_ok=True)
                 yield
