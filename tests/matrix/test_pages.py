@@ -5,14 +5,21 @@ from contextlib import contextmanager
 
 import pytest
 
+from avhcurate.workspace.disk.app_files import PAGES, added_pages
 from tests.browser.pages import open_at
 from tests.matrix.conftest import cells
 from tests.matrix.states import STATES
 
 pytestmark = pytest.mark.browser
-#: The states and pages of which this was seen; the others join as they are.
-SEEN = ("merged", "decided")
-ADDRESSES = ("home", "gallery", "suspects", "classes")
+#: Every page, and parts of pages that are drawn only where they are asked for.
+ADDRESSES = (
+    *sorted(path.stem for path in PAGES.glob("*.py")),
+    *sorted(added_pages()),
+    "gallery?sample=3",
+    "models?models.part=pair",
+    "saved?saved.part=changes",
+    "classes?classes.part=split",
+)
 #: What is wrong with the images in sight, "waiting" for one that is on its way: of the page, and of its components.
 IMAGES = """() => {
   const all = [], roots = [document];
@@ -51,7 +58,7 @@ def no_console_errors(page):
     assert errors == []
 
 
-@pytest.mark.parametrize(("state", "address"), cells(SEEN, ADDRESSES, seed=5, quick=2))
+@pytest.mark.parametrize(("state", "address"), cells([*STATES], ADDRESSES, seed=5, quick=6))
 def test_a_page_shows_its_images_and_no_error(page, serve, own_state, state, address):
     root = own_state(state)
     with no_console_errors(page):

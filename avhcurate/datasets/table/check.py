@@ -236,9 +236,7 @@ def back_up(workspace: Workspace, out: Path) -> None:
             with workspace.lock(name):
                 root = workspace.dataset(name).root
                 left_out = shutil.ignore_patterns(".*.tmp", LOCK_FILE)
-                shutil.copytree(
-                    root, making / "datasets" / root.name, ignore=shutil.ignore_patterns(".*.tmp", LOCK_FILE)
-                )
+                shutil.copytree(root, making / "datasets" / root.name, ignore=left_out)
         # After the datasets: a decision about a dataset that is not copied does no harm.
         if workspace.annotations_path.exists():
             target = making / workspace.annotations_path.name
