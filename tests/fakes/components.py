@@ -243,7 +243,19 @@ def draw_review() -> None:
     )
     strips = (review.Strip("Labelled dog", tuple(map(picture, range(20, 26)))),)
     suspects = [
-        review.Suspect(id, id, 1, picture(id), f"{id}.png", "cat", "dog", "Likely dog", "AVH 0.4", rows, strips)
+        review.Suspect(
+            id=id,
+            place=id,
+            choices=(review.NamedClass(1, "dog"), review.NamedClass(2, "bird")),
+            suggested=1,
+            src=picture(id),
+            name=f"{id}.png",
+            given="cat",
+            lead="Likely dog",
+            facts="AVH 0.4",
+            rows=rows,
+            strips=strips,
+        )
         for id in range(4)
     ]
     about = {
