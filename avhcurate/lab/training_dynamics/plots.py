@@ -212,7 +212,8 @@ def data_map(
     # Orange is hard, blue is easy: a low correctness is hard, a high AVH is. The hardest last, so that they lie on top.
     colors: dict[str, Any] = {"color_continuous_scale": ramp(9), "range_color": (0, 1)}
     points = points.sort_values(color, ascending=color == "avh", na_position="first", kind="stable")
-    points = points.assign(label_name=points["label_name"].astype(str).map(as_text))
+    names = points["label_name"].astype(object).fillna("no label")  # of a class that was retired since
+    points = points.assign(label_name=names.astype(str).map(as_text))
     if color == "avh":  # a few extreme values must not leave the rest in one colour
         ends = points["avh"].quantile([0.01, 0.99]).fillna(0).tolist()
         colors = {"color_continuous_scale": ramp(9)[::-1], "range_color": ends}

@@ -104,6 +104,12 @@ def test_points_lie_where_the_table_says_and_carry_their_id(color):
     assert scatters(data_map(alone, color=color, bins=BINS))[0].x[0] == 0
 
 
+def test_an_image_whose_class_was_retired_has_no_label():
+    points = points_of(2).assign(label_name=["cat", None])
+    (trace,) = scatters(data_map(points))
+    assert {row[0]: row[1] for row in trace.customdata} == {100: "cat", 101: "no label"}
+
+
 def test_bins_have_their_colours_and_samples_without_votes_are_named():
     points = points_of()
     traces = {trace.name: trace for trace in scatters(data_map(points, color="hsf_bin", bins=BINS))}
