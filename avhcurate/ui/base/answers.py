@@ -4,6 +4,9 @@ import streamlit as st
 from starlette.requests import Request
 from starlette.responses import Response
 
+from avhcurate.errors import Unavailable
+from avhcurate.workspace.disk.room import disk_trouble
+
 _YEAR_S = 31_536_000
 _GUARDS = {
     "X-Content-Type-Options": "nosniff",
@@ -18,6 +21,13 @@ def base_path() -> str:
     """Return the path below which the app is served, with a slash before it; "" for none."""
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
     return base and f"/{base}"
+
+
+def passing(error: Exception) -> str:
+    """Return one line for an error of the moment: a database that is away or locked, a full disk; "" for any other."""
+    if isinstance(error, Unavailable):
+        return str(error)
+    return disk_trouble(error)
 
 
 def kept(request: Request, data: bytes, tag: str, kind: str, *, for_good: bool) -> Response:

@@ -21,12 +21,11 @@ from streamlit.logger import get_logger
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.errors import CurateError, Unavailable
 from avhcurate.ui.base import cache, signin
-from avhcurate.ui.base.answers import NEVER_KEPT, base_path
+from avhcurate.ui.base.answers import NEVER_KEPT, base_path, passing
 from avhcurate.ui.base.user_errors import in_page
 from avhcurate.workspace.data.events import DoneBefore
 from avhcurate.workspace.data.people import Person, Role, acting_as, require
 from avhcurate.workspace.data.workspace import Workspace, find_workspace
-from avhcurate.workspace.disk.room import disk_trouble
 
 #: Bytes of a message and decisions in it, at most; letters of a name.
 _MOST_BYTES = 16_000_000
@@ -144,15 +143,10 @@ def take(workspace: Workspace, sent: Any, person: Person, takers: Takers) -> lis
             _failures.pop(decision.nonce, None)
         except Exception as error:
             get_logger(__name__).exception("A decision could not be done. Its browser sends it again.")
-            if _passes(error) or not _failed_often(decision.nonce):
+            if passing(error) or not _failed_often(decision.nonce):
                 break
             outcomes.append(Outcome(_FAILED, nonce=decision.nonce))
     return outcomes
-
-
-def _passes(error: Exception) -> bool:
-    """Return whether an error is of the moment: a database that is away or locked, a full disk."""
-    return isinstance(error, Unavailable) or bool(disk_trouble(error))
 
 
 def _failed_often(nonce: str) -> bool:

@@ -23,7 +23,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 
 from avhcurate.ui.base import signin, uploads
-from avhcurate.ui.base.answers import NEVER_KEPT, base_path
+from avhcurate.ui.base.answers import NEVER_KEPT, base_path, passing
 from avhcurate.ui.server.first_page import FirstPage, inline_scripts
 from avhcurate.workspace.data.people import Role
 
@@ -50,7 +50,7 @@ def middleware() -> list[Middleware]:
     """Return the guards, in their order."""
     signin.remember_login()
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=own_hosts(), www_redirect=False)
-    return [hosts, Middleware(Guard), Middleware(FirstPage)]
+    return [Middleware(Away), hosts, Middleware(Guard), Middleware(FirstPage)]
 
 
 def own_hosts() -> list[str]:
@@ -59,6 +59,29 @@ def own_hosts() -> list[str]:
     names += [str(st.get_option(option)) for option in ("server.address", "browser.serverAddress")]
     names.append(urlsplit(str(signin.login_settings().get("redirect_uri"))).hostname or "")
     return [name.strip() for name in names if name.strip() not in _EVERYWHERE]
+
+
+class Away:
+    """Answers 503 where the database is away or the disk is full, which passes: browsers ask again."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        begun = scope["type"] != "http"
+
+        async def sending(message: Any) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sending)
+        except Exception as error:
+            text = passing(error)
+            if begun or not text:
+                raise
+            await PlainTextResponse(f"{text}\n", 503, NEVER_KEPT)(scope, receive, send)
 
 
 class Guard:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -111,6 +112,21 @@ def test_without_a_login_other_machines_are_refused_unless_the_owner_says_so(mon
 
 
 # --- with a login ------------------------------------------------------------------------------------------------
+
+
+def test_while_the_database_is_away_the_answer_is_503_and_an_error_of_ours_is_none(client, monkeypatch):
+    def away(_):
+        open_events(Path("absent"))
+
+    routes = [Route("/away", away), Route("/wrong", lambda _: 1 / 0)]
+    served = Starlette(routes=routes, middleware=guards.middleware())
+    app = TestClient(served, base_url="http://localhost:8501", client=("127.0.0.1", 50_000))
+    monkeypatch.setenv("AVHCURATE_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none?connect_timeout=1")
+    answer = app.get("/away")
+    assert (answer.status_code, answer.headers["cache-control"]) == (503, "no-store")
+    assert answer.text.count("\n") == 1
+    with pytest.raises(ZeroDivisionError):
+        app.get("/wrong")
 
 
 @pytest.fixture
