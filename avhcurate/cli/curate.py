@@ -1,5 +1,6 @@
 """Verbs for what people decide about samples: tag, relabel, exclude, each with undo; and payoff, what it was worth."""
 
+import csv
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -143,7 +144,9 @@ def lock(
 def classes(
     name: options.NameArgument,
     rename: Annotated[str | None, typer.Option(metavar="OLD=NEW", help="Give a class another name.")] = None,
-    merge: Annotated[str | None, typer.Option(metavar="A,B=C", help="Make one class of several.")] = None,
+    merge: Annotated[
+        str | None, typer.Option(metavar="A,B=C", help="Make one class of several; quotes keep a comma in a name.")
+    ] = None,
     add: Annotated[str | None, typer.Option(metavar="NAME", help="Add a class.")] = None,
     split: Annotated[str | None, typer.Option(metavar="CLASS", help="Split a class: see --by.")] = None,
     by: Annotated[str | None, typer.Option(help="Split by a column, tag or set, or by `embeddings`.")] = None,
@@ -160,8 +163,8 @@ def classes(
 
     table = options.run_table(name, model)
     acts: dict[str, tuple[str | None, Callable[[str], Event]]] = {
-        "--rename": (rename, lambda text: changes.rename(table, *_from_to(text))),
-        "--merge": (merge, lambda text: changes.merge(table, _from_to(text)[0].split(","), _from_to(text)[1])),
+        "--rename": (rename, lambda text: changes.rename(table, *_from_to(table, text))),
+        "--merge": (merge, lambda text: _merge(table, text)),
         "--add": (add, partial(changes.add, table)),
         "--split": (split, lambda text: changes.split(table, text, service.parts(table, text, str(by)))),
         "--retire": (retire, partial(changes.retire, table)),
@@ -188,12 +191,22 @@ def classes(
     options.print_messages([f"crossings: by {known.chosen_by}", *service.run_notes(table)])
 
 
-def _from_to(text: str) -> tuple[str, str]:
-    """Return what stands before and after the last equals sign."""
-    old, sign, new = text.rpartition("=")
-    if not sign or not old or not new:
+def _merge(table: "DatasetTable", text: str) -> "Event":
+    """Merge classes that are named as in a line of CSV, where quotes keep a comma in a name."""
+    from avhcurate.datasets.curate import classes as changes
+
+    old, new = _from_to(table, text)
+    return changes.merge(table, next(csv.reader([old])), new)
+
+
+def _from_to(table: "DatasetTable", text: str) -> tuple[str, str]:
+    """Return what stands before and after the equals sign that ends the name of a class, else the last one."""
+    signs = [place for place, letter in enumerate(text) if letter == "=" and text[:place] and text[place + 1 :]]
+    if not signs:
         raise CurateError(f"{text} does not say what becomes of what. Write OLD=NEW, or A,B=C to merge.")
-    return old, new
+    classes = table.dataset.record.classes
+    place = next((place for place in signs if text[:place] in classes), signs[-1])
+    return text[:place], text[place + 1 :]
 
 
 def _decide(table: "DatasetTable", ids: str | None, where: str, action: str, value: str | int | None) -> None:

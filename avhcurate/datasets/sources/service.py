@@ -1,6 +1,7 @@
 """Import a source into the workspace as a dataset, without copying its images."""
 
 import itertools
+import os
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from avhcurate.datasets.sources.folder import read_folder, scan_folder
@@ -30,6 +32,7 @@ from avhcurate.workspace.disk.columns import bytes_leaf, listed
 from avhcurate.workspace.disk.files import user_path, write_parquet
 from avhcurate.workspace.disk.fingerprints import fingerprint_table
 from avhcurate.workspace.disk.jobs import SILENT, Progress
+from avhcurate.workspace.disk.remote import is_url
 from avhcurate.workspace.disk.tabular import is_csv, is_parquet, parquet_schema
 from avhcurate.workspace.disk.tars import is_tar
 
@@ -87,6 +90,7 @@ def import_dataset(
         if votes is not None and votes_column is None:
             sheet = read_votes(Path(votes))
         table = read_source(place, ImportOptions(votes_column=votes_column, **options))
+        _refuse_outside(workspace, str(place), table)
         return sheet, table, _fingerprint(table)
 
     sheet, table, fingerprint = progress.waiting(read, f"cancelled before dataset {name!r} was written")
@@ -107,6 +111,21 @@ def import_dataset(
         if folder is before:
             return workspace.dataset(name)
         return workspace.adopt(name, folder)
+
+
+def _refuse_outside(workspace: Workspace, place: str, table: SourceTable) -> None:
+    """Refuse a table out of an uploaded zip that names files of this machine which did not come in the zip."""
+    uploads = workspace.uploads.absolute()
+    path = Path(place).absolute()
+    if not path.is_relative_to(uploads):
+        return
+    upload, *inside = path.relative_to(uploads).parts
+    if len(inside) < 2:  # a table that was sent alone names what lies elsewhere
+        return
+    home = uploads / upload
+    for file in pc.unique(table.samples["_file"]).to_pylist():
+        if not (is_url(file) or Path(os.path.normpath(file)).is_relative_to(home)):
+            raise CurateError(f"{path.name} in the zip names {file}, which is not in it. Put the images into the zip.")
 
 
 def absolute(source: str) -> str:

@@ -44,6 +44,15 @@ def test_a_manifest_in_the_zip_is_the_source_and_one_alone_is_kept(workspace):
     assert keep_upload(workspace, "votes.csv", io.BytesIO(b"sample,label\n")).read_bytes() == b"sample,label\n"
 
 
+@pytest.mark.parametrize("named", ["/etc/hostname", "../../../../etc/hostname"])
+def test_a_manifest_in_a_zip_names_nothing_of_this_machine(workspace, named):
+    manifest = f"path,label\na.png,cat\n{named},dog\n".encode()
+    place = keep_upload(workspace, "pets.zip", zipped({"labels.csv": manifest, "a.png": png(0)}))
+    with pytest.raises(CurateError, match="which is not in it"):
+        import_dataset(workspace, "pets", place)
+    assert workspace.names() == []
+
+
 def link():
     info = zipfile.ZipInfo("cat/link.png")
     info.external_attr = (stat.S_IFLNK | 0o777) << 16

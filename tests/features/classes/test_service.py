@@ -106,6 +106,9 @@ def test_the_verb_changes_lists_and_undoes(demo_root, tmp_path):
     call("--split", "round", "--by", "embeddings")
     sizes = {row["class"]: row["images"] for row in json.loads(call("--json"))["classes"]}
     assert sizes["round"] + sizes["round 2"] == 357
+    call("--rename", "4==4,a")  # a new name may begin with the sign
+    call("--merge", '"=4,a",1=both')
+    assert "both" in {row["class"] for row in json.loads(call("--json"))["classes"]}
     assert "go together" in call("--split", "1", code=1)
-    assert "Write OLD=NEW" in call("--rename", "1", code=1)
+    assert "Write OLD=NEW" in call("--rename", "5", code=1)
     assert "cannot be given" in call("--add", "x", "--retire", "1", code=1)
