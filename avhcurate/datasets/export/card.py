@@ -59,7 +59,7 @@ def _provenance(table: DatasetTable, filters: Filters) -> list[str]:
         _listing("decided by", ((name.replace("_", " "), numbers[name]) for name in DECIDED_BY)),
     ]
     if second.text:
-        parts.append(second.text)
+        parts.append(f"{second.text} People are told apart by their names, which only a login makes sure of.")
     return parts
 
 
