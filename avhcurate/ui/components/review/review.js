@@ -205,6 +205,7 @@ class Card extends Task {
   drawAnew(suspect, print) {
     this.drawn = print;
     this.shownAt = null;
+    this.root.dataset.ready = "";
     this.pictures.show();
     this.root.classList.toggle("empty", !suspect);
     this.root.dataset.suspect = String(suspect?.id ?? "");
