@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from avhcurate.datasets.table.dataset_table import open_table
-from avhcurate.features.classes.rules import angles_between, pairs_of, two_parts
+from avhcurate.features.classes.rules import pairs_of, two_parts
 from avhcurate.networks.scoring.heads import Samples, fit_head
 from avhcurate.workspace.data.workspace import Workspace
 
@@ -65,8 +65,8 @@ def split_places(known: Known, seed: int) -> Iterator[dict[str, Any]]:
         head, _ = fit_head(Samples(known.features, every, labels, every, number + 1), seed=seed)
         means = np.stack([known.features[labels == k].mean(axis=0) for k in range(number + 1)])
         names = [*known.names, "other half"]
-        weights = angles_between(head.class_weights)
-        rows = pairs_of(names, crossed(labels, votes), angles_between(means), weights)
+        weights = head.class_weights
+        rows = pairs_of(names, crossed(labels, votes), means, weights)
         halves = (rows["first"] == name) & (rows["second"] == "other half")
         at = rows.index[halves][0]
         yield {
@@ -108,8 +108,8 @@ def angle_and_crossings(known: Known) -> Iterator[str]:
     """Yield the rank correlations over pairs of classes, with 95 % intervals by leaving out each class in turn."""
     assert known.opened.run is not None
     means = np.stack([known.features[known.labels == k].mean(axis=0) for k in range(len(known.names))])
-    weights = angles_between(known.opened.run.class_weights())
-    rows = pairs_of(known.names, crossed(known.all_labels, known.counts), angles_between(means), weights)
+    weights = known.opened.run.class_weights()
+    rows = pairs_of(known.names, crossed(known.all_labels, known.counts), means, weights)
     for angle in ("means", "weights"):
 
         def rho(rows: pd.DataFrame, angle: str = angle) -> float:

@@ -4,14 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from avhcurate.datasets.curate.classes import check_known, parts_by
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.levels import at_parents
-from avhcurate.features.classes.rules import angles_between, pairs_of, two_parts
+from avhcurate.features.classes.rules import nearest_classes, pairs_of, two_parts
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk.columns import listed
+from avhcurate.workspace.disk.files import batched
 
 #: What splits a class into the two parts that its embeddings fall into.
 EMBEDDINGS = "embeddings"
@@ -19,6 +21,9 @@ EMBEDDINGS = "embeddings"
 _FEWEST = 20
 _OF_A_CLASS = 500
 _OF_ALL = 50_000
+#: Images whose embeddings are read at once, and counts of votes.
+_AT_ONCE = 4096
+_NUMBERS = 1 << 23
 #: What is compared at the level of classes and of parents.
 _LEVELS = [f"{key}{level}" for key in ("accuracy", "hsf", "avh") for level in ("", "_parent")]
 
@@ -45,10 +50,8 @@ def classes_of(table: DatasetTable) -> Classes:
     labels = rows["label"].to_numpy(int, na_value=-1)
     judged = rows.dropna(subset=["label", "predicted"])
     chosen, chosen_by = _chosen(table, rows["id"].to_numpy(), labels, judged)
-    weights = angles_between(_class_weights(table))
-    others = np.where(np.isnan(weights) | np.eye(number, dtype=bool), np.inf, weights)
-    nearest = others.argmin(axis=1)
-    angle = others[np.arange(number), nearest]
+    weights = _class_weights(table)
+    (nearest,), (angle,) = (found.T for found in nearest_classes(weights, count=1))
     rows["right"] = (judged["label"] == judged["predicted"]).astype(float)
     of_class = rows.groupby("label")["right"].agg(["size", "mean"]).reindex(range(number))
     votes = chosen.sum(axis=1)
@@ -59,22 +62,22 @@ def classes_of(table: DatasetTable) -> Classes:
                 "images": of_class["size"].fillna(0).astype(int),
                 "labelled": rows["curated_label"].value_counts().reindex(range(number), fill_value=0).to_numpy(),
                 "accuracy": of_class["mean"],
-                "crossings": 1 - np.diag(chosen) / votes,
-                "nearest": np.where(np.isfinite(angle), np.array(table.classes, object)[nearest], ""),
-                "angle": np.where(np.isfinite(angle), angle, np.nan),
+                "crossings": 1 - chosen.diagonal() / votes,
+                "nearest": np.where(nearest >= 0, np.array(table.classes, object)[nearest], ""),
+                "angle": angle,
             }
         )
     means, splits = _embedded(table, rows["id"].to_numpy(), labels)
     return Classes(
         classes=classes,
-        pairs=pairs_of(table.classes, chosen, angles_between(means), weights),
+        pairs=pairs_of(table.classes, chosen, means, weights),
         splits=splits,
         levels=_levels(table, chosen),
         chosen_by=chosen_by,
     )
 
 
-def _levels(table: DatasetTable, chosen: np.ndarray) -> pd.DataFrame:
+def _levels(table: DatasetTable, chosen: sparse.coo_array) -> pd.DataFrame:
     """Return a row for all images and for each parent: means at the level of classes and, `KEY_parent`, of parents.
 
     Of `accuracy`, `hsf` and `avh`. `within` and `across`: the choices (K, K) for another class of the same parent, and
@@ -87,9 +90,12 @@ def _levels(table: DatasetTable, chosen: np.ndarray) -> pd.DataFrame:
     samples["accuracy"] = (judged["predicted"] == judged["label"]).astype(float)
     samples["accuracy_parent"] = (judged["predicted_parent"] == judged["parent"]).astype(float)
     parents = np.array(table.parents, object)
-    wrong = chosen * ~np.eye(len(parents), dtype=bool)
-    within = (wrong * (parents[:, None] == parents)).sum(axis=1)
-    classes = pd.DataFrame({"parent": parents, "within": within, "across": wrong.sum(axis=1) - within})
+    label, other = chosen.coords
+    wrong = label != other
+    inside = parents[label] == parents[other]
+    within = np.bincount(label, chosen.data * (wrong & inside), len(parents)).astype(np.int64)
+    across = np.bincount(label, chosen.data * ~inside, len(parents)).astype(np.int64)
+    classes = pd.DataFrame({"parent": parents, "within": within, "across": across})
     counts, means = (
         pd.concat([rows.assign(parent="all images"), rows]).groupby("parent", sort=False) for rows in (classes, samples)
     )
@@ -98,20 +104,36 @@ def _levels(table: DatasetTable, chosen: np.ndarray) -> pd.DataFrame:
     return levels.assign(within_share=levels["within"] / (levels["within"] + levels["across"])).reset_index()
 
 
-def _chosen(table: DatasetTable, ids: np.ndarray, labels: np.ndarray, judged: pd.DataFrame) -> tuple[np.ndarray, str]:
+def _chosen(
+    table: DatasetTable, ids: np.ndarray, labels: np.ndarray, judged: pd.DataFrame
+) -> tuple[sparse.coo_array, str]:
     """Return how often images of each class were taken for each class, (K, K), by people or else by the run."""
     number = len(table.classes)
-    chosen = np.zeros((number, number), np.int64)
     votes = table.vote_counts()
-    if votes is not None and "counts" in votes:
-        label_of = np.full(table.size, -1)
-        label_of[ids] = labels
-        given = label_of[votes["id"]]
-        counts = np.stack(votes["counts"].to_list())
-        np.add.at(chosen, given[given >= 0], counts[given >= 0])
-        return chosen, "simulated votes" if table.simulated else "votes"
-    np.add.at(chosen, tuple(judged[["label", "predicted"]].to_numpy(int).T), 1)
-    return chosen, "predictions"
+    if votes is None or "counts" not in votes:
+        label, predicted = judged[["label", "predicted"]].to_numpy(int).T
+        return _counted(label, predicted, np.ones(len(judged), np.int64), number), "predictions"
+    label_of = np.full(table.size, -1)
+    label_of[ids] = labels
+    given = label_of[votes["id"]]
+    cells = []
+    for start in range(0, len(votes), step := max(1, _NUMBERS // number)):
+        counts = np.stack(votes["counts"].iloc[start : start + step].to_list())
+        rows, columns = counts.nonzero()
+        cells.append(np.stack([given[start : start + step][rows], columns, counts[rows, columns]]))
+    label, answer, times = np.concatenate([np.empty((3, 0), np.int64), *cells], axis=1)
+    known = label >= 0
+    kind = "votes"
+    if table.simulated:
+        kind = "simulated votes"
+    return _counted(label[known], answer[known], times[known], number), kind
+
+
+def _counted(rows: np.ndarray, columns: np.ndarray, times: np.ndarray, number: int) -> sparse.coo_array:
+    """Return a sparse table (number, number) of how often each cell comes, each once."""
+    counts = sparse.coo_array((times, (rows, columns)), (number, number))
+    counts.sum_duplicates()
+    return counts
 
 
 def _class_weights(table: DatasetTable) -> np.ndarray:
@@ -134,22 +156,30 @@ def _embedded(table: DatasetTable, ids: np.ndarray, labels: np.ndarray) -> tuple
     columns = ["class", "apart", "images"]
     if run is None or not run.has_features:
         return np.full((len(table.classes), 1), np.nan), pd.DataFrame(columns=columns)
-    rng = np.random.default_rng(0)
     most = min(_OF_A_CLASS, 1 + _OF_ALL // len(table.classes))
     scored = np.isin(ids, run.scored_ids())
-    ids = ids[scored]
-    labels = labels[scored]
+    of_class = _by_class(ids[scored], labels[scored], len(table.classes))
+    rng = np.random.default_rng(0)
+    drawn = [np.sort(rng.permutation(members)[:most]) for members in of_class if len(members)]
+    there = [label for label, members in enumerate(of_class) if len(members)]
     means = np.full((len(table.classes), run.record.width), np.nan)
     rows = []
-    for label, name in enumerate(table.classes):
-        of_class = ids[labels == label]
-        if len(of_class):
-            features = run.features_of(np.sort(rng.permutation(of_class)[:most]))
+    for part in batched(zip(there, drawn, strict=True), max(1, _AT_ONCE // most)):
+        read = run.features_of(np.concatenate([members for _, members in part]))
+        ends = np.cumsum([len(members) for _, members in part])
+        for (label, _), features in zip(part, np.split(read, ends[:-1]), strict=True):
             means[label] = features.mean(axis=0)
             if len(features) >= _FEWEST:
-                rows.append((name, two_parts(features)[1], len(of_class)))
+                rows.append((table.classes[label], two_parts(features)[1], len(of_class[label])))
     splits = pd.DataFrame(rows, columns=columns)
     return means, splits.sort_values("apart", ascending=False, kind="stable", ignore_index=True)
+
+
+def _by_class(ids: np.ndarray, labels: np.ndarray, number: int) -> list[np.ndarray]:
+    """Return the ids of each class, in their order."""
+    order = np.argsort(labels, kind="stable")
+    ends = np.searchsorted(labels[order], np.arange(number + 1))
+    return np.split(ids[order], ends)[1:-1]
 
 
 def parts(table: DatasetTable, name: str, by: str = EMBEDDINGS) -> dict[int, str]:

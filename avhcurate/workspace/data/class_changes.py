@@ -138,7 +138,13 @@ def added_up(counts: np.ndarray, numbers: np.ndarray, num_classes: int) -> np.nd
     >>> added_up(np.array([[1, 2, 4]]), np.array([1, 1, -1]), 2).tolist()
     [[0, 3]]
     """
-    return counts @ (numbers[:, None] == np.arange(num_classes)).astype(counts.dtype)
+    kept = np.flatnonzero(numbers >= 0)
+    kept = kept[np.argsort(numbers[kept], kind="stable")]
+    classes, starts = np.unique(numbers[kept], return_index=True)
+    summed = np.zeros((len(counts), num_classes), counts.dtype)
+    if len(kept):
+        summed[:, classes] = np.add.reduceat(counts[:, kept], starts, axis=1)
+    return summed
 
 
 def merged_logits(logits: np.ndarray, numbers: np.ndarray, num_classes: int) -> np.ndarray:
