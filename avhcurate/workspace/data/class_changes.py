@@ -139,11 +139,12 @@ def added_up(counts: np.ndarray, numbers: np.ndarray, num_classes: int) -> np.nd
     [[0, 3]]
     """
     kept = np.flatnonzero(numbers >= 0)
-    kept = kept[np.argsort(numbers[kept], kind="stable")]
-    classes, starts = np.unique(numbers[kept], return_index=True)
+    columns = np.bincount(numbers[kept], minlength=num_classes)
+    alone = kept[columns[numbers[kept]] == 1]
     summed = np.zeros((len(counts), num_classes), counts.dtype)
-    if len(kept):
-        summed[:, classes] = np.add.reduceat(counts[:, kept], starts, axis=1)
+    summed[:, numbers[alone]] = counts[:, alone]
+    for number in np.flatnonzero(columns > 1):  # those that were merged are few
+        summed[:, number] = counts[:, numbers == number].sum(axis=1)
     return summed
 
 
