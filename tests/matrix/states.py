@@ -137,13 +137,13 @@ def _answers(root: Path, _: Path) -> None:
         answer_all(table, name, truth(table), 12)
 
 
-def _unpack(root: Path, _: Path) -> None:
+def _unpack(root: Path, inputs: Path) -> None:
+    """Unpack the archive; its images have moved, so they are imported from where they are."""
     with tarfile.open(KEPT) as tar:
-        tar.extractall(root.parent / "kept", filter="data")
-    (root.parent / "kept" / "workspace").rename(root / "moved")
-    for path in (root / "moved").iterdir():
-        path.rename(root / path.name)
-    (root / "moved").rmdir()
+        tar.extractall(inputs / "kept", filter="data")
+    for path in (inputs / "kept" / "workspace").iterdir():
+        shutil.move(path, root)
+    assert avhcurate(root, f"import digits '{inputs}/kept/digits.parquet'").code == 0
 
 
 _SCORE = f"score {NAME} --model avhcurate:digits --head fit"
