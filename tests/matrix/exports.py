@@ -19,7 +19,7 @@ def _table(rows: pd.DataFrame) -> Labels:
 
 def _by_folder(out: Path) -> Labels:
     """The class folders that the files lie in, by the path that samples.csv has for each file."""
-    rows = pd.read_csv(out / "samples.csv", keep_default_na=False)
+    rows = pd.read_csv(out / "samples.csv", keep_default_na=False, dtype=str)
     assert all((out / file).stat().st_size for file in rows["file"])
     return {row.path: _class_of(row) for row in rows.itertuples()}
 
@@ -76,7 +76,7 @@ def _label_studio(out: Path) -> Labels:
 
 def _cleanlab(out: Path) -> Labels:
     labels = np.load(out / "labels.npy", allow_pickle=False)
-    rows = pd.read_csv(out / "samples.csv", keep_default_na=False)
+    rows = pd.read_csv(out / "samples.csv", keep_default_na=False, dtype=str)
     assert len(labels) == len(rows)
     names = json.loads((out / "manifest.json").read_text(encoding="utf-8"))["classes"]
     if (out / "pred_probs.npy").exists():
@@ -100,7 +100,7 @@ def _lines(out: Path) -> pd.DataFrame:
 
 #: By form: what a name of it ends in, and what reads the label of each path.
 FORMS: Mapping[str, tuple[str, Callable[[Path], Labels]]] = {
-    "csv": (".csv", lambda out: _table(pd.read_csv(out, keep_default_na=False))),
+    "csv": (".csv", lambda out: _table(pd.read_csv(out, keep_default_na=False, dtype=str))),
     "jsonl": (".jsonl", lambda out: _table(_lines(out))),
     "parquet": (".parquet", lambda out: _table(pd.read_parquet(out))),
     "folder": ("", _by_folder),
