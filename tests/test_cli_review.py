@@ -96,6 +96,18 @@ def test_photos_without_classes_get_a_map(cli, home, shown):
     assert not suspects_of(run)
 
 
+def test_few_photos_without_classes_are_shown_and_one_class_says_what_to_give(cli, home, shown):
+    (home / "heap").mkdir()
+    for image in sorted((home / "photos" / "cat").glob("*.jpg"))[:5]:
+        shutil.copy(image, home / "heap")
+    assert cli("review", "heap").code == 0
+    run = Workspace(home / "workspace").dataset("heap").run()
+    assert shown == [f"gallery?dataset=heap&run={run.name}"]
+    shutil.copytree(home / "heap", home / "alone" / "cat")
+    ended = cli("review", "alone", "--quiet")
+    assert (ended.code, "has one class" in ended.err, "--head" in ended.err) == (2, True, False)
+
+
 def test_a_dataset_is_called_as_its_source_and_found_by_it(home, workspace):
     photos = home / "photos"
     assert name_for(workspace, str(photos)) == "photos"

@@ -9,6 +9,7 @@ from avhcurate.datasets.curate.locked import lock_first
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.sources.settings import ReviewSettings
 from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.errors import CurateError
 from avhcurate.features.map.service import project_dataset
 from avhcurate.features.map.settings import ProjectSettings
 from avhcurate.features.suspects.service import find_suspects, seconds_of_sources
@@ -49,6 +50,11 @@ class PhotoReview:
         labels = self.dataset.labels_to_learn()
         self.samples = len(labels)
         self.classes = len(np.unique(labels[labels >= 0]))
+        if self.classes == 1:
+            raise CurateError(
+                f"{self.name} has one class, so no label can be told from another. Give a folder with two classes or "
+                "more, or one without sub-folders, which is mapped."
+            )
         self.scoring = ScoreSettings(dataset=self.name, model=settings.model or usual_here()[0])
         if self.classes > 1:
             self.scoring = self.scoring.with_(head="fit")
@@ -65,7 +71,9 @@ class PhotoReview:
         return self._address("suspects")
 
     def whole(self) -> str:
-        """Find suspects among all photos, or map those of fewer than two classes, and return the page that shows them.
+        """Find suspects among all photos, or map those without classes, and return the page that shows them.
+
+        Few photos without classes are seen at once, without a map.
 
         Their run takes the place of that of the first suspects as the default.
         """
@@ -73,9 +81,11 @@ class PhotoReview:
         page = "suspects"
         if self.classes > 1:
             steps["Suspects"] = seconds_of_sources(self.samples), self._suspect
-        else:
+        elif self.samples > self._mapping().neighbours:
             page = "map"
             steps["Map"] = _MAP_SECONDS, self._place
+        else:
+            page = "gallery"
         self.progress.steps(steps)
         dataset = self.space.dataset(self.name)
         if dataset.default_run and dataset.default_run.record.limit and not dataset.record.default_run:
@@ -99,4 +109,7 @@ class PhotoReview:
         find_suspects(table, SuspectsSettings(dataset=self.name, model=self.run.name), progress=progress)
 
     def _place(self, progress: Progress) -> None:
-        project_dataset(self.space, ProjectSettings(dataset=self.name, model=self.run.name), progress=progress)
+        project_dataset(self.space, self._mapping(), progress=progress)
+
+    def _mapping(self) -> ProjectSettings:
+        return ProjectSettings(dataset=self.name, model=self.run and self.run.name)
