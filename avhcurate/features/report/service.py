@@ -258,9 +258,10 @@ def describe_suspects(table: DatasetTable) -> dict[str, Any]:
     record = lists[-1].record
     suspects = suspects_now(table, lists[-1])
     doubtful = undecided(table, suspects)
+    shown = export_table(table, doubtful.head(IMAGES), record)
     captions = {
-        row["id"]: f"{row['label_name']} → {row['suggested_name']}, {row['verdict']}"
-        for row in rows_of(export_table(table, doubtful.head(IMAGES), record))
+        row["id"]: f"{row['label_name']} → {row['suggested_name']}".removesuffix(" → ") + f", {row['verdict']}"
+        for row in rows_of(shown.fillna({"suggested_name": ""}))
     }
     judge = "by the run's own head"
     if record.heads:
