@@ -9,7 +9,7 @@ from avhcurate.datasets.curate.locked import locked_mask
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.features.payoff import service
 from avhcurate.workspace.data.workspace import Workspace
-from tests.browser.pages import NOTHING_KEPT, expect, open_at, settled
+from tests.browser.pages import NOTHING_KEPT, expect, judged, open_at, settled
 from tests.fakes.workspaces import lock_before_scoring
 
 
@@ -56,12 +56,10 @@ def test_from_a_folder_to_a_verdict_without_a_form(page, serve, workspace, tmp_p
     path = page.get_by_label("Or a path on the server").first
     path.fill(str(tmp_path / "photos"))
     path.press("Enter")
-    review = page.locator(".review")
-    for _ in range(10):
-        page.locator(".stage img.on").wait_for()
-        suspect = review.get_attribute("data-suspect")
+    for place in range(10):
+        judged(page, place)
         page.keyboard.press("a")
-        expect(review).not_to_have_attribute("data-suspect", suspect)
+    expect(page.locator(".counts")).to_have_text("10 relabelled")
     page.wait_for_function(NOTHING_KEPT)
     page.get_by_text("Locked images are not listed").wait_for()
     open_at(page, page.url.replace("/suspects", "/payoff"))

@@ -48,8 +48,8 @@ MUTATIONS = (
     Mutation(
         "any host",
         _GUARDS,
-        "return [hosts, Middleware(Guard), Middleware(FirstPage)]",
-        "return [Middleware(Guard), Middleware(FirstPage)]",
+        "return [Middleware(Away), hosts, Middleware(Guard), Middleware(FirstPage)]",
+        "return [Middleware(Away), Middleware(Guard), Middleware(FirstPage)]",
         f"{_GUARDS_TEST}::test_a_foreign_name_gets_no_page",
     ),
     Mutation(
