@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, WeightedRandomSampler
 import avhcurate
 from avhcurate.datasets.sources.demo import simulated_votes
 from avhcurate.networks.training.digits import read_digits
+from avhcurate.workspace.data import people
 from tests.fakes import messages
 from tests.fakes.decisions import decision
 
@@ -49,6 +50,7 @@ def trained(digits, hear, *, epochs=EPOCHS):
 
 
 def test_from_arrays_to_a_label_file_and_a_network(tmp_path, monkeypatch):
+    monkeypatch.setattr(people, "_who", lambda: people.OPERATOR)  # no page was drawn in this process
     kernel = types.SimpleNamespace(kernel=object())
     monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: kernel))
     images, truth = (part[:120] for part in read_digits()[:2])
