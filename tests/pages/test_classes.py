@@ -7,6 +7,7 @@ from avhcurate.datasets.curate import classes
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.features.classes import service
 from avhcurate.features.classes.service import classes_of
 from avhcurate.ui.base import cache
 from tests.fakes.decisions import decide, decision
@@ -58,6 +59,22 @@ def test_changes_that_a_quick_hand_sends_follow_each_other_by_name(open_page, ow
     assert table.classes == ("0", "1", "2", "3", "4", "5", "6", "9", "9 2")
     decide(root, decision("undo", of=changes[0]["nonce"], version=""))
     assert "8" in open_table(own_digits.workspace, "digits").classes
+
+
+def test_a_page_whose_classes_change_while_it_is_drawn_is_drawn_anew(open_page, own_digits, monkeypatch):
+    chosen = service._chosen
+
+    def undone_meanwhile(table, *of):
+        if "round" in table.classes:
+            table.log.revert(table.dataset.id, merged.id)
+        return chosen(table, *of)
+
+    merged = classes.merge(own_digits, ["3", "8"], "round")
+    monkeypatch.setattr(service, "_chosen", undone_meanwhile)
+    app = open_page("classes", own_digits.workspace.root)
+    assert not app.exception
+    assert not app.error
+    assert {card["first"] for card in card(app)["proposals"]} <= set(own_digits.classes)
 
 
 def test_a_merged_class_is_offered_to_be_split_into_what_it_was(open_page, own_digits):

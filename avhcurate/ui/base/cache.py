@@ -93,7 +93,7 @@ def cache_key(table: DatasetTable) -> str:
     """
     record = table.dataset.record
     parts = [str(table.dataset.root), repr(table.edges)]
-    parts += [record.version, repr(sorted(record.harder.items())), str(table.annotated), table.counted]
+    parts += [table.fingerprint, repr(sorted(record.harder.items())), str(table.annotated), table.counted]
     parts += [file_key(scored.scores_path) for scored in (table.run, table.neighbours, table.prediction) if scored]
     parts += [file_key(training.dynamics_path) for training in (table.training, table.learnt) if training]
     parts += table.words

@@ -1,6 +1,7 @@
 """The frame of a page: the view, the open table and the samples that match, and what to do if one is missing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, NoReturn, ParamSpec
@@ -116,9 +117,22 @@ def while_allowed(draw: Callable[_P, None]) -> Callable[_P, None]:
         frame: Frame | None = st.session_state.get(_FRAME)
         if acting().role is None or (frame and frame.table and not frame.table.current):
             st.rerun(scope="app")
-        draw(*args, **keywords)
+        with anew_if_replaced():
+            draw(*args, **keywords)
 
     return asked
+
+
+@contextmanager
+def anew_if_replaced() -> Iterator[None]:
+    """Run the page anew where it fails because its samples or classes were replaced while it was drawn."""
+    try:
+        yield
+    except Exception:
+        table = page().table
+        if table is None or table.current:
+            raise
+        st.rerun(scope="app")
 
 
 def announce(text: str) -> None:

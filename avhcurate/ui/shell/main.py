@@ -38,7 +38,8 @@ def main() -> None:
         if frame.page().gone:
             _choose_another(page)
         else:
-            page.run()
+            with frame.anew_if_replaced():
+                page.run()
     except CurateError as error:
         show_user_error(error)
 
