@@ -5,9 +5,11 @@ come to rest (`settled`), which Streamlit marks in the page.
 """
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import httpx
 import pytest
@@ -50,7 +52,10 @@ class Server:
         """Start it and wait until it answers."""
         what = (self._script, self._port, str(self._log), self._environment)
         self.process = app_process.STARTER.Process(target=app_process.run, args=what)
-        self.process.start()
+        # A process first imports the main module, which may be a page that a test has drawn and whose file is gone.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+            self.process.start()
         wait_for_app(self.process.is_alive, self.address, self._log)
 
     def kill(self) -> None:
