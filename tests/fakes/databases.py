@@ -77,17 +77,23 @@ def _places_of_initdb() -> list[Path]:
     return [*([Path(found).resolve()] if found else []), *debian]
 
 
+@pytest.fixture
+def empty_postgres(postgres: str) -> str:
+    """Address of an empty database of that server."""
+    pytest.importorskip("psycopg", reason="PostgreSQL's driver is missing: install avhcurate[postgres]")
+    import sqlalchemy as sa
+
+    name = f"t{uuid.uuid4().hex}"
+    engine = sa.create_engine(postgres)
+    with engine.begin() as connection:  # a schema of its own is as empty as a database, and made in no time
+        connection.execute(sa.text(f"CREATE SCHEMA {name}"))
+    engine.dispose()
+    return f"{postgres}&options=-csearch_path%3D{name}"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Address of an empty database, once of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'annotations.db'}"
-    pytest.importorskip("psycopg", reason="PostgreSQL's driver is missing: install avhcurate[postgres]")
-    import sqlalchemy as sa
-
-    server, name = request.getfixturevalue("postgres"), f"t{uuid.uuid4().hex}"
-    engine = sa.create_engine(server)
-    with engine.begin() as connection:  # a schema of its own is as empty as a database, and made in no time
-        connection.execute(sa.text(f"CREATE SCHEMA {name}"))
-    engine.dispose()
-    return f"{server}&options=-csearch_path%3D{name}"
+    return str(request.getfixturevalue("empty_postgres"))
