@@ -1,5 +1,7 @@
 """Suspects in a real browser: accept, keep, skip and undo by keys, and typing that is faster than the server."""
 
+import re
+
 import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
@@ -189,3 +191,26 @@ def test_three_people_are_asked_blind_and_their_answers_come_back_to_the_card(pa
     annotator.close()
     page.bring_to_front()
     expect(row).to_contain_text("1 of 3 answered: 1 × “7”")  # without a key
+
+
+@pytest.mark.slow
+def test_a_group_says_on_demand_what_accepting_it_does_and_asks_once_where_that_is_to_hurt(
+    page, suspects_root, serve, tmp_path
+):
+    root = copied(suspects_root, tmp_path / "own")
+    open_at(page, f"{serve(root)}/suspects?suspects.view=groups")
+    expect(page.locator(".heading").first).not_to_contain_text("accepting:")
+    page.get_by_text("What would deciding about all").click()
+    told = page.locator(".heading").filter(has_text=re.compile(r"accepting: [+-]\d+\.\d points"))
+    expect(told.first).to_be_visible()
+    settled(page)
+    headings = page.locator(".heading").all_inner_texts()
+    print(headings)
+    hurts = page.locator(".heading").filter(has_text="accepting: -").first
+    before = page.get_by_text("to decide").first.inner_text()
+    hurts.get_by_role("button", name="Accept all").click()
+    again = hurts.get_by_role("button", name=re.compile(r"Accept all \d+ all the same\?"))
+    expect(again).to_be_visible()
+    assert page.get_by_text("to decide").first.inner_text() == before
+    again.click()
+    expect(page.get_by_text(before)).to_have_count(0)

@@ -1,6 +1,6 @@
 """The gain of the decisions in a dataset's history, and the checks by hand that make it certain."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -16,7 +16,7 @@ from avhcurate.datasets.table.empty_view import not_scored
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError, Option, Run
 from avhcurate.features.payoff import rules
-from avhcurate.features.payoff.expected import Action, expected_gain
+from avhcurate.features.payoff.expected import Action, Pair, expected_gains
 from avhcurate.features.payoff.rules import Difference, Gain, PenaltyChoice
 from avhcurate.workspace.data.events import IMPORT_LABELS
 from avhcurate.workspace.data.sample_groups import sample_groups
@@ -289,11 +289,11 @@ def _refuse_locked_only(decided: Decided, inside: np.ndarray) -> None:
 # --- beforehand --------------------------------------------------------------------------------------------------
 
 
-def beforehand(table: DatasetTable, action: Action, number: int) -> Gain:
-    """Return what accepting or excluding the `number` first suspects is expected to do to accuracy.
+def beforehand(table: DatasetTable, action: Action, number: int, pairs: Sequence[Pair | None] = (None,)) -> list[Gain]:
+    """Return what accepting or excluding the `number` first suspects is expected to do to accuracy, by `pairs`.
 
-    Told from folds of the images that are not locked or excluded, see `expected.expected_gain`. Raises CurateError
-    without embeddings, and with labels of one class.
+    About those of a pair only, or about all (None). Told from folds of the images that are not locked or excluded, see
+    `expected.expected_gains`. Raises CurateError without embeddings, and with labels of one class.
     """
     features = embeddings(table)
     assert table.run is not None
@@ -307,7 +307,7 @@ def beforehand(table: DatasetTable, action: Action, number: int) -> Gain:
     x = rules.principal(features, ids)[ids]
     groups, _ = sample_groups(table.dataset, features, ids)
     num_classes = len(table.classes)
-    return expected_gain(
+    return expected_gains(
         x,
         labels,
         groups,
@@ -315,4 +315,5 @@ def beforehand(table: DatasetTable, action: Action, number: int) -> Gain:
         share=min(1.0, number / len(ids)),
         num_classes=num_classes,
         penalty=rules.choose_penalty(x, labels, num_classes, groups).value,
+        pairs=pairs,
     )

@@ -1,5 +1,6 @@
 """The Suspects page: the form that starts the job, the suspects in view, their list, and the export."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -9,7 +10,7 @@ import streamlit as st
 
 from avhcurate.datasets.export.text import csv_text
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.features.payoff.expected import Action
+from avhcurate.features.payoff.expected import Action, Pair
 from avhcurate.features.payoff.rules import Gain
 from avhcurate.features.payoff.service import beforehand
 from avhcurate.features.payoff.texts import points
@@ -18,7 +19,7 @@ from avhcurate.features.suspects.rules import AT_HOME, FLAT, SOURCES, UNSURE, VE
 from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.features.suspects.store import SuspectsFolder, SuspectsRecord
 from avhcurate.features.suspects.suggestions import suggested_now, support
-from avhcurate.ui.base.cache import HASH_FUNCS, file_key, kept
+from avhcurate.ui.base.cache import HASH_FUNCS, beside, file_key, kept
 from avhcurate.ui.base.export_menu import download
 from avhcurate.ui.base.frame import Opened
 from avhcurate.ui.base.job_forms import first_job, job_form, of_run
@@ -42,6 +43,8 @@ PAIR: Choice[tuple[int, ...]] = Choice("suspects.pair", (), partial(read_ids, mo
 _EXPECTED = switch("suspects.expected")
 #: What may be done with all suspects, in words.
 _DECIDING: dict[Action, str] = {"accept": "Accepting", "exclude": "Excluding"}
+#: Groups, the largest, of which it is told what accepting them would do.
+_TOLD = 12
 _ABOUT = f"""
 A label is in doubt if a source of evidence doubts it:
 
@@ -282,15 +285,31 @@ def _groups(page: Opened, rows: pd.DataFrame) -> list[Group]:
     labelled = page.table.group_counts("label", page.filters).set_index("value")["n"]
     known = rows[rows["suggested"] >= 0]
     sizes = known.groupby(["label", "suggested"], sort=False).size().reset_index(name="n")
-    groups = [
-        Group(f"{n:,} of {labelled[label]:,} {names[label]} look like {names[other]}", n)
-        for label, other, n in sizes.to_numpy().tolist()
-    ]
+    told = _told_of_groups(page, sizes, len(rows))
+    groups = []
+    for label, other, n in sizes.to_numpy().tolist():
+        title = f"{n:,} of {labelled[label]:,} {names[label]} look like {names[other]}"
+        asks = {}
+        if gain := told.get((label, other)):
+            title += f" · accepting: {points(gain)}"
+            if gain.gain < 0:
+                asks["accept"] = f"Accept all {n:,} all the same?"
+        groups.append(Group(title, n, asks=asks))
     if others := len(rows) - len(known):
         groups.append(
             Group(f"{others:,} for which nothing of weight names another class", others, lacks=("accept", "one"))
         )
     return groups
+
+
+def _told_of_groups(page: Opened, sizes: pd.DataFrame, number: int) -> dict[Pair, Gain]:
+    """Return, where it is asked, what accepting each of the largest groups is expected to do, by pair of classes."""
+    if not _EXPECTED.asked():
+        return {}
+    largest = sizes.nlargest(_TOLD, "n")[["label", "suggested"]].to_numpy().tolist()
+    pairs = tuple((label, other) for label, other in largest)
+    gains = _beforehand(page.table, "accept", number, pairs)
+    return dict(zip(pairs, gains, strict=True))
 
 
 def _expected(page: Opened, number: int) -> None:
@@ -302,10 +321,10 @@ def _expected(page: Opened, number: int) -> None:
     if not _EXPECTED.asked():
         return
     for action, words in _DECIDING.items():
-        gain = _beforehand(page.table, action, number)
+        (gain,) = _beforehand(page.table, action, number, (None,))
         st.caption(f"{words} all {number:,} is expected to change accuracy by {points(gain)}.")
 
 
 @kept("Fitting heads in folds …", most=8)
-def _beforehand(table: DatasetTable, action: Action, number: int) -> Gain:
-    return beforehand(table, action, number)
+def _beforehand(table: DatasetTable, action: Action, number: int, pairs: Sequence[Pair | None]) -> list[Gain]:
+    return beside(beforehand, table, action, number, pairs)

@@ -127,6 +127,7 @@ export namespace Grid {
     title: string;
     count: number;
     lacks: string[];
+    asks?: Record<string, string>;
   }
   export interface Key {
     action: string;

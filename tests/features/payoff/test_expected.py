@@ -19,7 +19,8 @@ def drawn(seed, n, noise, apart=2.0):
 
 def told(x, labels, action, share):
     groups = np.arange(len(x))
-    return expected.expected_gain(x, labels, groups, action=action, share=share, num_classes=3, penalty=1.0)
+    (said,) = expected.expected_gains(x, labels, groups, action=action, share=share, num_classes=3, penalty=1.0)
+    return said
 
 
 def test_decisions_about_the_least_sure_images_are_made_and_no_others():
@@ -27,6 +28,29 @@ def test_decisions_about_the_least_sure_images_are_made_and_no_others():
     labels = np.array([0, 0, 0])
     assert expected.decided(probs, labels, action="accept", number=2).tolist() == [0, 2, 1]
     assert expected.decided(probs, labels, action="exclude", number=1).tolist() == [0, -1, 0]
+    assert expected.decided(probs, labels, action="accept", number=2, pair=(0, 2)).tolist() == [0, 2, 0]
+    assert expected.decided(probs, labels, action="accept", number=2, pair=(2, 0)).tolist() == [0, 0, 0]
+
+
+@pytest.mark.slow
+def test_accepting_a_group_of_wrong_labels_helps_and_one_of_right_labels_hurts():
+    x, labels, truth = drawn(3, 900, 0.0)
+    confused = (truth == 0) & (np.random.default_rng(1).random(900) < 0.4)
+    labels = np.where(confused, 1, labels)
+    groups = np.arange(900)
+    none, wrong, right = expected.expected_gains(
+        x,
+        labels,
+        groups,
+        action="accept",
+        share=0.3,
+        num_classes=3,
+        penalty=1.0,
+        pairs=[(2, 2), (1, 0), (0, 1)],
+    )
+    assert (none.gain, none.low, none.high) == (0, 0, 0)
+    assert wrong.gain > 0.01
+    assert right.gain < -0.01
 
 
 def cross_fitted(x, labels, after, given):
@@ -75,6 +99,6 @@ def test_the_images_that_judge_are_unknown_to_what_is_decided(monkeypatch):
 def test_copies_of_an_image_share_a_fold():
     x, labels, _ = drawn(0, 100, 0.2)
     twice, both, groups = np.concatenate([x, x]), np.concatenate([labels, labels]), np.tile(np.arange(100), 2)
-    said = expected.expected_gain(twice, both, groups, action="accept", share=0.2, num_classes=3, penalty=1.0)
+    (said,) = expected.expected_gains(twice, both, groups, action="accept", share=0.2, num_classes=3, penalty=1.0)
     assert isinstance(said, rules.Gain)
     assert said.gain < 0.02  # images that vouch for themselves would make it look good

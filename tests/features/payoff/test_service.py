@@ -134,7 +134,7 @@ def test_labels_that_came_in_a_file_are_decided_in_bulk(table, tmp_path):
 
 @pytest.mark.slow
 def test_what_accepting_suspects_would_do_is_told_without_locked_labels(table, monkeypatch):
-    said = service.beforehand(table, "accept", 60)
+    (said,) = service.beforehand(table, "accept", 60)
     assert said.low <= said.gain <= said.high < 0.05
     labels = table.dataset.labels().copy()
     labels[locked_mask(table)] = 0
@@ -145,7 +145,7 @@ def test_what_accepting_suspects_would_do_is_told_without_locked_labels(table, m
         return rows.assign(curated_label=labels[rows["id"]]) if "curated_label" in rows else rows
 
     monkeypatch.setattr(type(table), "frame", with_other_labels)
-    assert service.beforehand(table, "accept", 60) == said
+    assert service.beforehand(table, "accept", 60) == [said]
 
 
 # --- a lock after the first score ------------------------------------------------------------------------------------

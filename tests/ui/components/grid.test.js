@@ -66,9 +66,9 @@ test("ten tiles in four columns are three rows, each below the other", () => {
 
 test("groups have rows of their own below their names", () => {
   const layout = gridLayout(7, { columns: 2, width: 100, rowHeight: 100 }, [
-    { title: "a", count: 3, lacks: [] },
-    { title: "b", count: 2, lacks: [] },
-    { title: "c", count: 2, lacks: ["accept"] },
+    { title: "a", count: 3, lacks: [], asks: {} },
+    { title: "b", count: 2, lacks: [], asks: {} },
+    { title: "c", count: 2, lacks: ["accept"], asks: {} },
   ]);
   const rows = Array.from({ length: layout.rows }, (_, row) => [
     layout.heading(row),
@@ -77,10 +77,10 @@ test("groups have rows of their own below their names", () => {
     layout.top(row),
   ]);
   assert.deepEqual(rows, [
-    [{ title: "a", places: [0, 3], lacks: [] }, 0, 2, 0],
+    [{ title: "a", places: [0, 3], lacks: [], asks: {} }, 0, 2, 0],
     [null, 2, 3, 132],
-    [{ title: "b", places: [3, 5], lacks: [] }, 3, 5, 232],
-    [{ title: "c", places: [5, 7], lacks: ["accept"] }, 5, 7, 364],
+    [{ title: "b", places: [3, 5], lacks: [], asks: {} }, 3, 5, 232],
+    [{ title: "c", places: [5, 7], lacks: ["accept"], asks: {} }, 5, 7, 364],
   ]);
   assert.deepEqual([layout.rowOf(2), layout.rowOf(6), layout.rowAt(230), layout.height], [1, 3, 1, 486]);
   assert.deepEqual([layout.bottom(1), layout.bottom(3), layout.below(2, 1), layout.below(4, -1)], [222, 486, 3, 2]);

@@ -6,7 +6,7 @@ It draws the rows in sight and asks a route of the app for them (`grid_routes`),
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from typing_extensions import TypedDict
@@ -74,11 +74,15 @@ class Tile:
 
 @dataclass(frozen=True)
 class Group:
-    """The next `count` tiles, which share rows of their own below a title; actions that the group `lacks`."""
+    """The next `count` tiles, which share rows of their own below a title; actions that the group `lacks`.
+
+    `asks`: what the button of an action asks once before it acts.
+    """
 
     title: str
     count: int
     lacks: tuple[str, ...] = ()
+    asks: Mapping[str, str] = field(default_factory=dict)
 
 
 class GridData(TypedDict):

@@ -7,13 +7,17 @@ import { element } from "../shared.js";
 
 // What stands above a group: its title, and the buttons that are for all of its images.
 /** @param {import("./grid.js").Grid} grid @param {import("./layout.js").Heading} heading */
-export function drawHeading(grid, { title, places, lacks }) {
+export function drawHeading(grid, { title, places, lacks, asks }) {
   const node = element("div", { className: "heading", role: "rowheader" });
   element("span", { textContent: title, title }, node);
   for (const { name, group, disabled, help } of grid.data.actions?.bar ?? []) {
     if (!group || lacks.includes(name)) continue;
     const look = { textContent: group, disabled, title: help };
-    element("button", { ...look, onclick: () => grid.actOn([places], name) }, node);
+    const button = element("button", look, node);
+    button.onclick = () => {
+      if (!asks[name] || button.textContent === asks[name]) grid.actOn([places], name);
+      else button.textContent = asks[name];
+    };
   }
   return node;
 }

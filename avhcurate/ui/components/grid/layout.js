@@ -23,7 +23,7 @@ const SMALL = 110; // pixels below which a tile has one line of small words
  * @property {(row: number) => Heading | null} heading
  */
 /** @typedef {{ x: number, y: number }} Point */
-/** @typedef {{ title: string, places: [number, number], lacks: string[] }} Heading What stands above the first row of a group. */
+/** @typedef {{ title: string, places: [number, number], lacks: string[], asks: Record<string, string> }} Heading What stands above the first row of a group. */
 
 // `columns` of `width` pixels in rows of `rowHeight`.
 /** @param {number} count @param {{ columns: number, width: number, rowHeight: number }} sizes @param {Grid.Group[]} groups */
@@ -121,11 +121,11 @@ function groupedLayout(groups, columns, rowHeight) {
   const rows = /** @type {{ heading: Heading | null, first: number, end: number, top: number }[]} */ ([]);
   let y = 0;
   let end = 0;
-  for (const { title, count, lacks } of groups) {
+  for (const { title, count, lacks, asks = {} } of groups) {
     const places = /** @type {[number, number]} */ ([end, end + count]);
     for (let first = end; first < places[1]; first = end) {
       end = Math.min(first + columns, places[1]);
-      const heading = first === places[0] ? { title, places, lacks } : null;
+      const heading = first === places[0] ? { title, places, lacks, asks } : null;
       rows.push({ heading, first, end, top: y });
       y += rowHeight + (heading ? HEADING : 0);
     }
