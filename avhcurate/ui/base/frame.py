@@ -114,8 +114,7 @@ def while_allowed(draw: Callable[_P, None]) -> Callable[_P, None]:
 
     @wraps(draw)
     def asked(*args: _P.args, **keywords: _P.kwargs) -> None:
-        frame: Frame | None = st.session_state.get(_FRAME)
-        if acting().role is None or (frame and frame.table and not frame.table.current):
+        if acting().role is None or _replaced():
             st.rerun(scope="app")
         with anew_if_replaced():
             draw(*args, **keywords)
@@ -129,10 +128,15 @@ def anew_if_replaced() -> Iterator[None]:
     try:
         yield
     except Exception:
-        table = page().table
-        if table is None or table.current:
+        if not _replaced():
             raise
         st.rerun(scope="app")
+
+
+def _replaced() -> bool:
+    """Return whether the samples of this script run, or their classes, are no longer those of the dataset."""
+    frame: Frame | None = st.session_state.get(_FRAME)
+    return bool(frame and frame.table and not frame.table.current)
 
 
 def announce(text: str) -> None:
