@@ -106,7 +106,7 @@ class Run:
         if what == "exclude":
             action = "exclude"
         groups = np.arange(len(self.x))
-        return expected.expected_gain(
+        (gain,) = expected.expected_gains(
             self.x,
             self.labels,
             groups,
@@ -115,6 +115,7 @@ class Run:
             num_classes=self.classes,
             penalty=self.penalty,
         )
+        return gain
 
     def row(self, what: str, checks: int, *, asked_before: bool) -> dict[str, float]:
         """Return true and estimated gain in points, and whether the interval holds the truth."""
