@@ -346,14 +346,7 @@ def test_the_top_level_holds_what_such_projects_carry():
         *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "Makefile", ".streamlit", ".ci", ".gitignore"),
         *("SECURITY.md", "CITATION.cff", "CODE_OF_CONDUCT.md", ".github", ".pre-commit-config.yaml", "mkdocs.yml"),
         *("Dockerfile", "compose.yaml", ".dockerignore", "examples", "hatch_build.py", "pyproject.toml"),
-        *(
-            "package.json",
-            "package-lock.json",
-            "biome.json",
-            "tsconfig.json",
-            "requirements.lock",
-            "requirements-test.lock",
-        ),
+        *("package.json", "package-lock.json", "biome.json", "tsconfig.json", "locks"),
     }
     assert names <= allowed
 
