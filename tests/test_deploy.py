@@ -93,9 +93,12 @@ def test_the_locks_name_files_of_all_that_is_required_and_no_server():
     assert re.findall(r"\$\(call locked,(locks/.*?)\)", makefile) == [APP, TESTS]
 
 
-def test_the_citation_and_the_guide_to_installing_name_this_version():
+def test_the_citation_the_guide_to_installing_and_the_changelog_name_this_version():
     assert str(yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]) == __version__
-    assert f"avhcurate-{__version__}-py3" in (ROOT / "docs" / "install.md").read_text()
+    assert set(re.findall(r"avhcurate-(.*?)-py3", (ROOT / "docs" / "install.md").read_text())) == {__version__}
+    coming, latest, *_ = re.findall(r"^## (.*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert coming == "Unreleased"
+    assert re.fullmatch(rf"{re.escape(__version__)}, \d{{4}}-\d\d-\d\d", latest)
 
 
 def test_the_services_are_built_from_here_and_reach_each_other():
