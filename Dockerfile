@@ -8,8 +8,9 @@ ARG TORCH_INDEX=
 RUN useradd --create-home curate && mkdir /workspace && chown curate /workspace
 WORKDIR /app
 # The libraries first, so that a change of the code does not fetch them again.
-COPY requirements.txt requirements.lock ./
-RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock
+COPY requirements.txt ./
+COPY locks/requirements.lock locks/
+RUN pip install --no-cache-dir --no-deps --require-hashes -r locks/requirements.lock
 RUN PIP_EXTRA_INDEX_URL=$TORCH_INDEX pip install --no-cache-dir -r requirements.txt
 COPY . .
 RUN PIP_EXTRA_INDEX_URL=$TORCH_INDEX pip install --no-cache-dir ".[auth,postgres]"

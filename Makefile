@@ -83,16 +83,16 @@ locked = $(BIN)/uv pip install -q --python $(BIN)/python $(EXACTLY) $(1) || $(BI
 # The lock leaves PyTorch to its range, and pip's settings say which build of it. What the app takes is compiled now, as
 # pip does it; what only the tests take, as they need it.
 $(VENV)/installed: export UV_COMPILE_BYTECODE = 1
-$(VENV)/installed: requirements.lock requirements.txt pyproject.toml
+$(VENV)/installed: locks/requirements.lock requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(VENV_PYTHON) -m venv $(VENV)
 	-$(BIN)/python -m pip install -q "uv>=0.5"
-	$(call locked,requirements.lock)
+	$(call locked,locks/requirements.lock)
 	$(BIN)/python -m pip install -q -r requirements.txt
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	touch $@
 
-$(VENV)/tested: $(VENV)/installed requirements-test.lock
-	$(call locked,requirements-test.lock)
+$(VENV)/tested: $(VENV)/installed locks/requirements-test.lock
+	$(call locked,locks/requirements-test.lock)
 	touch $@
 
 # Known weaknesses of what is installed, from the databases of advisories.
@@ -104,7 +104,7 @@ advisories: $(VENV)/tested
 # Both locks anew, where the ranges have changed; docs/install.md says how to take newer releases.
 lock: $(VENV)/installed
 	$(BIN)/python -m pip install -q "uv>=0.5"
-	$(BIN)/python .ci/lock.py
+	$(BIN)/python tools/lock.py
 
 # dist/*.whl and the sdist, and the wheel tried in an environment of its own.
 wheel: $(VENV)/tested

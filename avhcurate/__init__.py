@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from avhcurate import scores as scores
     from avhcurate.notebook.dataset import Dataset as Dataset
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 #: By variable: the library that reads it when it is imported, and the value with which it sends no reports by itself.
 QUIET = {

@@ -342,18 +342,11 @@ def test_code_is_laid_out_by_the_formatter():
 def test_the_top_level_holds_what_such_projects_carry():
     names = {path.relative_to(ROOT).parts[0] for path in tracked()}
     allowed = {
-        *("app.py", "avhcurate", "pages", "tests", "data", "docs", "benchmarks", "requirements.txt", "pyproject.toml"),
+        *("app.py", "avhcurate", "pages", "tests", "data", "docs", "benchmarks", "tools", "requirements.txt"),
         *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "Makefile", ".streamlit", ".ci", ".gitignore"),
         *("SECURITY.md", "CITATION.cff", "CODE_OF_CONDUCT.md", ".github", ".pre-commit-config.yaml", "mkdocs.yml"),
-        *("Dockerfile", "compose.yaml", ".dockerignore", "examples", "hatch_build.py"),
-        *(
-            "package.json",
-            "package-lock.json",
-            "biome.json",
-            "tsconfig.json",
-            "requirements.lock",
-            "requirements-test.lock",
-        ),
+        *("Dockerfile", "compose.yaml", ".dockerignore", "examples", "hatch_build.py", "pyproject.toml"),
+        *("package.json", "package-lock.json", "biome.json", "tsconfig.json", "locks"),
     }
     assert names <= allowed
 

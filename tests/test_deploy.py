@@ -12,7 +12,7 @@ from avhcurate import __version__
 from avhcurate.cli import app
 
 ROOT = Path(__file__).parents[1]
-APP = ("requirements.lock",)
+APP, TESTS = "locks/requirements.lock", "locks/requirements-test.lock"
 
 
 def test_the_image_copies_and_starts_what_is_there():
@@ -77,28 +77,28 @@ def _entries(*names):
 def test_the_locks_name_files_of_all_that_is_required_and_no_server():
     required = (ROOT / "requirements.txt").read_text().splitlines()
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    for lines, names in ((required, APP), (extras["test"], (*APP, "requirements-test.lock"))):
+    for lines, names in ((required, [APP]), (extras["test"], [APP, TESTS])):
         locked = {name: version for name, version, hashed in _entries(*names) if hashed}
         for requirement in map(Requirement, (line for line in lines if not line.startswith("#"))):
             version = locked.get(canonicalize_name(requirement.name), "==0").removeprefix("==")
             assert requirement.name in ("torch", "torchvision") or version in requirement.specifier, requirement
-    written = "".join((ROOT / name).read_text() for name in (*APP, "requirements-test.lock"))
-    assert all(hashed for *_, hashed in _entries(*APP, "requirements-test.lock"))
+    written = "".join((ROOT / name).read_text() for name in (APP, TESTS))
+    assert all(hashed for *_, hashed in _entries(APP, TESTS))
     assert not re.search(r"://|--(extra-)?index|--find-links|^(torch|nvidia)", written, re.MULTILINE)
     exactly, makefile = "--no-deps --require-hashes -r", (ROOT / "Makefile").read_text()
-    assert f"{exactly} requirements.lock" in (ROOT / "Dockerfile").read_text()
+    assert f"{exactly} {APP}" in (ROOT / "Dockerfile").read_text()
     assert f"EXACTLY = {exactly}\n" in makefile
     (locked,) = re.findall(r"^locked = .*", makefile, re.MULTILINE)
     assert locked.count("pip install") == locked.count("$(EXACTLY) $(1)") == 2  # by uv, and by pip without it
-    assert re.findall(r"\$\(call locked,(requirements.*?)\)", makefile) == [
-        "requirements.lock",
-        "requirements-test.lock",
-    ]
+    assert re.findall(r"\$\(call locked,(locks/.*?)\)", makefile) == [APP, TESTS]
 
 
-def test_the_citation_and_the_guide_to_installing_name_this_version():
+def test_the_citation_the_guide_to_installing_and_the_changelog_name_this_version():
     assert str(yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]) == __version__
-    assert f"avhcurate-{__version__}-py3" in (ROOT / "docs" / "install.md").read_text()
+    assert set(re.findall(r"avhcurate-(.*?)-py3", (ROOT / "docs" / "install.md").read_text())) == {__version__}
+    coming, latest, *_ = re.findall(r"^## (.*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert coming == "Unreleased"
+    assert re.fullmatch(rf"{re.escape(__version__)}, \d{{4}}-\d\d-\d\d", latest)
 
 
 def test_the_services_are_built_from_here_and_reach_each_other():

@@ -1,5 +1,6 @@
-"""The blocks of the README run as they are written: images alone, then a classifier, then votes; and in Python."""
+"""The blocks of the README run as they are written: digits; images, then a classifier, then votes; and in Python."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,17 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 def blocks(title: str, language: str = "") -> list[str]:
     """The code blocks of a section, of one language."""
     return code_blocks(README.split(f"\n## {title}\n")[1].split("\n## ")[0], language)
+
+
+@pytest.mark.slow
+def test_the_first_result_is_what_it_says(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(tmp_path / "workspace"))
+    assert cli("demo")[0] == 0  # as `make app` has called it
+    (first,) = blocks("The first result")
+    assert run_commands(cli, first) == ["suspects", "disagree"]
+    assert cli("suspects", "digits", "--out", tmp_path / "suspects.csv")[0] == 0
+    (said,) = re.findall(r"doubts about (\d+) labels", README)
+    assert len(pd.read_csv(tmp_path / "suspects.csv")) == pytest.approx(int(said), rel=0.1)
 
 
 @pytest.mark.slow

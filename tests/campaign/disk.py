@@ -6,9 +6,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from tests.campaign.child import Said, avhcurate, in_child
 from tests.campaign.kills import damage
 from tests.campaign.outcome import Outcome
+from tests.fakes.child import Said, avhcurate, in_child
 
 LEAST = 2
 READING = (("correlate", "digits"), ("disagree", "digits"), ("list",), ("history", "digits"), ("models", "digits"))

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.campaign.child import in_child
 from tests.campaign.outcome import Outcome
+from tests.fakes.child import in_child
 from tests.fakes.large_images import KINDS, bombs
 
 #: Images at most and, whatever the time, at least; so many a process.

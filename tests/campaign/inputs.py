@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from tests.campaign.child import Said, avhcurate, in_child
 from tests.campaign.images import two_classes
 from tests.campaign.outcome import Outcome
+from tests.fakes.child import Said, avhcurate, in_child
 from tests.fakes.datasets import write_images
 
 #: What is tried at least, whatever the time.

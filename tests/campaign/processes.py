@@ -6,8 +6,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.campaign.child import avhcurate, in_child
 from tests.campaign.outcome import Outcome
+from tests.fakes.child import avhcurate, in_child
 
 PROCESSES = LEAST = 8
 

@@ -28,9 +28,9 @@ from avhcurate.networks.models.weights import read_weights
 from avhcurate.networks.scoring.settings import AttachSettings
 from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.workspace import Workspace
-from tests.campaign.child import in_child
 from tests.campaign.images import fuzz, two_classes
 from tests.campaign.outcome import Outcome
+from tests.fakes.child import in_child
 from tests.fakes.datasets import write_images
 
 MOST, LEAST, CHUNK = 10_000, 40, 40

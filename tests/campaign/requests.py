@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from tests.campaign.child import in_child
 from tests.campaign.outcome import Outcome
 from tests.campaign.served import served
+from tests.fakes.child import in_child
 
 LEAST = 20
 #: Seconds and megabytes that one condition may take, with a margin for a busy machine.

@@ -9,9 +9,9 @@ import pytest
 
 from tests.campaign import images
 from tests.campaign.__main__ import ATTACKS, campaign, main
-from tests.campaign.child import in_child
 from tests.campaign.mutations import MUTATIONS, ROOT, Mutation, mutated, try_all
 from tests.campaign.outcome import Attack, Outcome
+from tests.fakes.child import in_child
 from tests.fakes.large_images import bombs
 
 #: For all attacks together; `make test` and `make test-all` give them less and more.
@@ -19,6 +19,12 @@ MINUTES = float(os.environ.get("AVHCURATE_CAMPAIGN_MINUTES", "2"))
 #: Twenty people sign in before they begin: together they take a minute, whatever the time.
 LONG = ("together",)
 MARKED = [pytest.param(a, id=a.name, marks=[pytest.mark.slow] * (a.name in LONG)) for a in ATTACKS]
+
+
+def test_each_attack_has_its_row_where_its_promise_is_read():
+    for page, cell in (("docs/reliability.md", "| {} |"), ("tests/campaign/README.md", "| `{}` |")):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert [attack.name for attack in ATTACKS if f"\n{cell.format(attack.name)}" not in text] == []
 
 
 @pytest.mark.parametrize("attack", MARKED)

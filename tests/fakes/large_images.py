@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from tests.campaign.child import in_child
+from tests.fakes.child import in_child
 
 
 def _saver(kind: str, mode: str, **options: object) -> Callable[[Path, int, int], None]:

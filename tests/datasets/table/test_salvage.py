@@ -304,7 +304,7 @@ KILLED = """
     from pathlib import Path
     from avhcurate.datasets.table.check import check_workspace
     from avhcurate.workspace.data.workspace import Workspace
-    from tests.campaign.child import avhcurate, in_child
+    from tests.fakes.child import avhcurate, in_child
     from tests.datasets.table.test_salvage import counts
     from tests.fakes.killing import die, die_at_change
 

@@ -20,7 +20,7 @@ KILLED = """
     from avhcurate.datasets.table.open_dataset import open_dataset
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.people.attach import attach_votes
-    from tests.campaign.child import in_child
+    from tests.fakes.child import in_child
     from tests.fakes.killing import die_at_change
 
     gc.freeze()  # children share what was imported

@@ -18,7 +18,7 @@ from avhcurate.workspace.disk import database
 from avhcurate.workspace.disk.database import open_engine
 from avhcurate.workspace.disk.provenance import UnknownVersion
 from avhcurate.workspace.disk.room import disk_trouble
-from tests.campaign.child import in_child
+from tests.fakes.child import in_child
 from tests.fakes.killing import die, is_change
 from tests.fakes.steps import NEXT
 from tests.fakes.workspaces import by

@@ -8,7 +8,7 @@ from avhcurate.errors import CurateError
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.folders import RecordFolder
 from avhcurate.workspace.disk.provenance import SCHEMA_VERSION, StoredRecord, UnknownVersion
-from tests.campaign.child import in_child
+from tests.fakes.child import in_child
 from tests.fakes.killing import die_at_change
 
 FIRST = '{"schema_version": 2, "name": "pets", "size": 3}'

@@ -1,4 +1,4 @@
-"""Makes the moving picture of the README from the app on the embedded digits: `python docs/moving_picture.py`."""
+"""Makes the moving picture of the README from the app on the embedded digits: `python tools/moving_picture.py`."""
 
 import io
 import shutil

@@ -2,9 +2,9 @@
 
     make lock
 
-`requirements.lock` is what the app takes, `requirements-test.lock` what its tests take besides. PyTorch is left to its
-range, with the libraries of CUDA that it brings: one release has other files for CPU, CUDA and macOS. What a lock says
-already stays as long as the ranges admit it; a removed line is chosen anew.
+`locks/requirements.lock` is what the app takes, `locks/requirements-test.lock` what its tests take besides. PyTorch is
+left to its range, with the libraries of CUDA that it brings: one release has other files for CPU, CUDA and macOS. What
+a lock says already stays as long as the ranges admit it; a removed line is chosen anew.
 """
 
 import re
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-APP, TESTS = ROOT / "requirements.lock", ROOT / "requirements-test.lock"
+APP, TESTS = ROOT / "locks" / "requirements.lock", ROOT / "locks" / "requirements-test.lock"
 _LEFT_OUT = re.compile(r"(torch|torchvision|triton|nvidia-.*|cuda-.*)==")
 #: What installs the checkout itself.
 _BUILD = ("hatchling>=1.27", "editables")

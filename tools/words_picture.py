@@ -1,4 +1,4 @@
-"""Takes the pictures of the guides on words and on a budget: `python docs/words_picture.py`.
+"""Takes the pictures of the guides on words and on a budget: `python tools/words_picture.py`.
 
 Squares of six colours, and a tiny network of images and texts that is trained on their colours before.
 """

@@ -1,4 +1,4 @@
-"""Takes the screenshots of the documents from the running app on the embedded digits: `python docs/screenshots.py`."""
+"""Takes the screenshots of the documents from the running app on the embedded digits: `python tools/screenshots.py`."""
 
 import argparse
 import os
