@@ -314,7 +314,7 @@ def _open(role: Role, text: str) -> ArrayInFile:
         return open_array(user_path(text), names=NAMES[role])
     if place and user_path(place).is_file():
         return open_array(user_path(place), member=member)
-    raise CurateError(f"{text} is not a file. Give FILE or FILE:NAME of .npy, .npz or Parquet.")
+    raise CurateError(f"{text} is not a file. Give FILE or FILE:NAME of .npy, .npz, safetensors or Parquet.")
 
 
 def _num_classes(dataset: DatasetFolder, arrays: dict[Role, ArrayInFile], labels: np.ndarray) -> int:

@@ -93,7 +93,7 @@ class ScoreSettings(VerbSettings):
 
 
 class AttachSettings(VerbSettings):
-    """Attach embeddings, class weights, logits or probabilities as a run; .npy, .npz, Parquet."""
+    """Attach embeddings, class weights, logits or probabilities as a run; .npy, .npz, safetensors, Parquet."""
 
     verb = "attach"
     dataset: str = option(help="The dataset.", argument=True)
