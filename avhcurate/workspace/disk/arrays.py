@@ -47,13 +47,18 @@ class ArrayInFile:
     dtype: np.dtype
     read_blocks: Callable[[int], Iterator[np.ndarray]]
 
-    def blocks(self, rows: int) -> Iterator[np.ndarray]:
-        """Yield consecutive blocks of at most `rows` rows, in memory; a file that ends early is refused."""
+    def blocks(self, rows: int, *, first: int = 0) -> Iterator[np.ndarray]:
+        """Yield consecutive blocks of at most `rows` rows from row `first` on, in memory.
+
+        A file that ends early is refused.
+        """
         seen = 0
         with _as_user_errors(self.title):
             for block in self.read_blocks(rows):
+                before = max(0, first - seen)
                 seen += len(block)
-                yield block
+                if before < len(block):
+                    yield block[before:]
         if seen != self.shape[0]:
             raise CurateError(f"{self.title} ends after {seen} of {self.shape[0]} rows. Save it again.")
 

@@ -48,6 +48,9 @@ def test_every_form_gives_its_rows_in_order_block_by_block(tmp_path, name):
     tolerance = 1e-2 if name.startswith(("half", "brain")) else 0
     np.testing.assert_allclose(np.concatenate(blocks).astype(np.float32), MATRIX, rtol=tolerance)
     np.testing.assert_array_equal(array.read(), np.concatenate(blocks))
+    for first in (9, 11):
+        np.testing.assert_array_equal(np.concatenate([*array.blocks(4, first=first)]), array.read()[first:])
+    assert list(array.blocks(4, first=23)) == []
 
 
 def test_bfloat16_is_read_as_the_numbers_that_it_holds_and_a_name_picks_a_tensor(tmp_path):
