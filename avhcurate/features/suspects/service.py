@@ -107,7 +107,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
                 weights=weighed.weights,
                 often=weighed.often,
                 verdicts={key: int((suspects["verdict"] == key).sum()) for key in VERDICTS},
-                versions=versions("numpy", "scipy", "scikit-learn"),
+                versions=versions("numpy", "scipy", "scikit-learn", "cleanlab"),
                 locked=locked_by,
                 asked=now(),
                 finished=now(),
