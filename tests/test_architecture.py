@@ -95,6 +95,7 @@ KEEPERS = {
     "ray": ("scoring/ray_engine.py",),
     "anywidget": ("notebook/grid.py",),
     "faiss": ("neighbours/searches.py",),
+    "cleanlab": ("suspects/rules.py",),
     "alembic": ("disk/database.py", "disk/versions/*"),
     "duckdb": ("disk/*", "table/*", "sources/*"),
     "sqlalchemy": ("disk/*", "data/*", "people/*", "table/check.py"),  # it reads a damaged database

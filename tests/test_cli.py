@@ -336,7 +336,7 @@ MAY_IMPORT = {
     "export digits --out all.csv": TABLE,
     "disagree digits": TABLE,
     "correlate digits": TABLE | {"scipy"},
-    "suspects digits": TABLE | {"scipy"},
+    "suspects digits": TABLE | {"cleanlab", "scipy", "sklearn"},
 }
 
 

@@ -123,6 +123,7 @@ def _seeds(folder: Path, rng: np.random.Generator) -> Iterator[tuple[str, str, b
     tasks = [{"data": {"image": path}, "annotations": [{"result": [_CHOICE]}]} for path in paths]
     yield "attach", "f.npy", _saved(np.save, features)
     yield "attach", "f.npz", _saved(np.savez_compressed, features)
+    yield "attach", "f.safetensors", safetensors({"a": features})
     yield "votes", "v.npy", _saved(np.save, rng.integers(0, 9, (6, 2)))
     yield "votes", "v.json", json.dumps(tasks).encode()
     yield "weights", "w.pt", _saved(lambda stream, tensors: torch.save(tensors, stream), {"a": torch.zeros(3)})

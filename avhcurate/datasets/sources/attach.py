@@ -1,62 +1,36 @@
-"""Attaches outputs of a network that were computed elsewhere as a run, in flat memory: they are checked row by row."""
+"""Attaches outputs of a network that were computed elsewhere as a run, in flat memory, and goes on where it stopped."""
 
 import hashlib
 import math
-import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from avhcurate.datasets.sources.outputs import FILES, Outputs, Role, class_names
+from avhcurate.datasets.table.removal import discard
 from avhcurate.errors import CurateError, Option
 from avhcurate.measures import scores
+from avhcurate.measures.scores import ClassSums
 from avhcurate.networks.scoring.settings import AttachSettings
 from avhcurate.networks.scoring.shard_scores import add_scores, score_columns, sum_by_class
-from avhcurate.people.row_matching import match_paths
-from avhcurate.workspace.data.class_lists import columns_of, order_notes, stored_class
+from avhcurate.workspace.data.class_lists import order_notes
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import SHARD, Attached, AttachedFile, RunFolder, RunRecord
 from avhcurate.workspace.data.workspace import Workspace, check_name
-from avhcurate.workspace.disk.arrays import ArrayInFile, open_array, read_texts
-from avhcurate.workspace.disk.budget import check_budget
-from avhcurate.workspace.disk.columns import PATH_NAMES, check_column, listed
-from avhcurate.workspace.disk.files import sha256, user_path
+from avhcurate.workspace.disk.columns import listed
 from avhcurate.workspace.disk.jobs import SILENT, Progress
-from avhcurate.workspace.disk.provenance import now, settings_digest, versions
+from avhcurate.workspace.disk.provenance import now, versions
 from avhcurate.workspace.disk.room import check_room
-from avhcurate.workspace.disk.tabular import read_table
 
-Role = Literal["features", "class_weights", "bias", "logits", "probs"]
-
-#: Names that arrays usually have in a file that holds several.
-NAMES: dict[Role, tuple[str, ...]] = {
-    "features": ("features", "embeddings", "embedding", "feature", "emb"),
-    "class_weights": ("class_weights", "weight", "weights", "fc.weight", "head.weight", "classifier.weight", "coef_"),
-    "bias": ("bias", "biases", "fc.bias", "head.bias", "classifier.bias", "intercept_"),
-    "logits": ("logits", "logit"),
-    "probs": ("pred_probs", "probs", "probabilities", "prob"),
-}
-#: Numbers read at a time.
-_BLOCK = 1 << 22
-#: The smallest probability whose logarithm is taken: 0 counts as this.
-_LEAST = float(np.finfo(np.float32).tiny)
 #: Room that stays free on the disk next to the run.
 _SPARE = 64 << 20
-#: The file of a run that an array goes to.
-_FILES: dict[Role, Literal["features.npy", "logits.npy"]] = {
-    "features": "features.npy",
-    "logits": "logits.npy",
-    "probs": "logits.npy",
-}
-_CANCELLED = "cancelled: the same command starts again"
 
 
 def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Progress = SILENT) -> RunFolder:
@@ -66,19 +40,21 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
     class_weights.T + bias. Without class weights it has the scores of the softmax output, where logits or probabilities
     are given, and scores by class prototypes, where there are features and labels, each sample left out of its own.
 
-    The arrays are copied into the run, so that their files may go. The same call again starts again after a cancel, or
-    does nothing where all is done. Raises Cancelled when asked to stop, and CurateError for a mistake of the user:
-    wrong shapes, NaN, probabilities that do not sum to 1, two rows about one sample.
+    The arrays are copied into the run, so that their files may go. The same call again resumes what was cut short, or
+    does nothing where all is done; it begins anew, with a note, where a file has changed meanwhile. Raises Cancelled
+    when asked to stop, and CurateError for a mistake of the user: wrong shapes, NaN, probabilities that do not sum to
+    1, two rows about one sample.
     """
     dataset = workspace.dataset(settings.dataset)
     if not dataset.record.samples:
         raise CurateError(f"Dataset {dataset.name!r} has no samples. Import it again.")
     outputs = Outputs.of(dataset, settings, progress)
-    source = f"attached {outputs.digest}"
     name = settings.name or f"attached-{outputs.title}-{outputs.digest[:8]}"
     run = RunFolder.of(dataset, check_name(name))
+    attaching = _Attaching(dataset, run, outputs, settings, progress)
+    attaching.discard_outdated(workspace)
     with run.alone():
-        if run.begun and run.record.weights_source != source:
+        if run.begun and run.record.weights_source != attaching.source:
             raise CurateError(
                 f"Dataset {dataset.name!r} has a run {run.name!r} of other arrays.",
                 fix=f"Choose another {Option('name')}",
@@ -86,323 +62,191 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
         if run.complete:
             add_scores(run, outputs.labels, progress=progress)
             return run
-        started = time.perf_counter()
         try:
-            usable, head = _copy(run, outputs, progress)
+            if not run.begun:
+                attaching.begin()
+            attaching.copy()
         except CurateError:
             shutil.rmtree(run.root, ignore_errors=True)
             raise
-        skipped = int((~usable).sum())
+        attaching.score()
+        attaching.finish()
+    return run
+
+
+@dataclass(frozen=True)
+class _Attaching:
+    """One attach under way: `outputs` become a `run` of a dataset."""
+
+    dataset: DatasetFolder
+    run: RunFolder
+    outputs: Outputs
+    settings: AttachSettings
+    progress: Progress
+
+    @property
+    def model(self) -> str:
+        return f"attached:{self.settings.name or self.outputs.title}"
+
+    @property
+    def source(self) -> str:
+        """What all that decides the run's numbers is told by."""
+        return f"attached {self.outputs.digest}"
+
+    @cached_property
+    def blocks(self) -> list[np.ndarray]:
+        """The ids of each shard."""
+        samples = len(self.outputs.labels)
+        return np.split(np.arange(samples), range(SHARD, samples, SHARD))
+
+    def discard_outdated(self, workspace: Workspace) -> None:
+        """Discard what was begun of the same files before one of them changed, and note it: it cannot go on."""
+        for run in RunFolder.all_of(self.dataset):
+            record = run.record
+            if record.finished or record.attached is None or record.model != self.model:
+                continue
+            if changed := _changed(record.attached.files, self.outputs.attached.files):
+                with run.alone():
+                    discard(workspace, run.root, self.dataset.id)
+                note = f"{listed(changed)} changed since an attach was cut short, which began anew"
+                self.outputs.attached.notes.append(note)
+
+    def begin(self) -> None:
+        """Write the record: what is in the folder from now on is of these outputs."""
+        outputs = self.outputs
+        by_sample = [outputs.arrays[role] for role in outputs.ids]
+        check_room(self.run.root, sum(4 * math.prod(array.shape) for array in by_sample) + _SPARE, "the run")
+        network = outputs.digest
+        if outputs.head is not None:
+            network = hashlib.sha256(b"".join(part.tobytes() for part in outputs.head)).hexdigest()
+        skipped = int((~outputs.usable).sum())
         if skipped:
-            outputs.attached.notes.append(f"{skipped} samples have no row and no scores, first {usable.argmin()}")
-        classes = dataset.record.classes
+            note = f"{skipped} samples have no row and no scores, first {outputs.usable.argmin()}"
+            outputs.attached.notes.append(note)
+        classes = self.dataset.record.classes
         if len(classes) != outputs.num_classes:
             classes = []
         record = RunRecord(
-            name=run.name,
-            model=f"attached:{settings.name or outputs.title}",
-            weights_sha256=head or outputs.digest,
-            weights_source=source,
+            name=self.run.name,
+            model=self.model,
+            weights_sha256=network,
+            weights_source=self.source,
             preprocess={},
             classes=classes,
             num_classes=outputs.num_classes,
             width=outputs.width,
-            dataset_fingerprint=dataset.record.fingerprint,
-            samples=len(usable),
+            dataset_fingerprint=self.dataset.record.fingerprint,
+            samples=len(outputs.labels),
             skipped=skipped,
             versions=versions("numpy", "pyarrow"),
             started=now(),
             attached=outputs.attached,
-            locked=dataset.locked_by,
+            locked=self.dataset.locked_by,
         )
-        run.write_record(record)
-        tables = list(_tables(run, outputs.labels, dataset.labels_to_learn(), usable, progress))
-        dataset.refuse_another_lock(record.locked)
-        dataset.refuse_another_import(record.dataset_fingerprint, again="attach it again")
-        if outputs.attached.predicted == "logits":
-            predicted = pa.concat_tables(tables)["predicted"].fill_null(-1).to_numpy()
-            names = _class_names(dataset, outputs.num_classes)
-            outputs.attached.notes += order_notes(settings.classes, names, outputs.labels, predicted)
-        changes = {"attached": outputs.attached, "finished": now(), "seconds": round(time.perf_counter() - started, 3)}
-        run.finish(tables, changes)
-    return run
+        self.run.write_record(record)
 
+    def copy(self) -> None:
+        """Copy into the run what of the arrays it does not have, checking every row."""
+        outputs, samples = self.outputs, len(self.outputs.labels)
+        if outputs.head is not None:
+            self.run.write_head(*outputs.head)
+        for role in outputs.ids:
+            if role not in self._attached.copied:
+                count, width = outputs.arrays[role].shape
+                self.run.reserve(FILES[role], (samples, width), sparse=count < samples)
+                self._note_copied(role, 0)
+            for ids, rows, copied in outputs.blocks(role, first=self._attached.copied[role]):
+                self.progress.tell(copied - len(rows), samples, f"copying {role}")
+                self.run.write_rows(FILES[role], ids, rows)
+                self._note_copied(role, copied)
 
-def _copy(run: RunFolder, outputs: "Outputs", progress: Progress) -> tuple[np.ndarray, str]:
-    """Copy the arrays into the run, checking every row.
+    def score(self) -> None:
+        """Write the scores of every shard that the run does not have."""
+        for shard, ids in enumerate(self.blocks):
+            self.progress.tell(int(ids[0]), len(self.outputs.labels), "scoring")
+            if not self.run.has_shard(shard):
+                started = time.perf_counter()
+                table = self._scores(ids)
+                self.run.write_shard(shard, table, seconds=time.perf_counter() - started)
 
-    Return whether each sample has a row in all of them, (N,), and the hash of the head, "" without one.
-    """
-    samples = len(outputs.labels)
-    arrays = outputs.arrays
-    head = ""
-    check_room(run.root, sum(4 * math.prod(arrays[role].shape) for role in outputs.ids) + _SPARE, "the run")
-    if "class_weights" in arrays:
-        weights = _read_finite(arrays["class_weights"])
-        if not np.all(np.any(weights, axis=1)):
-            raise CurateError(f"{arrays['class_weights'].title} has a row of zeros. Give trained weights.")
-        bias = np.zeros(len(weights), np.float32)
-        if "bias" in arrays:
-            bias = _read_finite(arrays["bias"])
-        weights = weights[outputs.columns]
-        bias = bias[outputs.columns]
-        run.write_head(weights, bias)
-        head = hashlib.sha256(weights.tobytes() + bias.tobytes()).hexdigest()
-    rows_of = np.zeros(samples, int)
-    for role in outputs.ids:
-        count, width = arrays[role].shape
-        run.reserve(_FILES[role], (samples, width), sparse=count < samples)
-        for ids, rows, before in outputs.blocks(role):
-            progress.tell(before, samples, f"copying {role}", cancelled=_CANCELLED)
-            if role != "features":
-                rows = rows[:, outputs.columns]
-            if role == "probs":
-                rows = np.log(np.maximum(rows.astype(np.float64), _LEAST))
-            run.write_rows(_FILES[role], ids, rows)
-            rows_of[ids] += 1
-    return rows_of == len(outputs.ids), head
-
-
-def _tables(
-    run: RunFolder, labels: np.ndarray, learnt: np.ndarray, usable: np.ndarray, progress: Progress
-) -> Iterator[pa.Table]:
-    """Yield the scores of all samples, some at a time; prototypes are of the labels `learnt` (N,)."""
-    samples = len(usable)
-    blocks = np.split(np.arange(samples), range(SHARD, samples, SHARD))
-    weights = totals = None
-    if run.has_class_weights:
-        weights = run.class_weights()
-    if run.has_features and run.record.num_classes:
-        progress.tell(0, samples, "class prototypes", cancelled=_CANCELLED)
-        totals = sum_by_class(run, (ids[usable[ids]] for ids in blocks), learnt, run.record.num_classes)
-    for ids in blocks:
-        progress.tell(int(ids[0]), samples, "scoring", cancelled=_CANCELLED)
-        scored = ids[usable[ids]]
-        features = logits = prototypes = None
-        targets = labels[scored]
-        if run.has_features:
-            features = run.features_of(scored)
-        if run.has_logits:
-            logits = run.logits_of(scored)
-        if weights is None and totals is not None:
-            prototypes = totals
-            targets = learnt[scored]  # only what was summed can be left out
-        values = scores.per_sample(features, weights, logits, targets, prototypes=prototypes)
-        if features is not None and totals is not None:
-            means = totals.means.astype(np.float32)
-            values["prototype_distance"] = scores.prototype_distance(features, means, labels[scored])
-        columns = {"id": pa.array(ids, pa.int64())} | score_columns(values, usable[ids])
-        problem = pc.if_else(usable[ids], pa.scalar(None, pa.string()), "no row of the attached arrays is about it")
-        yield pa.table(columns | {"problem": problem})
-
-
-# --- what is attached --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """Arrays by role that fit each other and the dataset, read once from the settings of a user.
-
-    ids: the sample that each row is about, (rows,), -1 for none, of the arrays with a row a sample. labels (N,): of the
-    dataset. columns (K,): that of each class. attached: how the run records where they come from. digest changes with
-    all of it.
-    """
-
-    arrays: dict[Role, ArrayInFile]
-    ids: dict[Role, np.ndarray]
-    num_classes: int
-    labels: np.ndarray
-    columns: np.ndarray
-    attached: Attached
-    digest: str
-    title: str
-
-    @classmethod
-    def of(cls, dataset: DatasetFolder, settings: AttachSettings, progress: Progress = SILENT) -> "Outputs":
-        """Return the outputs that the settings name; refuse what does not fit."""
-        labels = dataset.labels()
-        arrays = {role: _open(role, text) for role in NAMES if (text := getattr(settings, role).strip())}
-        num_classes = _num_classes(dataset, arrays, labels)
-        by_sample = {role: array for role, array in arrays.items() if role in _FILES}
-        ids = {role: _ids_of_rows(dataset, array, settings.by, settings.rows) for role, array in by_sample.items()}
-        notes = [
-            f"{(rows < 0).sum()} rows of {arrays[role].title} name no sample, first {rows.argmin()}: left out"
-            for role, rows in ids.items()
-            if (rows < 0).any()
-        ]
-        progress.tell(0, 0, "hashing the files")
-        files = [
-            AttachedFile(role=role, source=str(array.path.absolute().parent / array.title), sha256=sha256(array.path))
-            for role, array in arrays.items()
-        ]
-        if settings.rows and settings.by != "order":
-            table = user_path(settings.rows)
-            files.append(AttachedFile(role="rows", source=str(table.absolute()), sha256=sha256(table)))
-        predicted: Literal["logits", "prototypes", "nothing"] = "nothing"
-        if {"class_weights", "logits", "probs"} & arrays.keys():
-            predicted = "logits"
-        elif (labels >= 0).any():
-            predicted = "prototypes"
-        titles = [array.title for array in arrays.values()]
-        decides: list[Any] = [
-            dataset.record.version,
-            settings.by,
-            titles,
-            [file.sha256 for file in files],
-            *settings.classes,
-        ]
-        decides += dataset.lock_note().values()
-        stem = Path(settings.features or settings.logits or settings.probs).stem
-        return cls(
-            arrays=arrays,
-            ids=ids,
-            num_classes=num_classes,
-            labels=labels,
-            columns=columns_of(settings.classes, _class_names(dataset, num_classes)),
-            attached=Attached(by=settings.by, files=files, predicted=predicted, notes=notes),
-            digest=settings_digest(decides),
-            title=re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:40],
-        )
-
-    def blocks(self, role: Role) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-        """Yield ids and rows that are about a sample, block by block, checked, and how many rows were read before."""
-        array = self.arrays[role]
-        start = 0
-        for block in array.blocks(max(1, _BLOCK // array.shape[1])):
-            ids = self.ids[role][start : start + len(block)]
-            _check_rows(role, array.title, block, start, ids >= 0)
-            yield ids[ids >= 0], block[ids >= 0], start
-            start += len(block)
+    def finish(self) -> None:
+        """Write the table and the record, with notes on the order of the classes."""
+        record = self.run.record
+        shards = range(len(self.blocks))
+        self.dataset.refuse_another_lock(record.locked)
+        self.dataset.refuse_another_import(record.dataset_fingerprint, again="attach it again")
+        notes = list(self._attached.notes)
+        if self._attached.predicted == "logits":
+            predicted = [self.run.shard(shard)["predicted"].fill_null(-1).to_numpy() for shard in shards]
+            names = class_names(self.dataset, self.outputs.num_classes)
+            notes += order_notes(self.settings.classes, names, self.outputs.labels, np.concatenate(predicted))
+        changes = {
+            "attached": self._attached.model_copy(update={"notes": notes}),
+            "finished": now(),
+            "seconds": round(sum(map(self.run.shard_seconds, shards)), 3),
+        }
+        self.run.finish(map(self.run.shard, shards), changes)
 
     @property
-    def width(self) -> int:
-        """D, 0 without features."""
-        if "features" in self.arrays:
-            return self.arrays["features"].shape[1]
-        return 0
+    def _attached(self) -> Attached:
+        """What the record says by now."""
+        attached = self.run.record.attached
+        assert attached is not None
+        return attached
+
+    def _note_copied(self, role: Role, rows: int) -> None:
+        """Say in the record that so many rows of an array are on the disk."""
+        copied = self._attached.copied | {role: rows}
+        attached = self._attached.model_copy(update={"copied": copied})
+        self.run.write_record(self.run.record.model_copy(update={"attached": attached}))
+
+    @cached_property
+    def _totals(self) -> ClassSums | None:
+        """The sums behind the class prototypes of the labels that may be learnt from; None where there can be none."""
+        num_classes = self.outputs.num_classes
+        if not (self.run.has_features and num_classes):
+            return None
+        self.progress.tell(0, len(self.outputs.labels), "class prototypes")
+        usable = self.outputs.usable
+        return sum_by_class(self.run, (ids[usable[ids]] for ids in self.blocks), self._learnt, num_classes)
+
+    @cached_property
+    def _learnt(self) -> np.ndarray:
+        return self.dataset.labels_to_learn()
+
+    @cached_property
+    def _class_weights(self) -> np.ndarray | None:
+        if self.run.has_class_weights:
+            return self.run.class_weights()
+        return None
+
+    def _scores(self, ids: np.ndarray) -> pa.Table:
+        """Return the scores of a shard."""
+        usable = self.outputs.usable[ids]
+        scored = ids[usable]
+        labels = self.outputs.labels[scored]
+        features = logits = prototypes = None
+        targets = labels
+        if self.run.has_features:
+            features = self.run.features_of(scored)
+        if self.run.has_logits:
+            logits = self.run.logits_of(scored)
+        if self._class_weights is None and self._totals is not None:
+            prototypes = self._totals
+            targets = self._learnt[scored]  # only what was summed can be left out
+        values = scores.per_sample(features, self._class_weights, logits, targets, prototypes=prototypes)
+        if features is not None and self._totals is not None:
+            means = self._totals.means.astype(np.float32)
+            values["prototype_distance"] = scores.prototype_distance(features, means, labels)
+        columns = {"id": pa.array(ids, pa.int64())} | score_columns(values, usable)
+        problem = pc.if_else(usable, pa.scalar(None, pa.string()), "no row of the attached arrays is about it")
+        return pa.table(columns | {"problem": problem})
 
 
-def _read_finite(array: ArrayInFile) -> np.ndarray:
-    """Return a small array as float32; one that holds NaN or infinity is refused."""
-    values = array.read().astype(np.float32)
-    _refuse(~np.isfinite(values.reshape(len(values), -1)).all(axis=1), array.title, "holds NaN or infinity")
-    return values
-
-
-def _check_rows(role: Role, title: str, rows: np.ndarray, start: int, used: np.ndarray) -> None:
-    """Refuse used rows that are not finite, or are not what they are said to be, naming the first."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        sums = rows.astype(np.float32, copy=False).sum(axis=1, dtype=np.float64)
-    _refuse(used & ~np.isfinite(sums), title, "holds NaN or infinity", start)
-    unlike = (rows.min(axis=1) < -1e-2) | (np.abs(sums - 1) > 1e-2)
-    if role == "probs":
-        problem = f"is not a row of probabilities, which are at least 0 and sum to 1. Give logits as {Option('logits')}"
-        _refuse(used & unlike, title, problem, start)
-    if role == "logits" and used.sum() > 1 and not unlike[used].any():
-        raise CurateError(f"{title} holds probabilities, whose rows sum to 1.", fix=f"Give it as {Option('probs')}")
-
-
-def _refuse(bad: np.ndarray | np.bool, title: str, problem: str, start: int = 0) -> None:
-    if bad.any():
-        raise CurateError(f"Row {start + bad.argmax()} of {title} {problem}.")
-
-
-def _open(role: Role, text: str) -> ArrayInFile:
-    """Return the array that a user names as FILE or FILE:NAME."""
-    place, _, member = text.rpartition(":")
-    if user_path(text).is_file():
-        return open_array(user_path(text), names=NAMES[role])
-    if place and user_path(place).is_file():
-        return open_array(user_path(place), member=member)
-    raise CurateError(f"{text} is not a file. Give FILE or FILE:NAME of .npy, .npz or Parquet.")
-
-
-def _num_classes(dataset: DatasetFolder, arrays: dict[Role, ArrayInFile], labels: np.ndarray) -> int:
-    """Return K of the arrays, else of the dataset; check class weights (K, D), features (N, D) and the others."""
-    counts = set[int]()
-    needed = max(len(dataset.record.classes), int(labels.max(initial=-1)) + 1)
-    for role, array in arrays.items():
-        sides = 2 - (role == "bias")
-        if len(array.shape) != sides or not all(array.shape):
-            raise CurateError(f"{array.title} has the shape {array.shape}, and {role} needs {sides} dimension(s).")
-        if role != "features":
-            counts.add(array.shape[int(role in ("logits", "probs"))])
-    shapes = {array.title: array.shape for array in arrays.values()}
-    if "class_weights" in arrays and arrays["class_weights"].shape[1] != arrays["features"].shape[1]:
-        raise CurateError(f"The shapes {shapes} do not fit. Give class weights (K, D) for features (N, D).")
-    if len(counts) > 1:
-        raise CurateError(f"The shapes {shapes} have different numbers of classes. Give outputs of one network.")
-    for count in counts:
-        if count < needed or (dataset.record.classes_declared and count > needed > 0):
-            raise CurateError(
-                f"The arrays have {count} classes and dataset {dataset.name!r} has {needed} "
-                f"({listed(dataset.record.classes, 5)}). Give one for each, in this order."
-            )
-        needed = count
-    if "features" in arrays:
-        array = arrays["features"]
-        check_budget(array.path, needed * array.shape[1] * 8, f"The prototypes of the classes by {array.title}")
-    return needed
-
-
-def _class_names(dataset: DatasetFolder, num_classes: int) -> list[str]:
-    """Return the names of the dataset's classes, and numbers for those that have none."""
-    return [stored_class(number, dataset.record.classes) for number in range(num_classes)]
-
-
-def _ids_of_rows(dataset: DatasetFolder, array: ArrayInFile, by: str, table: str) -> np.ndarray:
-    """Return the id that each row is about, -1 for none; two rows about one sample are refused.
-
-    by: order, path or a column. table: a file that names the rows; "" where a column next to the array does.
-    """
-    rows = array.shape[0]
-    samples = dataset.record.samples
-    if by == "order":
-        if rows != samples:
-            raise CurateError(
-                f"{array.title} has {rows} rows and dataset {dataset.name!r} has {samples} samples.",
-                fix=(
-                    f"Give a row for each in order of id, or say by {Option('by', 'path')} or "
-                    f"{Option('by', 'COLUMN')} which sample a row is"
-                ),
-            )
-        return np.arange(rows)
-    columns = [name for name in pq.read_schema(dataset.samples_path).names if not name.startswith("_")]
-    if by not in columns:
-        raise CurateError(f"{Option('by')} {by}: give order, path or a column of the dataset: {listed(columns)}.")
-    texts = _names_of_rows(array.path, by, table)
-    names = dataset.column(by)
-    if by == "path":
-        ids = match_paths(texts, names)[0]
-    else:
-        values = names.cast(pa.string()).to_pandas().dropna()
-        if not values.is_unique:
-            raise CurateError(f"Several samples have the same value in column {by!r}. Choose one whose values differ.")
-        ids = np.append(values.index, -1)[pd.Index(values).get_indexer(texts.cast(pa.string()).to_pandas())]
-    if len(texts) != rows or (ids < 0).all():
-        raise CurateError(
-            f"Of {rows} rows of {array.title}, {(ids >= 0).sum()} are named after a sample, as {texts[0]}.",
-            fix=f"Give a name for each row, or choose another {Option('by')}",
-        )
-    twice = np.flatnonzero((ids >= 0) & pd.Series(ids).duplicated())
-    if len(twice):
-        rows_of = np.flatnonzero(ids == ids[twice[0]]).tolist()
-        raise CurateError(f"Rows {rows_of} of {array.title} are about one sample. Leave all but one of them out.")
-    return ids
-
-
-def _names_of_rows(file: Path, by: str, table: str) -> pa.ChunkedArray:
-    """Return what the rows are called: a column of the table, else one next to the array in its file."""
-    names = [by]
-    if by == "path":
-        names = PATH_NAMES
-    if not table:
-        return read_texts(file, *names)
-    path = user_path(table)
-    if not path.is_file():
-        raise CurateError(
-            f"{Option('rows')} {path} is not a file. Give a CSV or Parquet table with a row for each row."
-        )
-    rows = read_table(path, texts=names)
-    name = next((name for name in names if name in rows.column_names), by)
-    return rows[check_column(name, rows.column_names, "by")]
+def _changed(before: Sequence[AttachedFile], after: Sequence[AttachedFile]) -> list[str]:
+    """Return the names of the files that have changed between two calls with the same files; none of other files."""
+    places = [[(file.role, file.source) for file in files] for files in (before, after)]
+    if places[0] != places[1]:
+        return []
+    pairs = zip(before, after, strict=True)
+    return [Path(file.source).name for file, same in pairs if file.sha256 != same.sha256]

@@ -121,8 +121,11 @@ def finished_run(dataset: DatasetFolder, model: str | None) -> RunFolder | None:
         return dataset.default_run
     run = dataset.run(model)
     if not run.complete:
+        verb = "score"
+        if run.record.attached:
+            verb = "attach"
         raise CurateError(
-            f"The run {run.root.name} is not finished.", fix=f"{Run('score', dataset.name, '...')} again to resume it"
+            f"The run {run.root.name} is not finished.", fix=f"{Run(verb, dataset.name, '...')} again to resume it"
         )
     return run
 

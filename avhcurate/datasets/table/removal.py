@@ -67,7 +67,7 @@ def remove_dataset(workspace: Workspace, name: str) -> None:
         images = [path for path in (workspace.root / "cache").glob("*") if cached.fullmatch(path.name)]
         for path in (*images, *copies):
             remove(path)
-        _discard(workspace, dataset.root, dataset.id)
+        discard(workspace, dataset.root, dataset.id)
 
 
 def remove_result(workspace: Workspace, name: str, kind: Kind, which: str) -> Path:
@@ -79,8 +79,15 @@ def remove_result(workspace: Workspace, name: str, kind: Kind, which: str) -> Pa
     with Jobs(workspace.root).idle(), workspace.lock(name):
         dataset = _by_present_name(workspace, name)
         folder = find_result(dataset, kind, which)
-        _discard(workspace, folder, dataset.id)
+        discard(workspace, folder, dataset.id)
     return folder
+
+
+def discard(workspace: Workspace, folder: Path, id: str) -> None:
+    """Take a folder away in one step, then delete it; what a crash leaves is deleted when the workspace is opened."""
+    aside = workspace.staged(id)
+    os.rename(folder, aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def find_result(dataset: DatasetFolder, kind: Kind, which: str) -> Path:
@@ -96,13 +103,6 @@ def _by_present_name(workspace: Workspace, name: str) -> DatasetFolder:
     if dataset.name != name:
         raise CurateError(f"The dataset {name!r} is now called {dataset.name!r}. Use that name.")
     return dataset
-
-
-def _discard(workspace: Workspace, folder: Path, id: str) -> None:
-    """Take a folder away in one step, then delete it; what a crash leaves is deleted when the workspace is opened."""
-    aside = workspace.staged(id)
-    os.rename(folder, aside)
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _copy_of_source(workspace: Workspace, dataset: DatasetFolder) -> list[Path]:

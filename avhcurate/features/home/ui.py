@@ -196,8 +196,11 @@ def model_runs(run: RunFolder | None, dataset: DatasetFolder) -> None:
 
 def _run_row(dataset: DatasetFolder, run: RunFolder, learnt: str) -> dict[str, Any]:
     record = run.record
+    verb = "score"
+    if record.attached:
+        verb = "attach"
     row: dict[str, Any] = {
-        "State": "unfinished: score again to resume",
+        "State": f"unfinished: {verb} again to resume",
         "Accuracy": None,
         "Images": record.samples,
         "Skipped": record.skipped,

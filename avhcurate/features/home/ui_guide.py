@@ -100,7 +100,7 @@ or a Parquet file or folder with image bytes. Nothing is written there. Or `list
 `wds:shard-{000..099}.tar` (here or at an address), or `hf:REPO[@REVISION][:CONFIG/SPLIT]`.
 """
 _ATTACH = """
-Outputs that were computed elsewhere make a run like any other: .npy, .npz or Parquet files on the server.
+Outputs that were computed elsewhere make a run like any other: .npy, .npz, safetensors or Parquet files on the server.
 With class weights it has every score; without, those of the softmax output, and angles to class prototypes, which are
 not a classifier's AVH.
 """

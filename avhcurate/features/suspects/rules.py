@@ -1,6 +1,7 @@
 """Which labels are in doubt: the evidence of several sources, what they say together, and verdicts."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,6 @@ SOURCES = {"angular": "Angles", "neighbours": "Neighbours", "cleanlab": "cleanla
 AT_HOME = 0.1
 #: AVC is flat where the angle between the best two classes is below this share of its median over the samples.
 FLAT = 0.1
-#: Shares that differ by less are equal.
-_EQUAL = 1e-6
 #: A label of more probability than this is not ambiguous, however flat the AVC.
 UNSURE = 0.75
 
@@ -128,7 +127,7 @@ def neighbours(nearest: np.ndarray, all_labels: np.ndarray, labels: np.ndarray) 
 
 
 def confident_learning(probs: np.ndarray, labels: np.ndarray, present: np.ndarray) -> Evidence:
-    """cleanlab's confident learning: probs (N, K), labels (N,) -> score 1 - normalized margin; doubts what it prunes.
+    """cleanlab: probs (N, K), labels (N,) -> score 1 - normalized margin. What it doubts, `prune` says.
 
     The margin is the label's probability less that of the likeliest other class, which is the suggestion, brought to
     [0, 1]. Only the classes `present` count.
@@ -142,54 +141,21 @@ def confident_learning(probs: np.ndarray, labels: np.ndarray, present: np.ndarra
 
 
 def prune(probs: np.ndarray, labels: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """Return (N,), which labels confident learning prunes by noise rate (Northcutt, Jiang and Chuang 2021).
+    """Return (N,), which labels cleanlab prunes by noise rate (Northcutt, Jiang and Chuang 2021).
 
-    probs (N, K), labels (N,), every one of the classes `present`. It is cleanlab's `find_label_issues` to the last
-    label, without the second that its import takes.
+    probs (N, K), labels (N,), every one of the classes `present`.
     """
-    pruned = np.zeros(len(labels), bool)
     if len(present) < 2:
-        return pruned
+        return np.zeros(len(labels), bool)
     shares = probs[:, present] / _total(probs[:, present])[:, None]
     given = np.searchsorted(present, labels)
-    counts = np.bincount(given)
-    members = np.split(np.argsort(given, kind="stable"), np.cumsum(counts)[:-1])
-    noise = _noise_counts(shares, given, members)
-    for label, other in np.argwhere(noise > 0):
-        of_label = members[label]
-        margin = shares[of_label, other] - shares[of_label, label]
-        pruned[of_label[np.argsort(-margin)[: noise[label, other]]]] = True
-    shares[np.arange(len(given)), given] += _EQUAL
-    return pruned & (shares.argmax(axis=1) != given)
+    # It warns of classes with one sample, and its import would silence all later warnings of the process.
+    with warnings.catch_warnings(action="ignore"):
+        from cleanlab import filter  # takes a second or more: only what searches for suspects waits for it
 
-
-def _noise_counts(shares: np.ndarray, given: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:
-    """Return how many samples of each given class are of each other one, (K, K) int64 with zeros on the diagonal."""
-    counts = np.array([len(of_label) for of_label in members])
-    usual = np.array([shares[of_label, label].mean() for label, of_label in enumerate(members)])
-    confident = shares >= np.maximum(usual, 2 * _EQUAL) - _EQUAL
-    number = confident.sum(axis=1)
-    believed = np.where(number > 1, shares.argmax(axis=1), confident.argmax(axis=1))
-    joint = np.zeros((len(counts), len(counts)))
-    np.add.at(joint, (given[number > 0], believed[number > 0]), 1)
-    np.fill_diagonal(joint, np.maximum(joint.diagonal(), 1))
-    joint *= (counts / joint.sum(axis=1))[:, None]
-    joint = np.array([_whole(row) for row in joint])
-    # One sample of each class stays.
-    short = np.maximum(1 - joint.diagonal(), 0) / np.maximum(np.count_nonzero(joint, axis=1) - 1, 1)
-    noise = np.maximum(joint - short[:, None], 0).astype(np.int64)
-    noise[counts <= 1] = 0
-    np.fill_diagonal(noise, 0)
-    return noise
-
-
-def _whole(row: np.ndarray) -> np.ndarray:
-    """Return whole numbers of the same sum, those that were rounded most the other way."""
-    whole = row.round()
-    missing = int(row.sum().round() - whole.sum())
-    step = int(np.sign(missing)) or 1
-    whole[np.argsort(row - whole)[::-step][: abs(missing)]] += step
-    return whole
+        pruned: np.ndarray = filter.find_label_issues(given, shares, filter_by="prune_by_noise_rate", n_jobs=1)
+        filter.pred_probs_by_class = {}  # else a notebook keeps a copy of all probabilities
+    return pruned
 
 
 def _total(probs: np.ndarray) -> np.ndarray:

@@ -109,7 +109,7 @@ def find_suspects(
                 weights=weighed.weights,
                 often=weighed.often,
                 verdicts={key: int((suspects["verdict"] == key).sum()) for key in VERDICTS},
-                versions=versions("numpy", "scipy", "scikit-learn"),
+                versions=versions("numpy", "scipy", "scikit-learn", "cleanlab"),
                 locked=locked_by,
                 asked=now(),
                 finished=now(),

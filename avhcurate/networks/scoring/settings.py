@@ -93,7 +93,10 @@ class ScoreSettings(VerbSettings):
 
 
 class AttachSettings(VerbSettings):
-    """Attach embeddings, class weights, logits or probabilities as a run; .npy, .npz, Parquet."""
+    """Attach embeddings, class weights, logits or probabilities as a run; the same call again resumes.
+
+    Files are .npy, .npz, safetensors or Parquet.
+    """
 
     verb = "attach"
     dataset: str = option(help="The dataset.", argument=True)

@@ -76,13 +76,14 @@ class Attached(BaseModel):
     """Where a run comes from whose outputs were computed elsewhere.
 
     by: what told which sample a row is: "order", "path", or a column. predicted: what `predicted` means. notes: what
-    the user should know.
+    the user should know. copied: how many rows of each array are in the run, by its role.
     """
 
     by: str
     files: list[AttachedFile]
     predicted: Literal["logits", "prototypes", "nothing"]
     notes: list[str] = []
+    copied: dict[str, int] = {}
 
 
 class FittedHeads(BaseModel):

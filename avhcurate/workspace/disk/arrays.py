@@ -1,4 +1,4 @@
-"""Arrays of numbers in files of other people: .npy, .npz and lists in Parquet, read block by block.
+"""Arrays of numbers in files of other people: .npy, .npz, safetensors and lists in Parquet, read block by block.
 
 A header is checked against the file's size before a value is read, nothing is ever unpickled, and only a block of rows
 is in memory.
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import DTypeLike
+from safetensors import safe_open
 
 from avhcurate.errors import CurateError, Option
 from avhcurate.workspace.disk.archives import check_packing
@@ -27,7 +28,7 @@ from avhcurate.workspace.disk.files import replacing
 from avhcurate.workspace.disk.room import take_room
 from avhcurate.workspace.disk.tabular import parquet_batches, parquet_table
 
-_FORMS = "a .npy, .npz or Parquet file"
+_FORMS = "a .npy, .npz, safetensors or Parquet file"
 #: Kinds of NumPy types that are numbers, and those that are texts.
 _NUMBERS = "fiub"
 _TEXTS = "US"
@@ -46,13 +47,18 @@ class ArrayInFile:
     dtype: np.dtype
     read_blocks: Callable[[int], Iterator[np.ndarray]]
 
-    def blocks(self, rows: int) -> Iterator[np.ndarray]:
-        """Yield consecutive blocks of at most `rows` rows, in memory; a file that ends early is refused."""
+    def blocks(self, rows: int, *, first: int = 0) -> Iterator[np.ndarray]:
+        """Yield consecutive blocks of at most `rows` rows from row `first` on, in memory.
+
+        A file that ends early is refused.
+        """
         seen = 0
         with _as_user_errors(self.title):
             for block in self.read_blocks(rows):
+                before = max(0, first - seen)
                 seen += len(block)
-                yield block
+                if before < len(block):
+                    yield block[before:]
         if seen != self.shape[0]:
             raise CurateError(f"{self.title} ends after {seen} of {self.shape[0]} rows. Save it again.")
 
@@ -154,16 +160,18 @@ def _kind(path: Path) -> str:
         raise CurateError(f"{path} is not a file. Give {_FORMS}.")
     with _as_user_errors(path.name), open(path, "rb") as stream:
         check_file(path)
-        start = stream.read(8)
+        start = stream.read(9)
     for kind, magic in (("npy", b"\x93NUMPY"), ("npz", b"PK\x03\x04"), ("parquet", b"PAR1")):
         if start.startswith(magic):
             return kind
+    if start[8:] == b"{":
+        return "safetensors"
     raise CurateError(f"{path.name} is not an array that can be read. Give {_FORMS}.")
 
 
 def _arrays_of(path: Path) -> dict[str, ArrayInFile]:
     """Return the arrays of a file by name, their rows unread."""
-    readers = {"npy": _of_npy, "npz": _of_npz, "parquet": _of_parquet}
+    readers = {"npy": _of_npy, "npz": _of_npz, "safetensors": _of_safetensors, "parquet": _of_parquet}
     read = readers[_kind(path)]
     with _as_user_errors(path.name):
         return {array.title.removeprefix(f"{path.name}:"): array for array in read(path) if array.shape}
@@ -211,6 +219,26 @@ def _read_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
     if np.lib.format.read_magic(stream) == (1, 0):
         return np.lib.format.read_array_header_1_0(stream)
     return np.lib.format.read_array_header_2_0(stream)
+
+
+def _of_safetensors(path: Path) -> Iterator[ArrayInFile]:
+    with safe_open(path, framework="pt") as tensors:  # NumPy has no bfloat16
+        shapes = {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+    for name, shape in shapes.items():
+        if math.prod(shape) and shape:
+            dtype = next(_tensor_blocks(path, name, 1, 1)).dtype
+            yield ArrayInFile(f"{path.name}:{name}", path, shape, dtype, partial(_tensor_blocks, path, name, shape[0]))
+
+
+def _tensor_blocks(path: Path, name: str, size: int, rows: int) -> Iterator[np.ndarray]:
+    """Yield rows of a tensor; fractions of fewer than 32 bits, as bfloat16, become the float32 that equals them."""
+    for start in range(0, size, rows):
+        # Opened again for each block, as a .npy is mapped again.
+        with safe_open(path, framework="pt") as tensors:
+            block = tensors.get_slice(name)[start : start + rows]
+        if block.is_floating_point() and block.itemsize < 4:
+            block = block.float()
+        yield block.numpy()
 
 
 def _of_parquet(path: Path) -> Iterator[ArrayInFile]:

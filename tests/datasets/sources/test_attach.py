@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import save_file
 from scipy.special import softmax
 
 from avhcurate import scores
@@ -48,8 +49,8 @@ def test_with_class_weights_it_equals_the_scored_run(own_demo_root, tmp_path):
     workspace = Workspace(own_demo_root)
     scored = workspace.dataset("digits").run()
     np.save(tmp_path / "features.npy", scored.features())
-    head = str(tmp_path / "head.npz")
-    np.savez(head, **{"fc.weight": scored.class_weights(), "fc.bias": scored.bias()})
+    head = str(tmp_path / "head.safetensors")
+    save_file({"fc.weight": scored.class_weights(), "fc.bias": scored.bias()}, head)
     run = attach(workspace, "digits", str(tmp_path / "features.npy"), head, bias=head, name="mine")
     got, expected = rows_of(run), rows_of(scored)
     assert list(got.columns) == list(expected.columns)
@@ -65,7 +66,7 @@ def test_with_class_weights_it_equals_the_scored_run(own_demo_root, tmp_path):
     assert record.predicted == "logits"
     assert [file.role for file in record.files] == ["features", "class_weights", "bias"]
     assert record.files[1].source == f"{head}:fc.weight"
-    assert record.files[1].sha256 == sha256(tmp_path / "head.npz")
+    assert record.files[1].sha256 == sha256(tmp_path / "head.safetensors")
 
 
 def test_without_class_weights_it_has_softmax_scores_and_prototypes_and_no_avh(workspace, pets, files):

@@ -1,6 +1,7 @@
 """Arrays in files: every form gives its rows block by block, and no header is believed before it fits the file."""
 
 import io
+import json
 import struct
 import zipfile
 
@@ -8,6 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
+from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch
 
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.arrays import open_array, read_npy, read_texts
@@ -25,6 +29,9 @@ FORMS = {
     "half.npy": lambda path: np.save(path, MATRIX.astype(np.float16)),
     "plain.npz": lambda path: np.savez(path, embedding=MATRIX),
     "packed.npz": lambda path: np.savez_compressed(path, embedding=MATRIX, texts=np.array(["a"], object)),
+    "a.safetensors": lambda path: save_file({"embedding": MATRIX, "other": MATRIX[0]}, path),
+    "half.safetensors": lambda path: save_file({"embedding": MATRIX.astype(np.float16)}, path),
+    "brain.safetensors": lambda path: save_torch({"embedding": torch.from_numpy(MATRIX).bfloat16()}, path),
     "list.parquet": lambda path: _parquet(path, pa.list_(pa.float32())),
     "large.parquet": lambda path: _parquet(path, pa.large_list(pa.float64())),
     "fixed.parquet": lambda path: _parquet(path, pa.list_(pa.float32(), 5)),
@@ -38,9 +45,20 @@ def test_every_form_gives_its_rows_in_order_block_by_block(tmp_path, name):
     assert array.shape == (23, 5)
     blocks = list(array.blocks(4))
     assert max(map(len, blocks)) <= 4
-    tolerance = 1e-2 if name == "half.npy" else 0
+    tolerance = 1e-2 if name.startswith(("half", "brain")) else 0
     np.testing.assert_allclose(np.concatenate(blocks).astype(np.float32), MATRIX, rtol=tolerance)
     np.testing.assert_array_equal(array.read(), np.concatenate(blocks))
+    for first in (9, 11):
+        np.testing.assert_array_equal(np.concatenate([*array.blocks(4, first=first)]), array.read()[first:])
+    assert list(array.blocks(4, first=23)) == []
+
+
+def test_bfloat16_is_read_as_the_numbers_that_it_holds_and_a_name_picks_a_tensor(tmp_path):
+    tensors = {"embedding": torch.zeros(2), "mine": torch.from_numpy(MATRIX).bfloat16()}
+    save_torch(tensors, tmp_path / "a.safetensors")
+    bits = MATRIX.view(np.uint32)
+    upper = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16 << 16  # half to even
+    np.testing.assert_array_equal(open_array(tmp_path / "a.safetensors", member="mine").read(), upper.view(np.float32))
 
 
 def _npy(header, data=b"", *, version=b"\x01\x00"):
@@ -81,6 +99,32 @@ def test_an_npy_that_is_not_what_it_says_is_refused_in_one_line(tmp_path, what):
         with pytest.raises(CurateError, match=r"x\.npy") as error:
             read(tmp_path / "x.npy")
         assert "\n" not in str(error.value)
+
+
+def _safetensors(shape, end, *, kind="F32"):
+    header = json.dumps({"a": {"dtype": kind, "shape": shape, "data_offsets": [0, end]}}).encode()
+    return struct.pack("<Q", len(header)) + header + b"\0" * 16
+
+
+HOSTILE_TENSORS = {
+    "a header without end": struct.pack("<Q", 1 << 60) + b"{}",
+    "cut short": _safetensors([2, 4], 32),
+    "a trillion rows": _safetensors([10**12, 4], 16),
+    "negative": _safetensors([-2, 2], 16),
+    "another size": _safetensors([2, 3], 16),
+    "no such type": _safetensors([2, 2], 16, kind="F33"),
+    "complex": _safetensors([2, 1], 16, kind="C64"),
+    "nested": struct.pack("<Q", 9000) + b'{"a":' * 1800,
+    "only a header": _safetensors([0, 4], 0)[:-16],
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE_TENSORS)
+def test_a_safetensors_that_is_not_what_it_says_is_refused_in_one_line(tmp_path, what):
+    (tmp_path / "x.safetensors").write_bytes(HOSTILE_TENSORS[what])
+    with pytest.raises(CurateError, match=r"x\.safetensors") as error:
+        open_array(tmp_path / "x.safetensors")
+    assert "\n" not in str(error.value)
 
 
 def test_a_member_of_an_archive_that_promises_more_than_it_holds_is_refused(tmp_path):
