@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from avhcurate import __version__
+from avhcurate.cli import completion
 from avhcurate.errors import CurateError, words
 
 if TYPE_CHECKING:
@@ -64,7 +65,10 @@ class _Verbs(TyperGroup):
             if name not in _ANYWHERE or (name == "--out" and others and self._has_out(others[0])):
                 others.append(word)
             elif word == name and _ANYWHERE[name]:
-                moved += [word, next(words, "")]
+                value = next(words, "")
+                if not value and ctx.resilient_parsing:  # a shell completes it, with the files that it knows
+                    raise CurateError(f"{name} needs a value.")
+                moved += [word, value]
             else:
                 moved.append(word)
         return super().parse_args(ctx, [*moved, *others])
@@ -191,7 +195,7 @@ def _options_of_all_verbs(
 
 def _defaults(ctx: Any, verb: str) -> dict[str, str]:
     """Return what avhcurate.toml says for the options of a verb that reads one dataset."""
-    from avhcurate.workspace.data.workspace import project_settings
+    from avhcurate.workspace.data.names import project_settings
     from avhcurate.workspace.disk.jobs import JOB_VARIABLE
 
     settings = project_settings()
@@ -233,7 +237,9 @@ NEW_PATH: dict[str, Any] = {"parser": new_path, "metavar": "<path>"}
 
 ModelOption = Annotated[
     str | None,
-    typer.Option("--model", help="Which run: a model's or a run's name [default]."),
+    typer.Option(
+        "--model", help="Which run: a model's or a run's name [default].", autocompletion=completion.of("model")
+    ),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
 WhereOption = Annotated[str, typer.Option(help='SQL condition that the samples satisfy, as "relative_avh > 1".')]
@@ -243,7 +249,7 @@ IdsOption = Annotated[
         metavar="LIST", help="Ids, as 3,17,20, or a file that lists samples: CSV with `path` or `id`, or a line each."
     ),
 ]
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The dataset.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The dataset.", autocompletion=completion.of("name"))]
 
 
 def verb(
@@ -262,7 +268,7 @@ def verb(
         def call(**values: Any) -> None:
             work(settings(**{name: value for name, value in values.items() if value is not None}))
 
-        parameters = [_parameter(option) for option in settings.options()]
+        parameters = [_parameter(option, settings.verb) for option in settings.options()]
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         call.__module__ = work.__module__
@@ -273,9 +279,9 @@ def verb(
     return add
 
 
-def _parameter(option: "OptionField") -> inspect.Parameter:
-    """Return an option as a parameter that typer reads."""
-    about: dict[str, Any] = {"help": option.help}
+def _parameter(option: "OptionField", verb: str) -> inspect.Parameter:
+    """Return an option of a verb as a parameter that typer reads."""
+    about: dict[str, Any] = {"help": option.help, "autocompletion": completion.of(option.name, verb)}
     kind = option.type
     if option.repeat:
         kind = list[str]
