@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -12,7 +13,16 @@ from filelock import FileLock, Timeout
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.files import flush, sha256
 from avhcurate.workspace.disk.jobs import SILENT, Progress
-from avhcurate.workspace.disk.remote import PIECE, RemoteError, is_http, open_http, open_place, pieces_of, words_of
+from avhcurate.workspace.disk.remote import (
+    PIECE,
+    RemoteError,
+    is_http,
+    open_http,
+    open_place,
+    pieces_of,
+    wait_after,
+    words_of,
+)
 from avhcurate.workspace.disk.room import check_room
 
 #: Times that a connection may break without a byte having come.
@@ -102,7 +112,7 @@ def _size(part: Path) -> int:
 
 
 def _download(wanted: Wanted, place: str, part: Path, secret: dict[str, str] | None, progress: Progress) -> None:
-    """Download the rest, again and again where the connection breaks."""
+    """Download the rest, again and again where the connection breaks, when the server says that it may."""
     if wanted.checksum is None:  # a part may be of another version, which no checksum would show
         part.unlink(missing_ok=True)
     tries = 0
@@ -120,6 +130,7 @@ def _download(wanted: Wanted, place: str, part: Path, secret: dict[str, str] | N
                 part.unlink(missing_ok=True)
             elif not problem.passing or tries == _TRIES:
                 raise
+            progress.waiting(partial(wait_after, problem, tries), f"cancelled. {_RESUMES}")
 
 
 def _append(wanted: Wanted, place: str, part: Path, secret: dict[str, str] | None, progress: Progress) -> None:

@@ -1,7 +1,9 @@
 """Fetching: whole or not at all, resumed where it broke, and checked before anything opens it."""
 
 import hashlib
+import time
 from dataclasses import replace
+from email.utils import formatdate
 
 import pytest
 from filelock import FileLock
@@ -9,6 +11,7 @@ from filelock import FileLock
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.download import Wanted, fetch_file
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
+from avhcurate.workspace.disk.remote import read_url
 
 DATA = bytes(index * 7 % 256 for index in range(3_000_000))
 MD5 = f"md5:{hashlib.md5(DATA, usedforsecurity=False).hexdigest()}"
@@ -36,6 +39,39 @@ def test_a_connection_that_breaks_is_resumed(web, wanted, tmp_path):
     web.faults["/a.bin"] = [("cut", 1_000_000), ("cut", 500_000)]
     assert fetch_file(wanted, tmp_path).path.read_bytes() == DATA
     assert web.ranges("a.bin") == ["", "bytes=1000000-", "bytes=1500000-"]
+
+
+def in_seconds(seconds):
+    return formatdate(time.time() + seconds, usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "waited"),
+    [("7", 7), ("0", 0), ("86400", 60), (in_seconds, 20), ("soon", 0.5), (in_seconds(-99), 0), (in_seconds(9000), 60)],
+)
+def test_a_server_is_left_alone_as_long_as_it_asks_and_a_minute_at_most(web, wanted, tmp_path, asked, waited):
+    if callable(asked):
+        asked = asked(waited)
+    web.faults["/a.bin"] = [("later", asked)]
+    assert fetch_file(wanted, tmp_path).path.read_bytes() == DATA
+    assert web.waited == [pytest.approx(waited, abs=2 * (waited == 20))]
+    web.faults["/a.bin"] = [("later", "3"), ("later", "4")]
+    assert read_url(wanted.places[0], most=len(DATA)) == DATA
+    assert web.waited[1:] == [3, 4]
+
+
+def test_a_server_that_says_nothing_is_asked_again_after_half_a_second_and_five(web, wanted, tmp_path):
+    web.faults["/a.bin"] = [("cut", 1_000_000), ("later", ""), ("later", ""), ("later", "")]
+    with pytest.raises(CurateError, match="HTTP 429"):
+        fetch_file(wanted, tmp_path)
+    assert web.waited == [0, 0.5, 5]
+
+
+def test_a_wait_can_be_cancelled(web, wanted, tmp_path):
+    web.faults["/a.bin"] = [("later", "60")]
+    with pytest.raises(Cancelled, match="The same command resumes"):
+        fetch_file(wanted, tmp_path, progress=Progress(should_stop=lambda: True))
+    assert web.ranges("a.bin") == [""]
 
 
 def test_a_file_larger_than_expected_is_not_begun(web, wanted, tmp_path):
