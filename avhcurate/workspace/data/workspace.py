@@ -39,6 +39,8 @@ class Workspace:
         self.annotations_path = self.root / "annotations.db"
         #: what `hf:` and `fetch` have fetched
         self.downloads = self.root / "downloads"
+        #: SHA-256 of what addresses first gave; it stays when downloads are removed
+        self.checksums = self.root / "checksums"
         #: files that a browser sent
         self.uploads = self.root / "uploads"
         #: networks as OpenVINO reads them; made again where they are missing
