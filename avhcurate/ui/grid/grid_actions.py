@@ -101,7 +101,7 @@ def _choice(widget: Any, shown: Any, field: str, label: str, names: dict[Any, st
 
 
 def filterable(table: DatasetTable) -> list[str]:
-    """Return the columns to sort by and, but for dates, to filter by: scores, HSF and votes, measures, the user's."""
+    """Return the columns that can be filtered by: scores of a run, HSF and votes, measures, and the user's."""
     voted = ["hsf", "votes"] if table.votes else []
     offered = {*table.own("number", "date"), *table.groups}
     own = [name for name in table.user_columns if name in offered]
