@@ -1,8 +1,10 @@
 """The command line end to end: what it prints, what it writes, and how it ends."""
 
+import errno
 import io
 import json
 import logging
+import os
 import re
 import shlex
 import socket
@@ -19,6 +21,7 @@ from typer.main import get_command
 
 import avhcurate
 from avhcurate.cli import app, home_of, main
+from avhcurate.cli.options import TABLES
 from avhcurate.errors import CurateError
 from avhcurate.plugins import names
 from avhcurate.ui.base import navigation
@@ -235,7 +238,9 @@ def test_a_table_goes_to_a_file_by_its_ending_or_to_standard_output(cli, demo_ro
     for table in tables:
         assert table["spearman"].tolist() == pytest.approx([row["spearman"] for row in rows])
     again = cli(*at, "--out", tmp_path / "a.csv")
-    assert (again.code, "already exists" in again.err) == (2, True)
+    assert (again.code, "give --force" in again.err) == (2, True)
+    assert cli(*at[:2], "--scores", "avh", *at[4:], "--force", "--out", tmp_path / "a.csv").code == 0
+    assert pd.read_csv(tmp_path / "a.csv")["score"].unique().tolist() == ["avh"]
     export = ("export", "digits", "--where", "id < 5", "--workspace", demo_root)
     found = cli(*export, "--out", "-", "--format", "jsonl")
     assert [json.loads(line)["id"] for line in found.out.splitlines()] == list(range(5))
@@ -247,6 +252,38 @@ def test_a_table_goes_to_a_file_by_its_ending_or_to_standard_output(cli, demo_ro
     assert len(pd.read_csv(io.StringIO(votes.out))) == int(votes.err.split()[0]) > 0
     pseudo = ("select", "digits", "--rule", "avc", "--portion", "0.1", "--out", "-", "--workspace", demo_root)
     assert pd.read_csv(io.StringIO(cli(*pseudo).out))["selected"].all()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        *("columns digits", "list", "export digits", "votes-out digits", "report digits --no-images"),
+        *("split digits --shares 0.5,0.5", "select digits --rule avc --portion 0.1"),
+    ],
+)
+def test_a_file_of_out_is_replaced_by_force_alone_and_when_the_new_one_is_whole(
+    cli, demo_root, tmp_path, monkeypatch, call
+):
+    out = tmp_path / "out.csv"
+    out.write_text("mine")
+    words = [*call.split(), "--out", out, "--workspace", demo_root]
+    refused = cli(*words)
+    assert (refused.code, f"{out} exists. Choose another name, or give --force" in refused.err) == (2, True)
+    with monkeypatch.context() as full:
+        full.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+        assert cli(*words, "--force").code == 2
+    assert out.read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+    assert cli(*words, "--force").code == 0
+    assert out.read_text() != "mine"
+
+
+@pytest.mark.parametrize("verb", sorted(TABLES))
+def test_every_verb_with_a_table_takes_force(cli, verb, tmp_path):
+    (tmp_path / "out.csv").touch()
+    call = [verb, "digits", "--out", tmp_path / "out.csv", "--workspace", tmp_path]
+    assert "exists. Choose another name, or give --force" in cli(*call).err
+    assert "exists" not in cli(*call, "--force").err
 
 
 @pytest.mark.parametrize(
@@ -317,8 +354,9 @@ def test_the_command_line_has_few_parameters():
     # More than 240: --like-text of export, and of neighbours, which the page's box starts as a job; two states
     # and a run of `diff`, and the way back to one, `history --restore`; --budget of select; the run of a condition of
     # tag, relabel and exclude; --classes of attach and votes; the four of review; the ten of classes; --where
-    # of suspects; --by of models; --confirmed of export; --card of report; --no-lock of review and score.
-    assert sum(counts.values()) + len(get_command(app).params) <= 279
+    # of suspects; --by of models; --confirmed of export; --card of report; --no-lock of review and score; --force
+    # beside --out.
+    assert sum(counts.values()) + len(get_command(app).params) <= 280
     assert max(counts.values()) <= 24
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from typer.exceptions import TyperException
 
-from avhcurate.cli import options
+from avhcurate.cli import completion, options
 from avhcurate.errors import CurateError
 from avhcurate.plugins import load, names
 
@@ -112,6 +112,9 @@ def run() -> NoReturn:
 
 def main() -> NoReturn:
     """Run the command line and exit: 0 on success, 2 on a user error and 3 on nothing found (one line), 1 on a bug."""
+    if completion.asked():
+        completion.answer(_app)
+        raise SystemExit(0)
     # Idle threads sleep instead of spinning: on a busy machine a small network trains more than twice as fast.
     # Torch reads this when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avhcurate.cli import options
+from avhcurate.cli import completion, options
 from avhcurate.errors import NothingFound
 from avhcurate.features.correlation.settings import CorrelateSettings
 from avhcurate.features.disagreement.settings import DisagreeSettings
@@ -146,9 +146,17 @@ def _print_sets(opened: "OpenDataset", gap: "Gap", rows: "pd.DataFrame") -> None
 def models(
     name: options.NameArgument,
     runs: Annotated[
-        str, typer.Option(help="Names of runs or models, as A,B,...", show_default="the newest run of each network")
+        str,
+        typer.Option(
+            help="Names of runs or models, as A,B,...",
+            show_default="the newest run of each network",
+            autocompletion=completion.of("runs"),
+        ),
     ] = "",
-    scores: Annotated[str, typer.Option(help="Scores whose correlation with HSF is compared.")] = "avh,confidence",
+    scores: Annotated[
+        str,
+        typer.Option(help="Scores whose correlation with HSF is compared.", autocompletion=completion.of("scores")),
+    ] = "avh,confidence",
     by: Annotated[
         str,
         typer.Option(

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import typer
 
-from avhcurate.cli import options
+from avhcurate.cli import completion, options
 from avhcurate.errors import CurateError, NothingFound, words
 from avhcurate.features.payoff.settings import PayoffSettings
 
@@ -50,7 +50,11 @@ def relabel(
     name: options.NameArgument,
     to: Annotated[
         str | None,
-        typer.Option(metavar="LABEL", help="The class, by its name or its index from 0."),
+        typer.Option(
+            metavar="LABEL",
+            help="The class, by its name or its index from 0.",
+            autocompletion=completion.of("to"),
+        ),
     ] = None,
     file: Annotated[
         Path | None,
@@ -150,9 +154,14 @@ def classes(
         str | None, typer.Option(metavar="A,B=C", help="Make one class of several; quotes keep a comma in a name.")
     ] = None,
     add: Annotated[str | None, typer.Option(metavar="NAME", help="Add a class.")] = None,
-    split: Annotated[str | None, typer.Option(metavar="CLASS", help="Split a class: see --by.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="CLASS", help="Split a class: see --by.", autocompletion=completion.of("split")),
+    ] = None,
     by: Annotated[str | None, typer.Option(help="Split by a column, tag or set, or by `embeddings`.")] = None,
-    retire: Annotated[str | None, typer.Option(metavar="CLASS", help="Take a class away.")] = None,
+    retire: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="Take a class away.", autocompletion=completion.of("retire"))
+    ] = None,
     parents: Annotated[str | None, typer.Option(help="CSV class,parent or a column: parents of classes.")] = None,
     model: options.ModelOption = None,
     undo: UndoOption = False,

@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from avhcurate import __version__
+from avhcurate.cli import completion
 from avhcurate.errors import CurateError, words
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ TABLES = {
 }
 #: Options of all verbs, and whether a value follows.
 _ANYWHERE = dict.fromkeys(("--workspace", "--out"), True)
-_ANYWHERE |= dict.fromkeys(("--json", "--quiet", "-q", "--verbose", "-v"), False)
+_ANYWHERE |= dict.fromkeys(("--force", "--json", "--quiet", "-q", "--verbose", "-v"), False)
 
 
 class _Verbs(TyperGroup):
@@ -61,16 +62,19 @@ class _Verbs(TyperGroup):
         words = iter(args)
         for word in words:
             name = word.partition("=")[0]
-            if name not in _ANYWHERE or (name == "--out" and others and self._has_out(others[0])):
+            if name not in _ANYWHERE or (others and self._has(others[0], name)):
                 others.append(word)
             elif word == name and _ANYWHERE[name]:
-                moved += [word, next(words, "")]
+                value = next(words, "")
+                if not value and ctx.resilient_parsing:  # a shell completes it, with the files that it knows
+                    raise CurateError(f"{name} needs a value.")
+                moved += [word, value]
             else:
                 moved.append(word)
         return super().parse_args(ctx, [*moved, *others])
 
-    def _has_out(self, verb: str) -> bool:
-        return verb in self.commands and any("--out" in parameter.opts for parameter in self.commands[verb].params)
+    def _has(self, verb: str, option: str) -> bool:
+        return verb in self.commands and any(option in parameter.opts for parameter in self.commands[verb].params)
 
     def get_command(self, ctx: Any, name: str) -> Any:
         """Return a verb, whose help also names what it takes besides its own options."""
@@ -78,7 +82,8 @@ class _Verbs(TyperGroup):
         if verb is not None:
             verb.epilog = "With any verb: --workspace FOLDER, --json, --quiet, --verbose."
             if name in TABLES:
-                verb.epilog += " --out FILE writes the table: .csv, .parquet or .jsonl, or - for standard output."
+                verb.epilog += " --out FILE writes the table: .csv, .parquet or .jsonl, or - for standard output;"
+                verb.epilog += " --force replaces the file."
         return verb
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -152,10 +157,13 @@ def _options_of_all_verbs(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Write the table to this new file, with any verb that has one: .csv, .parquet or .jsonl, or - for "
+            help="Write the table to this file, with any verb that has one: .csv, .parquet or .jsonl, or - for "
             "CSV on standard output.",
         ),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the file of --out, once the new one is whole.")
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print the result and errors only: no progress, notes or next steps.")
     ] = False,
@@ -180,18 +188,20 @@ def _options_of_all_verbs(
         raise CurateError("--json and --out - both print to standard output. Leave one out.")
     if out is not None and verb not in TABLES:
         raise CurateError(f"{verb} has no table to write. Leave --out out, or take --json.")
+    if force and out is None:
+        raise CurateError(f"{verb} replaces nothing here. Leave --force out, or name the file by --out.")
     file = None
     if out is not None:
         file = new_path(out)
-        _check_table(file)
-    _call.set(_Options(workspace=workspace, json=json, out=file))
+        _check_table(file, force=force)
+    _call.set(_Options(workspace=workspace, json=json, out=file, force=force))
     _used.set("")
     ctx.default_map = {verb: _defaults(ctx, verb)}
 
 
 def _defaults(ctx: Any, verb: str) -> dict[str, str]:
     """Return what avhcurate.toml says for the options of a verb that reads one dataset."""
-    from avhcurate.workspace.data.workspace import project_settings
+    from avhcurate.workspace.data.names import project_settings
     from avhcurate.workspace.disk.jobs import JOB_VARIABLE
 
     settings = project_settings()
@@ -214,6 +224,7 @@ class _Options:
     workspace: Path | None = None
     json: bool = False
     out: Path | None = None
+    force: bool = False
 
 
 _call: ContextVar[_Options] = ContextVar("call", default=_Options())  # noqa: B039  (it is frozen)
@@ -233,7 +244,9 @@ NEW_PATH: dict[str, Any] = {"parser": new_path, "metavar": "<path>"}
 
 ModelOption = Annotated[
     str | None,
-    typer.Option("--model", help="Which run: a model's or a run's name [default]."),
+    typer.Option(
+        "--model", help="Which run: a model's or a run's name [default].", autocompletion=completion.of("model")
+    ),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
 WhereOption = Annotated[str, typer.Option(help='SQL condition that the samples satisfy, as "relative_avh > 1".')]
@@ -243,7 +256,7 @@ IdsOption = Annotated[
         metavar="LIST", help="Ids, as 3,17,20, or a file that lists samples: CSV with `path` or `id`, or a line each."
     ),
 ]
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The dataset.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The dataset.", autocompletion=completion.of("name"))]
 
 
 def verb(
@@ -262,7 +275,7 @@ def verb(
         def call(**values: Any) -> None:
             work(settings(**{name: value for name, value in values.items() if value is not None}))
 
-        parameters = [_parameter(option) for option in settings.options()]
+        parameters = [_parameter(option, settings.verb) for option in settings.options()]
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         call.__module__ = work.__module__
@@ -273,9 +286,9 @@ def verb(
     return add
 
 
-def _parameter(option: "OptionField") -> inspect.Parameter:
-    """Return an option as a parameter that typer reads."""
-    about: dict[str, Any] = {"help": option.help}
+def _parameter(option: "OptionField", verb: str) -> inspect.Parameter:
+    """Return an option of a verb as a parameter that typer reads."""
+    about: dict[str, Any] = {"help": option.help, "autocompletion": completion.of(option.name, verb)}
     kind = option.type
     if option.repeat:
         kind = list[str]
@@ -383,14 +396,14 @@ def distributed_job(settings: "VerbSettings", work: "Callable[[Progress], Sequen
         return work(progress)
 
 
-def _check_table(out: Path) -> None:
+def _check_table(out: Path, *, force: bool) -> None:
     """Refuse a file that exists or has an unknown ending before the work, not after it."""
     from avhcurate.datasets.export.tabular import format_of
+    from avhcurate.workspace.disk.files import check_free
 
     if str(out) != "-":
         format_of(out)
-    if out.exists():
-        raise CurateError(f"{out} already exists. Remove it or name another file.")
+        check_free(out, force=force)
 
 
 @contextmanager
@@ -538,13 +551,13 @@ def printed(result: Any, table: Any = None) -> bool:
 
     call = _call.get()
     if call.out is not None and table is not None:
-        _write_table(table() if callable(table) else table, call.out)
+        _write_table(table() if callable(table) else table, call.out, force=call.force)
     if call.json:
         print(json_text({key: plain(item) for key, item in plain(result).items()}, ascii=True))
     return call.json or (table is not None and str(call.out) == "-")
 
 
-def _write_table(table: "pd.DataFrame | Sequence[Mapping[str, Any]]", out: Path) -> None:
+def _write_table(table: "pd.DataFrame | Sequence[Mapping[str, Any]]", out: Path, *, force: bool) -> None:
     import pandas as pd
 
     from avhcurate.datasets.export.tabular import frame_text, write_table
@@ -553,4 +566,4 @@ def _write_table(table: "pd.DataFrame | Sequence[Mapping[str, Any]]", out: Path)
     if str(out) == "-":
         print(frame_text(frame, "csv"), end="")
     else:
-        write_table(frame, out)
+        write_table(frame, out, force=force)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avhcurate.cli import options
+from avhcurate.cli import completion, options
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -100,8 +100,18 @@ def history(
 
 @options.app.command()
 def diff(
-    first: Annotated[str, typer.Argument(metavar="A", help="DATASET for the import, or DATASET@ENTRY.")],
-    second: Annotated[str, typer.Argument(metavar="[B]", help="The same, DATASET for now [default: now].")] = "",
+    first: Annotated[
+        str,
+        typer.Argument(
+            metavar="A", help="DATASET for the import, or DATASET@ENTRY.", autocompletion=completion.of("first")
+        ),
+    ],
+    second: Annotated[
+        str,
+        typer.Argument(
+            metavar="[B]", help="The same, DATASET for now [default: now].", autocompletion=completion.of("second")
+        ),
+    ] = "",
     model: options.ModelOption = None,
 ) -> None:
     """What people changed between two moments of a dataset: labels, tags, exclusions; by whom and why."""

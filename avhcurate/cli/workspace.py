@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avhcurate.cli import options
+from avhcurate.cli import completion, options
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def size_text(bytes: int) -> str:
 @options.app.command()
 def remove(
     name: options.NameArgument,
-    run: Annotated[str | None, typer.Option(help="Remove only this run.")] = None,
+    run: Annotated[str | None, typer.Option(help="Remove only this run.", autocompletion=completion.of("run"))] = None,
     training: Annotated[str | None, typer.Option(help="Remove only this training.")] = None,
     self_training: Annotated[str | None, typer.Option(help="Remove only this self-training.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -155,7 +155,10 @@ def rename(
 @options.app.command()
 def default(
     name: options.NameArgument,
-    run: Annotated[str, typer.Argument(metavar="RUN", help="The run, by its name or its model's.")],
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN", help="The run, by its name or its model's.", autocompletion=completion.of("run")),
+    ],
 ) -> None:
     """Choose the run that pages and verbs use unless another is named; before that it is the first."""
     chosen = options.open_workspace().choose_default(name, run)

@@ -186,6 +186,26 @@ def test_facets_filter_by_drag_keyboard_and_number(gallery):
 
 
 @pytest.mark.slow
+def test_days_of_a_column_are_typed_and_taken_out_by_their_chip(page, serve, columns_root):
+    open_at(page, f"{serve(columns_root)}/gallery?dataset=digits")
+    page.get_by_label("Scores and columns").click()
+    page.keyboard.type("taken")
+    page.get_by_role("option", name="taken").click()
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(with_parameter("date"))
+    for end, day in (("from", "20240201"), ("to", "20240203")):
+        settled(page).get_by_role("spinbutton", name=f"year, taken {end}").click()
+        page.keyboard.type(day)
+        page.keyboard.press("Escape")
+        expect(page).to_have_url(with_parameter("date", f".*%22{day[:4]}-{day[4:6]}-{day[6:]}%22"))
+    expect(page).to_have_url(with_parameter("date", "%5B%22taken%22%2C%222024-02-01%22%2C%222024-02-03%22%5D"))
+    counted = sum(31 <= id % 366 <= 33 for id in range(1797))
+    expect(page.get_by_text(f"{counted:,} of 1,797 images match")).to_be_visible()
+    settled(page).get_by_role("button", name="taken 2024-02-01–2024-02-03").click()
+    expect(page).not_to_have_url(with_parameter("date"))
+
+
+@pytest.mark.slow
 def test_a_deep_link_on_a_fresh_server_restores_the_view(gallery, demo_root, serve_fresh):
     query = "dataset=digits&bin=3,4&class=7&sort=loss&descending=false&tile=96&nonsense=1"
     page = gallery(query, serve_fresh(demo_root).address)

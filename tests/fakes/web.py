@@ -3,11 +3,13 @@
 import re
 import socket
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote
 
 import httpx
@@ -38,8 +40,9 @@ def wait_for_app(runs: Callable[[], bool], address: str, log: Path) -> None:
 class Web:
     """A web server over a folder: it sends parts of files, notes what it is asked, and fails as told.
 
-    `faults` by path: what to do at the next requests instead, a status, `("cut", BYTES)`, `("redirect", ADDRESS)` or
-    `"no parts"`. `routes` by path and query: what to answer without a file, with headers. `posted` by path: what came.
+    `faults` by path: what to do at the next requests instead, a status, `("later", RETRY_AFTER)`, `("cut", BYTES)`,
+    `("redirect", ADDRESS)` or `"no parts"`. `routes` by path and query: what to answer without a file, with headers.
+    `posted` by path: what came. `waited`: the seconds that a caller would have waited before each new try.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,6 +52,7 @@ class Web:
         self.faults: dict[str, list[object]] = {}
         self.routes: dict[str, tuple[bytes, dict[str, str]]] = {}
         self.posted: dict[str, bytes] = {}
+        self.waited: list[float] = []
 
     def ranges(self, name: str) -> list[str]:
         """The Range header of each request for a file, "" where there was none."""
@@ -69,6 +73,8 @@ class _WebHandler(BaseHTTPRequestHandler):
         file = self.web.folder / path.lstrip("/")
         if isinstance(fault, int):
             self._answer(fault, b"", {"Retry-After": "0"})
+        elif isinstance(fault, tuple) and fault[0] == "later":
+            self._answer(429, b"", {"Retry-After": fault[1]})
         elif isinstance(fault, tuple) and fault[0] == "redirect":
             self._answer(302, b"", {"Location": fault[1]})
         elif self.path in self.web.routes:
@@ -109,8 +115,9 @@ class _WebHandler(BaseHTTPRequestHandler):
 @pytest.fixture
 def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     """A web server over the folder `web` of tmp_path; nobody waits between two tries."""
-    monkeypatch.setattr("avhcurate.workspace.disk.remote._WAITS_S", (0.0, 0.0))
     served = Web(tmp_path / "web")
+    clock = SimpleNamespace(sleep=served.waited.append, monotonic=time.monotonic)
+    monkeypatch.setattr("avhcurate.workspace.disk.remote.time", clock)
     served.folder.mkdir()
     handler = type("Handler", (_WebHandler,), {"web": served})
     listening = type("Server", (ThreadingHTTPServer,), {"request_queue_size": 128})

@@ -1,5 +1,6 @@
 """The gallery page without a browser: what it shows, and that its actions reach the annotations and can be undone."""
 
+import datetime
 import json
 from importlib.util import find_spec
 
@@ -170,12 +171,12 @@ def test_an_own_number_sorts_and_is_ranged_and_shown_by_widgets_and_address(open
     assert grid(again)["tiles"] == tiles
 
 
-def test_texts_of_few_values_and_truths_filter_and_a_text_of_many_does_not(open_gallery, columns, asked, facets):
+def test_texts_of_few_values_truths_and_days_filter_and_a_text_of_many_does_not(open_gallery, columns, asked, facets):
     app = open_gallery(columns, caption="place")
     chooser = app.multiselect(key="filter.columns")
-    assert {"place", "seen", "my_score"} < set(chooser.options)
-    assert not {"camera", "taken"} & set(chooser.options)
-    chooser.set_value(["place", "seen"]).run()
+    assert {"place", "seen", "taken", "my_score"} < set(chooser.options)
+    assert "camera" not in chooser.options
+    chooser.set_value(["place", "seen", "taken"]).run()
     place, seen = facets(app)["values:place"], facets(app)["values:seen"]
     assert sorted(bar["text"] for bar in place["bars"]) == ["none", "park, old", "zoo"]
     filters = Filters(values=(("place",), ("seen",)))
@@ -183,12 +184,17 @@ def test_texts_of_few_values_and_truths_filter_and_a_text_of_many_does_not(open_
         filters = changed_filters(filters, FacetEvent(panel["key"], "values", values), sort="avh")
     app.query_params["value"] = filters.to_query()["value"]
     app.run()
-    app.text_input(key="filter.where").set_value("taken BETWEEN '2024-02-01' AND '2024-02-20'").run()
+    app.date_input(key="filter.date.from.taken").set_value(datetime.date(2024, 2, 1)).run()
+    app.date_input(key="filter.date.to.taken").set_value(datetime.date(2024, 2, 20)).run()
     ids = [i for i in range(1797) if i % 3 and i % 4 == 0 and i % 5 and 31 <= i % 366 <= 50]
     tiles = grid(app)["tiles"]
     assert sorted(tile["id"] for tile in tiles) == ids
     assert {tile["note"] for tile in tiles} == {"park, old", "–"}
+    assert asked(app, "date") == '["taken","2024-02-01","2024-02-20"]'
+    app.date_input(key="filter.date.from.taken").set_value(datetime.date(2024, 3, 1)).run()
+    assert asked(app, "date") == '["taken","2024-03-01",null]'
     app.multiselect(key="filter.columns").set_value(["place"]).run()
+    assert asked(app, "date") == ""
     assert asked(app, "value") == '["place","park, old",null]'
 
 

@@ -82,17 +82,43 @@ def test_sets_are_combined_on_the_page(open_page, own):
     app.multiselect(key="saved.combined").set_value(["a_b", "few"])
     app.text_input(key="saved.combine_name").set_value("all")
     press(app, "saved.combine_now")
+    assert (app.toast[0].value, app.toast[0].proto.duration) == ("Saved as “all”", 8)  # seconds
     assert {one.name: one.samples for one in Saved(own, "digits").sets()} == {"a_b": 3, "all": 4, "few": 2}
 
 
-def test_a_removal_is_said_and_the_history_undoes_it(open_page, own, words):
+@pytest.mark.parametrize(("kind", "name"), [("set", "few"), ("view", "ones")])
+def test_a_removal_is_said_with_an_undo_beside_its_kind(open_page, own, words, kind, name):
+    app = open_page("saved", own.root, saved__part=f"{kind}s")
+    app.menu_button(key=f"saved.{kind}.{name}.more").click("remove").run()
+    assert f"Removed the {kind} “{name}”" in words(app)
+    assert name not in links(app)
+    app.segmented_control(key="saved.part").set_value("history").run()
+    assert f"Removed the {kind}" not in words(app)
+    app.segmented_control(key="saved.part").set_value(f"{kind}s").run()
+    press(app, "saved.undo_removal")
+    assert name in links(app)
+    assert f"Removed the {kind}" not in words(app)
+    assert "undone by" in words(open_page("saved", own.root, saved__part="history"))
+
+
+def test_an_undone_removal_brings_back_the_filter_by_the_set(open_page, own, asked):
+    app = open_page("saved", own.root, set='"few","a_b"')
+    app.menu_button(key="saved.set.few.more").click("remove").run()
+    assert asked(app, "set") == '"a_b"'
+    press(app, "saved.undo_removal")
+    assert asked(app, "set") == '"few","a_b"'
+
+
+def test_only_the_newest_removal_that_stands_has_an_undo(open_page, own, words):
     app = open_page("saved", own.root)
     app.menu_button(key="saved.set.few.more").click("remove").run()
-    assert "Removed the set “few”" in app.toast[0].value
-    assert app.toast[0].proto.duration == 8  # seconds
-    assert "few" not in links(app)
     undo_entry(open_dataset(own, "digits").decisions, "4")
-    assert "few" in links(open_page("saved", own.root))
+    app.run()
+    assert "few" in links(app)
+    assert "Removed the set" not in words(app)
+    app.menu_button(key="saved.set.few.more").click("remove").run()
+    app.menu_button(key="saved.set.a_b.more").click("remove").run()
+    assert "Removed the set “a\\_b”" in words(app)
 
 
 def test_an_older_entry_is_undone_from_the_history(open_page, own, words):

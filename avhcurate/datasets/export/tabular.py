@@ -155,10 +155,10 @@ def write_frame(
         manifest |= record
 
 
-def write_table(frame: pd.DataFrame, out: Path) -> None:
-    """Write a data frame in the format that the ending of `out` names; an existing file is refused."""
+def write_table(frame: pd.DataFrame, out: Path, *, force: bool = False) -> None:
+    """Write a data frame in the format that the ending of `out` names; an existing file is refused unless `force`."""
     format = format_of(out)
-    files.check_free(out, force=False)
+    files.check_free(out, force=force)
     _write(frame, out, format)
 
 

@@ -17,7 +17,7 @@ from avhcurate.people.files import VoteSheet, read_votes
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.archives import entries
-from avhcurate.workspace.disk.download import Wanted, fetch_file
+from avhcurate.workspace.disk.download import FirstChecksums, Wanted, fetch_file
 from avhcurate.workspace.disk.files import user_path
 from avhcurate.workspace.disk.image_parquet import LabelledImage, write_images
 from avhcurate.workspace.disk.jobs import SILENT, Progress
@@ -237,7 +237,8 @@ def fetch_public(
     """Fetch a public dataset's files and import them, with their votes, as dataset `name`.
 
     `mirror`: a folder or an address with the files by their names, in place of the official ones. The same call
-    resumes. Progress is in megabytes.
+    resumes. `force` replaces the dataset, and takes files that are not those which came first. Progress is in
+    megabytes.
     """
     public = find_public(name)
     place = (workspace.downloads / "fetch" / name).absolute()
@@ -246,7 +247,8 @@ def fetch_public(
         mirror = str(user_path(mirror).absolute())
         if not Path(mirror).is_dir():
             raise CurateError(f"{mirror} is not a folder.")
-    _fetch_files(public, place, mirror, fetched, progress)
+    first = FirstChecksums(workspace.checksums, accept=force)
+    _fetch_files(public, place, mirror, first, fetched, progress)
     progress.report(0, 0, "making a dataset of it")
     source = public.prepare(fetched, place / "prepared")
     progress.check("cancelled; the same command again resumes")
@@ -261,7 +263,12 @@ def fetch_public(
 
 
 def _fetch_files(
-    public: PublicDataset, place: Path, mirror: str | None, fetched: FetchedFiles, progress: Progress
+    public: PublicDataset,
+    place: Path,
+    mirror: str | None,
+    first: FirstChecksums,
+    fetched: FetchedFiles,
+    progress: Progress,
 ) -> None:
     """Fetch or find every file; an optional file that is not available is left out with a message."""
     done = 0
@@ -273,7 +280,8 @@ def _fetch_files(
         if wanted.name in fetched.paths:
             continue
         try:
-            file = fetch_file(wanted, place, mirror=mirror, progress=megabytes.after(done, public.size))
+            after = megabytes.after(done, public.size)
+            file = fetch_file(wanted, place, first=first, mirror=mirror, progress=after)
         except CurateError as problem:
             if not wanted.optional:
                 raise

@@ -12,7 +12,7 @@ from typing import Any
 from avhcurate.datasets.sources.folder import split_of
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.columns import listed
-from avhcurate.workspace.disk.download import Wanted, fetch_file
+from avhcurate.workspace.disk.download import FirstChecksums, Wanted, fetch_file
 from avhcurate.workspace.disk.files import user_path, write_atomic
 from avhcurate.workspace.disk.jobs import Progress
 from avhcurate.workspace.disk.remote import check_host, words_of
@@ -45,10 +45,11 @@ class HubName:
         return cls(**match.groupdict())
 
 
-def fetch_hub(text: str, downloads: Path, *, progress: Progress) -> Path:
+def fetch_hub(text: str, downloads: Path, *, first: FirstChecksums, progress: Progress) -> Path:
     """Return a folder with the Parquet files of a dataset; the name of each begins with its split.
 
-    Downloads resume, are checked by the hub's SHA-256 and are not repeated. Progress is in megabytes.
+    Downloads resume, are checked by the hub's SHA-256, else by what came `first`, and are not repeated. Progress is in
+    megabytes.
     """
     name = HubName.of(text)
     target = downloads / folder_name(text)
@@ -57,7 +58,7 @@ def fetch_hub(text: str, downloads: Path, *, progress: Progress) -> Path:
         return folder
     commit, files = _find(name, text)
     folder = target / (re.sub(r"\W", "-", commit)[:12])
-    _download(name, commit, files, folder, progress)
+    _download(name, commit, files, folder, first, progress)
     write_atomic(complete, folder.name + "\n")
     return folder
 
@@ -72,7 +73,14 @@ def folder_name(source: str) -> str:
     return f"{readable}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
 
 
-def _download(name: HubName, commit: str, files: list[tuple[str, Any]], folder: Path, progress: Progress) -> None:
+def _download(
+    name: HubName,
+    commit: str,
+    files: list[tuple[str, Any]],
+    folder: Path,
+    first: FirstChecksums,
+    progress: Progress,
+) -> None:
     from huggingface_hub import get_token, hf_hub_url
 
     total = sum(file.size or 0 for _, file in files)
@@ -88,7 +96,7 @@ def _download(name: HubName, commit: str, files: list[tuple[str, Any]], folder: 
             checksum = f"sha256:{file.lfs.sha256}"
         split = re.sub(r"\W", "_", split)
         wanted = Wanted(f"{split}-{number:05d}-of-{len(files):05d}.parquet", (address,), file.size, checksum)
-        fetched = fetch_file(wanted, folder, secret=secret, progress=megabytes.after(done, total))
+        fetched = fetch_file(wanted, folder, first=first, secret=secret, progress=megabytes.after(done, total))
         done += fetched.path.stat().st_size
 
 

@@ -29,6 +29,7 @@ from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord
 from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.columns import bytes_leaf, listed
+from avhcurate.workspace.disk.download import FirstChecksums
 from avhcurate.workspace.disk.files import user_path, write_parquet
 from avhcurate.workspace.disk.fingerprints import fingerprint_table
 from avhcurate.workspace.disk.jobs import SILENT, Progress
@@ -79,7 +80,8 @@ def import_dataset(
         )
     place = source
     if str(source).startswith(_HUB):
-        place = fetch_hub(str(source).removeprefix(_HUB), workspace.downloads / "hf", progress=progress)
+        first = FirstChecksums(workspace.checksums, accept=force)
+        place = fetch_hub(str(source).removeprefix(_HUB), workspace.downloads / "hf", first=first, progress=progress)
     progress.report(0, 0, "reading names and labels")
     votes_column = None
     if votes is not None and not (Path(votes).exists() or Path(votes).suffix.casefold() in _VOTES):

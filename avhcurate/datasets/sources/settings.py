@@ -57,7 +57,7 @@ class FetchSettings(VerbSettings):
     dataset: str | None = option(None, "Its name; without one, the names are listed.", argument=True)
     mirror: str | None = option(None, "Folder or address with the files, in place of the official ones.")
     yes: bool = option(False, "Agree to the licence and the size without being asked.")
-    force: bool = option(False, "Replace the dataset.")
+    force: bool = option(False, "Replace the dataset, and take files that have changed since they were first fetched.")
 
 
 class ColumnsSettings(VerbSettings):

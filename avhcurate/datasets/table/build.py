@@ -32,6 +32,7 @@ def connect(samples: Path) -> duckdb.DuckDBPyConnection:
     """
     # DuckDB would start eight more threads for reads that wait, and a server keeps several tables open.
     connection = duckdb.connect(config={"threads": 2, "async_threads": 0})
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")  # a moment is of the same day on every machine
     (count,) = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(samples)]).fetchall()[0]
     if count > MOST_IN_MEMORY and os.name != "nt" and os.access(samples.parent, os.W_OK):
         check_room(samples.parent, count * _BYTES, f"the table of {count:,} samples")

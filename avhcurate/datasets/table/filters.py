@@ -1,6 +1,7 @@
 """The one table of filters: facets, widgets, chips and addresses follow from its entries."""
 
 import base64
+import datetime
 import zlib
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -107,7 +108,13 @@ class AllOf(Filter):
 
 @dataclass(frozen=True)
 class Ranges(Filter):
-    """Columns lie between two ends, both included: (column, low, high)."""
+    """Columns lie between two ends, both included: (column, low, high).
+
+    shown: how a chip formats an end. cast: of SQL, to the type of the ends.
+    """
+
+    shown: str = ".4g"
+    cast: str = ""
 
     def sql(self, value: Any, table: Table) -> Sql:
         tests = []
@@ -115,7 +122,7 @@ class Ranges(Filter):
         for name, *ends in value:
             for sign, end in zip((">=", "<="), ends, strict=True):
                 if end is not None:
-                    tests.append(f"{table.column(name)} {sign} ?")
+                    tests.append(f"{table.column(name)}{self.cast} {sign} ?{self.cast}")
                     bounds.append(end)
         return " AND ".join(tests), bounds
 
@@ -126,7 +133,7 @@ class Ranges(Filter):
             name = {"hsf": "HSF", "votes": "Votes"}.get(key, key)
             if key in RANKED:
                 name = RANKED[key].name
-            text = "–".join(f"{end:.4g}" for end in (low, high) if end is not None)
+            text = "–".join(f"{end:{self.shown}}" for end in (low, high) if end is not None)
             if high is None:
                 text = f"from {text}"
             elif low is None:
@@ -220,8 +227,9 @@ def offered_ranges(table: Table) -> Container[str]:
     return {*table.scores, "hsf", "votes", *table.predictions, *table.measures, *table.own("number")}
 
 
-#: An end of a range of numbers, None for an open one.
+#: An end of a range of numbers or days, None for an open one.
 End = Annotated[float, Field(allow_inf_nan=False)] | None
+Day = datetime.date | None
 
 
 def _named(column_and_values: tuple[str | None, ...]) -> tuple[str | None, ...]:
@@ -238,8 +246,8 @@ class Filters:
     present, and a sample be in all of the stored `sets`; `excluded` False leaves excluded samples out, True shows only
     them, None takes both; `where` is a SQL condition. `ids` are samples that were chosen (None: any).
 
-    Of the user's own columns `ranges` takes numbers, and `values` are (column, value, ...), among which None chooses
-    samples without one.
+    Of the user's own columns `ranges` takes numbers, `values` are (column, value, ...), and `dates` are
+    (column, first day, last day). Among values None chooses samples without one; as an end it is an open one.
     """
 
     hsf_bins: tuple[int | None, ...] = _filter(
@@ -272,6 +280,10 @@ class Filters:
     )
     values: tuple[Annotated[tuple[str | None, ...], AfterValidator(_named)], ...] = _filter(
         (), Values(key="value", offered=lambda table: table.own("text", "yes or no"))
+    )
+    dates: tuple[tuple[str, Day, Day], ...] = _filter(
+        (),
+        Ranges(key="date", title="Days", offered=lambda table: table.own("date"), shown="", cast="::DATE"),
     )
     excluded: bool | None = _filter(
         False,

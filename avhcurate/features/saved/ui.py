@@ -1,7 +1,7 @@
 """The page Saved: lists of named sets, named views and the history, with their actions, and splits into parts."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from avhcurate.workspace.disk.app_files import PAGES, page_file
 
 #: Session state: dataset, kind and name of the entry whose dialog is open, and the action.
 _ASKED = "saved.asked"
+#: Session state: the newest removal of a set or view.
+_REMOVED = "saved.removed"
 _MORE = {"rename": "Rename", "export": "Export", "remove": "Remove"}
 _HOW = {"union": "In any", "intersection": "In all", "difference": "In the first only"}
 
@@ -66,6 +68,7 @@ def _list(
     page: Opened, kind: Kind, entries: Sequence[Event], draw: Callable[[Opened, Event], str], nothing: str
 ) -> None:
     """Draw a page of a list and the dialog that is open; `draw` draws the link of an entry and returns what it is."""
+    _say_removed(page, kind, [entry.name for entry in entries])
     if not entries:
         empty_state(f"No {kind} yet", "bookmark", nothing, partial(way_on, page, "Open the gallery", "", "gallery"))
     places = page_of(_PAGE, len(entries), _ROWS)
@@ -123,12 +126,44 @@ def _dismiss() -> None:
     st.session_state.pop(_ASKED, None)
 
 
+@dataclass(frozen=True)
+class _Removed:
+    """A removal of a set or view of a dataset: its entry in the log, and the filters by sets before it."""
+
+    dataset: str
+    kind: Kind
+    name: str
+    entry: int
+    sets: tuple[str, ...]
+
+
 def _remove(page: Opened, kind: Kind, name: str) -> None:
-    _saved(page).remove(kind, name)
-    announce(f"Removed the {kind} “{name}”. History can undo it.")
-    if name in page.filters.sets:
-        others = tuple(other for other in page.filters.sets if other != name)
+    sets = page.filters.sets
+    entry = _saved(page).remove(kind, name)
+    st.session_state[_REMOVED] = _Removed(dataset=page.dataset.id, kind=kind, name=name, entry=entry, sets=sets)
+    if kind == "set" and name in sets:
+        others = tuple(other for other in sets if other != name)
         url_state.change(filters=page.filters.with_(sets=others))
+
+
+def _say_removed(page: Opened, kind: Kind, names: Sequence[str]) -> None:
+    """Say above its list what was removed, with Undo, until its name is there again or something else is removed."""
+    removed: _Removed | None = st.session_state.get(_REMOVED)
+    if removed is None or (removed.dataset, removed.kind) != (page.dataset.id, kind) or removed.name in names:
+        return
+    with in_a_row("center"):
+        st.markdown(f":material/check_circle: Removed the {kind} “{plain(removed.name)}”.", width="content")
+        act = partial(attempt, _undo_removal, page, removed)
+        key = "saved.undo_removal"
+        st.button("Undo", key=key, on_click=act, icon=":material/undo:", type="tertiary", **for_curators())
+
+
+def _undo_removal(page: Opened, removed: _Removed) -> None:
+    """Bring back what was removed, and a filter by it."""
+    undo_entry(page.decisions, str(removed.entry))
+    del st.session_state[_REMOVED]
+    if removed.kind == "set" and removed.name in removed.sets:
+        url_state.change(filters=page.filters.with_(sets=removed.sets))
 
 
 @st.dialog("Rename", icon=":material/edit:", on_dismiss=_dismiss)

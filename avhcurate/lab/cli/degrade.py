@@ -1,13 +1,14 @@
 """`avhcurate degrade`: whether each score follows degradations of the images."""
 
 from avhcurate.cli import options
-from avhcurate.datasets.table.empty_view import empty_view
-from avhcurate.datasets.table.filters import Filters
 from avhcurate.lab.degradation.settings import DegradeSettings
 
 
 @options.verb(DegradeSettings, group="Training", table=True)
 def degrade(settings: DegradeSettings) -> None:
+    from avhcurate.datasets.table.empty_view import empty_view
+    from avhcurate.datasets.table.filters import Filters
+
     with options.engine(settings.engine, "avhcurate.networks.scoring.image_pass") as engine:
         from avhcurate.lab.degradation import service
 

@@ -102,7 +102,7 @@ def _choice(widget: Any, shown: Any, field: str, label: str, names: dict[Any, st
 
 
 def filterable(samples: SampleTable) -> list[str]:
-    """Return the columns to sort by and, but for dates, to filter by: scores, HSF and votes, measures, the user's."""
+    """Return the columns that can be filtered by: scores of a run, HSF and votes, measures, and the user's."""
     voted = ["hsf", "votes"] if samples.votes else []
     offered = {*samples.own("number", "date"), *samples.groups}
     own = [name for name in samples.user_columns if name in offered]

@@ -75,7 +75,7 @@ def spelt(terms: Sequence[str]) -> list[str]:
 #: The most characters of a chip.
 _LONGEST = 60
 #: Filters of several conditions, each of which has a chip.
-_SEVERAL = ("ranges", "values", "tags", "sets")
+_SEVERAL = ("ranges", "values", "dates", "tags", "sets")
 
 
 def show_chips(page: Opened) -> None:

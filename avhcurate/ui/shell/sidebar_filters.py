@@ -1,5 +1,6 @@
 """The filters in the sidebar: facets by histogram and by value, and a widget for each filter without one."""
 
+import datetime
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -28,6 +29,7 @@ from avhcurate.ui.base.frame import attempt, mirrored
 from avhcurate.ui.base.score_help import score_name
 from avhcurate.ui.base.text import shortened
 from avhcurate.ui.base.url_state import View
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts.chart_style import of_hsf
 from avhcurate.ui.components.facets import Bar, FacetEvent, Panel, facet_panels
 from avhcurate.ui.grid.grid_actions import filterable
@@ -111,14 +113,14 @@ def _edges(opened: OpenDataset) -> None:
 # --- columns to filter by ------------------------------------------------------------------------------------
 
 #: Fields of `Filters` by the kind of a user's column, and the condition with which each begins.
-_FIELDS = {"number": "ranges", "text": "values", "yes or no": "values"}
-_STARTS: dict[str, tuple[Any, ...]] = {"ranges": (None, None), "values": ()}
+_FIELDS = {"number": "ranges", "date": "dates", "text": "values", "yes or no": "values"}
+_STARTS: dict[str, tuple[Any, ...]] = {"ranges": (None, None), "dates": (None, None), "values": ()}
 
 
 def _columns(opened: OpenDataset, filters: Filters) -> None:
-    """Ask for the columns to filter by, scores and the user's; each gets a facet."""
+    """Ask for the columns to filter by, scores and the user's; each gets a facet, or days."""
     used = [item[0] for field in _STARTS for item in getattr(filters, field)]
-    offered = [name for name in [*filterable(opened.samples), *used] if opened.samples.kinds.get(name) != "date"]
+    offered = [*filterable(opened.samples), *used]
     if offered:
         st.multiselect(
             "Scores and columns",
@@ -131,9 +133,35 @@ def _columns(opened: OpenDataset, filters: Filters) -> None:
         )
 
 
+def _days(opened: OpenDataset, filters: Filters) -> None:
+    """Ask for the first and the last day of each column of dates in use."""
+    for name, *ends in filters.dates:
+        summary = opened.samples.summaries[name]
+        if not isinstance(summary.low, datetime.date) or not isinstance(summary.high, datetime.date):
+            st.caption(f"{plain(shortened(name, 60))} has no date")
+            continue
+        for number, day in enumerate(ends):
+            end = ("from", "to")[number]
+            key = f"filter.date.{end}.{name}"
+            value = None
+            if day:
+                value = min(max(day, summary.low), summary.high)
+            st.date_input(
+                f"{plain(shortened(name, 40))} {end}",
+                min_value=summary.low,
+                max_value=summary.high,
+                format="YYYY-MM-DD",
+                help=f"There are days from {summary.low} to {summary.high}.",
+                key=mirrored(key, value),
+                on_change=_set_day,
+                args=(name, number, key),
+            )
+
+
 #: Widgets that a filter has besides those that follow from its entry.
 WIDGETS: dict[str, Callable[[OpenDataset, Filters], None]] = {
     "ranges": _columns,
+    "dates": _days,
     "sets": _sets,
     "excluded": _excluded,
     "mistakes": _mistakes,
@@ -171,6 +199,18 @@ def _set_columns(opened: OpenDataset) -> None:
         names = [name for name in chosen if _FIELDS[opened.samples.kinds.get(name, "number")] == field]
         changes[field] = tuple(before.get(name, (name, *start)) for name in names)
     _change(**changes)
+
+
+def _set_day(name: str, number: int, key: str) -> None:
+    """Set one end of the days of a column; the other one is opened where it would leave no day between them."""
+    dates = {item[0]: item for item in url_state.current().filters.dates}
+    _, *ends = dates[name]
+    ends[number] = st.session_state[key]
+    first, last = ends
+    if first and last and first > last:
+        ends[1 - number] = None
+    dates[name] = (name, ends[0], ends[1])
+    _change(dates=tuple(dates.values()))
 
 
 def _change(**changes: Any) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,13 +15,13 @@ from pydantic import BaseModel, Field
 from avhcurate.errors import CurateError, Option, Run
 from avhcurate.workspace.data.class_changes import ClassChanges, Today, added_up
 from avhcurate.workspace.data.class_lists import stored_class
+from avhcurate.workspace.data.names import dataset_names
 from avhcurate.workspace.data.quality import QualityFolder
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
 from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.disk.files import derived, write_parquet
 from avhcurate.workspace.disk.folders import RecordFolder
-from avhcurate.workspace.disk.json_text import parsed
 from avhcurate.workspace.disk.provenance import StoredRecord, now, versions
 from avhcurate.workspace.disk.tabular import nullable, whole_numbers
 from avhcurate.workspace.images.source import ImageSource
@@ -393,21 +393,6 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     def write(self, record: DatasetRecord, samples: pa.Table) -> None:
         write_parquet(self.imported_path, samples)
         self.write_record(record)
-
-
-def dataset_names(root: Path) -> tuple[str, ...]:
-    """Return the present name of the dataset in a folder, then its former ones; the folder's where it is damaged."""
-    path = root / DatasetFolder.FILE
-    try:
-        return _names_in(path, path.stat().st_mtime_ns)
-    except (OSError, ValueError, KeyError, TypeError):
-        return (root.name,)
-
-
-@lru_cache(maxsize=1024)
-def _names_in(path: Path, _: int) -> tuple[str, ...]:
-    record = parsed(path.read_bytes())
-    return (record["name"], *record["former_names"])
 
 
 def count_matrix(counts: pa.ChunkedArray | pa.Array) -> np.ndarray:

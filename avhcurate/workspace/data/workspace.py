@@ -4,7 +4,6 @@ import itertools
 import os
 import re
 import shutil
-import tomllib
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +12,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from avhcurate.errors import CurateError, Run, Unavailable
-from avhcurate.workspace.data.datasets import DatasetFolder, dataset_names
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.names import dataset_folders, dataset_names, named_workspace
 from avhcurate.workspace.data.people import Role, require
 from avhcurate.workspace.disk import files
 
@@ -21,9 +21,6 @@ _PATIENCE_S = 60
 #: Ends of the names of folders that are not a dataset yet, or no longer.
 _STAGED = ".staged"
 _ASIDE = ".aside"
-#: What this file in the current folder sets, for every call made there.
-PROJECT_FILE = "avhcurate.toml"
-_PROJECT_KEYS = ("workspace", "dataset", "model")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -42,6 +39,8 @@ class Workspace:
         self.annotations_path = self.root / "annotations.db"
         #: what `hf:` and `fetch` have fetched
         self.downloads = self.root / "downloads"
+        #: SHA-256 of what addresses first gave; it stays when downloads are removed
+        self.checksums = self.root / "checksums"
         #: files that a browser sent
         self.uploads = self.root / "uploads"
         #: networks as OpenVINO reads them; made again where they are missing
@@ -151,8 +150,8 @@ class Workspace:
                 id = Path(id).stem
             with suppress(Timeout), FileLock(self.datasets / f".{id}.lock", timeout=0):
                 self._tidy(id)
-        folders = sorted(path.parent for path in self.datasets.glob("*/dataset.json"))
-        names = {folder.name: dataset_names(folder) for folder in folders if _NAME.fullmatch(folder.name)}
+        folders = [folder for folder in dataset_folders(self.root) if _NAME.fullmatch(folder.name)]
+        names = {folder.name: dataset_names(folder) for folder in folders}
         before = {name: id for id, all_names in names.items() for name in all_names[1:] if former}
         return before | {all_names[0]: id for id, all_names in names.items()}
 
@@ -200,25 +199,8 @@ def check_name(name: str) -> str:
 
 def find_workspace(option: Path | None = None) -> Workspace:
     """Return the workspace of the option, else of AVHCURATE_WORKSPACE, else of avhcurate.toml, else ./workspace."""
-    root = option or os.environ.get("AVHCURATE_WORKSPACE") or project_settings().get("workspace", "workspace")
+    root = named_workspace(option)
     folder = files.user_path(root).absolute()
     if folder.is_file():
         raise CurateError(f"{root} is a file, and the workspace must be a folder. Choose an existing or a new folder.")
     return Workspace(folder)
-
-
-def project_settings() -> dict[str, str]:
-    """Return the settings that the file has; none without it. Raise CurateError for another key or value."""
-    file = Path(PROJECT_FILE)
-    if not file.is_file():
-        return {}
-    try:
-        settings = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as problem:
-        raise CurateError(f"{PROJECT_FILE} cannot be read ({problem}). Fix or remove it.") from None
-    for key, value in settings.items():
-        if key not in _PROJECT_KEYS or not isinstance(value, str) or not value:
-            raise CurateError(
-                f"{key} = {value!r} in {PROJECT_FILE} is not valid. It may set {', '.join(_PROJECT_KEYS)}, to texts."
-            )
-    return settings

@@ -2,17 +2,28 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from avhcurate.errors import CurateError
-from avhcurate.workspace.disk.files import flush, sha256
+from avhcurate.errors import CurateError, Option
+from avhcurate.workspace.disk.files import flush, safe_name, sha256, write_atomic
 from avhcurate.workspace.disk.jobs import SILENT, Progress
-from avhcurate.workspace.disk.remote import PIECE, RemoteError, is_http, open_http, open_place, pieces_of, words_of
+from avhcurate.workspace.disk.remote import (
+    PIECE,
+    RemoteError,
+    is_http,
+    is_url,
+    open_http,
+    open_place,
+    pieces_of,
+    wait_after,
+    words_of,
+)
 from avhcurate.workspace.disk.room import check_room
 
 #: Times that a connection may break without a byte having come.
@@ -44,10 +55,45 @@ class Fetched:
     message: str = ""
 
 
+@dataclass(frozen=True)
+class FirstChecksums:
+    """What first came from addresses without a published checksum: a file in `folder` has the SHA-256 of each.
+
+    `accept`: another file is taken, and is from then on what came first.
+    """
+
+    folder: Path
+    accept: bool = False
+
+    def compare(self, wanted: Wanted, places: Sequence[str], fetched: Fetched, *, again: str) -> Fetched:
+        """Return a file that is what first came from one of its addresses; `again` says how to fetch it once more.
+
+        Raise `CurateError` for another one. Folders of the user's are not addresses, and may change.
+        """
+        notes = [self._note(wanted, place) for place in places if is_url(place)]
+        if wanted.checksum is not None or not notes:
+            return fetched
+        known = [note.read_text().strip() for note in notes if note.exists()]
+        if known and fetched.sha256 not in known and not self.accept:
+            raise CurateError(
+                f"{wanted.name} has sha256 {fetched.sha256}, but had {known[0]} when it was first fetched: somebody "
+                "has changed it, or it is damaged.",
+                fix=f"{again}, or give {Option('force', True)} where you trust this one",
+            )
+        if fetched.sha256 not in known:
+            write_atomic(notes[0], fetched.sha256 + "\n")
+        return replace(fetched, message=f"{fetched.message} Later downloads are compared with it.")
+
+    def _note(self, wanted: Wanted, place: str) -> Path:
+        """Named by a hash, since an address may hold a password."""
+        return self.folder / f"{safe_name(wanted.name)}-{hashlib.sha256(place.encode()).hexdigest()[:16]}.sha256"
+
+
 def fetch_file(
     wanted: Wanted,
     folder: Path,
     *,
+    first: FirstChecksums,
     mirror: str | None = None,
     secret: dict[str, str] | None = None,
     progress: Progress = SILENT,
@@ -56,26 +102,33 @@ def fetch_file(
 
     A `mirror` (a folder or an address that holds a file of that name) is asked instead of the places. `secret`
     headers go only to the places. Raise `CurateError` when no place has it or its checksum is another, `Cancelled`
-    when stopped; the same call resumes where a checksum is published. `progress` counts bytes, of 0 where the size is
-    unknown. One process at a time downloads a file.
+    when stopped; the same call resumes where a checksum is published, and where none is, the file is compared with
+    what came `first`. `progress` counts bytes, of 0 where the size is unknown. One process at a time downloads a file.
     """
     if mirror is not None:
         wanted = replace(wanted, places=(f"{mirror.rstrip('/')}/{wanted.name}",))
         secret = None
     target = folder / wanted.name
     if target.exists():
-        return _checked(wanted, target)
+        return _there(wanted, target, first)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / f".{wanted.name}.lock", timeout=0):
             if target.exists():  # another process was quicker
-                return _checked(wanted, target)
-            return _fetch(wanted, target, secret, progress)
+                return _there(wanted, target, first)
+            return _fetch(wanted, target, first, secret, progress)
     except Timeout:
         raise CurateError(f"Another process is fetching {wanted.name} to {folder}. Wait for it.") from None
 
 
-def _fetch(wanted: Wanted, target: Path, secret: dict[str, str] | None, progress: Progress) -> Fetched:
+def _there(wanted: Wanted, target: Path, first: FirstChecksums) -> Fetched:
+    """Return the file that is there already."""
+    return first.compare(wanted, wanted.places, _checked(wanted, target), again=f"Remove {target} to fetch it again")
+
+
+def _fetch(
+    wanted: Wanted, target: Path, first: FirstChecksums, secret: dict[str, str] | None, progress: Progress
+) -> Fetched:
     """Return the file of the first place that has it, put at `target`; one that is not as published is removed."""
     problems = []
     part = target.with_name(f".{target.name}.part")
@@ -86,7 +139,7 @@ def _fetch(wanted: Wanted, target: Path, secret: dict[str, str] | None, progress
             problems.append(f"{place}: {words_of(problem)}")
             continue
         try:
-            fetched = _checked(wanted, part)
+            fetched = first.compare(wanted, [place], _checked(wanted, part), again="Fetch it again later")
         except CurateError:
             part.unlink()
             raise
@@ -102,7 +155,7 @@ def _size(part: Path) -> int:
 
 
 def _download(wanted: Wanted, place: str, part: Path, secret: dict[str, str] | None, progress: Progress) -> None:
-    """Download the rest, again and again where the connection breaks."""
+    """Download the rest, again and again where the connection breaks, when the server says that it may."""
     if wanted.checksum is None:  # a part may be of another version, which no checksum would show
         part.unlink(missing_ok=True)
     tries = 0
@@ -120,6 +173,7 @@ def _download(wanted: Wanted, place: str, part: Path, secret: dict[str, str] | N
                 part.unlink(missing_ok=True)
             elif not problem.passing or tries == _TRIES:
                 raise
+            progress.waiting(partial(wait_after, problem, tries), f"cancelled. {_RESUMES}")
 
 
 def _append(wanted: Wanted, place: str, part: Path, secret: dict[str, str] | None, progress: Progress) -> None:

@@ -12,8 +12,9 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 #: Seconds without data, and for a whole answer, after which a server is given up.
 _SILENCE_S = 30
 _PATIENCE_S = 300
-#: Seconds before each new try.
+#: Seconds before each new try where the server names none, and the most that it may name.
 _WAITS_S = (0.5, 5.0)
+_LONGEST_WAIT_S = 60.0
 PIECE = 1 << 20
 #: Bytes of a file behind an address that are read at once, and how many such blocks are kept.
 _BLOCK = 4 << 20
@@ -43,13 +45,17 @@ _Answer = TypeVar("_Answer")
 class RemoteError(Exception):
     """An address that cannot be read; the message fits a table cell.
 
-    `status` is HTTP's, where there is one; `passing` says that another try may succeed.
+    `status` is HTTP's, where there is one; `passing` says that another try may succeed, after `wait` seconds if the
+    server has said when.
     """
 
-    def __init__(self, words: str, *, status: int | None = None, passing: bool = False) -> None:
+    def __init__(
+        self, words: str, *, status: int | None = None, passing: bool = False, wait: float | None = None
+    ) -> None:
         super().__init__(words)
         self.status = status
         self.passing = passing
+        self.wait = wait
 
 
 def is_url(place: str) -> bool:
@@ -109,7 +115,8 @@ def open_http(
         with _session().get(url, headers=sent, stream=True, timeout=_SILENCE_S) as answer:
             if not answer.ok:
                 words = f"HTTP {answer.status_code} {answer.reason}".strip()
-                raise RemoteError(words, status=answer.status_code, passing=answer.status_code in _PASSING)
+                passing = answer.status_code in _PASSING
+                raise RemoteError(words, status=answer.status_code, passing=passing, wait=asked_wait(answer.headers))
             yield answer
     except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as problem:
         raise RemoteError("The address, or what it redirects to, is not a valid http(s) address.") from problem
@@ -155,14 +162,45 @@ def words_of(problem: BaseException) -> str:
 
 def _patiently(ask: Callable[[], _Answer]) -> _Answer:
     """Return the result of `ask`, tried again after a while when its error may pass."""
-    for wait in _WAITS_S:
+    for tries in range(1, len(_WAITS_S) + 1):
         try:
             return ask()
         except RemoteError as problem:
             if not problem.passing:
                 raise
-            time.sleep(wait)
+            wait_after(problem, tries)
     return ask()
+
+
+def wait_after(problem: RemoteError, tries: int) -> None:
+    """Wait until the next try: as long as the server has asked, else the longer the more `tries` brought nothing."""
+    seconds = problem.wait
+    if seconds is None:
+        seconds = (0.0, *_WAITS_S)[tries]
+    time.sleep(seconds)
+
+
+def asked_wait(headers: Mapping[str, str]) -> float | None:
+    """Return for how many seconds an answer asks to be left alone, a minute at most; None where it does not say.
+
+    Retry-After (RFC 9110, 10.2.3) is in seconds or a moment by the clock of the server, which `Date` tells.
+
+    >>> asked_wait({"Retry-After": "7"}), asked_wait({"Retry-After": "86400"}), asked_wait({})
+    (7.0, 60.0, None)
+    >>> date = "Fri, 31 Dec 1999 23:59:{} GMT"
+    >>> asked_wait({"Retry-After": date.format(59), "Date": date.format(20)})
+    39.0
+    """
+    text = headers.get("Retry-After", "").strip()
+    try:
+        if text.isdecimal():
+            seconds = float(text)
+        else:
+            moment = parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("Date", ""))
+            seconds = moment.total_seconds()
+    except (ValueError, TypeError):
+        return None
+    return min(max(seconds, 0.0), _LONGEST_WAIT_S)
 
 
 def _read_http(url: str, start: int, wanted: int, *, whole: bool) -> bytes:

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import tarfile
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import pytest
 from huggingface_hub import DatasetCard
 from torchvision.datasets import ImageFolder
 
+import avhcurate
 from avhcurate.datasets.curate import classes
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.saved import Saved
@@ -146,6 +148,17 @@ def test_a_saved_view_is_exported_in_its_order(cli, own_demo_root, tmp_path):
         arguments = ("--view", name, "--format", "csv", "--out", out, "--force")
         assert cli("export", "digits", *arguments, "--workspace", own_demo_root)[0] == 0
         assert pd.read_csv(out)["id"].tolist() == want.tolist()
+
+
+def test_days_of_an_address_choose_the_same_images_for_a_verb_and_in_a_notebook(cli, columns_root, tmp_path):
+    out = tmp_path / "days.csv"
+    address = 'gallery?dataset=digits&date=["taken","2024-02-01","2024-02-03"]'
+    assert cli("export", "digits", "--view", address, "--out", out, "--workspace", columns_root).code == 0
+    rows = pd.read_csv(out, parse_dates=["taken"])
+    assert sorted(set(rows["taken"].dt.strftime("%m-%d"))) == ["02-01", "02-02", "02-03"]
+    assert rows["id"].tolist() == [id for id in range(1797) if 31 <= id % 366 <= 33]
+    days = Filters.from_query(dict(parse_qsl(address.partition("?")[2])))
+    assert avhcurate.open(columns_root, "digits").export(out, where=days, force=True) == len(rows)
 
 
 @pytest.mark.slow

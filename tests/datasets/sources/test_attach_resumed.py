@@ -15,7 +15,7 @@ import pytest
 from scipy.special import softmax
 
 from avhcurate.datasets.sources import outputs
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace
@@ -188,7 +188,7 @@ def test_what_was_cut_short_of_other_files_keeps_its_name_and_can_go_on(workspac
         attach(workspace, "pets", **other, progress=stop_after(4))
     copied = written["features.npy"]
     with pytest.raises(CurateError, match=r"The run mine is not finished\. Run `avhcurate attach pets \.\.\.` again"):
-        open_table(workspace, "pets", "mine")
+        open_dataset(workspace, "pets", "mine")
     with pytest.raises(CurateError, match=r"has a run 'mine' of other arrays\. Choose another --name"):
         attach(workspace, "pets", **given, name="mine")
     attach(workspace, "pets", **other)

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import itertools
 import json
+import shutil
 import zipfile
 
 import numpy as np
@@ -116,6 +117,17 @@ def test_the_verb_fetches_resumes_and_imports(workspace, served, tmp_path):
     again = run(workspace, "fetch", "cifar10h", "--yes")
     assert again.exit_code == 0
     assert len(served.ranges("cifar.tar.gz")) == 2
+
+
+def test_votes_that_have_changed_where_no_checksum_is_published_are_taken_by_force_alone(workspace, served):
+    assert run(workspace, "fetch", "cifar10h", "--yes").exit_code == 0
+    shutil.rmtree(workspace.downloads)
+    np.save(served.folder / "counts.npy", COUNTS + 1)
+    with pytest.raises(CurateError, match=r"cifar10h-counts.npy has sha256 .* give --force where you trust this one"):
+        fetch_public(workspace, "cifar10h")
+    assert np.stack(workspace.dataset("cifar10h").votes()["counts"]).tolist() == COUNTS.tolist()
+    fetch_public(workspace, "cifar10h", force=True)
+    assert np.stack(workspace.dataset("cifar10h").votes()["counts"]).tolist() == (COUNTS + 1).tolist()
 
 
 def test_a_wrong_checksum_stops_before_anything_is_opened(workspace, served):

@@ -1,6 +1,10 @@
 """The user's own columns of every type and of any name: filters, order, summaries and what an address carries."""
 
 import datetime
+import os
+import subprocess
+import sys
+from textwrap import dedent
 
 import numpy as np
 import pandas as pd
@@ -90,6 +94,42 @@ def test_the_summaries_are_those_of_pandas_without_what_is_missing_or_infinite(k
     assert found["many"].values > FEW
 
 
+@pytest.mark.parametrize("name", ["day", "moment", "zoned"])
+def test_days_are_included_at_both_ends_and_an_end_may_be_open(kinds, name):
+    def ids(first, last):
+        return kinds.frame(EVERY.with_(dates=((name, first, last),)), columns=["id"])["id"].tolist()
+
+    assert ids("2024-01-03", "2024-01-05") == [2, 3, 4]
+    assert ids(None, "2024-01-02") == [0, 1]
+    assert ids("2024-08-27", None) == [N - 1]
+    assert len(ids(None, None)) == N
+
+
+def test_days_of_two_filters_overlap(kinds):
+    days = [datetime.date(2024, 1, day) for day in range(1, 9)]
+    both = EVERY.with_(dates=(("day", days[1], days[5]),)).narrowed(Filters(dates=(("day", days[3], None),)))
+    assert both.dates == (("day", days[3], days[5]),)
+    assert kinds.frame(both, columns=["id"])["id"].tolist() == [3, 4, 5]
+
+
+@pytest.mark.slow
+def test_a_moment_with_a_zone_is_of_the_same_day_on_every_machine(tmp_path):
+    """A late evening of UTC is the next day in Tokyo."""
+    samples = tmp_path / "samples.parquet"
+    moments = pa.array([datetime.datetime(2024, 1, 1, 20)], pa.timestamp("us", "UTC"))
+    pq.write_table(pa.table({"zoned": moments}), samples)
+    script = f"""
+    from pathlib import Path
+    from avhcurate.datasets.table.build import connect
+    samples = {str(samples)!r}
+    print(connect(Path(samples)).cursor().execute("SELECT zoned::DATE FROM read_parquet(?)", [samples]).fetchone()[0])
+    """
+    call = [sys.executable, "-c", dedent(script)]
+    for zone in ("UTC", "Asia/Tokyo"):
+        ended = subprocess.run(call, env=os.environ | {"TZ": zone}, capture_output=True, text=True, check=True)
+        assert ended.stdout == "2024-01-01\n"
+
+
 def test_values_choose_texts_and_truths_and_samples_without_one(kinds):
     frame = kinds.frame()
 
@@ -130,13 +170,14 @@ def test_a_hostile_name_filters_sorts_and_survives_the_address(hostile, name):
     filters = EVERY.with_(
         ranges=((own, 0.25, 0.5),),
         values=((f"text {name}", f"{name}0", f"{name}1"),),
+        dates=((f"day {name}", datetime.date(2024, 1, 2), None),),
     )
     back = Filters.from_query(filters.to_query() | {"excluded": "null"})
     assert back == filters
     fitted, lost = back.fit(hostile)
     assert (fitted, lost) == (back, [])
     frame = hostile.frame()
-    wanted = frame[own].between(0.25, 0.5) & (frame["id"] % 3 < 2)
+    wanted = frame[own].between(0.25, 0.5) & (frame["id"] % 3 < 2) & (frame["id"] % 30 > 0)
     assert hostile.frame(back, columns=["id", own])["id"].tolist() == frame["id"][wanted].tolist()
     assert hostile.page(back, sort=own, descending=True, limit=1)["id"].tolist() == frame["id"][wanted].tolist()[-1:]
     assert hostile.summaries[own].samples == N
@@ -151,10 +192,12 @@ def test_a_name_of_the_programs_own_is_imported_under_another(tmp_path):
 
 
 def test_a_filter_of_a_column_that_is_not_there_or_of_another_type_is_left_out_and_said(kinds):
-    filters = Filters(values=(("gone", "a"), ("number", "1")), ranges=(("day", 0.0, 1.0),))
+    filters = Filters(
+        values=(("gone", "a"), ("number", "1")), dates=(("few", None, None),), ranges=(("day", 0.0, 1.0),)
+    )
     fitted, lost = filters.fit(kinds)
     assert fitted == Filters()
-    assert len(lost) == 2
+    assert len(lost) == 3
     with pytest.raises(CurateError, match="Unknown column gone"):
         kinds.count(filters)
 

@@ -236,7 +236,7 @@ def test_the_verb_prints_and_writes_the_same_table(planted, names, tmp_path, cli
     assert written["ece"].tolist() == pytest.approx(found.table["ece"].tolist())
     assert [row["run"] for row in json.loads(cli(*words, runs, "--json").out)["rows"]] == list(names[:2])
     code, _, err = cli(*words, runs, "--out", tmp_path / "models.csv")
-    assert (code, "already exists" in err) == (2, True)
+    assert (code, "give --force" in err) == (2, True)
     assert cli(*words, "x").code == 2
 
 

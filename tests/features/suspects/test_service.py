@@ -281,7 +281,7 @@ def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path
     job = Jobs(root).newest()
     assert (job.verb, job.state) == ("suspects", "done")
     again = cli(*words)
-    assert (again.code, "already exists" in again.err) == (2, True)
+    assert (again.code, "give --force" in again.err) == (2, True)
 
 
 def test_a_pair_of_classes_that_is_often_confused_comes_first_and_is_said(made_up, workspace, cli):

@@ -1,5 +1,6 @@
 """The view and the address say the same, and no address can break a page."""
 
+import datetime
 from types import SimpleNamespace
 
 import pytest
@@ -80,6 +81,7 @@ def test_a_page_number_is_a_plain_positive_number(text):
 
 
 def test_every_filter_has_a_parameter_and_all_but_chosen_images_a_widget():
+    own = {"values": (("place", "a"),), "dates": (("taken", datetime.date(2024, 1, 1), None),)}
     everything = Filters(
         hsf_bins=(0,),
         ranges=(("avh", 0.0, 1.0),),
@@ -88,7 +90,7 @@ def test_every_filter_has_a_parameter_and_all_but_chosen_images_a_widget():
         tags=("a",),
         splits=("a",),
         sets=("a",),
-        values=(("place", "a"),),
+        **own,
         excluded=True,
         predicted=(0,),
         mistakes=True,

@@ -1,5 +1,6 @@
 """The chips of the filters: each says its condition, and its cross takes out that condition alone."""
 
+import datetime
 import json
 
 import pytest
@@ -16,6 +17,7 @@ FILTERED = Filters(
     tags=("odd", "seen"),
     sets=("hard",),
     ranges=(("avh", 0.04, None), ("norm", 1.0, 2.0), ("loss", None, None)),
+    dates=(("taken", None, datetime.date(2024, 2, 1)),),
     mistakes=True,
     excluded=None,
     where="avh > 0",
@@ -25,7 +27,7 @@ FILTERED = Filters(
 def test_a_chip_says_its_condition(digits):
     assert [text for _, (text, _) in chips_of(digits.samples, FILTERED)] == [
         *("HSF 0–0.2 or 0.8–1", "AVH from 0.04", "Norm 1–2", "Class 3 or none", "Tag odd", "Tag seen", "Split none"),
-        *("Set hard", "Excluded too", "The model disagrees", "avh > 0"),
+        *("Set hard", "taken to 2024-02-01", "Excluded too", "The model disagrees", "avh > 0"),
     ]
     assert list(chips_of(digits.samples, Filters())) == []
 
@@ -42,7 +44,7 @@ def test_each_chip_has_a_key_of_its_own_also_where_its_text_is_cut(digits):
     filters = FILTERED.with_(sets=("a" * 80, "a" * 80 + "b"))
     keys = [key_of(field, getattr(filters, field), left) for field, (_, left) in chips_of(digits.samples, filters)]
     assert len(set(keys)) == len(keys)
-    assert {"hsf_bins", "ranges:avh", "tags:odd", "tags:seen", "where"} < set(keys)
+    assert {"hsf_bins", "ranges:avh", "tags:odd", "tags:seen", "dates:taken", "where"} < set(keys)
 
 
 def test_a_cross_takes_a_filter_out_of_the_address(open_page, demo_root):
