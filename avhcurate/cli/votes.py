@@ -1,7 +1,16 @@
-"""The verbs votes and votes-out: human votes in, and the votes behind HSF out."""
+"""The verbs votes, votes-out and annotators: human votes in, the votes behind HSF out, and who gave them."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
+from avhcurate.errors import CurateError
+from avhcurate.features.annotate.settings import AnnotatorsSettings
 from avhcurate.people.settings import VotesOutSettings, VotesSettings
+
+if TYPE_CHECKING:
+    from avhcurate.datasets.table.dataset_table import DatasetTable
+    from avhcurate.features.annotate.annotators import VoteQuality
 
 
 @options.verb(VotesSettings)
@@ -28,7 +37,6 @@ def votes(settings: VotesSettings) -> None:
 
 
 def _log_votes(settings: VotesSettings) -> None:
-    from avhcurate.errors import CurateError
     from avhcurate.features.annotate.vote_files import log_votes
 
     if settings.simulated:
@@ -52,3 +60,53 @@ def votes_out(settings: VotesOutSettings) -> None:
         text += "\nThe votes are simulated; the file says so."
     result = {"answers": count, "out": str(settings.out), "simulated": table.simulated}
     options.print_result(result, text)
+
+
+#: What the verb prints of each annotator; --json and --out have all columns.
+_SHOWN = ["annotator", "answers", "votes", "control_accuracy", "controls", "agreement", "compared", "median_ms"]
+#: Pairs that are printed; --json and --out have all of them.
+_PAIRS_SHOWN = 20
+
+
+@options.verb(AnnotatorsSettings)
+def annotators(settings: AnnotatorsSettings) -> None:
+    from avhcurate.features.annotate.annotators import design_of, vote_quality
+
+    table = options.run_table(settings.dataset)
+    quality = vote_quality(table, design_of(table))
+    if settings.pairs:
+        _print_pairs(quality)
+    else:
+        _print_annotators(quality)
+
+
+def _print_annotators(quality: "VoteQuality") -> None:
+    hsf = quality.reliability
+    found = {
+        "design": quality.design,
+        "annotators": quality.table,
+        "fleiss_kappa": asdict(quality.kappa),
+        "krippendorff_alpha": asdict(quality.alpha),
+        "reliability": asdict(hsf),
+    }
+    if options.printed(found, quality.table):
+        return
+    rows = quality.table.astype({"control_accuracy": float})
+    options.print_table(rows.rename(columns={"by": "excluded by"}), columns=[*_SHOWN, "excluded by"])
+    for coefficient in (quality.kappa, quality.alpha):
+        print(f"{coefficient.name}: {coefficient.text}")
+    reliability = hsf.reason or f"{hsf.reliability:.2f} ({hsf.low:.2f} to {hsf.high:.2f})"
+    print(f"Reliability of HSF: {reliability}")
+
+
+def _print_pairs(quality: "VoteQuality") -> None:
+    from avhcurate.features.annotate.annotators import MOST_PAIRED, annotator_pairs
+
+    pairs = annotator_pairs(quality)
+    voters = quality.votes["annotator"].nunique()
+    if not options.printed({"pairs": pairs, "annotators": voters, "compared": min(voters, MOST_PAIRED)}, pairs):
+        options.print_table(pairs.head(_PAIRS_SHOWN))
+        if len(pairs) > _PAIRS_SHOWN:
+            print(f"{_PAIRS_SHOWN} of {len(pairs):,} pairs, those who surely agree least; --out FILE writes all")
+    if voters > MOST_PAIRED:
+        options.print_messages([f"the {MOST_PAIRED} annotators with the most votes, of {voters:,}"])

@@ -347,6 +347,21 @@ class OpenedDataset:
 
         return write_votes(self.sample_table, Path(out), force=force)
 
+    def annotators(self, *, pairs: bool = False) -> pd.DataFrame:
+        """Return a row per annotator who answered under a name: answers, controls right, agreement, speed.
+
+        With `pairs` one for each two with images in common: `first, second, n`, the share of equal answers as
+        `agreement, low, high`, and Cohen's `kappa, kappa_low, kappa_high`. Raises CurateError where nobody has answered
+        under a name.
+        """
+        from avhcurate.features.annotate import annotators
+
+        table = self.sample_table
+        design = annotators.design_of(table)
+        if pairs:
+            return annotators.annotator_pairs(annotators.vote_quality(table, design))
+        return annotators.annotators(table)
+
     def lock(self, share: float | None = None, where: str = "", *, groups: str | None = None, seed: int = 0) -> int:
         """Lock a part, whose labels nothing learns from, to judge decisions by; return how many.
 

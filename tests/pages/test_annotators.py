@@ -78,6 +78,7 @@ def test_a_row_an_annotator_with_intervals(open_page, voted_root, words):
     assert shown["Votes collected"] == f"{made.votes:,}"
     assert shown["Images done"] == str(made.done)
     assert shown["Annotators"] == "3"
+    assert shown["Fleiss' kappa"] == f"{quality.kappa.value:.2f}"
     assert shown["Krippendorff's alpha"] == f"{quality.alpha.value:.2f}"
     text = words(app)
     assert f"{quality.alpha.low:.2f}–{quality.alpha.high:.2f}" in text
@@ -101,6 +102,19 @@ def test_excluding_by_hand_moves_hsf_and_including_moves_it_back(open_page, own_
     assert table_of(own_root).frame(columns=["hsf"])["hsf"].mean() == pytest.approx(before)
     history = next(frame.value for frame in app.dataframe if "Action" in frame.value)
     assert history["Action"].tolist() == ["include", "exclude"]
+
+
+def test_each_two_annotators_are_a_heat_map_and_a_table(open_page, voted_root):
+    app = open_page("annotators", voted_root)
+    rows = next(frame.value for frame in app.dataframe if "Cohen's kappa" in frame.value)
+    assert set(rows.head(2)[["One", "Other"]].to_numpy().ravel()) == {"ann", "bob", "mal"}, "who disagree come first"
+    assert rows["Say the same"].tolist() == [0, 0, 100]
+    assert rows["Images"].tolist() == annotators.annotator_pairs(quality_of_root(voted_root))["n"].tolist()
+    assert rows.loc[2, "Say the same, 95 %"].endswith("–100 %")
+
+
+def quality_of_root(root):
+    return annotators.vote_quality(table_of(root), "classify")
 
 
 def test_what_hsf_is_made_of_can_be_chosen(open_page, own_root):

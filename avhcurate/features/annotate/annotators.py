@@ -8,16 +8,34 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.features.annotate.setup import annotator_name, collected, columns_of, excluded, required_settings
+from avhcurate.errors import NothingFound, Option
+from avhcurate.features.annotate.setup import annotator_name, collected, columns_of, excluded, settings_of
 from avhcurate.measures.stats.sample_size import Need, VoteForecast, votes_needed
 from avhcurate.people import agreement, reliability
 from avhcurate.people.agreement import Agreement
 from avhcurate.people.annotators import annotator_table
 from avhcurate.people.dawid_skene import labels_by_dawid_skene
 from avhcurate.people.grids import CONTROLS
-from avhcurate.people.hsf_source import control_hits, source_choice
+from avhcurate.people.hsf_source import DESIGN_OF, control_hits, source_choice
 from avhcurate.people.reliability import Reliability
 from avhcurate.people.responses import DESIGNS, Design, ticks_of
+
+#: Annotators who are compared two by two: those with the most votes.
+MOST_PAIRED = 200
+
+
+def design_of(table: DatasetTable) -> Design:
+    """Return the design of the collection; without one, that of the answers in the log, as a file brought them."""
+    if settings := settings_of(table):
+        return settings.design
+    design = DESIGN_OF[table.counter.source.key]
+    for known in DESIGNS:
+        if table.counter.source.collected and design == known:
+            return known
+    raise NothingFound(
+        f"Nobody has answered about dataset {table.dataset.name!r} under a name.",
+        fix=f"Set up a collection in the app, or read answers with `votes` and {Option('log', True)}",
+    )
 
 
 def responses(table: DatasetTable, *, design: str | None = None, controls: bool = False) -> pd.DataFrame:
@@ -59,7 +77,7 @@ def annotators(table: DatasetTable) -> pd.DataFrame:
     `tasks, first, last, excluded, why, by`; `by` is "", "rule" or "hand: NAME".
     """
     columns = columns_of(table)
-    design = required_settings(table).design
+    design = design_of(table)
     answers = responses(table, design=design, controls=True)
     groups = answers.groupby("annotator")
     people = annotator_table(answers).set_index("annotator")
@@ -120,6 +138,7 @@ class VoteQuality:
     table: pd.DataFrame
     votes: pd.DataFrame
     by_sample: np.ndarray
+    kappa: Agreement
     alpha: Agreement
     reliability: Reliability
 
@@ -145,6 +164,7 @@ def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
         table=annotators(table),
         votes=votes,
         by_sample=counts.votes,
+        kappa=agreement.fleiss_kappa(kinds),
         alpha=agreement.krippendorff_alpha(kinds),
         reliability=reliability.of_ticks(counts.hits, counts.asked),
     )
@@ -154,6 +174,21 @@ def _counted(table: DatasetTable, design: Design) -> pd.DataFrame:
     """Return the answers of annotators who count that name a class of the dataset."""
     answers = responses(table, design=design)
     return answers[~answers["excluded"] & (answers["label"] >= 0)]
+
+
+def annotator_pairs(quality: VoteQuality) -> pd.DataFrame:
+    """Return how far each two annotators agree who voted on the same images, see `agreement.annotator_pairs`.
+
+    Only the `MOST_PAIRED` with the most votes are compared, so that thousands of annotators make no millions of rows.
+    """
+    latest = quality.votes.drop_duplicates(["id", "annotator"], keep="last")
+    names = latest["annotator"].value_counts().index[:MOST_PAIRED].sort_values()
+    latest = latest[latest["annotator"].isin(names)]
+    answers: Any = latest["label"]
+    if quality.design == "select":
+        answers = ticks_of(latest["selected"])
+    pairs = agreement.annotator_pairs(latest["id"], names.get_indexer(pd.Index(latest["annotator"])), answers)
+    return pairs.assign(first=names[pairs["first"]], second=names[pairs["second"]])
 
 
 def need(table: DatasetTable, *, score: str, width: float) -> Need:
