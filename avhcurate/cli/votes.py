@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, NothingFound
 from avhcurate.features.annotate.settings import AnnotatorsSettings
 from avhcurate.people.settings import VotesOutSettings, VotesSettings
 
@@ -73,8 +73,18 @@ def annotators(settings: AnnotatorsSettings) -> None:
     from avhcurate.features.annotate.annotators import design_of, vote_quality
 
     table = options.run_table(settings.dataset)
-    quality = vote_quality(table, design_of(table))
+    if settings.undo:
+        options.check_alone("--undo", settings.limits | {"--exclude": settings.exclude, "--pairs": settings.pairs})
+        _undo_rule(table)
+        return
     if settings.pairs:
+        options.check_alone("--pairs", settings.limits | {"--exclude": settings.exclude})
+    if settings.exclude and not settings.limits:
+        raise CurateError("Give a limit that annotators must keep, as --control-accuracy 0.7.")
+    quality = vote_quality(table, design_of(table))
+    if settings.limits:
+        _leave_out(table, quality, settings)
+    elif settings.pairs:
         _print_pairs(quality)
     else:
         _print_annotators(quality)
@@ -110,3 +120,41 @@ def _print_pairs(quality: "VoteQuality") -> None:
             print(f"{_PAIRS_SHOWN} of {len(pairs):,} pairs, those who surely agree least; --out FILE writes all")
     if voters > MOST_PAIRED:
         options.print_messages([f"the {MOST_PAIRED} annotators with the most votes, of {voters:,}"])
+
+
+def _leave_out(table: "DatasetTable", quality: "VoteQuality", settings: AnnotatorsSettings) -> None:
+    from avhcurate.features.annotate import exclusion
+    from avhcurate.workspace.data.people import user
+
+    outside = exclusion.left_out_by(table, quality.table, settings.rule)
+    done = settings.exclude and len(outside.rows) > 0
+    if done:
+        exclusion.exclude(table, outside.rows, who=user())
+    found = {
+        "rows": outside.rows,
+        "left_out": len(outside.rows),
+        "annotators": outside.annotators,
+        "votes_left_out": int(outside.rows["votes"].sum()),
+        "votes": outside.votes,
+        "excluded": done,
+    }
+    if options.printed(found, outside.rows):
+        return
+    if outside.rows.empty:
+        print(f"these limits leave out none of the {outside.annotators:,} annotators who count")
+        return
+    options.print_table(outside.rows)
+    if done:
+        print(f"excluded: {outside.text}; --undo takes it back")
+    else:
+        print(f"would leave out {outside.text}; --exclude does it")
+
+
+def _undo_rule(table: "DatasetTable") -> None:
+    from avhcurate.features.annotate import exclusion
+    from avhcurate.workspace.data.people import user
+
+    names = exclusion.undo(table, who=user())
+    if not names:
+        raise NothingFound(f"No exclusion by limits of yours holds in {table.dataset.name}.")
+    options.print_result({"included": names}, f"counting again: {', '.join(names)}")

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from avhcurate.datasets.table.dataset_table import open_table
-from avhcurate.features.annotate import annotators, queue, setup, ui_annotators
+from avhcurate.features.annotate import annotators, exclusion, queue, setup, ui_annotators
 from avhcurate.features.annotate.ui_annotators import file_of, need_text
 from avhcurate.measures.stats.sample_size import Need
+from avhcurate.people.annotators import ExclusionRule
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import copy_dataset
 from tests.fakes.votes import answer_all, collect, truth
@@ -115,6 +116,26 @@ def test_each_two_annotators_are_a_heat_map_and_a_table(open_page, voted_root):
 
 def quality_of_root(root):
     return annotators.vote_quality(table_of(root), "classify")
+
+
+def test_a_rule_says_whom_it_leaves_out_before_it_is_applied_and_is_undone(open_page, own_root, words):
+    app = open_page("annotators", own_root)
+    assert app.button(key="annotators.rule.exclude").disabled
+    app.number_input(key="annotators.rule.answers").set_value(1).run()
+    app.number_input(key="annotators.rule.control_accuracy").set_value(50).run()
+    table = table_of(own_root)
+    outside = exclusion.left_out_by(table, annotators.annotators(table), ExclusionRule(control_accuracy=0.5))
+    assert f"Leaves out **{outside.text}**" in words(app)
+    assert outside.text.startswith("1 of 3 annotators")
+    assert not annotators.annotators(table)["excluded"].any()
+    app.button(key="annotators.rule.exclude").click().run()
+    assert not app.exception
+    assert "rule: " in people(app).loc["mal", "State"]
+    assert setup.source(table_of(own_root)).left_out == 1
+    app.button(key="annotators.rule.undo").click().run()
+    assert not app.exception
+    assert people(app)["State"].tolist() == ["counts"] * 3
+    assert f"Leaves out **{outside.text}**" in words(app)
 
 
 def test_what_hsf_is_made_of_can_be_chosen(open_page, own_root):

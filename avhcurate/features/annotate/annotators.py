@@ -17,6 +17,7 @@ from avhcurate.people.annotators import annotator_table
 from avhcurate.people.dawid_skene import labels_by_dawid_skene
 from avhcurate.people.grids import CONTROLS
 from avhcurate.people.hsf_source import DESIGN_OF, control_hits, source_choice
+from avhcurate.people.log import BY_RULE
 from avhcurate.people.reliability import Reliability
 from avhcurate.people.responses import DESIGNS, Design, ticks_of
 
@@ -74,7 +75,7 @@ def responses(table: DatasetTable, *, design: str | None = None, controls: bool 
 def annotators(table: DatasetTable) -> pd.DataFrame:
     """Return one row per annotator of the collection: `votes.annotators.annotator_table` and more columns.
 
-    `tasks, first, last, excluded, why, by`; `by` is "", "rule" or "hand: NAME".
+    `tasks, first, last, excluded, why, by`; `by` is "", "rule" (of the source of HSF), "rule: NAME" or "hand: NAME".
     """
     columns = columns_of(table)
     design = design_of(table)
@@ -88,6 +89,8 @@ def annotators(table: DatasetTable) -> pd.DataFrame:
         name = columns.annotators.texts[number]
         action, why, person = columns.statuses.get(name, ("", "", ""))
         by = f"hand: {person}"
+        if person.endswith(BY_RULE):
+            by = f"rule: {person.removesuffix(BY_RULE)}"
         if action != "exclude":
             why = f"{right[number]} of {controls[number]} controls right, below {source_choice(columns)[1]:.0%}"
             by = "rule"
