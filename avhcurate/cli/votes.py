@@ -50,15 +50,18 @@ def _log_votes(settings: VotesSettings) -> None:
 
 @options.verb(VotesOutSettings)
 def votes_out(settings: VotesOutSettings) -> None:
-    from avhcurate.features.annotate.vote_files import write_votes
+    from avhcurate.features.annotate.vote_files import LABEL_STUDIO, write_votes
 
     table = options.run_table(settings.dataset)
     with options.output(settings.out) as out:
-        count = write_votes(table, out, force=settings.force)
-    text = f"{count} answers about {settings.dataset} written to {settings.out}"
+        count = write_votes(table, out, settings.format, force=settings.force)
+    unit = "answers"
+    if settings.format == LABEL_STUDIO:
+        unit = "samples"
+    text = f"{count} {unit} about {settings.dataset} written to {settings.out}"
     if table.simulated:
         text += "\nThe votes are simulated; the file says so."
-    result = {"answers": count, "out": str(settings.out), "simulated": table.simulated}
+    result = {unit: count, "out": str(settings.out), "simulated": table.simulated}
     options.print_result(result, text)
 
 

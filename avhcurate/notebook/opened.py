@@ -341,11 +341,14 @@ class OpenedDataset:
         rows = [[entry.name, entry.samples, entry.who, entry.at] for entry in store.sets()]
         return pd.DataFrame(rows, columns=["set", "samples", "who", "at"])
 
-    def votes_out(self, out: str | os.PathLike[str], *, force: bool = False) -> int:
-        """Write every answer behind HSF to a .csv, or counts to a .parquet file, and return how many answers."""
+    def votes_out(self, out: str | os.PathLike[str], format: str | None = None, *, force: bool = False) -> int:
+        """Write every answer behind HSF to a .csv, or counts to a .parquet file, and return how many answers.
+
+        `format`: label-studio writes a folder of the images with votes, and returns how many images.
+        """
         from avhcurate.features.annotate.vote_files import write_votes
 
-        return write_votes(self.sample_table, Path(out), force=force)
+        return write_votes(self.sample_table, Path(out), format, force=force)
 
     def annotators(self, *, pairs: bool = False) -> pd.DataFrame:
         """Return a row per annotator who answered under a name: answers, controls right, agreement, speed.

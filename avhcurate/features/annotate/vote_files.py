@@ -11,9 +11,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from avhcurate.datasets.export import service
 from avhcurate.datasets.export.output import atomic_output
 from avhcurate.datasets.export.text import csv_text
 from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError, Option
 from avhcurate.features.annotate.annotators import responses
 from avhcurate.people.files import VoteSheet, read_votes
@@ -27,6 +29,8 @@ from avhcurate.workspace.disk.provenance import versions
 
 #: What `write_votes` writes, by how the file ends; standard output has no ending.
 FORMATS = {".csv": "every answer", ".parquet": "counts", "": "every answer"}
+#: The format of `export` that has votes.
+LABEL_STUDIO = "label-studio"
 #: Answers that are held in memory at once.
 _MOST_ANSWERS = 50_000_000
 #: Columns of a long file in their order; the answer is called label or class, the names that are read again.
@@ -37,8 +41,11 @@ _IMPORTED = uuid.UUID("0b9d5a1e-52c4-5f0c-8d57-3f4c1f0e7a66")
 UNKNOWN_MS = -1
 
 
-def write_votes(table: DatasetTable, out: Path, *, force: bool = False) -> int:
+def write_votes(table: DatasetTable, out: Path, format: str | None = None, *, force: bool = False) -> int:
     """Write the votes that HSF uses, every answer with controls or counts by the ending of `out`; return how many.
+
+    `format`: csv or parquet, whatever the ending is; or label-studio, what `export` writes of the samples with votes, a
+    folder with their images, votes and curated labels, and then the number is that of the samples.
 
     A manifest next to the file, `OUT.manifest.json`, says whether the votes are simulated; so does the file itself,
     where it can. An existing file is refused unless `force`. Excluded annotators are left out.
@@ -46,14 +53,20 @@ def write_votes(table: DatasetTable, out: Path, *, force: bool = False) -> int:
     votes = table.votes
     if votes is None:
         raise CurateError(f"Dataset {table.dataset.name!r} has no votes to export. Import or collect some first.")
-    format = FORMATS.get(out.suffix.casefold())
-    if format is None:
+    if format == LABEL_STUDIO:
+        return service.export(table, Filters(excluded=None, where="votes > 0"), format, out, force=force)
+    ending, unknown = out.suffix.casefold(), f"The name {out.name} does not say its format."
+    if format is not None:
+        ending, unknown = f".{format}", f"Votes are not written as {format}."
+    kind = FORMATS.get(ending)
+    if kind is None:
         raise CurateError(
-            f"The name {out.name} does not say its format.",
-            fix="End it with .csv for every answer or .parquet for counts",
+            unknown,
+            fix="End it with .csv for every answer or .parquet for counts, or give csv, parquet or label-studio by "
+            f"{Option('format')}",
         )
     with atomic_output(out, folder=False, force=force) as (path, manifest):
-        if format == "counts":
+        if kind == "counts":
             number = votes.total
             _write_counts(table, path)
         else:
@@ -61,7 +74,7 @@ def write_votes(table: DatasetTable, out: Path, *, force: bool = False) -> int:
             number = len(answers)
             _write_answers(answers, path, simulated=votes.simulated)
         manifest |= {
-            "format": format,
+            "format": kind,
             "answers": number,
             "simulated": votes.simulated,
             "dataset": table.dataset.record.name,

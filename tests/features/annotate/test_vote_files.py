@@ -90,6 +90,38 @@ def test_missing_votes_and_another_ending_say_what_to_do(table: DatasetTable, tm
         write_votes(table, tmp_path / "v.csv")
 
 
+def test_a_format_goes_before_the_ending_and_an_unknown_one_is_told_all_of_them(tmp_path: Path, cli) -> None:
+    table = with_votes(tmp_path, "tick")
+    assert write_votes(table, tmp_path / "v.txt", "csv") == len(pd.read_csv(tmp_path / "v.txt")) == table.votes.total
+    ended = cli("votes-out", "d", "--out", tmp_path / "v", "--format", "npy", "--workspace", tmp_path / "from")
+    assert ended.code == 2
+    for ended_or_raised in (ended.err, _refused(table, tmp_path / "v", "npy"), _refused(table, tmp_path / "v.npy")):
+        assert all(name in ended_or_raised for name in ("csv", "parquet", "label-studio"))
+
+
+def _refused(table: DatasetTable, out: Path, format: str | None = None) -> str:
+    with pytest.raises(CurateError) as error:
+        write_votes(table, out, format)
+    return str(error.value)
+
+
+def test_label_studio_has_the_images_with_votes_and_the_same_hsf_when_read_again(own_demo_root, tmp_path, cli) -> None:
+    table = open_table(Workspace(own_demo_root), "digits")
+    voted = table.frame(columns=["path", "label_name"]).head(4)
+    rows = [(path, who, said) for path, label in voted.to_numpy() for who, said in (("ann", label), ("bob", "9"))]
+    pd.DataFrame(rows, columns=["path", "annotator", "label"]).to_csv(tmp_path / "in.csv", index=False)
+    attach_votes(table.workspace, "digits", tmp_path / "in.csv", simulated=True)
+    table = open_table(table.workspace, "digits")
+    at = ("--workspace", own_demo_root)
+    ended = cli("votes-out", "digits", "--format", "label-studio", "--out", tmp_path / "tasks", "--json", *at)
+    assert json.loads(ended.out) == {"samples": len(voted), "out": str(tmp_path / "tasks"), "simulated": True}
+    tasks = json.loads((tmp_path / "tasks" / "tasks.json").read_text())
+    assert {task["data"]["path"] for task in tasks} == set(voted["path"])
+    assert json.loads((tmp_path / "tasks" / "manifest.json").read_text())["format"] == "label-studio"
+    attach_votes(table.workspace, "digits", tmp_path / "tasks" / "tasks.json", force=True)
+    assert hsf(open_table(table.workspace, "digits")) == hsf(table)
+
+
 def test_the_verb_writes_and_says_that_votes_are_simulated(tmp_path: Path, cli) -> None:
     with_votes(tmp_path, "k-way", simulated=True)
     arguments = ["votes-out", "d", "--out", tmp_path / "v.csv"]
