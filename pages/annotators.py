@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.features.annotate import queue, setup, ui_annotators, ui_second, ui_setup
+from avhcurate.features.annotate import queue, setup, ui_annotators, ui_exclusion, ui_second, ui_setup
 from avhcurate.ui.base import frame
 from avhcurate.ui.base.notes import show_queue_note
 from avhcurate.ui.grid.detail import show_details
@@ -36,8 +36,10 @@ if not progress.annotators:
 quality = ui_annotators.quality_of(page.votes, settings.design)
 ui_annotators.progress_charts(quality, settings)
 ui_annotators.annotators_table(page, quality)
+ui_exclusion.exclusion_rule(page, quality)
 ui_annotators.status_history(page)
 ui_annotators.agreement_facts(quality)
+ui_annotators.annotator_pairs(page, quality)
 show_queue_note(page.votes)
 ui_annotators.votes_needed(page)
 listed = ui_annotators.disputed_labels(page, quality)

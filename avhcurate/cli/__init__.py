@@ -31,7 +31,7 @@ _MODULES = {
     "export": "export split",
     "select": "select",
     "saved": "saved history diff",
-    "votes": "votes votes-out",
+    "votes": "votes votes-out annotators",
     "doctor": "doctor plugins",
     "review": "review",
     "roles": "roles",

@@ -37,14 +37,14 @@ _REST = "Workspace"
 GROUPS: dict[str, tuple[str, ...]] = {
     "Start": ("demo", "review", "import", "fetch", "score", "attach", "serve"),
     "Images": ("columns", "project", "neighbours", "suspects", "tag", "relabel", "exclude", "lock", "export", "report"),
-    "People and network": ("votes", "votes-out", "predict", "correlate", "disagree", "models"),
+    "People and network": ("votes", "votes-out", "annotators", "predict", "correlate", "disagree", "models"),
     "Data": ("quality", "select", "saved", "history", "diff", "payoff", "classes", "split"),
     _REST: ("list", "default", "jobs"),
 }
 #: Verbs whose table --out writes. A verb that writes another file has an --out of its own.
 TABLES = {
     *("list", "columns", "project", "neighbours", "correlate", "disagree", "models", "suspects", "quality", "history"),
-    *("predict", "jobs", "diff", "classes"),
+    *("predict", "jobs", "diff", "classes", "annotators"),
 }
 #: Options of all verbs, and whether a value follows.
 _ANYWHERE = dict.fromkeys(("--workspace", "--out"), True)

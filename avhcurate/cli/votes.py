@@ -1,7 +1,16 @@
-"""The verbs votes and votes-out: human votes in, and the votes behind HSF out."""
+"""The verbs votes, votes-out and annotators: human votes in, the votes behind HSF out, and who gave them."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
+from avhcurate.errors import CurateError, NothingFound
+from avhcurate.features.annotate.settings import AnnotatorsSettings
 from avhcurate.people.settings import VotesOutSettings, VotesSettings
+
+if TYPE_CHECKING:
+    from avhcurate.datasets.table.votes import Votes
+    from avhcurate.features.annotate.annotators import VoteQuality
 
 
 @options.verb(VotesSettings)
@@ -28,7 +37,6 @@ def votes(settings: VotesSettings) -> None:
 
 
 def _log_votes(settings: VotesSettings) -> None:
-    from avhcurate.errors import CurateError
     from avhcurate.features.annotate.vote_files import log_votes
 
     if settings.simulated:
@@ -42,13 +50,115 @@ def _log_votes(settings: VotesSettings) -> None:
 
 @options.verb(VotesOutSettings)
 def votes_out(settings: VotesOutSettings) -> None:
-    from avhcurate.features.annotate.vote_files import write_votes
+    from avhcurate.features.annotate.vote_files import LABEL_STUDIO
+    from avhcurate.features.annotate.vote_files import votes_out as write
 
     opened = options.run_table(settings.dataset)
     with options.output(settings.out) as out:
-        count = write_votes(opened.samples, opened.votes, out, force=settings.force)
-    text = f"{count} answers about {settings.dataset} written to {settings.out}"
+        count = write(opened, out, settings.format, force=settings.force)
+    unit = "answers"
+    if settings.format == LABEL_STUDIO:
+        unit = "samples"
+    text = f"{count} {unit} about {settings.dataset} written to {settings.out}"
     if opened.samples.simulated:
         text += "\nThe votes are simulated; the file says so."
-    result = {"answers": count, "out": str(settings.out), "simulated": opened.samples.simulated}
+    result = {unit: count, "out": str(settings.out), "simulated": opened.samples.simulated}
     options.print_result(result, text)
+
+
+#: What the verb prints of each annotator; --json and --out have all columns.
+_SHOWN = ["annotator", "answers", "votes", "control_accuracy", "controls", "agreement", "compared", "median_ms"]
+#: Pairs that are printed; --json and --out have all of them.
+_PAIRS_SHOWN = 20
+
+
+@options.verb(AnnotatorsSettings)
+def annotators(settings: AnnotatorsSettings) -> None:
+    from avhcurate.features.annotate.annotators import design_of, vote_quality
+
+    votes = options.run_table(settings.dataset).votes
+    if settings.undo:
+        options.check_alone("--undo", settings.limits | {"--exclude": settings.exclude, "--pairs": settings.pairs})
+        _undo_rule(votes)
+        return
+    if settings.pairs:
+        options.check_alone("--pairs", settings.limits | {"--exclude": settings.exclude})
+    if settings.exclude and not settings.limits:
+        raise CurateError("Give a limit that annotators must keep, as --control-accuracy 0.7.")
+    quality = vote_quality(votes, design_of(votes))
+    if settings.limits:
+        _leave_out(votes, quality, settings)
+    elif settings.pairs:
+        _print_pairs(quality)
+    else:
+        _print_annotators(quality)
+
+
+def _print_annotators(quality: "VoteQuality") -> None:
+    hsf = quality.reliability
+    found = {
+        "design": quality.design,
+        "annotators": quality.table,
+        "fleiss_kappa": asdict(quality.kappa),
+        "krippendorff_alpha": asdict(quality.alpha),
+        "reliability": asdict(hsf),
+    }
+    if options.printed(found, quality.table):
+        return
+    rows = quality.table.astype({"control_accuracy": float})
+    options.print_table(rows.rename(columns={"by": "excluded by"}), columns=[*_SHOWN, "excluded by"])
+    for coefficient in (quality.kappa, quality.alpha):
+        print(f"{coefficient.name}: {coefficient.text}")
+    reliability = hsf.reason or f"{hsf.reliability:.2f} ({hsf.low:.2f} to {hsf.high:.2f})"
+    print(f"Reliability of HSF: {reliability}")
+
+
+def _print_pairs(quality: "VoteQuality") -> None:
+    from avhcurate.features.annotate.annotators import MOST_PAIRED, annotator_pairs
+
+    pairs = annotator_pairs(quality)
+    voters = quality.votes["annotator"].nunique()
+    if not options.printed({"pairs": pairs, "annotators": voters, "compared": min(voters, MOST_PAIRED)}, pairs):
+        options.print_table(pairs.head(_PAIRS_SHOWN))
+        if len(pairs) > _PAIRS_SHOWN:
+            print(f"{_PAIRS_SHOWN} of {len(pairs):,} pairs, those who surely agree least; --out FILE writes all")
+    if voters > MOST_PAIRED:
+        options.print_messages([f"the {MOST_PAIRED} annotators with the most votes, of {voters:,}"])
+
+
+def _leave_out(votes: "Votes", quality: "VoteQuality", settings: AnnotatorsSettings) -> None:
+    from avhcurate.features.annotate import exclusion
+    from avhcurate.workspace.data.people import user
+
+    outside = exclusion.left_out_by(votes, quality.table, settings.rule)
+    done = settings.exclude and len(outside.rows) > 0
+    if done:
+        exclusion.exclude(votes, outside.rows, who=user())
+    found = {
+        "rows": outside.rows,
+        "left_out": len(outside.rows),
+        "annotators": outside.annotators,
+        "votes_left_out": int(outside.rows["votes"].sum()),
+        "votes": outside.votes,
+        "excluded": done,
+    }
+    if options.printed(found, outside.rows):
+        return
+    if outside.rows.empty:
+        print(f"these limits leave out none of the {outside.annotators:,} annotators who count")
+        return
+    options.print_table(outside.rows)
+    if done:
+        print(f"excluded: {outside.text}; --undo takes it back")
+    else:
+        print(f"would leave out {outside.text}; --exclude does it")
+
+
+def _undo_rule(votes: "Votes") -> None:
+    from avhcurate.features.annotate import exclusion
+    from avhcurate.workspace.data.people import user
+
+    names = exclusion.undo(votes, who=user())
+    if not names:
+        raise NothingFound(f"No exclusion by limits of yours holds in {votes.dataset.name}.")
+    options.print_result({"included": names}, f"counting again: {', '.join(names)}")

@@ -342,11 +342,29 @@ class OpenedDataset:
         rows = [[entry.name, entry.samples, entry.who, entry.at] for entry in store.sets()]
         return pd.DataFrame(rows, columns=["set", "samples", "who", "at"])
 
-    def votes_out(self, out: str | os.PathLike[str], *, force: bool = False) -> int:
-        """Write every answer behind HSF to a .csv, or counts to a .parquet file, and return how many answers."""
-        from avhcurate.features.annotate.vote_files import write_votes
+    def votes_out(self, out: str | os.PathLike[str], format: str | None = None, *, force: bool = False) -> int:
+        """Write every answer behind HSF to a .csv, or counts to a .parquet file, and return how many answers.
 
-        return write_votes(self.opened.samples, self.opened.votes, Path(out), force=force)
+        `format`: label-studio writes a folder of the images with votes, and returns how many images.
+        """
+        from avhcurate.features.annotate.vote_files import votes_out
+
+        return votes_out(self.opened, Path(out), format, force=force)
+
+    def annotators(self, *, pairs: bool = False) -> pd.DataFrame:
+        """Return a row per annotator who answered under a name: answers, controls right, agreement, speed.
+
+        With `pairs` one for each two with images in common: `first, second, n`, the share of equal answers as
+        `agreement, low, high`, and Cohen's `kappa, kappa_low, kappa_high`. Raises CurateError where nobody has answered
+        under a name.
+        """
+        from avhcurate.features.annotate import annotators
+
+        votes = self.opened.votes
+        design = annotators.design_of(votes)
+        if pairs:
+            return annotators.annotator_pairs(annotators.vote_quality(votes, design))
+        return annotators.annotators(votes)
 
     def lock(self, share: float | None = None, where: str = "", *, groups: str | None = None, seed: int = 0) -> int:
         """Lock a part, whose labels nothing learns from, to judge decisions by; return how many.

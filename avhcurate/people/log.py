@@ -35,6 +35,8 @@ _ASKED_AT_ONCE = 500
 _WRITTEN_AT_ONCE = 10_000
 #: Columns of an answer, in the order of the fields of a `Lease`.
 _ANSWERED = ("task", "path", "place", "answer", "control", "expected", "selected")
+#: Follows the name of who excluded annotators by a rule.
+BY_RULE = ", by rule"
 #: A name can be recognised by its pseudonym, but not read.
 _PSEUDONYM = re.compile(r"removed-([0-9a-f]{16})-([0-9a-f]{32})")
 
@@ -262,10 +264,13 @@ class LogTransaction:
     # --- decisions
 
     def set_status(
-        self, annotator: str, action: Literal["exclude", "include"], *, why: str, who: str, at: float
+        self, annotator: str, action: Literal["exclude", "include", "undo"], *, why: str, who: str, at: float
     ) -> None:
-        """Write whether an annotator's answers count from now on; `who` says so, perhaps by a rule."""
-        require(Role.CURATOR, "excluding annotators", name=who)
+        """Write whether an annotator's answers count from now on; `who` says so, perhaps `BY_RULE`.
+
+        After `undo` they count as if nobody had said anything.
+        """
+        require(Role.CURATOR, "excluding annotators", name=who.removesuffix(BY_RULE))
         self._insert(STATUSES, annotator=annotator, action=action, why=why, who=who, at=at)
 
     def choose(self, kind: str, value: str, *, who: str, at: float) -> None:

@@ -1,6 +1,7 @@
 """The options of the verbs votes and votes-out."""
 
 from pathlib import Path
+from typing import Literal
 
 from avhcurate.workspace.data.settings import VerbSettings, option
 
@@ -28,5 +29,8 @@ class VotesOutSettings(VerbSettings):
     dataset: str = option(help="The dataset.", argument=True)
     out: Path = option(
         help=".csv for every answer, .parquet for counts, with a manifest next to it; - for answers on standard output."
+    )
+    format: Literal["csv", "parquet", "label-studio"] | None = option(
+        None, "label-studio: a folder of the images with votes, as `export` writes it.", usual="by --out"
     )
     force: bool = option(False, "Replace an existing file.")

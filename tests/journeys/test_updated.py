@@ -51,6 +51,7 @@ READING = {
     "suspects digits": (0, 3),
     "payoff digits": (0, 2),  # the older one has no locked part
     "votes-out digits --out votes.csv": (0,),
+    "annotators digits": (0, 3),
     "select digits --rule avc --portion 0.5 --out pseudo.csv": (0,),
     "split digits --shares 0.8,0.2 --out split.csv": (0,),
     "report digits --out report.html": (0,),

@@ -20,6 +20,7 @@ READING = (
     "payoff {name}",
     "votes-out {name} --out {out}.csv",
     "votes-out {name} --out {out}.parquet",
+    "annotators {name} --pairs --out {out}.csv",
     "select {name} --rule avc --portion 0.3 --out {out}.csv",
     "select {name} --rule diverse --budget 5 --out {out}.csv",
     "select {name} --rule keep --portion 0.5 --out {out}.csv",

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from avhcurate.datasets.table.open_dataset import open_dataset
-from avhcurate.features.annotate import annotators, queue, setup, ui_annotators
+from avhcurate.features.annotate import annotators, exclusion, queue, setup, ui_annotators
 from avhcurate.features.annotate.ui_annotators import file_of, need_text
 from avhcurate.measures.stats.sample_size import Need
+from avhcurate.people.annotators import ExclusionRule
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import copy_dataset
 from tests.fakes.votes import answer_all, collect, truth
@@ -78,6 +79,7 @@ def test_a_row_an_annotator_with_intervals(open_page, voted_root, words):
     assert shown["Votes collected"] == f"{made.votes:,}"
     assert shown["Images done"] == str(made.done)
     assert shown["Annotators"] == "3"
+    assert shown["Fleiss' kappa"] == f"{quality.kappa.value:.2f}"
     assert shown["Krippendorff's alpha"] == f"{quality.alpha.value:.2f}"
     text = words(app)
     assert f"{quality.alpha.low:.2f}–{quality.alpha.high:.2f}" in text
@@ -101,6 +103,39 @@ def test_excluding_by_hand_moves_hsf_and_including_moves_it_back(open_page, own_
     assert table_of(own_root).samples.frame(columns=["hsf"])["hsf"].mean() == pytest.approx(before)
     history = next(frame.value for frame in app.dataframe if "Action" in frame.value)
     assert history["Action"].tolist() == ["include", "exclude"]
+
+
+def test_each_two_annotators_are_a_heat_map_and_a_table(open_page, voted_root):
+    app = open_page("annotators", voted_root)
+    rows = next(frame.value for frame in app.dataframe if "Cohen's kappa" in frame.value)
+    assert set(rows.head(2)[["One", "Other"]].to_numpy().ravel()) == {"ann", "bob", "mal"}, "who disagree come first"
+    assert rows["Say the same"].tolist() == [0, 0, 100]
+    assert rows["Images"].tolist() == annotators.annotator_pairs(quality_of_root(voted_root))["n"].tolist()
+    assert rows.loc[2, "Say the same, 95 %"].endswith("–100 %")
+
+
+def quality_of_root(root):
+    return annotators.vote_quality(table_of(root).votes, "classify")
+
+
+def test_a_rule_says_whom_it_leaves_out_before_it_is_applied_and_is_undone(open_page, own_root, words):
+    app = open_page("annotators", own_root)
+    assert app.button(key="annotators.rule.exclude").disabled
+    app.number_input(key="annotators.rule.answers").set_value(1).run()
+    app.number_input(key="annotators.rule.control_accuracy").set_value(50).run()
+    votes = table_of(own_root).votes
+    outside = exclusion.left_out_by(votes, annotators.annotators(votes), ExclusionRule(control_accuracy=0.5))
+    assert f"Leaves out **{outside.text}**" in words(app)
+    assert outside.text.startswith("1 of 3 annotators")
+    assert not annotators.annotators(votes)["excluded"].any()
+    app.button(key="annotators.rule.exclude").click().run()
+    assert not app.exception
+    assert "rule: " in people(app).loc["mal", "State"]
+    assert setup.source(table_of(own_root).votes).left_out == 1
+    app.button(key="annotators.rule.undo").click().run()
+    assert not app.exception
+    assert people(app)["State"].tolist() == ["counts"] * 3
+    assert f"Leaves out **{outside.text}**" in words(app)
 
 
 def test_what_hsf_is_made_of_can_be_chosen(open_page, own_root):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from avhcurate.measures.stats.intervals import wilson
-from avhcurate.people.annotators import annotator_table
+from avhcurate.people.annotators import ExclusionRule, annotator_table, exclusions
 from avhcurate.people.responses import check_responses, correct_controls, votes_of
 
 
@@ -88,6 +88,23 @@ def panel(seed=1):
             kind, time = "attention" if check else "none", 60.0 if who == 21 else rng.uniform(600, 2000)
             rows.append((f"s{sample}", f"a{who:02d}", f"c{answer}", kind, expected, time))
     return classify(rows)
+
+
+def test_planted_bad_annotators_break_a_rule_each_for_a_reason():
+    rule = ExclusionRule(control_accuracy=0.7, agreement=0.7, median_ms=100)
+    found = exclusions(annotator_table(panel()), rule).set_index("annotator")["why"]
+    assert set(found.index) == {"a20", "a21"}
+    assert "controls right, below 70%" in found["a20"]
+    assert "votes as most others, below 70%" in found["a20"]
+    assert found["a21"] == "a median of 60 ms an image, below 100 ms"
+
+
+def test_no_limit_leaves_out_nobody_and_few_answers_are_judged_by_their_number_alone():
+    assert exclusions(annotator_table(panel()), ExclusionRule()).empty
+    few = annotator_table(panel().groupby("annotator").head(4))
+    assert exclusions(few, ExclusionRule(control_accuracy=1, agreement=1, median_ms=1e9)).empty
+    assert exclusions(few, ExclusionRule(answers=5))["why"].unique().tolist() == ["4 answers, below 5"]
+    assert exclusions(few, ExclusionRule(answers=4)).empty, "a limit may be reached"
 
 
 def test_planted_bad_annotators_are_found():

@@ -230,7 +230,7 @@ def _take(step, workspace, opened):
     elif what in ("exclude", "include"):
         annotators.set_status(opened.votes, values[0], what, why="so", who="boss")
     elif what == "withdraw":
-        annotators.withdraw(opened, values[0])
+        annotators.withdraw(opened.votes, values[0])
     elif what == "choose":
         setup.choose_source(opened, chosen=values[0], control_filter=values[1], who="boss")
     elif what == "attach" and sum(values[0]):

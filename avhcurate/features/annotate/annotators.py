@@ -7,19 +7,37 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.votes import Votes
-from avhcurate.features.annotate.setup import annotator_name, collected, columns_of, excluded, required_settings
+from avhcurate.errors import NothingFound, Option
+from avhcurate.features.annotate.setup import annotator_name, collected, columns_of, excluded, settings_of
 from avhcurate.measures.stats.sample_size import Need, VoteForecast, votes_needed
 from avhcurate.people import agreement, reliability
 from avhcurate.people.agreement import Agreement
 from avhcurate.people.annotators import annotator_table
 from avhcurate.people.dawid_skene import labels_by_dawid_skene
 from avhcurate.people.grids import CONTROLS
-from avhcurate.people.hsf_source import control_hits, source_choice
+from avhcurate.people.hsf_source import DESIGN_OF, control_hits, source_choice
+from avhcurate.people.log import BY_RULE
 from avhcurate.people.reliability import Reliability
 from avhcurate.people.responses import DESIGNS, Design, ticks_of
+
+#: Annotators who are compared two by two: those with the most votes.
+MOST_PAIRED = 200
+
+
+def design_of(votes: Votes) -> Design:
+    """Return the design of the collection; without one, that of the answers in the log, as a file brought them."""
+    if settings := settings_of(votes):
+        return settings.design
+    design = DESIGN_OF[votes.source.key]
+    for known in DESIGNS:
+        if votes.source.collected and design == known:
+            return known
+    raise NothingFound(
+        f"Nobody has answered about dataset {votes.dataset.name!r} under a name.",
+        fix=f"Set up a collection in the app, or read answers with `votes` and {Option('log', True)}",
+    )
 
 
 def responses(votes: Votes, *, design: str | None = None, controls: bool = False) -> pd.DataFrame:
@@ -58,10 +76,10 @@ def responses(votes: Votes, *, design: str | None = None, controls: bool = False
 def annotators(votes: Votes) -> pd.DataFrame:
     """Return one row per annotator of the collection: `votes.annotators.annotator_table` and more columns.
 
-    `tasks, first, last, excluded, why, by`; `by` is "", "rule" or "hand: NAME".
+    `tasks, first, last, excluded, why, by`; `by` is "", "rule" (of the source of HSF), "rule: NAME" or "hand: NAME".
     """
     columns = columns_of(votes)
-    design = required_settings(votes).design
+    design = design_of(votes)
     answers = responses(votes, design=design, controls=True)
     groups = answers.groupby("annotator")
     people = annotator_table(answers).set_index("annotator")
@@ -72,6 +90,8 @@ def annotators(votes: Votes) -> pd.DataFrame:
         name = columns.annotators.texts[number]
         action, why, person = columns.statuses.get(name, ("", "", ""))
         by = f"hand: {person}"
+        if person.endswith(BY_RULE):
+            by = f"rule: {person.removesuffix(BY_RULE)}"
         if action != "exclude":
             why = f"{right[number]} of {controls[number]} controls right, below {source_choice(columns)[1]:.0%}"
             by = "rule"
@@ -86,10 +106,10 @@ def set_status(votes: Votes, annotator: str, action: Literal["exclude", "include
     votes.refresh()
 
 
-def withdraw(opened: OpenDataset, annotator: str) -> int:
+def withdraw(votes: Votes, annotator: str) -> int:
     """Remove every entry under an annotator's name on this dataset, for good; return the number of answers."""
-    removed = opened.votes.log.withdraw(opened.votes.present_id(), annotator_name(annotator), at=time.time())
-    opened.refresh()
+    removed = votes.log.withdraw(votes.present_id(), annotator_name(annotator), at=time.time())
+    votes.refresh()
     return removed
 
 
@@ -120,6 +140,7 @@ class VoteQuality:
     table: pd.DataFrame
     votes: pd.DataFrame
     by_sample: np.ndarray
+    kappa: Agreement
     alpha: Agreement
     reliability: Reliability
 
@@ -145,6 +166,7 @@ def vote_quality(votes: Votes, design: Design) -> VoteQuality:
         table=annotators(votes),
         votes=rows,
         by_sample=counts.votes,
+        kappa=agreement.fleiss_kappa(kinds),
         alpha=agreement.krippendorff_alpha(kinds),
         reliability=reliability.of_ticks(counts.hits, counts.asked),
     )
@@ -154,6 +176,21 @@ def _counted(votes: Votes, design: Design) -> pd.DataFrame:
     """Return the answers of annotators who count that name a class of the dataset."""
     answers = responses(votes, design=design)
     return answers[~answers["excluded"] & (answers["label"] >= 0)]
+
+
+def annotator_pairs(quality: VoteQuality) -> pd.DataFrame:
+    """Return how far each two annotators agree who voted on the same images, see `agreement.annotator_pairs`.
+
+    Only the `MOST_PAIRED` with the most votes are compared, so that thousands of annotators make no millions of rows.
+    """
+    latest = quality.votes.drop_duplicates(["id", "annotator"], keep="last")
+    names = latest["annotator"].value_counts().index[:MOST_PAIRED].sort_values()
+    latest = latest[latest["annotator"].isin(names)]
+    answers: Any = latest["label"]
+    if quality.design == "select":
+        answers = ticks_of(latest["selected"])
+    pairs = agreement.annotator_pairs(latest["id"], names.get_indexer(pd.Index(latest["annotator"])), answers)
+    return pairs.assign(first=names[pairs["first"]], second=names[pairs["second"]])
 
 
 def need(samples: SampleTable, votes: Votes, *, score: str, width: float) -> Need:

@@ -1,4 +1,6 @@
-"""Charts of a collection: votes over time and votes of each sample."""
+"""Charts of a collection: votes over time, votes of each sample, and annotators against each other."""
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,11 +17,15 @@ from avhcurate.ui.charts.chart_style import (
     bare,
     faded,
     leads,
+    matrix,
+    short_names,
 )
 
 #: Points of a line: more cannot be distinguished.
 _POINTS = 400
 _OTHERS = "others"
+#: Annotators against each other whose cells can be read.
+_MOST_CELLS = 12
 
 
 def votes_over_time(votes: pd.DataFrame) -> go.Figure:
@@ -55,6 +61,40 @@ def votes_of_samples(votes: np.ndarray, *, target: int) -> go.Figure:
         **leads(counts[1:], images),
     )
     return bare(figure, height=250, x=f"votes ({counts[0]:,} images have none yet)", y="images", margin={"t": 30})
+
+
+def annotator_pairs(votes: pd.DataFrame, pairs: pd.DataFrame) -> go.Figure:
+    """Return how often each two of the busiest annotators say the same; each cell leads to the images of both.
+
+    `votes` are rows of `id, annotator`, `pairs` those of `people.agreement.annotator_pairs`.
+    """
+    images = {str(name): rows.unique() for name, rows in votes.groupby("annotator")["id"]}
+    names = sorted(images, key=lambda name: -len(images[name]))[:_MOST_CELLS]
+    rows: dict[frozenset[str], Any] = {
+        frozenset((row["first"], row["second"])): row for row in pairs.to_dict("records")
+    }
+    shares = np.full((len(names), len(names)), np.nan)
+    hover, counts, to = [], [], []
+    for y, first in enumerate(names):
+        for x, second in enumerate(names):
+            row = rows.get(frozenset((first, second)), {"n": 0, "agreement": np.nan})
+            shares[y, x] = row["agreement"]
+            both = np.intersect1d(images[first], images[second])
+            counts.append(len(both))
+            to.append(Filters(excluded=None, ids=tuple(both.tolist())))
+            hover.append(_pair_text(first, second, row))
+    text = [["–" if np.isnan(share) else f"{share:.0%}" for share in line] for line in shares]
+    shown = short_names(names)
+    return matrix(np.array(text), np.nan_to_num(shares), hover, shown, shown, **leads(counts, to))
+
+
+def _pair_text(first: str, second: str, row: dict[str, Any]) -> str:
+    if first == second:
+        return as_text(first)
+    names = f"{as_text(first)} and {as_text(second)}"
+    if not row["n"]:
+        return f"{names}: no image in common"
+    return f"{names}: the same on {row['agreement']:.0%} of {row['n']:,} images, Cohen's kappa {row['kappa']:.2f}"
 
 
 def coverage_curve(covered: np.ndarray, at_random: np.ndarray) -> go.Figure:

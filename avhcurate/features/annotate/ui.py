@@ -205,5 +205,5 @@ def answers_menu(page: Opened, me: str) -> None:
 
 def _remove_answers(page: Opened, me: str) -> None:
     if st.session_state["annotate.sure"]:
-        attempt(annotators.withdraw, page.opened, me, done="Your answers are removed")
+        attempt(annotators.withdraw, page.votes, me, done="Your answers are removed")
         st.session_state["annotate.sure"] = False

@@ -21,6 +21,7 @@ from avhcurate.features.annotate.vote_files import FORMATS, write_votes
 from avhcurate.measures.stats.sample_size import Need
 from avhcurate.people.agreement import Agreement
 from avhcurate.people.reliability import Reliability
+from avhcurate.people.responses import Design
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download
 from avhcurate.ui.base.frame import Opened, attempt, show_user_error
@@ -36,8 +37,9 @@ from avhcurate.ui.grid.grid_views import GridView
 from avhcurate.workspace.data.people import Role, user
 
 _MEANING = """
-- **Krippendorff's alpha**: how far annotators agree beyond chance. 1 is full agreement, 0 that of
-  chance. Intervals are 95 %, bootstrapped over images.
+- **Fleiss' kappa** and **Krippendorff's alpha**: how far annotators agree beyond chance, over images with two answers
+  or more. 1 is full agreement, 0 that of chance. In kappa each image weighs the same, in alpha by its answers.
+  Intervals are 95 %, bootstrapped over images.
 - **Reliability**: the Spearman correlation to expect between this HSF and HSF of as many further votes, from a mixture
   of binomials fitted to the votes.
 - **Noise ceiling**: its square root, the highest Spearman with HSF that any score can be expected to reach.
@@ -47,12 +49,19 @@ _MEANING = """
 #: The most votes that Dawid-Skene runs on without a click, and the most tiles that show its result.
 _CHEAP = 20_000
 _MOST = 24
+#: The most votes of which annotators are compared two by two without a click.
+_CHEAP_PAIRS = 200_000
 #: From fewer votes a sample forecasts of the correlation are low (`stats.sample_size`).
 _FEW_VOTES = 10
 
 
 quality_of = kept("Reading the votes …")(annotators.vote_quality)
 _disputed_labels = kept("Weighing the votes …")(annotators.disputed_labels)
+
+
+@kept("Comparing annotators …")
+def _annotator_pairs(votes: Votes, design: Design) -> pd.DataFrame:
+    return annotators.annotator_pairs(quality_of(votes, design))
 
 
 # --- the collection and its annotators ----------------------------------------------------------------------------
@@ -157,7 +166,7 @@ def _withdrawal(page: Opened, name: str, answers: int) -> None:
         type="primary",
         key="annotators.really",
         on_click=attempt,
-        args=(annotators.withdraw, page.opened, name),
+        args=(annotators.withdraw, page.votes, name),
         kwargs={"done": f"The answers of {name} are deleted"},
         **only_for(Role.OWNER, "Removing the answers of others", disabled=typed.strip() != name),
     )
@@ -176,14 +185,14 @@ def _set_status(page: Opened, action: Literal["exclude", "include"], names: Sequ
 
 
 def agreement_facts(quality: VoteQuality) -> None:
-    """Draw alpha, reliability and the noise ceiling."""
+    """Draw kappa, alpha, reliability and the noise ceiling."""
     with apart():
         st.header("Agreement and reliability")
         with help_menu("annotators.meaning"):
             st.markdown(_MEANING)
     with in_a_row("top", gap="medium"):
-        alpha = quality.alpha
-        estimate(alpha, alpha.name, alpha.value, alpha.low, alpha.high)
+        for agreement in (quality.kappa, quality.alpha):
+            estimate(agreement, agreement.name, agreement.value, agreement.low, agreement.high)
         hsf = quality.reliability
         estimate(hsf, "Reliability of HSF", hsf.reliability, hsf.low, hsf.high)
         ends = f"{hsf.ceiling_low:.2f}–{hsf.ceiling_high:.2f}".replace("nan–nan", "–")
@@ -193,6 +202,54 @@ def agreement_facts(quality: VoteQuality) -> None:
 def estimate(of_votes: Agreement | Reliability, name: str, value: float, low: float, high: float) -> None:
     note = of_votes.reason or f"{low:.2f}–{high:.2f}, {of_votes.samples:,} images"
     fact(name, f"{value:.2f}".replace("nan", "–"), note)
+
+
+def annotator_pairs(page: Opened, quality: VoteQuality) -> None:
+    """Draw how far each two annotators agree: the busiest as a heat map, all as a table."""
+    if quality.votes["annotator"].nunique() < 2:
+        return
+    st.header("Annotator against annotator")
+    if len(quality.votes) > _CHEAP_PAIRS and not st.toggle("Compare each two", key="annotators.compare"):
+        return
+    pairs = _annotator_pairs(page.votes, quality.design)
+    if pairs.empty:
+        st.caption("No two annotators have voted on the same image.")
+        return
+    show_chart(plots.annotator_pairs(quality.votes, pairs), key="annotators.pairs")
+    st.caption(
+        "Share of the images with a vote of both on which they say the same, of the twelve with the most votes. Click "
+        "a cell to see these images. The table begins with those who surely agree least, by the upper end of the "
+        f"interval, of at most {annotators.MOST_PAIRED} annotators, those with the most votes."
+    )
+    st.dataframe(
+        pairs_shown(pairs),
+        hide_index=True,
+        key="annotators.pairs_table",
+        height=250,
+        column_config={
+            "Say the same": st.column_config.NumberColumn(format="%.0f %%"),
+            "Cohen's kappa": st.column_config.NumberColumn(
+                format="%.2f", help="Agreement beyond chance; empty where both gave one and the same answer throughout."
+            ),
+        },
+    )
+
+
+def pairs_shown(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return the pairs in the form shown: shares in percent, intervals (Wilson) as text."""
+    ends = pairs[["low", "high"]].to_numpy()
+    kappas = pairs[["kappa_low", "kappa_high"]].to_numpy()
+    return pd.DataFrame(
+        {
+            "One": pairs["first"],
+            "Other": pairs["second"],
+            "Images": pairs["n"],
+            "Say the same": 100 * pairs["agreement"],
+            "Say the same, 95 %": [f"{100 * low:.0f}–{100 * high:.0f} %" for low, high in ends],
+            "Cohen's kappa": pairs["kappa"],
+            "Kappa, 95 %": [f"{low:.2f}–{high:.2f}".replace("nan–nan", "–") for low, high in kappas],
+        }
+    )
 
 
 def votes_needed(page: Opened) -> None:

@@ -11,8 +11,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from avhcurate.datasets.export import service
 from avhcurate.datasets.export.output import atomic_output
 from avhcurate.datasets.export.text import csv_text
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError, Option
@@ -28,6 +31,8 @@ from avhcurate.workspace.disk.provenance import versions
 
 #: What `write_votes` writes, by how the file ends; standard output has no ending.
 FORMATS = {".csv": "every answer", ".parquet": "counts", "": "every answer"}
+#: The format of `export` that has votes.
+LABEL_STUDIO = "label-studio"
 #: Answers that are held in memory at once.
 _MOST_ANSWERS = 50_000_000
 #: Columns of a long file in their order; the answer is called label or class, the names that are read again.
@@ -38,23 +43,41 @@ _IMPORTED = uuid.UUID("0b9d5a1e-52c4-5f0c-8d57-3f4c1f0e7a66")
 UNKNOWN_MS = -1
 
 
-def write_votes(samples: SampleTable, votes: Votes, out: Path, *, force: bool = False) -> int:
+def votes_out(opened: OpenDataset, out: Path, format: str | None = None, *, force: bool = False) -> int:
+    """Write the votes as `write_votes` does; return how many.
+
+    `format` may also be label-studio, what `export` writes of the samples with votes: a folder with their images, votes
+    and curated labels. Then the number is that of the samples.
+    """
+    if format == LABEL_STUDIO and opened.samples.votes is not None:
+        return service.export(opened, Filters(excluded=None, where="votes > 0"), format, out, force=force)
+    return write_votes(opened.samples, opened.votes, out, format, force=force)
+
+
+def write_votes(
+    samples: SampleTable, votes: Votes, out: Path, format: str | None = None, *, force: bool = False
+) -> int:
     """Write the votes that HSF uses, every answer with controls or counts by the ending of `out`; return how many.
 
-    A manifest next to the file, `OUT.manifest.json`, says whether the votes are simulated; so does the file itself,
-    where it can. An existing file is refused unless `force`. Excluded annotators are left out.
+    `format`: csv or parquet, whatever the ending is. A manifest next to the file, `OUT.manifest.json`, says whether the
+    votes are simulated; so does the file itself, where it can. An existing file is refused unless `force`. Excluded
+    annotators are left out.
     """
     record = samples.votes
     if record is None:
         raise CurateError(f"Dataset {samples.name!r} has no votes to export. Import or collect some first.")
-    format = FORMATS.get(out.suffix.casefold())
-    if format is None:
+    ending, unknown = out.suffix.casefold(), f"The name {out.name} does not say its format."
+    if format is not None:
+        ending, unknown = f".{format}", f"Votes are not written as {format}."
+    kind = FORMATS.get(ending)
+    if kind is None:
         raise CurateError(
-            f"The name {out.name} does not say its format.",
-            fix="End it with .csv for every answer or .parquet for counts",
+            unknown,
+            fix="End it with .csv for every answer or .parquet for counts, or give csv, parquet or label-studio by "
+            f"{Option('format')}",
         )
     with atomic_output(out, folder=False, force=force) as (path, manifest):
-        if format == "counts":
+        if kind == "counts":
             number = record.total
             _write_counts(samples, votes, path)
         else:
@@ -62,7 +85,7 @@ def write_votes(samples: SampleTable, votes: Votes, out: Path, *, force: bool = 
             number = len(answers)
             _write_answers(answers, path, simulated=record.simulated)
         manifest |= {
-            "format": format,
+            "format": kind,
             "answers": number,
             "simulated": record.simulated,
             "dataset": votes.dataset.record.name,

@@ -60,7 +60,7 @@ def _actions(workspace, opened, tmp_path):
             "ask": partial(queue.next_questions, opened, ANN, ahead=1),
             "answer": partial(answers.answer, opened, ANN, "t", 0, 1, nonce="n", reaction_ms=900),
             "take back": partial(answers.take_back, opened.votes, ANN),
-            "withdraw": partial(annotators.withdraw, opened, ANN),
+            "withdraw": partial(annotators.withdraw, opened.votes, ANN),
         },
         Role.CURATOR: {
             "tag": partial(annotate, opened.decisions, [0], "tag", "odd"),
@@ -82,7 +82,7 @@ def _actions(workspace, opened, tmp_path):
             "votes": partial(attach_votes, workspace, name, votes),
         },
         Role.OWNER: {
-            "withdraw others": partial(annotators.withdraw, opened, "bob"),
+            "withdraw others": partial(annotators.withdraw, opened.votes, "bob"),
             "rename": partial(rename_dataset, workspace, "others", "animals"),
             "remove": partial(remove_dataset, workspace, "pets"),
             "grant": partial(grant, open_events(workspace.root), "bob@x.org", "owner"),

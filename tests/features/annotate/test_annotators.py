@@ -1,5 +1,8 @@
 """Who counts, what that does to HSF, what votes say about themselves (one annotator is careless), and figures."""
 
+import json
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +10,7 @@ from scipy.stats import spearmanr
 
 from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
-from avhcurate.features.annotate import annotators, queue, setup
+from avhcurate.features.annotate import annotators, plots, queue, setup
 from avhcurate.features.annotate.plots import votes_of_samples, votes_over_time
 from avhcurate.measures.stats.correlation import fisher_interval
 from avhcurate.workspace.data.workspace import Workspace
@@ -49,10 +52,10 @@ def test_a_withdrawn_annotator_is_gone_from_hsf_and_tables(pets):
     collect(pets, control_share=0.0)
     give(pets, "ann", 60)
     give(pets, "bob", 30, off=1)
-    assert annotators.withdraw(pets, "bob") == 30
+    assert annotators.withdraw(pets.votes, "bob") == 30
     assert (pets.samples.frame()["hsf"] == 1.0).all()
     assert annotators.annotators(pets.votes)["annotator"].tolist() == ["ann"]
-    annotators.withdraw(pets, "ann")
+    annotators.withdraw(pets.votes, "ann")
     assert pets.samples.frame()["hsf"].isna().all()
     assert pets.samples.frame()["votes"].isna().all()
     assert pets.samples.votes is None
@@ -119,8 +122,70 @@ def test_agreement_rises_without_who_guesses(voted):
     annotators.set_status(voted.votes, "mal", "exclude", who="lead")
     after = annotators.vote_quality(voted.votes, "classify")
     assert before.alpha.value < after.alpha.value == pytest.approx(1)
+    assert before.kappa.value < after.kappa.value == pytest.approx(1)
     assert set(after.votes["annotator"]) == set(CAREFUL)
     assert set(after.table["annotator"]) == {*CAREFUL, "mal"}
+
+
+def test_each_two_annotators_are_compared_on_the_images_of_both(voted):
+    quality = annotators.vote_quality(voted.votes, "classify")
+    pairs = annotators.annotator_pairs(quality)
+    said = {name: rows.set_index("id")["label"] for name, rows in quality.votes.groupby("annotator")}
+    assert len(pairs) == 4 * 3 / 2
+    for row in pairs.to_dict("records"):
+        both = pd.concat([said[row["first"]], said[row["second"]]], axis=1, join="inner")
+        same = both.iloc[:, 0] == both.iloc[:, 1]
+        assert (row["n"], row["agreement"]) == (len(both), same.mean())
+        assert row["agreement"] == (0 if "mal" in (row["first"], row["second"]) else 1)
+    figure = plots.annotator_pairs(quality.votes, pairs)
+    cells = figure.data[1]
+    assert len(cells.meta["n"]) == 16
+    place = list(figure.layout.yaxis.ticktext).index("ann") * 4 + list(figure.layout.xaxis.ticktext).index("bob")
+    counts = dict(zip(map(frozenset, pairs[["first", "second"]].to_numpy()), pairs["n"], strict=True))
+    assert cells.meta["n"][place] == counts[frozenset(("ann", "bob"))]
+
+
+def test_of_very_many_annotators_those_with_the_most_votes_are_compared():
+    votes = pd.DataFrame(
+        {"id": np.tile([0, 1, 2], 1000), "annotator": np.repeat([f"a{n:03d}" for n in range(1000)], 3)}
+    )
+    votes = votes.assign(label=0)[~((votes["id"] == 2) & (votes["annotator"] < "a801"))]
+    pairs = annotators.annotator_pairs(SimpleNamespace(votes=votes, design="classify"))
+    assert len(pairs) == annotators.MOST_PAIRED * (annotators.MOST_PAIRED - 1) / 2
+    assert len({*pairs["first"], *pairs["second"]} & {f"a{n:03d}" for n in range(801, 1000)}) == 199
+
+
+def test_the_verb_prints_annotators_and_each_two_of_them(voted_root, cli, tmp_path):
+    at = ("--workspace", voted_root)
+    found = json.loads(cli("annotators", "digits", "--json", *at).out)
+    quality = annotators.vote_quality(open_dataset(Workspace(voted_root), "digits").votes, "classify")
+    assert [row["annotator"] for row in found["annotators"]] == [*CAREFUL, "mal"]
+    assert found["fleiss_kappa"]["value"] == pytest.approx(quality.kappa.value)
+    assert found["krippendorff_alpha"]["samples"] == quality.alpha.samples
+    text = cli("annotators", "digits", *at).out
+    assert f"Fleiss' kappa: {quality.kappa.text}" in text
+    assert f"Krippendorff's alpha: {quality.alpha.text}" in text
+    assert cli("annotators", "digits", "--pairs", "--out", tmp_path / "pairs.csv", *at).code == 0
+    pairs = pd.read_csv(tmp_path / "pairs.csv")
+    assert len(pairs) == 6
+    assert "mal" in pairs.loc[0, ["first", "second"]].to_list()
+    assert json.loads(cli("annotators", "digits", "--pairs", "--json", *at).out)["pairs"][0]["kappa"] < 0.1
+
+
+def test_answers_of_a_file_have_annotators_without_a_collection_and_counts_have_none(own_demo_root, tmp_path, cli):
+    at = ("--workspace", own_demo_root)
+    ended = cli("annotators", "digits", *at)
+    assert (ended.code, "votes --log" in ended.err or "--log" in ended.err) == (3, True)
+    samples = open_dataset(Workspace(own_demo_root), "digits").samples
+    rows = samples.frame(columns=["path", "label_name"]).head(20)
+    answers = pd.concat([rows.assign(annotator=name, label=rows["label_name"]) for name in ("ann", "bob")])
+    answers[["path", "annotator", "label"]].to_csv(tmp_path / "votes.csv", index=False)
+    assert cli("votes", "digits", tmp_path / "votes.csv", "--log", *at).code == 0
+    found = json.loads(cli("annotators", "digits", "--json", *at).out)
+    assert [(row["annotator"], row["votes"], row["agreement"]) for row in found["annotators"]] == [
+        ("ann", 20, 1),
+        ("bob", 20, 1),
+    ]
 
 
 def test_how_many_more_votes_starts_from_the_correlation_there_is(voted):
@@ -147,6 +212,7 @@ def test_ticks_count_for_the_given_label_only(asked):
     assert len(quality.votes) == 2 * 3 * 6
     assert quality.votes["selected"].all()
     assert quality.alpha.reason, "every vote is a tick, so chance would agree as well"
+    assert quality.kappa.reason == quality.alpha.reason
     assert (quality.table["control_accuracy"] == 1).all()
 
 
@@ -155,6 +221,7 @@ def test_quality_of_nothing_is_empty_and_says_why(asked):
     assert quality.votes.empty
     assert quality.table.empty
     assert quality.alpha.reason
+    assert annotators.annotator_pairs(quality).empty
     assert quality.reliability.reason
     assert not quality.by_sample.any()
     assert annotators.disputed_labels(asked.votes, "classify").empty

@@ -10,7 +10,7 @@ import pytest
 
 from avhcurate.datasets.table.open_dataset import OpenDataset, open_dataset
 from avhcurate.errors import CurateError
-from avhcurate.features.annotate.vote_files import log_votes, responses_in_use, responses_of, write_votes
+from avhcurate.features.annotate.vote_files import log_votes, responses_in_use, responses_of, votes_out, write_votes
 from avhcurate.people.annotators import annotator_table
 from avhcurate.people.attach import attach_votes
 from avhcurate.people.files import read_votes
@@ -65,7 +65,7 @@ def test_out_and_in_gives_the_same_hsf(tmp_path: Path, kind: str, simulated: boo
     assert len(hsf(opened)) == 3
     for format in (".csv", ".parquet"):
         out = tmp_path / f"v{format}"
-        assert write_votes(opened.samples, opened.votes, out) == opened.samples.votes.total
+        assert votes_out(opened, out) == opened.samples.votes.total
         record = attach_votes(workspace, "d", out)
         assert (record.kind, record.simulated, record.total) == (kind, simulated, opened.samples.votes.total), format
         assert hsf(open_dataset(workspace, "d")) == hsf(opened), format
@@ -77,9 +77,9 @@ def test_a_file_is_not_replaced_without_force(tmp_path: Path) -> None:
     out = tmp_path / "v.csv"
     out.write_text("mine")
     with pytest.raises(CurateError, match="--force"):
-        write_votes(opened.samples, opened.votes, out)
+        votes_out(opened, out)
     assert out.read_text() == "mine"
-    write_votes(opened.samples, opened.votes, out, force=True)
+    votes_out(opened, out, force=True)
     assert out.read_text() != "mine"
 
 
@@ -87,7 +87,40 @@ def test_missing_votes_and_another_ending_say_what_to_do(opened: OpenDataset, tm
     with pytest.raises(CurateError, match=r"\.csv for every answer"):
         write_votes(with_votes(tmp_path, "tick").samples, with_votes(tmp_path, "tick").votes, tmp_path / "v.npy")
     with pytest.raises(CurateError, match="Import or collect"):
-        write_votes(opened.samples, opened.votes, tmp_path / "v.csv")
+        votes_out(opened, tmp_path / "v.csv")
+
+
+def test_a_format_goes_before_the_ending_and_an_unknown_one_is_told_all_of_them(tmp_path: Path, cli) -> None:
+    opened = with_votes(tmp_path, "tick")
+    written = votes_out(opened, tmp_path / "v.txt", "csv")
+    assert written == len(pd.read_csv(tmp_path / "v.txt")) == opened.samples.votes.total
+    ended = cli("votes-out", "d", "--out", tmp_path / "v", "--format", "npy", "--workspace", tmp_path / "from")
+    assert ended.code == 2
+    for ended_or_raised in (ended.err, _refused(opened, tmp_path / "v", "npy"), _refused(opened, tmp_path / "v.npy")):
+        assert all(name in ended_or_raised for name in ("csv", "parquet", "label-studio"))
+
+
+def _refused(opened: OpenDataset, out: Path, format: str | None = None) -> str:
+    with pytest.raises(CurateError) as error:
+        votes_out(opened, out, format)
+    return str(error.value)
+
+
+def test_label_studio_has_the_images_with_votes_and_the_same_hsf_when_read_again(own_demo_root, tmp_path, cli) -> None:
+    opened = open_dataset(Workspace(own_demo_root), "digits")
+    voted = opened.samples.frame(columns=["path", "label_name"]).head(4)
+    rows = [(path, who, said) for path, label in voted.to_numpy() for who, said in (("ann", label), ("bob", "9"))]
+    pd.DataFrame(rows, columns=["path", "annotator", "label"]).to_csv(tmp_path / "in.csv", index=False)
+    attach_votes(opened.workspace, "digits", tmp_path / "in.csv", simulated=True)
+    opened = open_dataset(opened.workspace, "digits")
+    at = ("--workspace", own_demo_root)
+    ended = cli("votes-out", "digits", "--format", "label-studio", "--out", tmp_path / "tasks", "--json", *at)
+    assert json.loads(ended.out) == {"samples": len(voted), "out": str(tmp_path / "tasks"), "simulated": True}
+    tasks = json.loads((tmp_path / "tasks" / "tasks.json").read_text())
+    assert {task["data"]["path"] for task in tasks} == set(voted["path"])
+    assert json.loads((tmp_path / "tasks" / "manifest.json").read_text())["format"] == "label-studio"
+    attach_votes(opened.workspace, "digits", tmp_path / "tasks" / "tasks.json", force=True)
+    assert hsf(open_dataset(opened.workspace, "digits")) == hsf(opened)
 
 
 def test_the_verb_writes_and_says_that_votes_are_simulated(tmp_path: Path, cli) -> None:
@@ -187,7 +220,7 @@ def test_imagenetv2_counts_submitted_and_approved_answers(opened: OpenDataset, t
 def test_log_out_and_in_keeps_annotators_controls_and_times(opened: OpenDataset, tmp_path: Path) -> None:
     log_votes(opened.votes, imagenetv2(tmp_path))
     quality = annotator_table(responses_in_use(opened.votes))
-    write_votes(opened.samples, opened.votes, tmp_path / "v.csv")
+    votes_out(opened, tmp_path / "v.csv")
     other = made_in(tmp_path / "other")
     again = open_dataset(other, "d")
     log_votes(again.votes, tmp_path / "v.csv")
@@ -204,7 +237,7 @@ def test_attached_counts_and_logged_answers_add_up(tmp_path: Path) -> None:
     opened = open_dataset(workspace, "d")
     log_votes(opened.votes, cifar10h(tmp_path))
     assert hsf(opened)[PATHS[0]] == ((2 + 2) / (4 + 2), 6)
-    write_votes(opened.samples, opened.votes, tmp_path / "out.csv")
+    votes_out(opened, tmp_path / "out.csv")
     other = made_in(tmp_path / "other")
     attach_votes(other, "d", tmp_path / "out.csv")
     assert hsf(open_dataset(other, "d")) == hsf(opened)
