@@ -15,7 +15,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import LONGEST_ADDRESS, Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.saved import diff_rules
-from avhcurate.features.saved.diff_rules import KINDS
+from avhcurate.features.saved.diff_rules import counts_of, text_of
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.class_lists import stored_class
 from avhcurate.workspace.data.events import CLASS_ACTIONS, IMPORT_LABELS, Event
@@ -53,16 +53,11 @@ class Diff:
     @property
     def counts(self) -> dict[str, int]:
         """How many differences there are of each kind that occurs."""
-        counts = self.changes["kind"].value_counts()
-        return {kind: int(counts[kind]) for kind in KINDS if kind in counts}
+        return counts_of(self.changes)
 
     def query(self, rows: pd.DataFrame) -> dict[str, str]:
         """Return the parameters of the gallery of the images of some changes; {} of too many for an address."""
-        filters = Filters(excluded=None, ids=tuple(rows["id"].drop_duplicates().astype(int).tolist()))
-        query = {"dataset": self.table.dataset.name} | filters.to_query()
-        if self.table.run is not None:
-            query["run"] = self.table.run.name
-        return query if len(urlencode(query)) <= LONGEST_ADDRESS else {}
+        return gallery_of(self.table, rows["id"])
 
     def of_kind(self, kind: str) -> pd.DataFrame:
         """Return the changes of a kind."""
@@ -86,7 +81,16 @@ class Diff:
     @property
     def text(self) -> str:
         """How many differences there are of each kind, in words."""
-        return ", ".join(f"{KINDS[kind].lower()} {n:,}" for kind, n in self.counts.items()) or "nothing differs"
+        return text_of(self.counts)
+
+
+def gallery_of(table: DatasetTable, ids: pd.Series) -> dict[str, str]:
+    """Return the parameters of the gallery of some images; {} of too many for an address."""
+    filters = Filters(excluded=None, ids=tuple(ids.drop_duplicates().astype(int).tolist()))
+    query = {"dataset": table.dataset.name} | filters.to_query()
+    if table.run is not None:
+        query["run"] = table.run.name
+    return query if len(urlencode(query)) <= LONGEST_ADDRESS else {}
 
 
 def diff(table: DatasetTable, since: int = 0, until: int | None = None) -> Diff:
@@ -118,12 +122,11 @@ def moments(
 ) -> tuple[DatasetTable, int, int]:
     """Return the table of DATASET or DATASET@ENTRY and two entries of its history: of the first and of the second name.
 
-    A name without an entry means now, and the first one alone the import. Without a second name, until now.
+    Both are of one dataset. A name without an entry means now, and the first one alone the import. Without a second
+    name, until now.
     """
-    name, since = _moment(first)
-    other, until = _moment(second or name)
-    if other != name:
-        raise CurateError(f"{name} and {other} are two datasets. Compare moments of one.")
+    name, since = moment(first)
+    _, until = moment(second or name)
     table = open_table(workspace, name, model)
     if since is None:
         since = table.annotated if second else 0
@@ -132,7 +135,8 @@ def moments(
     return table, since, until
 
 
-def _moment(text: str) -> tuple[str, int | None]:
+def moment(text: str) -> tuple[str, int | None]:
+    """Return the dataset and the entry that DATASET or DATASET@ENTRY names, None for now."""
     name, at, entry = text.rpartition("@")
     if at and entry.isdecimal():
         return name, int(entry)
