@@ -1,6 +1,6 @@
 """Verbs that compare scores with human votes and learn from these: correlate, disagree, models, predict."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,13 +24,17 @@ def correlate(settings: CorrelateSettings) -> None:
     from avhcurate.features.correlation import service
 
     table = options.run_table(settings.dataset, settings.model)
-    if settings.analysis:
-        _print_analysis(table, settings.analysis, settings)
-        return
     filters = Filters(where=settings.where)
     edges = None
     if settings.bins:
         edges = table.edges_from(settings.bins, filters)
+    if settings.beyond:
+        options.check_alone("--beyond", {"--analysis": settings.analysis})
+        _print_analysis(table, "beyond", settings, held=settings.beyond, edges=edges)
+        return
+    if settings.analysis:
+        _print_analysis(table, settings.analysis, settings)
+        return
     result = service.correlate(
         table, keys=settings.scores or None, filters=filters, edges=edges, against=settings.against
     )
@@ -89,7 +93,7 @@ def _print_votes_note(table: "DatasetTable", *, weighs: bool) -> None:
         print("Columns weighted, weighted_low and weighted_high of --out or --json correct for it.")
 
 
-def _print_analysis(table: "DatasetTable", analysis: str, settings: CorrelateSettings) -> None:
+def _print_analysis(table: "DatasetTable", analysis: str, settings: CorrelateSettings, **more: Any) -> None:
     """Print one of the further analyses."""
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.correlation.analyses import analyse
@@ -100,6 +104,7 @@ def _print_analysis(table: "DatasetTable", analysis: str, settings: CorrelateSet
         keys=settings.scores or None,
         filters=Filters(where=settings.where),
         against=settings.against,
+        **more,
     )
     if options.printed({"analysis": analysis, "rows": rows}, rows):
         return

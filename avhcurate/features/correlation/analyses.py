@@ -1,4 +1,4 @@
-"""Further analyses: what adds to confidence, correlations within classes, hard samples, parents of classes.
+"""Further analyses: what adds to confidence or other scores, correlations within classes, hard samples, parents.
 
 Every correlation is turned by the score's hard end, so that it is positive where the score agrees with people. Samples
 are those in view with HSF and the score.
@@ -16,7 +16,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.levels import at_parents
 from avhcurate.errors import CurateError, Option, Run
 from avhcurate.features.correlation.service import HSF, checked_keys, marked, no_sample
-from avhcurate.measures.stats.correlation import COLUMNS, correlate
+from avhcurate.measures.stats.correlation import ALL, COLUMNS, correlate
 from avhcurate.measures.stats.detection import auroc
 from avhcurate.measures.stats.multiple_testing import holm
 from avhcurate.measures.stats.rank_influence import (
@@ -24,8 +24,10 @@ from avhcurate.measures.stats.rank_influence import (
     estimate,
     fisher_estimate,
     partial_spearman,
+    semipartial_spearman,
     spearman_influence,
 )
+from avhcurate.people import bins
 from avhcurate.people.queues import queue_use
 
 #: The score that others may add to, where the table has it.
@@ -36,12 +38,14 @@ BELOW = 0.5
 ALL_CLASSES = "mean of classes"
 
 
-def _voted(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) -> tuple[list[str], pd.DataFrame]:
-    """Return the scores with a known harder end, and `id, hsf, label` and them, turned until high is easy."""
+def _voted(
+    table: DatasetTable, keys: Sequence[str] | None, filters: Filters, held: Sequence[str] = ()
+) -> tuple[list[str], pd.DataFrame]:
+    """Return the scores with a known harder end, and `id, hsf, label`, `held` and them, turned until high is easy."""
     chosen = [key for key in checked_keys(table, keys, HSF) if table.ranked[key].harder]
     if not chosen:
         raise CurateError("It is not known which end of these scores is harder. Choose other scores.")
-    columns = list(dict.fromkeys(["id", HSF, "label", *chosen]))
+    columns = list(dict.fromkeys(["id", HSF, "label", *chosen, *held]))
     samples = table.frame(filters, columns=columns).dropna(subset=[HSF]).reset_index(drop=True)
     if samples.empty:
         raise no_sample(table, filters, HSF)
@@ -78,6 +82,45 @@ def adding(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) ->
     if rows:
         result["partial_p_holm"] = holm(result["partial_p"])
     return result
+
+
+def beyond(
+    table: DatasetTable,
+    keys: Sequence[str] | None,
+    filters: Filters,
+    *,
+    held: Sequence[str] = (BASE,),
+    edges: Sequence[float] | None = None,
+) -> pd.DataFrame:
+    """Return how each score follows HSF beyond those `held`: semipartial Spearman, over all samples and per HSF bin.
+
+    Columns `score, bin, n, held`, `spearman` of the same samples, then `semipartial` with `_low`, `_high` and `_p`, and
+    `semipartial_p_holm` over the scores of the bin. Within bins HSF varies less, so all correlations are lower there.
+    """
+    held = list(dict.fromkeys(held))
+    if not held:
+        raise CurateError("No score is held. Choose one or more, as confidence.")
+    checked_keys(table, held, HSF)
+    chosen, samples = _voted(table, keys, filters, held)
+    edges = bins.check_edges(edges or table.edges)
+    labels = np.array([ALL, *bins.bin_labels(edges)], object)
+    samples["bin"] = labels[1 + bins.bin_index(samples[HSF], edges)]
+    samples = samples.dropna(subset=held)
+    rows = []
+    for key in chosen:
+        if key not in held:
+            scored = samples.dropna(subset=key)
+            for label in labels:
+                of_bin = scored[(scored["bin"] == label) | (label == ALL)]
+                x, human = (of_bin[name].to_numpy(float) for name in (key, HSF))
+                row = {"score": key, "bin": label, "n": len(of_bin), "held": ", ".join(held)}
+                row["spearman"], _ = spearman_influence(x, human)
+                value = semipartial_spearman(x, human, of_bin[held].to_numpy(float).T)
+                rows.append(row | _columns("semipartial", value))
+    if not rows:
+        raise CurateError("Every score is held, so none is left. Choose another one.")
+    result = pd.DataFrame(rows)
+    return result.assign(semipartial_p_holm=result.groupby("bin", sort=False)["semipartial_p"].transform(holm))
 
 
 def by_class(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
@@ -161,6 +204,7 @@ def _columns(name: str, value: Estimate) -> dict[str, Any]:
 #: The title and the function of each analysis by its key.
 ANALYSES: Mapping[str, tuple[str, Callable[..., pd.DataFrame]]] = {
     "adding": ("Adds to confidence", adding),
+    "beyond": ("Beyond other scores", beyond),
     "classes": ("Per class", by_class),
     "hard": ("Finding hard images", finding_hard),
     "parents": ("Parents", by_parent),
@@ -174,11 +218,16 @@ def analyse(
     keys: Sequence[str] | None = None,
     filters: Filters | None = None,
     against: str = HSF,
+    **options: Any,
 ) -> pd.DataFrame:
-    """Return the table of an analysis by its key; columns mark simulated votes and a biased queue."""
+    """Return the table of an analysis by its key; columns mark simulated votes and a biased queue.
+
+    `options` are those of its function.
+    """
     if analysis not in ANALYSES:
         raise CurateError(f"Unknown analysis {analysis}. Choose one of {', '.join(ANALYSES)}.")
     if against != HSF:
         raise CurateError(f"An analysis needs human votes. Leave out {Option('against')}.")
     _, function = ANALYSES[analysis]
-    return marked(function(table, keys, filters or Filters()), queue_use(table.counter), simulated=table.simulated)
+    rows = function(table, keys, filters or Filters(), **options)
+    return marked(rows, queue_use(table.counter), simulated=table.simulated)
