@@ -5,8 +5,11 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+import avhcurate
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.label_lists import read_label_list
 from avhcurate.datasets.export.service import export
@@ -111,6 +114,24 @@ def test_of_coco_the_categories_are_the_labels(pets, tmp_path):
     }
     (tmp_path / "coco.json").write_text(json.dumps(content))
     assert found(compared(pets, tmp_path / "coco.json")) == [("relabelled", "cat/a.png", "cat", "dog")]
+
+
+def test_a_notebook_compares_with_a_table_a_file_another_dataset_and_a_moment(pets, workspace, tmp_path):
+    dataset = avhcurate.open(workspace.root, "pets")
+    dataset.relabel([2], "cat")
+    frame = pd.DataFrame({"path": PATHS, "label": [0, 0, 1, None]})
+    features = {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}}}
+    rows = pa.table({"path": PATHS, "label": [0, 0, 1, None]}, metadata={"huggingface": json.dumps(features)})
+    pq.write_table(rows, tmp_path / "declared.parquet")
+    bare_dataset(workspace, PATHS, [0, 0, 1, None], ["cat", "dog"], "later")
+    later = avhcurate.open(workspace.root, "later")
+    for other in (frame, tmp_path / "declared.parquet", later, "pets@0"):
+        changes = dataset.diff(other)
+        assert changes.values.tolist() == [["relabelled", "dog/c.png", "dog", "cat"]]
+        assert changes.attrs["counts"] == {"relabelled": 1}
+    assert found(compared(tmp_path / "declared.parquet", frame.assign(label=["cat", "cat", "cat", None]))) == [
+        ("relabelled", "dog/c.png", "dog", "cat")
+    ]
 
 
 def test_what_cannot_be_compared_is_refused(pets, tmp_path):
