@@ -105,6 +105,11 @@ def test_correlations_by_class_and_further_analyses_of_some_samples(cli, demo_ro
     assert list(first)[:8] == ["score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value"]
     assert (first["class"], first["n"]) == ("mean of classes", 900)
     assert "partial_p_holm" in cli(*some, "--analysis", "adding")[1]
+    beyond = json.loads(cli(*some, "--beyond", "confidence,norm", "--bins", "0,0.5,1", "--json").out)["rows"]
+    assert [(row["bin"], row["held"]) for row in beyond] == [
+        (label, "confidence, norm") for label in ("all", "[0, 0.5)", "[0.5, 1]")
+    ]
+    assert cli(*some, "--beyond", "confidence", "--analysis", "hard").code == 2
     code, _, said = cli(*some, "--analysis", "adding", "--against", "sharpness")
     assert (code, "needs human votes" in said) == (2, True)
 
@@ -355,8 +360,9 @@ def test_the_command_line_has_few_parameters():
     # and a run of `diff`, and the way back to one, `history --restore`; --budget of select; the run of a condition of
     # tag, relabel and exclude; --classes of attach and votes; the four of review; the ten of classes; --where
     # of suspects; --by of models; --confirmed of export; --card of report; --no-lock of review and score; --force
-    # beside --out; the eight of annotators, four of them limits of a rule; --format of votes-out.
-    assert sum(counts.values()) + len(get_command(app).params) <= 289
+    # beside --out; the eight of annotators, four of them limits of a rule; --format of votes-out; --beyond of
+    # correlate.
+    assert sum(counts.values()) + len(get_command(app).params) <= 290
     assert max(counts.values()) <= 24
 
 

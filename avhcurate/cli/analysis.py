@@ -1,6 +1,6 @@
 """Verbs that compare scores with human votes and learn from these: correlate, disagree, models, predict."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,13 +24,17 @@ def correlate(settings: CorrelateSettings) -> None:
     from avhcurate.features.correlation import service
 
     opened = options.run_table(settings.dataset, settings.model)
-    if settings.analysis:
-        _print_analysis(opened, settings.analysis, settings)
-        return
     filters = Filters(where=settings.where)
     edges = None
     if settings.bins:
         edges = opened.samples.edges_from(settings.bins, filters)
+    if settings.beyond:
+        options.check_alone("--beyond", {"--analysis": settings.analysis})
+        _print_analysis(opened, "beyond", settings, held=settings.beyond, edges=edges)
+        return
+    if settings.analysis:
+        _print_analysis(opened, settings.analysis, settings)
+        return
     result = service.correlate(
         opened.samples,
         opened.run,
@@ -95,7 +99,7 @@ def _print_votes_note(opened: "OpenDataset", *, weighs: bool) -> None:
         print("Columns weighted, weighted_low and weighted_high of --out or --json correct for it.")
 
 
-def _print_analysis(opened: "OpenDataset", analysis: str, settings: CorrelateSettings) -> None:
+def _print_analysis(opened: "OpenDataset", analysis: str, settings: CorrelateSettings, **more: Any) -> None:
     """Print one of the further analyses."""
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.correlation.analyses import analyse
@@ -106,6 +110,7 @@ def _print_analysis(opened: "OpenDataset", analysis: str, settings: CorrelateSet
         keys=settings.scores or None,
         filters=Filters(where=settings.where),
         against=settings.against,
+        **more,
     )
     if options.printed({"analysis": analysis, "rows": rows}, rows):
         return

@@ -60,7 +60,7 @@ def relabel(
         Path | None,
         typer.Option(
             "--from",
-            help="CSV or Parquet with `path` or `id` and `label`, or JSON of COCO, FiftyOne or Label Studio.",
+            help="CSV, Parquet or JSON lines with `path` or `id` and `label`, or COCO, FiftyOne or Label Studio JSON.",
         ),
     ] = None,
     ids: options.IdsOption = None,

@@ -9,6 +9,10 @@ from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
     from avhcurate.workspace.data.events import Event
+    from avhcurate.workspace.data.workspace import Workspace
+
+#: Pairs of classes that are printed.
+_MOST_PAIRS = 20
 
 
 @options.app.command()
@@ -103,24 +107,45 @@ def diff(
     first: Annotated[
         str,
         typer.Argument(
-            metavar="A", help="DATASET for the import, or DATASET@ENTRY.", autocompletion=completion.of("first")
+            metavar="A",
+            help="DATASET, DATASET@ENTRY or a file of labels; DATASET alone: its import.",
+            autocompletion=completion.of("first"),
         ),
     ],
     second: Annotated[
         str,
         typer.Argument(
-            metavar="[B]", help="The same, DATASET for now [default: now].", autocompletion=completion.of("second")
+            metavar="[B]", help="The same [default: the dataset now].", autocompletion=completion.of("second")
         ),
     ] = "",
     model: options.ModelOption = None,
 ) -> None:
-    """What people changed between two moments of a dataset: labels, tags, exclusions; by whom and why."""
-    from avhcurate.features.saved import diff_service
+    """What changed between two moments of a dataset, by whom and why; or between two datasets or files of labels."""
+    from avhcurate.features.saved import diff_service, label_diff_service
 
-    changed = diff_service.diff(*diff_service.moments(options.open_workspace(), first, second, model=model))
+    workspace = options.open_workspace()
+    if not label_diff_service.of_one_dataset(workspace, first, second):
+        _diff_labels(workspace, first, second)
+        return
+    changed = diff_service.diff(*diff_service.moments(workspace, first, second, model=model))
     if options.printed(changed.result(), changed.changes):
         return
     print(f"{changed.samples.name}@{changed.since} to @{changed.until}: {changed.text}")
     for rows in (changed.summary, changed.classes):
         print(f"\n{rows.to_string(index=False)}")
+    options.print_messages(changed.notes)
+
+
+def _diff_labels(workspace: "Workspace", first: str, second: str) -> None:
+    """Say how many images differ, and from which class to which, most first."""
+    from avhcurate.features.saved.label_diff_service import compare_labels, labels_named
+
+    changed = compare_labels(labels_named(workspace, first), labels_named(workspace, second))
+    if options.printed(changed.result(), changed.changes):
+        return
+    print(f"{first} to {second}: {changed.text}")
+    if len(changed.pairs):
+        options.print_table(changed.pairs.head(_MOST_PAIRS))
+    if (more := len(changed.pairs) - _MOST_PAIRS) > 0:
+        print(f"and {more:,} more pairs of classes")
     options.print_messages(changed.notes)

@@ -241,12 +241,14 @@ class Dataset(OpenedDataset):
         bins: str | Sequence[float] | None = None,
         where: str | Filters | None = None,
         analysis: Literal["adding", "classes", "hard", "parents"] | None = None,
+        beyond: Sequence[str] = (),
     ) -> pd.DataFrame:
         """Return Spearman of scores with HSF: a row a score and bin, `score, bin, n, spearman, ci_low, ci_high, ...`.
 
         `scores` None means all; `against` another measure takes it in place of HSF; `bins` are edges from 0 to 1, or
         "q5" for five of equally many of these samples. An `analysis` is another table instead: what scores add to
         confidence, correlations within classes, AUROC for samples with an HSF below 0.5, or HSF and AVH of parents.
+        `beyond` scores: another table too, how each score follows HSF beyond these, as a semipartial correlation.
         Raises CurateError without votes or a run, and for unknown scores.
 
         >>> import avhcurate
@@ -275,6 +277,9 @@ class Dataset(OpenedDataset):
             edges = opened.samples.edges_from(bins, filters)
         elif bins is not None:
             edges = check_edges(bins)
+        if beyond:
+            held = [beyond] if isinstance(beyond, str) else beyond
+            return analyse(opened, "beyond", keys=keys, filters=filters, against=against, held=held, edges=edges)
         result = service.correlate(
             opened.samples, opened.run, opened.votes, keys=keys, filters=filters, edges=edges, against=against
         )

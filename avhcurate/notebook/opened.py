@@ -403,10 +403,12 @@ class OpenedDataset:
         for grid in self.grids:
             grid.update()
 
-    def diff(self, since: int = 0) -> pd.DataFrame:
+    def diff(self, other: "int | str | os.PathLike[str] | pd.DataFrame | OpenedDataset" = 0) -> pd.DataFrame:
         """Return what people changed since an entry of the history: `kind, id, path, before, after, who, at, why`.
 
-        0 is the import. `attrs` has the counts of each kind, classes and suspects.
+        0 is the import. `attrs` has the counts of each kind, classes and suspects. `other` may also be another dataset,
+        or labels as a DataFrame or a file (CSV, Parquet, JSON lines): then what differs from them now, as
+        `kind, path, before, after`, with counts by pair of classes in `attrs`.
 
         >>> import avhcurate
         >>> digits = avhcurate.example()
@@ -417,11 +419,23 @@ class OpenedDataset:
         >>> digits.undo()
         'relabel 3'
         """
+        from avhcurate.datasets.curate.label_lists import read_label_list
         from avhcurate.features.saved.diff_service import diff
+        from avhcurate.features.saved.label_diff_service import compare_labels, labels_named, labels_of
 
-        difference = diff(self.opened, since)
-        difference.changes.attrs.update(difference.result())
-        return difference.changes
+        if isinstance(other, int):
+            difference = diff(self.opened, other)
+            difference.changes.attrs.update(difference.result())
+            return difference.changes
+        if isinstance(other, OpenedDataset):
+            labels = labels_of(other.opened.decisions, other.opened.run)
+        elif isinstance(other, pd.DataFrame):
+            labels = read_label_list(other)
+        else:
+            labels = labels_named(self.workspace, os.fspath(other))
+        differences = compare_labels(labels, labels_of(self.opened.decisions, self.opened.run))
+        differences.changes.attrs.update(differences.result())
+        return differences.changes
 
     if not TYPE_CHECKING:
 

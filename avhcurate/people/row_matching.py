@@ -105,8 +105,8 @@ def match_paths(column: pa.ChunkedArray, paths: pa.ChunkedArray) -> tuple[np.nda
     stems = is_text(plain_values(column).type)
     rows, unique = pd.factorize(pd.Series(column.cast(pa.string()).to_pandas(), dtype="str").str.strip())
     texts = pd.Series(unique, dtype="str")
-    plain = _plain(paths)
-    sought = _plain(pa.chunked_array([pa.array(texts, pa.string())]))
+    plain = plain_paths(paths)
+    sought = plain_paths(pa.chunked_array([pa.array(texts, pa.string())]))
     depths = _depth(plain)
     sought_depths = _depth(sought)
     deepest = min(_DEEPEST, int(depths.max(initial=0)))
@@ -141,7 +141,7 @@ class _Names:
         return self._ids[self._known.get_indexer(pd.Index(texts))]
 
 
-def _plain(paths: pa.ChunkedArray) -> pd.Series:
+def plain_paths(paths: pa.ChunkedArray) -> pd.Series:
     """Return paths with slashes only, and none before them."""
     texts = plain_cells(pc.utf8_trim_whitespace(paths.cast(pa.string())))
     texts = pc.replace_substring_regex(pc.replace_substring(texts, "\\", "/"), r"^(\./|/)+", "")

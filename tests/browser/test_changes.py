@@ -1,8 +1,11 @@
 """Changes in a real browser: the story by day and person in pictures, and nothing taken back without a question."""
 
+import pandas as pd
 import pytest
 
 from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.export.service import export
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import TILES, expect, intercept, open_at, settled
@@ -36,6 +39,27 @@ def test_the_story_shows_pictures_and_takes_one_line_back_after_a_question(page,
     opened.refresh()
     assert [opened.samples.sample(id)["curated_label"] for id in (3, 5, 23)] == [7, 7, 3]
     assert opened.samples.sample(10)["excluded"]
+
+
+@pytest.mark.slow
+def test_a_file_of_labels_is_sent_and_what_differs_is_counted_by_pair_of_classes(page, own_demo_root, serve, tmp_path):
+    opened = open_dataset(Workspace(own_demo_root), "digits")
+    export(opened, Filters(), "csv", tmp_path / "before.csv")
+    by("ann", annotate, opened.decisions, [3, 13], "relabel", 7)
+    by("ann", annotate, opened.decisions, [10], "exclude")
+    open_at(page, f"{serve(own_demo_root)}/saved?saved.part=changes")
+    page.get_by_role("radio", name="A file of labels").click()
+    settled(page)
+    page.locator("input[type=file]").set_input_files(tmp_path / "before.csv")
+    expect(page.get_by_text("3 differences from before.csv to digits now.")).to_be_visible()
+    expect(page.get_by_role("link", name="Excluded: 1")).to_be_visible()
+    settled(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV", exact=True).click()
+    rows = pd.read_csv(download.value.path(), dtype=str)
+    assert rows[["kind", "after"]].fillna("").values.tolist() == [["relabelled", "7"]] * 2 + [["excluded", ""]]
+    page.get_by_role("link", name="Label changed: 2").click()
+    expect(page.locator(TILES)).to_have_count(2)
 
 
 @pytest.mark.slow

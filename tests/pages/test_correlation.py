@@ -61,11 +61,15 @@ def test_two_scores_are_chosen_and_compared(open_page, demo_root, words, asked):
 def test_further_analyses_stand_behind_one_choice(open_page, demo_root, words, asked):
     app = open_page("correlation", demo_root, **{"class": "1"})
     assert "Partial Spearman" not in words(app)
-    for key, said in (("adding", "Partial Spearman"), ("classes", "Student"), ("hard", "Newcombe")):
+    analyses = {"adding": "Partial Spearman", "beyond": "Semipartial", "classes": "Student", "hard": "Newcombe"}
+    for key, said in analyses.items():
         app.segmented_control(key="correlation.more").set_value(key).run()
         assert not app.exception
         assert asked(app, "correlation.more") == key
         assert said in words(app)
+    app.segmented_control(key="correlation.more").set_value("beyond").run()
+    app.multiselect(key="correlation.held").set_value(["norm", "avh"]).run()
+    assert asked(app, "correlation.held") == "norm,avh"
     again = open_page("correlation", demo_root, correlation__more="parents", **{"class": "1"})
     assert asked(again, "correlation.more") == "parents"
     assert again.segmented_control(key="correlation.more").value == "none"  # the classes have no parents

@@ -11,6 +11,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.ui.base.navigation import ANALYSES, TABS
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.datasets import bare_dataset
 from tests.fakes.workspaces import by
 
 
@@ -190,3 +191,18 @@ def test_changes_are_counted_with_who_and_a_gallery_of_each_and_the_first_state_
     assert "**0 changes**" in words(app)
     app = open_page("saved", own.root, saved__part="changes", saved__before="/etc/passwd", saved__after="1")
     assert "from the import to after 1" in words(app)
+
+
+def test_labels_are_compared_with_those_of_another_dataset(open_page, own, words):
+    opened = open_dataset(own, "digits")
+    paths = opened.samples.frame(columns=["path"])["path"].tolist()
+    bare_dataset(own, [*paths[1:6], "new.png"], [1, 2, 3, 4, 9, 0], [str(number) for number in range(10)], "again")
+    by("ann", annotate, opened.decisions, [2], "exclude")
+    app = open_page("saved", own.root, dataset="digits", saved__part="changes", saved__with="dataset")
+    assert "**1795 differences** from again to digits now." in words(app).replace(",", "")
+    assert "Images removed: 1" in words(app)
+    shown = app.dataframe[0].value
+    assert shown.to_dict("records") == [{"From": "9", "To": "5", "Images": 1}]
+    for label, ids in (("Label changed: 1", {5}), ("Excluded: 1", {2})):
+        query = dict(parse_qsl(links(app)[label]))
+        assert set(opened.samples.frame(Filters.from_query(query), columns=["id"])["id"]) == ids

@@ -23,6 +23,7 @@ from avhcurate.workspace.data.events import IMPORT_LABELS
 from avhcurate.workspace.disk.columns import (
     LABEL_NAMES,
     MISSING,
+    NAME_NAMES,
     find_label_column,
     is_text,
     listed,
@@ -30,10 +31,12 @@ from avhcurate.workspace.disk.columns import (
     plain_values,
 )
 from avhcurate.workspace.disk.files import safe_name
-from avhcurate.workspace.disk.tabular import read_table, table_of_frame
+from avhcurate.workspace.disk.tabular import read_json_lines, read_table, table_of_frame
 
 #: Columns of class names and of class indices; the first that the table has counts.
 _COLUMNS = ("curated_label_name", "curated_label", "label_name", "label")
+#: The column that says which samples are excluded, where a table has it.
+EXCLUDED = "excluded"
 _NONE = -1
 _UNKNOWN = -2
 
@@ -82,15 +85,13 @@ def relabel_from(decisions: Decisions, labels: Path | pd.DataFrame) -> LabelCoun
         rows = table_of_frame(labels, title)
     elif labels.suffix.casefold() == ".json":
         title = labels.name
-        images, several = _images_of(read_json(labels), title)
+        images, several = images_of_tool(labels)
         rows = _rows_of(images[images["label"].notna()], paths.to_pylist())
     elif labels.is_file():
         title = labels.name
-        rows = read_table(labels, texts=(*SAMPLE_COLUMNS, *LABEL_NAMES, *_COLUMNS))
+        rows = read_label_table(labels)
     else:
-        raise CurateError(
-            f"{labels} is not a file. Give a CSV or Parquet table of labels, or JSON of COCO, FiftyOne or Label Studio."
-        )
+        raise no_file(labels)
     codes = _codes(rows, decisions.samples.classes, title)
     samples = {name: rows[name] for name in SAMPLE_COLUMNS if name in rows.column_names}
     if not samples:
@@ -127,15 +128,36 @@ def relabel_from(decisions: Decisions, labels: Path | pd.DataFrame) -> LabelCoun
     return counts
 
 
+def no_file(path: Path) -> CurateError:
+    """Return the error for a path without a file of labels."""
+    return CurateError(
+        f"{path} is not a file. Give labels as CSV, Parquet or JSON lines, or JSON of COCO, FiftyOne or Label Studio."
+    )
+
+
+def read_label_table(path: Path) -> pa.Table:
+    """Return a table of labels: CSV or Parquet, or of JSON lines (.jsonl) what may name a sample or its label."""
+    texts = (*SAMPLE_COLUMNS, *LABEL_NAMES, *NAME_NAMES, *_COLUMNS)
+    if path.suffix.casefold() == ".jsonl":
+        return read_json_lines(path, (*texts, EXCLUDED))
+    return read_table(path, texts=texts)
+
+
+def label_column(rows: pa.Table, title: str) -> str:
+    """Return the column of a table's labels: what people decided goes before what was given, names before indices."""
+    name = next((column for column in _COLUMNS if column in rows.column_names), None)
+    name = name or find_label_column(pa.schema([field for field in rows.schema if field.name not in SAMPLE_COLUMNS]))
+    if name is None:
+        raise CurateError(f"{title} has no column label or label_name. Its columns are {listed(rows.column_names)}.")
+    return name
+
+
 def _codes(rows: pa.Table, classes: tuple[str, ...], title: str) -> np.ndarray:
     """Return the class index of each row, _NONE without a label, _UNKNOWN where it is not one of the classes.
 
     Texts are names, or indices where none of them is a class; a column `curated_label` has indices only.
     """
-    name = next((column for column in _COLUMNS if column in rows.column_names), None)
-    name = name or find_label_column(pa.schema([field for field in rows.schema if field.name not in SAMPLE_COLUMNS]))
-    if name is None:
-        raise CurateError(f"{title} has no column label or label_name. Its columns are {listed(rows.column_names)}.")
+    name = label_column(rows, title)
     numbers = plain_values(rows[name])
     if is_text(rows[name].type) and name != "curated_label":
         codes = _codes_of_names(rows[name], classes)
@@ -168,8 +190,10 @@ def exported_stem(path: str, id: int) -> str:
     return f"{safe_name(PurePosixPath(path.replace(chr(92), '/')).stem)}-{id}"
 
 
-def _images_of(content: Any, title: str) -> tuple[pd.DataFrame, int]:
+def images_of_tool(file: Path) -> tuple[pd.DataFrame, int]:
     """Return `path, label, named` of the images of a tool's JSON, as `images_of` COCO; and how many have several."""
+    title = file.name
+    content = read_json(file)
     try:
         if are_tasks(content):
             images = [(*label_of_task(task), None) for task in content]

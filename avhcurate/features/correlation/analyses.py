@@ -1,4 +1,4 @@
-"""Further analyses: what adds to confidence, correlations within classes, hard samples, parents of classes.
+"""Further analyses: what adds to confidence or other scores, correlations within classes, hard samples, parents.
 
 Every correlation is turned by the score's hard end, so that it is positive where the score agrees with people. Samples
 are those in view with HSF and the score.
@@ -17,7 +17,7 @@ from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable, check_scores
 from avhcurate.errors import CurateError, Option, Run
 from avhcurate.features.correlation.service import HSF, checked_keys, marked, no_sample
-from avhcurate.measures.stats.correlation import COLUMNS, correlate
+from avhcurate.measures.stats.correlation import ALL, COLUMNS, correlate
 from avhcurate.measures.stats.detection import auroc
 from avhcurate.measures.stats.multiple_testing import holm
 from avhcurate.measures.stats.rank_influence import (
@@ -25,8 +25,10 @@ from avhcurate.measures.stats.rank_influence import (
     estimate,
     fisher_estimate,
     partial_spearman,
+    semipartial_spearman,
     spearman_influence,
 )
+from avhcurate.people import bins
 from avhcurate.people.queues import queue_use
 from avhcurate.workspace.data.runs import RunFolder
 
@@ -39,13 +41,17 @@ ALL_CLASSES = "mean of classes"
 
 
 def _voted(
-    samples: SampleTable, run: RunFolder | None, keys: Sequence[str] | None, filters: Filters
+    samples: SampleTable,
+    run: RunFolder | None,
+    keys: Sequence[str] | None,
+    filters: Filters,
+    held: Sequence[str] = (),
 ) -> tuple[list[str], pd.DataFrame]:
-    """Return the scores with a known harder end, and `id, hsf, label` and them, turned until high is easy."""
+    """Return the scores with a known harder end, and `id, hsf, label`, `held` and them, turned until high is easy."""
     chosen = [key for key in checked_keys(samples, run, keys, HSF) if samples.ranked[key].harder]
     if not chosen:
         raise CurateError("It is not known which end of these scores is harder. Choose other scores.")
-    columns = list(dict.fromkeys(["id", HSF, "label", *chosen]))
+    columns = list(dict.fromkeys(["id", HSF, "label", *chosen, *held]))
     rows = samples.frame(filters, columns=columns).dropna(subset=[HSF]).reset_index(drop=True)
     if rows.empty:
         raise no_sample(samples, filters, HSF)
@@ -82,6 +88,45 @@ def adding(opened: OpenDataset, keys: Sequence[str] | None, filters: Filters) ->
     if rows:
         result["partial_p_holm"] = holm(result["partial_p"])
     return result
+
+
+def beyond(
+    opened: OpenDataset,
+    keys: Sequence[str] | None,
+    filters: Filters,
+    *,
+    held: Sequence[str] = (BASE,),
+    edges: Sequence[float] | None = None,
+) -> pd.DataFrame:
+    """Return how each score follows HSF beyond those `held`: semipartial Spearman, over all samples and per HSF bin.
+
+    Columns `score, bin, n, held`, `spearman` of the same samples, then `semipartial` with `_low`, `_high` and `_p`, and
+    `semipartial_p_holm` over the scores of the bin. Within bins HSF varies less, so all correlations are lower there.
+    """
+    held = list(dict.fromkeys(held))
+    if not held:
+        raise CurateError("No score is held. Choose one or more, as confidence.")
+    checked_keys(opened.samples, opened.run, held, HSF)
+    chosen, samples = _voted(opened.samples, opened.run, keys, filters, held)
+    edges = bins.check_edges(edges or opened.samples.edges)
+    labels = np.array([ALL, *bins.bin_labels(edges)], object)
+    samples["bin"] = labels[1 + bins.bin_index(samples[HSF], edges)]
+    samples = samples.dropna(subset=held)
+    rows = []
+    for key in chosen:
+        if key not in held:
+            scored = samples.dropna(subset=key)
+            for label in labels:
+                of_bin = scored[(scored["bin"] == label) | (label == ALL)]
+                x, human = (of_bin[name].to_numpy(float) for name in (key, HSF))
+                row = {"score": key, "bin": label, "n": len(of_bin), "held": ", ".join(held)}
+                row["spearman"], _ = spearman_influence(x, human)
+                value = semipartial_spearman(x, human, of_bin[held].to_numpy(float).T)
+                rows.append(row | _columns("semipartial", value))
+    if not rows:
+        raise CurateError("Every score is held, so none is left. Choose another one.")
+    result = pd.DataFrame(rows)
+    return result.assign(semipartial_p_holm=result.groupby("bin", sort=False)["semipartial_p"].transform(holm))
 
 
 def by_class(opened: OpenDataset, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
@@ -167,6 +212,7 @@ def _columns(name: str, value: Estimate) -> dict[str, Any]:
 #: The title and the function of each analysis by its key.
 ANALYSES: Mapping[str, tuple[str, Callable[..., pd.DataFrame]]] = {
     "adding": ("Adds to confidence", adding),
+    "beyond": ("Beyond other scores", beyond),
     "classes": ("Per class", by_class),
     "hard": ("Finding hard images", finding_hard),
     "parents": ("Parents", by_parent),
@@ -180,13 +226,16 @@ def analyse(
     keys: Sequence[str] | None = None,
     filters: Filters | None = None,
     against: str = HSF,
+    **options: Any,
 ) -> pd.DataFrame:
-    """Return the table of an analysis by its key; columns mark simulated votes and a biased queue."""
+    """Return the table of an analysis by its key; columns mark simulated votes and a biased queue.
+
+    `options` are those of its function.
+    """
     if analysis not in ANALYSES:
         raise CurateError(f"Unknown analysis {analysis}. Choose one of {', '.join(ANALYSES)}.")
     if against != HSF:
         raise CurateError(f"An analysis needs human votes. Leave out {Option('against')}.")
     _, function = ANALYSES[analysis]
-    return marked(
-        function(opened, keys, filters or Filters()), queue_use(opened.votes), simulated=opened.samples.simulated
-    )
+    rows = function(opened, keys, filters or Filters(), **options)
+    return marked(rows, queue_use(opened.votes), simulated=opened.samples.simulated)

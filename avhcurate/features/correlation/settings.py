@@ -23,3 +23,6 @@ class CorrelateSettings(VerbSettings):
         "samples, or HSF and AVH of the parents of classes.",
         usual="none",
     )
+    beyond: tuple[str, ...] = option(
+        (), "Instead of the table: how each score follows HSF beyond these, as confidence,norm.", usual="none"
+    )

@@ -10,19 +10,20 @@ import streamlit as st
 from avhcurate.datasets.export.text import csv_text
 from avhcurate.errors import CurateError
 from avhcurate.features.correlation import analyses
-from avhcurate.features.correlation.analyses import ALL_CLASSES, ANALYSES, BELOW
+from avhcurate.features.correlation.analyses import ALL_CLASSES, ANALYSES, BASE, BELOW
 from avhcurate.features.correlation.plots import class_matrix
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download
 from avhcurate.ui.base.frame import Opened, show_user_error
 from avhcurate.ui.base.layout import apart
 from avhcurate.ui.base.notes import PARENTS
-from avhcurate.ui.base.page_choices import one_of
-from avhcurate.ui.base.score_help import column_name
+from avhcurate.ui.base.page_choices import one_of, some_of
+from avhcurate.ui.base.score_help import column_name, score_name
 from avhcurate.ui.base.text import p_text, shortened
 from avhcurate.ui.charts.charts_by_class import choose_classes
 from avhcurate.ui.charts.html_table import estimate, html_table, table_row
 from avhcurate.ui.charts.show import show_chart
+from avhcurate.workspace.images.measures import RANKED
 
 _NONE = "none"
 _ANALYSIS = one_of("correlation.more", [_NONE, *ANALYSES], _NONE)
@@ -31,6 +32,10 @@ _analyse = kept("Computing …", most=16)(analyses.analyse)
 
 #: The note below the table of each analysis.
 _NOTES = {
+    "beyond": "Semipartial Spearman: the correlation of HSF with what is left of a score once those chosen are taken "
+    "out of it, by a regression of ranks. Its square is the share of the variance of HSF's ranks that the score adds. "
+    "95 % intervals by a jackknife of ranks. Holm: p corrected for the scores tried. Scores that rank the images "
+    "exactly as one chosen does have none.",
     "adding": "Partial Spearman: the correlation with HSF that is left when the other score is taken out of both. "
     "95 % intervals by a jackknife of ranks. Holm: p corrected for the scores "
     "tried. Scores that rank the images exactly as confidence does have none.",
@@ -51,17 +56,20 @@ def further(page: Opened, keys: Sequence[str]) -> None:
     chosen = _ANALYSIS.show(st.segmented_control, "Further analyses", titles)
     if chosen == _NONE:
         return
+    options: dict[str, Any] = {}
+    if chosen == "beyond":
+        options["held"] = _choose_held(keys)
     try:
-        rows = _analyse(page.opened, chosen, keys=list(keys), filters=page.filters)
+        rows = _analyse(page.opened, chosen, keys=list(keys), filters=page.filters, **options)
     except CurateError as error:
         show_user_error(error)
         return
-    heads, cells_of = _LAYOUTS[chosen]
-    drawn = [
-        table_row(escape(shortened(column_name(row["score"]), 32)), cells_of(row))
-        for row in rows.drop_duplicates("score").to_dict("records")
-    ]
-    st.html(html_table(["Score", *heads], drawn))
+    if chosen == "beyond":
+        st.html(_beyond_table(rows))
+    else:
+        heads, cells_of = _LAYOUTS[chosen]
+        drawn = [table_row(_name(row), cells_of(row)) for row in rows.drop_duplicates("score").to_dict("records")]
+        st.html(html_table(["Score", *heads], drawn))
     if chosen == "classes":
         _class_chart(page, rows[rows["class"] != ALL_CLASSES])
     note = _NOTES[chosen]
@@ -73,6 +81,14 @@ def further(page: Opened, keys: Sequence[str]) -> None:
         download("CSV", csv_text(rows), name, key="correlation.more.csv")
 
 
+def _choose_held(keys: Sequence[str]) -> list[str]:
+    """Choose the scores beyond which the others follow HSF."""
+    choice = some_of("correlation.held", [*RANKED, *keys], [BASE])
+    return choice.show(
+        st.multiselect, "Beyond", list(keys), format_func=lambda key: shortened(score_name(key), 60), width=420
+    )
+
+
 def _class_chart(page: Opened, rows: pd.DataFrame) -> None:
     """Draw every score within every class; each cell leads to its images."""
     classes = rows.groupby("class", sort=False)["n"].max().rename_axis("class").reset_index()
@@ -80,6 +96,30 @@ def _class_chart(page: Opened, rows: pd.DataFrame) -> None:
     names = [shortened(column_name(key), 32) for key in rows["score"].unique()]
     figure = class_matrix(rows[rows["class"].isin(shown)], names, page.samples.classes)
     show_chart(figure, key="correlation.class_matrix")
+
+
+def _name(row: Mapping[Any, Any]) -> str:
+    return escape(shortened(column_name(row["score"]), 32))
+
+
+def _beyond_table(rows: pd.DataFrame) -> str:
+    """Return a row a score: its correlation, what is left of it beyond the others, and that within each bin."""
+    bins = rows["bin"].unique()[1:]
+    drawn = []
+    for _, of_score in rows.groupby("score", sort=False):
+        of_all, *of_bins = of_score.to_dict("records")
+        spearman = estimate(of_all["spearman"], float("nan"), float("nan"), 3)
+        cells = [f"{of_all['n']:,}", spearman, _value(of_all, "semipartial")]
+        cells += [_p(of_all["semipartial_p"]), _p(of_all["semipartial_p_holm"])]
+        cells += [_bin(row) for row in of_bins]
+        drawn.append(table_row(_name(of_all), cells))
+    return html_table(["Score", "n", "Spearman", "Beyond these", "p", "Holm", *map(escape, bins)], drawn)
+
+
+def _bin(row: Mapping[Any, Any]) -> str:
+    """Return the cell of a bin, which says n, p and p by Holm's method where the pointer rests."""
+    title = f"n {row['n']:,}, p {_p(row['semipartial_p'])}, by Holm {_p(row['semipartial_p_holm'])}"
+    return f"<td title='{title}'>{_value(row, 'semipartial')}</td>"
 
 
 def _adding(row: Mapping[Any, Any]) -> list[str]:

@@ -327,9 +327,8 @@ def _proposed(here: Frame) -> str:
 def _labels_form(workspace: Workspace, opened: OpenDataset) -> None:
     st.markdown(f"**Correct labels of {plain(opened.samples.name)}**")
     with st.form("home.labels_form", border=False), in_a_row():
-        st.file_uploader(
-            "CSV, Parquet or JSON of a tool", ["csv", "parquet", "json"], key="home.labels.upload", width=420
-        )
+        kinds = ["csv", "parquet", "jsonl", "json"]
+        st.file_uploader("CSV, Parquet, JSON lines or JSON of a tool", kinds, key="home.labels.upload", width=420)
         act = partial(attempt, _relabel, workspace, opened, at="labels")
         st.form_submit_button("Relabel", type="primary", icon=":material/edit:", on_click=act, **for_curators())
     show_error("labels")
@@ -338,5 +337,5 @@ def _labels_form(workspace: Workspace, opened: OpenDataset) -> None:
 def _relabel(workspace: Workspace, opened: OpenDataset) -> None:
     file = sent("home.labels")
     if file is None:
-        raise CurateError("Choose a file of labels first: a CSV or Parquet table, or JSON of another tool.")
+        raise CurateError("Choose a file of labels first: CSV, Parquet or JSON lines, or JSON of another tool.")
     announce(str(relabel_from(opened.decisions, keep_upload(workspace, file.name, file))))

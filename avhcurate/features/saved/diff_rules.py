@@ -1,9 +1,11 @@
-"""What differs between two moments of a dataset: what became of each image's label, tags and exclusion."""
+"""What differs between two moments of a dataset, or two lists of labels: what became of each image."""
 
 import pandas as pd
 
 #: What a difference is, in the order of a list.
 KINDS = {
+    "added": "Images added",
+    "removed": "Images removed",
     "relabelled": "Label changed",
     "excluded": "Excluded",
     "included": "Included again",
@@ -31,9 +33,64 @@ def differences(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def label_differences(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each difference of two lists of labels: `kind` of `KINDS`, `path`, what was and what is.
+
+    Both have a row an image, `path, label, excluded`; the index says which image it is, once each. An image that one
+    list excludes and the other lacks is in neither's labels, so it does not differ.
+
+    >>> before = pd.DataFrame({"path": ["a", "b"], "label": ["cat", "dog"], "excluded": False}, ["a", "b"])
+    >>> after = pd.DataFrame({"path": ["b", "c"], "label": ["cat", "cat"], "excluded": [True, False]}, ["b", "c"])
+    >>> label_differences(before, after)
+             kind path before after
+    0       added    c          cat
+    1     removed    a    cat
+    2  relabelled    b    dog   cat
+    3    excluded    b
+    """
+    place = before.index.get_indexer(after.index)
+    then = before.iloc[place[place >= 0]]
+    now = after[place >= 0].set_index(then.index)
+    new = after[(place < 0) & ~after["excluded"]]
+    gone = before.drop(then.index)
+    gone = gone[~gone["excluded"]]
+    differs = then["label"] != now["label"]
+    parts = [
+        _rows("added", new, after=new["label"]),
+        _rows("removed", gone, before=gone["label"]),
+        _rows("relabelled", now[differs], then.loc[differs, "label"], now.loc[differs, "label"]),
+        _rows("excluded", now[now["excluded"] & ~then["excluded"]]),
+        _rows("included", now[then["excluded"] & ~now["excluded"]]),
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def pairs_of_classes(changes: pd.DataFrame) -> pd.DataFrame:
+    """Return `before, after, n`: how many images were relabelled from a class to another, most first."""
+    relabelled = changes[changes["kind"] == "relabelled"]
+    counts = relabelled.groupby(["before", "after"]).size().sort_values(ascending=False, kind="stable")
+    return counts.rename("n").reset_index()
+
+
+def counts_of(changes: pd.DataFrame) -> dict[str, int]:
+    """Return how many differences there are of each kind that occurs."""
+    counts = changes["kind"].value_counts()
+    return {kind: int(counts[kind]) for kind in KINDS if kind in counts}
+
+
+def text_of(counts: dict[str, int]) -> str:
+    """Return the same in words.
+
+    >>> text_of({"added": 2, "relabelled": 1200})
+    'images added 2, label changed 1,200'
+    """
+    return ", ".join(f"{KINDS[kind].lower()} {n:,}" for kind, n in counts.items()) or "nothing differs"
+
+
 def _rows(kind: str, rows: pd.DataFrame, before: pd.Series | str = "", after: pd.Series | str = "") -> pd.DataFrame:
-    """Return differences of a kind, each with what was and what is."""
-    columns = {"kind": kind, "id": rows["id"], "path": rows["path"], "before": before, "after": after}
+    """Return differences of a kind, each with what was and what is; `id` where the rows have one."""
+    of_rows = {name: rows[name] for name in ("id", "path") if name in rows}
+    columns = {"kind": kind, **of_rows, "before": before, "after": after}
     return pd.DataFrame(columns).astype({"path": object, "before": object, "after": object})
 
 

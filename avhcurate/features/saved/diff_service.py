@@ -17,7 +17,7 @@ from avhcurate.datasets.table.open_dataset import OpenDataset, open_dataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.features.saved import diff_rules
-from avhcurate.features.saved.diff_rules import KINDS
+from avhcurate.features.saved.diff_rules import counts_of, text_of
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.class_lists import stored_class
 from avhcurate.workspace.data.events import CLASS_ACTIONS, IMPORT_LABELS, Event
@@ -57,16 +57,11 @@ class Diff:
     @property
     def counts(self) -> dict[str, int]:
         """How many differences there are of each kind that occurs."""
-        counts = self.changes["kind"].value_counts()
-        return {kind: int(counts[kind]) for kind in KINDS if kind in counts}
+        return counts_of(self.changes)
 
     def query(self, rows: pd.DataFrame) -> dict[str, str]:
         """Return the parameters of the gallery of the images of some changes; {} of too many for an address."""
-        filters = Filters(excluded=None, ids=tuple(rows["id"].drop_duplicates().astype(int).tolist()))
-        query = {"dataset": self.samples.name} | filters.to_query()
-        if self.run:
-            query["run"] = self.run
-        return query if len(urlencode(query)) <= LONGEST_ADDRESS else {}
+        return gallery_of(self.samples.name, self.run, rows["id"])
 
     def of_kind(self, kind: str) -> pd.DataFrame:
         """Return the changes of a kind."""
@@ -90,7 +85,16 @@ class Diff:
     @property
     def text(self) -> str:
         """How many differences there are of each kind, in words."""
-        return ", ".join(f"{KINDS[kind].lower()} {n:,}" for kind, n in self.counts.items()) or "nothing differs"
+        return text_of(self.counts)
+
+
+def gallery_of(dataset: str, run: str, ids: pd.Series) -> dict[str, str]:
+    """Return the parameters of the gallery of some images; {} of too many for an address."""
+    filters = Filters(excluded=None, ids=tuple(ids.drop_duplicates().astype(int).tolist()))
+    query = {"dataset": dataset} | filters.to_query()
+    if run:
+        query["run"] = run
+    return query if len(urlencode(query)) <= LONGEST_ADDRESS else {}
 
 
 def diff(opened: OpenDataset, since: int = 0, until: int | None = None) -> Diff:
@@ -107,7 +111,7 @@ def diff(opened: OpenDataset, since: int = 0, until: int | None = None) -> Diff:
         notes += filter(None, [second_person(opened.decisions, opened.votes).text])
     return Diff(
         samples=opened.samples,
-        run=_name_of(opened.run),
+        run=name_of(opened.run),
         since=since,
         until=until,
         changes=_with_reasons(diff_rules.differences(before, after), opened.decisions, first, last),
@@ -123,12 +127,11 @@ def moments(
 ) -> tuple[OpenDataset, int, int]:
     """Return the table of DATASET or DATASET@ENTRY and two entries of its history: of the first and of the second name.
 
-    A name without an entry means now, and the first one alone the import. Without a second name, until now.
+    Both are of one dataset. A name without an entry means now, and the first one alone the import. Without a second
+    name, until now.
     """
-    name, since = _moment(first)
-    other, until = _moment(second or name)
-    if other != name:
-        raise CurateError(f"{name} and {other} are two datasets. Compare moments of one.")
+    name, since = moment(first)
+    _, until = moment(second or name)
     opened = open_dataset(workspace, name, model)
     if since is None:
         since = opened.samples.entry if second else 0
@@ -137,7 +140,8 @@ def moments(
     return opened, since, until
 
 
-def _moment(text: str) -> tuple[str, int | None]:
+def moment(text: str) -> tuple[str, int | None]:
+    """Return the dataset and the entry that DATASET or DATASET@ENTRY names, None for now."""
     name, at, entry = text.rpartition("@")
     if at and entry.isdecimal():
         return name, int(entry)
@@ -184,7 +188,8 @@ def _tagged(rows: pd.DataFrame, tag: str) -> pd.Series:
 # --- who and why -------------------------------------------------------------------------------------------------
 
 
-def _name_of(run: RunFolder | None) -> str:
+def name_of(run: RunFolder | None) -> str:
+    """Return the name of a run, "" for none."""
     if run is None:
         return ""
     return run.name

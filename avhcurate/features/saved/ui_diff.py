@@ -3,7 +3,7 @@
 The story has a line for each day and person, with pictures before and after, and can be taken back line by line.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,11 +15,12 @@ from avhcurate.datasets.table.columns import KEPT
 from avhcurate.features.saved import diff_service
 from avhcurate.features.saved.diff_rules import KINDS, by_day_and_person
 from avhcurate.features.saved.diff_service import Diff
+from avhcurate.features.saved.ui_label_diff import show_difference_from_dataset, show_difference_from_file
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download
 from avhcurate.ui.base.frame import Opened, attempt, while_allowed
 from avhcurate.ui.base.layout import in_a_row
-from avhcurate.ui.base.page_choices import Choice, gallery_link, number, page_of, turn_pages
+from avhcurate.ui.base.page_choices import Choice, gallery_link, number, one_of, page_of, turn_pages
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted, listed, shortened
 from avhcurate.ui.base.user_errors import plain
@@ -40,6 +41,13 @@ _WORDS = {"relabelled": "relabelled", "excluded": "excluded", "included": "inclu
 
 
 def show_changes(page: Opened) -> None:
+    """Draw a choice of what the dataset is compared with, and what differs."""
+    choice = _WITH.show(st.segmented_control, "Compare", {key: title for key, (title, _) in _WAYS.items()})
+    _, show = _WAYS[choice]
+    show(page)
+
+
+def _show_moments(page: Opened) -> None:
     """Draw a choice of two moments and what differs between them."""
     offered = _offered(page)
     with in_a_row():
@@ -139,6 +147,15 @@ def _pair(row: Mapping[Any, Any], label: str) -> Pair:
         case "tagged":
             return Pair(id, row["before"] or label, row["after"].replace(KEPT, "kept") or label)
     return Pair(id, label, _WORDS[row["kind"]], out=row["kind"] == "excluded")
+
+
+#: What the dataset is compared with: a title, and what draws it.
+_WAYS: dict[str, tuple[str, Callable[[Opened], None]]] = {
+    "moments": ("Two moments", _show_moments),
+    "dataset": ("Another dataset", show_difference_from_dataset),
+    "file": ("A file of labels", show_difference_from_file),
+}
+_WITH = one_of("saved.with", list(_WAYS), "moments")
 
 
 # --- the way back ------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ infinitesimal jackknife (Jaeckel 1972; Efron 1982). Its sum over squares is the 
 model of the data, ties included; influences of two correlations on the same samples carry their dependence.
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -120,6 +121,43 @@ def partial_spearman(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> Estimate:
     d_shared = d_xy - yz * d_xz - xz * d_yz
     influence = d_shared / length + rho * (xz * d_xz / left_x + yz * d_yz / left_y)
     return fisher_estimate(float(rho), influence)
+
+
+def semipartial_spearman(x: np.ndarray, y: np.ndarray, held: np.ndarray) -> Estimate:
+    """Return the semipartial Spearman of x and y, (n,) each, beyond `held` (m, n): when these are taken out of x alone.
+
+    The correlation of the ranks of y with what a regression on the ranks of `held` leaves of the ranks of x: its square
+    is the share of the variance of y's ranks that x explains and `held` does not (Cohen, Cohen, West and Aiken: Applied
+    Multiple Regression/Correlation Analysis, 2003). No value is NaN. The interval is symmetric on the scale of Fisher's
+    z. NaN below 10 + m samples, for constants, and where `held` ranks the samples as x does.
+
+    >>> x, y = np.arange(11.0), np.array([1.0, 3, 2, 5, 4, 6, 8, 7, 9, 10, 11])
+    >>> round(semipartial_spearman(x, y, np.array([[2.0, 1, 3, 4, 5, 7, 6, 8, 9, 11, 10]])).value, 3)
+    0.305
+    """
+    m, n = held.shape
+    if n < FEW + m:
+        return NO_ESTIMATE
+    columns = [*held, x, y]
+    rho = np.eye(m + 2)
+    moved = np.zeros((m + 2, m + 2, n))
+    for first, second in itertools.combinations(range(m + 2), 2):
+        found = spearman_influence(columns[first], columns[second])
+        for place in ((first, second), (second, first)):
+            rho[place], moved[place] = found
+    if np.isnan(rho).any():
+        return NO_ESTIMATE
+    # Those of `held` that rank the samples alike share their weight.
+    to_x, to_y = rho[[m, m + 1], :m] @ np.linalg.pinv(rho[:m, :m], rtol=1e-9, hermitian=True)
+    left = 1 - float(to_x @ rho[m, :m])
+    if left < 1e-9:
+        return NO_ESTIMATE
+    value = float((rho[m, m + 1] - to_x @ rho[m + 1, :m]) / np.sqrt(left))
+    # The derivative of the formula by each of its correlations.
+    both = np.einsum("i,ijn->jn", to_x, moved[:m, :m])
+    shared = moved[m, m + 1] - to_y @ moved[m, :m] - to_x @ moved[m + 1, :m] + to_y @ both
+    own = to_x @ both - 2 * to_x @ moved[m, :m]
+    return fisher_estimate(value, shared / np.sqrt(left) - value * own / (2 * left))
 
 
 def _above(values: np.ndarray, codes: np.ndarray) -> np.ndarray:

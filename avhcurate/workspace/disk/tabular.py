@@ -1,6 +1,7 @@
-"""CSV and Parquet files as tables; columns of image bytes are never read."""
+"""CSV, Parquet and JSON lines as tables; columns of image bytes are never read."""
 
 import csv
+import glob
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -140,6 +141,23 @@ def read_table(path: Path, *, texts: Iterable[str] = (), without: Sequence[str] 
     return parquet_table(
         path, [field.name for field in schema if bytes_leaf(field) is None and field.name not in without]
     )
+
+
+def read_json_lines(path: Path, names: Iterable[str]) -> pa.Table:
+    """Return columns of a file of JSON lines, all as text: those of these names that some line fills in."""
+    import duckdb  # which turns a number into the text that stands there, and needs no common type
+
+    check_file(path)
+    columns = dict.fromkeys(names, "VARCHAR")
+    try:
+        with duckdb.connect(config={"threads": 2}) as connection:
+            place = glob.escape(str(path))
+            table = connection.read_json(place, columns=columns, format="newline_delimited").to_arrow_table()
+    except duckdb.Error as problem:
+        reason = str(problem).splitlines()[0][:200]
+        raise CurateError(f"{path} cannot be read as JSON lines ({reason}). Is it complete?") from problem
+    table = _without_empty(table)
+    return table.select([name for name in columns if table[name].null_count < len(table)])
 
 
 def parquet_table(path: Path, columns: Sequence[str]) -> pa.Table:

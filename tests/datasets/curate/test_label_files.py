@@ -48,7 +48,7 @@ def test_one_undo_takes_the_whole_file_back_and_history_names_it(pets, tmp_path)
     assert curated(pets)[:3] == ["cat", "dog", "dog"]
 
 
-@pytest.mark.parametrize("format", ["csv", "parquet"])
+@pytest.mark.parametrize("format", ["csv", "parquet", "jsonl"])
 def test_an_export_of_ours_brings_its_curated_labels_into_another_workspace(pets, tmp_path, format):
     annotate(pets.decisions, [0], "relabel", 1)
     export(pets, Filters(), format, tmp_path / f"labels.{format}")

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import pearsonr, spearmanr
 
 from avhcurate.datasets.curate.classes import set_parents
 from avhcurate.datasets.table.filters import Filters
@@ -25,7 +25,7 @@ def found(digits):
 
 def test_every_analysis_has_the_scores_in_order_and_is_marked_simulated(found):
     for key, rows in found.items():
-        expected = [name for name in KEYS if (key, name) != ("adding", "confidence")]
+        expected = [name for name in KEYS if not (key in ("adding", "beyond") and name == "confidence")]
         assert (list(dict.fromkeys(rows["score"])), set(rows["hsf_source"])) == (expected, {"simulated"})
 
 
@@ -37,6 +37,43 @@ def test_what_avh_adds_to_confidence_is_turned_by_its_hard_end(digits, found):
     assert (row["partial_low"], row["partial_high"]) == pytest.approx((-expected.high, -expected.low))
     assert row["base_partial"] > 0
     assert list(found["adding"]["partial_p_holm"]) == pytest.approx(list(holm(found["adding"]["partial_p"])))
+
+
+def least_squares(frame, key, held):
+    """Semipartial Spearman by regression: what is left of the ranks of a score, with those of HSF."""
+    design = np.column_stack([np.ones(len(frame)), frame[held].rank()])
+    ranks = frame[key].rank()
+    coefficients, *_ = np.linalg.lstsq(design, ranks, rcond=None)
+    return pearsonr(ranks - design @ coefficients, frame["hsf"].rank()).statistic
+
+
+def test_beyond_others_a_score_follows_hsf_by_what_a_regression_leaves_of_it_overall_and_in_each_bin(digits):
+    held = ["confidence", "norm"]
+    rows = analyse(digits, "beyond", keys=["avh", "margin", "norm"], held=held)
+    assert list(rows["score"].unique()) == ["avh", "margin"]
+    frame = digits.samples.frame(Filters()).dropna(subset=["hsf", "avh", "margin", *held])
+    for key, sign in (("avh", -1), ("margin", 1)):
+        found = rows[rows["score"] == key].set_index("bin")
+        assert list(found.index) == ["all", *sorted(frame["hsf_bin"].unique())]
+        for label, row in found.iterrows():
+            of_bin = frame[(frame["hsf_bin"] == label) | (label == "all")]
+            assert row["n"] == len(of_bin)
+            assert row["semipartial"] == pytest.approx(sign * least_squares(of_bin, key, held))
+            assert row["spearman"] == pytest.approx(sign * spearmanr(of_bin[key], of_bin["hsf"]).statistic)
+            assert row["semipartial_low"] < row["semipartial"] < row["semipartial_high"]
+    for _, of_bin in rows.groupby("bin"):
+        assert list(of_bin["semipartial_p_holm"]) == pytest.approx(list(holm(of_bin["semipartial_p"])))
+    assert set(analyse(digits, "beyond", keys=["avh"], edges=(0, 0.5, 1))["bin"]) == {"all", "[0, 0.5)", "[0.5, 1]"}
+
+
+def test_what_is_held_must_be_a_score_and_leave_one(digits):
+    for keys, held, words in (
+        (["avh"], ["avh"], "Every score is held"),
+        (["avh"], [], "No score is held"),
+        (["avh"], ["nothing"], "nothing"),
+    ):
+        with pytest.raises(CurateError, match=words):
+            analyse(digits, "beyond", keys=keys, held=held)
 
 
 def test_classes_keep_their_signs_and_have_a_mean_between_them(digits, found):

@@ -1,10 +1,10 @@
-"""Influence of samples on Spearman, by leaving each out, and partial Spearman, by regression of ranks."""
+"""Influence of samples on Spearman, by leaving each out; partial and semipartial, by regression of ranks."""
 
 import numpy as np
 import pytest
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import pearsonr, rankdata, spearmanr
 
-from avhcurate.measures.stats.rank_influence import estimate, partial_spearman, spearman_influence
+from avhcurate.measures.stats.rank_influence import estimate, partial_spearman, semipartial_spearman, spearman_influence
 
 
 def tied(n, seed=0):
@@ -77,3 +77,60 @@ def test_a_score_that_ranks_as_the_other_has_none():
     for few in (0, 1, 4):
         assert np.isnan(partial_spearman(x[:few], y[:few], y[:few])).all()
     assert np.isnan(partial_spearman(x, np.ones(50), y)).all()
+
+
+def four(n, seed, adds=0.0):
+    """x, y, and two that x and y follow: x says `adds` more of y. Of a dozen values each, with ties."""
+    x, y, z = three(n, seed, adds)
+    other = np.random.default_rng(seed + 10_000).normal(size=n)
+    return (x + other / 2).round(), (y + other).round(), np.array([z.round(1), (other + z / 2).round(1)])
+
+
+def least_squares(x, y, held):
+    """Semipartial Spearman by regression: what is left of the ranks of x, with the ranks of y."""
+    design = np.column_stack([np.ones(len(x)), *map(rankdata, held)])
+    ranks = rankdata(x)
+    coefficients, *_ = np.linalg.lstsq(design, ranks, rcond=None)
+    return pearsonr(ranks - design @ coefficients, rankdata(y)).statistic
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_semipartial_is_the_correlation_with_what_a_regression_of_ranks_leaves(count):
+    x, y, held = four(300, 0, adds=0.4)
+    held = held[:count]
+    found = semipartial_spearman(x, y, held)
+    assert found.value == pytest.approx(least_squares(x, y, held))
+
+
+def semipartial_change(x, y, held):
+    """How far leaving out each sample moves it."""
+    whole = least_squares(x, y, held)
+    return np.array(
+        [whole - least_squares(np.delete(x, i), np.delete(y, i), np.delete(held, i, axis=1)) for i in range(len(x))]
+    )
+
+
+def test_the_error_of_semipartial_is_that_of_leaving_samples_out():
+    x, y, held = four(200, 3, adds=0.4)
+    changes = semipartial_change(x, y, held)
+    jackknife = np.sqrt(np.sum((changes - changes.mean()) ** 2) * 199 / 200)
+    assert semipartial_spearman(x, y, held).error == pytest.approx(jackknife, rel=0.05)
+
+
+@pytest.mark.parametrize("adds", [0.0, 0.6])
+def test_semipartial_intervals_cover_the_truth_and_nothing_is_found_where_nothing_is_added(adds):
+    truth = semipartial_spearman(*four(200_000, 1, adds))
+    found = [semipartial_spearman(*four(150, seed, adds)) for seed in range(2, 202)]
+    assert np.mean([one.low < truth.value < one.high for one in found]) == pytest.approx(0.95, abs=0.04)
+    clear = np.mean([one.p_value < 0.05 for one in found])
+    assert clear > 0.8 if adds else clear < 0.12
+
+
+def test_what_ranks_as_one_of_those_held_adds_nothing_and_a_second_of_a_kind_changes_nothing():
+    x, y, held = four(50, 3)
+    assert np.isnan(semipartial_spearman(np.exp(held[0]), y, held)).all()
+    twice = semipartial_spearman(x, y, np.array([*held, 2 * held[0]]))
+    assert twice == pytest.approx(semipartial_spearman(x, y, held))
+    assert np.isnan(semipartial_spearman(x, np.ones(50), held)).all()
+    assert np.isnan(semipartial_spearman(x, y, np.ones((1, 50)))).all()
+    assert np.isnan(semipartial_spearman(x[:11], y[:11], held[:, :11])).all()
