@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import typer
 
 from avhcurate.cli import options
-from avhcurate.errors import CurateError, NothingFound, words
+from avhcurate.errors import CurateError, NothingFound
 from avhcurate.features.payoff.settings import PayoffSettings
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def lock(
         with options.job(PayoffSettings(dataset=name)) as progress:
             table = follow_lock(table, progress=progress)
         options.print_messages([_refitted(table)])
-    options.print_result({"entry": event.id, "locked": event.samples, **event.details}, words(locked.told(table)))
+    options.print_result({"entry": event.id, "locked": event.samples, **event.details}, str(locked.told(table)))
 
 
 @options.app.command()

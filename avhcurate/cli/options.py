@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from avhcurate import __version__
-from avhcurate.errors import CurateError, words
+from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -464,7 +464,7 @@ def print_messages(messages: Sequence[str]) -> None:
     if not LOG.isEnabledFor(logging.WARNING):
         return
     for message in messages:
-        print(f"note: {words(message)}", file=sys.stderr)
+        print(f"note: {message}", file=sys.stderr)
 
 
 def print_next(commands: Sequence[Sequence[str]]) -> None:

@@ -1,7 +1,6 @@
 """The verbs that make a run: score, and attach for outputs of a network computed elsewhere."""
 
 from avhcurate.cli import options
-from avhcurate.errors import words
 from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
 
 
@@ -55,7 +54,7 @@ def score(settings: ScoreSettings) -> None:
     accuracy = accuracy_of(dataset, run)
     print(accuracy)
     if warning := chance_warning(dataset, run, accuracy):
-        print(f"Warning: {words(warning)}")
+        print(f"Warning: {warning}")
     options.print_next_of_run(name)
 
 
@@ -76,5 +75,5 @@ def attach(settings: AttachSettings) -> None:
     if record.attached is not None:
         options.print_messages(record.attached.notes)
     if warning := chance_warning(dataset, run, accuracy_of(dataset, run)):
-        print(f"Warning: {words(warning)}")
+        print(f"Warning: {warning}")
     options.print_next_of_run(settings.dataset)

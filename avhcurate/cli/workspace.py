@@ -180,7 +180,8 @@ def jobs(
         text = f"{job.verb} {job.dataset} was asked to stop; the same command resumes it"
         options.print_result({"cancelled": job.id}, text)
         return
-    rows = [record.model_dump(mode="json") for record in islice(Jobs(space.root).all(), limit)]
+    records = islice(Jobs(space.root).all(), limit)
+    rows = [record.model_dump(mode="json") | {"problem": str(record.problem)} for record in records]
     if options.printed({"jobs": rows}, rows):
         return
     if rows:

@@ -8,7 +8,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.titles import all_trainings
-from avhcurate.errors import CurateError, Option, Run
+from avhcurate.errors import CurateError, Option, Run, Text
 from avhcurate.measures.stats.folds import stratified_draw
 from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.workspace.data.bursts import AUTO, found_text
@@ -110,28 +110,29 @@ def lock_before(workspace: Workspace, settings: ScoreSettings) -> str:
     return lock_first(open_table(workspace, settings.dataset), groups=settings.groups)
 
 
-def told(table: DatasetTable) -> str:
-    """Return how much is locked, and what to do next, in sentences; "" where nothing is."""
+def told(table: DatasetTable) -> Text:
+    """Return how much is locked, and what to do next, in sentences; none where nothing is."""
     event = table.log.last(table.dataset.id, [LOCK])
     if event is None:
-        return ""
+        return Text()
     text = f"{event.samples:,} images are locked: nothing learns from their labels."
     if not event.details["copies"]:
         text += " Image quality was not measured, so copies may lie on both sides."
     if event.details["groups"] == AUTO:
         text += f" {found_text(event.details['joined'])}"
     if table.run is not None and table.run.record.knows(event.id):
-        text += f" {table.run.name} was made before and may know them. {_again(table.dataset, table.run.record)}."
-    return text
+        text += f" {table.run.name} was made before and may know them. "
+        return Text(text, _again(table.dataset, table.run.record), ".")
+    return Text(text)
 
 
-def _again(dataset: DatasetFolder, record: RunRecord) -> str:
+def _again(dataset: DatasetFolder, record: RunRecord) -> Text:
     """Return how to make a run anew that may know locked labels."""
     if record.attached:
-        return f"Attach embeddings alone, or outputs that know none of them: {Run('attach', dataset.name, '...')}"
+        return Text(f"Attach embeddings alone, or outputs that know none of them: {Run('attach', dataset.name, '...')}")
     if record.refits:
-        return f"Let Payoff fit its head again: {Run('payoff', dataset.name)}"
-    return f"Train it again: {Run('train', dataset.name, '...')}"
+        return Text(f"Let Payoff fit its head again: {Run('payoff', dataset.name)}")
+    return Text(f"Train it again: {Run('train', dataset.name, '...')}")
 
 
 def refuse_before_lock(dataset: DatasetFolder, run: RunFolder) -> None:
@@ -143,7 +144,7 @@ def refuse_before_lock(dataset: DatasetFolder, run: RunFolder) -> None:
     what = f"{teacher or run.name} was made before a part of {dataset.name!r} was locked, and may know its labels."
     fix = _again(dataset, record)
     if teacher:
-        fix = f"Train it again: {Run('train', dataset.name, '...')}"
+        fix = Text(f"Train it again: {Run('train', dataset.name, '...')}")
     raise CurateError(what, fix=fix)
 
 

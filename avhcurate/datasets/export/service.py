@@ -23,7 +23,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample import by_angle
-from avhcurate.errors import CurateError, Option
+from avhcurate.errors import CurateError, Option, Text
 from avhcurate.plugins import checked_function, load
 from avhcurate.workspace.data.people import Role, require
 from avhcurate.workspace.disk import files
@@ -151,7 +151,8 @@ def _export(
     count = table.count(filters)
     if not count:
         nothing = "No sample satisfies the filters, so there is nothing to export."
-        raise empty_view(table, filters, nothing, instead=f", or export with {Option('view', 'excluded=null')}")
+        instead = Text(f", or export with {Option('view', 'excluded=null')}")
+        raise empty_view(table, filters, nothing, instead=instead)
     with atomic_output(out, folder=format in FOLDERS, force=force) as (path, manifest):
         if (written := write(table, Chosen(filters, order, progress), path)) is None:
             written = count

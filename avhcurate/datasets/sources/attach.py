@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from avhcurate.errors import CurateError, Option
+from avhcurate.errors import CurateError, Option, Text
 from avhcurate.measures import scores
 from avhcurate.networks.scoring.settings import AttachSettings
 from avhcurate.networks.scoring.shard_scores import add_scores, score_columns, sum_by_class
@@ -296,15 +296,15 @@ def _check_rows(role: Role, title: str, rows: np.ndarray, start: int, used: np.n
     _refuse(used & ~np.isfinite(sums), title, "holds NaN or infinity", start)
     unlike = (rows.min(axis=1) < -1e-2) | (np.abs(sums - 1) > 1e-2)
     if role == "probs":
-        problem = f"is not a row of probabilities, which are at least 0 and sum to 1. Give logits as {Option('logits')}"
-        _refuse(used & unlike, title, problem, start)
+        problem = "is not a row of probabilities, which are at least 0 and sum to 1"
+        _refuse(used & unlike, title, problem, start, fix=Text(f"Give logits as {Option('logits')}"))
     if role == "logits" and used.sum() > 1 and not unlike[used].any():
         raise CurateError(f"{title} holds probabilities, whose rows sum to 1.", fix=f"Give it as {Option('probs')}")
 
 
-def _refuse(bad: np.ndarray | np.bool, title: str, problem: str, start: int = 0) -> None:
+def _refuse(bad: np.ndarray | np.bool, title: str, problem: str, start: int = 0, *, fix: str | Text = "") -> None:
     if bad.any():
-        raise CurateError(f"Row {start + bad.argmax()} of {title} {problem}.")
+        raise CurateError(f"Row {start + bad.argmax()} of {title} {problem}.", fix=fix)
 
 
 def _open(role: Role, text: str) -> ArrayInFile:

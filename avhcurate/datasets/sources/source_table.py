@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avhcurate.datasets.table.columns import EXTRA, STANDARD
-from avhcurate.errors import CurateError, Option
+from avhcurate.errors import CurateError, Option, Text
 from avhcurate.measures.scores import SCORES
 from avhcurate.workspace.disk.columns import (
     MISSING,
@@ -28,7 +28,7 @@ from avhcurate.workspace.disk.columns import (
 
 #: More classes than any classifier has: such a column is an identifier.
 MAX_CLASSES = 100_000
-_CHOOSE = f"Choose another column with {Option('label_column')}."
+_CHOOSE = Text(f"Choose another column with {Option('label_column')}")
 
 
 class Labels(NamedTuple):
@@ -64,7 +64,7 @@ def encode_labels(
         return _encode_names(column, declared, title, messages)
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         return _encode_integers(column, declared, title, messages)
-    raise CurateError(f"Column {title!r} holds {column.type} values, but a label is an integer or a name. {_CHOOSE}")
+    raise CurateError(f"Column {title!r} holds {column.type} values, but a label is an integer or a name.", fix=_CHOOSE)
 
 
 def _encode_names(column: pa.ChunkedArray, classes: list[str] | None, title: str, messages: list[str]) -> Labels:
@@ -80,7 +80,8 @@ def _encode_names(column: pa.ChunkedArray, classes: list[str] | None, title: str
     if len(unknown):
         raise CurateError(
             f"Column {title!r} names {listed(unknown.unique().to_pylist(), 5)}, not among the declared classes "
-            f"{listed(classes, 5)}. Correct the names. {_CHOOSE}"
+            f"{listed(classes, 5)}.",
+            fix=Text("Correct the names. ", _CHOOSE),
         )
     return Labels(codes.cast(pa.int32()), classes, bool(classes))
 
@@ -99,7 +100,7 @@ def _encode_integers(column: pa.ChunkedArray, declared: list[str] | None, title:
     try:
         column = _without(column.cast(pa.int64()), [-1], messages)
     except pa.ArrowInvalid as problem:
-        raise CurateError(f"Column {title!r} holds numbers that are not class indices. {_CHOOSE}") from problem
+        raise CurateError(f"Column {title!r} holds numbers that are not class indices.", fix=_CHOOSE) from problem
     low = 0
     high = -1
     if column.null_count < len(column):
@@ -142,7 +143,7 @@ def _distinct(classes: list[str], messages: list[str]) -> list[str]:
 
 def _check_number(classes: int, title: str) -> None:
     if classes > MAX_CLASSES:
-        raise CurateError(f"Column {title!r} would make {classes} classes. It looks like an identifier. {_CHOOSE}")
+        raise CurateError(f"Column {title!r} would make {classes} classes. It looks like an identifier.", fix=_CHOOSE)
 
 
 #: Column names of the table and of exports.

@@ -7,11 +7,11 @@ from avhcurate.datasets.table.columns import HSF_COLUMNS
 from avhcurate.datasets.table.conditions import columns_in
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.errors import CurateError, NothingFound, Run
+from avhcurate.errors import CurateError, NothingFound, Run, Text
 
 
 def empty_view(
-    table: DatasetTable, filters: Filters, otherwise: str, *, needs: str = "id", instead: str = ""
+    table: DatasetTable, filters: Filters, otherwise: str, *, needs: str = "id", instead: str | Text = ""
 ) -> CurateError:
     """Return the error for filters that leave no sample with a value in the column `needs`: the cause and what to do.
 
@@ -26,7 +26,7 @@ def empty_view(
         if count:
             return NothingFound(
                 f"All {count} samples that match are excluded.",
-                fix=f"{Run('exclude', name, include=True, where='CONDITION')}{instead}",
+                fix=Text(Run("exclude", name, include=True, where="CONDITION"), instead),
             )
     return NothingFound(otherwise)
 

@@ -19,7 +19,7 @@ from avhcurate.datasets.export.card import dataset_card
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.titles import title_of
-from avhcurate.errors import CurateError, Run, words
+from avhcurate.errors import CurateError, Run
 from avhcurate.features.correlation.service import correlate, overall
 from avhcurate.features.disagreement.service import SETS, disagree
 from avhcurate.features.payoff.service import payoff
@@ -130,7 +130,7 @@ def section(title: str, verb: str, **options: str) -> Callable[[Callable[[Datase
             try:
                 return ReportSection(**(fields | describe(table)))
             except CurateError as error:
-                return ReportSection(**fields, lacks=words(error.what))
+                return ReportSection(**fields, lacks=str(error.what))
 
         SECTIONS.append(build)
         return build

@@ -35,7 +35,7 @@ def domains(
     source = source.only(source.labels >= 0)
     target = read_subset(tables[1], Filters(where=target_where), scored=scored)
     if same:
-        refuse_overlap(source, target, f"{Option('source_where')} and {Option('target_where')}")
+        refuse_overlap(source, target, Option("source_where"), Option("target_where"))
     if len(np.unique(source.labels)) < 2:
         raise CurateError(
             f"The source {settings.source!r} ({source_where or 'all'}) has no samples of two classes to learn from."

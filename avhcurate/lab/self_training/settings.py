@@ -40,8 +40,9 @@ class Schedule:
             start, *others = map(float, text.split(":"))
             end, step = others or (start, 0.0)
         except ValueError:
-            message = f"{Option('portion')} {text!r} is not valid. Give START:END:STEP or one number, as 0.2:0.5:0.05."
-            raise CurateError(message) from None
+            raise CurateError(
+                f"{Option('portion')} {text!r} is not valid.", fix="Give START:END:STEP or one number, as 0.2:0.5:0.05"
+            ) from None
         return cls(start, step, end)
 
     def portion(self, number: int) -> float:

@@ -2,7 +2,7 @@
 
 import re
 
-from avhcurate.errors import Option, Run, words
+from avhcurate.errors import Option, Run, Text
 from avhcurate.workspace.data.settings import OptionField, VerbSettings
 
 _MARKUP = re.compile(r"([\\\[\]$:<>*_~#|`])")
@@ -46,7 +46,7 @@ def plain(text: str) -> str:
     )
 
 
-def in_page(text: str, verb: str = "") -> str:
+def in_page(text: str | Text, verb: str = "") -> str:
     """Return a text in the words of the pages; `verb` is that of the form or job.
 
     >>> in_page(f"Give a smaller {Option('batch_size')}, or {Run('score', 'pets', model='MODEL')} for a sample.")
@@ -70,11 +70,11 @@ def in_page(text: str, verb: str = "") -> str:
             return str(run)
         return f"use {PLACES[run.verb][0]}"
 
-    sentence = _SAMPLE.sub(lambda match: {"s": "image", "S": "Image"}[match[1]], words(text, control, place))
+    sentence = _SAMPLE.sub(lambda match: {"s": "image", "S": "Image"}[match[1]], Text(text).words(control, place))
     return re.sub(r"\b([aA]) image\b", r"\1n image", sentence)
 
 
-def said(text: str, verb: str = "") -> str:
+def said(text: str | Text, verb: str = "") -> str:
     """Return a text in the words of the pages, escaped."""
     return plain(in_page(text, verb))
 

@@ -9,7 +9,7 @@ from avhcurate.datasets.curate.saved import LONGEST_NAME, Saved
 from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.head_notes import EPOCHS_OF_NETWORK, head_note
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Text
 from avhcurate.measures.scores import SCORES
 from avhcurate.ui.base import cache, navigation, url_state
 from avhcurate.ui.base.frame import PAGE, SIMULATED, Frame, attempt, enter, mirrored
@@ -213,7 +213,7 @@ def _describe(table: DatasetTable) -> None:
         st.markdown(" ".join(badges), help="  \n".join(filter(None, notes)) or None)
 
 
-def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int, str]:
+def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int, Text]:
     """Draw the filters; return the number of matching samples, and the problem of their condition, if any.
 
     A condition that is not valid matches nothing: all samples would pass for those it was meant for.
@@ -230,7 +230,7 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int,
         )
         _save_view(workspace, table)
     count = 0
-    problem = ""
+    problem = Text()
     try:
         count = cache.count(table, view.filters)
     except CurateError as error:
