@@ -242,7 +242,7 @@ def queries(root: Path) -> None:
     start, used = time.perf_counter(), time.process_time()
     table = open_table(Workspace(root), NAME)
     opened = time.perf_counter() - start, time.process_time() - used
-    print(f"{table.size:,} samples, opened in {opened[0]:.1f} s, {opened[1]:.1f} s of processor time")
+    print(f"{table.size:,} images, opened in {opened[0]:.1f} s, {opened[1]:.1f} s of processor time")
     print(f"memory of this process {memory_gb('VmRSS'):.2f} GB, at its peak {memory_gb('VmHWM'):.2f} GB")
     facets, last = _facets(table), table.size - PAGE
     ours: dict[str, Callable[[], object]] = {

@@ -31,14 +31,14 @@ def tag(
     remove: Annotated[bool, typer.Option("--remove", help="Remove the tag instead.")] = False,
     undo: UndoOption = False,
 ) -> None:
-    """Tag samples, or remove a tag."""
+    """Tag images, or remove a tag."""
     table = options.run_table(name, model)
     if undo:
         options.check_alone("--undo", {"TAG": tag, "--ids": ids, "--where": where, "--remove": remove})
         _undo(table, ("tag", "untag"))
         return
     if tag is None:
-        raise CurateError("Give a TAG, and samples by --ids or --where.")
+        raise CurateError("Give a TAG, and images by --ids or --where.")
     action = "tag"
     if remove:
         action = "untag"
@@ -62,10 +62,10 @@ def relabel(
     ids: options.IdsOption = None,
     where: options.WhereOption = "",
     model: options.ModelOption = None,
-    restore: Annotated[bool, typer.Option("--restore", help="Restore the given label of the samples.")] = False,
+    restore: Annotated[bool, typer.Option("--restore", help="Restore the given label of the images.")] = False,
     undo: UndoOption = False,
 ) -> None:
-    """Correct labels: those of some samples, or all that a file gives."""
+    """Correct labels: those of some images, or all that a file gives."""
     from avhcurate.datasets.curate.annotations import class_index
     from avhcurate.datasets.curate.label_files import relabel_from
 
@@ -93,10 +93,10 @@ def exclude(
     where: options.WhereOption = "",
     model: options.ModelOption = None,
     reason: Annotated[str | None, typer.Option(help="Why: a tag until they are included again.")] = None,
-    include: Annotated[bool, typer.Option("--include", help="Include excluded samples again instead.")] = False,
+    include: Annotated[bool, typer.Option("--include", help="Include excluded images again instead.")] = False,
     undo: UndoOption = False,
 ) -> None:
-    """Exclude samples from views and exports, or include them again."""
+    """Exclude images from views and exports, or include them again."""
     table = options.run_table(name, model)
     if undo:
         options.check_alone("--undo", {"--ids": ids, "--where": where, "--reason": reason, "--include": include})
@@ -215,7 +215,7 @@ def _decide(table: "DatasetTable", ids: str | None, where: str, action: str, val
     chosen = options.samples(table, ids, where, excluded=action == "include")
     count = annotate(table, chosen, action, value)
     result = {"action": action, "value": value, "samples": count}
-    text = f"{action}: samples of {table.dataset.name}: {count}; --undo reverts it"
+    text = f"{action}: images of {table.dataset.name}: {count}; --undo reverts it"
     if not count:
         text = f"{action}: nothing changed, it was already so"
     options.print_result(result, text)

@@ -57,7 +57,7 @@ def export(settings: ExportSettings) -> None:
             about={"confirmed": settings.confirmed},
         )
     result = {"samples": count, "out": str(settings.out), "simulated": table.simulated}
-    options.print_result(result, f"{count} samples of {name} written to {settings.out}" + _simulated(table))
+    options.print_result(result, f"{count} images of {name} written to {settings.out}" + _simulated(table))
     if settings.confirmed:
         alone = len(second.rows) - second.confirmed
         options.print_messages(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @options.app.command("list")
 def list_() -> None:
-    """Datasets with their runs, trainings and self-trainings: samples, accuracy, size on the disk."""
+    """Datasets with their runs, trainings and self-trainings: images, accuracy, size on the disk."""
     from avhcurate.workspace.data.inventory import inventory
 
     space = options.open_workspace()
@@ -38,7 +38,7 @@ def _print_summary(dataset: dict[str, Any]) -> None:
     if dataset["simulated"]:
         votes = "simulated votes"
     print(
-        "{name}  {samples:,} samples, {labelled:,} with a label, {classes:,} classes, {votes:,} ".format(**dataset)
+        "{name}  {samples:,} images, {labelled:,} with a label, {classes:,} classes, {votes:,} ".format(**dataset)
         + f"{votes}, {size}"
     )
     for result in dataset["results"]:

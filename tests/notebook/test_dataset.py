@@ -51,7 +51,7 @@ def test_from_images_to_a_label_file(pets, tmp_path, monkeypatch):
     pets.score("tiny_nets:tiny", weights="random", crop=16)
     rows = [(f"{id:02d}.png", f"a{turn}", "cat" if turn <= id % 4 else "dog") for id in range(12) for turn in range(4)]
     pets.votes(pd.DataFrame(rows, columns=["sample", "annotator", "label"]))
-    assert re.match("Dataset pets: 12 samples of 2 classes, 48 human votes, scored by tiny_nets:tiny", repr(pets))
+    assert re.match("Dataset pets: 12 images of 2 classes, 48 human votes, scored by tiny_nets:tiny", repr(pets))
     table = pets.correlate("avh", bins="q2")
     assert table[["score", "n"]].values.tolist()[0] == ["avh", 12]
     assert set(pets.disagree("confidence")["set"]) <= {"hard_for_humans", "hard_for_network"}
@@ -110,9 +110,9 @@ def test_samples_are_taken_in_every_form(pets, samples):
         ([0.5], "whole numbers"),
         (np.array([True, False]), "mask has shape (2,)"),
         (pd.DataFrame({"path": ["a"]}), "no column id"),
-        ([99], "No sample has id 99. Ids run from 0 to 11"),
+        ([99], "No image has id 99. Ids run from 0 to 11"),
         ("colour = 3", "colour"),
-        ([], "No samples are chosen"),
+        ([], "No images are chosen"),
     ],
 )
 def test_samples_that_are_none_are_refused(pets, samples, message):
@@ -154,7 +154,7 @@ def test_outputs_in_memory_or_in_files_are_a_run(pets, tmp_path):
 
 def test_a_dataset_is_read_as_python_expects(pets, tmp_path):
     shown = pets._repr_html_()
-    assert shown.startswith("<p>Dataset pets: 12 samples of 2 classes, no votes, not scored yet</p>")
+    assert shown.startswith("<p>Dataset pets: 12 images of 2 classes, no votes, not scored yet</p>")
     assert shown.count('<img src="data:image/jpeg;base64,') == 12
     assert [record["path"] for record in pets] == [f"{id:02d}.png" for id in range(12)]
     assert pets[3] == {**pets[3], "id": 3, "label_name": "dog"}

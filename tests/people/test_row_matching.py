@@ -84,7 +84,7 @@ def test_votes_on_another_image_of_the_same_file_name_are_left_out(workspace, an
     (tmp_path / "v.csv").write_text("path,label\nfish/0001.png,fish\nfish/0004.png,fish\n")
     record = attach_votes(workspace, "animals", tmp_path / "v.csv")
     assert record.samples == 1
-    assert record.messages == ["1 of 2 rows match no sample and were left out (column 'path': fish/0001.png)"]
+    assert record.messages == ["1 of 2 rows match no image and were left out (column 'path': fish/0001.png)"]
 
 
 def test_the_first_column_that_a_row_fills_in_names_its_sample():
@@ -100,7 +100,7 @@ def test_ids_beside_paths_from_elsewhere_are_those_of_another_dataset(animals):
     paths = column("bird/0001.png", "bird/0002.png", "fish/0004.png")
     with pytest.raises(CurateError, match=r"Column 'path' has elsewhere/x1.png.*Leave path out if id"):
         match_rows(IDS, paths)
-    with pytest.raises(CurateError, match="No row names a sample"):
+    with pytest.raises(CurateError, match="No row names an image"):
         relabel_from(animals, pd.DataFrame({"id": [1], "path": ["elsewhere/x1.png"], "label": ["fish"]}))
     assert match_rows(IDS | {"path": column(None, "")}, paths).ids.tolist() == [1, 2]
     assert match_rows({"cifar10_test_set_idx": IDS["id"], "path": IDS["path"]}, paths).ids.tolist() == [1, 2]

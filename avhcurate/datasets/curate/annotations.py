@@ -38,8 +38,8 @@ def annotate(table: DatasetTable, chosen: Sequence[int] | Filters, action: str, 
     paths = table.paths(chosen, _changes(action, stored, value))
     if not paths and not table.count(chosen):
         if chosen.ids == ():
-            raise CurateError("No samples are chosen. Select some first.")
-        raise empty_view(table, chosen, "No sample satisfies the condition. Widen it.")
+            raise CurateError("No images are chosen. Select some first.")
+        raise empty_view(table, chosen, "No image satisfies the condition. Widen it.")
     if paths:
         table.log.annotate(table.present_id(), action, stored, paths)
         table.refresh()

@@ -58,7 +58,7 @@ def lock(
     labels = dataset.labels()
     offered = offered[labels[offered] >= 0]
     if not len(offered):
-        raise empty_view(table, filters, "No such sample has a label to lock. Widen the condition.", needs="label")
+        raise empty_view(table, filters, "No such image has a label to lock. Widen the condition.", needs="label")
     features = None
     if groups == AUTO and table.run is not None and table.run.has_features:
         features = table.run.features()
@@ -67,12 +67,10 @@ def lock(
     if share is not None:
         drawn = offered[stratified_draw(labels[offered], group_of[offered], share=share, seed=seed)]
     if not len(drawn):
-        raise CurateError(f"{Option('share')} {share:g} of {len(offered)} samples is none. Give a larger one.")
+        raise CurateError(f"{Option('share')} {share:g} of {len(offered)} images is none. Give a larger one.")
     inside = np.isin(group_of, group_of[drawn])
     if not (labels[~inside] >= 0).any():
-        raise CurateError(
-            "Every labelled sample would be locked, and nothing left to learn from. Narrow the condition."
-        )
+        raise CurateError("Every labelled image would be locked, and nothing left to learn from. Narrow the condition.")
     copies = dataset.quality.ready(dataset.record.fingerprint)
     details: dict[str, Any] = {"share": share, "where": where, "groups": groups, "seed": seed, "copies": copies}
     details |= {"joined": joined}

@@ -46,7 +46,7 @@ def write_yolo(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     """
     labelled = replace(chosen, filters=chosen.filters.narrowed(Filters(where="curated_label IS NOT NULL")))
     if not table.count(labelled.filters):
-        raise empty_view(table, labelled.filters, "No sample has a label, and yolo has no place for those without.")
+        raise empty_view(table, labelled.filters, "No image has a label, and yolo has no place for those without.")
     path.mkdir()
     folders = _folder_names(table.classes)
     del folders[None]

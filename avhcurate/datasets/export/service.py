@@ -150,7 +150,7 @@ def _export(
     write: Callable[..., int | None] = FORMATS[format]
     count = table.count(filters)
     if not count:
-        nothing = "No sample satisfies the filters, so there is nothing to export."
+        nothing = "No image satisfies the filters, so there is nothing to export."
         instead = Text(f", or export with {Option('view', 'excluded=null')}")
         raise empty_view(table, filters, nothing, instead=instead)
     with atomic_output(out, folder=format in FOLDERS, force=force) as (path, manifest):

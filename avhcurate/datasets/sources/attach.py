@@ -72,7 +72,7 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
     """
     dataset = workspace.dataset(settings.dataset)
     if not dataset.record.samples:
-        raise CurateError(f"Dataset {dataset.name!r} has no samples. Import it again.")
+        raise CurateError(f"Dataset {dataset.name!r} has no images. Import it again.")
     outputs = Outputs.of(dataset, settings, progress)
     source = f"attached {outputs.digest}"
     name = settings.name or f"attached-{outputs.title}-{outputs.digest[:8]}"
@@ -94,7 +94,7 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
             raise
         skipped = int((~usable).sum())
         if skipped:
-            outputs.attached.notes.append(f"{skipped} samples have no row and no scores, first {usable.argmin()}")
+            outputs.attached.notes.append(f"{skipped} images have no row and no scores, first {usable.argmin()}")
         classes = dataset.record.classes
         if len(classes) != outputs.num_classes:
             classes = []
@@ -226,7 +226,7 @@ class Outputs:
         by_sample = {role: array for role, array in arrays.items() if role in _FILES}
         ids = {role: _ids_of_rows(dataset, array, settings.by, settings.rows) for role, array in by_sample.items()}
         notes = [
-            f"{(rows < 0).sum()} rows of {arrays[role].title} name no sample, first {rows.argmin()}: left out"
+            f"{(rows < 0).sum()} rows of {arrays[role].title} name no image, first {rows.argmin()}: left out"
             for role, rows in ids.items()
             if (rows < 0).any()
         ]
@@ -360,10 +360,10 @@ def _ids_of_rows(dataset: DatasetFolder, array: ArrayInFile, by: str, table: str
     if by == "order":
         if rows != samples:
             raise CurateError(
-                f"{array.title} has {rows} rows and dataset {dataset.name!r} has {samples} samples.",
+                f"{array.title} has {rows} rows and dataset {dataset.name!r} has {samples} images.",
                 fix=(
                     f"Give a row for each in order of id, or say by {Option('by', 'path')} or "
-                    f"{Option('by', 'COLUMN')} which sample a row is"
+                    f"{Option('by', 'COLUMN')} which image a row is"
                 ),
             )
         return np.arange(rows)
@@ -377,17 +377,17 @@ def _ids_of_rows(dataset: DatasetFolder, array: ArrayInFile, by: str, table: str
     else:
         values = names.cast(pa.string()).to_pandas().dropna()
         if not values.is_unique:
-            raise CurateError(f"Several samples have the same value in column {by!r}. Choose one whose values differ.")
+            raise CurateError(f"Several images have the same value in column {by!r}. Choose one whose values differ.")
         ids = np.append(values.index, -1)[pd.Index(values).get_indexer(texts.cast(pa.string()).to_pandas())]
     if len(texts) != rows or (ids < 0).all():
         raise CurateError(
-            f"Of {rows} rows of {array.title}, {(ids >= 0).sum()} are named after a sample, as {texts[0]}.",
+            f"Of {rows} rows of {array.title}, {(ids >= 0).sum()} are named after an image, as {texts[0]}.",
             fix=f"Give a name for each row, or choose another {Option('by')}",
         )
     twice = np.flatnonzero((ids >= 0) & pd.Series(ids).duplicated())
     if len(twice):
         rows_of = np.flatnonzero(ids == ids[twice[0]]).tolist()
-        raise CurateError(f"Rows {rows_of} of {array.title} are about one sample. Leave all but one of them out.")
+        raise CurateError(f"Rows {rows_of} of {array.title} are about one image. Leave all but one of them out.")
     return ids
 
 

@@ -246,7 +246,7 @@ def _change_messages(workspace: Workspace, before: DatasetFolder, table: SourceT
         return []
     message = "classes have other numbers than before: relabels, saved views and collections keep them by name"
     lost = _lost_relabels(workspace, before, table)
-    return [message, *(f"{text}: these samples have their given label again" for text in lost)]
+    return [message, *(f"{text}: these images have their given label again" for text in lost)]
 
 
 def _refusal(workspace: Workspace, before: DatasetFolder, table: SourceTable) -> Text:
@@ -288,7 +288,7 @@ def _difference(before: DatasetFolder, table: SourceTable) -> str:
         "gone": len(old) - len(both),
         "with another label": int((both["label"] != both["label now"]).sum()),
     }
-    parts = [f"{number} samples {change}" for change, number in changes.items() if number]
+    parts = [f"{number} images {change}" for change, number in changes.items() if number]
     if before.record.classes != table.classes:
         parts.append(f"classes {listed(before.record.classes, 4)} became {listed(table.classes, 4)}")
     return "; ".join(parts) or "files or columns differ, though paths and labels are the same"

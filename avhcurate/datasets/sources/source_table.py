@@ -90,7 +90,7 @@ def _without(column: pa.ChunkedArray, values: list[Any], messages: list[str]) ->
     """Return the column with null in place of values that mean no label, and say how many there are."""
     missing = pc.is_in(column, value_set=pa.array(values, column.type))
     if number := pc.sum(missing).as_py():
-        messages.append(f"{number} samples have label {listed(values)} and are imported without a label")
+        messages.append(f"{number} images have label {listed(values)} and are imported without a label")
     return pc.if_else(missing, pa.scalar(None, column.type), column)
 
 
@@ -222,7 +222,7 @@ def interpret(
         lengths = pc.list_value_length(votes).unique().drop_null().to_pylist()
         classes = len(labels.classes)
         if len(lengths) != 1 or lengths[0] < classes or (labels.declared and lengths[0] > classes):
-            problem = f"column {votes_column!r} holds {listed(lengths, 3)} counts a sample for {classes} classes"
+            problem = f"column {votes_column!r} holds {listed(lengths, 3)} counts an image for {classes} classes"
             if options.votes_column:
                 raise CurateError(f"The {problem}.", fix=f"Correct it or choose another with {Option('votes')}")
             messages.append(f"{problem} and is not used as votes")
@@ -257,7 +257,7 @@ def _labels(table: pa.Table, options: ImportOptions, size: int, messages: list[s
     column = find_label_column(table.schema, options.label_column)
     if column is None:
         messages.append(
-            f"no label column among {listed(table.column_names)}: samples have no label (name one at import)"
+            f"no label column among {listed(table.column_names)}: images have no label (name one at import)"
         )
         return Labels(pa.chunked_array([pa.nulls(size, pa.int32())]), [], False), []
     declared = options.classes or declared_classes(table.schema, column)

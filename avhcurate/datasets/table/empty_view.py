@@ -25,7 +25,7 @@ def empty_view(
         count = int(table.frame(replace(filters, excluded=None), columns=[needs])[needs].notna().sum())
         if count:
             return NothingFound(
-                f"All {count} samples that match are excluded.",
+                f"All {count} images that match are excluded.",
                 fix=Text(Run("exclude", name, include=True, where="CONDITION"), instead),
             )
     return NothingFound(otherwise)

@@ -91,8 +91,8 @@ def refuse_overlap(first: Subset, second: Subset, of_first: Option, of_second: O
     """Refuse two parts of a dataset that share samples, which these options chose."""
     if both := len(np.intersect1d(first.ids, second.ids)):
         raise CurateError(
-            f"{both} samples satisfy both {of_first} and {of_second}.",
-            fix="No sample may be learnt from and evaluated: add (...) IS NOT TRUE to one of them",
+            f"{both} images satisfy both {of_first} and {of_second}.",
+            fix="No image may be learnt from and evaluated: add (...) IS NOT TRUE to one of them",
         )
 
 

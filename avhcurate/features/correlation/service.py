@@ -35,9 +35,9 @@ _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasci
 _LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
 #: The remarks of `stats.correlation.remarks`, in words.
 REMARKS = {
-    "too few": "fewer than 3 samples",
+    "too few": "fewer than 3 images",
     "constant": "the score or HSF is constant",
-    "few": f"fewer than {correlation.FEW} samples",
+    "few": f"fewer than {correlation.FEW} images",
 }
 
 
@@ -175,7 +175,7 @@ def no_sample(table: DatasetTable, filters: Filters, against: str) -> CurateErro
     lacking = f"a {against}"
     if against == HSF:
         lacking = "human votes"
-    return empty_view(table, filters, f"No sample in view has {lacking}. Widen the filters.", needs=against)
+    return empty_view(table, filters, f"No image in view has {lacking}. Widen the filters.", needs=against)
 
 
 def possible_targets(table: DatasetTable) -> list[str]:
@@ -205,7 +205,7 @@ def noise_ceiling(table: DatasetTable, filters: Filters, ids: np.ndarray) -> Rel
     if table.votes is None:
         raise no_votes(table.dataset.name)
     if chooses_by(filters, _OF_HSF):
-        return Reliability(len(ids), reason="the samples in view are chosen by their HSF, and so by its noise")
+        return Reliability(len(ids), reason="the images in view are chosen by their HSF, and so by its noise")
     counts = table.counter.counts
     return reliability.of_ticks(counts.hits[ids], counts.asked[ids])
 

@@ -298,7 +298,7 @@ def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weigh
     ids = inputs.ids[counts.asked[inputs.ids] > 0]
     if len(ids) < FEWEST:
         raise CurateError(
-            f"{len(ids)} samples of {table.dataset.name} have votes, a label and scores. A prediction needs {FEWEST} "
+            f"{len(ids)} images of {table.dataset.name} have votes, a label and scores. A prediction needs {FEWEST} "
             "or more. Collect more votes first, best of images in a random order."
         )
     if len(ids) > MOST:
@@ -308,7 +308,7 @@ def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weigh
         groups, _ = sample_groups(table.dataset, run.features(), ids)
     if (different := len(np.unique(groups))) < FOLDS:
         raise CurateError(
-            f"Different images among the voted samples of {table.dataset.name}: {different}. A prediction needs "
+            f"Different images among the voted images of {table.dataset.name}: {different}. A prediction needs "
             f"{FOLDS} or more. Collect votes on others."
         )
     folds = stratified_folds(table.counter.labels[ids], groups, folds=FOLDS, seed=seed)

@@ -126,7 +126,7 @@ def _selections(
     samples = read_subset(table, filters, scored=True)
     size = len(samples.ids)
     if not size:
-        raise empty_view(table, filters, "no scored sample satisfies the filters: widen them", needs="predicted")
+        raise empty_view(table, filters, "no scored image satisfies the filters: widen them", needs="predicted")
     notes: tuple[str, ...] = ()
     if table.run.record.fitted is not None and table.run.has_class_weights:
         notes = (FITTED_HEAD,)

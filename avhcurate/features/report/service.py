@@ -143,7 +143,7 @@ def describe_data(table: DatasetTable) -> dict[str, Any]:
     """Samples, classes and splits, and how many samples each class has."""
     record = table.dataset.record
     samples = table.count(IN_VIEW)
-    parts = [f"{samples:,} samples of {len(record.classes):,} classes."]
+    parts = [f"{samples:,} images of {len(record.classes):,} classes."]
     if samples < record.samples:
         parts.append(f"{record.samples - samples:,} more are excluded.")
     if record.skipped:
@@ -151,8 +151,8 @@ def describe_data(table: DatasetTable) -> dict[str, Any]:
     parts += [f"{row['n']:,} in {row['value']}." for row in rows_of(table.group_counts("split", IN_VIEW).dropna())]
     counts = table.group_counts("label_name", IN_VIEW, limit=ROWS + 1).dropna()
     if len(counts) > ROWS:
-        parts.append(f"The {ROWS} classes with the most samples:")
-    return {"text": " ".join(parts), "bars": bars(counts), "heads": ["class", "samples"]}
+        parts.append(f"The {ROWS} classes with the most images:")
+    return {"text": " ".join(parts), "bars": bars(counts), "heads": ["class", "images"]}
 
 
 @section("Network", "models")
@@ -177,11 +177,11 @@ def describe_votes(table: DatasetTable) -> dict[str, Any]:
     if table.simulated:
         kind = "simulated"
     text = (
-        f"{votes.sum():,} {kind} votes on {len(votes):,} samples. HSF is the share of votes for the given label; "
+        f"{votes.sum():,} {kind} votes on {len(votes):,} images. HSF is the share of votes for the given label; "
         "a small HSF is hard for people."
     )
     counts = table.group_counts("hsf_bin", IN_VIEW).dropna().sort_values("value")
-    return {"text": text, "bars": bars(counts), "heads": ["HSF", "samples"]}
+    return {"text": text, "bars": bars(counts), "heads": ["HSF", "images"]}
 
 
 @section("Which score follows people", "correlate")
@@ -193,7 +193,7 @@ def describe_correlation(table: DatasetTable) -> dict[str, Any]:
         [result.ranked[row["score"]].name, f"{row['n']:,}", interval(row["spearman"], row["ci_low"], row["ci_high"])]
         for row in rows_of(rows)
     ]
-    text = "Spearman's correlation with HSF and its 95 % interval over all samples, closest to people first."
+    text = "Spearman's correlation with HSF and its 95 % interval over all images, closest to people first."
     if not result.ceiling.reason:
         text += f" The most that the noise of the votes allows is {result.ceiling.ceiling_text}."
     if result.queue.biased:
@@ -207,7 +207,7 @@ def describe_gap(table: DatasetTable) -> dict[str, Any]:
     gap = disagree(table)
     score = SCORES[gap.key]
     text = f"Hardness for the network by {score.name}. {score.sentence} {score.harder.capitalize()} is hard. "
-    text += f"{gap.sets.samples:,} samples have both."
+    text += f"{gap.sets.samples:,} images have both."
     galleries = [gallery(table, SETS[name], ids, ["hsf", gap.key]) for name, ids in gap.ids.items()]
     return {"text": text, "galleries": galleries}
 

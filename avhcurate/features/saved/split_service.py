@@ -63,7 +63,7 @@ def make_split(
         raise CurateError(f"Strata cannot be made by {', '.join(unknown)}. Choose from {', '.join(STRATA)}.")
     rows = table.frame(filters, columns=["id", "path", "split", "curated_label", "curated_label_name", "hsf_bin"])
     if rows.empty:
-        raise empty_view(table, filters, "No sample satisfies the filters, so there is nothing to split. Widen them.")
+        raise empty_view(table, filters, "No image satisfies the filters, so there is nothing to split. Widen them.")
     codes, strata = _strata(rows, [STRATA[key] for key in by])
     groups, joined = _groups(table, filters, rows["id"].to_numpy(), group)
     parts = split(codes, fractions.tolist(), seed=seed, groups=groups)
@@ -124,7 +124,7 @@ def _groups(
     try:
         return pd.factorize(table.frame(filters, columns=[column])[column])[0], {}
     except TypeError as error:
-        raise CurateError(f"The column {column} holds lists or records, which cannot group samples.") from error
+        raise CurateError(f"The column {column} holds lists or records, which cannot group images.") from error
 
 
 # --- the rules --------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ def _print(summaries: list[dict[str, Any]]) -> None:
 
     first = summaries[0]
     print(
-        f"{first['model']} trained on {first['trained_samples']} samples of {first['trained_on']}, "
+        f"{first['model']} trained on {first['trained_samples']} images of {first['trained_on']}, "
         f"{first['held_out_samples']} of {first['recorded_on']} held out, {first['loss_function']} loss"
     )
     print(leak_text(first["held_out_copies"], first["trained_on"], first["recorded_on"]))

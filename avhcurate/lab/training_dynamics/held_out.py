@@ -43,7 +43,7 @@ def train_and_held_out(workspace: Workspace, settings: TrainSettings) -> tuple[S
         refuse_overlap(train, held_out, Option("train_where"), Option("held_out_where"))
     for subset, use in ((train, "train on"), (held_out, "hold out")):
         if not len(subset.ids):
-            raise CurateError(f"Dataset {subset.dataset.name!r} has no labelled samples to {use} ({subset.where}).")
+            raise CurateError(f"Dataset {subset.dataset.name!r} has no labelled images to {use} ({subset.where}).")
     return train, held_out
 
 
@@ -108,9 +108,9 @@ def leak_text(copies: int | None, learnt_from: str, held_out: str) -> Text:
         runs = Text(" and ".join(f"{Run('quality', name)}" for name in names))
         return Text("Near duplicates are not known. ", runs, " before training.")
     if not copies:
-        return Text("No held-out sample has a near duplicate among those learnt from.")
+        return Text("No held-out image has a near duplicate among those learnt from.")
     return Text(
-        f"Held-out samples with a near duplicate among those learnt from: {copies:,}. Their accuracy is too high."
+        f"Held-out images with a near duplicate among those learnt from: {copies:,}. Their accuracy is too high."
     )
 
 

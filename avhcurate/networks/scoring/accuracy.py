@@ -61,7 +61,7 @@ class Accuracy:
         """
         n, value, low, high = self.estimate
         if not n:
-            return "no sample has a label to compare with"
+            return "no image has a label to compare with"
         return f"accuracy {100 * value:.1f} % (95 % interval {100 * low:.1f}–{100 * high:.1f} %, n {n:,})"
 
 

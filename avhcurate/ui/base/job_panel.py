@@ -14,7 +14,7 @@ from avhcurate.ui.base.job_forms import STARTED, newest_job, running_job
 from avhcurate.ui.base.layout import apart, in_a_row
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.url_state import View
-from avhcurate.ui.base.user_errors import in_page, plain
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import find_workspace
 from avhcurate.workspace.disk.app_files import page_file
@@ -84,7 +84,7 @@ def progress_text(job: JobRecord) -> str:
     """Say how far a job is, and what it does."""
     facts = job.facts(time.time())
     if job.message:
-        facts.append(in_page(job.message))
+        facts.append(job.message)
     return " · ".join(facts) or "Starting …"
 
 

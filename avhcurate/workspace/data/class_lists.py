@@ -92,7 +92,7 @@ def order_notes(order: Sequence[str], classes: Sequence[str], labels: np.ndarray
     if gain.any():
         names = " and ".join(classes[place] for place in (first[gain.argmax()], second[gain.argmax()]))
         notes.append(
-            f"with {names} exchanged, {right.sum() + gain.max()} of {len(labels)} samples would have their given "
+            f"with {names} exchanged, {right.sum() + gain.max()} of {len(labels)} images would have their given "
             f"label, not {right.sum()}: is that their order?"
         )
     return notes

@@ -66,10 +66,10 @@ def test_what_cannot_be_done_is_said_and_nothing_is_written(own_digits, action, 
 
 
 def test_an_empty_choice_and_unknown_ids_are_refused(own_digits):
-    with pytest.raises(CurateError, match="No sample satisfies the condition"):
+    with pytest.raises(CurateError, match="No image satisfies the condition"):
         annotate(own_digits, Filters(where="avh > 5"), "exclude")
     assert annotate(own_digits, list(np.array([3, 5, 3])), "tag", "odd") == 2, "an id given twice counts once"
-    with pytest.raises(CurateError, match=r"No sample has id 999999\. Ids run"):
+    with pytest.raises(CurateError, match=r"No image has id 999999\. Ids run"):
         annotate(own_digits, [999_999], "exclude")
 
 

@@ -91,7 +91,7 @@ def test_a_condition_without_a_share_locks_all_that_satisfies_it(made):
 
 
 def test_a_part_that_leaves_nothing_to_learn_from_is_refused(made):
-    with pytest.raises(CurateError, match="Every labelled sample would be locked"):
+    with pytest.raises(CurateError, match="Every labelled image would be locked"):
         lock(made, where="id >= 0")
     assert not locked_mask(made).any()
 
@@ -158,8 +158,8 @@ def test_a_lock_is_undone_as_an_entry_of_the_history_and_never_by_the_way(made):
     [
         ({"share": 0}, "--share 0: give a number above 0, and 0.5 at most"),
         ({"share": 0.8}, "--share 0.8: give a number above 0"),
-        ({"share": 0.01}, "--share 0.01 of 40 samples is none. Give a larger one"),
-        ({"where": "id >= 40"}, "No such sample has a label to lock. Widen the condition"),
+        ({"share": 0.01}, "--share 0.01 of 40 images is none. Give a larger one"),
+        ({"where": "id >= 40"}, "No such image has a label to lock. Widen the condition"),
     ],
 )
 def test_what_cannot_be_locked_is_refused(made, options, message):

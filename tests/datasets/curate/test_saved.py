@@ -113,9 +113,9 @@ def test_what_cannot_be_saved_is_refused_and_nothing_is_written(own):
     saved.save_set("b", [1])
     for write, *words, message in [
         *((saved.save_set, name, [1], "1 to 60 printable") for name in ("", "  ", "x" * 61, "a\nb")),
-        (saved.save_set, "none", [], "No samples are chosen"),
+        (saved.save_set, "none", [], "No images are chosen"),
         (saved.save_set, "none", [1797], "Ids run from 0 to 1796"),
-        (saved.import_set, "none", b"nowhere.png", "no sample of digits"),
+        (saved.import_set, "none", b"nowhere.png", "no image of digits"),
         (saved.import_set, "none", b"\xff\xfe\x00", "UTF-8"),
         (saved.rename, "set", "a", "b", "already"),
     ]:

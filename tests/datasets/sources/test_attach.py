@@ -127,8 +127,8 @@ def test_samples_without_a_row_are_unscored_and_rows_without_a_sample_are_left_o
     rows = rows_of(run)
     assert rows["problem"].notna().tolist() == [True, True] + [False] * (N - 2)
     assert rows["norm"].isna().sum() == run.record.skipped == 2
-    assert "2 rows of t.parquet:embedding name no sample, first 0: left out" in run.record.attached.notes
-    assert "2 samples have no row and no scores, first 0" in run.record.attached.notes
+    assert "2 rows of t.parquet:embedding name no image, first 0: left out" in run.record.attached.notes
+    assert "2 images have no row and no scores, first 0" in run.record.attached.notes
 
 
 @pytest.mark.parametrize("inside", [False, True], ids=["manifest", "images in Parquet"])
@@ -155,7 +155,7 @@ def _changed(array, row, value):
 
 PROBS = softmax(LOGITS, axis=1)
 REFUSED = [
-    ({"features": FEATURES[:-1]}, "features.npy has 49 rows and dataset 'pets' has 50 samples"),
+    ({"features": FEATURES[:-1]}, "features.npy has 49 rows and dataset 'pets' has 50 images"),
     ({"features": _changed(FEATURES, (31, 2), np.nan)}, "Row 31 of features.npy holds NaN or infinity"),
     ({"logits": _changed(LOGITS, (7, 1), np.inf)}, "Row 7 of logits.npy holds NaN"),
     ({"logits": LOGITS[:, :3]}, r"arrays have 3 classes and dataset 'pets' has 4 \(cat, dog, emu, fox\)"),
@@ -189,7 +189,7 @@ def test_arrays_that_cannot_be_meant_are_refused_in_a_line_that_says_which(works
 def test_two_rows_about_one_sample_are_refused_by_their_numbers(workspace, pets, tmp_path):
     paths = [*PATHS[:-1], "3.jpg"]  # a file name that sample 3 alone has
     pq.write_table(pa.table({"embedding": list(FEATURES), "path": paths}), tmp_path / "t.parquet")
-    with pytest.raises(CurateError, match=r"Rows \[3, 49\] of t\.parquet:embedding are about one sample"):
+    with pytest.raises(CurateError, match=r"Rows \[3, 49\] of t\.parquet:embedding are about one image"):
         attach(workspace, "pets", str(tmp_path / "t.parquet"), by="path")
     with pytest.raises(CurateError, match="--by size: give order, path or a column of the dataset: id, path"):
         attach(workspace, "pets", str(tmp_path / "t.parquet"), by="size", rows="")
@@ -218,7 +218,7 @@ def test_the_order_of_classes_is_said_and_can_be_given(cli, workspace, pets, tmp
     wrong = attach(workspace, "pets", **{role: str(path) for role, path in arrays.items()})
     order, exchange = wrong.record.attached.notes
     assert order == "classes were taken in this order: cat, dog, emu, fox"
-    assert "with cat and dog exchanged, 37 of 50 samples would have their given label, not 20" in exchange
+    assert "with cat and dog exchanged, 37 of 50 images would have their given label, not 20" in exchange
     options = ["--features", arrays["features"], "--class-weights", arrays["class_weights"], "--bias", arrays["bias"]]
     ended = cli("attach", "pets", *options, "--classes", "dog,cat,emu,fox", "--workspace", workspace.root)
     assert "note: classes were taken in this order: dog, cat, emu, fox" in ended.err

@@ -106,7 +106,7 @@ def test_the_verb_fetches_resumes_and_imports(workspace, served, tmp_path):
     done = run(workspace, "fetch", "cifar10h", "--yes")
     assert done.exit_code == 0, done.output
     assert served.ranges("cifar.tar.gz") == ["", "bytes=2000-"]
-    assert "153 human votes on 3 samples" in done.output
+    assert "153 human votes on 3 images" in done.output
     assert "--log" in done.output
     assert {path.name for path in (workspace.downloads / "fetch" / "cifar10h").iterdir()} >= {
         "cifar-10-binary.tar.gz",

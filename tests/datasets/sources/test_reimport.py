@@ -88,7 +88,7 @@ def test_a_class_that_is_gone_gives_samples_their_label_again_until_it_comes_bac
     grey_images(photos, "eel/4.png")
     table = again(workspace, photos)
     assert curated(table) == {}
-    assert "2 relabels as dog: these samples have their given label again" in said(table.dataset)
+    assert "2 relabels as dog: these images have their given label again" in said(table.dataset)
     shutil.move(tmp_path / "dog", photos / "dog")
     table = again(workspace, photos)
     assert table.classes == ("cat", "dog", "eel")
@@ -168,8 +168,8 @@ def test_votes_for_a_class_that_is_gone_are_dropped_and_said(workspace, pets, ph
     grey_images(photos, "eel/4.png")
     table = again(workspace, photos)
     assert votes_of(table) == {"cat/0.png": {"cat": 1}}
-    lost = "1 votes of samples that are gone; dropped: 1 votes for dog, which is no longer a class"
-    assert table.votes.messages[-1] == f"kept from the import before (1 samples with votes are gone); dropped: {lost}"
+    lost = "1 votes of images that are gone; dropped: 1 votes for dog, which is no longer a class"
+    assert table.votes.messages[-1] == f"kept from the import before (1 images with votes are gone); dropped: {lost}"
 
 
 def test_ticks_are_kept_where_the_label_has_the_same_name(workspace, tmp_path):
@@ -182,7 +182,7 @@ def test_ticks_are_kept_where_the_label_has_the_same_name(workspace, tmp_path):
     attached(workspace, tmp_path, "path,selected,shown\n0.png,3,4\n1.png,1,4\n2.png,4,4\n")
     table = imported("cat", "ant", "dog")
     assert votes_of(table) == {"0.png": (3, 4), "2.png": (4, 4)}
-    assert "dropped: 4 votes of samples that have another label now" in table.votes.messages[-1]
+    assert "dropped: 4 votes of images that have another label now" in table.votes.messages[-1]
 
 
 def test_a_saved_view_filters_by_the_same_classes(workspace, pets, photos):
@@ -232,10 +232,10 @@ def test_the_refusal_names_all_that_goes(workspace, pets, photos, tmp_path):
         import_dataset(workspace, "pets", photos)
     goes = (
         "1 predictions of HSF, 2 model runs, 1 self-trainings, 1 trainings, 1 measures of image quality, "
-        "1 votes of samples that are gone, 1 votes for dog, which is no longer a class, 1 relabels as dog"
+        "1 votes of images that are gone, 1 votes for dog, which is no longer a class, 1 relabels as dog"
     )
     assert str(refused.value).endswith(f"computed results: {goes}.")
-    assert "(1 samples added; 2 samples gone; classes cat, dog became cat, eel)" in str(refused.value)
+    assert "(1 images added; 2 images gone; classes cat, dog became cat, eel)" in str(refused.value)
 
 
 def snapshot(folder):
@@ -258,7 +258,7 @@ def test_changed_source_is_refused_and_says_what_changed(workspace, tmp_path):
     grey_images(tmp_path / "d", "c/4.png", "c/5.png")
     with pytest.raises(CurateError, match="--force") as refused:
         import_dataset(workspace, "d", tmp_path / "d")
-    assert "2 samples added; 1 samples gone; classes a, b became a, b, c" in str(refused.value)
+    assert "2 images added; 1 images gone; classes a, b became a, b, c" in str(refused.value)
     assert snapshot(workspace.dataset("d")) == before
 
 
@@ -269,7 +269,7 @@ def test_changed_bytes_or_labels_are_noticed(workspace, tmp_path):
     with pytest.raises(CurateError, match="files or columns differ"):
         import_dataset(workspace, "d", tmp_path / "d.parquet")
     pq.write_table(image_table([0, 1], label=[1, 1]), tmp_path / "d.parquet")
-    with pytest.raises(CurateError, match="1 samples with another label"):
+    with pytest.raises(CurateError, match="1 images with another label"):
         import_dataset(workspace, "d", tmp_path / "d.parquet")
 
 
@@ -286,7 +286,7 @@ def test_force_drops_what_was_computed_and_keeps_votes_by_path(workspace, tmp_pa
     assert not (folder.root / "runs").exists()
     votes = folder.votes()
     assert [(id, list(row)) for id, row in zip(votes["id"], votes["counts"], strict=True)] == [(1, [2, 8]), (2, [3, 7])]
-    assert "1 samples with votes are gone" in folder.record.votes.messages[-1]
+    assert "1 images with votes are gone" in folder.record.votes.messages[-1]
 
 
 def test_moved_source_is_the_same_dataset_in_another_place(workspace, tmp_path):

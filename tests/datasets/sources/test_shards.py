@@ -68,8 +68,8 @@ def test_odd_members_are_left_out_and_damage_ends_a_shard(workspace, tmp_path):
     assert class_names_of(folder) == ["cat", "dog", "cat", "dog"]
     assert greys(folder) == [0, 2, "not an image", 4]
     assert folder.samples()["txt"].fillna("").tolist() == ["", "a caption", "", ""]
-    assert "a.tar cannot be read to its end (it is cut off): its samples before that are imported" in said
-    assert "2 samples hold no image" in said
+    assert "a.tar cannot be read to its end (it is cut off): its images before that are imported" in said
+    assert "2 keys hold no image" in said
     assert "1 files .json could not be read" in said
 
 

@@ -38,11 +38,11 @@ def test_a_condition_on_votes_that_there_are_none_of_names_the_command(uses):
 def test_a_condition_that_excluded_samples_alone_satisfy_says_so(pets, uses):
     annotate(pets, Filters(where="id < 2"), "exclude")
     for use in uses:
-        with pytest.raises(CurateError, match=r"All 2 samples that match are excluded\. Run `avhcurate exclude pets"):
+        with pytest.raises(CurateError, match=r"All 2 images that match are excluded\. Run `avhcurate exclude pets"):
             use(Filters(where="id < 2"))
-        with pytest.raises(CurateError, match=r"(?i)no sample satisfies"):
+        with pytest.raises(CurateError, match=r"(?i)no image satisfies"):
             use(Filters(where="id > 7"))
-        with pytest.raises(CurateError, match=r"(?i)no sample satisfies"):
+        with pytest.raises(CurateError, match=r"(?i)no image satisfies"):
             use(Filters(where="id = 2", excluded=True))
     with pytest.raises(CurateError, match="--view excluded=null"):
         uses[0](Filters(where="id < 2"))

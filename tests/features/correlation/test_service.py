@@ -59,9 +59,9 @@ def test_votes_of_excluded_samples_only_are_not_the_same_as_none(own_digits):
     annotate(own_digits, Filters(where="id < 1700"), "exclude")
     some = Filters(where="id < 1700")
     for find in (correlate, partial(analyse, analysis="adding")):
-        with pytest.raises(CurateError, match="ll 1700 samples that match are excluded"):
+        with pytest.raises(CurateError, match="ll 1700 images that match are excluded"):
             find(own_digits, filters=some)
-        with pytest.raises(CurateError, match="No sample in view has human votes"):
+        with pytest.raises(CurateError, match="No image in view has human votes"):
             find(own_digits, filters=Filters(where="avh > 5"))
 
 

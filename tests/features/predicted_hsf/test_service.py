@@ -134,7 +134,7 @@ def test_too_few_votes_and_odd_levels_are_refused(own_predicted):
 def test_the_verb_prints_what_was_reached(predicted_root, cli):
     ended = cli("predict", "digits", "--workspace", str(predicted_root))
     assert ended.code == 0
-    assert "predicted HSF of 1,797 samples from SIMULATED votes on 250" in ended.out
+    assert "predicted HSF of 1,797 images from SIMULATED votes on 250" in ended.out
     assert "They claim 90% over all images like the 250 voted ones and by predicted HSF" in ended.out
     assert "They are not for naming the hard ones: by the HSF that people gave they hold " in ended.out
     record = json.loads(cli("predict", "digits", "--workspace", str(predicted_root), "--json").out)["record"]

@@ -75,7 +75,7 @@ def test_without_strata_only_the_shares_count_and_a_column_keeps_its_values_toge
     [
         ({"by": ("colour",)}, "by colour"),
         ({"group": "nothing"}, "Unknown column nothing"),
-        ({"group": "tags"}, "cannot group samples"),
+        ({"group": "tags"}, "cannot group images"),
         ({"filters": Filters(where="id < 0")}, "nothing to split"),
     ],
 )

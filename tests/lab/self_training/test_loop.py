@@ -263,5 +263,5 @@ def test_nothing_selected_is_said_in_a_line():
     outputs = ModelOutputs(TARGET, np.eye(K, WIDTH, dtype=np.float32), np.zeros(K, np.float32))
     chosen = select(outputs.blocks, rule="confidence", portion=0.5)
     none = replace(chosen, selected=np.zeros_like(chosen.selected))
-    with pytest.raises(CurateError, match="confidence selects no sample"):
+    with pytest.raises(CurateError, match="confidence selects no image"):
         pseudo_labels(none, outputs)

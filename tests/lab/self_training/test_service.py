@@ -196,9 +196,9 @@ def test_classes_in_another_order_or_of_other_names_are_refused(own_root, tmp_pa
     ("changes", "said"),
     [
         ({"target": "digits", "source_where": ""}, "--source-where and --target-where"),
-        ({"target": "digits", "source_where": "id < 9", "target_where": "id < 5"}, "5 samples satisfy both"),
-        ({"source_where": "label = 3"}, "no samples of two classes"),
-        ({"target_where": "id < 0"}, "no samples to adapt to"),
+        ({"target": "digits", "source_where": "id < 9", "target_where": "id < 5"}, "5 images satisfy both"),
+        ({"source_where": "label = 3"}, "no images of two classes"),
+        ({"target_where": "id < 0"}, "no images to adapt to"),
         ({"rule": "best"}, "confidence"),
         ({"rounds": 0}, "--rounds"),
         ({"seed": -1}, "--seed"),

@@ -78,9 +78,9 @@ def test_conditions_choose_both_parts_or_one_and_the_rest(fresh):
     known, held = train_and_held_out(fresh, SETTINGS.with_(held_out_where="id < 100"))
     assert (held.ids.max(), known.ids.min()) == (99, 100)
     both = SETTINGS.with_(train_where="id < 100", held_out_where="id >= 50")
-    with pytest.raises(CurateError, match="50 samples satisfy both"):
+    with pytest.raises(CurateError, match="50 images satisfy both"):
         train_and_held_out(fresh, both)
-    with pytest.raises(CurateError, match="no labelled samples to train on"):
+    with pytest.raises(CurateError, match="no labelled images to train on"):
         train_and_held_out(fresh, SETTINGS.with_(train_where="id < 0", held_out_where="id > 5"))
 
 
@@ -358,7 +358,7 @@ TRAIN = ("train", "digits", "--model", "avhcurate:digits")
 def test_the_command_says_how_good_it_is_and_what_to_run_next(fresh, cli):
     code, out, err = cli(*TRAIN, "--epochs", 1, "--seeds", "1", "--loss", "avh", "--workspace", fresh.root)
     assert code == 0, err
-    assert "901 samples of digits, 896 of digits held out, avh loss" in out
+    assert "901 images of digits, 896 of digits held out, avh loss" in out
     assert "avhcurate-digits-avh-seed1-" in out
     assert f"Now try:\n  avhcurate suspects digits --workspace {fresh.root}\n" in out
 

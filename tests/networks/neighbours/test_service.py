@@ -114,7 +114,7 @@ def test_outliers_have_a_score_and_the_details_their_neighbours(clusters, worksp
     read = neighbours(table, 5, count=8)
     assert read.ids.tolist() == compared.ids.tolist()
     assert read.angles == pytest.approx(compared.angles, abs=1e-6)
-    with pytest.raises(CurateError, match="Unknown sample 600"):
+    with pytest.raises(CurateError, match="Unknown image 600"):
         neighbours(table, 600)
     with pytest.raises(CurateError, match="zero or not finite"):
         neighbours(table, 7)
@@ -132,7 +132,7 @@ def test_what_cannot_be_searched_is_refused_in_a_line(clusters):
 def test_the_command_line_tells_how_they_were_found_and_names_the_outliers(clusters, workspace, cli):
     ended = cli("neighbours", "dots", "--workspace", workspace.root)
     assert ended.code == 0
-    assert "dots, made-up: 16 nearest of 599 samples, all compared" in ended.out
+    assert "dots, made-up: 16 nearest of 599 images, all compared" in ended.out
     _, run = clusters
     mean = NeighbourGraph.of_run(run).angles()[:, :OUTLIER].mean(axis=1)
     told = json.loads(cli("neighbours", "dots", "--json", "--workspace", workspace.root).out)

@@ -238,7 +238,7 @@ def test_a_notebook_fits_the_same_heads_and_the_app_can_resume_its_job(scored_ro
     ("images", "reason"),
     [
         (["cat/a.png", "cat/b.png"], "labels of 1 class, and a head needs two or more"),
-        (["cat/a.png", "dog/b.png", "fox/c.png"], "No class of dataset 'pets' has two labelled samples"),
+        (["cat/a.png", "dog/b.png", "fox/c.png"], "No class of dataset 'pets' has two labelled images"),
     ],
 )
 def test_labels_that_no_head_can_be_judged_on_are_refused_before_the_pass(workspace, tmp_path, images, reason):

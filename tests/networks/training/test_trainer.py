@@ -163,7 +163,7 @@ def test_a_network_without_a_linear_head_and_too_few_samples_are_refused():
     module = nn.Sequential(nn.Flatten(), nn.Linear(16, 2), nn.ReLU())
     with pytest.raises(CurateError, match="linear"):
         train(module, stripes(), PLAIN, device="cpu")
-    with pytest.raises(CurateError, match="1 samples to train on"):
+    with pytest.raises(CurateError, match="1 images to train on"):
         train(linear(), stripes(1), PLAIN, device="cpu")
 
 

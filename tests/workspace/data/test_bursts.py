@@ -89,7 +89,7 @@ def test_a_lock_and_folds_keep_bursts_whole_and_say_how_many_there_are(photos, t
     table = open_table(Workspace(tmp_path / "w"), "labelled")
     lock(table, share=0.3, groups=AUTO)
     assert pd.Series(locked_mask(table)).groupby(KNOWN).nunique().eq(1).all()
-    assert "In bursts are 36 images by names and times." in told(table)
+    assert "In bursts are 36 images by names and times." in str(told(table))
     parts = make_split(table, (0.5, 0.5), group=AUTO)
     assert parts.rows["part"].groupby(KNOWN).nunique().eq(1).all()
     assert parts.manifest["joined"]["bursts by names and times"] == 36
