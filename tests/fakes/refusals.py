@@ -1,5 +1,6 @@
 """Asserts what an error is about, whatever its words: what it mentions, and what it advises."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +13,8 @@ from avhcurate.errors import CurateError, Option, Run
 def refused(*about: object, kind: type[CurateError] = CurateError) -> Iterator[pytest.ExceptionInfo[CurateError]]:
     """Fail unless the block raises a `kind` of error that is `about` these.
 
-    Its options and runs are those given, in their order and no others; each other thing is mentioned in its words.
+    Its options and runs are those given, in their order and no others. What else is given, as a name or a number,
+    stands in its text as a whole.
     """
     with pytest.raises(kind) as caught:
         yield caught
@@ -21,8 +23,8 @@ def refused(*about: object, kind: type[CurateError] = CurateError) -> Iterator[p
 
 def check_about(error: CurateError, *about: object) -> None:
     """Fail unless an error is about these, as `refused`."""
-    parts = [part for part in about if isinstance(part, Option | Run)]
     said = str(error)
-    assert [part for part in error.text if not isinstance(part, str)] == parts, said
-    missing = [str(name) for name in about if not isinstance(name, Option | Run) and str(name) not in said]
-    assert missing == [], said
+    parts = [each for each in about if isinstance(each, Option | Run)]
+    assert [part for part in (*error.what, *error.fix) if not isinstance(part, str)] == parts, said
+    named = [re.escape(str(each)) for each in about if not isinstance(each, Option | Run)]
+    assert [name for name in named if not re.search(rf"(?<!\w){name}(?!\w)", said)] == [], said

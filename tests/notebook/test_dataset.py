@@ -26,6 +26,7 @@ from avhcurate.notebook import guesses
 from avhcurate.notebook.dataset import Dataset
 from avhcurate.workspace.data import terminal
 from avhcurate.workspace.disk.jobs import Jobs
+from tests.fakes.refusals import refused
 
 ROOT = Path(__file__).parents[2]
 ONE = np.zeros((1, 4, 4), np.uint8)
@@ -60,7 +61,7 @@ def test_from_images_to_a_label_file(pets, tmp_path, monkeypatch):
     assert sets.get("hard_for_humans", set()) == set(pets.frame(f"hsf <= 0.3 AND confidence >= {high}")["id"])
     assert sets.get("hard_for_network", set()) == set(pets.frame(f"hsf >= 0.5 AND confidence <= {low}")["id"])
     assert len(sets) > 0
-    with pytest.raises(CurateError, match="hsf_cuts needs two values"):
+    with refused("hsf_cuts", "low", "high", 1):
         pets.disagree(hsf_cuts=[0.5])
     assert pets.select("confidence", 0.5, out=tmp_path / "pseudo.csv")["selected"].all()
     assert (tmp_path / "pseudo.csv.manifest.json").exists()
@@ -148,7 +149,7 @@ def test_outputs_in_memory_or_in_files_are_a_run(pets, tmp_path):
     assert [path.name for path in pets.workspace.root.glob(".given-*")] == []
     with pytest.raises(CurateError, match="nothing to attach"):
         pets.attach()
-    with pytest.raises(CurateError, match="logits holds <U1 values"):
+    with refused("logits", "<U1"):
         pets.attach(logits=np.array([["a", "b"]]))
 
 
@@ -231,10 +232,10 @@ def test_a_method_takes_the_options_of_its_verb_with_their_defaults():
     ],
 )
 def test_a_mistake_is_told_in_the_words_of_python(pets, call, said):
-    with pytest.raises(CurateError) as refused:
+    with pytest.raises(CurateError) as caught:
         call(pets)
-    assert said in str(refused.value)
-    assert " --" not in str(refused.value)
+    assert said in str(caught.value)
+    assert " --" not in str(caught.value)
 
 
 def test_long_work_has_a_bar_in_a_notebook_and_is_silent_on_request(pets, monkeypatch, capsys):
@@ -254,9 +255,9 @@ def test_what_people_guess_is_there_or_names_what_is(pets):
     assert pets[[-12, -1]]["id"].tolist() == [0, 11]
     tried = [(name, text) for text, names in guesses._OF_A_DATASET.items() for name in names.split()]
     for name, text in tried:
-        with pytest.raises(AttributeError, match=re.escape(f"Dataset has no `{name}`: `")) as refused:
+        with pytest.raises(AttributeError, match=re.escape(f"Dataset has no `{name}`: `")) as caught:
             getattr(pets, name)
-        call = str(refused.value).partition("`: `")[2].removesuffix("`")
+        call = str(caught.value).partition("`: `")[2].removesuffix("`")
         for method in re.findall(r"pets\.(\w+)", call):
             assert hasattr(Dataset, method), text
     assert len(tried) > 40

@@ -8,11 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import bare_dataset
+from tests.fakes.refusals import refused
 
 CLASSES = ["cat", "dog", "owl"]
 #: The second and the last have the same file name.
@@ -101,7 +102,7 @@ def test_the_order_of_the_columns_is_said_and_can_be_given(cli, workspace, tmp_p
     assert "exchanged" not in ended.err
     assert votes_of(dataset) == {n: [5 * (n % 3 == k) for k in range(3)] for n in range(30)}
     (tmp_path / "answers.csv").write_text("path,label\n0.png,cat\n")
-    with pytest.raises(CurateError, match=r"answers and no matrix of counts\. Leave --classes out"):
+    with refused(Option("classes")):
         attach_votes(workspace, "d", tmp_path / "answers.csv", classes=names)
 
 
@@ -196,9 +197,9 @@ def test_cifar10h_raw_answers_leave_attention_checks_out(attach, dataset):
     ],
 )
 def test_what_does_not_fit_is_refused(attach, dataset, text, words):
-    with pytest.raises(CurateError, match=words) as refused:
+    with pytest.raises(CurateError, match=words) as caught:
         attach(text)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(caught.value)
     assert dataset.votes() is None
 
 

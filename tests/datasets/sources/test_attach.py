@@ -9,12 +9,13 @@ from scipy.special import softmax
 
 from avhcurate import scores
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.measures.scores import SCORES
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import sha256
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
 from tests.fakes.datasets import bare_dataset, write_images
+from tests.fakes.refusals import refused
 from tests.fakes.sources import attach
 
 N, K, D = 50, 4, 6
@@ -81,7 +82,7 @@ def test_without_class_weights_it_has_softmax_scores_and_prototypes_and_no_avh(w
     theta = scores.prototype_angles(FEATURES, LABELS, K)
     np.testing.assert_allclose(got["prototype_angle"], theta[np.arange(N), LABELS], atol=1e-6)
     assert not run.has_class_weights
-    with pytest.raises(CurateError, match=r"without class-weights\. .* --class-weights"):
+    with refused(Option("class_weights")):
         run.class_weights()
     np.testing.assert_allclose(softmax(run.logits_of(np.arange(N)), axis=1), softmax(LOGITS, axis=1), atol=1e-6)
 
@@ -89,7 +90,7 @@ def test_without_class_weights_it_has_softmax_scores_and_prototypes_and_no_avh(w
 def test_of_probabilities_alone_it_has_softmax_scores_and_of_features_alone_prototypes(workspace, pets, files):
     outputs = attach(workspace, "pets", probs=files["p"])
     assert {key for key in rows_of(outputs) if key in SCORES} == {k for k, s in SCORES.items() if s.needs == "logits"}
-    with pytest.raises(CurateError, match=r"without features\. .* --features"):
+    with refused(Option("features")):
         outputs.features()
     alone = attach(workspace, "pets", files["f"])
     nearest = np.nanargmin(scores.prototype_angles(FEATURES, LABELS, K), axis=1)
@@ -189,9 +190,9 @@ def test_arrays_that_cannot_be_meant_are_refused_in_a_line_that_says_which(works
 def test_two_rows_about_one_sample_are_refused_by_their_numbers(workspace, pets, tmp_path):
     paths = [*PATHS[:-1], "3.jpg"]  # a file name that sample 3 alone has
     pq.write_table(pa.table({"embedding": list(FEATURES), "path": paths}), tmp_path / "t.parquet")
-    with pytest.raises(CurateError, match=r"Rows \[3, 49\] of t\.parquet:embedding are about one image"):
+    with refused("[3, 49]", "t.parquet:embedding"):
         attach(workspace, "pets", str(tmp_path / "t.parquet"), by="path")
-    with pytest.raises(CurateError, match="--by size: give order, path or a column of the dataset: id, path"):
+    with refused(Option("by"), "size", "id, path, split, label"):
         attach(workspace, "pets", str(tmp_path / "t.parquet"), by="size", rows="")
 
 
@@ -205,7 +206,7 @@ def test_it_is_finished_after_a_cancel_kept_when_complete_and_its_name_is_its_ow
     assert run.record.model == "attached:mine"
     written = run.scores_path.stat().st_mtime_ns
     assert attach(workspace, "pets", **given).scores_path.stat().st_mtime_ns == written
-    with pytest.raises(CurateError, match=r"has a run 'mine' of other arrays\. Choose another --name"):
+    with refused("'mine'", Option("name")):
         attach(workspace, "pets", files["f"], name="mine")
 
 
@@ -232,7 +233,7 @@ def test_the_order_of_classes_is_said_and_can_be_given(cli, workspace, pets, tmp
     same = ["--logits", tmp_path / "z.npy", "--classes", tmp_path / "order.txt", "--name", "z"]
     assert cli("attach", "pets", *same, "--workspace", workspace.root).code == 0
     np.testing.assert_allclose(rows_of(workspace.dataset("pets").run("z"))["loss"], expected["loss"], rtol=1e-4)
-    with pytest.raises(CurateError, match=r"--classes has dog, cat, and the classes of the dataset are cat, dog, emu"):
+    with refused(Option("classes"), "dog, cat", "cat, dog, emu, fox"):
         attach(workspace, "pets", logits=str(tmp_path / "z.npy"), classes=("dog", "cat"))
 
 

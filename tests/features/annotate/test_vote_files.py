@@ -16,6 +16,7 @@ from avhcurate.people.attach import attach_votes
 from avhcurate.people.files import read_votes
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import bare_dataset
+from tests.fakes.refusals import refused
 
 CLASSES = ["cat", "dog", "owl"]
 PATHS = [*(f"{name}/{name}{number}.png" for name in CLASSES for number in range(4)), "owl/-1.png"]
@@ -84,7 +85,7 @@ def test_a_file_is_not_replaced_without_force(tmp_path: Path) -> None:
 
 
 def test_missing_votes_and_another_ending_say_what_to_do(table: DatasetTable, tmp_path: Path) -> None:
-    with pytest.raises(CurateError, match=r"\.csv for every answer"):
+    with refused("v.npy", ".csv", ".parquet"):
         write_votes(with_votes(tmp_path, "tick"), tmp_path / "v.npy")
     with pytest.raises(CurateError, match="Import or collect"):
         write_votes(table, tmp_path / "v.csv")

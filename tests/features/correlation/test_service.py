@@ -12,11 +12,12 @@ from avhcurate.datasets.curate.columns import set_harder
 from avhcurate.datasets.export.tabular import write_table
 from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, NothingFound, Run
 from avhcurate.features.correlation.analyses import analyse
 from avhcurate.features.correlation.service import correlate, export_table, to_latex, weighted_table
 from avhcurate.measures.scores import SCORES
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.refusals import refused
 from tests.fakes.workspaces import HOSTILE_COLUMN, copied
 
 
@@ -59,9 +60,9 @@ def test_votes_of_excluded_samples_only_are_not_the_same_as_none(own_digits):
     annotate(own_digits, Filters(where="id < 1700"), "exclude")
     some = Filters(where="id < 1700")
     for find in (correlate, partial(analyse, analysis="adding")):
-        with pytest.raises(CurateError, match="ll 1700 images that match are excluded"):
+        with refused(1700, Run("exclude", "digits", include=True, where="CONDITION"), kind=NothingFound):
             find(own_digits, filters=some)
-        with pytest.raises(CurateError, match="No image in view has human votes"):
+        with refused(kind=NothingFound):
             find(own_digits, filters=Filters(where="avh > 5"))
 
 
