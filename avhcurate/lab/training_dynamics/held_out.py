@@ -101,7 +101,7 @@ def leak_text(copies: int | None, learnt_from: str, held_out: str) -> Text:
     """Return what is known of near duplicates between the two, in a sentence.
 
     >>> print(leak_text(2, "pets", "pets"))
-    Held-out samples with a near duplicate among those learnt from: 2. Their accuracy is too high.
+    Held-out images with a near duplicate among those learnt from: 2. Their accuracy is too high.
     """
     if copies is None:
         names = dict.fromkeys((learnt_from, held_out))

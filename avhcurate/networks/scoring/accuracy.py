@@ -57,7 +57,7 @@ class Accuracy:
     def __str__(self) -> str:
         """
         >>> str(Accuracy(200, 150, 10)), str(Accuracy(0, 0, 10))
-        ('accuracy 75.0 % (95 % interval 68.6–80.5 %, n 200)', 'no sample has a label to compare with')
+        ('accuracy 75.0 % (95 % interval 68.6–80.5 %, n 200)', 'no image has a label to compare with')
         """
         n, value, low, high = self.estimate
         if not n:
