@@ -22,8 +22,8 @@ from avhcurate.errors import CurateError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from avhcurate.datasets.table.dataset_table import DatasetTable
     from avhcurate.datasets.table.filters import Filters
+    from avhcurate.datasets.table.open_dataset import OpenDataset
     from avhcurate.networks.scoring.shards import Engine
     from avhcurate.workspace.data.datasets import DatasetFolder
     from avhcurate.workspace.data.settings import OptionField, VerbSettings
@@ -322,14 +322,14 @@ def open_workspace() -> "Workspace":
     return find_workspace(_call.get().workspace)
 
 
-def run_table(name: str, model: str | None = None, *, edges: tuple[float, ...] | None = None) -> "DatasetTable":
+def run_table(name: str, model: str | None = None, *, edges: tuple[float, ...] | None = None) -> "OpenDataset":
     """Return the table of a dataset with the scores of a run, by default its default one."""
-    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.datasets.table.open_dataset import open_dataset
 
-    table = open_table(open_workspace(), name, model, edges=edges)
-    if table.run:
-        _used.set(table.run.name)
-    return table
+    opened = open_dataset(open_workspace(), name, model, edges=edges)
+    if opened.run:
+        _used.set(opened.run.name)
+    return opened
 
 
 def name_run() -> None:
@@ -417,7 +417,7 @@ def check_alone(option: str, others: Mapping[str, Any]) -> None:
         raise CurateError(f"{', '.join(refused)} cannot be given with {option}. Leave one of them out.")
 
 
-def samples(table: "DatasetTable", ids: str | None, where: str, *, excluded: bool = False) -> "list[int] | Filters":
+def samples(opened: "OpenDataset", ids: str | None, where: str, *, excluded: bool = False) -> "list[int] | Filters":
     """Return the samples that a call names: by --ids, numbers or a file that lists samples, or by --where."""
     from avhcurate.datasets.curate.saved import listed_ids
     from avhcurate.datasets.table.filters import Filters
@@ -431,9 +431,9 @@ def samples(table: "DatasetTable", ids: str | None, where: str, *, excluded: boo
     except ValueError:
         if not os.path.isfile(ids):
             raise CurateError(f"--ids must be whole numbers, as 3,17,20, or a file, not {ids!r}.") from None
-    listed, unknown = listed_ids(table.dataset, Path(ids).read_bytes())
+    listed, unknown = listed_ids(opened.dataset, Path(ids).read_bytes())
     if unknown:
-        print_messages([f"{len(unknown)} entries of {ids} are not in {table.dataset.name}, as {unknown[0]}: left out"])
+        print_messages([f"{len(unknown)} entries of {ids} are not in {opened.samples.name}, as {unknown[0]}: left out"])
     return listed
 
 
@@ -493,13 +493,13 @@ def print_next_of_run(name: str) -> None:
     print_next(verbs)
 
 
-def print_votes_note(table: "DatasetTable") -> None:
+def print_votes_note(opened: "OpenDataset") -> None:
     """Print which dataset and run a table is of, and whether its votes are simulated."""
     run = "no run"
-    if table.run:
-        run = table.run.root.name
-    votes = ", SIMULATED human votes" if table.simulated else ""
-    print(f"{table.dataset.name}, {run}{votes}")
+    if opened.run:
+        run = opened.run.root.name
+    votes = ", SIMULATED human votes" if opened.samples.simulated else ""
+    print(f"{opened.samples.name}, {run}{votes}")
 
 
 def print_table(

@@ -164,7 +164,7 @@ class Dataset(OpenedDataset):
 
         >>> import avhcurate
         >>> digits = avhcurate.example(fresh=True)
-        >>> scored = digits.sample_table.run
+        >>> scored = digits.opened.run
         >>> attached = digits.attach(scored.features(), class_weights=scored.class_weights(), bias=scored.bias())
         >>> attached.table["avh"].astype(float).round(3).head(3).tolist()
         [0.032, 0.031, 0.037]
@@ -263,19 +263,21 @@ class Dataset(OpenedDataset):
         from avhcurate.features.correlation.analyses import analyse
         from avhcurate.people.bins import check_edges
 
-        table = self.sample_table
+        opened = self.opened
         keys = scores
         if isinstance(scores, str):
             keys = [scores]
         filters = filters_of(where)
         if analysis is not None:
-            return analyse(table, analysis, keys=keys, filters=filters, against=against)
+            return analyse(opened, analysis, keys=keys, filters=filters, against=against)
         edges = None
         if isinstance(bins, str):
-            edges = table.edges_from(bins, filters)
+            edges = opened.samples.edges_from(bins, filters)
         elif bins is not None:
             edges = check_edges(bins)
-        result = service.correlate(table, keys=keys, filters=filters, edges=edges, against=against)
+        result = service.correlate(
+            opened.samples, opened.run, opened.votes, keys=keys, filters=filters, edges=edges, against=against
+        )
         return service.export_table(result)
 
     def disagree(
@@ -304,13 +306,21 @@ class Dataset(OpenedDataset):
         from avhcurate.features.disagreement import service
         from avhcurate.features.disagreement.service import HSF_CUTS, SCORE_CUTS, Cuts
 
-        table = self.sample_table
+        opened = self.opened
         cuts = {
             "hsf_cuts": Cuts.at("hsf_cuts", hsf_cuts, HSF_CUTS),
             "score_cuts": Cuts.at("score_cuts", score_cuts, SCORE_CUTS),
         }
-        gap = service.disagree(table, key=score, filters=filters_of(where), predicted=predicted, **cuts)
-        return service.gap_table(table, gap)
+        gap = service.disagree(
+            opened.samples,
+            opened.run,
+            opened.prediction,
+            key=score,
+            filters=filters_of(where),
+            predicted=predicted,
+            **cuts,
+        )
+        return service.gap_table(opened.samples, gap)
 
     def predict(self, *, runs: str | Sequence[str] = (), level: float = 0.9, seed: int = 0) -> pd.DataFrame:
         """Predict HSF of every image from the votes that some have: `id, hsf, hsf_predicted, ..., human_gap`.
@@ -328,8 +338,9 @@ class Dataset(OpenedDataset):
 
         settings = self._settings(PredictSettings, runs=runs, level=level, seed=seed)
         with self._job(settings) as progress:
-            service.predict_hsf(self.sample_table, settings, progress=progress)
-        return service.predictions(self.sample_table)
+            opened = self.opened
+            service.predict_hsf(opened.samples, opened.run, opened.votes, settings, progress=progress)
+        return service.predictions(self.opened.samples)
 
     def suspects(
         self,
@@ -355,7 +366,7 @@ class Dataset(OpenedDataset):
         from avhcurate.features.suspects import decisions, service
         from avhcurate.features.suspects.suggestions import suspects_now
 
-        table = self.sample_table
+        opened = self.opened
         settings = self._settings(
             SuspectsSettings,
             model=self._run_name(),
@@ -366,9 +377,9 @@ class Dataset(OpenedDataset):
             limit=limit,
         )
         with self._job(settings) as progress:
-            folder = service.find_suspects(table, settings, progress=progress)
-        undecided = decisions.undecided(table, suspects_now(table, folder), where=where)
-        rows = service.export_table(table, undecided, folder.record)
+            folder = service.find_suspects(opened.run, opened.votes, settings, progress=progress)
+        undecided = decisions.undecided(opened.samples, suspects_now(opened.samples, opened.votes, folder), where=where)
+        rows = service.export_table(opened.samples, undecided, folder.record)
         return rows[: settings.limit]
 
     def project(self, *, neighbours: int = 15, seed: int | None = None, limit: int | None = None) -> pd.DataFrame:
@@ -402,10 +413,10 @@ class Dataset(OpenedDataset):
         """
         from avhcurate.networks.neighbours.service import find_neighbours
 
-        run = self.sample_table.dataset.run(self._run_name())
+        run = self.opened.dataset.run(self._run_name())
         settings = self._settings(NeighboursSettings, model=run.name, count=count, seed=seed)
         with self._job(settings) as progress:
-            find_neighbours(self.sample_table.dataset, run, count=count, seed=seed, progress=progress)
+            find_neighbours(self.opened.dataset, run, count=count, seed=seed, progress=progress)
         rows = self.frame(columns=["id", "path", "label_name", "neighbour_angle"])
         return rows.sort_values("neighbour_angle", ascending=False, ignore_index=True)
 
@@ -432,8 +443,21 @@ class Dataset(OpenedDataset):
         if isinstance(by, str):
             by = [by]
         if by:
-            return slice_runs(self.sample_table, by, list(runs) or None, filters=filters_of(where)).table
-        return side_by_side(self.sample_table, list(runs) or None, keys=scores, filters=filters_of(where)).table
+            return slice_runs(
+                self.opened.samples,
+                self.opened.votes,
+                self.opened.workspace,
+                by,
+                list(runs) or None,
+                filters=filters_of(where),
+            ).table
+        return side_by_side(
+            self.opened.samples,
+            self.opened.votes,
+            list(runs) or None,
+            keys=scores,
+            filters=filters_of(where),
+        ).table
 
     def payoff(self, *, since: int | None = None) -> dict[str, Any]:
         """Return by how many points decisions changed accuracy on the locked part: `gain, low, high, verdict, ...`.
@@ -450,7 +474,7 @@ class Dataset(OpenedDataset):
         from avhcurate.features.payoff import service
         from avhcurate.features.suspects.after_lock import follow_lock
 
-        return service.payoff(follow_lock(self.sample_table), since=since).result()
+        return service.payoff(follow_lock(self.opened), since=since).result()
 
     def select(
         self,
@@ -476,11 +500,15 @@ class Dataset(OpenedDataset):
         """
         from avhcurate.features.pseudo_labels import service
 
-        table = self.sample_table
-        result = service.select(table, rule=rule, portion=portion, filters=filters_of(where))
+        opened = self.opened
+        result = service.select(
+            opened.samples, opened.run, opened.dataset, rule=rule, portion=portion, filters=filters_of(where)
+        )
         if out is not None:
-            service.write_pseudo_labels(table, result, Path(out), soft=soft, force=force)
-        return service.pseudo_label_table(table, result, soft=soft)
+            service.write_pseudo_labels(
+                opened.samples, opened.run, opened.dataset, result, Path(out), soft=soft, force=force
+            )
+        return service.pseudo_label_table(opened.samples, opened.run, result, soft=soft)
 
     def like(self, words: str | Sequence[str], *, where: str | Filters | None = None) -> pd.DataFrame:
         """Return images by the angle to words, nearest first: `id, path, label_name, like: ...` (rad).
@@ -495,7 +523,7 @@ class Dataset(OpenedDataset):
 
         settings = self._settings(NeighboursSettings, model=self._run_name(), like_text=words)
         with self._job(settings) as progress:
-            column = angles_to_words(self.sample_table.run, settings.like_text, progress=progress)
+            column = angles_to_words(self.opened.run, settings.like_text, progress=progress)
         rows = self.frame(filters_of(where), columns=["id", "path", "label_name", column])
         return rows.sort_values([column, "id"], ignore_index=True)
 
@@ -520,7 +548,7 @@ class Dataset(OpenedDataset):
             service.measure_dataset(
                 self.workspace, self.name, settings.model, near=near, upright=upright, progress=progress
             )
-        return service.measures_table(self.sample_table)
+        return service.measures_table(self.opened.samples, self.opened.dataset)
 
     def split(
         self,
@@ -547,9 +575,9 @@ class Dataset(OpenedDataset):
         """
         from avhcurate.features.saved import split_service
 
-        table = self.sample_table
+        opened = self.opened
         parts = split_service.make_split(
-            table,
+            opened,
             shares,
             by=(by,) if isinstance(by, str) else by,
             seed=seed,
@@ -559,7 +587,7 @@ class Dataset(OpenedDataset):
         if out is not None:
             split_service.write_split(parts, Path(out), force=force)
         if as_sets is not None:
-            split_service.save_parts(self.workspace, table, parts, as_sets)
+            split_service.save_parts(self.workspace, opened, parts, as_sets)
         return parts.rows
 
     @property
@@ -597,11 +625,11 @@ class Dataset(OpenedDataset):
         format = format or export.format_named(Path(out))
         filters = filters_of(where)
         if samples is not None:
-            filters = Filters(excluded=None, ids=tuple(chosen_ids(self.sample_table, samples)))
-        table = self.sample_table
+            filters = Filters(excluded=None, ids=tuple(chosen_ids(self.opened.samples, samples)))
+        opened = self.opened
         if confirmed:
-            table = confirmed_only(table)
-        return export.export(table, filters, format, Path(out), force=force, about={"confirmed": confirmed})
+            opened = confirmed_only(opened)
+        return export.export(opened, filters, format, Path(out), force=force, about={"confirmed": confirmed})
 
     def to_hf(self, where: str | Filters | None = None) -> "datasets.DatasetDict":
         """Return a Hugging Face DatasetDict of images, curated labels and all columns; its splits are the dataset's.
@@ -660,7 +688,7 @@ class Dataset(OpenedDataset):
             weights = self[weights]
         rows = self.frame(filters_of(where), columns=["id", "curated_label"])
         drawn = weights_of(weights, rows, len(self))
-        folder = self.sample_table.dataset
+        folder = self.opened.dataset
         samples: LabelledSamples[Any] = LabelledSamples(folder, rows, transform=transform, weights=drawn, with_ids=ids)
         if ids:
             self._learnt = samples.ids
@@ -704,7 +732,7 @@ class Dataset(OpenedDataset):
         """
         from avhcurate.features.report.service import write_report
 
-        return write_report(self.sample_table, Path(out), images=images, force=force)
+        return write_report(self.opened, Path(out), images=images, force=force)
 
     def gallery(
         self, where: str | Filters | None = None, *, sort: str | None = None, height: int | None = None

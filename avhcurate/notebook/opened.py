@@ -16,8 +16,8 @@ import pandas as pd
 from PIL import Image
 
 from avhcurate.datasets.curate import annotations, locked
-from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset, open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.notebook.errors import python_words, variable_of
 from avhcurate.notebook.guesses import no_such
@@ -47,19 +47,19 @@ class OpenedDataset:
         self.workspace = workspace
         self.name = name
         self._model = model
-        self._opened: tuple[str, DatasetTable] | None = None
+        self._opened: tuple[str, OpenDataset] | None = None
         self.grids: WeakSet[Any] = WeakSet()  # each of which shows, by `update`, what is decided here
-        _ = self.sample_table  # an unknown name or model is refused here
+        _ = self.opened  # an unknown name or model is refused here
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how another process opens the same: workspace, name, and the run that this is open on."""
         return type(self), (Workspace(self.workspace.root.absolute()), self.name, self._run_name())
 
     def __repr__(self) -> str:
-        table = self.sample_table
-        record = table.dataset.record
-        votes = table.votes
-        run = table.run
+        opened = self.opened
+        record = opened.dataset.record
+        votes = opened.samples.votes
+        run = opened.run
         answers = "no votes"
         scored = "not scored yet"
         if votes:
@@ -67,25 +67,26 @@ class OpenedDataset:
             answers = f"{votes.total:,} {kind} votes"
         if run:
             scored = f"scored by {run.record.model}"
-        return f"Dataset {self.name}: {record.samples:,} images of {len(table.classes)} classes, {answers}, {scored}"
+        size = f"{record.samples:,} images of {len(opened.samples.classes)} classes"
+        return f"Dataset {self.name}: {size}, {answers}, {scored}"
 
     def _repr_html_(self) -> str:
         """Return the counts and a few images, the hardest first, for a notebook."""
         from avhcurate.features.report.service import caption_of
 
-        table = self.sample_table
+        opened = self.opened
         tiles = []
-        order: dict[str, Any] = {"sort": table.hardness, "descending": True} if table.run else {}
-        for id in table.page(limit=_IMAGES, columns=["id"], **order)["id"].tolist():
-            caption = escape(caption_of(table.sample(id), ["hsf", table.hardness]))
+        order: dict[str, Any] = {"sort": opened.samples.hardness, "descending": True} if opened.run else {}
+        for id in opened.samples.page(limit=_IMAGES, columns=["id"], **order)["id"].tolist():
+            caption = escape(caption_of(opened.samples.sample(id), ["hsf", opened.samples.hardness]))
             with suppress(CurateError):
-                encoded = table.dataset.thumbnails.get(id) or encode_thumbnail(np.asarray(self.image(id)))
+                encoded = opened.dataset.thumbnails.get(id) or encode_thumbnail(np.asarray(self.image(id)))
                 data = base64.b64encode(encoded).decode()
                 tiles.append(_TILE.format(data=data, caption=f"{id}: {caption}"))
         return f"<p>{escape(repr(self))}</p>{''.join(tiles)}"
 
     def __len__(self) -> int:
-        return self.sample_table.size
+        return self.opened.samples.size
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Yield every sample by id, as a record."""
@@ -107,19 +108,19 @@ class OpenedDataset:
         >>> digits[3]["label_name"], digits[[3, 5]]["label_name"].tolist(), len(digits[digits["hsf"] < 0.5])
         ('3', ['3', '5'], 6)
         """
-        table = self.sample_table
+        opened = self.opened
         if isinstance(samples, str):
-            return table.frame(Filters(excluded=None), columns=[samples])[samples]
+            return opened.samples.frame(Filters(excluded=None), columns=[samples])[samples]
         if isinstance(samples, slice):
-            samples = range(*samples.indices(table.size))
-        ids = chosen(table, samples, excluded=None)
+            samples = range(*samples.indices(opened.samples.size))
+        ids = chosen(opened.samples, samples, excluded=None)
         if not isinstance(ids, Filters):
-            size = table.size
+            size = opened.samples.size
             ids = [id + size * (-size <= id < 0) for id in ids]  # from the end, where negative
             if isinstance(samples, int | np.integer):
-                return table.sample(ids[0])
+                return opened.samples.sample(ids[0])
             ids = Filters(excluded=None, ids=tuple(ids))
-        return self._marked(table.frame(ids))
+        return self._marked(opened.samples.frame(ids))
 
     def image(self, id: int) -> Image.Image:
         """Return an image, in RGB. Raises CurateError for one that cannot be read.
@@ -128,17 +129,17 @@ class OpenedDataset:
         >>> avhcurate.example().image(3).size
         (8, 8)
         """
-        self.sample_table.sample(id)  # an unknown one is refused
-        return picture(self.sample_table.dataset.images(), int(id))
+        self.opened.samples.sample(id)  # an unknown one is refused
+        return picture(self.opened.dataset.images(), int(id))
 
     # --- its table ---------------------------------------------------------------------------------------------------
 
     @property
-    def sample_table(self) -> DatasetTable:
+    def opened(self) -> OpenDataset:
         """Return the table that the pages read: opened again when a run, votes or another import came, else kept."""
         stamp = self.workspace.dataset(self.name).stamp()
         if self._opened is None or self._opened[0] != stamp:
-            self._opened = stamp, open_table(self.workspace, self.name, self._model)
+            self._opened = stamp, open_dataset(self.workspace, self.name, self._model)
         else:
             self._opened[1].refresh()
         return self._opened[1]
@@ -154,7 +155,7 @@ class OpenedDataset:
         0   0  000.png          0              0
         1   1  001.png          1              1
         """
-        return self._marked(self.sample_table.table)
+        return self._marked(self.opened.samples.frame())
 
     def to_pandas(self) -> pd.DataFrame:
         """Return `table`."""
@@ -167,7 +168,7 @@ class OpenedDataset:
     @property
     def columns(self) -> list[str]:
         """Return the names of the columns of `table`."""
-        return list(self.sample_table.columns)
+        return list(self.opened.samples.columns)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -182,7 +183,7 @@ class OpenedDataset:
         >>> len(avhcurate.example().classes)
         10
         """
-        return list(self.sample_table.classes)
+        return list(self.opened.samples.classes)
 
     def frame(self, where: str | Filters | None = None, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the images that satisfy a condition and are not excluded, by id; None: every image.
@@ -197,11 +198,11 @@ class OpenedDataset:
         """
         if isinstance(where, str):
             where = Filters(where=where)
-        return self._marked(self.sample_table.frame(where, columns=columns))
+        return self._marked(self.opened.samples.frame(where, columns=columns))
 
     def _marked(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the frame with which end of each score is harder, in `attrs["harder"]`: column to "high" or "low"."""
-        ranked = self.sample_table.ranked
+        ranked = self.opened.samples.ranked
         frame.attrs["harder"] = {name: ranked[name].harder for name in frame.columns if name in ranked}
         return frame
 
@@ -246,7 +247,7 @@ class OpenedDataset:
         """
         value = label
         if label is not None:
-            value = annotations.class_index(self.sample_table, label)
+            value = annotations.class_index(self.opened.samples, label)
         return self._decide(samples, "relabel", value)
 
     def relabel_from(self, labels: str | os.PathLike[str] | pd.DataFrame) -> "LabelCounts":
@@ -266,7 +267,7 @@ class OpenedDataset:
 
         if not isinstance(labels, pd.DataFrame):
             labels = Path(labels)
-        counts = relabel_from(self.sample_table, labels)
+        counts = relabel_from(self.opened.decisions, labels)
         self._show_decided()
         return counts
 
@@ -300,7 +301,7 @@ class OpenedDataset:
         >>> digits.tag([1, 2], "blurred"), digits.undo()
         (2, 'tag blurred')
         """
-        entry = annotations.undo(self.sample_table)
+        entry = annotations.undo(self.opened.decisions)
         self._show_decided()
         if entry is None:
             return None
@@ -318,7 +319,7 @@ class OpenedDataset:
         """
         from avhcurate.datasets.curate.history import history_entries
 
-        entries, _ = history_entries(self.sample_table, who=who, sample=sample, limit=limit)
+        entries, _ = history_entries(self.opened.decisions, who=who, sample=sample, limit=limit)
         names = ["key", "who", "action", "value", "samples", "undone_by", "at"]
         return pd.DataFrame([[getattr(entry, name) for name in names] for entry in entries], columns=names)
 
@@ -337,7 +338,7 @@ class OpenedDataset:
         if save_set is not None:
             if samples is None:
                 raise CurateError(f"The set {save_set} has no images. Give them.")
-            store.save_set(save_set, chosen_ids(self.sample_table, samples))
+            store.save_set(save_set, chosen_ids(self.opened.samples, samples))
         rows = [[entry.name, entry.samples, entry.who, entry.at] for entry in store.sets()]
         return pd.DataFrame(rows, columns=["set", "samples", "who", "at"])
 
@@ -345,7 +346,7 @@ class OpenedDataset:
         """Write every answer behind HSF to a .csv, or counts to a .parquet file, and return how many answers."""
         from avhcurate.features.annotate.vote_files import write_votes
 
-        return write_votes(self.sample_table, Path(out), force=force)
+        return write_votes(self.opened.samples, self.opened.votes, Path(out), force=force)
 
     def lock(self, share: float | None = None, where: str = "", *, groups: str | None = None, seed: int = 0) -> int:
         """Lock a part, whose labels nothing learns from, to judge decisions by; return how many.
@@ -361,18 +362,22 @@ class OpenedDataset:
         >>> digits.unlock()
         'lock'
         """
-        return locked.lock(self.sample_table, share=share, where=where, groups=groups, seed=seed).samples
+        return locked.lock(
+            self.opened.decisions, self.opened.run, share=share, where=where, groups=groups, seed=seed
+        ).samples
 
     def unlock(self) -> str | None:
         """Undo your lock; what is computed from then on learns from all labels."""
-        entry = annotations.undo(self.sample_table, actions=[LOCK])
+        entry = annotations.undo(self.opened.decisions, actions=[LOCK])
         if entry is None:
             return None
         return entry.action
 
     def _decide(self, samples: Samples, action: str, value: str | int | None = None, *, excluded: bool = False) -> int:
-        table = self.sample_table
-        count = annotations.annotate(table, chosen(table, samples, excluded=excluded), action, value)
+        opened = self.opened
+        count = annotations.annotate(
+            opened.decisions, chosen(opened.samples, samples, excluded=excluded), action, value
+        )
         self._show_decided()
         return count
 
@@ -396,7 +401,7 @@ class OpenedDataset:
         """
         from avhcurate.features.saved.diff_service import diff
 
-        difference = diff(self.sample_table, since)
+        difference = diff(self.opened, since)
         difference.changes.attrs.update(difference.result())
         return difference.changes
 
@@ -424,7 +429,7 @@ class OpenedDataset:
 
     def _run_name(self) -> str | None:
         """Return the run that it is open on, None without one."""
-        run = self.sample_table.run
+        run = self.opened.run
         if run is None:
             return None
         return run.name

@@ -80,7 +80,7 @@ def test_a_job_goes_on_by_the_open_run(pets, monkeypatch):
         pets.attach(**arrays, name=name)
     older = avhcurate.open(pets.workspace.root, "pets", "older")
     older.suspects(sources="angular")
-    run = older.sample_table.run.name
+    run = older.opened.run.name
     assert Jobs(pets.workspace.root).newest().argv[:3] == ["suspects", "pets", f"--model={run}"]
     with pytest.raises(CurateError):
         older.predict()

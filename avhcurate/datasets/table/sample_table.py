@@ -13,8 +13,9 @@ import pandas as pd
 import pyarrow as pa
 
 from avhcurate.datasets.table import build
-from avhcurate.datasets.table.build import Votes, connect, create_names, create_samples
+from avhcurate.datasets.table.build import VotesOf, connect, create_names, create_samples
 from avhcurate.datasets.table.columns import (
+    COUNT_DECIDED,
     DECIDE,
     EXTRA,
     HSF_COLUMNS,
@@ -37,10 +38,11 @@ from avhcurate.datasets.table.conditions import (
     unknown_column,
 )
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option, Run
 from avhcurate.measures.scores import PREDICTIONS, SCORES, Score
 from avhcurate.measures.stats.ranks import Scratch
-from avhcurate.workspace.data.datasets import Harder
+from avhcurate.people import bins
+from avhcurate.workspace.data.datasets import DatasetRecord, Harder, VotesRecord
 from avhcurate.workspace.disk.columns import listed
 from avhcurate.workspace.disk.tabular import nullable
 from avhcurate.workspace.images.measures import MEASURES
@@ -55,9 +57,9 @@ class SampleTable:
     """The joined table in DuckDB; threads may share it, since every read has its own cursor.
 
     files: Parquet by name, each with a column `id`: samples, and those of scores, neighbours, words, dynamics,
-    train_dynamics and quality that exist. classes: names by label. votes: returns the HSF columns of some ids, in bins
-    of the names `bins`. predicted: `id` and the columns of a prediction. harder: which end of an own column means
-    harder. parents: of each class, where classes have parents.
+    train_dynamics and quality that exist. classes: names by label. dataset: whose samples these are. votes: returns
+    the HSF columns of some ids. edges: of the bins of HSF. predicted: `id` and the columns of a prediction. harder:
+    which end of an own column means harder. parents: of each class, where classes have parents.
     """
 
     def __init__(
@@ -65,15 +67,37 @@ class SampleTable:
         files: Mapping[str, Path],
         classes: Sequence[str],
         *,
-        votes: Votes | None = None,
-        bins: Sequence[str] = (),
+        dataset: DatasetRecord | None = None,
+        votes: VotesOf | None = None,
+        edges: Sequence[float] = (),
         predicted: pa.Table | None = None,
         harder: Mapping[str, Harder] | None = None,
         parents: Sequence[str] = (),
     ) -> None:
         self.classes = tuple(classes)
         self.parents = tuple(parents)
-        self._bins = list(bins)
+        #: Edges of the bins of HSF.
+        self.edges = tuple(edges)
+        #: Name of the dataset; the import whose samples these are, and the same with the classes of now.
+        self.name = self.imported = self.fingerprint = ""
+        if dataset is not None:
+            self.name = dataset.name
+            self.imported = dataset.fingerprint
+            self.fingerprint = dataset.version
+        #: The record of the votes behind the HSF columns, None without any.
+        self.votes: VotesRecord | None = None
+        #: Number of the newest event that these samples hold, and of the one that locked a part, 0 for none.
+        self.entry = -1
+        self.locked_by = 0
+        #: How often samples were excluded, included or locked since this was opened.
+        self.exclusions = 0
+        #: How many samples are relabelled, excluded and kept, up to the event of a number.
+        self._decided = (-1, (0, 0, 0))
+        self._bins = list(bins.bin_labels(self.edges)) if edges else []
+        #: The files as they were when they were read.
+        self._files = [f"{file} {file.stat().st_mtime_ns}" for file in files.values()] + [
+            repr(sorted((harder or {}).items()))
+        ]
         self._lock = threading.Lock()
         self._connection = connect(files["samples"])
         types = {name: _types(self._connection, f"read_parquet({literal(file)})") for name, file in files.items()}
@@ -145,11 +169,10 @@ class SampleTable:
 
     # --- what people decide --------------------------------------------------------------------------------------
 
-    def annotate(self, state: pa.Table) -> bool:
-        """Update the annotations from what stands about samples, as `EventLog.state` gives it.
+    def annotate(self, state: pa.Table, *, entry: int | None = None) -> None:
+        """Update the annotations from what stands about samples up to an `entry`, as `EventLog.state` gives it.
 
-        Returns whether a sample was excluded or included. Annotations are written into the samples, since a join at
-        every read costs more.
+        Annotations are written into the samples, since a join at every read costs more.
         """
         with self._updating(state) as cursor:
             # Paths are looked up once: of millions that takes longer than all else.
@@ -158,7 +181,9 @@ class SampleTable:
             if rows.num_rows:
                 cursor.register("incoming", rows)
                 cursor.execute(DECIDE)
-        return not rows["was"].equals(rows["excluded"])
+        self.exclusions += not rows["was"].equals(rows["excluded"])
+        if entry is not None:
+            self.entry = entry
 
     def update_sets(self, members: Mapping[str, pa.Array | None]) -> None:
         """Update stored sets by name: the paths of each, None for one that is removed; other sets stay.
@@ -172,12 +197,14 @@ class SampleTable:
         removed = {name for name, paths in members.items() if paths is None}
         self.sets = tuple(sorted({*self.sets, *members} - removed))
 
-    def mark_locked(self, paths: pa.Array) -> None:
-        """Lock the samples of these paths, and no others."""
+    def mark_locked(self, paths: pa.Array, locked_by: int) -> None:
+        """Lock the samples of these paths, and no others, by the event of a number."""
         within = [key for key in self.scores if SCORES[key].within_class]
         with self._updating(pa.table({"path": paths})) as cursor:
             cursor.execute("UPDATE kept SET locked = NOT locked WHERE locked != (path IN (FROM incoming))")
             create_names(cursor, list(self.classes), self.parents, self._bins, within)
+        self.locked_by = locked_by
+        self.exclusions += 1
 
     def update_votes(self, votes: pa.Table) -> None:
         """Update the HSF columns of some samples: `id` and `HSF_COLUMNS`; missing values become null."""
@@ -195,6 +222,45 @@ class SampleTable:
             yield cursor
             cursor.execute("COMMIT")
             cursor.unregister("incoming")
+
+    @property
+    def key(self) -> str:
+        """A text that changes with everything that a result over these samples depends on."""
+        counted = ""
+        if self.votes is not None:
+            counted = self.votes.key
+        state = [self.fingerprint, repr(self.edges), str(self.entry), str(self.exclusions), counted]
+        return "\n".join([*self._files, *state])
+
+    @property
+    def version(self) -> str:
+        """Short fingerprint of the samples and their classes, in addresses of images and in decisions of browsers."""
+        return self.fingerprint[:12]
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the votes come from simulated annotators."""
+        return bool(self.votes and self.votes.simulated)
+
+    @property
+    def set_sizes(self) -> dict[str, int]:
+        """Number of samples in each stored set, by name."""
+        return dict.fromkeys(self.sets, 0) | dict(self.query("SELECT name, count(*) FROM memberships GROUP BY name"))
+
+    @property
+    def decided(self) -> tuple[int, int, int]:
+        """How many samples are relabelled, excluded, and kept as they are by a tag: counted once after each event."""
+        entry = self.entry
+        if self._decided[0] != entry:
+            ((relabelled, excluded, kept),) = self.query(COUNT_DECIDED)
+            self._decided = entry, (relabelled, excluded, kept)
+        return self._decided[1]
+
+    def edges_from(self, text: str, filters: Filters) -> tuple[float, ...]:
+        """Return edges of HSF bins from text, as `votes.bins.edges_of` does: "q5" for five bins of about equally many
+        of the samples that satisfy the filters.
+        """
+        return bins.edges_of(text, self.frame(filters, columns=["hsf"])["hsf"].to_numpy(float))
 
     def sets_of(self, id: int) -> list[str]:
         """Return the names of the stored sets that a sample is in."""
@@ -388,3 +454,15 @@ class SampleTable:
 def _types(connection: duckdb.DuckDBPyConnection, rows: str) -> dict[str, str]:
     """Return SQL types of columns by name."""
     return {name: kind for name, kind, *_ in connection.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall()}
+
+
+def check_scores(samples: SampleTable, keys: Sequence[str]) -> None:
+    """Refuse scores that the samples do not have, and an empty list, with the reason."""
+    missing = [key for key in keys if key not in samples.scores]
+    if trained := [key for key in missing if key in SCORES and SCORES[key].training]:
+        raise CurateError(
+            f"{', '.join(trained)} need a recorded training, and this run has none.",
+            fix=f"{Run('train', 'NAME', model='MODEL')}, or choose the run of a training with {Option('model')}",
+        )
+    if missing or not keys:
+        raise CurateError(f"Unknown score {', '.join(missing)}. Choose from {', '.join(samples.scores)}.")

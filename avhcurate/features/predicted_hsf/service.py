@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 
 from avhcurate.datasets.curate.locked import may_know, refuse_before_lock
 from avhcurate.datasets.table.columns import PREDICTED_COLUMNS
-from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run
 from avhcurate.datasets.table.empty_view import no_votes
+from avhcurate.datasets.table.open_dataset import finished_run
+from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError
 from avhcurate.features.predicted_hsf.conformal import Interval, conformal_interval, coverage_by_bin
 from avhcurate.features.predicted_hsf.inputs import Inputs
@@ -36,6 +38,7 @@ from avhcurate.measures.stats.folds import stratified_folds
 from avhcurate.measures.stats.rank_influence import estimate, spearman_influence
 from avhcurate.people import reliability
 from avhcurate.people.queues import queue_use
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.prediction import (
     PREDICTED,
     CoverageRow,
@@ -96,14 +99,19 @@ class Prediction:
         }
 
 
-def predictions(table: DatasetTable) -> pd.DataFrame:
+def predictions(samples: SampleTable) -> pd.DataFrame:
     """Return HSF and what was predicted of it, a row a sample that is not excluded, by id."""
-    return table.frame().filter(["id", "hsf", *PREDICTED_COLUMNS])
+    return samples.frame().filter(["id", "hsf", *PREDICTED_COLUMNS])
 
 
 @one_thread()
 def predict_hsf(
-    table: DatasetTable, settings: PredictSettings | None = None, *, progress: Progress = SILENT
+    samples: SampleTable,
+    run: RunFolder | None,
+    votes: Votes,
+    settings: PredictSettings | None = None,
+    *,
+    progress: Progress = SILENT,
 ) -> PredictionFolder:
     """Predict HSF of every sample that has a label and that the runs have scored, from the samples with votes.
 
@@ -111,22 +119,22 @@ def predict_hsf(
     copies are the same, the same call does nothing; another prediction replaces the one before once it is complete.
     Raises Cancelled when asked to stop, and CurateError for too few votes or no run.
     """
-    dataset = table.dataset
-    votes = table.votes
+    dataset = votes.dataset
+    counted = samples.votes
     settings = settings or PredictSettings(dataset=dataset.name)
-    if votes is None:
+    if counted is None:
         raise no_votes(dataset.name)
     started = time.perf_counter()
-    runs = runs_of(table, settings.runs)
+    runs = runs_of(run, dataset, settings.runs)
     locked_by = dataset.locked_by
-    for run in runs:
-        refuse_before_lock(dataset, run)
-    use = queue_use(table.counter)
+    for each in runs:
+        refuse_before_lock(dataset, each)
+    use = queue_use(votes)
     inputs_of = {
         "version": _VERSION,
         "dataset": dataset.record.version,
         "runs": [[run.name, run.scores_path.stat().st_mtime_ns] for run in runs],
-        "votes": votes.key,
+        "votes": counted.key,
         "level": settings.level,
         "seed": settings.seed,
         **duplicates_digest(dataset),
@@ -140,16 +148,16 @@ def predict_hsf(
         total = FOLDS * (1 + len(SHARES) + len(runs)) + 1
         progress.tell(0, total, "reading the inputs")
         inputs = Inputs(dataset, runs)
-        voted = _voted(table, inputs, runs[0], settings.seed, use.weights)
+        voted = _voted(samples, votes, inputs, runs[0], settings.seed, use.weights)
         record = PredictionRecord(
             name=folder.name,
             runs=[run.name for run in runs],
             dataset_fingerprint=dataset.record.version,
-            votes_fingerprint=votes.fingerprint,
-            votes_simulated=votes.simulated,
+            votes_fingerprint=counted.fingerprint,
+            votes_simulated=counted.simulated,
             queues=use.votes,
             samples=len(inputs.ids),
-            voted=int((table.counter.counts.asked > 0).sum()),
+            voted=int((votes.counts.asked > 0).sum()),
             learnt=len(voted.ids),
             votes=round(float(np.median(voted.votes))),
             level=settings.level,
@@ -172,7 +180,7 @@ def predict_hsf(
         if len(runs) > 1:
             changes["added"] = _added(prediction, inputs, check)
         dataset.refuse_another_lock(locked_by)
-        folder.write_shard(0, _table(prediction, inputs, len(table.counter.labels)), seconds=0.0)
+        folder.write_shard(0, _table(prediction, inputs, len(votes.labels)), seconds=0.0)
         changes |= {"finished": now(), "seconds": round(time.perf_counter() - started, 3)}
         folder.finish([folder.shard(0)], changes)
         progress.report(total, total, "")
@@ -241,16 +249,16 @@ def _table(prediction: Prediction, inputs: Inputs, samples: int) -> pa.Table:
     return pa.Table.from_pandas(columns[["id", *PREDICTED, "information"]], preserve_index=False)
 
 
-def runs_of(table: DatasetTable, names: Sequence[str]) -> list[RunFolder]:
-    """Return the runs to learn from: those named, else the table's and the newest that scored all that it did."""
+def runs_of(run: RunFolder | None, dataset: DatasetFolder, names: Sequence[str]) -> list[RunFolder]:
+    """Return the runs to learn from: those named, else the open one and the newest that scored all that it did."""
     if names:
-        return [run for name in names if (run := finished_run(table.dataset, name))]
-    if table.run is None:
+        return [found for name in names if (found := finished_run(dataset, name))]
+    if run is None:
         return []
-    ids = table.run.scored_ids()
-    others = [run for run in reversed(table.dataset.runs()) if run.complete and run.name != table.run.name]
-    others = [run for run in others if not may_know(table.dataset, run.record)]
-    return [table.run, *(run for run in others if np.isin(ids, run.scored_ids()).all())][:MOST_RUNS]
+    ids = run.scored_ids()
+    others = [other for other in reversed(dataset.runs()) if other.complete and other.name != run.name]
+    others = [other for other in others if not may_know(dataset, other.record)]
+    return [run, *(other for other in others if np.isin(ids, other.scored_ids()).all())][:MOST_RUNS]
 
 
 def _added(prediction: Prediction, inputs: Inputs, check: Check) -> list[RunGain]:
@@ -292,26 +300,28 @@ def coverage_text(record: PredictionRecord) -> str:
     return text
 
 
-def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weights: np.ndarray | None) -> VotedSamples:
+def _voted(
+    samples: SampleTable, votes: Votes, inputs: Inputs, run: RunFolder, seed: int, weights: np.ndarray | None
+) -> VotedSamples:
     """Return the samples with inputs and votes, at most `MOST` of them at random, in folds."""
-    counts = table.counter.counts
+    counts = votes.counts
     ids = inputs.ids[counts.asked[inputs.ids] > 0]
     if len(ids) < FEWEST:
         raise CurateError(
-            f"{len(ids)} images of {table.dataset.name} have votes, a label and scores. A prediction needs {FEWEST} "
+            f"{len(ids)} images of {samples.name} have votes, a label and scores. A prediction needs {FEWEST} "
             "or more. Collect more votes first, best of images in a random order."
         )
     if len(ids) > MOST:
         ids = np.sort(np.random.default_rng(seed).choice(ids, MOST, replace=False))
     groups = np.arange(len(ids))
     if run.has_features:
-        groups, _ = sample_groups(table.dataset, run.features(), ids)
+        groups, _ = sample_groups(votes.dataset, run.features(), ids)
     if (different := len(np.unique(groups))) < FOLDS:
         raise CurateError(
-            f"Different images among the voted images of {table.dataset.name}: {different}. A prediction needs "
+            f"Different images among the voted images of {samples.name}: {different}. A prediction needs "
             f"{FOLDS} or more. Collect votes on others."
         )
-    folds = stratified_folds(table.counter.labels[ids], groups, folds=FOLDS, seed=seed)
+    folds = stratified_folds(votes.labels[ids], groups, folds=FOLDS, seed=seed)
     stands_for = np.ones(len(ids))
     if weights is not None and not np.isnan(weights[ids]).any():
         stands_for = weights[ids]
