@@ -57,7 +57,7 @@ def dataset(
     >>> images = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     dataset("pets", images, ["cat", "dog", "cat", "dog", "cat", "dog"], workspace=folder)
-    Dataset pets: 6 samples of 2 classes, no votes, not scored yet
+    Dataset pets: 6 images of 2 classes, no votes, not scored yet
     """
     from pathlib import Path
 

@@ -3,24 +3,27 @@
   CurateError      what is wrong, and its fix
     x NothingFound   the call is valid, and nothing is what it asks for
     x Unavailable    the same call succeeds later
-  Part             on the command line        in a notebook       on a page
-    + str            a text, the same everywhere
+  Text             parts                  on the command line        in a notebook       on a page
+    + str            as it is
     + Option         --head fit                 head="fit"          “Last layer: Fit one for these classes”
     + Run            run `avhcurate quality a`  run `a.quality()`   use the page Quality
 
-An option or a run stands in an f-string, as "Give a smaller {Option('batch_size')}": the text then holds its fields,
-and `words` makes of it what people read.
+An option or a run stands in an f-string, as "Give a smaller {Option('batch_size')}", which `Text` or an error reads at
+once: from there on they are parts, and nobody meets the string that carried them.
 """
 
 import json
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Self
 
-#: Stands around the fields of a part in a text. Unicode leaves this character to programs: no other text has it.
+#: Stands around a part in an f-string. Unicode leaves this character to programs: no other text has it.
 _MARK = "\ufdd0"
+#: A part in an f-string: its fields as JSON, which is ASCII.
+_PACKED = re.compile(f"{_MARK}(\\[[ -~]*\\]){_MARK}")
 
 
 class _Part:
@@ -46,6 +49,7 @@ class Option(_Part):
         return f"{flag} {shlex.quote(str(self.value))}"
 
 
+@dataclass(init=False)
 class Run(_Part):
     """Running a verb with arguments, of which the first is mostly the dataset, and options.
 
@@ -53,8 +57,15 @@ class Run(_Part):
     'run `avhcurate score pets --model MODEL`'
     """
 
+    verb: str
+    arguments: tuple[str, ...]
+    options: dict[str, str | bool]
+
     def __init__(self, verb: str, *arguments: str, **options: str | bool) -> None:
         self.verb, self.arguments, self.options = verb, arguments, options
+
+    def __hash__(self) -> int:
+        return hash(self.command)
 
     def __str__(self) -> str:
         return f"run `{self.command}`"
@@ -69,60 +80,87 @@ class Run(_Part):
 Part = str | Option | Run
 
 
-def parts(text: str) -> list[Part]:
-    """Return the texts, options and runs of which a text consists, in order.
+class Text(tuple[Part, ...]):
+    """Texts, options and runs in order, joined from f-strings, parts and other texts.
 
-    >>> parts(f"Add {Option('head', 'fit')}.")
-    ['Add ', Option(name='head', value='fit'), '.']
+    >>> text = Text(f"No model has scored it. {Run('demo')}", f", or add {Option('head', 'fit')}.")
+    >>> text[-2:]
+    (Option(name='head', value='fit'), '.')
+    >>> str(text)
+    'No model has scored it. Run `avhcurate demo`, or add --head fit.'
     """
-    found: list[Part] = [*re.split(f"{_MARK}(.*?){_MARK}", text)]
-    for at in range(1, len(found), 2):
-        with suppress(ValueError, TypeError):  # the mark is someone's text
-            name, value, *options = json.loads(str(found[at]))
-            found[at] = Option(name, value)
-            for given in options:
-                found[at] = Run(name, *value, **given)
-    return found
+
+    __slots__ = ()
+
+    def __new__(cls, *texts: "Part | Text") -> Self:
+        packed = "".join(text.packed() if isinstance(text, Text) else f"{text}" for text in texts)
+        return super().__new__(cls, _parts(packed))
+
+    def __getnewargs__(self) -> tuple[Part, ...]:
+        return tuple(self)
+
+    def __str__(self) -> str:
+        return self.words()
+
+    def words(self, option: Callable[[Option], str] = str, run: Callable[[Run], str] = str) -> str:
+        """Return what people read on the command line, or where `option` and `run` say those parts."""
+        said = ""
+        for part in self:
+            if isinstance(part, Option):
+                part = option(part)
+            elif isinstance(part, Run):
+                part = run(part)
+                if not said or said.endswith(". "):
+                    part = part[0].upper() + part[1:]
+            said += part
+        return said
+
+    def packed(self) -> str:
+        """Return one string, for a record, of which `Text` makes the same parts."""
+        return "".join(f"{part}" for part in self)
 
 
-def words(text: str, option: Callable[[Option], str] = str, run: Callable[[Run], str] = str) -> str:
-    """Return a text as people read it on the command line, or with the words of `option` and `run`.
+def _parts(packed: str) -> Iterator[Part]:
+    for at, part in enumerate(_PACKED.split(packed)):
+        if at % 2:
+            yield _unpacked(part)
+        elif part:
+            yield part
 
-    >>> words(f"No model has scored it. {Run('demo')}, or add {Option('force', True)}.")
-    'No model has scored it. Run `avhcurate demo`, or add --force.'
-    """
-    said = ""
-    for part in parts(text):
-        if isinstance(part, Option):
-            part = option(part)
-        elif isinstance(part, Run):
-            part = run(part)
-            if not said or said.endswith(". "):
-                part = part[0].upper() + part[1:]
-        said += part
-    return said
+
+def _unpacked(text: str) -> Part:
+    with suppress(ValueError, TypeError):  # the mark is someone's text
+        name, value, *options = json.loads(text)
+        if options:
+            return Run(name, *value, **options[0])
+        return Option(name, value)
+    return text
 
 
 class CurateError(Exception):
     """A mistake in what the user gave: `what` is wrong, and the `fix`, a sentence without its full stop.
 
     The command line prints both in one line and exits with `exit_code`; a page shows them as a message, never as a
-    traceback. `text` has both, with their parts.
+    traceback. `text` is both.
 
-    >>> print(CurateError("No model has scored pets yet.", fix=Run("score", "pets", model="MODEL")))
+    >>> error = CurateError("No model has scored pets yet.", fix=Run("score", "pets", model="MODEL"))
+    >>> print(error)
     No model has scored pets yet. Run `avhcurate score pets --model MODEL`.
+    >>> Run("score", "pets", model="MODEL") in error.fix
+    True
     """
 
     exit_code = 2
 
-    def __init__(self, what: str, *, fix: str | Run = "") -> None:
-        self.what = self.text = what
-        if fix:
-            self.text += f" {fix}."
+    def __init__(self, what: str | Text, *, fix: Part | Text = "") -> None:
+        self.what = self.text = Text(what)
+        self.fix = Text(fix)
+        if self.fix:
+            self.text = Text(what, " ", fix, ".")
         super().__init__(self.text)
 
     def __str__(self) -> str:
-        return words(self.text)
+        return str(self.text)
 
 
 class NothingFound(CurateError):

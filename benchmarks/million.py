@@ -241,8 +241,8 @@ def queries(root: Path) -> None:
     """Time the queries of the pages, next to pandas where it can answer."""
     start, used = time.perf_counter(), time.process_time()
     opened = open_dataset(Workspace(root), NAME)
-    opened = time.perf_counter() - start, time.process_time() - used
-    print(f"{opened.samples.size:,} samples, opened in {opened[0]:.1f} s, {opened[1]:.1f} s of processor time")
+    seconds = time.perf_counter() - start, time.process_time() - used
+    print(f"{opened.samples.size:,} images, opened in {seconds[0]:.1f} s, {seconds[1]:.1f} s of processor time")
     print(f"memory of this process {memory_gb('VmRSS'):.2f} GB, at its peak {memory_gb('VmHWM'):.2f} GB")
     facets, last = _facets(opened), opened.samples.size - PAGE
     ours: dict[str, Callable[[], object]] = {

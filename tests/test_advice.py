@@ -35,6 +35,8 @@ FILLED = {
 }
 #: Options whose name the code has from elsewhere: each is checked where it is made.
 FROM_ELSEWHERE = {"name", "option", "path.stem", "self.name"}
+#: What reads the parts in an f-string.
+READERS = {"Text", "CurateError", "NothingFound", "Unavailable", "NotAllowed", "OtherClasses"}
 COMMAND = re.compile(r"(?:^|`|\n)avhcurate ([a-z-]+)([^`\n]*)")
 #: Words of prose after a verb that is only named.
 NAMED = re.compile(r"^\s*(\.\.\.|$)")
@@ -119,6 +121,26 @@ def test_a_fix_names_a_verb_an_option_and_a_method_that_exist(part):
 def test_there_are_fixes():
     assert sum(isinstance(part, Option) for part in PARTS.values()) > 80
     assert sum(isinstance(part, Run) for part in PARTS.values()) > 20
+
+
+def test_an_f_string_with_parts_is_read_at_once():
+    """Its marks are met by nobody else: it is what `Text` or an error is made of."""
+    left = {
+        f"{file}:{node.lineno}"
+        for file, tree in TREES.items()
+        for node in unread(tree)
+        if any(isinstance(one, ast.Call) and ast.unparse(one.func) in ("Option", "Run") for one in ast.walk(node))
+    }
+    assert left == set()
+
+
+def unread(node):
+    """The f-strings below a node, but for those of which a text or an error is made and those in another one."""
+    for one in ast.iter_child_nodes(node):
+        if isinstance(one, ast.JoinedStr):
+            yield one
+        elif not (isinstance(one, ast.Call) and ast.unparse(one.func) in READERS):
+            yield from unread(one)
 
 
 def test_pages_have_a_place_for_verbs_and_forms_that_exist():

@@ -63,7 +63,7 @@ def test_from_a_folder_to_a_label_file(cli, photos, monkeypatch):
     monkeypatch.chdir(photos)
     space = ("--workspace", photos / "space")
     code, out, _ = cli("import", "photos", photos / "photos", "--votes", photos / "votes.csv", *space)
-    assert (code, "13 samples" in out or "12 samples" in out) == (0, True)
+    assert (code, "13 images" in out or "12 images" in out) == (0, True)
     code, out, err = cli("score", "photos", "--model", "small_nets:tiny", "--crop", "32", "--weights", "random", *space)
     assert code == 0, err
     assert "1 skipped" in out
@@ -249,7 +249,7 @@ def test_a_table_goes_to_a_file_by_its_ending_or_to_standard_output(cli, demo_ro
     export = ("export", "digits", "--where", "id < 5", "--workspace", demo_root)
     found = cli(*export, "--out", "-", "--format", "jsonl")
     assert [json.loads(line)["id"] for line in found.out.splitlines()] == list(range(5))
-    assert "5 samples of digits written to -" in found.err
+    assert "5 images of digits written to -" in found.err
     assert "worst to train on" not in found.err
     hard = cli("export", "digits", "--where", "relative_avh > 0.1", "--out", tmp_path / "hard.csv", *at[-2:])
     assert "note: hard images are to look at, and the worst to train on" in hard.err
@@ -314,7 +314,7 @@ def test_quiet_prints_the_result_alone_and_verbose_what_was_done(cli, workspace,
     avhcurate.dataset("pets", images, workspace=workspace.root)
     (workspace.root / "ids.txt").write_text("0\n7\n")
     tag = ("tag", "pets", "odd", "--ids", workspace.root / "ids.txt", "--workspace", workspace.root)
-    assert cli(*tag, "-q") == (0, "tag: samples of pets: 1; --undo reverts it\n", "")
+    assert cli(*tag, "-q") == (0, "tag: images of pets: 1; --undo reverts it\n", "")
     assert "note: 1 entries" in cli(*tag).err
     assert "exclude each other" in cli(*tag, "-q", "-v").err
     assert cli("quality", "pets", "-v", "--workspace", workspace.root).code == 0

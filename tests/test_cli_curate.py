@@ -99,9 +99,9 @@ def test_labels_from_a_file_are_counted_in_a_line_and_undone_as_one(cli, call, s
     [
         (["tag", "pets", "odd"], "either --ids"),
         (["tag", "pets", "--ids", "1"], "Give a TAG"),
-        (["tag", "pets", "odd", "--ids", "7"], "No sample has id 7. Ids run from 0 to 2"),
-        (["tag", "pets", "odd", "--ids", "-1,1,9"], "No sample has id -1, 9. Ids"),
-        (["tag", "pets", "odd", "--ids", f"1,{10**30}"], f"No sample has id {10**30}. Ids"),
+        (["tag", "pets", "odd", "--ids", "7"], "No image has id 7. Ids run from 0 to 2"),
+        (["tag", "pets", "odd", "--ids", "-1,1,9"], "No image has id -1, 9. Ids"),
+        (["tag", "pets", "odd", "--ids", f"1,{10**30}"], f"No image has id {10**30}. Ids"),
         (["history", "pets", "--limit", f"{10**30}"], "--limit"),
         (["jobs", "--limit", f"{10**30}"], "--limit"),
         (["tag", "pets", "odd", "--ids", "one"], "whole numbers"),
@@ -133,4 +133,4 @@ def test_a_choice_that_cannot_be_meant_is_refused(cli, space, arguments, message
 def test_nothing_found_has_an_exit_code_of_its_own(cli, space, arguments):
     code, _, err = cli(*arguments, "--workspace", space.root)
     assert (code, err.count("\n")) == (3, 1)
-    assert "o sample satisfies" in err or "nothing of yours to undo" in err
+    assert "o image satisfies" in err or "nothing of yours to undo" in err

@@ -50,7 +50,7 @@ def test_a_full_demo_cut_short_goes_on_where_it_was(cli, own_demo_root, monkeypa
     assert (job.argv, job.dataset) == (["demo", "--full"], "digits")
     steps.stop_in = ""
     code, out, _ = cli(*job.argv, "--workspace", own_demo_root)
-    assert (code, "1797 samples" in out) == (0, True)
+    assert (code, "1797 images" in out) == (0, True)
     assert steps.worked == ["Digits", "Quality", "Quality", "Map"]
     assert Jobs(own_demo_root).newest().state == "done"
 

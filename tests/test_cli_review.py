@@ -29,7 +29,7 @@ def shown(monkeypatch):
 def test_a_folder_is_imported_scored_and_examined_in_one_call_and_again_in_none(cli, home, shown):
     (home / "photos" / "cat" / "007.jpg").write_bytes((home / "photos" / "dog" / "001.jpg").read_bytes())
     code, out, err = cli("review", "photos/")
-    assert (code, "photos: 13 samples, 2 classes" in out) == (0, True), err
+    assert (code, "photos: 13 images, 2 classes" in out) == (0, True), err
     space = Workspace(home / "workspace")
     run = space.dataset("photos").run()
     assert shown == [f"suspects?dataset=photos&run={run.name}"]

@@ -103,7 +103,7 @@ def test_a_damaged_dataset_is_listed_and_can_be_removed(cli, call, workspace):
     for record in ("{", "[" * 100_000):
         (folder.root / "dataset.json").write_text(record)
         whole, damaged = sorted(call("list").splitlines(), key=len)
-        assert (whole[:16], damaged[:5], "damaged: " in damaged) == ("whole  1 samples", "pets ", True)
+        assert (whole[:15], damaged[:5], "damaged: " in damaged) == ("whole  1 images", "pets ", True)
         ended = cli("check", "--workspace", workspace.root)
         assert (ended.code, ended.out.count("\n")) == (2, 1)
     call("remove", "pets", "--yes")

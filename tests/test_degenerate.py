@@ -125,5 +125,5 @@ def test_what_cannot_be_computed_says_what_is_missing(tmp_path):
     with pytest.raises(CurateError, match="has one class"):
         one_class.suspects()
     copies = dataset_of((40, 2, "tied", "cycle", "random", "class weights"), tmp_path / "copies")
-    with pytest.raises(CurateError, match="Different images among the voted samples of d: 1"):
+    with pytest.raises(CurateError, match="Different images among the voted images of d: 1"):
         copies.predict()

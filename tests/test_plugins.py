@@ -127,7 +127,7 @@ def test_a_plugins_score_is_missing_without_a_label_and_its_failure_names_it():
     assert of_plugin("mine", planted(needs_label=False)).function(batch()).tolist() == [1, 1, 1]
     with pytest.raises(CurateError, match=r"mine, which a plugin adds to the scores, failed \(ZeroDivisionError"):
         of_plugin("mine", planted(function=lambda _: 1 / 0)).function(batch())
-    with pytest.raises(CurateError, match=r"values of shape \(3, 2\), not one for each sample"):
+    with pytest.raises(CurateError, match=r"values of shape \(3, 2\), not one for each image"):
         of_plugin("mine", planted(function=lambda given: given.logits)).function(batch())
 
 

@@ -55,7 +55,7 @@ def test_the_lines_for_a_notebook(home, twelve_images):
     names = twelve_images | {"counts": rng.multinomial(9, [0.5, 0.5], 12)}
     exec(first, names)
     assert (pd.read_csv(home / "labels.csv")["hsf"] < 0.4).all()
-    assert repr(names["pets"]).startswith("Dataset pets: 12 samples of 2 classes, 108 human votes")
+    assert repr(names["pets"]).startswith("Dataset pets: 12 images of 2 classes, 108 human votes")
     features, class_weights = rng.normal(size=(5, 4)), rng.normal(size=(3, 4))
     names = {"features": features, "class_weights": class_weights, "labels": np.arange(5) % 3}
     names["logits"] = features @ class_weights.T

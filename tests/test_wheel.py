@@ -118,7 +118,7 @@ def test_from_an_empty_folder_the_installed_app_serves_its_pages(programs, tmp_p
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert "digits: 1797 samples" in run("avhcurate", "demo")
+    assert "digits: 1797 images" in run("avhcurate", "demo")
     found = json.loads(run("python", "-c", PAGES))
     assert not Path(found["package"]).is_relative_to(ROOT / "avhcurate")  # `make wheel` tries it in build/
     assert (found["statistics"], found["theme"]) == (False, "0.5rem")

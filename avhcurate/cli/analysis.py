@@ -64,7 +64,7 @@ def _print_table(opened: "OpenDataset", result: "Correlations") -> None:
         _print_votes_note(opened, weighs=True)
     else:
         options.print_votes_note(opened)
-        print(f"compared with {result.against}, in bins of equally many samples")
+        print(f"compared with {result.against}, in bins of equally many images")
     rows = result.table.assign(bin=result.table["bin"].astype(str))
     wide, counts = (
         rows.pivot(index="score", columns="bin", values=name).loc[result.keys, rows["bin"].unique()]
@@ -94,7 +94,7 @@ def _print_votes_note(opened: "OpenDataset", *, weighs: bool) -> None:
     use = queue_use(opened.votes)
     if not use.biased:
         return
-    print(f"The queue {' and '.join(use.votes)} chose the samples: correlations describe them, not the dataset.")
+    print(f"The queue {' and '.join(use.votes)} chose the images: correlations describe them, not the dataset.")
     if weighs and use.weights is not None:
         print("Columns weighted, weighted_low and weighted_high of --out or --json correct for it.")
 
@@ -132,7 +132,7 @@ def disagree(settings: DisagreeSettings) -> None:
     if not options.printed({"samples": gap.sets.samples, "rows": rows}, rows):
         _print_sets(opened, gap, rows)
     if rows.empty:
-        raise NothingFound(f"People and the network find the same samples of {settings.dataset} hard.")
+        raise NothingFound(f"People and the network find the same images of {settings.dataset} hard.")
 
 
 def _print_sets(opened: "OpenDataset", gap: "Gap", rows: "pd.DataFrame") -> None:
@@ -172,7 +172,7 @@ def models(
         ),
     ] = "",
 ) -> None:
-    """Model runs side by side on the same samples: accuracy, calibration, hardness, and how each follows HSF."""
+    """Model runs side by side on the same images: accuracy, calibration, hardness, and how each follows HSF."""
     from avhcurate.features.compare.service import side_by_side
     from avhcurate.workspace.data.settings import split_text
 
@@ -202,7 +202,7 @@ def models(
         comparison.table,
     ):
         return
-    print(f"{name}: {comparison.n:,} of {comparison.labelled:,} labelled samples, scored by every run")
+    print(f"{name}: {comparison.n:,} of {comparison.labelled:,} labelled images, scored by every run")
     columns = ["run", "n", "accuracy", "class_accuracy", "ece", "brier", "nll", "avh"]
     if comparison.voted:
         columns += [f"{key}_hsf" for key in keys]
@@ -242,12 +242,12 @@ def predict(settings: PredictSettings) -> None:
     if options.printed(result, lambda: predictions(options.run_table(settings.dataset, first).samples)):
         return
     votes = "SIMULATED votes" if record.votes_simulated else "votes"
-    print(f"{settings.dataset}: predicted HSF of {record.samples:,} samples from {votes} on {record.learnt:,}")
+    print(f"{settings.dataset}: predicted HSF of {record.samples:,} images from {votes} on {record.learnt:,}")
     print("runs: " + ", ".join(record.runs))
     if record.added:
         print(added_text(record))
     if biased := sorted(set(record.queues) & set(BIASED)):
-        reach = "is weighted to the dataset" if record.weighted else "is of such samples and not of the dataset"
+        reach = "is weighted to the dataset" if record.weighted else "is of such images and not of the dataset"
         print(f"votes came from the queue {' and '.join(biased)}: what follows {reach}")
     for point in record.curve[-1:]:
         print(f"Spearman with held-out HSF {point.rho:.3f} ({point.low:.3f} to {point.high:.3f}, n = {point.n:,})")
@@ -260,4 +260,4 @@ def predict(settings: PredictSettings) -> None:
     print(coverage_text(record))
     curve = forecast_of(record)
     if curve is not None and (limit := curve.limit_text()):
-        print(f"With many more voted samples these inputs would reach about {limit}, by a forecast from the curve.")
+        print(f"With many more voted images these inputs would reach about {limit}, by a forecast from the curve.")

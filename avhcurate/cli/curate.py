@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import typer
 
 from avhcurate.cli import completion, options
-from avhcurate.errors import CurateError, NothingFound, words
+from avhcurate.errors import CurateError, NothingFound
 from avhcurate.features.payoff.settings import PayoffSettings
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ def tag(
     remove: Annotated[bool, typer.Option("--remove", help="Remove the tag instead.")] = False,
     undo: UndoOption = False,
 ) -> None:
-    """Tag samples, or remove a tag."""
+    """Tag images, or remove a tag."""
     opened = options.run_table(name, model)
     if undo:
         options.check_alone("--undo", {"TAG": tag, "--ids": ids, "--where": where, "--remove": remove})
         _undo(opened, ("tag", "untag"))
         return
     if tag is None:
-        raise CurateError("Give a TAG, and samples by --ids or --where.")
+        raise CurateError("Give a TAG, and images by --ids or --where.")
     action = "tag"
     if remove:
         action = "untag"
@@ -66,10 +66,10 @@ def relabel(
     ids: options.IdsOption = None,
     where: options.WhereOption = "",
     model: options.ModelOption = None,
-    restore: Annotated[bool, typer.Option("--restore", help="Restore the given label of the samples.")] = False,
+    restore: Annotated[bool, typer.Option("--restore", help="Restore the given label of the images.")] = False,
     undo: UndoOption = False,
 ) -> None:
-    """Correct labels: those of some samples, or all that a file gives."""
+    """Correct labels: those of some images, or all that a file gives."""
     from avhcurate.datasets.curate.annotations import class_index
     from avhcurate.datasets.curate.label_files import relabel_from
 
@@ -97,10 +97,10 @@ def exclude(
     where: options.WhereOption = "",
     model: options.ModelOption = None,
     reason: Annotated[str | None, typer.Option(help="Why: a tag until they are included again.")] = None,
-    include: Annotated[bool, typer.Option("--include", help="Include excluded samples again instead.")] = False,
+    include: Annotated[bool, typer.Option("--include", help="Include excluded images again instead.")] = False,
     undo: UndoOption = False,
 ) -> None:
-    """Exclude samples from views and exports, or include them again."""
+    """Exclude images from views and exports, or include them again."""
     opened = options.run_table(name, model)
     if undo:
         options.check_alone("--undo", {"--ids": ids, "--where": where, "--reason": reason, "--include": include})
@@ -142,7 +142,7 @@ def lock(
             opened = follow_lock(opened, progress=progress)
         options.print_messages([_refitted(opened)])
     options.print_result(
-        {"entry": event.id, "locked": event.samples, **event.details}, words(locked.told(opened.decisions, opened.run))
+        {"entry": event.id, "locked": event.samples, **event.details}, str(locked.told(opened.decisions, opened.run))
     )
 
 
@@ -229,7 +229,7 @@ def _decide(opened: "OpenDataset", ids: str | None, where: str, action: str, val
     chosen = options.samples(opened, ids, where, excluded=action == "include")
     count = annotate(opened.decisions, chosen, action, value)
     result = {"action": action, "value": value, "samples": count}
-    text = f"{action}: samples of {opened.samples.name}: {count}; --undo reverts it"
+    text = f"{action}: images of {opened.samples.name}: {count}; --undo reverts it"
     if not count:
         text = f"{action}: nothing changed, it was already so"
     options.print_result(result, text)

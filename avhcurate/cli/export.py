@@ -57,7 +57,7 @@ def export(settings: ExportSettings) -> None:
             about={"confirmed": settings.confirmed},
         )
     result = {"samples": count, "out": str(settings.out), "simulated": opened.samples.simulated}
-    options.print_result(result, f"{count} samples of {name} written to {settings.out}" + _simulated(opened))
+    options.print_result(result, f"{count} images of {name} written to {settings.out}" + _simulated(opened))
     if settings.confirmed:
         alone = len(second.rows) - second.confirmed
         options.print_messages(

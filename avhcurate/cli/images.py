@@ -95,10 +95,10 @@ def neighbours(settings: NeighboursSettings) -> None:
     method = "all compared"
     if record.method != "exact":
         method = f"by {record.method}, {record.recall:.1%} of them found"
-    print(f"{settings.dataset}, {record.run}: {record.count} nearest of {record.samples:,} samples, {method}")
+    print(f"{settings.dataset}, {record.run}: {record.count} nearest of {record.samples:,} images, {method}")
     if record.recall is not None and record.recall < RECALL:
         print(f"The aim is {RECALL:.0%}: with these embeddings suspects, copies and outliers miss some neighbours.")
-    print("the samples furthest from their nearest, by the column neighbour_angle:")
+    print("the images furthest from their nearest, by the column neighbour_angle:")
     options.print_table(outliers, digits=4)
 
 
@@ -125,5 +125,5 @@ def project(settings: ProjectSettings) -> None:
     if options.printed({"record": record, "coordinates": str(path)}, lambda: pd.read_parquet(path)):
         return
     placed = int(np.isfinite(folder.class_weights()).all(axis=1).sum())
-    print(f"{settings.dataset}, {record.run}: map {record.name} of {record.placed:,} samples, {placed:,} class weights")
+    print(f"{settings.dataset}, {record.run}: map {record.name} of {record.placed:,} images, {placed:,} class weights")
     print(f"{path} holds id, x and y. To see the map, run avhcurate serve and open the page Map.")

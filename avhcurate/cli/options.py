@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 from avhcurate import __version__
 from avhcurate.cli import completion
-from avhcurate.errors import CurateError, words
+from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -249,11 +249,11 @@ ModelOption = Annotated[
     ),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
-WhereOption = Annotated[str, typer.Option(help='SQL condition that the samples satisfy, as "relative_avh > 1".')]
+WhereOption = Annotated[str, typer.Option(help='SQL condition that the images satisfy, as "relative_avh > 1".')]
 IdsOption = Annotated[
     str | None,
     typer.Option(
-        metavar="LIST", help="Ids, as 3,17,20, or a file that lists samples: CSV with `path` or `id`, or a line each."
+        metavar="LIST", help="Ids, as 3,17,20, or a file that lists images: CSV with `path` or `id`, or a line each."
     ),
 ]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The dataset.", autocompletion=completion.of("name"))]
@@ -436,7 +436,7 @@ def samples(opened: "OpenDataset", ids: str | None, where: str, *, excluded: boo
     from avhcurate.datasets.table.filters import Filters
 
     if (ids is None) == (not where):
-        raise CurateError("Name the samples by either --ids LIST or --where CONDITION.")
+        raise CurateError("Name the images by either --ids LIST or --where CONDITION.")
     if ids is None:
         return Filters(where=where, excluded=excluded)
     try:
@@ -455,11 +455,11 @@ def print_dataset(folder: "DatasetFolder") -> None:
     record = folder.record
     if printed(record):
         return
-    print(f"{record.name}: {record.samples} samples, {len(record.classes)} classes, {record.skipped} files skipped")
+    print(f"{record.name}: {record.samples} images, {len(record.classes)} classes, {record.skipped} files skipped")
     print_messages(record.messages)
     if record.votes:
         kind = "simulated votes" if record.votes.simulated else "human votes"
-        print(f"{record.votes.total} {kind} on {record.votes.samples} samples")
+        print(f"{record.votes.total} {kind} on {record.votes.samples} images")
         print_messages(record.votes.messages)
 
 
@@ -477,7 +477,7 @@ def print_messages(messages: Sequence[str]) -> None:
     if not LOG.isEnabledFor(logging.WARNING):
         return
     for message in messages:
-        print(f"note: {words(message)}", file=sys.stderr)
+        print(f"note: {message}", file=sys.stderr)
 
 
 def print_next(commands: Sequence[Sequence[str]]) -> None:

@@ -19,7 +19,7 @@ _MOST_PAIRS = 20
 def saved(
     name: options.NameArgument,
     save_set: Annotated[str | None, typer.Option(help="Save a set under this name: see --where and --ids.")] = None,
-    where: Annotated[str, typer.Option(help="SQL condition for its samples.")] = "",
+    where: Annotated[str, typer.Option(help="SQL condition for its images.")] = "",
     ids: options.IdsOption = None,
     remove: Annotated[str | None, typer.Option(help="Remove this set; `history --undo` restores it.")] = None,
 ) -> None:
@@ -58,7 +58,7 @@ def _save(name: str, title: str, where: str, ids: str | None) -> None:
     if isinstance(chosen, Filters):
         rows = opened.samples.frame(chosen, columns=["id"])
         if rows.empty:
-            raise empty_view(opened.samples, chosen, "No sample satisfies the condition. Widen it.")
+            raise empty_view(opened.samples, chosen, "No image satisfies the condition. Widen it.")
         chosen = rows["id"].tolist()
     Saved(options.open_workspace(), name).save_set(title, chosen)
 
@@ -67,7 +67,7 @@ def _save(name: str, title: str, where: str, ids: str | None) -> None:
 def history(
     name: options.NameArgument,
     who: Annotated[str | None, typer.Option(help="Only what this person did.")] = None,
-    sample: Annotated[int | None, typer.Option(help="Only what was decided about the sample with this id.")] = None,
+    sample: Annotated[int | None, typer.Option(help="Only what was decided about the image with this id.")] = None,
     limit: Annotated[int, typer.Option(help="How many entries, newest first.", min=1, max=options.MOST_ENTRIES)] = 50,
     undo: Annotated[str | None, typer.Option(help="Undo the entry with this key.")] = None,
     restore: Annotated[int | None, typer.Option(help="Go back to after this entry, 0 for the import.", min=0)] = None,
@@ -79,7 +79,7 @@ def history(
     opened = options.run_table(name)
     if restore is not None:
         count = diff_service.restore(opened.decisions, opened.run, restore)
-        options.print_messages([f"The state after entry {restore} is back: {count} samples changed."])
+        options.print_messages([f"The state after entry {restore} is back: {count} images changed."])
     if undo is not None:
         options.print_messages([f"undone: {undo_entry(opened.decisions, undo)}"])
     entries, count = history_entries(opened.decisions, who=who, sample=sample, limit=limit)

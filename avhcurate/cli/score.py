@@ -1,7 +1,6 @@
 """The verbs that make a run: score, and attach for outputs of a network computed elsewhere."""
 
 from avhcurate.cli import options
-from avhcurate.errors import words
 from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
 
 
@@ -27,7 +26,7 @@ def score(settings: ScoreSettings) -> None:
     record = run.record
     if options.printed(record):
         return
-    print(f"{record.samples} samples of {name} scored as {run.root.name}, {record.skipped} skipped")
+    print(f"{record.samples} images of {name} scored as {run.root.name}, {record.skipped} skipped")
     dataset = space.dataset(name)
     again = f"`avhcurate remove {name} --run {run.name}`, and score again."
     if record.finished and record.finished < begun:
@@ -55,7 +54,7 @@ def score(settings: ScoreSettings) -> None:
     accuracy = accuracy_of(dataset, run)
     print(accuracy)
     if warning := chance_warning(dataset, run, accuracy):
-        print(f"Warning: {words(warning)}")
+        print(f"Warning: {warning}")
     options.print_next_of_run(name)
 
 
@@ -72,9 +71,9 @@ def attach(settings: AttachSettings) -> None:
     dataset = space.dataset(settings.dataset)
     if options.printed(record):
         return
-    print(f"{record.samples - record.skipped} samples of {settings.dataset} attached as {record.name}")
+    print(f"{record.samples - record.skipped} images of {settings.dataset} attached as {record.name}")
     if record.attached is not None:
         options.print_messages(record.attached.notes)
     if warning := chance_warning(dataset, run, accuracy_of(dataset, run)):
-        print(f"Warning: {words(warning)}")
+        print(f"Warning: {warning}")
     options.print_next_of_run(settings.dataset)

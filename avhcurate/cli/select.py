@@ -69,7 +69,7 @@ def select(
         )
     _note_left_out(result.left_out)
     options.print_messages(result.notes)
-    text = f"{count} of {len(result.ids)} samples selected by {rule} at portion {portion:g}: {out}"
+    text = f"{count} of {len(result.ids)} images selected by {rule} at portion {portion:g}: {out}"
     if result.accuracy is not None:
         text += f"\naccuracy against the given labels {result.accuracy:.4f}"
     options.print_result(service.describe_selection(opened.samples, opened.run, opened.dataset, result), text)
@@ -103,12 +103,12 @@ def _select_kept(name: str, model: str | None, where: str, portion: float | None
     about: dict[str, Any] = {"rule": "keep", "portion": portion}
     with options.output(out) as place:
         export(opened, Filters(ids=tuple(ids.tolist())), format_named(out), place, force=force, about=about)
-    options.print_result(about | {"samples": len(ids)}, f"{len(ids)} samples kept: {out}")
+    options.print_result(about | {"samples": len(ids)}, f"{len(ids)} images kept: {out}")
 
 
 def _note_left_out(count: int) -> None:
     if count:
-        options.print_messages([f"{count} samples have no finite embedding and are left out"])
+        options.print_messages([f"{count} images have no finite embedding and are left out"])
 
 
 def _select_round(
@@ -126,5 +126,5 @@ def _select_round(
         count = round_export.export(space, folder, number, format or format_named(place), place, force=force)
     _note_left_out(folder.record.target_left_out + folder.report(number).left_out)
     record = folder.record
-    text = f"{count} of {record.target_samples} samples selected by {record.rule} in round {number}: {out}"
+    text = f"{count} of {record.target_samples} images selected by {record.rule} in round {number}: {out}"
     options.print_result(round_export.describe(folder, number), text)

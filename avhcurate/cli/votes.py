@@ -32,7 +32,7 @@ def votes(settings: VotesSettings) -> None:
         )
     if options.printed(record):
         return
-    print(f"{record.total} votes on {record.samples} samples of {settings.dataset}")
+    print(f"{record.total} votes on {record.samples} images of {settings.dataset}")
     options.print_messages(record.messages)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @options.app.command("list")
 def list_() -> None:
-    """Datasets with their runs, trainings and self-trainings: samples, accuracy, size on the disk."""
+    """Datasets with their runs, trainings and self-trainings: images, accuracy, size on the disk."""
     from avhcurate.workspace.data.inventory import inventory
 
     space = options.open_workspace()
@@ -38,7 +38,7 @@ def _print_summary(dataset: dict[str, Any]) -> None:
     if dataset["simulated"]:
         votes = "simulated votes"
     print(
-        "{name}  {samples:,} samples, {labelled:,} with a label, {classes:,} classes, {votes:,} ".format(**dataset)
+        "{name}  {samples:,} images, {labelled:,} with a label, {classes:,} classes, {votes:,} ".format(**dataset)
         + f"{votes}, {size}"
     )
     for result in dataset["results"]:
@@ -183,7 +183,8 @@ def jobs(
         text = f"{job.verb} {job.dataset} was asked to stop; the same command resumes it"
         options.print_result({"cancelled": job.id}, text)
         return
-    rows = [record.model_dump(mode="json") for record in islice(Jobs(space.root).all(), limit)]
+    records = islice(Jobs(space.root).all(), limit)
+    rows = [record.model_dump(mode="json") | {"problem": str(record.problem)} for record in records]
     if options.printed({"jobs": rows}, rows):
         return
     if rows:

@@ -41,14 +41,14 @@ class Dataset(OpenedDataset):
     """One dataset of a workspace, with the scores of one model run: most of what people do with it, as methods.
 
     Methods that compute something return a pandas DataFrame; methods that add something to the dataset return the
-    dataset; those that decide about samples return how many samples it was. What they are given as `samples` is ids, a
+    dataset; those that decide about images return how many images it was. What they are given as `samples` is ids, a
     boolean mask (N,), a DataFrame with a column `id`, or a SQL condition. What others decide, in the app or in another
     process, shows at once. Mistakes raise CurateError with the next step.
 
     >>> import avhcurate
     >>> digits = avhcurate.example()
     >>> digits
-    Dataset digits: 120 samples of 10 classes, 6,000 simulated votes, scored by avhcurate:digits
+    Dataset digits: 120 images of 10 classes, 6,000 simulated votes, scored by avhcurate:digits
     """
 
     if TYPE_CHECKING:  # what the laboratory adds
@@ -157,10 +157,10 @@ class Dataset(OpenedDataset):
 
         `features` (N, D), `class_weights` (K, D) and `bias` (K,) of its last linear layer, `logits` or `probs` (N, K),
         which cleanlab calls `pred_probs`: arrays, or files as for `avhcurate attach`. `by` "order" takes row i for id
-        i; "path" or another column finds the sample of each row of `rows`, a table that comes with the arrays.
+        i; "path" or another column finds the image of each row of `rows`, a table that comes with the arrays.
         `classes` is the order of K where it is not the dataset's, which is printed. `name` is the run's.
         Without class weights there are scores of the softmax and by class prototypes, never AVH. A job, like `score`.
-        Raises CurateError for shapes that do not fit, NaN, probabilities that do not sum to 1, and samples named twice.
+        Raises CurateError for shapes that do not fit, NaN, probabilities that do not sum to 1, and images named twice.
 
         >>> import avhcurate
         >>> digits = avhcurate.example(fresh=True)
@@ -198,7 +198,7 @@ class Dataset(OpenedDataset):
         `votes`: counts (N, K) in order of id, a DataFrame of answers (`sample`, `annotator`, `label`, or with `class`
         and `selected`), or a file as for `avhcurate votes`. `classes` is the order of K, where it is not the dataset's,
         which is printed. `simulated` marks them wherever they show. Raises
-        CurateError for counts of another shape, for answers of which none names a sample, and, unless `force`, for
+        CurateError for counts of another shape, for answers of which none names an image, and, unless `force`, for
         votes of another kind than those attached.
 
         >>> import avhcurate
@@ -222,7 +222,7 @@ class Dataset(OpenedDataset):
         else:
             counts = whole_counts(votes, "the array of votes")
             if counts.ndim != 2:
-                raise CurateError(f"the votes have shape {counts.shape}: give a row a sample and a column a class")
+                raise CurateError(f"the votes have shape {counts.shape}: give a row an image and a column a class")
             sheet = VoteSheet({}, counts=counts)
             source = "an array"
         with self.workspace.lock(self.name):
@@ -246,8 +246,8 @@ class Dataset(OpenedDataset):
         """Return Spearman of scores with HSF: a row a score and bin, `score, bin, n, spearman, ci_low, ci_high, ...`.
 
         `scores` None means all; `against` another measure takes it in place of HSF; `bins` are edges from 0 to 1, or
-        "q5" for five of equally many of these samples. An `analysis` is another table instead: what scores add to
-        confidence, correlations within classes, AUROC for samples with an HSF below 0.5, or HSF and AVH of parents.
+        "q5" for five of equally many of these images. An `analysis` is another table instead: what scores add to
+        confidence, correlations within classes, AUROC for images with an HSF below 0.5, or HSF and AVH of parents.
         `beyond` scores: another table too, how each score follows HSF beyond these, as a semipartial correlation.
         Raises CurateError without votes or a run, and for unknown scores.
 
@@ -294,10 +294,10 @@ class Dataset(OpenedDataset):
         hsf_cuts: Sequence[float] | None = None,
         score_cuts: Sequence[float] | None = None,
     ) -> pd.DataFrame:
-        """Samples that are hard for people and easy for the network, and the reverse, widest gap first.
+        """Images that are hard for people and easy for the network, and the reverse, widest gap first.
 
-        A row a sample: `set` (hard_for_humans or hard_for_network), `gap`, and the columns of an export. `predicted`
-        compares all samples by predicted HSF. `hsf_cuts` are the HSF at or below which people find a sample hard, and
+        A row an image: `set` (hard_for_humans or hard_for_network), `gap`, and the columns of an export. `predicted`
+        compares all images by predicted HSF. `hsf_cuts` are the HSF at or below which people find an image hard, and
         at or above which easy (0.2, 0.8); `score_cuts` are values of the score where its two ends begin (the easiest
         and the hardest fifth). Raises CurateError for cuts that do not rise, without votes, without a
         run, for an unknown score, and where HSF is not predicted.
@@ -328,11 +328,11 @@ class Dataset(OpenedDataset):
         return service.gap_table(opened.samples, gap)
 
     def predict(self, *, runs: str | Sequence[str] = (), level: float = 0.9, seed: int = 0) -> pd.DataFrame:
-        """Predict HSF of every sample from the votes that some have: `id, hsf, hsf_predicted, ..., human_gap`.
+        """Predict HSF of every image from the votes that some have: `id, hsf, hsf_predicted, ..., human_gap`.
 
         `runs` to learn from (all, at most the 8 newest), `level` of the intervals, which are not for naming the hard
         ones: they seldom hold a low HSF. A job, like `score`; the columns stay in the table, and predictions are never
-        counted as votes. Raises CurateError without a run, and below 30 samples with votes.
+        counted as votes. Raises CurateError without a run, and below 30 images with votes.
 
         >>> import avhcurate
         >>> rows = avhcurate.example().predict()
@@ -358,7 +358,7 @@ class Dataset(OpenedDataset):
     ) -> pd.DataFrame:
         """Return labels that are likely wrong, by rank: `id, path, label, suggested, verdict, ...`, a row per suspect.
 
-        Decided and excluded samples are left out. `out_of_fold` judges by heads that were not trained on the sample,
+        Decided and excluded images are left out. `out_of_fold` judges by heads that were not trained on the image,
         for a model that has seen these labels. `sources`: some of angular, neighbours, cleanlab, votes. A job, like
         `score`. Raises CurateError without a run, and for a source that is not available.
 
@@ -388,7 +388,7 @@ class Dataset(OpenedDataset):
         return rows[: settings.limit]
 
     def project(self, *, neighbours: int = 15, seed: int | None = None, limit: int | None = None) -> pd.DataFrame:
-        """Lay the run's samples out in two dimensions and return `id, x, y`; `plot.map` draws them. A job.
+        """Lay the run's images out in two dimensions and return `id, x, y`; `plot.map` draws them. A job.
 
         The options are those of `avhcurate project`. Raises CurateError without a run.
 
@@ -407,7 +407,7 @@ class Dataset(OpenedDataset):
         return pd.DataFrame({"id": ids, "x": places[:, 0], "y": places[:, 1]})
 
     def neighbours(self, *, count: int = 16, seed: int = 0) -> pd.DataFrame:
-        """Find the nearest samples of each and return outliers first: `id, path, label_name, neighbour_angle`. A job.
+        """Find the nearest images of each and return outliers first: `id, path, label_name, neighbour_angle`. A job.
 
         >>> import avhcurate
         >>> avhcurate.example(fresh=True).neighbours(count=5)[["id", "label_name"]].head(2)
@@ -433,7 +433,7 @@ class Dataset(OpenedDataset):
         scores: Sequence[str] = ("avh", "confidence"),
         where: str = "",
     ) -> pd.DataFrame:
-        """Return model runs side by side on the same samples, a row each: `run, n, accuracy, ece, ..., avh_hsf, ...`.
+        """Return model runs side by side on the same images, a row each: `run, n, accuracy, ece, ..., avh_hsf, ...`.
 
         With `by` (columns as "split" or "hsf_bin", names of tags, sets or saved views) it is a row a run and slice, the
         least accurate first, with a `verdict` and intervals that hold for all slices at once (Bonferroni).
@@ -491,7 +491,7 @@ class Dataset(OpenedDataset):
         out: str | os.PathLike[str] | None = None,
         force: bool = False,
     ) -> pd.DataFrame:
-        """Class-balanced pseudo-labels of the run: a row a selected sample, `id, path, pseudo_label, ...`.
+        """Class-balanced pseudo-labels of the run: a row a selected image, `id, path, pseudo_label, ...`.
 
         `portion` in (0, 1] is the share of each class to trust; `soft` adds lists of K probabilities; `out` also writes
         them (.csv, .jsonl, .parquet) with a manifest. Raises CurateError without a run, for a portion out of range, and
@@ -516,7 +516,7 @@ class Dataset(OpenedDataset):
         return service.pseudo_label_table(opened.samples, opened.run, result, soft=soft)
 
     def like(self, words: str | Sequence[str], *, where: str | Filters | None = None) -> pd.DataFrame:
-        """Return samples by the angle to words, nearest first: `id, path, label_name, like: ...` (rad).
+        """Return images by the angle to words, nearest first: `id, path, label_name, like: ...` (rad).
 
         `words`: "a red car, -snow", or a list; a dash counts against. The column stays in the table. A job, like
         `score`. Raises CurateError unless a `clip:FOLDER-or-HUB` has scored the images.
@@ -567,7 +567,7 @@ class Dataset(OpenedDataset):
         as_sets: str | None = None,
         force: bool = False,
     ) -> pd.DataFrame:
-        """Divide the samples into parts, balanced by class and HSF bin: `id, path, ..., part`, one row per sample.
+        """Divide the images into parts, balanced by class and HSF bin: `id, path, ..., part`, one row per image.
 
         Two `shares` are train and test, three are train, validation and test. `by` is "class", "hsf", both or ().
         The values of the column `group` stay in one part. `out` also writes the parts as a table; `as_sets` saves each
@@ -612,11 +612,11 @@ class Dataset(OpenedDataset):
         confirmed: bool = False,
         force: bool = False,
     ) -> int:
-        """Writes curated labels with a manifest, and returns how many samples were written.
+        """Writes curated labels with a manifest, and returns how many images were written.
 
         `format`: csv, jsonl, parquet, folder, hf, fiftyone, label-studio, cleanlab or coco; by default what the ending
         of `out` says. `confirmed`: only decisions that a second person agrees with; others go out with the given label.
-        Raises CurateError where no sample is left, and for a place that is taken unless `force`.
+        Raises CurateError where no image is left, and for a place that is taken unless `force`.
 
         >>> import avhcurate, tempfile
         >>> digits = avhcurate.example()
@@ -677,7 +677,7 @@ class Dataset(OpenedDataset):
     ) -> "LabelledSamples[Any]":
         """Return a dataset for a torch DataLoader: image, after `transform`, and curated class index (-1 for none).
 
-        `weights`, a column such as "avh" or an array by sample, become a list for a WeightedRandomSampler. `ids` adds
+        `weights`, a column such as "avh" or an array by image, become a list for a WeightedRandomSampler. `ids` adds
         the id of each, for `heard`; call it again before each epoch, and what was decided meanwhile counts. Workers may
         be forked, spawned or of a forkserver. Raises CurateError for weights that are missing or negative.
 
@@ -705,8 +705,8 @@ class Dataset(OpenedDataset):
     def heard(self, ids: Any, logits: Any, *, name: str = "") -> None:
         """Record what a network in training says of a batch: ids (B,) and logits (B, K), NumPy or torch.
 
-        An epoch has as many samples as the last `to_torch(ids=True)`. After each, AUM, forgetting, confidence and the
-        other scores by epoch are on the page Training dynamics, for the given labels of these samples. A `name` begins
+        An epoch has as many images as the last `to_torch(ids=True)`. After each, AUM, forgetting, confidence and the
+        other scores by epoch are on the page Training dynamics, for the given labels of these images. A `name` begins
         a training of its own, or goes on with it in another process. Raises CurateError for logits of another shape.
 
         >>> import avhcurate
@@ -747,7 +747,7 @@ class Dataset(OpenedDataset):
         `where` filters them, `sort` is a column, whose hard end comes first (AVH), `height` is in pixels. `ids` of what
         is returned are the selected images. No server is started: rows and thumbnails are messages of the kernel. Where
         the package anywidget is missing, and outside a notebook, it is `show("gallery")`. Raises CurateError where no
-        sample is left.
+        image is left.
 
         >>> import avhcurate
         >>> grid = avhcurate.example().gallery("hsf < 0.5")  # doctest: +SKIP

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from avhcurate.errors import CurateError, Option, Run, words
+from avhcurate.errors import CurateError, Option, Run, Text
 
 #: What a dataset does, by name: `dataset` adds its methods.
 METHODS: dict[str, Callable[..., Any]] = {}
@@ -17,7 +17,7 @@ def python_words() -> Iterator[None]:
     try:
         yield
     except CurateError as error:
-        error.text = words(error.text, _argument, in_python)
+        error.text = Text(error.text.words(_argument, in_python))
         raise
 
 

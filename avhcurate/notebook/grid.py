@@ -64,7 +64,7 @@ class SampleGrid(anywidget.AnyWidget):
         self._views: list[GridView] = []
         self.update()
         if not self.data["count"]:
-            raise empty_view(self._page.samples, filters, "No sample satisfies the condition. Widen it.")
+            raise empty_view(self._page.samples, filters, "No image satisfies the condition. Widen it.")
         super().__init__()
         self.on_msg(self._hear)
         dataset.grids.add(self)

@@ -67,7 +67,7 @@ class OpenedDataset:
             answers = f"{votes.total:,} {kind} votes"
         if run:
             scored = f"scored by {run.record.model}"
-        size = f"{record.samples:,} samples of {len(opened.samples.classes)} classes"
+        size = f"{record.samples:,} images of {len(opened.samples.classes)} classes"
         return f"Dataset {self.name}: {size}, {answers}, {scored}"
 
     def _repr_html_(self) -> str:
@@ -123,7 +123,7 @@ class OpenedDataset:
         return self._marked(opened.samples.frame(ids))
 
     def image(self, id: int) -> Image.Image:
-        """Return the image of a sample, in RGB. Raises CurateError for one that cannot be read.
+        """Return an image, in RGB. Raises CurateError for one that cannot be read.
 
         >>> import avhcurate
         >>> avhcurate.example().image(3).size
@@ -146,7 +146,7 @@ class OpenedDataset:
 
     @property
     def table(self) -> pd.DataFrame:
-        """Return every sample by id, excluded ones too: N rows, the columns of an export.
+        """Return every image by id, excluded ones too: N rows, the columns of an export.
 
         >>> import avhcurate
         >>> digits = avhcurate.example()
@@ -162,7 +162,7 @@ class OpenedDataset:
         return self.table
 
     def head(self, n: int = 5) -> pd.DataFrame:
-        """Return the first samples by id."""
+        """Return the first images by id."""
         return self[:n]
 
     @property
@@ -172,7 +172,7 @@ class OpenedDataset:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Return how many samples and columns `table` has."""
+        """Return how many images and columns `table` has."""
         return len(self), len(self.columns)
 
     @property
@@ -186,7 +186,7 @@ class OpenedDataset:
         return list(self.opened.samples.classes)
 
     def frame(self, where: str | Filters | None = None, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return the samples that satisfy a condition and are not excluded, by id; None: every sample.
+        """Return the images that satisfy a condition and are not excluded, by id; None: every image.
 
         Raises CurateError for a condition that is not valid, and for unknown columns.
 
@@ -209,9 +209,9 @@ class OpenedDataset:
     # --- what people decide -----------------------------------------------------------------------------------------
 
     def tag(self, samples: Samples, tag: str) -> int:
-        """Tag samples and return how many; see the class for what `samples` may be.
+        """Tag images and return how many; see the class for what `samples` may be.
 
-        Raises CurateError without a sample, and for a tag that is empty, long or not printable.
+        Raises CurateError without an image, and for a tag that is empty, long or not printable.
 
         >>> import avhcurate
         >>> digits = avhcurate.example()
@@ -223,7 +223,7 @@ class OpenedDataset:
         return self._decide(samples, "tag", tag)
 
     def untag(self, samples: Samples, tag: str) -> int:
-        """Remove a tag from samples; the reverse of `tag`.
+        """Remove a tag from images; the reverse of `tag`.
 
         >>> import avhcurate
         >>> digits = avhcurate.example()
@@ -233,7 +233,7 @@ class OpenedDataset:
         return self._decide(samples, "untag", tag)
 
     def relabel(self, samples: Samples, label: str | int | None) -> int:
-        """Correct the label of samples, by the class's name or index; None restores the given one.
+        """Correct the label of images, by the class's name or index; None restores the given one.
 
         The given label stays in `label`; `curated_label` and `curated_label_name` change. Raises CurateError for an
         unknown class.
@@ -253,7 +253,7 @@ class OpenedDataset:
     def relabel_from(self, labels: str | os.PathLike[str] | pd.DataFrame) -> "LabelCounts":
         """Correct labels as a table says: CSV, Parquet, JSON of a tool or a DataFrame; one undo reverts all of them.
 
-        A row names its sample by `path` or `id` and its class by `label_name` or `label`. Returns the counts `applied,
+        A row names its image by `path` or `id` and its class by `label_name` or `label`. Returns the counts `applied,
         same, unknown_path, unknown_class, ...`. Raises CurateError where nothing can be used; nothing is written then.
 
         >>> import avhcurate
@@ -272,7 +272,7 @@ class OpenedDataset:
         return counts
 
     def exclude(self, samples: Samples, reason: str | None = None) -> int:
-        """Leave samples out of views, statistics and exports, until `include` or `undo`; `reason` is a tag till then.
+        """Leave images out of views, statistics and exports, until `include` or `undo`; `reason` is a tag till then.
 
         >>> import avhcurate
         >>> digits = avhcurate.example()
@@ -284,7 +284,7 @@ class OpenedDataset:
         return self._decide(samples, "exclude", reason)
 
     def include(self, samples: Samples) -> int:
-        """Include excluded samples again.
+        """Include excluded images again.
 
         >>> import avhcurate
         >>> digits = avhcurate.example()
@@ -337,7 +337,7 @@ class OpenedDataset:
         store = Saved(self.workspace, self.name)
         if save_set is not None:
             if samples is None:
-                raise CurateError(f"The set {save_set} has no samples. Give them.")
+                raise CurateError(f"The set {save_set} has no images. Give them.")
             store.save_set(save_set, chosen_ids(self.opened.samples, samples))
         rows = [[entry.name, entry.samples, entry.who, entry.at] for entry in store.sets()]
         return pd.DataFrame(rows, columns=["set", "samples", "who", "at"])
@@ -369,8 +369,8 @@ class OpenedDataset:
     def lock(self, share: float | None = None, where: str = "", *, groups: str | None = None, seed: int = 0) -> int:
         """Lock a part, whose labels nothing learns from, to judge decisions by; return how many.
 
-        By default a fifth of each class, drawn by chance, or all samples that satisfy `where`; with a share that much,
-        drawn among these. Copies that `quality` knows, and samples of one value of the column `groups`, are locked
+        By default a fifth of each class, drawn by chance, or all images that satisfy `where`; with a share that much,
+        drawn among these. Copies that `quality` knows, and images of one value of the column `groups`, are locked
         together or not at all.
 
         >>> import avhcurate
@@ -474,7 +474,7 @@ class OpenedDataset:
 
 
 def filters_of(where: str | Filters | None) -> Filters:
-    """Return the filters of a condition; by default excluded samples are left out."""
+    """Return the filters of a condition; by default excluded images are left out."""
     if isinstance(where, Filters):
         return where
     return Filters(where=where or "")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Plots:
     """Figures of a dataset, as Plotly figures: `pets.plot.correlation()`.
 
-    `where` filters the samples, as a condition does elsewhere. Raises CurateError where a page would say what is
+    `where` filters the images, as a condition does elsewhere. Raises CurateError where a page would say what is
     missing: votes, a run, a map or a training.
 
     >>> import avhcurate

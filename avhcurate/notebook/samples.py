@@ -18,27 +18,27 @@ Samples = int | str | Filters | pd.DataFrame | Iterable[int]
 
 
 def chosen(table: SampleTable, samples: Samples, *, excluded: bool | None = False) -> list[int] | Filters:
-    """Return ids or filters of some samples; a condition is about those that are excluded, or are not."""
+    """Return ids or filters of some images; a condition is about those that are excluded, or are not."""
     if isinstance(samples, Filters):
         return samples
     if isinstance(samples, str):
         return Filters(where=samples, excluded=excluded)
     if isinstance(samples, pd.DataFrame):
         if "id" not in samples.columns:
-            raise CurateError(f"The table of samples has no column id. Its columns are {listed(samples.columns)}.")
+            raise CurateError(f"The table of images has no column id. Its columns are {listed(samples.columns)}.")
         samples = samples["id"]
     values = np.atleast_1d(np.asarray(samples))
     if values.dtype == bool:
         if values.shape != (table.size,):
-            raise CurateError(f"The mask has shape {values.shape} for {table.size} samples. Give one value for each.")
+            raise CurateError(f"The mask has shape {values.shape} for {table.size} images. Give one value for each.")
         values = np.flatnonzero(values)
     if values.size and values.dtype.kind not in "iu":
-        raise CurateError(f"Name samples by whole numbers, their ids, or a condition, not {values.dtype}.")
+        raise CurateError(f"Name images by whole numbers, their ids, or a condition, not {values.dtype}.")
     return [int(id) for id in values]
 
 
 def chosen_ids(table: SampleTable, samples: Samples) -> list[int]:
-    """Return the ids of some samples."""
+    """Return the ids of some images."""
     ids = chosen(table, samples)
     if isinstance(ids, Filters):
         return table.frame(ids, columns=["id"])["id"].tolist()
@@ -46,8 +46,8 @@ def chosen_ids(table: SampleTable, samples: Samples) -> list[int]:
 
 
 def picture(images: ImageSource, id: int) -> Image.Image:
-    """Return the image of a sample, in RGB. Raises CurateError for one that cannot be read."""
+    """Return an image, in RGB. Raises CurateError for one that cannot be read."""
     try:
         return Image.fromarray(decode(images.read_one(id)))
     except BrokenImage as problem:
-        raise CurateError(f"The image of sample {id} cannot be read: {problem}") from None
+        raise CurateError(f"Image {id} cannot be read: {problem}") from None

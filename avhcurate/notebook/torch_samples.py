@@ -19,7 +19,7 @@ _Item = TypeVar("_Item", bound=tuple[Any, ...], covariant=True)
 
 
 class LabelledSamples(torch.utils.data.Dataset[_Item]):
-    """Images with their curated class index, and perhaps the sample's id, as they were when this was made.
+    """Images with their curated class index, and perhaps the image's id, as they were when this was made.
 
     `ids`, `labels` and `weights` are lists of n, in the order of the items. A worker reads images by itself, so that
     it may be forked or not.
@@ -60,12 +60,12 @@ class LabelledSamples(torch.utils.data.Dataset[_Item]):
 def _images(root: Path, fingerprint: str, process: int) -> ImageSource:
     """Return the images of a dataset for one process: a file that is open in two would be read at one position."""
     folder = DatasetFolder(root)
-    folder.refuse_another_import(fingerprint, again="make the samples again")
+    folder.refuse_another_import(fingerprint, again="make the images again")
     return folder.images()
 
 
 def weights_of(weights: Any, rows: pd.DataFrame, size: int) -> np.ndarray:
-    """Return how often to draw each of some samples, (n,), of an array (n,), or (N,) by id; None weighs all alike.
+    """Return how often to draw each of some images, (n,), of an array (n,), or (N,) by id; None weighs all alike.
 
     Raises CurateError for values that are missing, negative or of another number.
     """
@@ -75,7 +75,7 @@ def weights_of(weights: Any, rows: pd.DataFrame, size: int) -> np.ndarray:
     if values.shape == (size,):
         values = values[rows["id"]]
     if values.shape != (len(rows),):
-        raise CurateError(f"The weights have shape {values.shape}. Give one for each of {len(rows)} samples.")
+        raise CurateError(f"The weights have shape {values.shape}. Give one for each of {len(rows)} images.")
     if wrong := int((~np.isfinite(values) | (values < 0)).sum()):
-        raise CurateError(f"The weights are missing or negative for {wrong} of {len(rows)} samples. Give others.")
+        raise CurateError(f"The weights are missing or negative for {wrong} of {len(rows)} images. Give others.")
     return values

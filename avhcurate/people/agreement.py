@@ -78,7 +78,7 @@ def cohen_kappa(first: ArrayLike, second: ArrayLike) -> Agreement:
     n, *same = share(int((answers[0] == answers[1]).sum()), answers.shape[1])
     undefined = Agreement("Cohen's kappa", n)
     if not n:
-        return replace(undefined, reason="no sample has two answers")
+        return replace(undefined, reason="no image has two answers")
     shares = (answers[:, :, None] == np.unique(answers)).mean(axis=1)
     chance = float(shares.prod(axis=0).sum())
     if chance == 1:
@@ -139,7 +139,7 @@ def _of_many(
     used = table[table.sum(axis=1) >= 2]
     undefined = Agreement(name, len(used))
     if not len(used):
-        return replace(undefined, reason="no sample has two answers or more")
+        return replace(undefined, reason="no image has two answers or more")
     if (used.sum(axis=0) > 0).sum() < 2:
         return replace(undefined, reason=_SAME)
     # Samples with the same counts are exchangeable, so a resample draws how many of each.

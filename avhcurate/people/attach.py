@@ -83,7 +83,7 @@ def attach_column(folder: DatasetFolder, column: pa.ChunkedArray, title: str, *,
     """Attach a column of the source that holds K counts per sample; the caller holds the dataset's lock."""
     ids, counts = counts_of_lists(column, title)
     votes = _counts_table(ids, counts)
-    message = f"human votes were found in column {title!r} ({len(votes)} samples)"
+    message = f"human votes were found in column {title!r} ({len(votes)} images)"
     notes = order_notes([], folder.record.classes, folder.labels()[ids], _most_votes(counts))
     return attach(folder, votes, source=f"{_OF_COLUMN}{title!r}", messages=[message, *notes], force=force)
 
@@ -100,7 +100,7 @@ def attach(
 ) -> VotesRecord:
     """Write a table of votes (k-way: id, counts; tick: id, selected, shown) and its record."""
     if not len(votes):
-        raise CurateError(f"{source} has no vote for any sample. Nothing was attached.")
+        raise CurateError(f"{source} has no vote for any image. Nothing was attached.")
     record = folder.record
     before = record.votes
     after = VotesRecord(
@@ -159,7 +159,7 @@ def carry_votes(old: DatasetFolder, new: DatasetFolder, classes: Sequence[str]) 
         message = f"the {before.total} votes from {before.source} were dropped: {'; '.join(lost)}"
         new.write_record(record.model_copy(update={"messages": [*record.messages, message]}))
         return None
-    message = f"kept from the import before ({before.samples - len(votes)} samples with votes are gone)"
+    message = f"kept from the import before ({before.samples - len(votes)} images with votes are gone)"
     messages = [*before.messages, "; dropped: ".join([message, *lost])]
     return attach(
         new, votes, source=before.source, messages=messages, simulated=before.simulated, note=before.note, force=True
@@ -181,12 +181,12 @@ def votes_that_fit(
     was = was.take(votes["id"])
     ids = pc.index_in(was["path"], value_set=samples["path"].combine_chunks()).cast(pa.int64())
     votes = votes.set_column(0, "id", ids)
-    lost = {"votes of samples that are gone": _total(votes.filter(pc.is_null(ids)))}
+    lost = {"votes of images that are gone": _total(votes.filter(pc.is_null(ids)))}
     label = pa.array([*numbers.tolist(), -1]).take(was["label"].fill_null(len(numbers))).filter(pc.is_valid(ids))
     votes = votes.filter(pc.is_valid(ids))
     if record.kind == "tick":  # a tick says nothing about another label
         same = pc.fill_null(pc.equal(label, samples["label"].take(votes["id"])), False)
-        lost["votes of samples that have another label now"] = _total(votes.filter(pc.invert(same)))
+        lost["votes of images that have another label now"] = _total(votes.filter(pc.invert(same)))
         votes = votes.filter(same)
     elif len(votes) and not record.classes:
         counts = count_matrix(votes["counts"])
@@ -253,12 +253,12 @@ def _of_ticks(answers: pd.DataFrame, labels: np.ndarray, classes: list[str]) -> 
         answers = answers.assign(**{"class": np.array([*classes, ""], object)[label]})
     answers = answers[label >= 0]
     if answers.empty:
-        raise CurateError("No row is about a sample that has a label. Ticks are counted for the given label.")
+        raise CurateError("No row is about an image that has a label. Ticks are counted for the given label.")
     ticks, messages = count_ticks(answers, classes)
     table = ticks[ticks["label"] == labels[ticks["sample"]]]
     others = int(ticks["shown"].sum() - table["shown"].sum())
     if others:
-        messages = [f"{others} answers show a class that is not the sample's label and were left out", *messages]
+        messages = [f"{others} answers show a class that is not the image's label and were left out", *messages]
     columns = {"id": pa.array(table["sample"], pa.int64())}
     columns |= {name: pa.array(table[name], pa.int32()) for name in ("selected", "shown")}
     return pa.table(columns), messages

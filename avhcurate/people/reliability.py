@@ -78,9 +78,9 @@ def of_ticks(selected: ArrayLike, shown: ArrayLike, *, resamples: int = RESAMPLE
     seen = seen[seen > 0]
     repeated = int((seen >= 2).sum())
     if repeated < 3:
-        return Reliability(len(seen), reason=f"only {repeated} samples have two votes or more")
+        return Reliability(len(seen), reason=f"only {repeated} images have two votes or more")
     if np.ptp(ticked / seen) == 0:
-        return Reliability(len(seen), reason="every sample has the same HSF")
+        return Reliability(len(seen), reason="every image has the same HSF")
     rng = np.random.default_rng(seed)
     value, drawn = _agreement(ticked, seen, resamples, rng)
     low, high = np.quantile(drawn, [0.025, 0.975], method="weibull")

@@ -42,7 +42,7 @@ def match_samples(sheet: VoteSheet, paths: pa.ChunkedArray) -> tuple[np.ndarray,
     if len(missing):
         examples = _examples(sheet.samples[matches.column].take(missing[:1000]))
         messages.append(
-            f"{len(missing)} of {rows} rows match no sample and were left out (column {matches.column!r}: {examples})"
+            f"{len(missing)} of {rows} rows match no image and were left out (column {matches.column!r}: {examples})"
         )
     if matches.by_part:
         messages.append(f"{matches.by_part} of {rows} rows match by a part of the path")
@@ -75,11 +75,11 @@ def match_rows(columns: dict[str, pa.ChunkedArray], paths: pa.ChunkedArray) -> R
             return RowMatches(title, ids)
     title = next(iter(names or columns))
     message = (
-        f"No row names a sample of this dataset. Column {title!r} has {_examples(columns[title][:1000])}, a path of "
+        f"No row names an image of this dataset. Column {title!r} has {_examples(columns[title][:1000])}, a path of "
         f"the dataset is {paths[0].as_py()!r}. Give the path, a unique end of it, or the id."
     )
     if names and numbers:
-        message += f" Leave {listed(names)} out if {listed(numbers)} names the samples."
+        message += f" Leave {listed(names)} out if {listed(numbers)} names the images."
     raise CurateError(message)
 
 

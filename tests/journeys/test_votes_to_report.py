@@ -77,7 +77,7 @@ def test_votes_become_bins_a_correlation_two_sets_and_a_report(page, own_page, s
     run("report", "digits", "--out", tmp_path / "report.html")
     own_page.goto(f"file://{tmp_path}/report.html")
     report = own_page.locator("body").inner_text().replace("−", "-")
-    assert f"{VOTED * ANSWERS:,} human votes on {VOTED} samples" in report
+    assert f"{VOTED * ANSWERS:,} human votes on {VOTED} images" in report
     assert f"{rho:.3f}" in report
     assert f"({len(network)})" in report
     images = own_page.locator("img")

@@ -92,7 +92,7 @@ def test_what_is_decided_in_python_shows_at_once_and_what_another_process_decide
 
 
 def test_no_image_an_unknown_column_and_a_missing_package_are_told(grey, monkeypatch):
-    with pytest.raises(CurateError, match="No sample satisfies"):
+    with pytest.raises(CurateError, match="No image satisfies"):
         grey.gallery("id < 0")
     with pytest.raises(CurateError, match="Unknown column zoom"):
         grey.gallery(sort="zoom")

@@ -5,8 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from avhcurate.errors import Option
-from avhcurate.errors import words as in_shell
+from avhcurate.errors import Option, Text
 from avhcurate.workspace.data.runs import FittedHeads
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
@@ -57,8 +56,12 @@ def test_map_and_pseudo_labels_say_that_they_take_the_head_of_all(open_page, fit
 @pytest.mark.parametrize(
     ("problem", "said", "option"),
     [
-        (f"Fit a head by {Option('head', 'fit')}.", "“Last layer: Fit one for these classes”", "--head=fit"),
-        (f"Take its rows by {Option('classes_from_model', True)}.", "“Classes from model”", "--classes-from-model"),
+        (Text(f"Fit a head by {Option('head', 'fit')}."), "“Last layer: Fit one for these classes”", "--head=fit"),
+        (
+            Text(f"Take its rows by {Option('classes_from_model', True)}."),
+            "“Classes from model”",
+            "--classes-from-model",
+        ),
     ],
 )
 def test_a_model_of_other_classes_offers_the_way_on_as_a_button(
@@ -66,7 +69,7 @@ def test_a_model_of_other_classes_offers_the_way_on_as_a_button(
 ):
     kept = Jobs(own_demo_root)
     record = kept.create("score", "digits", ["score", "digits", "--model=efficientnet-lite0"])
-    kept.write(record.model_copy(update={"state": "failed", "message": in_shell(problem), "problem": problem}))
+    kept.write(record.model_copy(update={"state": "failed", "message": str(problem), "problem": problem}))
     app = open_page("home", own_demo_root)
     assert said in app.error[0].value.replace("\\", "")
     assert "--" not in app.error[0].value

@@ -129,7 +129,7 @@ def test_page_command_line_and_first_round_of_self_training_select_the_same(
         out = tmp_path / f"{rule}.parquet"
         chosen = ["--rule", rule, "--portion", "0.3", "--where", where]
         ended = cli("select", "digits", *chosen, "--out", out, "--workspace", own_demo_root)
-        assert (ended.code, "note: 2 samples have no finite embedding and are left out\n" in ended.err) == (0, True)
+        assert (ended.code, "note: 2 images have no finite embedding and are left out\n" in ended.err) == (0, True)
         pd.testing.assert_frame_equal(pd.read_parquet(out)[columns], expected, check_dtype=False)
 
         opened = open_dataset(space, "digits")

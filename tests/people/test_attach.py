@@ -8,11 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import bare_dataset
+from tests.fakes.refusals import refused
 
 CLASSES = ["cat", "dog", "owl"]
 #: The second and the last have the same file name.
@@ -71,7 +72,7 @@ def test_matrix_is_in_order_of_id_and_empty_rows_have_no_votes(attach, dataset):
         (np.full((4, 3), np.nan), "fractions or missing"),
         (np.full((4, 3), "x"), "not numbers"),
         (np.full((4, 3), 2**40), "32 bits"),
-        (np.ones((4, 2), int), "2 counts per sample, but the dataset has 3 classes"),
+        (np.ones((4, 2), int), "2 counts per image, but the dataset has 3 classes"),
         (np.ones((5, 3), int), "5 rows"),
         (np.ones(12, int), "shape"),
         (np.zeros((4, 3), int), "no vote"),
@@ -94,14 +95,14 @@ def test_the_order_of_the_columns_is_said_and_can_be_given(cli, workspace, tmp_p
     record = attach_votes(workspace, "d", tmp_path / "votes.npy")
     assert record.messages == [
         "classes were taken in this order: cat, dog, owl",
-        "with cat and dog exchanged, 30 of 30 samples would have their given label, not 10: is that their order?",
+        "with cat and dog exchanged, 30 of 30 images would have their given label, not 10: is that their order?",
     ]
     ended = cli("votes", "d", tmp_path / "votes.npy", "--classes", "dog,cat,owl", "--workspace", workspace.root)
     assert "note: classes were taken in this order: dog, cat, owl" in ended.err
     assert "exchanged" not in ended.err
     assert votes_of(dataset) == {n: [5 * (n % 3 == k) for k in range(3)] for n in range(30)}
     (tmp_path / "answers.csv").write_text("path,label\n0.png,cat\n")
-    with pytest.raises(CurateError, match=r"answers and no matrix of counts\. Leave --classes out"):
+    with refused(Option("classes")):
         attach_votes(workspace, "d", tmp_path / "answers.csv", classes=names)
 
 
@@ -117,7 +118,7 @@ def test_pickles_are_never_opened(workspace, dataset, tmp_path):
 def test_a_list_column_is_matched_by_path_or_in_order_of_id(attach, dataset):
     record = attach(pa.table({"path": ["b/2.png", "a/0.png", "gone.png"], "counts": [[1, 0, 2], [3, 0, 0], [9, 9, 9]]}))
     assert votes_of(dataset) == {0: [3, 0, 0], 2: [1, 0, 2]}
-    assert "1 of 3 rows match no sample" in record.messages[0]
+    assert "1 of 3 rows match no image" in record.messages[0]
     assert "gone.png" in record.messages[0]
     attach(pa.table({"v": [[1, 0, 0], None, [0, 1, 0], [0, 0, 1]]}))
     assert votes_of(dataset) == {0: [1, 0, 0], 2: [0, 1, 0], 3: [0, 0, 1]}
@@ -167,9 +168,9 @@ def test_cifar10h_raw_answers_leave_attention_checks_out(attach, dataset):
         ("sample,label\na/0.png,unsure\n", "unsure"),
         ("sample,label\na/0.png,3\n", "Unknown class 3"),
         ("path,label\na/0.png,01\na/1.png,02\n", "Unknown class 01, 02"),
-        ("sample,label\nx.png,cat\ny.png,cat\n", "No row names a sample"),
+        ("sample,label\nx.png,cat\ny.png,cat\n", "No row names an image"),
         ("sample,label\n", "no rows"),
-        ("picture,mood\na/0.png,good\n", "names no samples"),
+        ("picture,mood\na/0.png,good\n", "names no images"),
         ("sample,mood\na/0.png,good\n", "has no answers"),
         ("sample,label,count\na/0.png,cat,-1\n", "negative"),
         ("sample,label,count\na/0.png,cat,0.5\n", "fractions"),
@@ -196,9 +197,9 @@ def test_cifar10h_raw_answers_leave_attention_checks_out(attach, dataset):
     ],
 )
 def test_what_does_not_fit_is_refused(attach, dataset, text, words):
-    with pytest.raises(CurateError, match=words) as refused:
+    with pytest.raises(CurateError, match=words) as caught:
         attach(text)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(caught.value)
     assert dataset.votes() is None
 
 

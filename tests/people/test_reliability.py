@@ -132,9 +132,9 @@ def test_samples_without_a_vote_or_a_label_are_left_out_and_counted():
 @pytest.mark.parametrize(
     ("selected", "shown", "reason"),
     [
-        ([], [], "only 0 samples"),
-        ([1, 2, 0], [2, 2, 1], "only 2 samples have two votes or more"),
-        ([5, 5, 5, 3], [5, 5, 5, 3], "every sample has the same HSF"),
+        ([], [], "only 0 images"),
+        ([1, 2, 0], [2, 2, 1], "only 2 images have two votes or more"),
+        ([5, 5, 5, 3], [5, 5, 5, 3], "every image has the same HSF"),
     ],
 )
 def test_where_there_is_nothing_to_correlate_the_reason_is_given(selected, shown, reason):

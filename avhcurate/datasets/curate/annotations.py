@@ -39,8 +39,8 @@ def annotate(decisions: Decisions, chosen: Sequence[int] | Filters, action: str,
     paths = decisions.samples.paths(chosen, _changes(action, stored, value))
     if not paths and not decisions.samples.count(chosen):
         if chosen.ids == ():
-            raise CurateError("No samples are chosen. Select some first.")
-        raise empty_view(decisions.samples, chosen, "No sample satisfies the condition. Widen it.")
+            raise CurateError("No images are chosen. Select some first.")
+        raise empty_view(decisions.samples, chosen, "No image satisfies the condition. Widen it.")
     if paths:
         decisions.log.annotate(decisions.present_id(), action, stored, paths)
         decisions.refresh()

@@ -102,7 +102,7 @@ def relabel_from(decisions: Decisions, labels: Path | pd.DataFrame) -> LabelCoun
     repeated = usable["id"][usable["id"].duplicated()]
     if len(repeated):
         name = paths[int(repeated.iloc[0])].as_py()
-        raise CurateError(f"{title} gives {repeated.nunique()} samples different labels, first {name!r}. Keep one row.")
+        raise CurateError(f"{title} gives {repeated.nunique()} images different labels, first {name!r}. Keep one row.")
     curated = decisions.samples.frame(columns=["id", "curated_label"])["curated_label"].fillna(_NONE).to_numpy(np.int64)
     changed = usable[curated[usable["id"]] != usable["code"]]
     counts = LabelCounts(

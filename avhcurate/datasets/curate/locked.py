@@ -9,7 +9,7 @@ from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.titles import all_trainings
-from avhcurate.errors import CurateError, Option, Run
+from avhcurate.errors import CurateError, Option, Run, Text
 from avhcurate.measures.stats.folds import stratified_draw
 from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.workspace.data.bursts import AUTO, found_text
@@ -66,7 +66,7 @@ def lock(
     offered = offered[labels[offered] >= 0]
     if not len(offered):
         raise empty_view(
-            decisions.samples, filters, "No such sample has a label to lock. Widen the condition.", needs="label"
+            decisions.samples, filters, "No such image has a label to lock. Widen the condition.", needs="label"
         )
     features = None
     if groups == AUTO and run is not None and run.has_features:
@@ -76,12 +76,10 @@ def lock(
     if share is not None:
         drawn = offered[stratified_draw(labels[offered], group_of[offered], share=share, seed=seed)]
     if not len(drawn):
-        raise CurateError(f"{Option('share')} {share:g} of {len(offered)} samples is none. Give a larger one.")
+        raise CurateError(f"{Option('share')} {share:g} of {len(offered)} images is none. Give a larger one.")
     inside = np.isin(group_of, group_of[drawn])
     if not (labels[~inside] >= 0).any():
-        raise CurateError(
-            "Every labelled sample would be locked, and nothing left to learn from. Narrow the condition."
-        )
+        raise CurateError("Every labelled image would be locked, and nothing left to learn from. Narrow the condition.")
     copies = dataset.quality.ready(dataset.record.fingerprint)
     details: dict[str, Any] = {"share": share, "where": where, "groups": groups, "seed": seed, "copies": copies}
     details |= {"joined": joined}
@@ -125,28 +123,29 @@ def lock_before(workspace: Workspace, settings: ScoreSettings) -> str:
     )
 
 
-def told(decisions: Decisions, run: RunFolder | None) -> str:
-    """Return how much is locked, and what to do next, in sentences; "" where nothing is."""
+def told(decisions: Decisions, run: RunFolder | None) -> Text:
+    """Return how much is locked, and what to do next, in sentences; none where nothing is."""
     event = decisions.log.last(decisions.dataset.id, [LOCK])
     if event is None:
-        return ""
+        return Text()
     text = f"{event.samples:,} images are locked: nothing learns from their labels."
     if not event.details["copies"]:
         text += " Image quality was not measured, so copies may lie on both sides."
     if event.details["groups"] == AUTO:
         text += f" {found_text(event.details['joined'])}"
     if run is not None and run.record.knows(event.id):
-        text += f" {run.name} was made before and may know them. {_again(decisions.dataset, run.record)}."
-    return text
+        text += f" {run.name} was made before and may know them. "
+        return Text(text, _again(decisions.dataset, run.record), ".")
+    return Text(text)
 
 
-def _again(dataset: DatasetFolder, record: RunRecord) -> str:
+def _again(dataset: DatasetFolder, record: RunRecord) -> Text:
     """Return how to make a run anew that may know locked labels."""
     if record.attached:
-        return f"Attach embeddings alone, or outputs that know none of them: {Run('attach', dataset.name, '...')}"
+        return Text(f"Attach embeddings alone, or outputs that know none of them: {Run('attach', dataset.name, '...')}")
     if record.refits:
-        return f"Let Payoff fit its head again: {Run('payoff', dataset.name)}"
-    return f"Train it again: {Run('train', dataset.name, '...')}"
+        return Text(f"Let Payoff fit its head again: {Run('payoff', dataset.name)}")
+    return Text(f"Train it again: {Run('train', dataset.name, '...')}")
 
 
 def refuse_before_lock(dataset: DatasetFolder, run: RunFolder) -> None:
@@ -158,7 +157,7 @@ def refuse_before_lock(dataset: DatasetFolder, run: RunFolder) -> None:
     what = f"{teacher or run.name} was made before a part of {dataset.name!r} was locked, and may know its labels."
     fix = _again(dataset, record)
     if teacher:
-        fix = f"Train it again: {Run('train', dataset.name, '...')}"
+        fix = Text(f"Train it again: {Run('train', dataset.name, '...')}")
     raise CurateError(what, fix=fix)
 
 

@@ -38,10 +38,10 @@ class Saved:
         chosen = np.unique(np.asarray(ids, np.int64))
         paths = self.folder.column("path")
         if not len(chosen):
-            raise CurateError("No samples are chosen. Select some first.")
+            raise CurateError("No images are chosen. Select some first.")
         if chosen[0] < 0 or chosen[-1] >= len(paths):
             raise CurateError(
-                f"Some of the chosen samples are not in {self.folder.name}. Ids run from 0 to {len(paths) - 1}."
+                f"Some of the chosen images are not in {self.folder.name}. Ids run from 0 to {len(paths) - 1}."
             )
         self._write_set(name, paths.take(pa.array(chosen)).to_pylist())
 
@@ -138,7 +138,7 @@ def listed_ids(dataset: DatasetFolder, content: bytes) -> tuple[list[int], list[
     entries = {text: ids.get(text, ids.get(plain_cell(text))) for text in _entries(content)}
     chosen = dict.fromkeys(id for id in entries.values() if id is not None)
     if not chosen:
-        raise CurateError(f"The file lists no sample of {dataset.name}. Write a path or an id in each line.")
+        raise CurateError(f"The file lists no image of {dataset.name}. Write a path or an id in each line.")
     return list(chosen), [text for text, id in entries.items() if id is None]
 
 

@@ -52,7 +52,7 @@ def write_yolo(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
     labelled = replace(chosen, filters=chosen.filters.narrowed(Filters(where="curated_label IS NOT NULL")))
     if not opened.samples.count(labelled.filters):
         raise empty_view(
-            opened.samples, labelled.filters, "No sample has a label, and yolo has no place for those without."
+            opened.samples, labelled.filters, "No image has a label, and yolo has no place for those without."
         )
     path.mkdir()
     folders = _folder_names(opened.samples.classes)

@@ -24,7 +24,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample import by_angle
 from avhcurate.datasets.table.sample_table import SampleTable
-from avhcurate.errors import CurateError, Option
+from avhcurate.errors import CurateError, Option, Text
 from avhcurate.plugins import checked_function, load
 from avhcurate.workspace.data.people import Role, require
 from avhcurate.workspace.data.runs import RunFolder
@@ -152,10 +152,9 @@ def _export(
     write: Callable[..., int | None] = FORMATS[format]
     count = opened.samples.count(filters)
     if not count:
-        nothing = "No sample satisfies the filters, so there is nothing to export."
-        raise empty_view(
-            opened.samples, filters, nothing, instead=f", or export with {Option('view', 'excluded=null')}"
-        )
+        nothing = "No image satisfies the filters, so there is nothing to export."
+        instead = Text(f", or export with {Option('view', 'excluded=null')}")
+        raise empty_view(opened.samples, filters, nothing, instead=instead)
     with atomic_output(out, folder=format in FOLDERS, force=force) as (path, manifest):
         if (written := write(opened, Chosen(filters, order, progress), path)) is None:
             written = count

@@ -8,7 +8,7 @@ _FORMATS = "csv, jsonl, parquet, folder, yolo, webdataset, hf, fiftyone, label-s
 
 
 class ExportSettings(VerbSettings):
-    """Write curated labels of the samples that satisfy a condition."""
+    """Write curated labels of the images that satisfy a condition."""
 
     verb = "export"
     dataset: str = option(help="The dataset.", argument=True)
@@ -19,9 +19,9 @@ class ExportSettings(VerbSettings):
     format: str | None = option(None, f"{_FORMATS}.", usual="by --out")
     model: str | None = option(None, "Which run: a model's or a run's name.", usual="the default")
     where: str = option("", 'SQL condition over the columns, as "relative_avh > 1 AND hsf < 0.4".')
-    set: tuple[str, ...] = option((), "Only samples of this set; with several, of all of them.", repeat=True)
+    set: tuple[str, ...] = option((), "Only images of this set; with several, of all of them.", repeat=True)
     view: str | None = option(
-        None, "A saved view, or the address of a page (or its part after ?): its samples in its order."
+        None, "A saved view, or the address of a page (or its part after ?): its images in its order."
     )
     sort: str | None = option(None, "Column to order by, the highest first; COLUMN:asc for the lowest first.")
     like: tuple[int, ...] = option((), "Ids, as 3,14: order by the angle to the nearest of them.")
@@ -35,7 +35,7 @@ class ExportSettings(VerbSettings):
 
 
 class SplitSettings(VerbSettings):
-    """Divide samples into train, validation and test parts, stratified by class and HSF bin, with a manifest."""
+    """Divide images into train, validation and test parts, stratified by class and HSF bin, with a manifest."""
 
     verb = "split"
     dataset: str = option(help="The dataset.", argument=True)
@@ -45,6 +45,6 @@ class SplitSettings(VerbSettings):
     group: str | None = option(None, "Column whose values stay in one part, as duplicate_group, or `auto`: bursts.")
     seed: int = option(0, "Seed of the split.", low=0)
     as_sets: str | None = option(None, "Save each part as a set with this name and the part's.")
-    where: str = option("", "Only samples that satisfy this SQL condition.")
-    set: tuple[str, ...] = option((), "Only samples of this set; with several, of all of them.", repeat=True)
+    where: str = option("", "Only images that satisfy this SQL condition.")
+    set: tuple[str, ...] = option((), "Only images of this set; with several, of all of them.", repeat=True)
     force: bool = option(False, "Replace existing files.")

@@ -33,7 +33,7 @@ _CLEANLAB = """# {name} for cleanlab
     print(pd.read_csv("samples.csv").iloc[rows])
 
 Rows are the same in all files: `labels.npy` (n) curated labels, `pred_probs.npy` (n, K) softmax, `features.npy` (n, D)
-embeddings if the run has any, `samples.csv` all columns. Samples without a label or a prediction are left out.
+embeddings if the run has any, `samples.csv` all columns. Images without a label or a prediction are left out.
 cleanlab expects probabilities of images that the model has not learnt from.
 """
 
@@ -47,7 +47,7 @@ def write_cleanlab(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
     run.refuse_without_logits()
     usable = opened.samples.frame(chosen.filters, columns=["curated_label", "predicted"]).dropna()
     if usable.empty:
-        raise CurateError("No sample has both a label and a prediction, so there is nothing for cleanlab.")
+        raise CurateError("No image has both a label and a prediction, so there is nothing for cleanlab.")
     n = len(usable)
     num_classes = run.num_classes
     if usable["curated_label"].max() >= num_classes:
@@ -146,7 +146,7 @@ _FIFTYONE = """# {name}, curated
     )
     hardest = dataset.sort_by("curated.avh", reverse=True)
 
-`curated.label` is the curated label; the scores and all other columns of the sample are its attributes.
+`curated.label` is the curated label; the scores and all other columns of the image are its attributes.
 """
 
 

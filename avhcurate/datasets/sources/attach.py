@@ -47,7 +47,7 @@ def attach_run(workspace: Workspace, settings: AttachSettings, *, progress: Prog
     """
     dataset = workspace.dataset(settings.dataset)
     if not dataset.record.samples:
-        raise CurateError(f"Dataset {dataset.name!r} has no samples. Import it again.")
+        raise CurateError(f"Dataset {dataset.name!r} has no images. Import it again.")
     outputs = Outputs.of(dataset, settings, progress)
     name = settings.name or f"attached-{outputs.title}-{outputs.digest[:8]}"
     run = RunFolder.of(dataset, check_name(name))
@@ -121,7 +121,7 @@ class _Attaching:
             network = hashlib.sha256(b"".join(part.tobytes() for part in outputs.head)).hexdigest()
         skipped = int((~outputs.usable).sum())
         if skipped:
-            note = f"{skipped} samples have no row and no scores, first {outputs.usable.argmin()}"
+            note = f"{skipped} images have no row and no scores, first {outputs.usable.argmin()}"
             outputs.attached.notes.append(note)
         classes = self.dataset.record.classes
         if len(classes) != outputs.num_classes:

@@ -133,7 +133,7 @@ def read_folder(root: Path, scan: FolderScan, options: ImportOptions) -> SourceT
     if unlabelled := classes.isna().sum():
         messages.append(f"{unlabelled} images are in no class folder and have no label")
     if classes.nunique() == 1:
-        messages.append("there is only one class: no score can distinguish samples by class")
+        messages.append("there is only one class: no score can distinguish images by class")
     return interpret(
         pa.table({"folder": pa.array(classes, pa.string())}),
         ImportOptions(label_column="folder"),

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from avhcurate.errors import CurateError, Option
+from avhcurate.errors import CurateError, Option, Text
 from avhcurate.networks.scoring.settings import AttachSettings
 from avhcurate.people.row_matching import match_paths
 from avhcurate.workspace.data.class_lists import columns_of, stored_class
@@ -75,7 +75,7 @@ class Outputs:
         by_sample = {role: array for role, array in arrays.items() if role in FILES}
         ids = {role: _ids_of_rows(dataset, array, settings.by, settings.rows) for role, array in by_sample.items()}
         notes = [
-            f"{(rows < 0).sum()} rows of {arrays[role].title} name no sample, first {rows.argmin()}: left out"
+            f"{(rows < 0).sum()} rows of {arrays[role].title} name no image, first {rows.argmin()}: left out"
             for role, rows in ids.items()
             if (rows < 0).any()
         ]
@@ -174,15 +174,15 @@ def _check_rows(role: Role, title: str, rows: np.ndarray, start: int, used: np.n
     _refuse(used & ~np.isfinite(sums), title, "holds NaN or infinity", start)
     unlike = (rows.min(axis=1) < -1e-2) | (np.abs(sums - 1) > 1e-2)
     if role == "probs":
-        problem = f"is not a row of probabilities, which are at least 0 and sum to 1. Give logits as {Option('logits')}"
-        _refuse(used & unlike, title, problem, start)
+        problem = "is not a row of probabilities, which are at least 0 and sum to 1"
+        _refuse(used & unlike, title, problem, start, fix=Text(f"Give logits as {Option('logits')}"))
     if role == "logits" and used.sum() > 1 and not unlike[used].any():
         raise CurateError(f"{title} holds probabilities, whose rows sum to 1.", fix=f"Give it as {Option('probs')}")
 
 
-def _refuse(bad: np.ndarray | np.bool, title: str, problem: str, start: int = 0) -> None:
+def _refuse(bad: np.ndarray | np.bool, title: str, problem: str, start: int = 0, *, fix: str | Text = "") -> None:
     if bad.any():
-        raise CurateError(f"Row {start + bad.argmax()} of {title} {problem}.")
+        raise CurateError(f"Row {start + bad.argmax()} of {title} {problem}.", fix=fix)
 
 
 def _open(role: Role, text: str) -> ArrayInFile:
@@ -238,10 +238,10 @@ def _ids_of_rows(dataset: DatasetFolder, array: ArrayInFile, by: str, table: str
     if by == "order":
         if rows != samples:
             raise CurateError(
-                f"{array.title} has {rows} rows and dataset {dataset.name!r} has {samples} samples.",
+                f"{array.title} has {rows} rows and dataset {dataset.name!r} has {samples} images.",
                 fix=(
                     f"Give a row for each in order of id, or say by {Option('by', 'path')} or "
-                    f"{Option('by', 'COLUMN')} which sample a row is"
+                    f"{Option('by', 'COLUMN')} which image a row is"
                 ),
             )
         return np.arange(rows)
@@ -255,17 +255,17 @@ def _ids_of_rows(dataset: DatasetFolder, array: ArrayInFile, by: str, table: str
     else:
         values = names.cast(pa.string()).to_pandas().dropna()
         if not values.is_unique:
-            raise CurateError(f"Several samples have the same value in column {by!r}. Choose one whose values differ.")
+            raise CurateError(f"Several images have the same value in column {by!r}. Choose one whose values differ.")
         ids = np.append(values.index, -1)[pd.Index(values).get_indexer(texts.cast(pa.string()).to_pandas())]
     if len(texts) != rows or (ids < 0).all():
         raise CurateError(
-            f"Of {rows} rows of {array.title}, {(ids >= 0).sum()} are named after a sample, as {texts[0]}.",
+            f"Of {rows} rows of {array.title}, {(ids >= 0).sum()} are named after an image, as {texts[0]}.",
             fix=f"Give a name for each row, or choose another {Option('by')}",
         )
     twice = np.flatnonzero((ids >= 0) & pd.Series(ids).duplicated())
     if len(twice):
         rows_of = np.flatnonzero(ids == ids[twice[0]]).tolist()
-        raise CurateError(f"Rows {rows_of} of {array.title} are about one sample. Leave all but one of them out.")
+        raise CurateError(f"Rows {rows_of} of {array.title} are about one image. Leave all but one of them out.")
     return ids
 
 

@@ -59,7 +59,7 @@ def read_parquet(files: list[Path], base: Path, options: ImportOptions) -> Sourc
         if paths.notna().all() and paths.is_unique:
             places["path"] = paths
         elif paths.notna().any():
-            messages.append("the paths of the images are missing or not unique: samples are called by file and row")
+            messages.append("the paths of the images are missing or not unique: images are called by file and row")
     return interpret(
         table.select([name for name in table.column_names if name != _PATH]),
         options,

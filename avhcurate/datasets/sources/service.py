@@ -19,7 +19,7 @@ from avhcurate.datasets.sources.manifest import read_coco, read_list, read_manif
 from avhcurate.datasets.sources.parquet import read_parquet
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable
 from avhcurate.datasets.sources.webdataset import read_webdataset
-from avhcurate.errors import CurateError, Option
+from avhcurate.errors import CurateError, Option, Text
 from avhcurate.people.attach import attach_column, attach_sheet, carry_votes, from_column, votes_that_fit
 from avhcurate.people.files import VoteSheet, read_votes
 from avhcurate.people.queues import carry_records
@@ -248,10 +248,10 @@ def _change_messages(workspace: Workspace, before: DatasetFolder, table: SourceT
         return []
     message = "classes have other numbers than before: relabels, saved views and collections keep them by name"
     lost = _lost_relabels(workspace, before, table)
-    return [message, *(f"{text}: these samples have their given label again" for text in lost)]
+    return [message, *(f"{text}: these images have their given label again" for text in lost)]
 
 
-def _refusal(workspace: Workspace, before: DatasetFolder, table: SourceTable) -> str:
+def _refusal(workspace: Workspace, before: DatasetFolder, table: SourceTable) -> Text:
     """Return one line on how a source differs from what was imported under this name, and what --force would drop."""
     votes = before.record.votes
     numbers = {title: len(list(before.root.glob(name))) for name, title in _RESULTS.items()}
@@ -261,7 +261,7 @@ def _refusal(workspace: Workspace, before: DatasetFolder, table: SourceTable) ->
     elif votes is not None and table.votes is None:
         lost.append(f"{votes.total} votes from {votes.source}")
     lost += _lost_relabels(workspace, before, table)
-    return (
+    return Text(
         f"The dataset {before.record.name!r} exists and the source has changed since ({_difference(before, table)}). "
         f"Choose another name, or use {Option('force', True)} to import it again. That keeps votes and what people "
         f"decided, by path and class name, and drops computed results: {listed(lost, 20)}."
@@ -290,7 +290,7 @@ def _difference(before: DatasetFolder, table: SourceTable) -> str:
         "gone": len(old) - len(both),
         "with another label": int((both["label"] != both["label now"]).sum()),
     }
-    parts = [f"{number} samples {change}" for change, number in changes.items() if number]
+    parts = [f"{number} images {change}" for change, number in changes.items() if number]
     if before.record.classes != table.classes:
         parts.append(f"classes {listed(before.record.classes, 4)} became {listed(table.classes, 4)}")
     return "; ".join(parts) or "files or columns differ, though paths and labels are the same"

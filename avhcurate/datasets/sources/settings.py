@@ -66,7 +66,7 @@ class ColumnsSettings(VerbSettings):
     verb = "columns"
     dataset: str = option(help="The dataset.", argument=True)
     harder: tuple[str, ...] = option(
-        (), "COLUMN=high, low or none: which end of a column means a harder sample; may be repeated.", repeat=True
+        (), "COLUMN=high, low or none: which end of a column means a harder image; may be repeated.", repeat=True
     )
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avhcurate.datasets.table.columns import EXTRA, STANDARD
-from avhcurate.errors import CurateError, Option
+from avhcurate.errors import CurateError, Option, Text
 from avhcurate.measures.scores import SCORES
 from avhcurate.workspace.disk.columns import (
     MISSING,
@@ -28,7 +28,7 @@ from avhcurate.workspace.disk.columns import (
 
 #: More classes than any classifier has: such a column is an identifier.
 MAX_CLASSES = 100_000
-_CHOOSE = f"Choose another column with {Option('label_column')}."
+_CHOOSE = Text(f"Choose another column with {Option('label_column')}")
 
 
 class Labels(NamedTuple):
@@ -64,7 +64,7 @@ def encode_labels(
         return _encode_names(column, declared, title, messages)
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         return _encode_integers(column, declared, title, messages)
-    raise CurateError(f"Column {title!r} holds {column.type} values, but a label is an integer or a name. {_CHOOSE}")
+    raise CurateError(f"Column {title!r} holds {column.type} values, but a label is an integer or a name.", fix=_CHOOSE)
 
 
 def _encode_names(column: pa.ChunkedArray, classes: list[str] | None, title: str, messages: list[str]) -> Labels:
@@ -80,7 +80,8 @@ def _encode_names(column: pa.ChunkedArray, classes: list[str] | None, title: str
     if len(unknown):
         raise CurateError(
             f"Column {title!r} names {listed(unknown.unique().to_pylist(), 5)}, not among the declared classes "
-            f"{listed(classes, 5)}. Correct the names. {_CHOOSE}"
+            f"{listed(classes, 5)}.",
+            fix=Text("Correct the names. ", _CHOOSE),
         )
     return Labels(codes.cast(pa.int32()), classes, bool(classes))
 
@@ -89,7 +90,7 @@ def _without(column: pa.ChunkedArray, values: list[Any], messages: list[str]) ->
     """Return the column with null in place of values that mean no label, and say how many there are."""
     missing = pc.is_in(column, value_set=pa.array(values, column.type))
     if number := pc.sum(missing).as_py():
-        messages.append(f"{number} samples have label {listed(values)} and are imported without a label")
+        messages.append(f"{number} images have label {listed(values)} and are imported without a label")
     return pc.if_else(missing, pa.scalar(None, column.type), column)
 
 
@@ -99,7 +100,7 @@ def _encode_integers(column: pa.ChunkedArray, declared: list[str] | None, title:
     try:
         column = _without(column.cast(pa.int64()), [-1], messages)
     except pa.ArrowInvalid as problem:
-        raise CurateError(f"Column {title!r} holds numbers that are not class indices. {_CHOOSE}") from problem
+        raise CurateError(f"Column {title!r} holds numbers that are not class indices.", fix=_CHOOSE) from problem
     low = 0
     high = -1
     if column.null_count < len(column):
@@ -142,7 +143,7 @@ def _distinct(classes: list[str], messages: list[str]) -> list[str]:
 
 def _check_number(classes: int, title: str) -> None:
     if classes > MAX_CLASSES:
-        raise CurateError(f"Column {title!r} would make {classes} classes. It looks like an identifier. {_CHOOSE}")
+        raise CurateError(f"Column {title!r} would make {classes} classes. It looks like an identifier.", fix=_CHOOSE)
 
 
 #: Column names of the table and of exports.
@@ -221,7 +222,7 @@ def interpret(
         lengths = pc.list_value_length(votes).unique().drop_null().to_pylist()
         classes = len(labels.classes)
         if len(lengths) != 1 or lengths[0] < classes or (labels.declared and lengths[0] > classes):
-            problem = f"column {votes_column!r} holds {listed(lengths, 3)} counts a sample for {classes} classes"
+            problem = f"column {votes_column!r} holds {listed(lengths, 3)} counts an image for {classes} classes"
             if options.votes_column:
                 raise CurateError(f"The {problem}.", fix=f"Correct it or choose another with {Option('votes')}")
             messages.append(f"{problem} and is not used as votes")
@@ -256,7 +257,7 @@ def _labels(table: pa.Table, options: ImportOptions, size: int, messages: list[s
     column = find_label_column(table.schema, options.label_column)
     if column is None:
         messages.append(
-            f"no label column among {listed(table.column_names)}: samples have no label (name one at import)"
+            f"no label column among {listed(table.column_names)}: images have no label (name one at import)"
         )
         return Labels(pa.chunked_array([pa.nulls(size, pa.int32())]), [], False), []
     declared = options.classes or declared_classes(table.schema, column)

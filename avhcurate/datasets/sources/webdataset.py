@@ -48,11 +48,11 @@ def read_webdataset(pattern: str, options: ImportOptions) -> SourceTable:
     samples = pd.concat(frames, ignore_index=True)
     if samples.empty:
         raise CurateError(
-            f"wds:{pattern} holds no images. A sample is KEY.jpg with KEY.cls or KEY.json next to it. "
+            f"wds:{pattern} holds no images. An image is KEY.jpg with KEY.cls or KEY.json next to it. "
             f"Problems: {listed(messages, 2)}."
         )
     repeated = samples["path"].duplicated()
-    skipped["samples repeat another of their shard and were skipped"] = int(repeated.sum())
+    skipped["images repeat another of their shard and were skipped"] = int(repeated.sum())
     samples = samples[~repeated]
     fields = {name: pa.chunked_array([pa.array(samples[_FIELD + name], pa.string())]) for name in names}
     return interpret(
@@ -121,7 +121,7 @@ def _samples(
             elif extension in _SIDECARS and member.size <= _MOST_SIDECAR:
                 fields |= _sidecar(stream, member, extension, skipped)
         if image is None:
-            skipped["samples hold no image and were skipped"] += 1
+            skipped["keys hold no image and were skipped"] += 1
         else:
             names += [name for name in fields if name not in names][: _MOST_FIELDS - len(names)]
             described = {_FIELD + name: text for name, text in fields.items() if name in names}
@@ -139,7 +139,7 @@ def _files(shard: str, stream: IO[bytes], messages: list[str]) -> Iterator[tuple
             if stem and dot:  # not hidden
                 yield (folder, stem), extension.lower(), member
     except TarDamage as problem:
-        messages.append(f"{problem}: its samples before that are imported")
+        messages.append(f"{problem}: its images before that are imported")
 
 
 def _sidecar(stream: IO[bytes], member: Member, extension: str, skipped: Counter[str]) -> dict[str, str]:

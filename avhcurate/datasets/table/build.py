@@ -35,7 +35,7 @@ def connect(samples: Path) -> duckdb.DuckDBPyConnection:
     connection.execute("SET GLOBAL TimeZone = 'UTC'")  # a moment is of the same day on every machine
     (count,) = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(samples)]).fetchall()[0]
     if count > MOST_IN_MEMORY and os.name != "nt" and os.access(samples.parent, os.W_OK):
-        check_room(samples.parent, count * _BYTES, f"the table of {count:,} samples")
+        check_room(samples.parent, count * _BYTES, f"the table of {count:,} images")
         remove_leftovers(samples.parent)
         file = temporary_name(samples.with_name("table.duckdb"))
         # No other process reads the file, so it needs no log of changes.

@@ -7,11 +7,11 @@ from avhcurate.datasets.table.columns import HSF_COLUMNS
 from avhcurate.datasets.table.conditions import columns_in
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import SampleTable
-from avhcurate.errors import CurateError, NothingFound, Run
+from avhcurate.errors import CurateError, NothingFound, Run, Text
 
 
 def empty_view(
-    samples: SampleTable, filters: Filters, otherwise: str, *, needs: str = "id", instead: str = ""
+    samples: SampleTable, filters: Filters, otherwise: str, *, needs: str = "id", instead: str | Text = ""
 ) -> CurateError:
     """Return the error for filters that leave no sample with a value in the column `needs`: the cause and what to do.
 
@@ -25,8 +25,8 @@ def empty_view(
         count = int(samples.frame(replace(filters, excluded=None), columns=[needs])[needs].notna().sum())
         if count:
             return NothingFound(
-                f"All {count} samples that match are excluded.",
-                fix=f"{Run('exclude', name, include=True, where='CONDITION')}{instead}",
+                f"All {count} images that match are excluded.",
+                fix=Text(Run("exclude", name, include=True, where="CONDITION"), instead),
             )
     return NothingFound(otherwise)
 

@@ -144,7 +144,7 @@ def by_angle(
         raise CurateError("More like this compares the features of a model. Score the dataset first.")
     features = run.features()
     if unknown := [id for id in like if not 0 <= id < len(features)]:
-        raise CurateError(f"Unknown sample {unknown[0]}. The run has samples 0 to {len(features) - 1}.")
+        raise CurateError(f"Unknown image {unknown[0]}. The run has images 0 to {len(features) - 1}.")
     return _nearest_first(samples, filters, partial(angles_to, features, np.array(like)))
 
 

@@ -377,14 +377,14 @@ class SampleTable:
         query = "SELECT path FROM unnest(?::BIGINT[]) WITH ORDINALITY AS c(id, n) JOIN samples USING (id) ORDER BY n"
         wanted = [int(id) for id in ids]
         if missing := [id for id in wanted if not 0 <= id < self.size]:
-            raise CurateError(f"No sample has id {listed(map(str, missing))}. Ids run from 0 to {self.size - 1}.")
+            raise CurateError(f"No image has id {listed(map(str, missing))}. Ids run from 0 to {self.size - 1}.")
         return [path for (path,) in self.query(query, [wanted])]
 
     def sample(self, id: int) -> dict[str, Any]:
         """Return the row of one sample; an unknown id is refused."""
         table = self._cursor().sql("SELECT * FROM samples WHERE id = ?", params=[id]).to_arrow_table()
         if not table.num_rows:
-            raise CurateError(f"Unknown sample {id}. Ids run from 0 to {self.size - 1}.")
+            raise CurateError(f"Unknown image {id}. Ids run from 0 to {self.size - 1}.")
         (row,) = table.to_pylist()
         return {name: value for name, value in row.items() if not name.startswith("_")}
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import SampleTable
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord
 from avhcurate.workspace.data.runs import RunFolder
 
@@ -95,12 +95,12 @@ def refuse_other_classes(record: DatasetRecord, other: DatasetRecord) -> None:
         )
 
 
-def refuse_overlap(first: Subset, second: Subset, options: str) -> None:
-    """Refuse two parts of a dataset that share samples; `options` names those that chose them."""
+def refuse_overlap(first: Subset, second: Subset, of_first: Option, of_second: Option) -> None:
+    """Refuse two parts of a dataset that share samples, which these options chose."""
     if both := len(np.intersect1d(first.ids, second.ids)):
         raise CurateError(
-            f"{both} samples satisfy both {options}. No sample may be learnt from and evaluated: add (...) IS NOT TRUE "
-            "to one of them."
+            f"{both} images satisfy both {of_first} and {of_second}.",
+            fix="No image may be learnt from and evaluated: add (...) IS NOT TRUE to one of them",
         )
 
 

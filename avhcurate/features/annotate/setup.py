@@ -87,7 +87,7 @@ def configure(opened: OpenDataset, settings: CollectionSettings, *, who: str) ->
     if len(pool.classes) < 2:
         raise CurateError("A collection needs a dataset with two classes or more.")
     if settings.design == "select" and not settings.scope(pool).any():
-        raise CurateError("No sample has a label of these classes. Choose others.")
+        raise CurateError("No image has a label of these classes. Choose others.")
     if settings.design == "select" and settings.queue == "decided":
         raise CurateError("A second person says which class an image is.", fix="Choose the design Choose the class")
     settings = _with_record(opened, settings)

@@ -35,7 +35,7 @@ _TEXTS = {
 LEAST_SAMPLES = 100
 #: Half of a 95 % interval in standard errors.
 Z = float(stats.norm.ppf(0.975))
-_TWO_MODELS = f"It needs two models on the same {LEAST_SAMPLES} samples with human votes."
+_TWO_MODELS = f"It needs two models on the same {LEAST_SAMPLES} images with human votes."
 
 
 class Figure(NamedTuple):

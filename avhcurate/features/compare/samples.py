@@ -96,16 +96,14 @@ def shared_samples(
         raise CurateError(f"A run has no score {', '.join(unknown) or '(none)'}. Choose from {', '.join(KEYS)}.")
     labelled = labelled_samples(samples, votes, filters)
     if labelled.empty:
-        raise CurateError("No sample in view has a label to compare the runs by. Label some, or widen the filters.")
+        raise CurateError("No image in view has a label to compare the runs by. Label some, or widen the filters.")
     missing = {run.name: RunScores(run, labelled)["predicted"].isna() for run in runs}
     rows = labelled
     lacking = np.logical_or.reduce(list(missing.values()))
     if lacking.any():
         rows = labelled[~lacking]
     if rows.empty:
-        raise CurateError(
-            "No labelled sample in view was scored by all of these runs. Widen the filters or drop a run."
-        )
+        raise CurateError("No labelled image in view was scored by all of these runs. Widen the filters or drop a run.")
     scores = {run.name: RunScores(run, rows) for run in runs}
     left_out = {name: int(lacks.sum()) for name, lacks in missing.items()}
     return Shared(runs=runs, samples=rows, scores=scores, left_out=left_out, labelled=len(labelled))

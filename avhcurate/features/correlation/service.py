@@ -37,9 +37,9 @@ _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasci
 _LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
 #: The remarks of `stats.correlation.remarks`, in words.
 REMARKS = {
-    "too few": "fewer than 3 samples",
+    "too few": "fewer than 3 images",
     "constant": "the score or HSF is constant",
-    "few": f"fewer than {correlation.FEW} samples",
+    "few": f"fewer than {correlation.FEW} images",
 }
 
 
@@ -179,7 +179,7 @@ def no_sample(samples: SampleTable, filters: Filters, against: str) -> CurateErr
     lacking = f"a {against}"
     if against == HSF:
         lacking = "human votes"
-    return empty_view(samples, filters, f"No sample in view has {lacking}. Widen the filters.", needs=against)
+    return empty_view(samples, filters, f"No image in view has {lacking}. Widen the filters.", needs=against)
 
 
 def possible_targets(samples: SampleTable) -> list[str]:
@@ -209,7 +209,7 @@ def noise_ceiling(samples: SampleTable, votes: Votes, filters: Filters, ids: np.
     if samples.votes is None:
         raise no_votes(samples.name)
     if chooses_by(filters, _OF_HSF):
-        return Reliability(len(ids), reason="the samples in view are chosen by their HSF, and so by its noise")
+        return Reliability(len(ids), reason="the images in view are chosen by their HSF, and so by its noise")
     counts = votes.counts
     return reliability.of_ticks(counts.hits[ids], counts.asked[ids])
 

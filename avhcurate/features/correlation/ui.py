@@ -16,7 +16,6 @@ from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.base.page_choices import one_of, some_of
 from avhcurate.ui.base.score_help import column_name, score_name
 from avhcurate.ui.base.text import listed, p_text, people, shortened, signed
-from avhcurate.ui.base.user_errors import in_page
 from avhcurate.ui.charts.html_table import estimate, html_table, table_row, tint
 from avhcurate.workspace.images.measures import PROXIES, RANKED
 
@@ -176,7 +175,7 @@ def notes(result: Correlations) -> list[str]:
     """Return what is to be known of the table, a line each."""
     lines = [_ceiling_note(result)]
     if texts := service.remark_texts(result):
-        lines.append(in_page(f"Dashed cells, marked *, deserve little trust. {'; '.join(texts)}."))
+        lines.append(f"Dashed cells, marked *, deserve little trust. {'; '.join(texts)}.")
     if result.unsaid:
         names = listed([column_name(key) for key in result.unsaid])
         lines.append(
@@ -196,7 +195,7 @@ def _ceiling_note(result: Correlations) -> str:
         hard = {1: "An image with less of it counts as harder. ", -1: "An image with more of it is harder. ", 0: ""}
         return f"{name} takes the place of HSF here. {hard[result.toward]}Bins hold about equally many images."
     if ceiling.reason:
-        return in_page(f"Noise ceiling: {ceiling.ceiling_text}.")
+        return f"Noise ceiling: {ceiling.ceiling_text}."
     return (
         f"Noise ceiling **{ceiling.ceiling_text}** (95 %): the root of the Spearman of {ceiling.low:.2f} to "
         f"{ceiling.high:.2f} to expect between this HSF and that of as many further votes of the {ceiling.samples:,} "
@@ -241,7 +240,7 @@ def _rows(result: Correlations) -> Iterator[str]:
 
 
 def _cell(row: Any) -> str:
-    remark = escape(in_page(REMARKS.get(row.remark, "")))
+    remark = escape(REMARKS.get(row.remark, ""))
     mark = ""
     kind = ""
     if remark:

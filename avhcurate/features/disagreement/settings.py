@@ -10,5 +10,5 @@ class DisagreeSettings(VerbSettings):
     dataset: str = option(help="The dataset.", argument=True)
     model: str | None = option(None, "Which run: the name of a model or a run.", usual="the default")
     score: str | None = option(None, "Score that says what is hard for the network.", usual="AVH")
-    predicted: bool = option(False, "Use predicted HSF, also of samples without votes (avhcurate predict).")
-    where: str = option("", 'SQL condition that the samples satisfy, as "relative_avh > 1".')
+    predicted: bool = option(False, "Use predicted HSF, also of images without votes (avhcurate predict).")
+    where: str = option("", 'SQL condition that the images satisfy, as "relative_avh > 1".')

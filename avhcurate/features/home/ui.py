@@ -33,7 +33,7 @@ from avhcurate.ui.base.score_help import format_score, score_name
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.text import counted, people, shortened
 from avhcurate.ui.base.url_state import View
-from avhcurate.ui.base.user_errors import plain, said
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts.chart_style import count_bars
 from avhcurate.ui.charts.charts_by_class import choose_classes
 from avhcurate.ui.charts.show import show_chart
@@ -281,7 +281,7 @@ def messages(samples: SampleTable, dataset: DatasetFolder) -> None:
         )
     if notes:
         with st.expander(f"Notes on the data ({len(notes)})", icon=":material/info:"):
-            st.markdown("\n".join(f"- {said(text)}" for text in notes))
+            st.markdown("\n".join(f"- {plain(text)}" for text in notes))
 
 
 # --- what the app is for ------------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ def project_dataset(workspace: Workspace, settings: ProjectSettings, *, progress
     ids = run.scored_ids(settings.limit)
     neighbours = settings.neighbours
     if len(ids) <= neighbours:
-        raise CurateError(f"{len(ids)} samples are too few for {neighbours} neighbours. Use fewer neighbours.")
+        raise CurateError(f"{len(ids)} images are too few for {neighbours} neighbours. Use fewer neighbours.")
     inputs: dict[str, Any] = {"weights": run.record.weights_sha256, "ids": hashlib.sha256(ids.tobytes()).hexdigest()}
     linear = MapFolder.of(run, f"pca-{settings_digest(inputs)[:12]}")
     inputs |= {"neighbours": neighbours, "seed": settings.seed}
@@ -88,7 +88,7 @@ class _Mapping:
         placed = np.concatenate([ids for ids, _ in self._blocks("reading embeddings")])
         fitted = directions(self.run.features()[placed[evenly_spread(len(placed), _FITTED)]])[0]
         if min(fitted.shape) < 2:
-            raise CurateError("A map needs at least two samples with an embedding of at least two dimensions.")
+            raise CurateError("A map needs at least two images with an embedding of at least two dimensions.")
         flat = PCA(2, svd_solver="covariance_eigh").fit(fitted.astype(np.float64))
         narrow = None
         width = run.width
@@ -197,7 +197,7 @@ class _Mapping:
         graph = find_neighbours(self.dataset, self.run, count=max(count - 1, COUNT), progress=self.progress)
         position = np.full(len(graph.near()) + 1, -1, np.int32)  # the last is that of no neighbour, -1
         position[ids] = np.arange(len(ids))
-        blocks = (rows for _, rows in self._blocks("class weights among the samples"))
+        blocks = (rows for _, rows in self._blocks("class weights among the images"))
         nearest, distances = with_class_weights(
             position[graph.near()[ids]], graph.angles()[ids], blocks, self._class_weights()[0], count=count
         )
@@ -209,7 +209,7 @@ class _Mapping:
         features = self.run.features()
         size = max(1, _BLOCK // (features.shape[1] * 8))
         for start in range(0, len(self.ids), size):
-            self.progress.check(f"Cancelled after {start} of {len(self.ids)} samples. The same command starts over.")
+            self.progress.check(f"Cancelled after {start} of {len(self.ids)} images. The same command starts over.")
             self.progress.report(start, len(self.ids), stage)
             ids = self.ids[start : start + size]
             rows, placed = directions(features[ids])

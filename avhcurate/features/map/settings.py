@@ -4,7 +4,7 @@ from avhcurate.workspace.data.settings import VerbSettings, option
 
 
 class ProjectSettings(VerbSettings):
-    """Project a scored dataset to two dimensions: PCA first, then UMAP, class weights among the samples.
+    """Project a scored dataset to two dimensions: PCA first, then UMAP, class weights among the images.
 
     Both maps are kept; the same call again does nothing, or resumes.
 
@@ -16,7 +16,7 @@ class ProjectSettings(VerbSettings):
     dataset: str = option(help="Name of the dataset.", argument=True)
     model: str | None = option(None, "Run or model to map.", usual="the default run")
     neighbours: int = option(
-        15, "Neighbours of each sample: few show detail, many the whole.", low=2, high=200, also="--neighbors"
+        15, "Neighbours of each image: few show detail, many the whole.", low=2, high=200, also="--neighbors"
     )
     seed: int | None = option(
         None,
@@ -25,4 +25,4 @@ class ProjectSettings(VerbSettings):
         high=2**32 - 1,
         usual="none",
     )
-    limit: int | None = option(None, "So many samples, spread evenly.", low=1, usual="all", label="Images")
+    limit: int | None = option(None, "So many images, spread evenly.", low=1, usual="all", label="Images")

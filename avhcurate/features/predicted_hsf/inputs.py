@@ -45,7 +45,7 @@ class Inputs:
         scored = reduce(np.intersect1d, (run.scored_ids() for run in runs))
         self.ids = scored[self._labels[scored] >= 0]
         if len(self.ids) < 2:
-            raise CurateError(f"Fewer than two samples of {dataset.name} have a label and scores of all these runs.")
+            raise CurateError(f"Fewer than two images of {dataset.name} have a label and scores of all these runs.")
         self.runs = [run.name for run in runs]
         ranks = [_ranks_of(run, self.ids) for run in runs]
         self._ranks = np.hstack(ranks)

@@ -308,7 +308,7 @@ def _voted(
     ids = inputs.ids[counts.asked[inputs.ids] > 0]
     if len(ids) < FEWEST:
         raise CurateError(
-            f"{len(ids)} samples of {samples.name} have votes, a label and scores. A prediction needs {FEWEST} "
+            f"{len(ids)} images of {samples.name} have votes, a label and scores. A prediction needs {FEWEST} "
             "or more. Collect more votes first, best of images in a random order."
         )
     if len(ids) > MOST:
@@ -318,7 +318,7 @@ def _voted(
         groups, _ = sample_groups(votes.dataset, run.features(), ids)
     if (different := len(np.unique(groups))) < FOLDS:
         raise CurateError(
-            f"Different images among the voted samples of {samples.name}: {different}. A prediction needs "
+            f"Different images among the voted images of {samples.name}: {different}. A prediction needs "
             f"{FOLDS} or more. Collect votes on others."
         )
     folds = stratified_folds(votes.labels[ids], groups, folds=FOLDS, seed=seed)

@@ -7,7 +7,7 @@ LEVEL = 0.9
 
 
 class PredictSettings(VerbSettings):
-    """Predict the HSF of every sample from those with votes, with intervals: columns hsf_predicted, _low, _high.
+    """Predict the HSF of every image from those with votes, with intervals: columns hsf_predicted, _low, _high.
 
     Predictions are never counted as votes. After new votes the same call predicts again.
     """

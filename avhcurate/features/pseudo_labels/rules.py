@@ -169,7 +169,7 @@ class Selection:
             }
         )
         table.loc[table["selected"] == 0, "note"] = "no candidate passes the gate"
-        table.loc[table["candidates"] == 0, "note"] = "all its samples suit another class better"
+        table.loc[table["candidates"] == 0, "note"] = "all its images suit another class better"
         table.loc[table["predicted"] == 0, "note"] = "never predicted"
         if labels is None:
             return table
@@ -307,7 +307,7 @@ def predictions(blocks: Blocks) -> Predictions:
         parts.append((usable.astype(np.int32), log_top, avc_top))
         num_classes = logits.shape[1]
     if not parts:
-        raise CurateError("There are no samples to select from.")
+        raise CurateError("There are no images to select from.")
     predicted, log_top, avc_top = (np.concatenate(part) for part in zip(*parts, strict=True))
     return predicted, log_top, avc_top, num_classes
 

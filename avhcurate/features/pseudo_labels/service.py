@@ -149,7 +149,7 @@ def _selections(
     subset = read_subset(samples, run, dataset, filters, scored=True)
     size = len(subset.ids)
     if not size:
-        raise empty_view(samples, filters, "no scored sample satisfies the filters: widen them", needs="predicted")
+        raise empty_view(samples, filters, "no scored image satisfies the filters: widen them", needs="predicted")
     notes: tuple[str, ...] = ()
     if run.record.fitted is not None and run.has_class_weights:
         notes = (FITTED_HEAD,)

@@ -18,7 +18,7 @@ from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import finished_run
 from avhcurate.datasets.table.sample_table import SampleTable
-from avhcurate.errors import CurateError, Run
+from avhcurate.errors import CurateError, Run, Text
 from avhcurate.features.quality import duplicates
 from avhcurate.features.quality.settings import QualitySettings
 from avhcurate.networks.neighbours.service import SEARCH_SECONDS, find_neighbours
@@ -182,7 +182,7 @@ def examine(images: Sequence[tuple[bytes | BrokenImage, str]]) -> list[dict[str,
                 if measure.pixels is not None
             }
         except CurateError as error:
-            raise CurateError(f"{path}: {error.text}") from None
+            raise CurateError(Text(f"{path}: ", error.what), fix=error.fix) from None
     for members in shapes.values():
         columns = measure_images([image for _, image in members])
         for (row, _), *values in zip(members, *columns.values(), strict=True):

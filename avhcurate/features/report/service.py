@@ -20,7 +20,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.titles import title_of
-from avhcurate.errors import CurateError, Run, words
+from avhcurate.errors import CurateError, Run
 from avhcurate.features.correlation.service import correlate, overall
 from avhcurate.features.disagreement.service import SETS, disagree
 from avhcurate.features.payoff.service import payoff
@@ -136,7 +136,7 @@ def section(title: str, verb: str, **options: str) -> Callable[[Callable[[OpenDa
             try:
                 return ReportSection(**(fields | describe(opened)))
             except CurateError as error:
-                return ReportSection(**fields, lacks=words(error.what))
+                return ReportSection(**fields, lacks=str(error.what))
 
         SECTIONS.append(build)
         return build
@@ -149,7 +149,7 @@ def describe_data(opened: OpenDataset) -> dict[str, Any]:
     """Samples, classes and splits, and how many samples each class has."""
     record = opened.dataset.record
     size = opened.samples.count(IN_VIEW)
-    parts = [f"{size:,} samples of {len(record.classes):,} classes."]
+    parts = [f"{size:,} images of {len(record.classes):,} classes."]
     if size < record.samples:
         parts.append(f"{record.samples - size:,} more are excluded.")
     if record.skipped:
@@ -159,8 +159,8 @@ def describe_data(opened: OpenDataset) -> dict[str, Any]:
     ]
     counts = opened.samples.group_counts("label_name", IN_VIEW, limit=ROWS + 1).dropna()
     if len(counts) > ROWS:
-        parts.append(f"The {ROWS} classes with the most samples:")
-    return {"text": " ".join(parts), "bars": bars(counts), "heads": ["class", "samples"]}
+        parts.append(f"The {ROWS} classes with the most images:")
+    return {"text": " ".join(parts), "bars": bars(counts), "heads": ["class", "images"]}
 
 
 @section("Network", "models")
@@ -185,11 +185,11 @@ def describe_votes(opened: OpenDataset) -> dict[str, Any]:
     if opened.samples.simulated:
         kind = "simulated"
     text = (
-        f"{votes.sum():,} {kind} votes on {len(votes):,} samples. HSF is the share of votes for the given label; "
+        f"{votes.sum():,} {kind} votes on {len(votes):,} images. HSF is the share of votes for the given label; "
         "a small HSF is hard for people."
     )
     counts = opened.samples.group_counts("hsf_bin", IN_VIEW).dropna().sort_values("value")
-    return {"text": text, "bars": bars(counts), "heads": ["HSF", "samples"]}
+    return {"text": text, "bars": bars(counts), "heads": ["HSF", "images"]}
 
 
 @section("Which score follows people", "correlate")
@@ -201,7 +201,7 @@ def describe_correlation(opened: OpenDataset) -> dict[str, Any]:
         [result.ranked[row["score"]].name, f"{row['n']:,}", interval(row["spearman"], row["ci_low"], row["ci_high"])]
         for row in rows_of(rows)
     ]
-    text = "Spearman's correlation with HSF and its 95 % interval over all samples, closest to people first."
+    text = "Spearman's correlation with HSF and its 95 % interval over all images, closest to people first."
     if not result.ceiling.reason:
         text += f" The most that the noise of the votes allows is {result.ceiling.ceiling_text}."
     if result.queue.biased:
@@ -215,7 +215,7 @@ def describe_gap(opened: OpenDataset) -> dict[str, Any]:
     gap = disagree(opened.samples, opened.run, opened.prediction)
     score = SCORES[gap.key]
     text = f"Hardness for the network by {score.name}. {score.sentence} {score.harder.capitalize()} is hard. "
-    text += f"{gap.sets.samples:,} samples have both."
+    text += f"{gap.sets.samples:,} images have both."
     galleries = [gallery(opened.samples, SETS[name], ids, ["hsf", gap.key]) for name, ids in gap.ids.items()]
     return {"text": text, "galleries": galleries}
 

@@ -69,7 +69,7 @@ def make_split(
     )
     if rows.empty:
         raise empty_view(
-            opened.samples, filters, "No sample satisfies the filters, so there is nothing to split. Widen them."
+            opened.samples, filters, "No image satisfies the filters, so there is nothing to split. Widen them."
         )
     codes, strata = _strata(rows, [STRATA[key] for key in by])
     groups, joined = _groups(opened.samples, opened.run, opened.dataset, filters, rows["id"].to_numpy(), group)
@@ -136,7 +136,7 @@ def _groups(
     try:
         return pd.factorize(samples.frame(filters, columns=[column])[column])[0], {}
     except TypeError as error:
-        raise CurateError(f"The column {column} holds lists or records, which cannot group samples.") from error
+        raise CurateError(f"The column {column} holds lists or records, which cannot group images.") from error
 
 
 # --- the rules --------------------------------------------------------------------------------------------------------

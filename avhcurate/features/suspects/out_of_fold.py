@@ -30,7 +30,7 @@ def cross_validate(
     classes, targets = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise CurateError(
-            f"Dataset {dataset.name} has samples of {len(classes)} class, so no label can be wrong. Suspects need two "
+            f"Dataset {dataset.name} has images of {len(classes)} class, so no label can be wrong. Suspects need two "
             "classes or more."
         )
     copies, _ = sample_groups(dataset, run.features(), ids)
@@ -85,7 +85,7 @@ def labelled(dataset: DatasetFolder, run: RunFolder) -> tuple[np.ndarray, np.nda
     labels = dataset.labels_to_learn()[ids]
     if not (labels >= 0).any():
         raise CurateError(
-            f"Run {run.name} has scored no sample with a label, and suspects are doubtful labels. Import the dataset "
+            f"Run {run.name} has scored no image with a label, and suspects are doubtful labels. Import the dataset "
             "with labels."
         )
     return ids[labels >= 0], labels[labels >= 0].astype(np.int64)

@@ -20,7 +20,7 @@ class SuspectsSettings(VerbSettings):
     model: str | None = option(None, "Which run: the name of a model or of a run.", usual="the default")
     sources: tuple[Source, ...] = option((), "Some of angular, neighbours, cleanlab, votes.", usual="all available")
     out_of_fold: bool = option(
-        False, "Judge by heads cross-validated on the run's features, for a model that was trained on these samples."
+        False, "Judge by heads cross-validated on the run's features, for a model that was trained on these images."
     )
     folds: int = option(5, "Folds of the cross-validation.", low=2, high=50)
     where: str = option("", "Only those that satisfy this SQL condition.")

@@ -26,7 +26,7 @@ from avhcurate.ui.base.job_forms import first_job, job_form, of_run
 from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.base.notes import neighbours_note
 from avhcurate.ui.base.page_choices import Choice, one_of, read_ids, some_of, switch, write_ids
-from avhcurate.ui.base.user_errors import plain, said
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.components.grid import Group, Tile
 from avhcurate.ui.grid.grid_bar import BarAction, actions_grid
 from avhcurate.ui.grid.grid_views import GridSelection, GridView, list_view
@@ -182,7 +182,7 @@ def toolbar(page: Opened, suspects: SuspectsInView) -> None:
         shown = f"Showing {len(suspects.in_view):,} of {record.listed:,} suspects ({record.samples:,} labels)."
         if VIEW.asked() != "one":  # the card counts by itself
             shown = f"**{len(suspects.open):,}** to decide. {shown}"
-        st.markdown(f"{shown} {said(record.often_text(names))}", width="content")
+        st.markdown(f"{shown} {plain(record.often_text(names))}", width="content")
     if limit := page.run.record.limit:
         part = f"**First suspects**: of {limit:,} of {page.samples.size:,} images, spread evenly."
         st.caption(f"{part} A run of all is offered at the left once it is there.")
@@ -190,7 +190,7 @@ def toolbar(page: Opened, suspects: SuspectsInView) -> None:
 
 def footer(page: Opened, suspects: SuspectsInView) -> None:
     """Draw how the list was made, the export, and the form that makes another."""
-    st.caption(said(" ".join(_notes(page, suspects.record))))
+    st.caption(plain(" ".join(_notes(page, suspects.record))))
     download(
         f"Download {len(suspects.open):,} as CSV",
         lambda: csv_text(service.export_table(page.samples, suspects.open, suspects.record)).encode(),

@@ -13,7 +13,7 @@ def self_train(settings: SelfTrainSettings) -> None:
     if options.printed(figures):
         return
     print(f"{figures['self_training']}: {figures['model']}, {figures['source']} to {figures['target']}")
-    print(f"{figures['rounds']} rounds ({figures['stopped']}), {figures['selected']} samples selected in the last one")
+    print(f"{figures['rounds']} rounds ({figures['stopped']}), {figures['selected']} images selected in the last one")
     names = {
         "source_only": "accuracy from the source alone",
         "accuracy": "accuracy at the end",
@@ -24,7 +24,7 @@ def self_train(settings: SelfTrainSettings) -> None:
             print(f"{name} {figures[key]:.4f}")
     notes = [f"Class {name} gave no pseudo-label in the last round." for name in figures["empty_classes"]]
     if figures["left_out"]:
-        notes.append(f"{figures['left_out']} samples of the target have no finite embedding and are left out.")
+        notes.append(f"{figures['left_out']} images of the target have no finite embedding and are left out.")
     options.print_messages(notes)
     print()
     options.print_next([["serve"]])

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from avhcurate.cli import options
-from avhcurate.errors import words
 from avhcurate.lab.training_dynamics.settings import TrainSettings
 
 
@@ -37,10 +36,10 @@ def _print(summaries: list[dict[str, Any]]) -> None:
 
     first = summaries[0]
     print(
-        f"{first['model']} trained on {first['trained_samples']} samples of {first['trained_on']}, "
+        f"{first['model']} trained on {first['trained_samples']} images of {first['trained_on']}, "
         f"{first['held_out_samples']} of {first['recorded_on']} held out, {first['loss_function']} loss"
     )
-    print(words(leak_text(first["held_out_copies"], first["trained_on"], first["recorded_on"])))
+    print(leak_text(first["held_out_copies"], first["trained_on"], first["recorded_on"]))
     print()
     columns = {"training": "training", "accuracy": "accuracy", "mean AVH": "avh", "loss": "loss", "seconds": "seconds"}
     options.print_table([{name: row[key] for name, key in columns.items()} for row in summaries])

@@ -44,13 +44,13 @@ def domains(
         of_target.samples, of_target.run, of_target.dataset, Filters(where=target_where), scored=scored
     )
     if same:
-        refuse_overlap(source, target, f"{Option('source_where')} and {Option('target_where')}")
+        refuse_overlap(source, target, Option("source_where"), Option("target_where"))
     if len(np.unique(source.labels)) < 2:
         raise CurateError(
-            f"The source {settings.source!r} ({source_where or 'all'}) has no samples of two classes to learn from."
+            f"The source {settings.source!r} ({source_where or 'all'}) has no images of two classes to learn from."
         )
     if not len(target.ids):
-        raise CurateError(f"The target {settings.target!r} ({target_where or 'all'}) has no samples to adapt to.")
+        raise CurateError(f"The target {settings.target!r} ({target_where or 'all'}) has no images to adapt to.")
     return source, target
 
 

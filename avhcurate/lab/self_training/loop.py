@@ -228,7 +228,7 @@ def pseudo_labels(selection: Selection, outputs: ModelOutputs) -> PseudoLabelled
     """Return the selected samples, and the targets of the rule for each. Raises CurateError for no sample."""
     if not selection.selected.any():
         raise CurateError(
-            f"{selection.rule} selects no sample of the target, so there is nothing to learn from. Give a larger "
+            f"{selection.rule} selects no image of the target, so there is nothing to learn from. Give a larger "
             "portion, or another network where its embeddings have no direction."
         )
     rows, goals = zip(*targets(selection, outputs.plain), strict=True)

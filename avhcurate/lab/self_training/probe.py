@@ -187,13 +187,13 @@ def _fit(
 def _goals(features: np.ndarray, targets: np.ndarray, num_classes: int) -> np.ndarray:
     """Return the target of each sample for each class, (n, K) float32."""
     if features.ndim != 2 or not len(features) or len(targets) != len(features):
-        raise CurateError(f"Features {features.shape} and targets {targets.shape} must be of the same samples.")
+        raise CurateError(f"Features {features.shape} and targets {targets.shape} must be of the same images.")
     if targets.shape == (len(features), num_classes):
         return np.asarray(targets, np.float32)
     if targets.ndim != 1 or not np.isin(targets, range(num_classes)).all():
         raise CurateError(
-            f"Targets must be labels from 0 to {num_classes - 1}, or have the shape (samples, {num_classes}). "
-            "Leave out samples without a label."
+            f"Targets must be labels from 0 to {num_classes - 1}, or have the shape (images, {num_classes}). "
+            "Leave out images without a label."
         )
     return np.eye(num_classes, dtype=np.float32)[targets]
 

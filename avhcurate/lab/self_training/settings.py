@@ -40,8 +40,9 @@ class Schedule:
             start, *others = map(float, text.split(":"))
             end, step = others or (start, 0.0)
         except ValueError:
-            message = f"{Option('portion')} {text!r} is not valid. Give START:END:STEP or one number, as 0.2:0.5:0.05."
-            raise CurateError(message) from None
+            raise CurateError(
+                f"{Option('portion')} {text!r} is not valid.", fix="Give START:END:STEP or one number, as 0.2:0.5:0.05"
+            ) from None
         return cls(start, step, end)
 
     def portion(self, number: int) -> float:
@@ -78,13 +79,13 @@ class SelfTrainSettings(VerbSettings):
     )
     rounds: int | None = option(None, "Rounds of selecting and learning.", low=1, usual="to END")
     trainer: Literal["probe", "full"] = option("probe", "probe: a head on frozen features; full: the whole network.")
-    epochs: int = option(10, "Passes over source and selected samples in a round.", low=1, label="Epochs a round")
+    epochs: int = option(10, "Passes over source and selected images in a round.", low=1, label="Epochs a round")
     learning_rate: float | None = option(
         None, "Peak learning rate of a round.", low=1e-12, usual="0.001 for a head, 0.01 for a network"
     )
     seed: int = option(0, "Seed of weights and order.", low=0)
-    source_where: str = option("", "Learn from source samples that satisfy this SQL condition.")
-    target_where: str = option("", "Adapt to target samples that satisfy this SQL condition.")
+    source_where: str = option("", "Learn from source images that satisfy this SQL condition.")
+    target_where: str = option("", "Adapt to target images that satisfy this SQL condition.")
     device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", "Where the network runs.")
 
     @model_validator(mode="after")

@@ -186,7 +186,7 @@ def lower_where_better(models: Sequence[Model], bin_index: np.ndarray, bin_label
             if len(rows) >= LEAST_IN_BIN:
                 name = f"{better.name} less {worse.name} in {label}"
                 figures.append(_paired(name, better.avh[rows], worse.avh[rows]))
-    missing = f"It needs two models that differ clearly in accuracy, and HSF bins of {LEAST_IN_BIN} samples."
+    missing = f"It needs two models that differ clearly in accuracy, and HSF bins of {LEAST_IN_BIN} images."
     return finding_of(2, figures, missing, falls=True)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.subset import Subset, read_subset, refuse_other_classes, refuse_overlap, rest_of
-from avhcurate.errors import CurateError, Option, Run
+from avhcurate.errors import CurateError, Option, Run, Text
 from avhcurate.features.quality.duplicates import equal_pairs, groups, hash_pairs
 from avhcurate.lab.training_dynamics.settings import TrainSettings
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -40,10 +40,10 @@ def train_and_held_out(workspace: Workspace, settings: TrainSettings) -> tuple[S
     if same and not train_where:
         train, held_out = _by_split(train, held_out) or _by_chance(train, held_out)
     if same:
-        refuse_overlap(train, held_out, f"{Option('train_where')} and {Option('held_out_where')}")
+        refuse_overlap(train, held_out, Option("train_where"), Option("held_out_where"))
     for subset, use in ((train, "train on"), (held_out, "hold out")):
         if not len(subset.ids):
-            raise CurateError(f"Dataset {subset.dataset.name!r} has no labelled samples to {use} ({subset.where}).")
+            raise CurateError(f"Dataset {subset.dataset.name!r} has no labelled images to {use} ({subset.where}).")
     return train, held_out
 
 
@@ -103,18 +103,21 @@ def held_out_copies(train: Subset, held_out: Subset) -> int | None:
     return int(np.isin(of_held_out, of_train[of_train > 0]).sum())
 
 
-def leak_text(copies: int | None, learnt_from: str, held_out: str) -> str:
+def leak_text(copies: int | None, learnt_from: str, held_out: str) -> Text:
     """Return what is known of near duplicates between the two, in a sentence.
 
-    >>> leak_text(2, "pets", "pets")
-    'Held-out samples with a near duplicate among those learnt from: 2. Their accuracy is too high.'
+    >>> print(leak_text(2, "pets", "pets"))
+    Held-out images with a near duplicate among those learnt from: 2. Their accuracy is too high.
     """
     if copies is None:
-        runs = " and ".join(f"{Run('quality', name)}" for name in dict.fromkeys((learnt_from, held_out)))
-        return f"Near duplicates are not known. {runs} before training."
+        names = dict.fromkeys((learnt_from, held_out))
+        runs = Text(" and ".join(f"{Run('quality', name)}" for name in names))
+        return Text("Near duplicates are not known. ", runs, " before training.")
     if not copies:
-        return "No held-out sample has a near duplicate among those learnt from."
-    return f"Held-out samples with a near duplicate among those learnt from: {copies:,}. Their accuracy is too high."
+        return Text("No held-out image has a near duplicate among those learnt from.")
+    return Text(
+        f"Held-out images with a near duplicate among those learnt from: {copies:,}. Their accuracy is too high."
+    )
 
 
 def _measured(subset: Subset) -> pd.DataFrame:

@@ -19,7 +19,7 @@ USUAL = Recipe(epochs=20, learning_rate=RATE, clip=1.0)
 
 
 class TrainSettings(VerbSettings):
-    """Train a network, evaluate it on held-out samples, and score them. The same command resumes.
+    """Train a network, evaluate it on held-out images, and score them. The same command resumes.
 
     >>> TrainSettings(dataset="pets", model="avhcurate:cnn9", held_out="pets2", seeds=(0, 1), drops=(10, 15)).argv
     ['train', 'pets', '--model=avhcurate:cnn9', '--drops=10.0,15.0', '--held-out=pets2', '--seeds=0,1']
@@ -36,7 +36,7 @@ class TrainSettings(VerbSettings):
     )
     recipe: str | None = option(None, f"{' or '.join(RECIPES)}: a network and how to train it; given options win.")
     loss: Loss = option("softmax", "softmax, or avh or cosine, which use only directions.")
-    epochs: int | None = option(None, "Passes over the training samples.", low=1, usual="20")
+    epochs: int | None = option(None, "Passes over the training images.", low=1, usual="20")
     batch_size: int | None = option(None, "Images per step, of all processes together.", low=2, usual="128")
     learning_rate: float | None = option(None, "Peak learning rate.", low=0, usual="0.05; 0.01 from weights")
     drops: tuple[float, ...] = option(
@@ -64,12 +64,12 @@ class TrainSettings(VerbSettings):
         high=50,
         usual="one network",
     )
-    train_where: str = option("", "Train on samples that satisfy this SQL condition.", label="Learn only from")
-    held_out_where: str = option("", "Evaluate on samples that satisfy this SQL condition.", label="Evaluate only on")
+    train_where: str = option("", "Train on images that satisfy this SQL condition.", label="Learn only from")
+    held_out_where: str = option("", "Evaluate on images that satisfy this SQL condition.", label="Evaluate only on")
     seeds: tuple[int, ...] = option((0,), "Seeds of weights and order, one training each, such as 0,1,2.")
     train_sample: int = option(
         2000,
-        "Number of training samples to evaluate too, a share of each class.",
+        "Number of training images to evaluate too, a share of each class.",
         low=0,
         label="Evaluated of those learnt from",
     )

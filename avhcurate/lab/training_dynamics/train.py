@@ -293,7 +293,7 @@ def _network(settings: TrainSettings, seed: int, classes: int) -> NewModel:
 def _refuse_one_class(settings: TrainSettings, labels: np.ndarray) -> None:
     """Refuse training samples of a single class."""
     if len(np.unique(labels)) < 2:
-        raise CurateError(f"{settings.dataset!r} has training samples of only one class. Give two or more.")
+        raise CurateError(f"{settings.dataset!r} has training images of only one class. Give two or more.")
 
 
 def _slug(settings: TrainSettings) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.table.titles import titles
+from avhcurate.errors import Text
 from avhcurate.features.compare.discoveries import Figure, Finding
 from avhcurate.lab.training_dynamics import service
 from avhcurate.lab.training_dynamics.held_out import leak_text
@@ -178,7 +179,7 @@ def describe(training: TrainingFolder) -> str:
     epoch, seconds = evaluations[["epoch", "seconds"]].max().fillna(0.0)
     if training.main_part == "learnt from":
         learnt = f"learns from {record.train_samples:,} images of {record.dataset} and holds none out"
-        return said(f"{record.model} · {learnt} · epoch {epoch:.3g} in {duration(seconds)} on {record.device}")
+        return plain(f"{record.model} · {learnt} · epoch {epoch:.3g} in {duration(seconds)} on {record.device}")
     parts = [
         record.model,
         f"learnt from {record.train_samples:,} images of {record.dataset} {record.train_where}".strip(),
@@ -186,9 +187,8 @@ def describe(training: TrainingFolder) -> str:
         f"and on {len(training.ids('learnt from')):,} of those learnt from",
         f"{record.parameters:,} parameters",
         f"epoch {epoch:.3g} of {record.epochs} in {duration(seconds)} on {record.device}",
-        leak_text(record.held_out_copies, record.dataset, record.held_out),
     ]
-    return said(" · ".join(parts))
+    return said(Text(" · ".join(parts), " · ", leak_text(record.held_out_copies, record.dataset, record.held_out)))
 
 
 def need_samples(page: Opened, chosen: Sequence[TrainingFolder]) -> None:

@@ -82,7 +82,7 @@ def logit_matrix(xp: ModuleType, logits: Array) -> Array:
     if rows.shape[0]:
         raise CurateError(
             f"{rows.shape[0]} rows of logits have an infinite logit or no class at all, the first is row "
-            f"{int(rows[0])}. Compute them in float32, or give NaN for samples without an output."
+            f"{int(rows[0])}. Compute them in float32, or give NaN for images without an output."
         )
     return logits
 

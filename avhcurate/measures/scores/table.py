@@ -209,7 +209,7 @@ _ALL = (
         key="grand",
         name="GraNd, last layer",
         formula=r"\lVert (p - e_y) \otimes [x, 1] \rVert_F = \lVert p - e_y \rVert_2 \sqrt{\lVert x \rVert_2^2 + 1}",
-        sentence="Length of the loss's gradient in class weights and bias: how hard the sample pulls at them.",
+        sentence="Length of the loss's gradient in class weights and bias: how hard the image pulls at them.",
         high="∞",
         harder="high",
         needs="class_weights",
@@ -242,7 +242,7 @@ _ALL = (
         key="prototype_hardness",
         name="Prototype hardness",
         formula=r"\mathcal{A}(x, \bar{x}_y^{-x}) \,/\, \sum_k \mathcal{A}(x, \bar{x}_k)",
-        sentence="Share of the angle to the prototype of the label's class in the sum over all prototypes, the sample "
+        sentence="Share of the angle to the prototype of the label's class in the sum over all prototypes, the image "
         "left out of its own: the form of AVH, but of class means, not of a classifier.",
         harder="high",
         needs="prototypes",
@@ -253,7 +253,7 @@ _ALL = (
         key="prototype_angle",
         name="Prototype angle",
         formula=r"\mathcal{A}(x, \bar{x}_y^{-x})",
-        sentence="Angle between the embedding and the mean embedding of the label's class without the sample.",
+        sentence="Angle between the embedding and the mean embedding of the label's class without the image.",
         high="π",
         unit="rad",
         harder="high",
@@ -265,7 +265,7 @@ _ALL = (
         key="prototype_gap",
         name="Prototype gap",
         formula=r"\mathcal{A}(x, \bar{x}_y^{-x}) - \min_{k \neq y} \mathcal{A}(x, \bar{x}_k)",
-        sentence="Angle to the label's prototype, the sample left out, minus the angle to the nearest other one; "
+        sentence="Angle to the label's prototype, the image left out, minus the angle to the nearest other one; "
         "positive when another class is closer.",
         low="-π",
         high="π",
@@ -292,7 +292,7 @@ _ALL = (
         key="neighbour_angle",
         name="Neighbour angle",
         formula=r"\frac{1}{12} \sum_{j \in \mathcal{N}_{12}(x)} \mathcal{A}(x, x_j)",
-        sentence="Mean angle to the twelve nearest samples of the run: large for an outlier.",
+        sentence="Mean angle to the twelve nearest images of the run: large for an outlier.",
         high="π",
         unit="rad",
         harder="high",
@@ -310,7 +310,7 @@ _OF_EPOCHS = (
         key="aum",
         name="Held-out AUM",
         formula=r"\frac{1}{T} \sum_t \left(f_y - \max_{k \neq y} f_k\right)_t",
-        sentence="Margin of samples held out, mean over the epochs of the training.",
+        sentence="Margin of images held out, mean over the epochs of the training.",
         low="-∞",
         high="∞",
         harder="low",
@@ -320,7 +320,7 @@ _OF_EPOCHS = (
         key="confidence_mean",
         name="Held-out mean confidence",
         formula=r"\hat\mu = \frac{1}{T} \sum_t p_{y,t}",
-        sentence="Probability of the given label of samples held out, mean over the epochs: one axis of the data map.",
+        sentence="Probability of the given label of images held out, mean over the epochs: one axis of the data map.",
         harder="low",
         reference="Swayamdipta et al. 2020",
     ),
@@ -328,7 +328,7 @@ _OF_EPOCHS = (
         key="variability",
         name="Held-out variability",
         formula=r"\sqrt{\frac{1}{T} \sum_t (p_{y,t} - \hat\mu)^2}",
-        sentence="Deviation over the epochs of the label's probability of samples held out: the other axis of the data "
+        sentence="Deviation over the epochs of the label's probability of images held out: the other axis of the data "
         "map; large = ambiguous.",
         high="1/2",
         harder="high",
@@ -338,7 +338,7 @@ _OF_EPOCHS = (
         key="correctness",
         name="Held-out correctness",
         formula=r"\frac{1}{T} \sum_t [\arg\max f_t = y]",
-        sentence="Share of the epochs in which the label was predicted, of samples held out.",
+        sentence="Share of the epochs in which the label was predicted, of images held out.",
         harder="low",
         reference="Swayamdipta et al. 2020",
     ),
@@ -346,7 +346,7 @@ _OF_EPOCHS = (
         key="forgetting",
         name="Held-out forgetting",
         formula=r"\sum_t [\arg\max f_t = y \neq \arg\max f_{t+1}]",
-        sentence="How often a right prediction turned wrong from one epoch to the next, of samples held out; T, the "
+        sentence="How often a right prediction turned wrong from one epoch to the next, of images held out; T, the "
         "most, where none was ever right.",
         high="T",
         harder="high",
@@ -356,7 +356,7 @@ _OF_EPOCHS = (
         key="el2n_mean",
         name="Held-out mean EL2N",
         formula=r"\frac{1}{T} \sum_t \lVert p_t - e_y \rVert_2",
-        sentence="EL2N of samples held out, mean over the epochs.",
+        sentence="EL2N of images held out, mean over the epochs.",
         high="√2",
         harder="high",
         reference="Paul et al. 2021",
@@ -366,7 +366,7 @@ _OF_EPOCHS = (
         name="Held-out learning speed",
         formula=r"\frac{1}{T} \max\{s : \arg\max f_t = y \text{ for all } t > T - s\}",
         sentence="Share of the epochs, counted back from the last, through which the label was predicted without a "
-        "break, of samples held out.",
+        "break, of images held out.",
         harder="low",
         reference="iteration learned of Baldock et al. 2021",
     ),
@@ -375,7 +375,7 @@ _OF_EPOCHS = (
 
 def _learnt(score: Score) -> Score:
     """Return the same score of samples that the training learnt from, as in the papers."""
-    sentence = score.sentence.replace("samples held out", "samples learnt from")
+    sentence = score.sentence.replace("images held out", "images learnt from")
     return replace(score, key=f"train_{score.key}", name=score.name.replace("Held-out", "Training"), sentence=sentence)
 
 
@@ -394,7 +394,7 @@ PREDICTIONS: dict[str, Score] = {
             key="hsf_predicted",
             name="Predicted HSF",
             formula=r"\widehat{\mathrm{HSF}}(x)",
-            sentence="The HSF that a model of the votes expects, from scores, embedding and class; not votes. A sample "
+            sentence="The HSF that a model of the votes expects, from scores, embedding and class; not votes. An image "
             "that has votes is predicted without its own.",
             harder="low",
             reference="Ridge regression of the rank of HSF, cross-fitted (avhcurate predict).",
@@ -445,7 +445,7 @@ def _one_per_sample(score: Score, batch: Batch) -> Array:
     assert score.function is not None
     values = score.function(batch)
     if tuple(values.shape) != tuple(batch.labels.shape):
-        raise CurateError(f"The score {score.key} has values of shape {tuple(values.shape)}, not one for each sample.")
+        raise CurateError(f"The score {score.key} has values of shape {tuple(values.shape)}, not one for each image.")
     if not score.needs_label:
         return values
     return where_labelled(batch.xp, values, batch.labels)

@@ -36,9 +36,9 @@ def nearest(features: np.ndarray, row: int, *, count: int = 12) -> Neighbours:
     array([2, 1])
     """
     if not 0 <= row < len(features):
-        raise CurateError(f"Unknown sample {row}. The run has features of samples 0 to {len(features) - 1}.")
+        raise CurateError(f"Unknown image {row}. The run has features of images 0 to {len(features) - 1}.")
     if not (np.isfinite(features[row]).all() and np.any(features[row])):
-        raise CurateError(f"The embedding of sample {row} is zero or not finite, so it has no neighbours.")
+        raise CurateError(f"The embedding of image {row} is zero or not finite, so it has no neighbours.")
     ids, angles = nearest_of(features, np.array([row]), count=count)
     found = ids[0] >= 0
     return Neighbours(ids[0][found], angles[0][found])
@@ -117,7 +117,7 @@ def angles_to(features: np.ndarray, rows: np.ndarray, *, among: np.ndarray) -> n
     u = unit(np.asarray(features[rows], np.float64))
     u = u[~np.isnan(u).any(axis=1)]
     if not len(u):
-        raise CurateError("The embeddings of the chosen samples are zero or not finite. Choose others.")
+        raise CurateError("The embeddings of the chosen images are zero or not finite. Choose others.")
     return angles_with(features, u, among=among)
 
 

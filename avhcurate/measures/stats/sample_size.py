@@ -65,9 +65,9 @@ class VoteForecast:
         hits = np.asarray(hits, np.int64)
         self.votes = np.asarray(votes, np.int64)
         if len(values) < 4:
-            raise CurateError(f"An interval needs 4 samples or more; there are {len(values)}. Collect more votes.")
+            raise CurateError(f"An interval needs 4 images or more; there are {len(values)}. Collect more votes.")
         if (self.votes >= 2).sum() < 3:
-            raise CurateError("Fewer than three samples have two votes or more. Collect more votes a sample.")
+            raise CurateError("Fewer than three images have two votes or more. Collect more votes an image.")
         self.rho = spearman(standard_ranks(values), standard_ranks(hits / self.votes))
         if not abs(self.rho) < 1:
             raise CurateError("HSF or the score does not vary, or they agree in full. Collect more votes.")

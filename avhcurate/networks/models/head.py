@@ -157,7 +157,7 @@ def check_head(module: nn.Module, head: nn.Linear, images: Tensor, *, name: str)
         wanted = (len(images), head.out_features)
         if tuple(logits.shape) != wanted or features.shape != (len(images), head.in_features):
             raise CurateError(
-                f"The layer {name!r} gives logits of shape {tuple(logits.shape)}, not (samples, classes) {wanted}.",
+                f"The layer {name!r} gives logits of shape {tuple(logits.shape)}, not (images, classes) {wanted}.",
                 fix=f"Name another layer by {Option('head')}",
             )
         if not torch.isfinite(logits).all():

@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from avhcurate.errors import CurateError, Option, Run
+from avhcurate.errors import CurateError, Option, Run, Text
 from avhcurate.networks.models import extras, torchvision_zoo
 from avhcurate.networks.models.architecture import Architecture
 from avhcurate.networks.models.factory import factory, of_plugin
@@ -159,7 +159,7 @@ def load_model(spec: ModelSpec, *, num_classes: int | None = None) -> LoadedMode
     except CurateError as error:
         if spec.name in str(error):
             raise
-        raise type(error)(f"{spec.name}: {error.text}") from error.__cause__
+        raise type(error)(Text(f"{spec.name}: ", error.what), fix=error.fix) from error.__cause__
 
 
 def _loaded(spec: ModelSpec, num_classes: int | None) -> LoadedModel:

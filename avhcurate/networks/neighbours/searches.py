@@ -92,14 +92,14 @@ class CellSearch(Search):
         index = faiss.index_factory(features.shape[1], f"PCA{width},IVF{cells},PQ{codes}x4fs")
         self._cells = cast(Any, faiss.downcast_index(faiss.extract_index_ivf(index)))
         self._cells.cp.min_points_per_centroid = self._cells.pq.cp.min_points_per_centroid = 1
-        progress.tell(0, len(features), "learning cells of near samples")
+        progress.tell(0, len(features), "learning cells of near images")
         learnt = np.random.default_rng(seed).choice(rows, min(len(rows), self._LEARNT * cells), replace=False)
         self._index = faiss.IndexRefineFlat(index)
         self._index.train(_directions(features, np.sort(learnt)))
         self.settings = {"components": width, "cells": cells, "looked_into": self._LOOKED, "in_full": self._FULL}
         self._set()
         for part in blocks(rows, features.shape[1]):
-            progress.tell(int(part[0]), len(features), "sorting samples into cells")
+            progress.tell(int(part[0]), len(features), "sorting images into cells")
             self._index.add(_directions(features, part))
 
     def search(self, ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -39,7 +39,7 @@ def find_neighbours(
     when asked to stop, and CurateError for a run without features.
     """
     if not 1 <= count <= MOST:
-        raise CurateError(f"A sample has 1 to {MOST} neighbours in the graph, not {count}.")
+        raise CurateError(f"An image has 1 to {MOST} neighbours in the graph, not {count}.")
     if not run.complete:
         raise CurateError(
             f"The run {run.name} is not finished.", fix=f"{Run('score', dataset.name, '...')} again to resume it"
@@ -110,7 +110,7 @@ class _Searching:
         if search.method == "exact":
             return np.empty(0, np.int64), np.empty((0, OUTLIER))
         checked = np.sort(np.random.default_rng(self.seed).choice(rows, min(CHECKED, len(rows)), replace=False))
-        self.progress.tell(0, len(features), "exact neighbours of some samples, for the recall")
+        self.progress.tell(0, len(features), "exact neighbours of some images, for the recall")
         return checked, nearest_of(features, checked, count=OUTLIER)[1]
 
     def _search_all(self, search: Search, rows: np.ndarray, total: int) -> None:

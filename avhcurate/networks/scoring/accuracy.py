@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from scipy.special import bdtrc
 
-from avhcurate.errors import Option
+from avhcurate.errors import Option, Text
 from avhcurate.measures.stats.intervals import share
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
@@ -57,11 +57,11 @@ class Accuracy:
     def __str__(self) -> str:
         """
         >>> str(Accuracy(200, 150, 10)), str(Accuracy(0, 0, 10))
-        ('accuracy 75.0 % (95 % interval 68.6–80.5 %, n 200)', 'no sample has a label to compare with')
+        ('accuracy 75.0 % (95 % interval 68.6–80.5 %, n 200)', 'no image has a label to compare with')
         """
         n, value, low, high = self.estimate
         if not n:
-            return "no sample has a label to compare with"
+            return "no image has a label to compare with"
         return f"accuracy {100 * value:.1f} % (95 % interval {100 * low:.1f}–{100 * high:.1f} %, n {n:,})"
 
 
@@ -78,21 +78,21 @@ def accuracy_of(dataset: DatasetFolder, run: RunFolder, ids: np.ndarray | None =
     return Accuracy(int(compared.sum()), int(np.sum(predicted[compared] == labels[compared])), run.num_classes)
 
 
-def chance_warning(dataset: DatasetFolder, run: RunFolder, accuracy: Accuracy) -> str:
-    """Return what to think of a run whose accuracy is at chance, "" for any other.
+def chance_warning(dataset: DatasetFolder, run: RunFolder, accuracy: Accuracy) -> Text:
+    """Return what to think of a run whose accuracy is at chance, nothing for any other.
 
     Where the weights name the dataset's classes, their order cannot be the reason.
     """
     if not accuracy.at_chance:
-        return ""
+        return Text()
     guess = f"{str(accuracy).capitalize()} is no better than guessing among {accuracy.num_classes:,} classes"
     test = f"(binomial test, p = {accuracy.p:.2g})"
     record = run.record
-    why = ": do images, labels and weights belong together?"
+    why = Text(": do images, labels and weights belong together?")
     if not (record.classes_named or record.rows is not None or record.attached or record.fitted):
-        why = (
+        why = Text(
             "; the weights do not name their classes, so these may stand in another order than the dataset's "
             f"({listed(dataset.record.classes, 3)}): import the dataset with {Option('classes')} in the order "
             "that the weights were trained in"
         )
-    return f"{guess} {test}. Scores and galleries of this run mean little{why}"
+    return Text(f"{guess} {test}. Scores and galleries of this run mean little", why)

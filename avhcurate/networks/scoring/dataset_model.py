@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from avhcurate.errors import CurateError, Option
+from avhcurate.errors import CurateError, Option, Text
 from avhcurate.networks.models.class_names import rows_of_classes, unknown_classes
 from avhcurate.networks.models.loading import LoadedModel, ModelSpec, OtherClasses, find_architecture, load_model
 from avhcurate.networks.models.preprocess import Preprocess
@@ -52,9 +52,10 @@ def model_for(
         names = find_architecture(spec.model).classes
         if not names or unknown_classes(record.classes, names):
             raise
-        raise OtherClasses(
-            f"{error.text} Or take the model's own rows of these classes by {Option('classes_from_model', True)}."
-        ) from error
+        ways = Text(
+            error.fix, f". Or take the model's own rows of these classes by {Option('classes_from_model', True)}"
+        )
+        raise OtherClasses(error.what, fix=ways) from error
     if fit is not None:
         return model, None
     if not classes_from_model:
@@ -148,4 +149,5 @@ def _with_head(spec: ModelSpec, record: RunRecord, num_classes: int | None) -> L
     except CurateError as error:
         if isinstance(spec.weights, Path):
             raise
-        raise CurateError(f"{error.text}. Run {record.name} took its weights from {record.weights_source}") from error
+        source = f" Run {record.name} took its weights from {record.weights_source}."
+        raise CurateError(Text(error.what, source), fix=error.fix) from error

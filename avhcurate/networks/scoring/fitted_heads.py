@@ -65,13 +65,13 @@ def check_fit(dataset: DatasetFolder, fit: FittedHeads) -> None:
         )
     if sizes.max() < 2:
         raise CurateError(
-            f"No class of dataset {dataset.name!r} has two labelled samples, so no head would know one like the "
-            "sample that it judges. Import it with fewer classes."
+            f"No class of dataset {dataset.name!r} has two labelled images, so no head would know one like the "
+            "image that it judges. Import it with fewer classes."
         )
     check_groups(dataset, fit.groups)
     if not 2 <= fit.folds <= (labels >= 0).sum():
         raise CurateError(
-            f"{Option('folds')} {fit.folds}: give 2 or more, and not more than there are labelled samples."
+            f"{Option('folds')} {fit.folds}: give 2 or more, and not more than there are labelled images."
         )
 
 

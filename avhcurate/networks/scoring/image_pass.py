@@ -92,7 +92,7 @@ class ImagePass:
 
     def tell(self, done: int) -> None:
         """Report that `done` samples are finished; raises Cancelled when asked to stop."""
-        cancelled = f"cancelled after {done} of {len(self.ids)} samples: the same command resumes"
+        cancelled = f"cancelled after {done} of {len(self.ids)} images: the same command resumes"
         self.progress.tell(done * self.images_per_sample, self.total, cancelled=cancelled)
 
     def run(self, engine: Engine, commit: Callable[[ShardResult], None]) -> None:

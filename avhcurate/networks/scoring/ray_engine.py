@@ -322,7 +322,7 @@ def _result(reference: Any) -> Any:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as problem:
         if isinstance(problem.cause, CurateError):
-            raise CurateError(problem.cause.text) from problem
+            raise CurateError(problem.cause.what, fix=problem.cause.fix) from problem
         raise
     except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as problem:
         raise CurateError(_LOST) from problem

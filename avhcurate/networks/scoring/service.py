@@ -84,7 +84,7 @@ def score_dataset(
     dataset = workspace.dataset(name)
     labels = dataset.labels()
     if not len(labels):
-        raise CurateError(f"Dataset {name!r} has no samples. Import it again.")
+        raise CurateError(f"Dataset {name!r} has no images. Import it again.")
     ids = evenly_spread(len(labels), limit)
     if len(ids) == len(labels):
         limit = None

@@ -60,7 +60,7 @@ class ScoreSettings(VerbSettings):
         "auto", "float32, bfloat16, float16 or, on an NVIDIA GPU, tf32; auto is tf32 there, float32 elsewhere."
     )
     batch_size: int | None = option(None, "Images in a forward pass.", low=1, usual="chosen")
-    limit: int | None = option(None, "Score only so many samples, spread evenly.", low=1, usual="all")
+    limit: int | None = option(None, "Score only so many images, spread evenly.", low=1, usual="all")
     engine: Literal["local", "ray"] = option(
         "local", "Run in this process, or on a Ray cluster (RAY_ADDRESS).", label="Where"
     )
@@ -105,7 +105,7 @@ class AttachSettings(VerbSettings):
     bias: str = option("", "Its bias (K,).")
     logits: str = option("", "Logits (N, K).")
     probs: str = option("", "Probabilities (N, K), in place of logits.")
-    by: str = option("order", "Which sample a row is: order of id, path, or a column that both sides have.")
+    by: str = option("order", "Which image a row is: order of id, path, or a column that both sides have.")
     rows: str = option("", "Table with a row for each row, where the file holds only numbers.")
     classes: tuple[str, ...] = option(
         (), "Class names in the order of K, as cat,dog or a file.", usual="that of the dataset"

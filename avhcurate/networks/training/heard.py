@@ -57,7 +57,7 @@ class HeardTraining:
         values = values.masked_fill(values.isinf(), math.nan)  # of a network that diverges
         wanted = (len(numbers), len(self._classes))
         if tuple(values.shape) != wanted:
-            raise CurateError(f"The logits have shape {tuple(values.shape)}. Give {wanted}: samples, classes.")
+            raise CurateError(f"The logits have shape {tuple(values.shape)}. Give {wanted}: images, classes.")
         if not self.folder.begun:
             self._create(str(getattr(logits, "device", "cpu")), str(values.dtype).removeprefix("torch."))
         known = np.isin(numbers, self._ids)

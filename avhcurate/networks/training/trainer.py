@@ -143,7 +143,7 @@ class _TrainingLoop:
         n = len(self.data)
         least = 2 * self.group.size
         if n < least:
-            raise CurateError(f"There are {n} samples to train on. Give at least {least}.")
+            raise CurateError(f"There are {n} images to train on. Give at least {least}.")
         self.per_epoch = len(self._split(torch.arange(n)))
         self.total = recipe.epochs * self.per_epoch
         positions = [*self.early, *range(1, recipe.epochs + 1)]

@@ -42,9 +42,7 @@ def read_votes(path: Path, dataset: DatasetFolder | None = None) -> VoteSheet:
 def _read_matrix(path: Path, dataset: DatasetFolder | None) -> VoteSheet:
     matrix = open_array(path)
     if len(matrix.shape) != 2:
-        raise CurateError(
-            f"{path.name} has shape {matrix.shape}. It needs one row per sample and one column per class."
-        )
+        raise CurateError(f"{path.name} has shape {matrix.shape}. It needs one row per image and one column per class.")
     if dataset is not None:
         record = dataset.record
         check_shape(matrix.shape, record.samples, record.classes)

@@ -88,12 +88,12 @@ def check_shape(shape: Sequence[int], samples: int, classes: Sequence[str], *, n
     """Refuse counts without a row for each sample, unless rows are `named`, or without a column for each class."""
     if shape[0] != samples and not named:
         raise CurateError(
-            f"The votes have {shape[0]} rows without names of samples, but the dataset has {samples} samples. Give one "
-            "row per sample, in order of id."
+            f"The votes have {shape[0]} rows without names of images, but the dataset has {samples} images. Give one "
+            "row per image, in order of id."
         )
     if shape[1] != len(classes):
         raise CurateError(
-            f"The votes have {shape[1]} counts per sample, but the dataset has {len(classes)} classes "
+            f"The votes have {shape[1]} counts per image, but the dataset has {len(classes)} classes "
             f"({listed(classes, 5)}). Give a column for each class, in this order."
         )
 

@@ -66,7 +66,7 @@ def sheet_of_table(table: pa.Table, title: str) -> VoteSheet:
         return replace(_sheet_of_counts(table, column, samples), simulated=simulated)
     if not samples:
         raise CurateError(
-            f"{title} names no samples. Its columns are {listed(table.column_names)}. Call one sample, id or path."
+            f"{title} names no images. Its columns are {listed(table.column_names)}. Call one sample, id or path."
         )
     sources = _answer_columns(table, title) | {name: _first(table, names) for name, names in _DETAILS.items()}
     columns = {name: table[name] for name in samples} | {name: table[old] for name, old in sources.items() if old}

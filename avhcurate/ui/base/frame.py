@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, NoReturn, ParamSpec
 
@@ -13,7 +13,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.votes import Votes
-from avhcurate.errors import CurateError, Run, parts
+from avhcurate.errors import CurateError, Run, Text
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.layout import empty_state, turn
 from avhcurate.ui.base.url_state import View
@@ -52,7 +52,7 @@ class Frame:
     view: View
     opened: OpenDataset | None = None
     count: int = 0
-    problem: str = ""
+    problem: Text = field(default_factory=Text)
     entry: int = 0
     filtered: bool = True
     gone: str = ""
@@ -121,7 +121,7 @@ def enter(frame: Frame) -> None:
     st.session_state[_FRAME] = frame
     show_messages()
     if frame.problem:
-        show_problem(f"The SQL condition on the left is not valid, so no image is shown. {frame.problem}")
+        show_problem(Text("The SQL condition on the left is not valid, so no image is shown. ", frame.problem))
 
 
 def while_allowed(draw: Callable[_P, None]) -> Callable[_P, None]:
@@ -179,7 +179,7 @@ def show_error(at: str = "", verb: str = "") -> None:
     `at` is the key of a form, which is of a `verb`, or "" for the page. A fragment may show only this, as a dialog may
     be open.
     """
-    place, error = st.session_state.get(_ERROR, (None, ""))
+    place, error = st.session_state.get(_ERROR, (None, Text()))
     if place == at:
         del st.session_state[_ERROR]
         show_problem(error, verb)
@@ -187,16 +187,16 @@ def show_error(at: str = "", verb: str = "") -> None:
 
 def show_user_error(error: Exception) -> bool:
     """Show a `CurateError`, a full disk or damage as a message, and return True; False where a traceback is needed."""
-    text = error.text if isinstance(error, CurateError) else disk_trouble(error)
+    text = error.text if isinstance(error, CurateError) else Text(disk_trouble(error))
     if text:
         show_problem(text)
     return bool(text)
 
 
-def show_problem(text: str, verb: str = "") -> None:
+def show_problem(text: Text, verb: str = "") -> None:
     """Show what is wrong, with links to where pages do what it advises; `verb` is that of the form or job."""
     st.error(said(text, verb))
-    for part in parts(text):
+    for part in text:
         if isinstance(part, Run) and part.verb in PLACES:
             title, page, form = PLACES[part.verb]
             if page_file(page).exists():  # it is not left out

@@ -14,7 +14,6 @@ from avhcurate.networks.models.names import USUAL, ModelName, network_names, ref
 from avhcurate.ui.base.frame import Opened, attempt, show_error, while_allowed
 from avhcurate.ui.base.layout import empty_state
 from avhcurate.ui.base.signin import for_curators
-from avhcurate.ui.base.user_errors import in_page
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.settings import OptionField, VerbSettings, joined
@@ -84,7 +83,6 @@ class JobForm:
         self._fixed = fixed
         self._make = make or settings
         self._then = then
-        self._verb = settings.verb
         self._options = {option.name: option for option in settings.options()}
         self._keys: dict[str, str] = {}
 
@@ -102,7 +100,7 @@ class JobForm:
             if widget is not None:
                 draw = widget
                 usual = {}
-            usual |= {"label": option.title, "help": in_page(option.help, self._verb) or None}
+            usual |= {"label": option.title, "help": option.help or None}
             if option.words:
                 usual["format_func"] = lambda value, words=option.words: words.get(value, value)
             self._keys[name] = key or f"{self._key}{name}"

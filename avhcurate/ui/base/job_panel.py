@@ -7,14 +7,14 @@ from urllib.parse import parse_qsl
 
 import streamlit as st
 
-from avhcurate.errors import Option, parts
+from avhcurate.errors import Option, Text
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.frame import PAGE, announce, attempt, page, show_error, show_problem, while_allowed
 from avhcurate.ui.base.job_forms import STARTED, newest_job, running_job
 from avhcurate.ui.base.layout import apart, in_a_row
 from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.url_state import View
-from avhcurate.ui.base.user_errors import in_page, plain
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import find_workspace
 from avhcurate.workspace.disk.app_files import page_file
@@ -84,7 +84,7 @@ def progress_text(job: JobRecord) -> str:
     """Say how far a job is, and what it does."""
     facts = job.facts(time.time())
     if job.message:
-        facts.append(in_page(job.message))
+        facts.append(job.message)
     return " · ".join(facts) or "Starting …"
 
 
@@ -127,7 +127,7 @@ def _show_stopped(job: JobRecord) -> None:
         done = f" at {job.done:,} of {job.total:,}" if job.total else ""
         st.markdown(f"{icon} **{plain(describe(job))}** {ending}{done}.")
         if job.state == "failed" and job.message:
-            show_problem(job.problem or job.message.removeprefix("avhcurate: "), job.verb)
+            show_problem(job.problem or Text(job.message.removeprefix("avhcurate: ")), job.verb)
         elif job.state == "interrupted":
             st.caption("Its process no longer runs, perhaps after a restart. Committed results are kept.")
         with in_a_row():
@@ -136,7 +136,7 @@ def _show_stopped(job: JobRecord) -> None:
             else:
                 st.caption("It used arrays in the memory of a notebook. Run the cell there again.")
             for (verb, option), label in _OTHERWISE.items():
-                if (job.verb, job.state) == (verb, "failed") and option in parts(job.problem):
+                if (job.verb, job.state) == (verb, "failed") and option in job.problem:
                     name = str(option).replace(" ", "=")
                     otherwise = job.model_copy(update={"argv": [*job.argv, name]})
                     _button(label, name, "model_training", _resume, otherwise)

@@ -10,7 +10,7 @@ import streamlit as st
 
 from avhcurate.measures.scores import PREDICTIONS, Score
 from avhcurate.ui.base.text import shortened
-from avhcurate.ui.base.user_errors import in_page, plain
+from avhcurate.ui.base.user_errors import plain
 from avhcurate.workspace.images.measures import MEASURES, RANKED
 
 #: Names of columns.
@@ -101,7 +101,7 @@ def explain_scores(keys: Iterable[str]) -> None:
 
 
 def _explain(score: Score) -> None:
-    st.markdown(f"**{score.name}** — {in_page(score.sentence)}")
+    st.markdown(f"**{score.name}** — {score.sentence}")
     if score.formula:
         st.latex(score.formula)
     parts = [f"Range {score.low} to {score.high} {score.unit}".strip(), direction(score.key)]

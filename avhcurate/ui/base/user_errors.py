@@ -2,7 +2,7 @@
 
 import re
 
-from avhcurate.errors import Option, Run, words
+from avhcurate.errors import Option, Run, Text
 from avhcurate.workspace.data.settings import OptionField, VerbSettings
 
 _MARKUP = re.compile(r"([\\\[\]$:<>*_~#|`])")
@@ -28,8 +28,6 @@ PLACES = {
     "suspects": ("the page Suspects", "suspects", ""),
     "train": ("the page Training dynamics", "training_dynamics", ""),
 }
-#: What is said of an image: pages have one word for it, also where the shell and the files have others.
-_SAMPLE = re.compile(r"(?<![\w'\"“.-])([sS])ample(?=s?\b)(?!s?['\"”.-]\w)")
 
 
 def plain(text: str) -> str:
@@ -46,11 +44,11 @@ def plain(text: str) -> str:
     )
 
 
-def in_page(text: str, verb: str = "") -> str:
+def in_page(text: Text, verb: str = "") -> str:
     """Return a text in the words of the pages; `verb` is that of the form or job.
 
-    >>> in_page(f"Give a smaller {Option('batch_size')}, or {Run('score', 'pets', model='MODEL')} for a sample.")
-    'Give a smaller “Batch size”, or use “+ a classifier” on Home for an image.'
+    >>> in_page(Text(f"Give a smaller {Option('batch_size')}, or {Run('score', 'pets', model='MODEL')}."))
+    'Give a smaller “Batch size”, or use “+ a classifier” on Home.'
     """
     fields = _fields(verb)
 
@@ -70,11 +68,10 @@ def in_page(text: str, verb: str = "") -> str:
             return str(run)
         return f"use {PLACES[run.verb][0]}"
 
-    sentence = _SAMPLE.sub(lambda match: {"s": "image", "S": "Image"}[match[1]], words(text, control, place))
-    return re.sub(r"\b([aA]) image\b", r"\1n image", sentence)
+    return text.words(control, place)
 
 
-def said(text: str, verb: str = "") -> str:
+def said(text: Text, verb: str = "") -> str:
     """Return a text in the words of the pages, escaped."""
     return plain(in_page(text, verb))
 

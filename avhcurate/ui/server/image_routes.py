@@ -117,7 +117,7 @@ def _image(request: Request) -> Response:
 
 def _id_of(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < _LONGEST_ID):
-        raise NoSuchImage("No sample has such an id.")
+        raise NoSuchImage("No image has such an id.")
     return int(text)
 
 
@@ -135,7 +135,7 @@ def read_image(workspace: Workspace, dataset: str, id: int, *, size: Size = "", 
     try:
         data = images.read_one(id)
     except IndexError as error:
-        raise NoSuchImage(f"Dataset {dataset!r} has no sample {id}.") from error
+        raise NoSuchImage(f"Dataset {dataset!r} has no image {id}.") from error
     with _DECODING:
         return encode_thumbnail(decode(data, DRAFT * _SIDES[size]), _SIDES[size])
 

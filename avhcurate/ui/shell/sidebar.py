@@ -10,7 +10,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.head_notes import EPOCHS_OF_NETWORK, head_note
 from avhcurate.datasets.table.open_dataset import OpenDataset, finished_run
 from avhcurate.datasets.table.sample_table import SampleTable
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Text
 from avhcurate.measures.scores import SCORES
 from avhcurate.ui.base import cache, navigation, url_state
 from avhcurate.ui.base.frame import PAGE, SIMULATED, Frame, attempt, enter, mirrored
@@ -215,7 +215,7 @@ def _describe(opened: OpenDataset) -> None:
         st.markdown(" ".join(badges), help="  \n".join(filter(None, notes)) or None)
 
 
-def _filter(workspace: Workspace, view: View, opened: OpenDataset) -> tuple[int, str]:
+def _filter(workspace: Workspace, view: View, opened: OpenDataset) -> tuple[int, Text]:
     """Draw the filters; return the number of matching samples, and the problem of their condition, if any.
 
     A condition that is not valid matches nothing: all samples would pass for those it was meant for.
@@ -232,7 +232,7 @@ def _filter(workspace: Workspace, view: View, opened: OpenDataset) -> tuple[int,
         )
         _save_view(workspace, opened.samples)
     count = 0
-    problem = ""
+    problem = Text()
     try:
         count = cache.count(opened.samples, view.filters)
     except CurateError as error:

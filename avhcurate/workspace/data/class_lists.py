@@ -78,7 +78,7 @@ def order_notes(order: Sequence[str], classes: Sequence[str], labels: np.ndarray
     named where that would make clearly more of them equal.
 
     >>> order_notes([], ["cat", "dog"], np.repeat([0, 1], 10), np.repeat([1, 0], 10))[1]
-    'with cat and dog exchanged, 20 of 20 samples would have their given label, not 0: is that their order?'
+    'with cat and dog exchanged, 20 of 20 images would have their given label, not 0: is that their order?'
     """
     notes = [f"classes were taken in this order: {listed(order or classes, _MOST)}"]
     known = (labels >= 0) & (chosen >= 0)
@@ -92,7 +92,7 @@ def order_notes(order: Sequence[str], classes: Sequence[str], labels: np.ndarray
     if gain.any():
         names = " and ".join(classes[place] for place in (first[gain.argmax()], second[gain.argmax()]))
         notes.append(
-            f"with {names} exchanged, {right.sum() + gain.max()} of {len(labels)} samples would have their given "
+            f"with {names} exchanged, {right.sum() + gain.max()} of {len(labels)} images would have their given "
             f"label, not {right.sum()}: is that their order?"
         )
     return notes

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, Field
 
-from avhcurate.errors import CurateError, Option, Run
+from avhcurate.errors import CurateError, Option, Run, Text
 from avhcurate.workspace.data.class_changes import ClassChanges, Today, added_up
 from avhcurate.workspace.data.class_lists import stored_class
 from avhcurate.workspace.data.names import dataset_names
@@ -121,7 +121,7 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     FILE = "dataset.json"
     KIND = DatasetRecord
     WHAT = "dataset"
-    AGAIN = f"import it again with {Option('force', True)}"
+    AGAIN = Text(f"import it again with {Option('force', True)}")
 
     #: Whether everything is as it was imported, without what people have made of the classes.
     as_imported = False

@@ -184,7 +184,7 @@ class EventLog:
         `labels`, a class name for each path, go only with `IMPORT_LABELS`.
         """
         if not len(paths):
-            raise CurateError("No samples are chosen. Select some first.")
+            raise CurateError("No images are chosen. Select some first.")
         with self.engine.begin() as connection:
             event = _write(connection, dataset, action, value, samples=len(paths))
             pairs = zip(paths, labels or itertools.repeat(None), strict=False)

@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from pydantic import BaseModel, Field
 
-from avhcurate.errors import Run
+from avhcurate.errors import Run, Text
 from avhcurate.workspace.disk.folders import RecordFolder, ShardedFolder
 from avhcurate.workspace.disk.provenance import Provenance
 
@@ -95,7 +95,7 @@ class PredictionFolder(ShardedFolder[PredictionRecord]):
     FILE = "prediction.json"
     KIND = PredictionRecord
     WHAT = "prediction"
-    AGAIN = f"remove the folder and {Run('predict')} again"
+    AGAIN = Text(f"remove the folder and {Run('predict')} again")
 
     @classmethod
     def newest(cls, dataset: RecordFolder[Any], fingerprint: str, locked_by: int) -> Self | None:

@@ -395,7 +395,7 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
         A run that fits its heads has no class weights yet. Refused where the disk has too little room for the features
         of the samples to be scored.
         """
-        check_room(self.root, 4 * record.samples * record.width, f"A run on {record.samples} samples")
+        check_room(self.root, 4 * record.samples * record.width, f"A run on {record.samples} images")
         if class_weights is not None and bias is not None:
             self.write_head(class_weights, bias)
         file = _FEATURES
@@ -425,4 +425,4 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
 
     def _check_rows(self, rows: int, record: RunRecord) -> None:
         if rows != record.samples:
-            raise RuntimeError(f"run {self.name} has {rows} rows for {record.samples} samples")
+            raise RuntimeError(f"run {self.name} has {rows} rows for {record.samples} images")

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from avhcurate.errors import CurateError, Option
+from avhcurate.errors import CurateError, Option, Text
 
 
 def option(
@@ -202,15 +202,15 @@ def _argument(name: str, text: str) -> str:
     return text
 
 
-def _message(verb: str, error: ValidationError) -> str:
+def _message(verb: str, error: ValidationError) -> Text:
     """Return the first problem in one line, by the name of its option."""
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0]) if first["loc"] else verb
     if first["type"] == "missing":
-        return f"{verb} needs a value for {name}."
+        return Text(f"{verb} needs a value for {name}.")
     if first["type"] == "extra_forbidden":
-        return f"The verb {verb} has no option {name}."
-    return f"The value {first['input']} of {Option(name)} is not valid: {first['msg']}."
+        return Text(f"The verb {verb} has no option {name}.")
+    return Text(f"The value {first['input']} of {Option(name)} is not valid: {first['msg']}.")
 
 
 def split_text(text: str) -> list[str]:

@@ -242,7 +242,7 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
 def _table(samples: Mapping[str, np.ndarray], n: int) -> pa.Table:
     wrong = [name for name in SAMPLE_COLUMNS if np.shape(samples.get(name, ())) != (n,)]
     if wrong:
-        raise ValueError(f"an evaluation needs a value for each of {n} samples; missing or of other shape: {wrong}")
+        raise ValueError(f"an evaluation needs a value for each of {n} images; missing or of other shape: {wrong}")
     kinds = dict.fromkeys(SAMPLE_COLUMNS, np.float32) | {"correct": bool}
     return pa.table({name: np.asarray(samples.get(name, ())).astype(kind) for name, kind in kinds.items()})
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from avhcurate.errors import CurateError, Unavailable
+from avhcurate.errors import CurateError, Text, Unavailable
 from avhcurate.workspace.disk.files import batched, replacing, write_json, write_parquet, write_tables
 from avhcurate.workspace.disk.provenance import Provenance, StoredRecord, UnknownVersion, WorkRecord
 
@@ -34,7 +34,7 @@ class RecordFolder(Generic[Record]):
     FILE: ClassVar[str]
     KIND: ClassVar[type[StoredRecord]]
     WHAT: ClassVar[str]
-    AGAIN: ClassVar[str]
+    AGAIN: ClassVar[str | Text]
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
@@ -57,7 +57,8 @@ class RecordFolder(Generic[Record]):
             raise UnknownVersion(title, problem.version, problem.readable) from problem
         except (OSError, ValidationError) as problem:
             raise CurateError(
-                f"The record of {self.WHAT} {self.name!r} cannot be read ({path}). To repair it, {self.AGAIN}."
+                f"The record of {self.WHAT} {self.name!r} cannot be read ({path}).",
+                fix=Text("To repair it, ", self.AGAIN),
             ) from problem
 
     def write_record(self, record: Record) -> None:

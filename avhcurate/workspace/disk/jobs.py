@@ -10,12 +10,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from filelock import FileLock, Timeout
-from pydantic import Field, ValidationError
+from pydantic import Field, PlainSerializer, PlainValidator, ValidationError
 
-from avhcurate.errors import CurateError, Unavailable
+from avhcurate.errors import CurateError, Text, Unavailable
 from avhcurate.workspace.disk.files import remove_leftovers, write_json
 from avhcurate.workspace.disk.provenance import StoredRecord, UnknownVersion
 from avhcurate.workspace.disk.room import disk_trouble
@@ -185,7 +185,7 @@ class JobRecord(StoredRecord):
     eta_s: float | None = None
     message: str = ""
     opens: str = ""
-    problem: str = ""
+    problem: Annotated[Text, PlainValidator(lambda packed: Text(packed)), PlainSerializer(Text.packed)] = Text()
     pid: int = 0
     started: float = Field(default_factory=time.time)
     updated: float = Field(default_factory=time.time)

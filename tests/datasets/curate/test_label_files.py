@@ -116,14 +116,14 @@ def test_an_export_of_ours_is_taken_as_it_was_whatever_its_classes_are_called(wo
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("path,label\nx.png,cat\n", "No row names a sample"),
+        ("path,label\nx.png,cat\n", "No row names an image"),
         ("path,label\na.png,cat\ncat/a.png,dog\n", "different labels, first 'cat/a.png'"),
         ("path,label\na.png,horse\n", "changes nothing: 0 applied"),
         ("path,label\na.png,2\n", "1 unknown class"),
         ("path,label\na.png,0.5\n", "neither class names nor whole numbers"),
         ("path,mood\na.png,good\n", "has no column label or label_name"),
         ("name,label\na.png,cat\n", "has no column path or id"),
-        ("path,label\n", "No row names a sample"),
+        ("path,label\n", "No row names an image"),
     ],
 )
 def test_a_file_that_cannot_be_meant_is_refused_and_nothing_is_written(pets, tmp_path, content, message):

@@ -18,7 +18,7 @@ from avhcurate.datasets.curate.locked import LEAST, judged_since, lock, lock_bef
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import OpenDataset, open_dataset
 from avhcurate.datasets.table.subset import read_subset
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option, Run
 from avhcurate.features.annotate.next_labels import next_labels
 from avhcurate.features.annotate.task_pool import task_pool
 from avhcurate.features.predicted_hsf.service import predict_hsf
@@ -36,6 +36,7 @@ from avhcurate.workspace.data.people import acting, acting_as
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.provenance import now
 from tests.fakes.datasets import bare_dataset
+from tests.fakes.refusals import refused
 from tests.fakes.sources import attach
 
 #: Forty samples of four classes and ten without a label.
@@ -91,7 +92,7 @@ def test_a_condition_without_a_share_locks_all_that_satisfies_it(made):
 
 
 def test_a_part_that_leaves_nothing_to_learn_from_is_refused(made):
-    with pytest.raises(CurateError, match="Every labelled sample would be locked"):
+    with pytest.raises(CurateError, match="Every labelled image would be locked"):
         lock(made.decisions, made.run, where="id >= 0")
     assert not locked_mask(made.dataset).any()
 
@@ -132,7 +133,7 @@ def test_a_group_is_locked_whole_or_not_at_all(make_dataset):
     assert set(inside) == {0.0, 1.0}
     assert event.samples == 6 * inside.sum() == 18
     undo_entry(opened.decisions, str(opened.samples.locked_by))
-    with pytest.raises(CurateError, match="--groups owner: dataset 'pets' has the columns path, "):
+    with refused(Option("groups"), "owner", "'pets'", "path, split, patient"):
         lock(opened.decisions, opened.run, groups="owner")
 
 
@@ -154,8 +155,8 @@ def test_a_lock_is_undone_as_an_entry_of_the_history_and_never_by_the_way(made):
     [
         ({"share": 0}, "--share 0: give a number above 0, and 0.5 at most"),
         ({"share": 0.8}, "--share 0.8: give a number above 0"),
-        ({"share": 0.01}, "--share 0.01 of 40 samples is none. Give a larger one"),
-        ({"where": "id >= 40"}, "No such sample has a label to lock. Widen the condition"),
+        ({"share": 0.01}, "--share 0.01 of 40 images is none. Give a larger one"),
+        ({"where": "id >= 40"}, "No such image has a label to lock. Widen the condition"),
     ],
 )
 def test_what_cannot_be_locked_is_refused(made, options, message):
@@ -166,7 +167,7 @@ def test_what_cannot_be_locked_is_refused(made, options, message):
 
 def test_a_second_lock_is_refused_with_the_way_to_undo_the_first(made):
     event = lock(made.decisions, made.run)
-    with pytest.raises(CurateError, match=f"has a locked part. Undo it first.*history d --undo {event.id}"):
+    with refused("'d'", Run("history", "d", undo=str(event.id))):
         lock(made.decisions, made.run)
 
 
@@ -199,13 +200,12 @@ def test_the_command_line_locks_says_so_and_undoes(own_demo_root, cli):
 def test_what_was_made_before_the_lock_is_no_yardstick_and_what_comes_after_is(made_up):
     dataset, run = made_up(np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 3)
     opened = open_dataset(Workspace(dataset.root.parents[1]), "dots")
-    with pytest.raises(CurateError, match=r"has no locked part to judge by.*avhcurate lock dots"):
+    with refused("'dots'", Run("lock", "dots")):
         judged_since(opened.decisions, opened.run)
     run.write_record(run.record.model_copy(update={"fitted": heads_to_fit()}))
     opened = open_dataset(opened.workspace, "dots")
     event = lock(opened.decisions, opened.run)
-    refused = r"^made-up was made before a part of 'dots' was locked.*Let Payoff fit its head again.*avhcurate payoff"
-    with pytest.raises(CurateError, match=refused):
+    with refused("made-up", "'dots'", Run("payoff", "dots")):
         judged_since(opened.decisions, opened.run)
     run.write_record(run.record.model_copy(update={"locked": event.id}))
     annotate(opened.decisions, [1], "relabel", 0)
@@ -227,7 +227,7 @@ def test_a_lock_that_changes_while_a_run_is_made_is_noticed(own_demo_root, monke
         return sum_by_class(*arguments)
 
     monkeypatch.setattr(shard_scores, "sum_by_class", locked_meanwhile)
-    with pytest.raises(CurateError, match=r"The locked part of dataset 'digits' changed meanwhile. Start again"):
+    with refused("'digits'"):
         score_dataset(space, "digits", ModelSpec(name="avhcurate:digits"), limit=40)
     monkeypatch.undo()
     again = score_dataset(space, "digits", ModelSpec(name="avhcurate:digits"), limit=40)

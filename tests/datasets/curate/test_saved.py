@@ -15,6 +15,7 @@ from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import write_images
+from tests.fakes.refusals import refused
 from tests.fakes.workspaces import by
 
 
@@ -50,7 +51,7 @@ def test_a_table_follows_sets_that_others_save_replace_and_remove(own, own_digit
     removal = Saved(own, "digits").remove("set", "s")
     own_digits.refresh()
     assert own_digits.samples.sets == ("t",)
-    with pytest.raises(CurateError, match="There is no set s"):
+    with refused("s"):
         own_digits.samples.count(Filters(sets=("s",)))
     undo_entry(own_digits.decisions, f"{removal}")
     assert members(own_digits, "s") == [7]
@@ -113,9 +114,9 @@ def test_what_cannot_be_saved_is_refused_and_nothing_is_written(own):
     saved.save_set("b", [1])
     for write, *words, message in [
         *((saved.save_set, name, [1], "1 to 60 printable") for name in ("", "  ", "x" * 61, "a\nb")),
-        (saved.save_set, "none", [], "No samples are chosen"),
+        (saved.save_set, "none", [], "No images are chosen"),
         (saved.save_set, "none", [1797], "Ids run from 0 to 1796"),
-        (saved.import_set, "none", b"nowhere.png", "no sample of digits"),
+        (saved.import_set, "none", b"nowhere.png", "no image of digits"),
         (saved.import_set, "none", b"\xff\xfe\x00", "UTF-8"),
         (saved.rename, "set", "a", "b", "already"),
     ]:

@@ -10,6 +10,7 @@ import pytest
 from avhcurate.datasets.export.service import export, format_named
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
+from tests.fakes.refusals import refused
 
 FEW = Filters(where="id < 3")
 REPOSITORY = "/api/datasets/org/pets"
@@ -76,5 +77,5 @@ def test_a_repository_and_a_label_file_are_pushed_and_nothing_is_replaced_unaske
             export(digits, FEW, "csv", type(tmp_path)(nowhere))
     assert len(hub.asked) == asked
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(CurateError, match=r"could not be written at http://127.0.0.1:9"):
+    with refused("hf:org/pets", "http://127.0.0.1:9"):
         export(digits, FEW, "hf", place.parents[1])

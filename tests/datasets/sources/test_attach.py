@@ -10,12 +10,13 @@ from scipy.special import softmax
 
 from avhcurate import scores
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.measures.scores import SCORES
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import sha256
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
 from tests.fakes.datasets import bare_dataset, write_images
+from tests.fakes.refusals import refused
 from tests.fakes.sources import attach
 
 N, K, D = 50, 4, 6
@@ -82,7 +83,7 @@ def test_without_class_weights_it_has_softmax_scores_and_prototypes_and_no_avh(w
     theta = scores.prototype_angles(FEATURES, LABELS, K)
     np.testing.assert_allclose(got["prototype_angle"], theta[np.arange(N), LABELS], atol=1e-6)
     assert not run.has_class_weights
-    with pytest.raises(CurateError, match=r"without class-weights\. .* --class-weights"):
+    with refused(Option("class_weights")):
         run.class_weights()
     np.testing.assert_allclose(softmax(run.logits_of(np.arange(N)), axis=1), softmax(LOGITS, axis=1), atol=1e-6)
 
@@ -90,7 +91,7 @@ def test_without_class_weights_it_has_softmax_scores_and_prototypes_and_no_avh(w
 def test_of_probabilities_alone_it_has_softmax_scores_and_of_features_alone_prototypes(workspace, pets, files):
     outputs = attach(workspace, "pets", probs=files["p"])
     assert {key for key in rows_of(outputs) if key in SCORES} == {k for k, s in SCORES.items() if s.needs == "logits"}
-    with pytest.raises(CurateError, match=r"without features\. .* --features"):
+    with refused(Option("features")):
         outputs.features()
     alone = attach(workspace, "pets", files["f"])
     nearest = np.nanargmin(scores.prototype_angles(FEATURES, LABELS, K), axis=1)
@@ -128,8 +129,8 @@ def test_samples_without_a_row_are_unscored_and_rows_without_a_sample_are_left_o
     rows = rows_of(run)
     assert rows["problem"].notna().tolist() == [True, True] + [False] * (N - 2)
     assert rows["norm"].isna().sum() == run.record.skipped == 2
-    assert "2 rows of t.parquet:embedding name no sample, first 0: left out" in run.record.attached.notes
-    assert "2 samples have no row and no scores, first 0" in run.record.attached.notes
+    assert "2 rows of t.parquet:embedding name no image, first 0: left out" in run.record.attached.notes
+    assert "2 images have no row and no scores, first 0" in run.record.attached.notes
 
 
 @pytest.mark.parametrize("inside", [False, True], ids=["manifest", "images in Parquet"])
@@ -156,7 +157,7 @@ def _changed(array, row, value):
 
 PROBS = softmax(LOGITS, axis=1)
 REFUSED = [
-    ({"features": FEATURES[:-1]}, "features.npy has 49 rows and dataset 'pets' has 50 samples"),
+    ({"features": FEATURES[:-1]}, "features.npy has 49 rows and dataset 'pets' has 50 images"),
     ({"features": _changed(FEATURES, (31, 2), np.nan)}, "Row 31 of features.npy holds NaN or infinity"),
     ({"logits": _changed(LOGITS, (7, 1), np.inf)}, "Row 7 of logits.npy holds NaN"),
     ({"logits": LOGITS[:, :3]}, r"arrays have 3 classes and dataset 'pets' has 4 \(cat, dog, emu, fox\)"),
@@ -190,9 +191,9 @@ def test_arrays_that_cannot_be_meant_are_refused_in_a_line_that_says_which(works
 def test_two_rows_about_one_sample_are_refused_by_their_numbers(workspace, pets, tmp_path):
     paths = [*PATHS[:-1], "3.jpg"]  # a file name that sample 3 alone has
     pq.write_table(pa.table({"embedding": list(FEATURES), "path": paths}), tmp_path / "t.parquet")
-    with pytest.raises(CurateError, match=r"Rows \[3, 49\] of t\.parquet:embedding are about one sample"):
+    with refused("[3, 49]", "t.parquet:embedding"):
         attach(workspace, "pets", str(tmp_path / "t.parquet"), by="path")
-    with pytest.raises(CurateError, match="--by size: give order, path or a column of the dataset: id, path"):
+    with refused(Option("by"), "size", "id, path, split, label"):
         attach(workspace, "pets", str(tmp_path / "t.parquet"), by="size", rows="")
 
 
@@ -206,7 +207,7 @@ def test_it_is_finished_after_a_cancel_kept_when_complete_and_its_name_is_its_ow
     assert run.record.model == "attached:mine"
     written = run.scores_path.stat().st_mtime_ns
     assert attach(workspace, "pets", **given).scores_path.stat().st_mtime_ns == written
-    with pytest.raises(CurateError, match=r"has a run 'mine' of other arrays\. Choose another --name"):
+    with refused("'mine'", Option("name")):
         attach(workspace, "pets", files["f"], name="mine")
 
 
@@ -219,7 +220,7 @@ def test_the_order_of_classes_is_said_and_can_be_given(cli, workspace, pets, tmp
     wrong = attach(workspace, "pets", **{role: str(path) for role, path in arrays.items()})
     order, exchange = wrong.record.attached.notes
     assert order == "classes were taken in this order: cat, dog, emu, fox"
-    assert "with cat and dog exchanged, 37 of 50 samples would have their given label, not 20" in exchange
+    assert "with cat and dog exchanged, 37 of 50 images would have their given label, not 20" in exchange
     options = ["--features", arrays["features"], "--class-weights", arrays["class_weights"], "--bias", arrays["bias"]]
     ended = cli("attach", "pets", *options, "--classes", "dog,cat,emu,fox", "--workspace", workspace.root)
     assert "note: classes were taken in this order: dog, cat, emu, fox" in ended.err
@@ -233,7 +234,7 @@ def test_the_order_of_classes_is_said_and_can_be_given(cli, workspace, pets, tmp
     same = ["--logits", tmp_path / "z.npy", "--classes", tmp_path / "order.txt", "--name", "z"]
     assert cli("attach", "pets", *same, "--workspace", workspace.root).code == 0
     np.testing.assert_allclose(rows_of(workspace.dataset("pets").run("z"))["loss"], expected["loss"], rtol=1e-4)
-    with pytest.raises(CurateError, match=r"--classes has dog, cat, and the classes of the dataset are cat, dog, emu"):
+    with refused(Option("classes"), "dog, cat", "cat, dog, emu, fox"):
         attach(workspace, "pets", logits=str(tmp_path / "z.npy"), classes=("dog", "cat"))
 
 

@@ -14,10 +14,11 @@ from avhcurate.datasets.export.service import export
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import open_dataset
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.features.annotate import answers, queue, setup
 from avhcurate.features.annotate.setup import NO_CLASS, CollectionSettings
 from avhcurate.people.attach import attach_votes
+from tests.fakes.refusals import refused
 from tests.fakes.sources import grey_images, image_table, png, said, write_csv
 
 PETS = ("cat/0.png", "cat/1.png", "dog/2.png", "dog/3.png")
@@ -88,7 +89,7 @@ def test_a_class_that_is_gone_gives_samples_their_label_again_until_it_comes_bac
     grey_images(photos, "eel/4.png")
     opened = again(workspace, photos)
     assert curated(opened) == {}
-    assert "2 relabels as dog: these samples have their given label again" in said(opened.dataset)
+    assert "2 relabels as dog: these images have their given label again" in said(opened.dataset)
     shutil.move(tmp_path / "dog", photos / "dog")
     opened = again(workspace, photos)
     assert opened.samples.classes == ("cat", "dog", "eel")
@@ -117,7 +118,7 @@ def test_a_table_that_was_opened_before_writes_no_more_and_says_so(workspace, pe
         lambda: relabel_from(pets.decisions, labels),
         lambda: export(pets, Filters(), "folder", tmp_path / "out"),
     ):
-        with pytest.raises(CurateError, match="imported again since, or its classes changed: open it again"):
+        with refused("'pets'"):
             write()
     assert not (tmp_path / "out").exists()
     assert words(open_dataset(workspace, "pets")) == []
@@ -168,10 +169,10 @@ def test_votes_for_a_class_that_is_gone_are_dropped_and_said(workspace, pets, ph
     grey_images(photos, "eel/4.png")
     opened = again(workspace, photos)
     assert votes_of(opened) == {"cat/0.png": {"cat": 1}}
-    lost = "1 votes of samples that are gone; dropped: 1 votes for dog, which is no longer a class"
+    lost = "1 votes of images that are gone; dropped: 1 votes for dog, which is no longer a class"
     assert (
         opened.samples.votes.messages[-1]
-        == f"kept from the import before (1 samples with votes are gone); dropped: {lost}"
+        == f"kept from the import before (1 images with votes are gone); dropped: {lost}"
     )
 
 
@@ -185,7 +186,7 @@ def test_ticks_are_kept_where_the_label_has_the_same_name(workspace, tmp_path):
     attached(workspace, tmp_path, "path,selected,shown\n0.png,3,4\n1.png,1,4\n2.png,4,4\n")
     opened = imported("cat", "ant", "dog")
     assert votes_of(opened) == {"0.png": (3, 4), "2.png": (4, 4)}
-    assert "dropped: 4 votes of samples that have another label now" in opened.samples.votes.messages[-1]
+    assert "dropped: 4 votes of images that have another label now" in opened.samples.votes.messages[-1]
 
 
 def test_a_saved_view_filters_by_the_same_classes(workspace, pets, photos):
@@ -231,14 +232,14 @@ def test_the_refusal_names_all_that_goes(workspace, pets, photos, tmp_path):
         (pets.dataset.root / folder).mkdir(parents=True)
     shutil.rmtree(photos / "dog")
     grey_images(photos, "eel/4.png")
-    with pytest.raises(CurateError) as refused:
+    with pytest.raises(CurateError) as caught:
         import_dataset(workspace, "pets", photos)
     goes = (
         "1 predictions of HSF, 2 model runs, 1 self-trainings, 1 trainings, 1 measures of image quality, "
-        "1 votes of samples that are gone, 1 votes for dog, which is no longer a class, 1 relabels as dog"
+        "1 votes of images that are gone, 1 votes for dog, which is no longer a class, 1 relabels as dog"
     )
-    assert str(refused.value).endswith(f"computed results: {goes}.")
-    assert "(1 samples added; 2 samples gone; classes cat, dog became cat, eel)" in str(refused.value)
+    assert str(caught.value).endswith(f"computed results: {goes}.")
+    assert "(1 images added; 2 images gone; classes cat, dog became cat, eel)" in str(caught.value)
 
 
 def snapshot(folder):
@@ -259,9 +260,9 @@ def test_changed_source_is_refused_and_says_what_changed(workspace, tmp_path):
     before = snapshot(import_dataset(workspace, "d", tmp_path / "d"))
     (tmp_path / "d" / "a" / "1.png").unlink()
     grey_images(tmp_path / "d", "c/4.png", "c/5.png")
-    with pytest.raises(CurateError, match="--force") as refused:
+    with pytest.raises(CurateError, match="--force") as caught:
         import_dataset(workspace, "d", tmp_path / "d")
-    assert "2 samples added; 1 samples gone; classes a, b became a, b, c" in str(refused.value)
+    assert "2 images added; 1 images gone; classes a, b became a, b, c" in str(caught.value)
     assert snapshot(workspace.dataset("d")) == before
 
 
@@ -269,10 +270,10 @@ def test_changed_bytes_or_labels_are_noticed(workspace, tmp_path):
     pq.write_table(image_table([0, 1], label=[0, 1]), tmp_path / "d.parquet")
     import_dataset(workspace, "d", tmp_path / "d.parquet")
     pq.write_table(image_table([0, 2], label=[0, 1]), tmp_path / "d.parquet")
-    with pytest.raises(CurateError, match="files or columns differ"):
+    with refused("'d'", Option("force", True)):
         import_dataset(workspace, "d", tmp_path / "d.parquet")
     pq.write_table(image_table([0, 1], label=[1, 1]), tmp_path / "d.parquet")
-    with pytest.raises(CurateError, match="1 samples with another label"):
+    with refused("1 images", Option("force", True)):
         import_dataset(workspace, "d", tmp_path / "d.parquet")
 
 
@@ -289,7 +290,7 @@ def test_force_drops_what_was_computed_and_keeps_votes_by_path(workspace, tmp_pa
     assert not (folder.root / "runs").exists()
     votes = folder.votes()
     assert [(id, list(row)) for id, row in zip(votes["id"], votes["counts"], strict=True)] == [(1, [2, 8]), (2, [3, 7])]
-    assert "1 samples with votes are gone" in folder.record.votes.messages[-1]
+    assert "1 images with votes are gone" in folder.record.votes.messages[-1]
 
 
 def test_moved_source_is_the_same_dataset_in_another_place(workspace, tmp_path):

@@ -15,6 +15,7 @@ from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.datasets import bare_dataset
+from tests.fakes.refusals import refused
 
 CACHED = "pets-8-0123456789ab.npy"
 
@@ -57,7 +58,7 @@ def test_a_renamed_dataset_keeps_everything_and_back_again(workspace, database, 
     assert rename_dataset(workspace, "pets", "animals").name == "animals"
     check(workspace, "animals")
     assert workspace.dataset("pets").name == "animals", "scripts and jobs with the old name still find it"
-    with pytest.raises(CurateError, match="is now called 'animals'"):
+    with refused("'pets'", "'animals'"):
         remove_dataset(workspace, "pets")
     rename_dataset(workspace, "animals", "pets")
     check(workspace, "pets")
@@ -101,7 +102,7 @@ def test_a_name_that_cannot_be_given_is_refused_and_nothing_changes(workspace):
     jobs = Jobs(workspace.root)
     with jobs.running(jobs.create("train", "pets", ["train", "pets"])):
         for change in (lambda: rename_dataset(workspace, "pets", "other"), lambda: remove_dataset(workspace, "pets")):
-            with pytest.raises(Unavailable, match="`train pets` is running"):
+            with refused("`train pets`", kind=Unavailable):
                 change()
     remove_dataset(workspace, "taken")
     check(workspace, "pets")

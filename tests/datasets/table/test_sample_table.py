@@ -22,6 +22,7 @@ from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
 from avhcurate.networks.neighbours.service import find_neighbours
 from avhcurate.people.bins import bin_labels
+from tests.fakes.refusals import refused
 
 #: The scores that need more than a run with class weights.
 DYNAMICS = [key for key, score in SCORES.items() if score.training]
@@ -155,11 +156,11 @@ def test_percentiles_are_shares_of_samples_not_above(table):
 
 
 def test_unknown_ids_and_columns_are_named(table):
-    with pytest.raises(CurateError, match="Unknown sample 4000"):
+    with pytest.raises(CurateError, match="Unknown image 4000"):
         table.sample(4000)
     with pytest.raises(CurateError, match="hardness"):
         table.page(sort="hardness")
-    with pytest.raises(CurateError, match=r"No sample has id 4000\. Ids run from 0 to 399"):
+    with refused(4000, 0, 399):
         table.paths_of([1, 4000])
     assert table.paths_of([2, 1]) == ["images/2.png", "images/1.png"]
 
@@ -360,5 +361,5 @@ def test_there_is_no_lookalike_without_a_run_a_label_or_class_weights_and_of_man
 def test_rows_come_in_the_order_asked_for_and_an_unknown_sample_is_refused(digits):
     assert rows_of(digits.samples, [9, 3, 5], columns=["id", "path"])["id"].tolist() == [9, 3, 5]
     assert rows_of(digits.samples, [], columns=["id"]).empty
-    with pytest.raises(CurateError, match="Unknown sample 5000"):
+    with pytest.raises(CurateError, match="Unknown image 5000"):
         inspect(digits.samples, digits.run, digits.votes, 5000)

@@ -147,7 +147,7 @@ def test_verbs_say_of_votes_from_a_biased_queue_only_what_they_correct(own_digit
             (own_digits.dataset.root / "queues" / "0001.parquet").unlink()
         assert ("--out or --json correct for it" in cli("correlate", *at).out) == drawn
         predicted = cli("predict", *at, "--seed", int(drawn)).out
-        meant = "weighted to the dataset" if drawn else "of such samples and not of the dataset"
+        meant = "weighted to the dataset" if drawn else "of such images and not of the dataset"
         assert f"votes came from the queue hardest: what follows is {meant}" in predicted
         assert "over all images like the" in predicted
 

@@ -24,7 +24,7 @@ from tests.fakes.votes import answer_all, collect, members, say, tick, truth
         ({"control_share": 0.7}, "less than or equal to 0.5"),
         ({"design": "guess"}, "'classify' or 'select'"),
         ({"queue": "best"}, "'random', 'hardest'"),
-        ({"design": "select", "classes": (7,)}, "No sample has a label"),
+        ({"design": "select", "classes": (7,)}, "No image has a label"),
         ({"candidates": 0}, "greater than or equal to 1"),
     ],
 )

@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 
 from avhcurate.datasets.table.open_dataset import OpenDataset, open_dataset
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.features.annotate.vote_files import log_votes, responses_in_use, responses_of, votes_out, write_votes
 from avhcurate.people.annotators import annotator_table
 from avhcurate.people.attach import attach_votes
 from avhcurate.people.files import read_votes
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import bare_dataset
+from tests.fakes.refusals import refused
 
 CLASSES = ["cat", "dog", "owl"]
 PATHS = [*(f"{name}/{name}{number}.png" for name in CLASSES for number in range(4)), "owl/-1.png"]
@@ -84,7 +85,7 @@ def test_a_file_is_not_replaced_without_force(tmp_path: Path) -> None:
 
 
 def test_missing_votes_and_another_ending_say_what_to_do(opened: OpenDataset, tmp_path: Path) -> None:
-    with pytest.raises(CurateError, match=r"\.csv for every answer"):
+    with refused("v.npy", ".csv", ".parquet", Option("format")):
         write_votes(with_votes(tmp_path, "tick").samples, with_votes(tmp_path, "tick").votes, tmp_path / "v.npy")
     with pytest.raises(CurateError, match="Import or collect"):
         votes_out(opened, tmp_path / "v.csv")

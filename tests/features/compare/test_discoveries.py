@@ -42,7 +42,7 @@ def test_without_votes_nothing_is_judged():
     few = np.where(np.arange(600) < 50, HSF, np.nan)
     found = avh_follows_hsf(models, few)
     assert found.verdict == "too little data"
-    assert found.sentence(simulated=True) == "It needs two models on the same 100 samples with human votes."
+    assert found.sentence(simulated=True) == "It needs two models on the same 100 images with human votes."
 
 
 def test_simulated_votes_are_named_where_they_matter():

@@ -10,7 +10,7 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import open_dataset
-from avhcurate.errors import CurateError
+from avhcurate.errors import Run
 from avhcurate.features.compare import plots, run_pair, samples
 from avhcurate.features.compare import service as compare_service
 from avhcurate.features.compare.run_pair import compare_pair, mcnemar
@@ -20,6 +20,7 @@ from avhcurate.measures.stats.calibration import calibrate
 from avhcurate.measures.stats.multiple_testing import holm
 from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.refusals import refused
 from tests.fakes.workspaces import copied
 
 HARD = ("[0, 0.2)", "[0.2, 0.4)")
@@ -210,11 +211,11 @@ def test_by_default_each_network_counts_once(own_demo_root, add_run):
 
 
 def test_mistakes_say_what_there_is(opened, names):
-    with pytest.raises(CurateError, match="Name each run once"):
+    with refused("digits"):
         compare_pair(opened.samples, opened.votes, names[0], names[0])
-    with pytest.raises(CurateError, match="A run has no score aum"):
+    with refused("aum", "avh, relative_avh"):
         side_by_side(opened.samples, opened.votes, names, keys=["aum"])
-    with pytest.raises(CurateError, match="has no run 'nothing'"):
+    with refused("'nothing'", "part-2", Run("score", "digits", model="MODEL")):
         side_by_side(opened.samples, opened.votes, ["nothing"])
 
 

@@ -12,11 +12,12 @@ from avhcurate.datasets.curate.columns import set_harder
 from avhcurate.datasets.export.tabular import write_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import open_dataset
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, NothingFound, Run
 from avhcurate.features.correlation.analyses import analyse
 from avhcurate.features.correlation.service import correlate, export_table, to_latex, weighted_table
 from avhcurate.measures.scores import SCORES
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.refusals import refused
 from tests.fakes.workspaces import HOSTILE_COLUMN, copied
 
 
@@ -61,9 +62,9 @@ def test_votes_of_excluded_samples_only_are_not_the_same_as_none(own_digits):
     opened = own_digits
     correlated = partial(correlate, opened.samples, opened.run, opened.votes)
     for find in (correlated, partial(analyse, opened, analysis="adding")):
-        with pytest.raises(CurateError, match="ll 1700 samples that match are excluded"):
+        with refused(1700, Run("exclude", "digits", include=True, where="CONDITION"), kind=NothingFound):
             find(filters=some)
-        with pytest.raises(CurateError, match="No sample in view has human votes"):
+        with refused(kind=NothingFound):
             find(filters=Filters(where="avh > 5"))
 
 

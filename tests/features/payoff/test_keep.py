@@ -8,9 +8,9 @@ import pytest
 
 from avhcurate.datasets.curate.locked import lock, locked_mask
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.errors import CurateError
 from avhcurate.features.payoff import keep_rules
 from avhcurate.features.payoff.keep_service import keep, keep_curve
+from tests.fakes.refusals import refused
 from tests.fakes.workspaces import lock_before_scoring
 
 
@@ -71,5 +71,5 @@ def test_select_writes_what_is_kept_with_its_labels_and_no_locked_image(cli, own
 
 
 def test_a_portion_that_is_none_is_refused(own_digits):
-    with pytest.raises(CurateError, match="above 0 and up to 1"):
+    with refused(0, 1):
         keep(own_digits.samples, own_digits.dataset, 0, filters=Filters())

@@ -10,10 +10,11 @@ from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.label_files import relabel_from
 from avhcurate.datasets.curate.locked import lock, locked_mask
 from avhcurate.datasets.table.open_dataset import open_dataset
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option, Run
 from avhcurate.features.payoff import service, texts
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.refusals import refused
 from tests.fakes.sources import attach
 from tests.fakes.workspaces import lock_before_scoring
 
@@ -57,7 +58,7 @@ def test_only_decisions_after_an_entry_count_and_what_is_undone_does_not(opened)
     assert dict(service.payoff(opened, since=entry).decisions) == {"excluded": 5}
     undo(opened.decisions)
     assert not service.payoff(opened, since=entry).decisions
-    with pytest.raises(CurateError, match="may rest on the labels"):
+    with refused(0, 1, 4, Option("since")):
         service.payoff(opened, since=0)
 
 
@@ -92,11 +93,11 @@ def test_a_check_changes_no_label_and_no_exclusion(opened):
 
 
 def test_what_cannot_judge_is_refused_in_words(own_digits):
-    with pytest.raises(CurateError, match=r"has no locked part to judge by.*avhcurate lock digits"):
+    with refused("'digits'", Run("lock", "digits")):
         service.payoff(own_digits)
     opened = lock_before_scoring(own_digits, where="label != 3", share=0.2)
     annotate(opened.decisions, outside(opened, 4)[:3], "exclude")
-    with pytest.raises(CurateError, match="No image of 3 is locked"):
+    with refused(3, Run("lock", "digits", share="0.3")):
         service.payoff(opened)
 
 
@@ -198,7 +199,5 @@ def test_features_that_learnt_nothing_here_are_valid_after_a_lock(own_digits, tm
         annotate(opened.decisions, outside(opened, 3)[:100], "relabel", 8)
         assert service.payoff(opened).gain.verdict == "hurt"
         undo(opened.decisions)
-    with pytest.raises(
-        CurateError, match=r"may know its labels. Attach embeddings alone, or outputs.*avhcurate attach"
-    ):
+    with refused("all", "'digits'", Run("attach", "digits", "...")):
         service.payoff(open_dataset(space, "digits", with_logits.name))

@@ -9,13 +9,14 @@ import pytest
 from avhcurate.datasets.export.service import export
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import open_dataset
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.features.predicted_hsf.service import predict_hsf
 from avhcurate.features.predicted_hsf.settings import PredictSettings
 from avhcurate.measures.stats.ranks import spearman, standard_ranks
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
 from tests.fakes.linear_algebra import threads_at
+from tests.fakes.refusals import refused
 
 
 @pytest.fixture(scope="module")
@@ -134,19 +135,19 @@ def test_all_runs_that_scored_the_same_images_teach_and_what_each_adds_is_said(o
 
 def test_too_few_votes_and_odd_levels_are_refused(own_predicted):
     opened = own_predicted
-    with pytest.raises(CurateError, match="of --level is not valid"):
+    with refused(1.0, Option("level"), 0.99):
         predict_hsf(opened.samples, opened.run, opened.votes, PredictSettings(dataset="digits", level=1.0))
     with pytest.raises(CurateError, match="no run 'nothing'"):
         predict_hsf(opened.samples, opened.run, opened.votes, PredictSettings(dataset="digits", runs=("nothing",)))
     opened.votes.counts.asked[:] = np.where(np.arange(1797) < 20, 50, 0)
-    with pytest.raises(CurateError, match="needs 30 or more"):
+    with refused(20, 30):
         predict_hsf(opened.samples, opened.run, opened.votes, PredictSettings(dataset="digits", seed=3))
 
 
 def test_the_verb_prints_what_was_reached(predicted_root, cli):
     ended = cli("predict", "digits", "--workspace", str(predicted_root))
     assert ended.code == 0
-    assert "predicted HSF of 1,797 samples from SIMULATED votes on 250" in ended.out
+    assert "predicted HSF of 1,797 images from SIMULATED votes on 250" in ended.out
     assert "They claim 90% over all images like the 250 voted ones and by predicted HSF" in ended.out
     assert "They are not for naming the hard ones: by the HSF that people gave they hold " in ended.out
     record = json.loads(cli("predict", "digits", "--workspace", str(predicted_root), "--json").out)["record"]

@@ -108,7 +108,7 @@ def test_a_predicted_class_that_selects_nothing_says_why():
     assert found.table()["pseudo_label"].to_list() == [0, 0]
     assert found.classes()["note"].tolist() == [
         "",
-        "all its samples suit another class better",
+        "all its images suit another class better",
         "never predicted",
     ]
 
@@ -201,7 +201,7 @@ def test_blocks_do_not_change_the_selection():
         lambda: ((logits[i : i + 7], avc[i : i + 7]) for i in range(0, 101, 7)), rule="lrent", portion=0.3
     )
     assert cut.table().equals(whole.table())
-    with pytest.raises(CurateError, match="no samples"):
+    with pytest.raises(CurateError, match="no images"):
         rules.select(lambda: iter(()), rule="avc", portion=0.3)
 
 

@@ -13,6 +13,7 @@ from avhcurate.errors import CurateError
 from avhcurate.features.pseudo_labels import model_outputs, rules, service
 from avhcurate.features.pseudo_labels.plots import accuracy_by_portion
 from tests.fakes.datasets import bare_dataset
+from tests.fakes.refusals import refused
 from tests.fakes.sources import attach
 
 
@@ -57,7 +58,7 @@ def test_one_class_has_no_centred_gate_and_says_so(workspace, tmp_path):
     bare_dataset(workspace, [f"{n}.png" for n in range(6)], [0] * 6, ["cat"])
     np.savez(tmp_path / "outputs.npz", features=np.random.default_rng(0).normal(size=(6, 4)), weight=np.ones((1, 4)))
     attach(workspace, "d", str(tmp_path / "outputs.npz"), str(tmp_path / "outputs.npz"))
-    with pytest.raises(CurateError, match="Centred AVC needs two classes or more"):
+    with refused("avc"):
         service.select(
             open_dataset(workspace, "d").samples,
             open_dataset(workspace, "d").run,

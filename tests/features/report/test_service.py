@@ -57,15 +57,15 @@ def test_the_figures_are_those_of_the_verbs(digits):
 
 
 def test_excluded_samples_are_in_no_figure(digits):
-    assert f"{digits.samples.votes.total:,} simulated votes on 120 samples" in service.describe_votes(digits).text
+    assert f"{digits.samples.votes.total:,} simulated votes on 120 images" in service.describe_votes(digits).text
     wrong = digits.samples.frame(Filters(mistakes=True))["id"].to_list()
     annotate(digits.decisions, wrong, "exclude")
     left, n = digits.samples.frame(Filters()), 120 - len(wrong)
     data, network, votes = (build(digits) for build in service.SECTIONS[:3])
-    assert data.text.startswith(f"{n} samples of 10 classes. {len(wrong)} more are excluded")
+    assert data.text.startswith(f"{n} images of 10 classes. {len(wrong)} more are excluded")
     assert sum(count for _, count, _ in data.bars) == n > 100
     assert sum(count for _, count, _ in votes.bars) == n
-    assert f"{left['votes'].sum():,} simulated votes on {n} samples" in votes.text
+    assert f"{left['votes'].sum():,} simulated votes on {n} images" in votes.text
     assert "accuracy 100.0 %" in network.text
     undo(digits.decisions)
     assert "excluded" not in service.describe_data(digits).text

@@ -100,7 +100,7 @@ def test_the_verb_says_counts_and_writes_every_change(cli, own_demo_root, tmp_pa
     result = json.loads(cli("diff", "digits@0", "digits", "--json").out)
     assert result["counts"] == {"relabelled": 2}
     assert result["galleries"]["relabelled"].startswith("gallery?dataset=digits&")
-    assert "The state after entry 0 is back: 2 samples changed." in cli("history", "digits", "--restore", 0).err
+    assert "The state after entry 0 is back: 2 images changed." in cli("history", "digits", "--restore", 0).err
     assert "nothing differs" in cli("diff", "digits").out
     for wrong in (("digits@999",), ("nowhere",), ("digits", "others")):
         assert cli("diff", *wrong).code == 2

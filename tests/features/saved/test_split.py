@@ -13,6 +13,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.saved.split_service import apportion, make_split, save_parts, split, write_split
 from avhcurate.workspace.data.workspace import Workspace
+from tests.fakes.refusals import refused
 
 SHARES = (0.8, 0.1, 0.1)
 ANY_SHARES = st.sampled_from([(0.8, 0.1, 0.1), (0.5, 0.5), (0.6, 0.2, 0.1, 0.1), (0.9, 0.1), (1 / 3, 1 / 3, 1 / 3)])
@@ -49,7 +50,7 @@ def test_the_table_and_its_manifest_say_the_same(digits, tmp_path):
         assert (manifest["seed"], manifest["by"], manifest["split"]["train"]) == (0, ["class"], 0.8)
         with pytest.raises(CurateError, match="--force"):
             write_split(found, out)
-    with pytest.raises(CurateError, match=r"\.csv, \.jsonl or \.parquet"):
+    with refused("split.xls", ".csv", ".jsonl", ".parquet"):
         write_split(found, tmp_path / "split.xls")
 
 
@@ -62,7 +63,7 @@ def test_parts_become_sets_that_share_no_sample(own_digits):
     ]
     assert [len(part) for part in ids] == list(found.counts.values())
     assert sorted(np.concatenate(ids)) == list(range(1797))
-    with pytest.raises(CurateError, match="1 to 60 printable"):
+    with refused(1, 60):
         save_parts(workspace, own_digits, found, "x" * 51)  # "... train" would fit, "... validation" does not
     assert len(Saved(workspace, "digits").sets()) == 3
 
@@ -79,7 +80,7 @@ def test_without_strata_only_the_shares_count_and_a_column_keeps_its_values_toge
     [
         ({"by": ("colour",)}, "by colour"),
         ({"group": "nothing"}, "Unknown column nothing"),
-        ({"group": "tags"}, "cannot group samples"),
+        ({"group": "tags"}, "cannot group images"),
         ({"filters": Filters(where="id < 0")}, "nothing to split"),
     ],
 )

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import open_dataset
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.lab.degradation.corruptions import KINDS, strengths
 from avhcurate.lab.degradation.service import KEYS, degradations, degrade_dataset, example, read
 from avhcurate.lab.degradation.settings import DegradeSettings
@@ -34,6 +34,7 @@ from avhcurate.ui.server.image_routes import read_image
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
 from tests.fakes.datasets import write_images
+from tests.fakes.refusals import refused
 from tests.fakes.workspaces import copied
 
 SETTINGS = DegradeSettings(dataset="digits", limit=140)
@@ -197,7 +198,7 @@ def test_weights_of_a_file_are_asked_for_and_must_be_the_runs(own_demo_root, tmp
     workspace, file = Workspace(own_demo_root), tmp_path / "other.safetensors"
     save_file({name: tensor * 1.01 for name, tensor in load_file(DIGITS_WEIGHTS).items()}, file)
     settings = DegradeSettings(dataset="digits", weights=str(file), kinds=["jpeg"], limit=10)
-    with pytest.raises(CurateError, match=r"other\.safetensors.*not those of run.*digits_cnn\.safetensors"):
+    with refused("other.safetensors", "digits_cnn.safetensors", Option("weights")):
         degrade_dataset(workspace, settings)
     other = score_dataset(workspace, "digits", ModelSpec(name="avhcurate:digits", weights=file), limit=80)
     with pytest.raises(CurateError, match=r"--weights"):

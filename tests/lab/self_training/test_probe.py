@@ -111,8 +111,8 @@ def test_a_penalty_is_added_and_its_parameters_are_trained_along():
     [
         ({"targets": np.full(len(X), K)}, "labels from 0 to 2"),
         ({"targets": np.full(len(X), -1)}, "without a label"),
-        ({"targets": Y[:-1]}, "same samples"),
-        ({"features": X[:0], "targets": Y[:0]}, "same samples"),
+        ({"targets": Y[:-1]}, "same images"),
+        ({"features": X[:0], "targets": Y[:0]}, "same images"),
         ({"features": np.full_like(X, np.inf)}, "no longer finite"),
     ],
 )

@@ -23,7 +23,7 @@ from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.export import service as export
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.open_dataset import open_dataset
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.features.pseudo_labels import round_export
 from avhcurate.features.pseudo_labels.service import COLUMNS
 from avhcurate.lab.self_training import service as self_training_service
@@ -34,6 +34,7 @@ from avhcurate.lab.self_training.settings import SelfTrainSettings
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import write_parquet
 from tests.fakes.datasets import bare_dataset
+from tests.fakes.refusals import refused
 from tests.fakes.sources import attach
 from tests.fakes.workspaces import copied
 
@@ -196,9 +197,9 @@ def test_classes_in_another_order_or_of_other_names_are_refused(own_root, tmp_pa
     ("changes", "said"),
     [
         ({"target": "digits", "source_where": ""}, "--source-where and --target-where"),
-        ({"target": "digits", "source_where": "id < 9", "target_where": "id < 5"}, "5 samples satisfy both"),
-        ({"source_where": "label = 3"}, "no samples of two classes"),
-        ({"target_where": "id < 0"}, "no samples to adapt to"),
+        ({"target": "digits", "source_where": "id < 9", "target_where": "id < 5"}, "5 images satisfy both"),
+        ({"source_where": "label = 3"}, "no images of two classes"),
+        ({"target_where": "id < 0"}, "no images to adapt to"),
         ({"rule": "best"}, "confidence"),
         ({"rounds": 0}, "--rounds"),
         ({"seed": -1}, "--seed"),
@@ -219,7 +220,7 @@ def test_samples_whose_condition_is_unknown_are_of_the_rest(demo_root):
 
 
 def test_without_a_model_and_a_run_the_message_names_the_option(shifted_root):
-    with pytest.raises(CurateError, match=r"No model has scored both 'digits' and 'blurred'.*--model"):
+    with refused("'digits'", "'blurred'", Option("model")):
         self_train_dataset(Workspace(shifted_root), SETTINGS.with_(model=None))
 
 
@@ -253,7 +254,7 @@ def test_rounds_and_selections_as_tables(adapted):
 
 
 def test_an_unknown_self_training_or_round_says_what_there_is(space, adapted):
-    with pytest.raises(CurateError, match=f"no self-training 'x'. It has: {adapted[0].name}"):
+    with refused("'x'", adapted[0].name):
         space.dataset("blurred").self_training("x")
     for number, said in ((9, r"has no round 9\. It has 4 rounds"), (0, "selects nothing")):
         with pytest.raises(CurateError, match=said):

@@ -2,13 +2,14 @@
 
 import pytest
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import Option
 from avhcurate.lab.training_dynamics.settings import TrainSettings
 from avhcurate.lab.training_dynamics.ui import MODELS, usual_model
 from avhcurate.networks.models.own import OWN
 from avhcurate.ui.base.job_forms import partners
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import add_dataset
+from tests.fakes.refusals import refused
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_the_networks_on_offer_exist(demo_root, space):
 
 
 def test_a_missing_network_is_asked_for_and_no_name_becomes_an_option():
-    with pytest.raises(CurateError, match="No network is given"):
+    with refused(Option("model"), Option("recipe")):
         TrainSettings(dataset="pets")
     argv = TrainSettings(dataset="pets", model="--force", train_where="--held-out=x").argv
     assert [part for part in argv if part.startswith("--") and "=" not in part] == []

@@ -54,7 +54,7 @@ def test_tiny_angles_are_in_order_where_a_float32_cosine_is_one():
 def test_rows_without_direction_are_left_out_and_have_no_neighbours():
     features = np.array([[1, 0], [0, 0], [np.nan, 1], [np.inf, 1], [0, 1], [1, 1]], np.float32)
     assert nearest(features, 0).ids.tolist() == [5, 4]
-    refusals = {6: "Unknown sample 6", -1: "Unknown sample -1", 1: "zero or not finite", 2: "zero or not finite"}
+    refusals = {6: "Unknown image 6", -1: "Unknown image -1", 1: "zero or not finite", 2: "zero or not finite"}
     for row, message in refusals.items():
         with pytest.raises(CurateError, match=message):
             nearest(features, row, count=3)

@@ -76,7 +76,7 @@ def test_more_votes_cannot_replace_samples():
 @pytest.mark.parametrize(
     ("score", "hits", "votes", "words"),
     [
-        ([1, 2, 3], [1, 0, 1], [2, 2, 2], "4 samples"),
+        ([1, 2, 3], [1, 0, 1], [2, 2, 2], "4 images"),
         ([1, 2, 3, 4], [1, 0, 1, 1], [1, 1, 1, 1], "two votes or more"),
         ([1, 1, 1, 1], [1, 0, 1, 2], [2, 2, 2, 2], "does not vary"),
         ([1, 2, 3, 4], [0, 1, 2, 3], [3, 3, 3, 3], "agree in full"),

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.networks.models import card, engine
 from avhcurate.networks.models.backends import AS_IS, OPENVINO
 from avhcurate.networks.models.engine import Network, default_batch_size, embed, in_order
@@ -22,6 +22,7 @@ from avhcurate.networks.models.head import FeatureTap
 from avhcurate.networks.models.loading import LoadedModel
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.runtime import find_device, fold_batch_norm, products_on
+from tests.fakes.refusals import refused
 
 pytestmark = pytest.mark.filterwarnings("error::DeprecationWarning")
 
@@ -305,7 +306,7 @@ def test_an_unknown_precision_or_device_is_named() -> None:
         Network(loaded(), precision="float8")
     with pytest.raises(CurateError, match=r"abacus.*auto"):
         find_device("abacus")
-    with pytest.raises(CurateError, match="tf32 is for NVIDIA GPUs"):
+    with refused(Option("precision", "tf32"), "float32", "bfloat16"):
         Network(loaded(), device="cpu", precision="tf32")
 
 

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from avhcurate.errors import CurateError
+from avhcurate.errors import CurateError, Option
 from avhcurate.networks.models.head import FeatureTap, check_head, expose_head, find_head
+from tests.fakes.refusals import refused
 
 IMAGES = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 
@@ -112,7 +113,7 @@ def test_a_cosine_head_is_not_taken_for_a_linear_one_nor_a_convolution_over_a_ma
 
     net = Net()
     net.head = Cosine(6, 4)
-    with pytest.raises(CurateError, match=r"not features @ weights \+ bias of its layer 'head'"):
+    with refused("'head'", "16 of 16"):
         exposed(net)
     net = nn.Sequential(nn.Conv2d(3, 6, 3), nn.Conv2d(6, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     with pytest.raises(CurateError, match="last first: none"):
@@ -124,7 +125,7 @@ def test_a_wrong_head_is_refused_by_name(name):
     net = Net()
     net.unused, net.twice = nn.Linear(6, 4), nn.Linear(6, 6)
     net.decoy = nn.Sequential(net.twice, net.twice)
-    with pytest.raises(CurateError, match=f"--head {name}: give a linear layer that runs once"):
+    with refused(Option("head"), name, "head, decoy.0"):
         exposed(net, name=name)
 
 

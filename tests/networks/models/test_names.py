@@ -16,6 +16,7 @@ from avhcurate.networks.models.loading import ModelSpec, find_architecture, load
 from avhcurate.networks.models.names import ModelName, network_names, refuse_unknown, refuse_unlisted
 from avhcurate.networks.models.own import OWN
 from avhcurate.workspace.disk.jobs import JOB_VARIABLE
+from tests.fakes.refusals import refused
 
 
 def test_the_list_has_every_network_that_is_found_by_name():
@@ -39,9 +40,9 @@ def test_the_list_has_every_network_that_is_found_by_name():
     ],
 )
 def test_a_part_of_a_name_is_answered_with_the_names_that_hold_it(typed, near):
-    with pytest.raises(CurateError, match=f"No model is called '{typed}'") as refused:
+    with refused(f"'{typed}'") as caught:
         refuse_unknown(ModelName.of(typed))
-    assert near in str(refused.value)
+    assert near in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["efficientnet-lite0", "timm:any", "onnx:net.onnx", "clip:here", "lab.nets:make"])
@@ -100,5 +101,5 @@ def test_in_a_job_of_the_app_only_listed_factories_are_imported(monkeypatch):
         if allowed:
             check_factory(name)
         else:
-            with pytest.raises(CurateError, match="lists it in AVHCURATE_FACTORIES"):
+            with refused("AVHCURATE_FACTORIES"):
                 check_factory(name)

@@ -14,6 +14,7 @@ from avhcurate.networks.neighbours.graph import OUTLIER, NeighbourGraph
 from avhcurate.networks.neighbours.service import find_neighbours
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
 from avhcurate.workspace.disk.provenance import SCHEMA_VERSION
+from tests.fakes.refusals import refused
 
 
 @pytest.fixture
@@ -114,15 +115,15 @@ def test_outliers_have_a_score_and_the_details_their_neighbours(clusters, worksp
     read = neighbours(opened.samples, opened.run, opened.neighbours, 5, count=8)
     assert read.ids.tolist() == compared.ids.tolist()
     assert read.angles == pytest.approx(compared.angles, abs=1e-6)
-    with pytest.raises(CurateError, match="Unknown sample 600"):
+    with pytest.raises(CurateError, match="Unknown image 600"):
         neighbours(opened.samples, opened.run, opened.neighbours, 600)
-    with pytest.raises(CurateError, match="zero or not finite"):
+    with refused(7):
         neighbours(opened.samples, opened.run, opened.neighbours, 7)
 
 
 def test_what_cannot_be_searched_is_refused_in_a_line(clusters):
     dataset, run = clusters
-    with pytest.raises(CurateError, match="1 to 200 neighbours"):
+    with refused(1, 200):
         find_neighbours(dataset, run, count=0)
     run.write_record(run.record.model_copy(update={"finished": None}))
     with pytest.raises(CurateError, match="is not finished"):
@@ -132,7 +133,7 @@ def test_what_cannot_be_searched_is_refused_in_a_line(clusters):
 def test_the_command_line_tells_how_they_were_found_and_names_the_outliers(clusters, workspace, cli):
     ended = cli("neighbours", "dots", "--workspace", workspace.root)
     assert ended.code == 0
-    assert "dots, made-up: 16 nearest of 599 samples, all compared" in ended.out
+    assert "dots, made-up: 16 nearest of 599 images, all compared" in ended.out
     _, run = clusters
     mean = NeighbourGraph.of_run(run).angles()[:, :OUTLIER].mean(axis=1)
     told = json.loads(cli("neighbours", "dots", "--json", "--workspace", workspace.root).out)

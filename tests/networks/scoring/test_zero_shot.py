@@ -7,7 +7,7 @@ import pytest
 import avhcurate
 from avhcurate import scores
 from avhcurate.datasets.table.open_dataset import open_dataset
-from avhcurate.errors import CurateError
+from avhcurate.errors import Option
 from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.scoring.dataset_model import rebuild_model
 from avhcurate.networks.scoring.service import score_dataset
@@ -15,6 +15,7 @@ from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.datasets import add_dataset
 from tests.fakes.networks import save_clip
+from tests.fakes.refusals import refused
 
 pytest.importorskip("transformers", reason="the extra transformers is not installed")
 
@@ -71,7 +72,7 @@ def test_a_notebook_says_the_same_and_leaves_a_job_that_can_be_resumed(unlabelle
 def test_labels_get_avh_by_the_names_of_the_dataset_and_without_names_it_asks_for_them(
     unlabelled, workspace, tmp_path, clip
 ):
-    with pytest.raises(CurateError, match=r"has no class names.*--classes cat,dog"):
+    with refused("'pets'", Option("classes", "cat,dog")):
         score_dataset(unlabelled, "pets", ModelSpec(name=clip))
     add_dataset(workspace, tmp_path, {f"{name}/{c}.png": c for name in ("cat", "dog") for c in COLOURS[:2]})
     run = score_dataset(workspace, "pets", ModelSpec(name=clip))

@@ -22,6 +22,7 @@ from avhcurate.networks.training.evaluation import accuracy
 from avhcurate.networks.training.images import normalise
 from avhcurate.networks.training.recipe import Recipe
 from avhcurate.networks.training.trainer import train
+from tests.fakes.refusals import refused
 from tests.fakes.trainer import PLAIN, Wavering, bits, linear, stripes, wavering
 
 
@@ -131,7 +132,7 @@ def test_losses_on_directions_train_the_digits(digit_halves, digits_net, loss, t
 
 def test_a_loss_that_is_no_number_ends_training_with_epoch_and_step_and_what_to_lower(tmp_path):
     file = tmp_path / "c.pt"
-    with pytest.raises(CurateError, match=r"finite in epoch 1, step 0. Lower the learning rate \(now 0\)"):
+    with refused("epoch 1", "step 0", "now 0"):
         train(linear(), replace(stripes(), std=(0.0,)), PLAIN, device="cpu")
     wild = replace(PLAIN, learning_rate=1e6, weight_decay=1e3, drops=(49,), epochs=50)
     with pytest.raises(CurateError, match=r"in epoch \d+, step \d. Lower the learning rate"):
@@ -163,7 +164,7 @@ def test_a_network_without_a_linear_head_and_too_few_samples_are_refused():
     module = nn.Sequential(nn.Flatten(), nn.Linear(16, 2), nn.ReLU())
     with pytest.raises(CurateError, match="linear"):
         train(module, stripes(), PLAIN, device="cpu")
-    with pytest.raises(CurateError, match="1 samples to train on"):
+    with refused(1, 2):
         train(linear(), stripes(1), PLAIN, device="cpu")
 
 

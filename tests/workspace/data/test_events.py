@@ -13,6 +13,7 @@ from avhcurate.errors import CurateError
 from avhcurate.workspace.data import people
 from avhcurate.workspace.data.events import EventLog, _write, fold
 from tests.fakes.killing import lines_until_killed
+from tests.fakes.refusals import refused
 from tests.fakes.workspaces import by
 
 
@@ -209,7 +210,7 @@ def test_removal_is_an_entry_that_undo_takes_back(database):
     by("ann", log.save_set, "d", "hard", ["a"])
     removal = by("bob", log.remove, "d", "set", "hard")
     assert held(log) == {}
-    with pytest.raises(CurateError, match="The set 'hard' does not exist"):
+    with refused("'hard'"):
         by("bob", log.remove, "d", "set", "hard")
     by("bob", log.revert, "d", removal)
     assert held(log) == {"hard": ["a"]}

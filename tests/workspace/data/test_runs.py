@@ -85,7 +85,7 @@ def test_the_finished_table_holds_the_shards_in_order(run: RunFolder) -> None:
 
 def test_a_table_with_a_sample_too_few_is_never_put_in_place(run: RunFolder) -> None:
     run.write_shard(0, rows(0, 1, 2), seconds=1)
-    with pytest.raises(RuntimeError, match="3 rows for 5 samples"):
+    with pytest.raises(RuntimeError, match="3 rows for 5 images"):
         run.finish([run.shard(0)], {"finished": datetime(2026, 1, 2, tzinfo=UTC)})
     assert not run.complete
     assert not run.scores_path.exists()

@@ -6,13 +6,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from avhcurate.errors import CurateError, Unavailable
+from avhcurate.errors import CurateError, Run, Unavailable
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace, find_workspace
 from avhcurate.workspace.disk.files import write_parquet
 from avhcurate.workspace.disk.fingerprints import fingerprint_table
 from tests.fakes.datasets import bare_dataset
+from tests.fakes.refusals import refused
 from tests.workspace.data.test_runs import record
 
 
@@ -109,7 +110,7 @@ def test_run_is_found_by_its_name_its_model_or_as_the_default_which_a_later_one_
     assert folder.run("z-old").name == "z-old"
     assert folder.run("torchvision:resnet50").name == "a-new"
     assert folder.run("avhcurate:digits").name == "other"
-    with pytest.raises(CurateError, match=r"no run 'x'\. Its runs: z-old, a-new, other"):
+    with refused("'x'", "z-old, a-new, other", Run("score", "pets", model="MODEL")):
         folder.run("x")
 
 

@@ -15,6 +15,7 @@ from safetensors.torch import save_file as save_torch
 
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.arrays import open_array, read_npy, read_texts
+from tests.fakes.refusals import refused
 
 MATRIX = np.random.default_rng(0).normal(size=(23, 5)).astype(np.float32)
 
@@ -130,7 +131,7 @@ def test_a_safetensors_that_is_not_what_it_says_is_refused_in_one_line(tmp_path,
 def test_a_member_of_an_archive_that_promises_more_than_it_holds_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.npy", HOSTILE["a trillion rows"])
-    with pytest.raises(CurateError, match=r"x\.npz:a has a header of \(1000000000000, 1024\)"):
+    with refused("x.npz:a", "(1000000000000, 1024)"):
         open_array(tmp_path / "x.npz")
 
 
@@ -164,9 +165,9 @@ def test_of_several_arrays_the_usual_name_is_taken_or_one_must_be_chosen(tmp_pat
     assert open_array(tmp_path / "x.npz", names=("embedding",)).title == "x.npz:embedding"
     assert open_array(tmp_path / "x.npz", member="logits").title == "x.npz:logits"
     assert read_texts(tmp_path / "x.npz", "path").to_pylist() == ["a"] * 23
-    with pytest.raises(CurateError, match=r"several arrays, logits, embedding, path. Choose one by x\.npz:NAME"):
+    with refused("logits, embedding, path", "x.npz:NAME"):
         open_array(tmp_path / "x.npz", names=("weights",))
-    with pytest.raises(CurateError, match="has no array 'w'"):
+    with refused("'w'", "logits, embedding, path"):
         open_array(tmp_path / "x.npz", member="w")
     with pytest.raises(CurateError, match="not numbers"):
         open_array(tmp_path / "x.npz", member="path")
