@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from avhcurate import scores as scores
+    from avhcurate.features.correlation.study import correlation as correlation
+    from avhcurate.features.payoff.study import payoff as payoff
+    from avhcurate.features.suspects.study import suspects as suspects
     from avhcurate.notebook.dataset import Dataset as Dataset
 
 __version__ = "0.3.0"
@@ -134,16 +137,24 @@ def example(*, fresh: bool = False) -> "Dataset":
     return example_dataset(fresh=fresh)
 
 
+#: Where public names live that are imported when they are first asked for.
+_LATER = {
+    "Dataset": "avhcurate.notebook.dataset",
+    "correlation": "avhcurate.features.correlation.study",
+    "payoff": "avhcurate.features.payoff.study",
+    "suspects": "avhcurate.features.suspects.study",
+}
+
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        """Return `scores` or `Dataset`, which are imported when they are first asked for."""
+        """Return `scores`, or a public name of `_LATER`."""
         from importlib import import_module
 
         if name == "scores":
             return import_module("avhcurate.scores")
-        if name == "Dataset":
-            return import_module("avhcurate.notebook.dataset").Dataset
+        if name in _LATER:
+            return getattr(import_module(_LATER[name]), name)
         from avhcurate.notebook.guesses import no_such
 
         raise no_such("avhcurate", name, globals())

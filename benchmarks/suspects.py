@@ -22,7 +22,8 @@ from sklearn.metrics import average_precision_score
 
 from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.suspects.rules import combine, prune
-from avhcurate.features.suspects.service import NEIGHBOURS, LabelSearch
+from avhcurate.features.suspects.service import LabelSearch
+from avhcurate.features.suspects.study import NEIGHBOURS
 from avhcurate.measures.stats.folds import stratified_folds
 from avhcurate.measures.stats.intervals import wilson
 from avhcurate.measures.stats.neighbours import nearest_of
@@ -97,7 +98,7 @@ def plant(kind: str, truth: np.ndarray, probs: np.ndarray, near: np.ndarray, rng
 def row(name: str, search: LabelSearch, wrong: np.ndarray, truth: np.ndarray | None = None) -> list[str]:
     """Return the average precision of each source, of the best, of all together, and how many suggestions are right."""
     judged = search.judged()
-    evidence = search.evidence([*SOURCES, *["votes"] * (search.votes is not None)], judged)
+    evidence = search.evidence([*SOURCES, *["votes"] * (search.counted is not None)], judged)
     doubts = prune(judged.probs, search.labels, np.unique(search.labels))
     evidence["cleanlab"] = replace(evidence["cleanlab"], doubts=doubts)
     weighed = search.weighed(evidence, judged)
@@ -144,8 +145,8 @@ def main() -> None:
     lines = []
 
     def search(images: int | None = None) -> LabelSearch:
-        found = LabelSearch(data, data.run, SILENT)
-        found.votes = None
+        found = LabelSearch(data.run, data.votes, SILENT)
+        found.counted = None
         some = np.sort(np.random.default_rng(0).permutation(len(found.ids))[:images])
         found.ids, found.labels = found.ids[some], found.labels[some]
         found.near = np.full((len(found.all_labels), NEIGHBOURS), -1)
@@ -184,15 +185,15 @@ def main() -> None:
             if asked.errors:
                 wrong = np.isin(real.ids, np.loadtxt(asked.errors, dtype=int).ravel())
                 for name, source in (("checked", None), ("checked; all votes", votes)):
-                    real.votes = source
+                    real.counted = source
                     lines.append(row(name, real, wrong))
             rng = np.random.default_rng(asked.seeds[0])
             for drawn, share in ((0, 0.0), (1, 1.0), (3, 1.0), (5, 1.0), (5, 0.3), (25, 1.0)):
                 few = np.stack([rng.multivariate_hypergeometric(one, drawn) for one in counts])
                 few[rng.random(len(few)) >= share] = 0
-                real.votes = None
+                real.counted = None
                 if drawn:
-                    real.votes = pd.DataFrame({"id": real.ids, "counts": list(few)})
+                    real.counted = pd.DataFrame({"id": real.ids, "counts": list(few)})
                 rejected = (counts - few).argmax(axis=1) != real.labels
                 lines.append(row(f"people reject; {drawn} votes on {share:.0%} as a source", real, rejected))
     heading = ["errors", "n", *SOURCES, "votes", "together", "less the best", "suggestion right", "weights", "often"]

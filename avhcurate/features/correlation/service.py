@@ -1,7 +1,7 @@
 """How each score follows human judgement: the correlation table, its comparisons, and the noise ceiling."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,12 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import SampleTable, check_scores
 from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError, Run
+from avhcurate.features.correlation.study import correlated
 from avhcurate.measures.scores import Score
-from avhcurate.measures.stats import correlation, correlation_tests
+from avhcurate.measures.stats import correlation
 from avhcurate.measures.stats.intervals import ratio
 from avhcurate.measures.stats.multiple_testing import holm
 from avhcurate.measures.stats.rank_influence import NO_ESTIMATE, fisher_estimate, spearman_influence
-from avhcurate.measures.stats.ranks import Scratch
 from avhcurate.people import bins, reliability
 from avhcurate.people.queues import QueueUse, queue_use
 from avhcurate.people.reliability import Reliability
@@ -150,16 +150,20 @@ def correlate(
             for number, low, high in ends.itertuples()
             if number >= 0
         }
-    ranks = Scratch()
     index = index.astype(np.int16)
-    rows = correlation.correlate(columns, target, index, labels, ranks=ranks)
+    toward = 1
+    if against != HSF:
+        toward = -samples.ranked[against].sign
+    # What takes the place of HSF is turned until low means hard.
+    harder = {key: samples.ranked[key].hard_end for key in chosen if samples.ranked[key].sign * toward}
+    found = correlated(columns, target, index, labels, harder=harder, toward=toward)
     weighted = None
     if use.weights is not None:
         values = {key: column.astype(float) for key, column in columns.items()}
         weighted = weighted_table(values, target, use.weights[ids], index, labels)
-    result = Correlations(
-        table=rows,
-        pairs=rows[:0],
+    return Correlations(
+        table=found.table,
+        pairs=found.pairs,
         ceiling=ceiling,
         simulated=samples.simulated,
         against=against,
@@ -168,10 +172,6 @@ def correlate(
         queue=use,
         weighted=weighted,
     )
-    # What takes the place of HSF is turned until low means hard.
-    harder = {key: samples.ranked[key].hard_end for key in chosen if result.sign(key)}
-    pairs = correlation_tests.compare(ranks, result.toward * target, harder=harder, ranked=True)
-    return replace(result, pairs=pairs.assign(p_holm=holm(pairs["p_value"])))
 
 
 def no_sample(samples: SampleTable, filters: Filters, against: str) -> CurateError:

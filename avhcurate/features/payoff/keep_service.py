@@ -9,7 +9,8 @@ from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.features.payoff import keep_rules, rules
-from avhcurate.features.payoff.service import decided, embeddings, usable
+from avhcurate.features.payoff.service import decided, embeddings
+from avhcurate.features.payoff.study import usable
 from avhcurate.measures.stats.blas import one_thread
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.sample_groups import sample_groups
@@ -38,7 +39,8 @@ def keep_curve(opened: OpenDataset) -> pd.DataFrame:
     """Return the accuracy on the locked part by rule and share kept, see `keep_rules.curve`."""
     now = decided(opened)
     features = embeddings(opened.samples, opened.run)
-    ids = usable(opened.samples, opened.run, now)
+    assert opened.run is not None
+    ids = usable(opened.run.scored_ids(), now, opened.samples.classes, dataset=opened.samples.name)
     inside = ids[now.locked[ids] & (now.given[ids] >= 0)]
     rows = _confident(opened.samples, opened.dataset, Filters())
     rows = rows[rows["id"].isin(ids)]

@@ -1,10 +1,6 @@
 """The gain of the decisions in a dataset's history, and the checks by hand that make it certain."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from hashlib import blake2b
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,108 +12,16 @@ from avhcurate.datasets.table.empty_view import not_scored
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
-from avhcurate.errors import CurateError, Option, Run
-from avhcurate.features.payoff import rules
+from avhcurate.errors import CurateError, Option
+from avhcurate.features.payoff import rules, study
 from avhcurate.features.payoff.expected import Action, Pair, expected_gains
-from avhcurate.features.payoff.rules import Difference, Gain, PenaltyChoice
+from avhcurate.features.payoff.rules import Gain
+from avhcurate.features.payoff.study import LEAST_CLASSES, Compared, Decided, Payoff
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.events import IMPORT_LABELS
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.sample_groups import sample_groups
 from avhcurate.workspace.disk.jobs import SILENT, Progress
-
-#: Kinds of decisions, as the JSON names them and in words.
-KINDS = {"by_hand": "relabelled one by one", "in_bulk": "relabelled several at once", "excluded": "excluded"}
-#: What the interval holds for.
-HOLDS_FOR = "linear heads on frozen embeddings, logistic and by least squares, of three penalties each"
-#: Draws of images to check that are known at once.
-_DRAWS = 2000
-#: Further checks whose interval is named.
-MORE = 50
-_CLASSES = 2
-
-
-@dataclass(frozen=True)
-class Decided:
-    """What is decided about the images of a dataset: labels (N,) `given` and `before` and `after` the decisions, -1
-    where a head learns nothing; masks (N,) of what was decided, by kind, and of what is `locked`.
-    """
-
-    given: np.ndarray
-    before: np.ndarray
-    after: np.ndarray
-    kinds: Mapping[str, np.ndarray]
-    locked: np.ndarray
-
-    @property
-    def earlier(self) -> int:
-        """How many images were decided before the decisions."""
-        return int((self.before != self.given).sum())
-
-    def digest(self) -> str:
-        """Return a text that changes with any of it."""
-        arrays = [self.given, self.before, self.after, self.locked, *self.kinds.values()]
-        return blake2b(b"".join(array.tobytes() for array in arrays)).hexdigest()
-
-
-@dataclass(frozen=True)
-class Compared:
-    """Heads before and after decisions, compared on the locked images `ids` (L,) with their given labels (L,).
-
-    `differences`: of all decisions ("all") and of each of KINDS that occurs, see `rules.differences`; none where
-    nothing was decided. `decisions`: images outside the lock by kind; `earlier`: those that cannot be judged.
-    """
-
-    ids: np.ndarray
-    given: np.ndarray
-    differences: Mapping[str, Difference]
-    decisions: Mapping[str, int]
-    earlier: int
-    penalty: PenaltyChoice | None
-
-    @cached_property
-    def drawn(self) -> np.ndarray:
-        """Rows of the images to check by hand, in their order; an image may come again."""
-        if "all" not in self.differences:
-            return np.empty(0, np.int64)
-        return rules.draws(self.differences["all"].by_class, _DRAWS)
-
-
-@dataclass(frozen=True)
-class Payoff:
-    """The gain of all decisions and of each kind, with what it rests on."""
-
-    gain: Gain
-    kinds: Mapping[str, Gain]
-    decisions: Mapping[str, int]
-    #: Images that were decided before, which cannot be judged.
-    earlier: int
-    penalty: PenaltyChoice | None
-    #: Images that may be checked, the next first.
-    unchecked: tuple[int, ...]
-
-    def result(self) -> dict[str, Any]:
-        """Return it for JSON, in points of accuracy."""
-        kinds = {kind: _points(gain) | {"decisions": self.decisions[kind]} for kind, gain in self.kinds.items()}
-        penalty = None
-        if self.penalty is not None:
-            losses = {str(value): round(loss, 6) for value, loss in self.penalty.losses.items()}
-            penalty = {"value": self.penalty.value, "losses": losses}
-        return {
-            **_points(self.gain),
-            "locked": self.gain.locked,
-            "checked": self.gain.checked,
-            "decisions": sum(self.decisions.values()),
-            "earlier": self.earlier,
-            "verdict": self.gain.verdict,
-            "holds_for": HOLDS_FOR,
-            "kinds": kinds,
-            "penalty": penalty,
-        }
-
-
-def _points(gain: Gain) -> dict[str, float]:
-    return {name: round(100 * getattr(gain, name), 3) for name in ("gain", "low", "high")}
 
 
 def payoff(opened: OpenDataset, *, since: int | None = None, progress: Progress = SILENT) -> Payoff:
@@ -187,51 +91,23 @@ def compare(
     *,
     progress: Progress = SILENT,
 ) -> Compared:
-    """Return how heads differ before and after decisions; it stays the same while only checks are added."""
+    """Return how heads on the embeddings of the run differ before and after decisions, see `study.compare`."""
     features = embeddings(samples, run)
-    ids = usable(samples, run, decided)
-    locked = decided.locked[ids]
-    inside = ids[locked & (decided.given[ids] >= 0)]
-    outside = ids[~locked]
-    given = decided.given[inside]
-    decisions = {kind: int(mask[outside].sum()) for kind, mask in decided.kinds.items() if mask[outside].any()}
-    if not decisions:
-        _refuse_locked_only(decided, inside)
-        return Compared(inside, given, {}, {}, decided.earlier, None)
-    progress.tell(0, rules.SUBSAMPLES, "axes and penalty")
-    x = rules.principal(features, outside)
-    before = decided.before[outside]
-    learnt = before >= 0
-    groups, _ = sample_groups(dataset, features, outside[learnt])
-    num_classes = len(samples.classes)
-    penalty = rules.choose_penalty(x[outside[learnt]], before[learnt], num_classes, groups)
-    after = {"all": decided.after[outside]}
-    if len(decisions) > 1:
-        after |= {kind: np.where(decided.kinds[kind][outside], after["all"], before) for kind in decisions}
-    progress.check("cancelled before heads were compared")
-    differences = rules.differences(
-        x[outside], before, list(after.values()), x[inside], given, num_classes, penalty.value
+    assert run is not None
+    ids = study.usable(run.scored_ids(), decided, samples.classes, dataset=samples.name)
+    return study.compare(
+        features,
+        ids,
+        decided,
+        lambda images: sample_groups(dataset, features, images)[0],
+        len(samples.classes),
+        progress=progress,
     )
-    progress.report(rules.SUBSAMPLES, rules.SUBSAMPLES, "")
-    return Compared(inside, given, dict(zip(after, differences, strict=True)), decisions, decided.earlier, penalty)
 
 
 def judged(decisions: Decisions, compared: Compared) -> Payoff:
     """Return the gain that the given labels of the locked images and the checks there are tell."""
-    labels = checks(decisions)
-    rows = {row: labels[id] for row, id in enumerate(compared.ids.tolist()) if id in labels}
-    drawn = compared.drawn.tolist()
-    drawn_by = None
-    if "all" in compared.differences:
-        drawn_by = compared.differences["all"].by_class
-    gains = {
-        kind: rules.gain(difference.by_class, compared.given, rows, drawn, drawn_by, of_heads=difference.of_heads)
-        for kind, difference in compared.differences.items()
-    }
-    nothing = Gain(gain=0.0, low=0.0, high=0.0, locked=len(compared.ids), checked=0)
-    total = gains.pop("all", nothing)
-    unchecked = dict.fromkeys(int(compared.ids[row]) for row in drawn if row not in rows)
-    return Payoff(total, gains, compared.decisions, compared.earlier, compared.penalty, tuple(unchecked))
+    return study.judged(compared, checks(decisions))
 
 
 # --- checks by hand ----------------------------------------------------------------------------------------------
@@ -275,34 +151,6 @@ def embeddings(samples: SampleTable, run: RunFolder | None) -> np.ndarray:
     return run.features()
 
 
-def usable(samples: SampleTable, run: RunFolder | None, decided: Decided) -> np.ndarray:
-    """Return the ids of scored images with a label before or after; refuse a locked part that cannot judge."""
-    name = samples.name
-    assert run is not None
-    scored = run.scored_ids()
-    ids = scored[(decided.before[scored] >= 0) | (decided.after[scored] >= 0)]
-    given = decided.given[ids]
-    present = np.unique(given[given >= 0])
-    if len(present) < _CLASSES:
-        raise CurateError(f"{name} has labels of one class, so no decision can change what a head says.")
-    missing = np.setdiff1d(present, given[decided.locked[ids]])
-    if len(missing):
-        names = ", ".join(samples.classes[label] for label in missing[:5])
-        raise CurateError(
-            f"No image of {names} is locked, so a change there would not be seen.",
-            fix=f"Lock a larger part: {Run('lock', name, share='0.3')}",
-        )
-    return ids
-
-
-def _refuse_locked_only(decided: Decided, inside: np.ndarray) -> None:
-    """Refuse decisions that are all about locked images."""
-    if any(mask[inside].any() for mask in decided.kinds.values()):
-        raise CurateError(
-            "All decisions are about locked images, which no head learns from. Decide about others, as Suspects lists."
-        )
-
-
 # --- beforehand --------------------------------------------------------------------------------------------------
 
 
@@ -326,7 +174,7 @@ def beforehand(
     free = ~locked_mask(dataset)[ids]
     ids = ids[free]
     labels = rows["curated_label"].to_numpy(np.int64)[free]
-    if len(np.unique(labels)) < _CLASSES:
+    if len(np.unique(labels)) < LEAST_CLASSES:
         raise CurateError(f"{samples.name} has labels of one class, so no decision can change what a head says.")
     x = rules.principal(features, ids)[ids]
     groups, _ = sample_groups(dataset, features, ids)

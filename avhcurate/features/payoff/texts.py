@@ -3,7 +3,7 @@
 import math
 
 from avhcurate.features.payoff.rules import LEAST_CHECKS, Gain
-from avhcurate.features.payoff.service import HOLDS_FOR, KINDS, MORE, Payoff
+from avhcurate.features.payoff.study import HOLDS_FOR, KINDS, MORE, Payoff
 
 _VERDICTS = {
     "helped": "they helped",

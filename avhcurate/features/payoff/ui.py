@@ -13,8 +13,8 @@ from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.features.payoff import service, texts
 from avhcurate.features.payoff.keep_service import keep_curve
 from avhcurate.features.payoff.plots import gain_dots, keep_chart
-from avhcurate.features.payoff.service import KINDS, Compared, Decided, Payoff
 from avhcurate.features.payoff.settings import PayoffSettings
+from avhcurate.features.payoff.study import KINDS, Compared, Decided, Payoff
 from avhcurate.ui.base.cache import file_key, kept
 from avhcurate.ui.base.frame import Opened, attempt, while_allowed
 from avhcurate.ui.base.job_forms import job_button, of_run, running_job, start

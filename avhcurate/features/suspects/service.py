@@ -1,10 +1,8 @@
 """Find labels that are likely wrong, from several sources of evidence, and store them by rank."""
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from functools import cached_property
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,12 +15,12 @@ from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError, Option
 from avhcurate.features.suspects import out_of_fold, rules, weighing
-from avhcurate.features.suspects.rules import SOURCES, VERDICTS, Evidence
+from avhcurate.features.suspects.rules import SOURCES, VERDICTS
 from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.features.suspects.store import OutOfFoldFolder, SuspectsFolder, SuspectsRecord
+from avhcurate.features.suspects.study import Judged, LabelStudy
 from avhcurate.measures import scores
 from avhcurate.measures.stats.neighbours import nearest_of
-from avhcurate.measures.stats.ranks import rank_shares
 from avhcurate.networks.neighbours.service import SEARCH_SECONDS, find_neighbours
 from avhcurate.networks.scoring.heads import RECIPE, seconds_of_heads
 from avhcurate.workspace.data.runs import FoldHeads, RunFolder
@@ -31,8 +29,7 @@ from avhcurate.workspace.disk.files import write_parquet
 from avhcurate.workspace.disk.jobs import SILENT, Progress, Stages
 from avhcurate.workspace.disk.provenance import now, settings_digest, versions
 
-#: Neighbours whose labels are compared, and those of either label that are shown with a suspect.
-NEIGHBOURS = 12
+#: Nearest images of either label that are shown with a suspect.
 SHOWN = 6
 #: Probabilities that fit in memory, for cleanlab: N times K.
 _MOST_PROBS = 400_000_000
@@ -155,18 +152,10 @@ def export_table(samples: SampleTable, suspects: pd.DataFrame, record: SuspectsR
 # --- the search --------------------------------------------------------------------------------------------------
 
 
-class Judged(NamedTuple):
-    """A view of the N samples, their probabilities (N, K), and `weighing.confusions`: see `LabelSearch.judged`."""
+class LabelSearch(LabelStudy):
+    """The study of a run: of the labelled samples that it has scored.
 
-    view: pd.DataFrame
-    probs: np.ndarray
-    confused: np.ndarray | None
-
-
-class LabelSearch:
-    """One search: `ids` and `labels` of the N samples that are labelled and scored.
-
-    `heads` are those out of fold, None for the run's own; `near` has the ids of the nearest samples of each one.
+    `heads` are those out of fold, None for the run's own.
     """
 
     heads: OutOfFoldFolder | None = None
@@ -174,17 +163,14 @@ class LabelSearch:
     def __init__(self, run: RunFolder, votes: Votes, progress: Progress) -> None:
         self.dataset = votes.dataset
         self.run = run
-        self.progress = progress
-        self._counted = votes
-        self.all_labels = self.dataset.labels_to_learn().astype(np.int64)
-        self.ids, self.labels = out_of_fold.labelled(self.dataset, run)
-        self.num_classes = max(len(votes.samples.classes), int(self.labels.max()) + 1)
-        self.near = np.full((len(self.all_labels), SHOWN), -1)
-
-    @cached_property
-    def votes(self) -> pd.DataFrame | None:
-        """Votes by sample as the table has them, None where there are none."""
-        return self._counted.by_sample()
+        ids, labels = out_of_fold.labelled(self.dataset, run)
+        super().__init__(
+            self.dataset.labels_to_learn().astype(np.int64),
+            ids,
+            num_classes=max(len(votes.samples.classes), int(labels.max()) + 1),
+            progress=progress,
+        )
+        self.counted = votes.by_sample()
 
     @property
     def fits(self) -> bool:
@@ -208,108 +194,15 @@ class LabelSearch:
         self.progress = stages.begin("sources")
         self.progress.tell(len(self.ids), len(self.ids), "angles and probabilities")
         judged = self.judged()
-        view = judged.view
         if self.heads:
-            accuracy = float((view["predicted"] == self.labels).mean())
+            accuracy = float((judged.view["predicted"] == self.labels).mean())
             self.heads.write_record(self.heads.record.model_copy(update={"accuracy": accuracy}))
-        evidence = self.evidence(sources, judged)
-        if "cleanlab" in sources:
-            doubts = rules.prune(judged.probs, self.labels, np.unique(self.labels))
-            evidence["cleanlab"] = replace(evidence["cleanlab"], doubts=doubts)
-        weighed = self.weighed(evidence, judged)
-        doubted = np.any([source.doubts for source in evidence.values()], axis=0)
-        verdict = rules.verdicts(view, doubted)
-        samples = pd.DataFrame({"id": self.ids, "label": self.labels, "verdict": verdict})
-        if "avh" in view:
-            samples = samples.assign(**rules.angular(view, self.labels).details)
-        ranked = rules.combine(evidence, weighed.doubt, weighed.weights)
-        parts = [samples, ranked, view, *(_columns(name, source) for name, source in evidence.items())]
-        suspects = pd.concat(parts, axis=1)[verdict != ""].sort_values("rank", ignore_index=True)
+        suspects, doubting, weighed = self.examined(sources, judged)
         for column, name in (("label", "near_given"), ("suggested", "near_suggested")):
             nearest = self._nearest_labelled(suspects["id"].to_numpy(), suspects[column].to_numpy())
             suspects[name] = [row[row >= 0] for row in nearest]
         self.progress.report(len(self.ids), len(self.ids), "")
-        return suspects, {name: int(source.doubts.sum()) for name, source in evidence.items()}, weighed
-
-    def evidence(self, sources: Iterable[str], judged: Judged) -> dict[str, Evidence]:
-        """Return the evidence of each source on the given labels."""
-        near = self.near[self.ids, :NEIGHBOURS]
-        examined = {
-            "angular": lambda: rules.angular(judged.view, self.labels),
-            "neighbours": lambda: rules.neighbours(near, self.all_labels, self.labels),
-            "cleanlab": lambda: rules.confident_learning(judged.probs, self.labels, np.unique(self.labels)),
-            "votes": self._votes,
-        }
-        return {source: examined[source]() for source in sources}
-
-    def weighed(self, evidence: dict[str, Evidence], judged: Judged) -> weighing.Weighed:
-        """Put the sources together: those that find wrong labels drawn to test them; one alone keeps its order.
-
-        The network counts less beside votes the less often it is right. A pair of classes that is often confused comes
-        first.
-        """
-        if len(evidence) == 1 or len(np.unique(self.labels)) < 2:
-            shares = [np.nan_to_num(rank_shares(source.score)) for source in evidence.values()]
-            return weighing.Weighed(np.mean(shares, axis=0), dict.fromkeys(evidence, 1 / len(evidence)))
-        self.progress.tell(len(self.ids), len(self.ids), "weighing the sources")
-        opinions = self._opinions(evidence, judged, slice(None), self.labels)
-        names = self._best(evidence, judged, list(opinions))
-        predicted = judged.view["predicted"].to_numpy()
-        doubt = weighing.together(opinions, names)
-        counts = 1.0
-        weights = dict.fromkeys(evidence, 0.0)
-        if "votes" in evidence:
-            counts = max(0.0, 2 * float(np.mean(predicted == self.labels)) - 1)
-            doubt = counts * weighing.surprise(doubt) + weighing.surprise(evidence["votes"].score)
-            weights["votes"] = 1 / (1 + counts)
-        weights |= dict.fromkeys(names, (1 - sum(weights.values())) / len(names))
-        often = None
-        if judged.confused is not None and (often := weighing.often_called(judged.confused)):
-            doubt[(predicted == often[0]) & (self.labels == often[1])] += doubt.max()
-        return weighing.Weighed(doubt, weights, often)
-
-    def _opinions(
-        self, sources: Iterable[str], judged: Judged, places: np.ndarray | slice, labels: np.ndarray
-    ) -> dict[str, np.ndarray]:
-        """Return the opinions of heads and neighbours if the samples at some places had these labels, by source.
-
-        Angles and cleanlab judge by the same heads, so they have one opinion.
-        """
-        opinions = {}
-        all_labels = self.all_labels.copy()
-        trust = np.zeros(len(all_labels))
-        trust[self.ids] = judged.view["confidence"]
-        ids = self.ids[places]
-        all_labels[ids] = labels
-        heads = [source for source in ("cleanlab", "angular") if source in sources]
-        if judged.confused is not None:
-            probs = judged.probs[places]
-            trust[ids] = np.take_along_axis(probs, labels[:, None], 1)[:, 0]
-            if heads:
-                opinions[heads[0]] = weighing.of_heads(probs, labels, weighing.naming(judged.confused))
-        elif heads:
-            opinions[heads[0]] = self.evidence(heads[:1], judged)[heads[0]].score
-        if "neighbours" in sources:
-            near = self.near[ids, :NEIGHBOURS]
-            opinions["neighbours"] = weighing.of_neighbours(near, all_labels, trust, labels)
-        return opinions
-
-    def _best(self, sources: Iterable[str], judged: Judged, names: list[str]) -> Sequence[str]:
-        """Return the opinions, all or one, that find wrong labels best which are drawn for the samples."""
-        if judged.confused is None or len(names) < 2:
-            return names
-        rng = np.random.default_rng(0)
-        places = self._some()
-        labels = self.labels[places]
-        drawn = []
-        for _ in range(weighing.DRAWS):
-            wrong = weighing.draw_wrong_labels(labels, weighing.naming(judged.confused), rng)
-            drawn.append((self._opinions(sources, judged, places, wrong), wrong != labels))
-        return weighing.best(self._opinions(sources, judged, places, labels), drawn)
-
-    def _some(self) -> np.ndarray:
-        """Return the places of samples on which confusions are counted and errors drawn: all, unless these are many."""
-        return np.sort(np.random.default_rng(0).permutation(len(self.ids))[: weighing.MOST_DRAWN])
+        return suspects, doubting, weighed
 
     def _nearest_labelled(self, ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         """Return ids (n, SHOWN) of the nearest samples with the `wanted` label (n,), -1 after the last; `ids` by rank.
@@ -373,9 +266,8 @@ class LabelSearch:
             if self.fits:
                 probs[block, classes] = softmaxed
         confused = None
-        if self.fits and len(row_of) <= weighing.MOST_CLASSES:
-            some = self._some()
-            confused = weighing.confusions(probs[some], self.labels[some])
+        if self.fits:
+            confused = self.confused(probs)
         return Judged(pd.concat(views, ignore_index=True), probs, confused)
 
     def _by_heads(self, ids: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -390,20 +282,6 @@ class LabelSearch:
         if not self.heads:  # the run may have logits of its own
             logits = self.run.logits_of(ids)
         return angles, logits
-
-    def _votes(self) -> Evidence:
-        """Return the evidence of the votes that HSF counts; samples without votes have none."""
-        assert self.votes is not None  # `_available` has checked
-        votes = self.votes.set_index("id")
-        if "counts" not in votes:
-            ticks = votes.reindex(self.ids, fill_value=0)
-            return rules.tick_votes(ticks["selected"].to_numpy(), ticks["shown"].to_numpy())
-        counts = np.zeros((len(self.ids), self.num_classes), np.int64)
-        voted = np.flatnonzero(np.isin(self.ids, votes.index))
-        if len(voted):
-            rows = np.stack(votes["counts"].loc[self.ids[voted]].to_list())
-            counts[voted, : rows.shape[1]] = rows
-        return rules.kway_votes(counts, self.labels)
 
 
 def _available(search: LabelSearch, settings: SuspectsSettings) -> tuple[list[str], dict[str, str]]:
@@ -422,7 +300,7 @@ def _available(search: LabelSearch, settings: SuspectsSettings) -> tuple[list[st
             missing["neighbours"] = "the embeddings are of several networks, which cannot be compared"
     if not search.fits:
         missing["cleanlab"] = f"{len(search.ids):,} x {search.num_classes:,} probabilities do not fit in memory"
-    if search.votes is None:
+    if search.counted is None:
         missing["votes"] = "the dataset has none; attach some"
     available = [name for name in SOURCES if name not in missing]
     refused = [name for name in wanted if name in missing]
@@ -433,11 +311,3 @@ def _available(search: LabelSearch, settings: SuspectsSettings) -> tuple[list[st
     if wanted:
         return [name for name in available if name in wanted], {}
     return available, missing
-
-
-def _columns(name: str, evidence: Evidence) -> pd.DataFrame:
-    """Return the columns of a source; the details of the angles are columns without it, as each suspect has them."""
-    columns = {"score": evidence.score, "suggested": evidence.suggested, "doubts": evidence.doubts}
-    if name != "angular":
-        columns |= evidence.details
-    return pd.DataFrame(columns).add_prefix(f"{name}_")

@@ -18,6 +18,7 @@ from avhcurate.features.suspects import decisions, service
 from avhcurate.features.suspects.rules import AT_HOME, FLAT, SOURCES, UNSURE, VERDICTS, by_confusion
 from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.features.suspects.store import SuspectsFolder, SuspectsRecord
+from avhcurate.features.suspects.study import NEIGHBOURS
 from avhcurate.features.suspects.suggestions import suggested_now, support
 from avhcurate.ui.base.cache import HASH_FUNCS, beside, file_key, kept
 from avhcurate.ui.base.export_menu import download
@@ -50,7 +51,7 @@ A label is in doubt if a source of evidence doubts it:
 
 - **Angles**: another class has more AVC than the label, and no less than the lowest {100 * AT_HOME:.0f} % of that
   class's own images.
-- **Neighbours**: more of the {service.NEIGHBOURS} images at the smallest angle have one other label than have this one.
+- **Neighbours**: more of the {NEIGHBOURS} images at the smallest angle have one other label than have this one.
 - **cleanlab**: confident learning would prune the label (Northcutt et al. 2021).
 - **Votes**: another label has more votes, or fewer than half of the people ticked this one.
 

@@ -11,7 +11,7 @@ from avhcurate.datasets.curate.label_files import relabel_from
 from avhcurate.datasets.curate.locked import lock, locked_mask
 from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError, Option, Run
-from avhcurate.features.payoff import service, texts
+from avhcurate.features.payoff import service, study, texts
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.refusals import refused
@@ -115,12 +115,12 @@ def test_the_command_says_it_in_words_and_as_json(cli, opened):
     code, out, err = cli("payoff", "digits", "--workspace", root)
     assert code == 0, err
     assert out.startswith("digits: 100 decisions changed accuracy on")
-    assert f"Holds for {service.HOLDS_FOR}." in out
+    assert f"Holds for {study.HOLDS_FOR}." in out
     code, out, err = cli("payoff", "digits", "--json", "--workspace", root)
     assert code == 0, err
     result = json.loads(out)
     assert {"gain", "low", "high", "locked", "checked", "decisions", "earlier", "verdict"} <= set(result)
-    assert result["holds_for"] == service.HOLDS_FOR
+    assert result["holds_for"] == study.HOLDS_FOR
     assert result["verdict"] == "hurt"
 
 
