@@ -36,7 +36,7 @@ TWO_KEYS = """() => {
 
 @pytest.fixture
 def work(page, own_demo_root, serve):
-    """Sets up a collection on a copy of the digits and opens it as ada; returns its table and the address."""
+    """Sets up a collection on a copy of the digits and opens it as ada; returns the dataset and the address."""
 
     def opened(query="", **settings):
         opened = open_dataset(Workspace(own_demo_root), "digits")
@@ -50,9 +50,9 @@ def work(page, own_demo_root, serve):
     return opened
 
 
-def answers(table):
-    table.refresh()
-    return annotators.responses(table, controls=True)
+def answers(opened):
+    opened.refresh()
+    return annotators.responses(opened.votes, controls=True)
 
 
 def saved(page, selector=".card"):
@@ -92,13 +92,13 @@ def press(page, *keys):
 
 
 def test_number_keys_answer_for_the_picture_on_screen_and_hsf_follows(page, work):
-    table, address = work(**CLASSIFY)
-    labels = table.dataset.labels()
+    opened, address = work(**CLASSIFY)
+    labels = opened.dataset.labels()
     first = current(page)
     seen = press(page, str(labels[first]), "4", "9")
     assert len(set(seen)) == 3
     saved(page)
-    found = answers(table)
+    found = answers(opened)
     assert found["id"].tolist() == seen
     assert found["label"].tolist() == [labels[first], 4, 9]
     assert (found["reaction_ms"] >= annotate_answers.FASTEST_MS).all()
@@ -156,14 +156,14 @@ def test_a_second_person_judges_blind_what_one_has_decided(page, own_demo_root, 
 
 @pytest.mark.slow
 def test_thirty_fast_keys_lose_and_double_nothing(page, work):
-    table, _ = work(**CLASSIFY)
+    opened, _ = work(**CLASSIFY)
     rng = random.Random(0)
     page.evaluate(WATCH)
     for _ in range(30):
         page.wait_for_timeout(annotate_answers.FASTEST_MS + 15)
         page.keyboard.press(str(rng.randrange(10)))
     saved(page)
-    found = answers(table)
+    found = answers(opened)
     answered = int(page.locator(".card").get_attribute("data-answered"))
     assert len(found) == answered > 0
     assert found["id"].is_unique
@@ -189,7 +189,7 @@ def many_classes(workspace, make_dataset):
 
 @pytest.mark.slow
 def test_many_classes_are_searched_by_typing(page, serve, many_classes):
-    root, table = many_classes
+    root, opened = many_classes
     open_at(page, f"{serve(root)}/annotate?annotate.name=ada")
     search = page.get_by_role("combobox", name="Class", exact=True)
     expect(search).to_be_focused()
@@ -208,8 +208,8 @@ def test_many_classes_are_searched_by_typing(page, serve, many_classes):
     look(page)
     page.get_by_role("option", name="gnu").click()
     saved(page)
-    names = table.classes
-    assert [names[label] for label in answers(table)["label"]] == ["oil filter", "gnu"]
+    names = opened.samples.classes
+    assert [names[label] for label in answers(opened)["label"]] == ["oil filter", "gnu"]
 
 
 # --- select ------------------------------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ def test_many_classes_are_searched_by_typing(page, serve, many_classes):
 
 @pytest.mark.slow
 def test_tiles_are_ticked_by_mouse_and_keys_and_hsf_follows(page, work):
-    table, address = work(**SELECT)
+    opened, address = work(**SELECT)
     tile = page.locator(SHEET)
     expect(tile).to_have_count(10)
     tile.nth(0).click()
@@ -237,7 +237,7 @@ def test_tiles_are_ticked_by_mouse_and_keys_and_hsf_follows(page, work):
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Back to the last grid")).to_be_visible()
     saved(page, ".sheet")
-    found = answers(table)
+    found = answers(opened)
     assert found["id"].tolist() == shown
     assert found.loc[found["selected"].astype(bool), "id"].tolist() == ticked
     votes = found[found["control"] == "none"]
@@ -250,7 +250,7 @@ def test_tiles_are_ticked_by_mouse_and_keys_and_hsf_follows(page, work):
 
 @pytest.mark.slow
 def test_ticks_survive_a_reload_and_a_grid_can_be_had_back(page, work):
-    table, address = work(**SELECT)
+    opened, address = work(**SELECT)
     tile = page.locator(SHEET)
     tile.nth(4).click()
     tile.nth(7).click()
@@ -265,7 +265,7 @@ def test_ticks_survive_a_reload_and_a_grid_can_be_had_back(page, work):
     expect(page.locator(TICKED)).to_have_count(2)
     assert ids(page, SHEET) == shown
     saved(page, ".sheet")
-    assert answers(table).empty
+    assert answers(opened).empty
 
 
 @pytest.mark.slow
