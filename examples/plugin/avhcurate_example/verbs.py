@@ -6,4 +6,4 @@ from avhcurate.cli import options
 @options.app.command()
 def sizes(name: options.NameArgument) -> None:
     """How many images each class has."""
-    options.print_table(options.run_table(name).group_counts("label_name"))
+    options.print_table(options.run_table(name).samples.group_counts("label_name"))
