@@ -10,6 +10,7 @@ from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.label_files import relabel_from
 from avhcurate.datasets.curate.locked import lock, locked_mask
 from avhcurate.datasets.table.open_dataset import open_dataset
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError, Option, Run
 from avhcurate.features.payoff import service, study, texts
 from avhcurate.features.suspects.store import suspects_of
@@ -139,13 +140,13 @@ def test_what_accepting_suspects_would_do_is_told_without_locked_labels(opened, 
     assert said.low <= said.gain <= said.high < 0.05
     labels = opened.dataset.labels().copy()
     labels[locked_mask(opened.dataset)] = 0
-    frame = type(opened).frame
+    frame = SampleTable.frame
 
     def with_other_labels(self, *asked, **how):
         rows = frame(self, *asked, **how)
         return rows.assign(curated_label=labels[rows["id"]]) if "curated_label" in rows else rows
 
-    monkeypatch.setattr(type(opened), "frame", with_other_labels)
+    monkeypatch.setattr(SampleTable, "frame", with_other_labels)
     assert service.beforehand(opened.samples, opened.run, opened.dataset, "accept", 60) == [said]
 
 
