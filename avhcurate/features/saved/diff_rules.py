@@ -41,12 +41,8 @@ def label_differences(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame
 
     >>> before = pd.DataFrame({"path": ["a", "b"], "label": ["cat", "dog"], "excluded": False}, ["a", "b"])
     >>> after = pd.DataFrame({"path": ["b", "c"], "label": ["cat", "cat"], "excluded": [True, False]}, ["b", "c"])
-    >>> label_differences(before, after)
-             kind path before after
-    0       added    c          cat
-    1     removed    a    cat
-    2  relabelled    b    dog   cat
-    3    excluded    b
+    >>> label_differences(before, after)[["kind", "path", "before", "after"]].values.tolist()
+    [['added', 'c', '', 'cat'], ['removed', 'a', 'cat', ''], ['relabelled', 'b', 'dog', 'cat'], ['excluded', 'b', '', '']]
     """
     place = before.index.get_indexer(after.index)
     then = before.iloc[place[place >= 0]]
