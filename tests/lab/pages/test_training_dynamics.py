@@ -204,13 +204,13 @@ def test_a_box_drawn_on_the_map_goes_into_the_address_and_shows_its_images(opene
 def test_images_of_a_region_are_tagged_and_excluded(own_trained, open_page, grids, act, figures):
     root, folder = own_trained
     opened = open_dataset(Workspace(root), "digits")
-    annotate(trained.decisions, [1700], "tag", "odd")
+    annotate(opened.decisions, [1700], "tag", "odd")
     app = open_page("training_dynamics", root, dynamics__region="-inf:-inf:inf:inf")
     before = tiles(grids, app)
     act(app, "tag", 0, grids(app)["Images"]["count"], value="odd")
     assert not app.exception
     opened.refresh()
-    assert set(trained.samples.frame(Filters(tags=("odd",)), columns=["id"])["id"]) == {1700, *folder.ids()}
+    assert set(opened.samples.frame(Filters(tags=("odd",)), columns=["id"])["id"]) == {1700, *folder.ids()}
     act(app, "exclude", 0, 2)
     assert not app.exception
     assert not set(before[:2]) & set(tiles(grids, app))

@@ -48,7 +48,7 @@ def scoring(num_classes: int, kind: Callable[[np.ndarray], Any]) -> Callable[[],
 
 @pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor], ids=["numpy", "torch"])
 def test_no_score_calls_more_for_more_classes(kind):
-    scoring(30, kind)()  # what is imported or kept at the first call is not counted; some angles are small in both
-    few, many = (calls(scoring(num_classes, kind)) for num_classes in (30, 300))
+    # What is imported or kept at a first call is not counted, nor what a library does now and then: the least of three.
+    few, many = (min(calls(scoring(num_classes, kind)) for _ in range(3)) for num_classes in (30, 300))
     assert few > 50
     assert many == few
