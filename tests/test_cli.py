@@ -368,6 +368,19 @@ def test_help_and_version_are_asked_for_as_elsewhere(cli):
     assert "--head" in cli("score", "-h").out
 
 
+def test_a_verb_says_in_which_group_it_stands_and_whether_it_has_a_table(cli):
+    sections = re.findall(r"^([A-Z].*):\n((?:  .+\n)+)", cli("--help").out, re.MULTILINE)
+    verbs = {title: re.findall(r"^  (\S+)", lines, re.MULTILINE) for title, lines in sections if title != "Options"}
+    assert list(verbs) == ["Start", "Images", "People and network", "Data", "Training", "Workspace"]
+    assert verbs["Start"] == ["demo", "review", "import", "fetch", "score", "attach", "serve"]
+    assert verbs["Training"] == ["train", "self-train", "degrade", "toy"]
+    assert {"list", "roles"} <= {*verbs["Workspace"]}
+    said = {verb: " ".join(cli(verb, "-h").out.split()) for group in verbs.values() for verb in group}
+    tables = {verb for verb, text in said.items() if "--out FILE writes the table" in text}
+    assert {"list", "suspects", "degrade"} <= tables
+    assert not {"score", "export", "train"} & tables
+
+
 @pytest.mark.parametrize(("words", "code"), [("--version", 0), ("nothing", 2)])
 def test_a_process_ends_without_clearing_up_once_all_that_asked_to_be_done_is_done(words, code):
     script = """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 UndoOption = Annotated[bool, typer.Option("--undo", help="Undo your newest entry of this verb.")]
 
 
-@options.app.command()
+@options.verb(group="Images")
 def tag(
     name: options.NameArgument,
     tag: Annotated[str | None, typer.Argument(metavar="TAG", help="The tag.")] = None,
@@ -45,7 +45,7 @@ def tag(
     _decide(table, ids, where, action, tag)
 
 
-@options.app.command()
+@options.verb(group="Images")
 def relabel(
     name: options.NameArgument,
     to: Annotated[
@@ -86,7 +86,7 @@ def relabel(
         _decide(table, ids, where, "relabel", class_index(table, to))
 
 
-@options.app.command()
+@options.verb(group="Images")
 def exclude(
     name: options.NameArgument,
     ids: options.IdsOption = None,
@@ -109,7 +109,7 @@ def exclude(
     _decide(table, ids, where, action, reason)
 
 
-@options.app.command()
+@options.verb(group="Images")
 def lock(
     name: options.NameArgument,
     share: Annotated[
@@ -140,7 +140,7 @@ def lock(
     options.print_result({"entry": event.id, "locked": event.samples, **event.details}, words(locked.told(table)))
 
 
-@options.app.command()
+@options.verb(group="Data", table=True)
 def classes(
     name: options.NameArgument,
     rename: Annotated[str | None, typer.Option(metavar="OLD=NEW", help="Give a class another name.")] = None,
@@ -237,7 +237,7 @@ def _undo(table: "DatasetTable", actions: Sequence[str]) -> None:
     options.print_result({"undone": undone}, f"undone: {entry_text(entry)}")
 
 
-@options.verb(PayoffSettings)
+@options.verb(PayoffSettings, group="Data")
 def payoff(settings: PayoffSettings) -> None:
     from avhcurate.features.payoff import service, texts
     from avhcurate.features.suspects.after_lock import follow_lock

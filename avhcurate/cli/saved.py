@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from avhcurate.workspace.data.events import Event
 
 
-@options.app.command()
+@options.verb(group="Data")
 def saved(
     name: options.NameArgument,
     save_set: Annotated[str | None, typer.Option(help="Save a set under this name: see --where and --ids.")] = None,
@@ -59,7 +59,7 @@ def _save(name: str, title: str, where: str, ids: str | None) -> None:
     Saved(options.open_workspace(), name).save_set(title, chosen)
 
 
-@options.app.command()
+@options.verb(group="Data", table=True)
 def history(
     name: options.NameArgument,
     who: Annotated[str | None, typer.Option(help="Only what this person did.")] = None,
@@ -98,7 +98,7 @@ def history(
     print(f"{len(entries)} of {count} entries")
 
 
-@options.app.command()
+@options.verb(group="Data", table=True)
 def diff(
     first: Annotated[str, typer.Argument(metavar="A", help="DATASET for the import, or DATASET@ENTRY.")],
     second: Annotated[str, typer.Argument(metavar="[B]", help="The same, DATASET for now [default: now].")] = "",

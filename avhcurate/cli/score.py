@@ -5,7 +5,7 @@ from avhcurate.errors import words
 from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
 
 
-@options.verb(ScoreSettings)
+@options.verb(ScoreSettings, group="Start")
 def score(settings: ScoreSettings) -> None:
     # What takes long to import is imported while the engine starts.
     with options.engine(settings.engine, "avhcurate.networks.scoring.image_pass") as engine:
@@ -59,7 +59,7 @@ def score(settings: ScoreSettings) -> None:
     options.print_next_of_run(name)
 
 
-@options.verb(AttachSettings)
+@options.verb(AttachSettings, group="Start")
 def attach(settings: AttachSettings) -> None:
     from avhcurate.datasets.sources.attach import attach_run
     from avhcurate.networks.scoring.accuracy import accuracy_of, chance_warning

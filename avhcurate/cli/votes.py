@@ -4,7 +4,7 @@ from avhcurate.cli import options
 from avhcurate.people.settings import VotesOutSettings, VotesSettings
 
 
-@options.verb(VotesSettings)
+@options.verb(VotesSettings, group="People and network")
 def votes(settings: VotesSettings) -> None:
     from avhcurate.people.attach import attach_votes
 
@@ -40,7 +40,7 @@ def _log_votes(settings: VotesSettings) -> None:
     options.print_messages([f"{logged.known} answers were already in it", *logged.messages])
 
 
-@options.verb(VotesOutSettings)
+@options.verb(VotesOutSettings, group="People and network")
 def votes_out(settings: VotesOutSettings) -> None:
     from avhcurate.features.annotate.vote_files import write_votes
 
