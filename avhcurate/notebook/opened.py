@@ -1,13 +1,10 @@
-"""A dataset that is read, and about whose samples people decide; kept up to date with what any process adds."""
+"""A dataset that is read; kept up to date with what any process adds."""
 
 import base64
-import functools
 import inspect
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 from weakref import WeakSet
 
@@ -15,15 +12,13 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from avhcurate.datasets.curate import annotations, locked
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.notebook.errors import python_words, variable_of
 from avhcurate.notebook.guesses import no_such
-from avhcurate.notebook.samples import Samples, chosen, chosen_ids, picture
+from avhcurate.notebook.samples import Samples, chosen, picture
 from avhcurate.workspace.data import background
-from avhcurate.workspace.data.events import LOCK
 from avhcurate.workspace.data.settings import VerbSettings
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Progress
@@ -205,201 +200,6 @@ class OpenedDataset:
         frame.attrs["harder"] = {name: ranked[name].harder for name in frame.columns if name in ranked}
         return frame
 
-    # --- what people decide -----------------------------------------------------------------------------------------
-
-    def tag(self, samples: Samples, tag: str) -> int:
-        """Tag samples and return how many; see the class for what `samples` may be.
-
-        Raises CurateError without a sample, and for a tag that is empty, long or not printable.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example()
-        >>> digits.tag("hsf < 0.4", "odd"), digits.untag([69], "odd")
-        (5, 1)
-        >>> digits.undo(), digits.undo()
-        ('untag odd', 'tag odd')
-        """
-        return self._decide(samples, "tag", tag)
-
-    def untag(self, samples: Samples, tag: str) -> int:
-        """Remove a tag from samples; the reverse of `tag`.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example()
-        >>> digits.tag(3, "odd"), digits.untag(3, "odd"), len(digits.frame("list_contains(tags, 'odd')"))
-        (1, 1, 0)
-        """
-        return self._decide(samples, "untag", tag)
-
-    def relabel(self, samples: Samples, label: str | int | None) -> int:
-        """Correct the label of samples, by the class's name or index; None restores the given one.
-
-        The given label stays in `label`; `curated_label` and `curated_label_name` change. Raises CurateError for an
-        unknown class.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example()
-        >>> digits.relabel(digits.frame("id IN (5, 7)"), "3")
-        2
-        >>> digits.undo()
-        'relabel 3'
-        """
-        value = label
-        if label is not None:
-            value = annotations.class_index(self.sample_table, label)
-        return self._decide(samples, "relabel", value)
-
-    def relabel_from(self, labels: str | os.PathLike[str] | pd.DataFrame) -> "LabelCounts":
-        """Correct labels as a table says: CSV, Parquet, JSON of a tool or a DataFrame; one undo reverts all of them.
-
-        A row names its sample by `path` or `id` and its class by `label_name` or `label`. Returns the counts `applied,
-        same, unknown_path, unknown_class, ...`. Raises CurateError where nothing can be used; nothing is written then.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example()
-        >>> print(digits.relabel_from(pd.DataFrame({"path": ["000.png", "gone.png"], "label_name": ["7", "7"]})))
-        1 applied, 1 unknown path
-        >>> digits.undo()
-        'import labels the table'
-        """
-        from avhcurate.datasets.curate.label_files import relabel_from
-
-        if not isinstance(labels, pd.DataFrame):
-            labels = Path(labels)
-        counts = relabel_from(self.sample_table, labels)
-        self._show_decided()
-        return counts
-
-    def exclude(self, samples: Samples, reason: str | None = None) -> int:
-        """Leave samples out of views, statistics and exports, until `include` or `undo`; `reason` is a tag till then.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example()
-        >>> digits.exclude("avh > 0.06", reason="too hard"), len(digits.frame("TRUE"))
-        (2, 118)
-        >>> digits.undo()
-        'exclude too hard'
-        """
-        return self._decide(samples, "exclude", reason)
-
-    def include(self, samples: Samples) -> int:
-        """Include excluded samples again.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example()
-        >>> digits.exclude([1, 2]), digits.include("TRUE"), len(digits.frame("TRUE"))
-        (2, 2, 120)
-        """
-        return self._decide(samples, "include", excluded=True)
-
-    def undo(self) -> str | None:
-        """Undo your newest tag, relabel or exclusion and return what it was; None where there is nothing.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example()
-        >>> digits.tag([1, 2], "blurred"), digits.undo()
-        (2, 'tag blurred')
-        """
-        entry = annotations.undo(self.sample_table)
-        self._show_decided()
-        if entry is None:
-            return None
-        return f"{entry.action} {entry.value or ''}".strip()
-
-    def history(self, *, who: str | None = None, sample: int | None = None, limit: int = 50) -> pd.DataFrame:
-        """Return who decided what and when, newest first: `key, who, action, value, samples, undone_by, at`.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example()
-        >>> digits.tag([1, 2], "odd"), digits.history()[["action", "value", "samples"]].values.tolist()[0]
-        (2, ['tag', 'odd', 2])
-        >>> digits.undo()
-        'tag odd'
-        """
-        from avhcurate.datasets.curate.history import history_entries
-
-        entries, _ = history_entries(self.sample_table, who=who, sample=sample, limit=limit)
-        names = ["key", "who", "action", "value", "samples", "undone_by", "at"]
-        return pd.DataFrame([[getattr(entry, name) for name in names] for entry in entries], columns=names)
-
-    def saved(self, save_set: str | None = None, samples: Samples | None = None) -> pd.DataFrame:
-        """Return the saved sets: `set, samples, who, at`. With `save_set` the `samples` are saved under this name.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example(fresh=True)
-        >>> digits.saved("odd", [1, 2])[["set", "samples"]].values.tolist()
-        [['odd', 2]]
-        >>> digits = avhcurate.example(fresh=True)
-        """
-        from avhcurate.datasets.curate.saved import Saved
-
-        store = Saved(self.workspace, self.name)
-        if save_set is not None:
-            if samples is None:
-                raise CurateError(f"The set {save_set} has no samples. Give them.")
-            store.save_set(save_set, chosen_ids(self.sample_table, samples))
-        rows = [[entry.name, entry.samples, entry.who, entry.at] for entry in store.sets()]
-        return pd.DataFrame(rows, columns=["set", "samples", "who", "at"])
-
-    def votes_out(self, out: str | os.PathLike[str], *, force: bool = False) -> int:
-        """Write every answer behind HSF to a .csv, or counts to a .parquet file, and return how many answers."""
-        from avhcurate.features.annotate.vote_files import write_votes
-
-        return write_votes(self.sample_table, Path(out), force=force)
-
-    def lock(self, share: float | None = None, where: str = "", *, groups: str | None = None, seed: int = 0) -> int:
-        """Lock a part, whose labels nothing learns from, to judge decisions by; return how many.
-
-        By default a fifth of each class, drawn by chance, or all samples that satisfy `where`; with a share that much,
-        drawn among these. Copies that `quality` knows, and samples of one value of the column `groups`, are locked
-        together or not at all.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example()
-        >>> digits.lock(), digits.frame("locked").groupby("label").size().unique().tolist()
-        (24, [2, 3])
-        >>> digits.unlock()
-        'lock'
-        """
-        return locked.lock(self.sample_table, share=share, where=where, groups=groups, seed=seed).samples
-
-    def unlock(self) -> str | None:
-        """Undo your lock; what is computed from then on learns from all labels."""
-        entry = annotations.undo(self.sample_table, actions=[LOCK])
-        if entry is None:
-            return None
-        return entry.action
-
-    def _decide(self, samples: Samples, action: str, value: str | int | None = None, *, excluded: bool = False) -> int:
-        table = self.sample_table
-        count = annotations.annotate(table, chosen(table, samples, excluded=excluded), action, value)
-        self._show_decided()
-        return count
-
-    def _show_decided(self) -> None:
-        for grid in self.grids:
-            grid.update()
-
-    def diff(self, since: int = 0) -> pd.DataFrame:
-        """Return what people changed since an entry of the history: `kind, id, path, before, after, who, at, why`.
-
-        0 is the import. `attrs` has the counts of each kind, classes and suspects.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example()
-        >>> digits.relabel(5, "3")
-        1
-        >>> digits.diff()[["kind", "id", "before", "after", "why"]].to_dict("records")
-        [{'kind': 'relabelled', 'id': 5, 'before': '5', 'after': '3', 'why': 'relabelled as 3'}]
-        >>> digits.undo()
-        'relabel 3'
-        """
-        from avhcurate.features.saved.diff_service import diff
-
-        difference = diff(self.sample_table, since)
-        difference.changes.attrs.update(difference.result())
-        return difference.changes
-
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
@@ -412,14 +212,19 @@ class OpenedDataset:
                 value = super().__getattribute__(name)
             if name.startswith("_") or not inspect.ismethod(value):
                 return value
-            return functools.wraps(value)(python_words()(value))
+            told = python_words()(value)
+            vars(told).pop("__signature__", None)  # it counts the dataset itself; that of the bound method does not
+            return told
 
     def _job(self, settings: VerbSettings, *, resumes: bool = True) -> AbstractContextManager[Progress]:
         """Run the block as a job of the workspace, which the app shows, cancels and can resume."""
         return background.job(self.workspace.root, settings, resumes=resumes)
 
     def _settings(self, kind: type[_Settings], **options: Any) -> _Settings:
-        """Return the options of a verb on this dataset."""
+        """Return the options of a verb on this dataset; a list may come as an array or a column."""
+        for name, value in options.items():
+            if isinstance(value, np.ndarray | pd.Index | pd.Series):
+                options[name] = value.tolist()
         return kind(dataset=self.name, **options)
 
     def _run_name(self) -> str | None:
@@ -441,7 +246,3 @@ def filters_of(where: str | Filters | None) -> Filters:
     if isinstance(where, Filters):
         return where
     return Filters(where=where or "")
-
-
-if TYPE_CHECKING:
-    from avhcurate.datasets.curate.label_files import LabelCounts
