@@ -16,7 +16,7 @@ from avhcurate.features.payoff.settings import PayoffSettings
 
 if TYPE_CHECKING:
     from avhcurate.datasets.table.dataset_table import DatasetTable
-    from avhcurate.workspace.data.events import Event
+    from avhcurate.workspace.data.event import Event
 
 UndoOption = Annotated[bool, typer.Option("--undo", help="Undo your newest entry of this verb.")]
 
@@ -159,7 +159,7 @@ def classes(
     from avhcurate.datasets.curate import classes as changes
     from avhcurate.datasets.curate.history import entry_text
     from avhcurate.features.classes import service
-    from avhcurate.workspace.data.events import CLASS_ACTIONS
+    from avhcurate.workspace.data.event import CLASS_ACTIONS
 
     table = options.run_table(name, model)
     acts: dict[str, tuple[str | None, Callable[[str], Event]]] = {

@@ -8,7 +8,7 @@ from avhcurate.cli import options
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
-    from avhcurate.workspace.data.events import Event
+    from avhcurate.workspace.data.event import Event
 
 
 @options.verb(group="Data")

@@ -10,7 +10,7 @@ from avhcurate.datasets.curate import annotations, locked
 from avhcurate.errors import CurateError
 from avhcurate.notebook.opened import OpenedDataset
 from avhcurate.notebook.samples import Samples, chosen, chosen_ids
-from avhcurate.workspace.data.events import LOCK
+from avhcurate.workspace.data.event import LOCK
 
 if TYPE_CHECKING:
     from avhcurate.datasets.curate.label_files import LabelCounts

@@ -8,7 +8,7 @@ from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.class_lists import stored_class
-from avhcurate.workspace.data.events import ACTIONS, Event
+from avhcurate.workspace.data.event import ACTIONS, Event
 from avhcurate.workspace.disk.columns import listed
 
 #: The samples that an action changes, as SQL of its value: what changes nothing is not written.

@@ -12,7 +12,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.class_changes import ClassChanges
-from avhcurate.workspace.data.events import CLASS_ACTIONS, Event
+from avhcurate.workspace.data.event import CLASS_ACTIONS, Event
 from avhcurate.workspace.disk.columns import listed
 from avhcurate.workspace.disk.tabular import read_table
 

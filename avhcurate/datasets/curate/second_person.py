@@ -23,7 +23,7 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.measures.stats.intervals import share
 from avhcurate.people.agreement import Agreement, cohen_kappa
-from avhcurate.workspace.data.events import DECIDED
+from avhcurate.workspace.data.event_folds import DECIDED
 
 #: By how many people a label was decided, as exports say it.
 DECIDED_BY = ("nobody", "one", "two_or_more")

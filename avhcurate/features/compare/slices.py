@@ -20,7 +20,7 @@ from avhcurate.measures.stats.calibration import BINS, NO_CALIBRATION, of_bins
 from avhcurate.measures.stats.correlation import ALL
 from avhcurate.measures.stats.intervals import wilson
 from avhcurate.people.bins import DEFAULT_EDGES
-from avhcurate.workspace.data.events import Event
+from avhcurate.workspace.data.event import Event
 
 #: Slices of fewer samples, or beside fewer, are not judged.
 LEAST = 10

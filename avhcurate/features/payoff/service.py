@@ -18,7 +18,7 @@ from avhcurate.errors import CurateError, Option, Run
 from avhcurate.features.payoff import rules
 from avhcurate.features.payoff.expected import Action, Pair, expected_gains
 from avhcurate.features.payoff.rules import Difference, Gain, PenaltyChoice
-from avhcurate.workspace.data.events import IMPORT_LABELS
+from avhcurate.workspace.data.event import IMPORT_LABELS
 from avhcurate.workspace.data.sample_groups import sample_groups
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 

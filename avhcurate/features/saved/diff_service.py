@@ -18,7 +18,7 @@ from avhcurate.features.saved import diff_rules
 from avhcurate.features.saved.diff_rules import KINDS
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.class_lists import stored_class
-from avhcurate.workspace.data.events import CLASS_ACTIONS, IMPORT_LABELS, Event
+from avhcurate.workspace.data.event import CLASS_ACTIONS, IMPORT_LABELS, Event
 from avhcurate.workspace.data.workspace import Workspace
 
 #: Changes of classes that a comparison names.
