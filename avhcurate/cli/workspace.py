@@ -11,7 +11,8 @@ from avhcurate.cli import options
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
-    from avhcurate.workspace.disk.jobs import JobRecord, Jobs
+    from avhcurate.workspace.disk.job_record import JobRecord
+    from avhcurate.workspace.disk.jobs import Jobs
 
 
 @options.verb(name="list", table=True)

@@ -7,7 +7,7 @@ import pytest
 
 from avhcurate.errors import Option
 from avhcurate.errors import words as in_shell
-from avhcurate.workspace.data.runs import FittedHeads
+from avhcurate.workspace.data.run_records import FittedHeads
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.workspaces import copied

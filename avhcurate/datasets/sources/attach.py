@@ -23,7 +23,8 @@ from avhcurate.networks.scoring.shard_scores import add_scores, score_columns, s
 from avhcurate.people.row_matching import match_paths
 from avhcurate.workspace.data.class_lists import columns_of, order_notes, stored_class
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.runs import SHARD, Attached, AttachedFile, RunFolder, RunRecord
+from avhcurate.workspace.data.run_records import SHARD, Attached, AttachedFile, RunRecord
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace, check_name
 from avhcurate.workspace.disk.arrays import ArrayInFile, open_array, read_texts
 from avhcurate.workspace.disk.budget import check_budget

@@ -25,7 +25,8 @@ from avhcurate.people.files import VoteSheet, read_votes
 from avhcurate.people.queues import carry_records
 from avhcurate.plugins import checked_function, load
 from avhcurate.workspace.data.class_lists import under_new_names
-from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord
+from avhcurate.workspace.data.dataset_records import DatasetRecord
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.columns import bytes_leaf, listed

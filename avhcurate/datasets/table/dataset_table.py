@@ -18,7 +18,8 @@ from avhcurate.networks.neighbours.graph import NeighbourGraph
 from avhcurate.people import bins
 from avhcurate.people.counting import VoteCounter
 from avhcurate.people.log import open_response_log
-from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord, VotesRecord
+from avhcurate.workspace.data.dataset_records import DatasetRecord, VotesRecord
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.logs import locked_paths, open_events
 from avhcurate.workspace.data.prediction import PREDICTED, PredictionFolder
 from avhcurate.workspace.data.runs import RunFolder

@@ -8,7 +8,8 @@ import numpy as np
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord
+from avhcurate.workspace.data.dataset_records import DatasetRecord
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 
 

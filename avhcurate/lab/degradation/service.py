@@ -20,7 +20,8 @@ from avhcurate.lab.degradation.settings import DegradeSettings
 from avhcurate.measures import scores
 from avhcurate.measures.scores import SCORES
 from avhcurate.networks.scoring.shards import LOCAL, Engine, ShardResult
-from avhcurate.workspace.data.runs import BackendRecord, RunFolder
+from avhcurate.workspace.data.run_records import BackendRecord
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.folders import ShardedFolder
 from avhcurate.workspace.disk.jobs import SILENT, Progress

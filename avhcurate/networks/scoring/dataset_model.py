@@ -15,7 +15,8 @@ from avhcurate.networks.models.loading import LoadedModel, ModelSpec, OtherClass
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.scoring.fitted_heads import check_fit
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.runs import FittedHeads, PromptsRecord, RunFolder, RunRecord
+from avhcurate.workspace.data.run_records import FittedHeads, PromptsRecord, RunRecord
+from avhcurate.workspace.data.runs import RunFolder
 
 
 def model_for(

@@ -44,7 +44,8 @@ from avhcurate.networks.scoring.shard_scores import (
 )
 from avhcurate.networks.scoring.shards import LOCAL, Engine, ShardResult
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.runs import SHARD, FittedHeads, RankAgreement, RunFolder, RunRecord
+from avhcurate.workspace.data.run_records import SHARD, FittedHeads, RankAgreement, RunRecord
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import SILENT, Progress, Stages
 from avhcurate.workspace.disk.provenance import now

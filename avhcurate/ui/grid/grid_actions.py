@@ -38,7 +38,7 @@ from avhcurate.ui.grid.grid_bar import say, say_elsewhere, undo_last
 from avhcurate.ui.grid.grid_views import GridView, list_view
 from avhcurate.workspace.data.runs import WORDS, RunFolder
 from avhcurate.workspace.disk.app_files import PAGES, install_command
-from avhcurate.workspace.disk.jobs import duration
+from avhcurate.workspace.disk.job_record import duration
 
 #: Saved views that the gallery links to.
 _MOST_VIEWS = 5
