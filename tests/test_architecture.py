@@ -92,7 +92,7 @@ KEEPERS = {
         ),
     ),
     "torchvision": ("images/*", "models/*", "training/*", "scoring/*", "sources/*", "degradation/*", "self_training/*"),
-    "ray": ("scoring/ray_engine.py",),
+    "ray": ("scoring/ray_*.py",),
     "anywidget": ("notebook/grid.py",),
     "faiss": ("neighbours/searches.py",),
     "alembic": ("disk/database.py", "disk/versions/*"),

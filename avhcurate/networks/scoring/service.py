@@ -19,20 +19,9 @@ from avhcurate.networks.models.engine import Network
 from avhcurate.networks.models.loading import LoadedModel, ModelSpec, decisive
 from avhcurate.networks.models.runtime import precision_name
 from avhcurate.networks.scoring.dataset_model import model_for
-from avhcurate.networks.scoring.fitted_heads import (
-    fit_heads,
-    head_settings,
-    name_of,
-    number_of_classes,
-    out_of_fold,
-)
+from avhcurate.networks.scoring.fitted_heads import fit_heads, head_settings, name_of, number_of_classes, out_of_fold
 from avhcurate.networks.scoring.heads import seconds_of_heads
-from avhcurate.networks.scoring.image_pass import (
-    ImagePass,
-    ShardOutputs,
-    backend_values,
-    network_options,
-)
+from avhcurate.networks.scoring.image_pass import ImagePass, ShardOutputs, backend_values, network_options
 from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.networks.scoring.shard_scores import (
     ShardScores,

@@ -16,12 +16,7 @@ from avhcurate.datasets.table.sample import by_angle, by_vector
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.names import USUAL
 from avhcurate.networks.neighbours.settings import NeighboursSettings
-from avhcurate.networks.neighbours.words import (
-    run_with_words,
-    words_column,
-    words_lacking,
-    words_vector,
-)
+from avhcurate.networks.neighbours.words import run_with_words, words_column, words_lacking, words_vector
 from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.cache import kept, worker
