@@ -10,9 +10,10 @@ from scipy.stats import t
 
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table import columns
+from avhcurate.datasets.table.address_values import write_value
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.facets import facet_of, value_counts
-from avhcurate.datasets.table.filters import Filters, write_value
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.titles import titles
 from avhcurate.errors import CurateError
 from avhcurate.features.compare.samples import KEYS, RunScores, shared_samples

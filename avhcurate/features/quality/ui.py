@@ -12,9 +12,10 @@ from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.facets import histogram
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.titles import title_of
-from avhcurate.features.quality import service
+from avhcurate.features.quality import odd_files, service
+from avhcurate.features.quality.odd_files import FLAWS, KINDS, USUAL, OddFiles, rule
 from avhcurate.features.quality.plots import measure_histograms, similarity_histogram
-from avhcurate.features.quality.service import FLAWS, KINDS, TAG, USUAL, Duplicates, OddFiles, rule
+from avhcurate.features.quality.service import TAG, Duplicates
 from avhcurate.features.quality.settings import QualitySettings
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.frame import Opened, attempt
@@ -97,7 +98,7 @@ def counts(record: QualityRecord, duplicates: Duplicates, odd: OddFiles) -> None
 
 
 find_duplicates = kept("Grouping near duplicates …")(service.find_duplicates)
-_odd_files = kept("Looking for odd files …")(service.odd_files)
+_odd_files = kept("Looking for odd files …")(odd_files.odd_files)
 
 
 @kept()

@@ -10,9 +10,10 @@ import pandas as pd
 
 from avhcurate.datasets.curate.history import describe
 from avhcurate.datasets.curate.second_person import second_person
+from avhcurate.datasets.table.address_values import LONGEST_ADDRESS
 from avhcurate.datasets.table.columns import KEPT
 from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
-from avhcurate.datasets.table.filters import LONGEST_ADDRESS, Filters
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.features.saved import diff_rules
 from avhcurate.features.saved.diff_rules import KINDS

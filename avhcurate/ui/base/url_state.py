@@ -9,8 +9,9 @@ from weakref import WeakValueDictionary
 import streamlit as st
 from pydantic import AfterValidator, Field
 
+from avhcurate.datasets.table.address_values import read_value, write_value
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.datasets.table.filters import FILTER_KEYS, Filters, read_value, write_value
+from avhcurate.datasets.table.filters import FILTER_KEYS, Filters
 from avhcurate.errors import CurateError
 from avhcurate.people.bins import DEFAULT_EDGES, check_edges
 from avhcurate.ui.base.signin import session

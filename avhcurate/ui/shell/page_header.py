@@ -8,7 +8,8 @@ from typing import Any
 import streamlit as st
 
 from avhcurate.datasets.table.dataset_table import DatasetTable
-from avhcurate.datasets.table.filters import FILTERS, Chip, Filters
+from avhcurate.datasets.table.filter_kinds import Chip
+from avhcurate.datasets.table.filters import FILTERS, Filters
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.frame import SIMULATED, Opened, with_run
 from avhcurate.ui.base.layout import help_menu, in_a_row

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from avhcurate.datasets.table.address_values import kind_of
 from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.facets import (
     MOST_VALUES,
@@ -18,7 +19,7 @@ from avhcurate.datasets.table.facets import (
     ends_of,
     facet_of,
 )
-from avhcurate.datasets.table.filters import FILTERS, Filters, kind_of
+from avhcurate.datasets.table.filters import FILTERS, Filters
 from avhcurate.errors import CurateError
 from avhcurate.people.bins import bin_labels
 from avhcurate.ui.base import cache, url_state
