@@ -214,20 +214,8 @@ def _with_options(settings: "type[VerbSettings]", work: Callable[..., None]) -> 
 
 def _parameter(option: "OptionField") -> inspect.Parameter:
     """Return an option as a parameter that typer reads."""
-    about: dict[str, Any] = {"help": option.help}
-    kind = option.type
-    if option.repeat:
-        kind = list[str]
-    elif option.is_list:
-        kind = str
-        about["metavar"] = "LIST"
-    elif kind is Path:
-        kind = str
-        about["metavar"] = "PATH"
-    elif kind in (int, float):
-        about |= {"min": option.low, "max": option.high}
-    elif kind is not bool and not option.choices:
-        kind = str
+    kind, about = _typed(option)
+    about["help"] = option.help
     if option.usual:
         about["show_default"] = option.usual
     if option.argument:
@@ -243,6 +231,21 @@ def _parameter(option: "OptionField") -> inspect.Parameter:
     if not option.required:
         default = _typed_default(option)
     return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _typed(option: "OptionField") -> tuple[Any, dict[str, Any]]:
+    """Return the type in which an option is typed on the command line, and what typer is told of it."""
+    if option.repeat:
+        return list[str], {}
+    if option.is_list:
+        return str, {"metavar": "LIST"}
+    if option.type is Path:
+        return str, {"metavar": "PATH"}
+    if option.type in (int, float):
+        return option.type, {"min": option.low, "max": option.high}
+    if option.type is bool or option.choices:
+        return option.type, {}
+    return str, {}
 
 
 def _typed_default(option: "OptionField") -> Any:

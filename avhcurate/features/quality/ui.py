@@ -189,22 +189,7 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
     shown = groups[places.start : places.stop]
     members = duplicates.of(shown["group"]).groupby("group", sort=False).head(_MEMBERS).fillna({"split": "none"})
     by_group = shown.set_index("group").to_dict("index")
-    tiles = []
-    ids = members["id"].tolist()
-    for tile, member in zip(tiles_of(page, ids, score="id"), members.to_dict("records"), strict=True):
-        group = by_group[member["group"]]
-        badges = tile.badges
-        if member["keep"]:
-            badges = ("keep", *badges)
-        tiles.append(
-            replace(
-                tile,
-                score=f"{member['pixels']:,.0f} px",
-                sub=f"split {member['split']}",
-                badges=badges,
-                differs=group["leak"],
-            )
-        )
+    tiles = _copies(page, members, {number: group["leak"] for number, group in by_group.items()})
 
     def keep(chosen: GridSelection, _: object) -> None:
         selected = duplicates.members["id"].isin(chosen.ids)
@@ -218,6 +203,26 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
     view = _grid(page, tiles, about=f"duplicates {ONLY.asked()} {places.start}", first=[action], groups=headed)
     turn_pages(PAGE, places, len(groups), _GROUPS)
     return view
+
+
+def _copies(page: Opened, members: pd.DataFrame, leaks: Mapping[Any, bool]) -> list[Tile]:
+    """Return a tile a copy: its size, its split, whether it is the one to keep, and whether its group leaks."""
+    tiles = []
+    ids = members["id"].tolist()
+    for tile, member in zip(tiles_of(page, ids, score="id"), members.to_dict("records"), strict=True):
+        badges = tile.badges
+        if member["keep"]:
+            badges = ("keep", *badges)
+        tiles.append(
+            replace(
+                tile,
+                score=f"{member['pixels']:,.0f} px",
+                sub=f"split {member['split']}",
+                badges=badges,
+                differs=leaks[member["group"]],
+            )
+        )
+    return tiles
 
 
 def _caption(number: int, group: Mapping[Any, Any]) -> str:
