@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from typer.exceptions import TyperException
-from typer.main import get_command
 
 import avhcurate
 from avhcurate.cli import app, home_of, main
@@ -301,25 +300,6 @@ def test_without_a_verb_there_is_the_help(cli):
     assert (code, "correlate" in out + err) == (2, True)
     titles = [line[:-1] for line in (out + err).splitlines() if line.endswith(":") and not line.startswith(" ")]
     assert [title for title in navigation.ANALYSES if title not in titles] == []
-
-
-def parameters(command):
-    """The real parameters of each verb, by its name; --help is not one."""
-    for name, verb in command.commands.items():
-        if hasattr(verb, "commands"):
-            yield from parameters(verb)
-        else:
-            yield name, sum(param.name != "help" for param in verb.params)
-
-
-def test_the_command_line_has_few_parameters():
-    counts = dict(parameters(get_command(app)))
-    # More than 240: --like-text of export, and of neighbours, which the page's box starts as a job; two states
-    # and a run of `diff`, and the way back to one, `history --restore`; --budget of select; the run of a condition of
-    # tag, relabel and exclude; --classes of attach and votes; the four of review; the ten of classes; --where
-    # of suspects; --by of models; --confirmed of export; --card of report; --no-lock of review and score.
-    assert sum(counts.values()) + len(get_command(app).params) <= 279
-    assert max(counts.values()) <= 24
 
 
 #: Libraries that take a tenth of a second or more to import, and what each call may use of them. Whatever Arrow and
