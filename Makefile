@@ -11,7 +11,7 @@ NODE := $(BIN)/node
 # Tests start many programs, which would each compile the package.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: app demo install test test-all lint types browser check check-all campaign gpu-check docs wheel bundle advisories lock test-lowest clean
+.PHONY: app demo install test test-all trend lint types browser check check-all campaign gpu-check docs wheel bundle advisories lock test-lowest clean
 
 app: demo
 	$(BIN)/python -m avhcurate serve --port $(PORT)
@@ -27,6 +27,11 @@ test: $(VENV)/tested browser lint
 
 test-all: $(VENV)/tested browser lint
 	$(MAKE) --no-print-directory -j 2 types check-all
+	@$(MAKE) --no-print-directory trend
+
+# How many lines there are and were: to look at, nothing fails of it.
+trend:
+	@$(PYTHON) .ci/trend.py
 
 # Two processes share what they prepare. One test is a campaign, of 20 seconds and of two minutes:
 # CAMPAIGN_MINUTES=10 make test-all for a longer one. A test that is said to be among the slowest here, and takes more
