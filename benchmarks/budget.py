@@ -24,7 +24,7 @@ import pyarrow as pa
 from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.predicted_hsf.inputs import Inputs
 from avhcurate.features.predicted_hsf.vote_model import VotedSamples, fit_votes
 from avhcurate.measures import scores
@@ -107,17 +107,17 @@ class Votes:
     """The product's model of the votes of one half, judged by Spearman with the HSF of the other half."""
 
     def __init__(self, workspace: Path, name: str, seed: int) -> None:
-        data = open_table(Workspace(workspace), name)
+        data = open_dataset(Workspace(workspace), name)
         assert data.run is not None
         inputs = Inputs(data.dataset, [data.run])
-        counts = data.counter.counts
+        counts = data.votes.counts
         ids = inputs.ids[counts.asked[inputs.ids] > 0]
         pool, self._rest = (np.sort(part) for part in np.array_split(np.random.default_rng(seed).permutation(ids), 2))
         self.features = np.asarray(data.run.features_of(pool), np.float32)
         ones = np.ones(len(pool))
         self._pool = VotedSamples(pool, inputs.of(pool), counts.hits[pool], counts.asked[pool], ones, ones)
         self._judge, self._hsf = inputs.of(self._rest), counts.hits[self._rest] / counts.asked[self._rest]
-        self._avc = data.frame(columns=["avc"])["avc"].to_numpy(float)[pool]
+        self._avc = data.samples.frame(columns=["avc"])["avc"].to_numpy(float)[pool]
         self._ranks: np.ndarray | None = None
 
     def learn(self, asked: np.ndarray) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.classes.rules import pairs_of, two_parts
 from avhcurate.networks.scoring.heads import Samples, fit_head
 from avhcurate.workspace.data.workspace import Workspace
@@ -29,8 +29,8 @@ class Known:
     """The embeddings (n, D), labels (n,) and votes by class (n, K) of images that have all three."""
 
     def __init__(self, root: Path, name: str, images: int, seed: int) -> None:
-        self.opened = open_table(Workspace(root), name)
-        votes = self.opened.vote_counts()
+        self.opened = open_dataset(Workspace(root), name)
+        votes = self.opened.votes.by_sample()
         assert self.opened.run is not None
         assert votes is not None
         labels = self.opened.dataset.labels()
@@ -41,7 +41,7 @@ class Known:
         self.labels = labels[ids][drawn]
         self.votes = self.counts[drawn]
         self.all_labels = labels[ids]
-        self.names = list(self.opened.classes)
+        self.names = list(self.opened.samples.classes)
 
 
 def crossed(labels: np.ndarray, votes: np.ndarray) -> np.ndarray:

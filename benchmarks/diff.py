@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from avhcurate.datasets.curate.annotations import annotate
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.saved import diff_service
 from avhcurate.workspace.data.dataset_records import DatasetRecord
 from avhcurate.workspace.data.workspace import Workspace
@@ -56,10 +56,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
         make(workspace, "old", paths, labels)
-        opened = open_table(workspace, "old")
-        annotate(opened, range(few), "relabel", 3)
-        annotate(opened, range(few, 2 * few), "tag", "odd")
-        annotate(opened, range(2 * few, 3 * few), "exclude")
+        opened = open_dataset(workspace, "old")
+        annotate(opened.decisions, range(few), "relabel", 3)
+        annotate(opened.decisions, range(few, 2 * few), "tag", "odd")
+        annotate(opened.decisions, range(2 * few, 3 * few), "exclude")
         started = time.perf_counter()
         changed = diff_service.diff(opened)
         seconds = time.perf_counter() - started

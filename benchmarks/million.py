@@ -28,9 +28,9 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from avhcurate import scores
-from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.facets import Facet, count_facets, ends_of, histogram, round_edges
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset, open_dataset
 from avhcurate.datasets.table.sample import rows_of
 from avhcurate.features.correlation.service import correlate
 from avhcurate.features.map.store import MapFolder, MapRecord
@@ -241,29 +241,31 @@ def median_of(call: Callable[[], object], repeats: int = 7) -> tuple[float, floa
 def queries(root: Path) -> None:
     """Time the queries of the pages, next to pandas where it can answer."""
     start, used = time.perf_counter(), time.process_time()
-    table = open_table(Workspace(root), NAME)
+    opened = open_dataset(Workspace(root), NAME)
     opened = time.perf_counter() - start, time.process_time() - used
-    print(f"{table.size:,} samples, opened in {opened[0]:.1f} s, {opened[1]:.1f} s of processor time")
+    print(f"{opened.samples.size:,} samples, opened in {opened[0]:.1f} s, {opened[1]:.1f} s of processor time")
     print(f"memory of this process {memory_gb('VmRSS'):.2f} GB, at its peak {memory_gb('VmHWM'):.2f} GB")
-    facets, last = _facets(table), table.size - PAGE
+    facets, last = _facets(opened), opened.samples.size - PAGE
     ours: dict[str, Callable[[], object]] = {
-        f"filter by bin and class, sort, the next {PAGE} rows": lambda: table.page(
+        f"filter by bin and class, sort, the next {PAGE} rows": lambda: opened.samples.page(
             VIEW, sort="avh", descending=True, offset=PAGE, limit=PAGE
         ),
-        f"sort all, the first {PAGE} rows": lambda: table.page(Filters(), sort="loss", limit=PAGE),
-        "the order of all, for a jump": lambda: table.order(Filters(), sort="loss"),
+        f"sort all, the first {PAGE} rows": lambda: opened.samples.page(Filters(), sort="loss", limit=PAGE),
+        "the order of all, for a jump": lambda: opened.samples.order(Filters(), sort="loss"),
         f"{PAGE} rows by id, far apart": lambda: rows_of(
-            table, np.linspace(0, last, PAGE).astype(int).tolist(), columns=["id", "path", "avh", "label_name"]
+            opened.samples, np.linspace(0, last, PAGE).astype(int).tolist(), columns=["id", "path", "avh", "label_name"]
         ),
-        "histogram of AVH": lambda: histogram(table, "avh", Filters()),
-        "histogram of HSF, filtered": lambda: histogram(table, "hsf", Filters(classes=(3, 4))),
-        f"counts of {len(facets)} facets, nothing filtered": lambda: count_facets(table, Filters(), facets),
+        "histogram of AVH": lambda: histogram(opened.samples, "avh", Filters()),
+        "histogram of HSF, filtered": lambda: histogram(opened.samples, "hsf", Filters(classes=(3, 4))),
+        f"counts of {len(facets)} facets, nothing filtered": lambda: count_facets(opened.samples, Filters(), facets),
         f"counts of {len(facets)} facets, filtered by bin, class and AVH": lambda: count_facets(
-            table, VIEW.with_(ranges=(("avh", 0.05, 0.1),)), facets
+            opened.samples, VIEW.with_(ranges=(("avh", 0.05, 0.1),)), facets
         ),
-        f"correlation table, {len(TWELVE)} scores, 5 bins": lambda: correlate(table, keys=TWELVE),
+        f"correlation table, {len(TWELVE)} scores, 5 bins": lambda: correlate(
+            opened.samples, opened.run, opened.votes, keys=TWELVE
+        ),
     }
-    theirs = _by_pandas(table, facets) if table.size <= MOST_FOR_PANDAS else {}
+    theirs = _by_pandas(opened, facets) if opened.samples.size <= MOST_FOR_PANDAS else {}
     print("| what | avhcurate, clock | processor | pandas, clock | processor |")
     print("|---|---|---|---|---|")
     for name, call in ours.items():
@@ -274,8 +276,8 @@ def queries(root: Path) -> None:
     print(f"memory of this process {memory_gb('VmRSS'):.2f} GB, at its peak {memory_gb('VmHWM'):.2f} GB")
 
 
-def _by_pandas(table: DatasetTable, facets: list[Facet]) -> dict[str, Callable[[], object]]:
-    frame = table.frame(columns=["id", "label", "hsf", "path", *TWELVE])
+def _by_pandas(opened: OpenDataset, facets: list[Facet]) -> dict[str, Callable[[], object]]:
+    frame = opened.samples.frame(columns=["id", "label", "hsf", "path", *TWELVE])
     frame["_hsf_bin"] = bins.bin_index(frame["hsf"])
     return {
         f"filter by bin and class, sort, the next {PAGE} rows": lambda: _page_by_pandas(frame),
@@ -289,14 +291,14 @@ def _by_pandas(table: DatasetTable, facets: list[Facet]) -> dict[str, Callable[[
     }
 
 
-def _facets(table: DatasetTable) -> list[Facet]:
+def _facets(opened: OpenDataset) -> list[Facet]:
     """Return the facets of the gallery sorted by AVH, with two more scores."""
     ranges = [
         Facet("ranges", key, edges=round_edges(*ends, whole=False))
-        for key, ends in ends_of(table, ["avh", "norm", "loss"]).items()
+        for key, ends in ends_of(opened.samples, ["avh", "norm", "loss"]).items()
     ]
-    bins_facet = Facet("hsf_bins", "_hsf_bin", names=tuple(bins.bin_labels(table.edges)))
-    return [bins_facet, *ranges, Facet("classes", "label", names=table.classes), Facet("tags", "tags")]
+    bins_facet = Facet("hsf_bins", "_hsf_bin", names=tuple(bins.bin_labels(opened.samples.edges)))
+    return [bins_facet, *ranges, Facet("classes", "label", names=opened.samples.classes), Facet("tags", "tags")]
 
 
 def _facets_by_pandas(frame: pd.DataFrame, facets: list[Facet]) -> list[object]:

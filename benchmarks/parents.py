@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.measures.scores import angles, parent_avh
 from avhcurate.measures.stats.rank_influence import estimate, fisher_estimate, spearman_influence
 from avhcurate.workspace.data.workspace import Workspace
@@ -41,22 +41,22 @@ def main() -> None:
     parser.add_argument("--workspace", type=Path, default=Path("workspace"))
     parser.add_argument("--parents", nargs="+", required=True)
     asked = parser.parse_args()
-    table = open_table(Workspace(asked.workspace), asked.dataset)
+    opened = open_dataset(Workspace(asked.workspace), asked.dataset)
     groups = (text.partition("=") for text in asked.parents)
     parent_of = {name: parent for parent, _, names in groups for name in names.split(",")}
-    _, parents = np.unique([parent_of.get(name, name) for name in table.classes], return_inverse=True)
-    votes = table.vote_counts()
+    _, parents = np.unique([parent_of.get(name, name) for name in opened.samples.classes], return_inverse=True)
+    votes = opened.votes.by_sample()
     assert votes is not None
-    assert table.run is not None
-    labels = table.dataset.labels()
-    votes = votes[(labels[votes["id"]] >= 0) & np.isin(votes["id"], table.run.scored_ids())]
+    assert opened.run is not None
+    labels = opened.dataset.labels()
+    votes = votes[(labels[votes["id"]] >= 0) & np.isin(votes["id"], opened.run.scored_ids())]
     ids = votes["id"].to_numpy()
     labels = labels[ids]
     counts = np.stack(votes["counts"].to_list())
     hsf = (counts * (parents[labels][:, None] == parents)).sum(axis=1) / counts.sum(axis=1)
-    features = table.run.features_of(ids)
+    features = opened.run.features_of(ids)
     scores: dict[str, np.ndarray] = {}
-    for places, weights, _ in table.run.heads_of(ids):
+    for places, weights, _ in opened.run.heads_of(ids):
         for name, values in definitions(features[places], weights, labels[places], parents).items():
             scores.setdefault(name, np.empty(len(ids)))[places] = values
     print(f"n {len(ids):,}, HSF of the parent below 1: {(hsf < 1).sum():,}, mean {hsf.mean():.4f}")

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.payoff import expected, keep_rules, rules
 from avhcurate.features.suspects import stopping
 from avhcurate.measures.stats.softmax_heads import fit_softmax_heads
@@ -231,7 +231,7 @@ def main() -> None:
     parser.add_argument("--beforehand", action="store_true", help="what is expected of accepting or excluding all")
     parser.add_argument("--keep", action="store_true", help="instead: accuracy by the share of the images that is kept")
     asked = parser.parse_args()
-    data = open_table(Workspace(asked.workspace), asked.dataset, asked.model)
+    data = open_dataset(Workspace(asked.workspace), asked.dataset, asked.model)
     assert data.run is not None
     features = np.asarray(data.run.features(), np.float32)
     truth = data.dataset.labels().astype(np.int64)

@@ -17,7 +17,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.payoff import expected, rules
 from avhcurate.workspace.data.workspace import Workspace
 from benchmarks.markdown import table
@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="seed of the first draw")
     parser.add_argument("--draws", type=int, default=60)
     asked = parser.parse_args()
-    data = open_table(Workspace(asked.workspace), asked.dataset, asked.model)
+    data = open_dataset(Workspace(asked.workspace), asked.dataset, asked.model)
     assert data.run is not None
     features = np.asarray(data.run.features(), np.float32)
     truth = data.dataset.labels().astype(np.int64)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr, t
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.predicted_hsf.inputs import Inputs
 from avhcurate.features.predicted_hsf.service import fit_prediction
 from avhcurate.features.predicted_hsf.vote_model import VotedSamples
@@ -51,14 +51,16 @@ def judged(drawn: np.ndarray, rest: np.ndarray, votes: VotedSamples, confidence:
 
 def measure(workspace: Path, name: str, run: str, draws: int) -> pd.DataFrame:
     """Return a row for each number of voted images: means over the draws, and `±` of the predictions."""
-    table = open_table(Workspace(workspace), name, run)
-    assert table.run is not None
-    inputs = Inputs(table.dataset, [table.run])
-    counts, labels = table.counter.counts, table.counter.labels
+    opened = open_dataset(Workspace(workspace), name, run)
+    assert opened.run is not None
+    inputs = Inputs(opened.dataset, [opened.run])
+    counts, labels = opened.votes.counts, opened.votes.labels
     ids = inputs.ids[counts.asked[inputs.ids] > 0]
     ones = np.ones(len(ids))
     votes = VotedSamples(ids, inputs.of(ids), counts.hits[ids], counts.asked[ids], np.zeros(len(ids), int), ones)
-    confidence = table.frame(columns=["id", "confidence"]).set_index("id")["confidence"].loc[ids].to_numpy(float)
+    confidence = (
+        opened.samples.frame(columns=["id", "confidence"]).set_index("id")["confidence"].loc[ids].to_numpy(float)
+    )
     rows = {}
     for number in NUMBERS:
         if number > len(ids) / 2:

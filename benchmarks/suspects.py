@@ -20,7 +20,7 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.suspects.rules import combine, prune
 from avhcurate.features.suspects.service import NEIGHBOURS, LabelSearch
 from avhcurate.measures.stats.folds import stratified_folds
@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--errors", type=Path, help="ids of labels that people found wrong, all votes as a source")
     asked = parser.parse_args()
     warnings.filterwarnings("ignore")
-    data = open_table(Workspace(asked.workspace), asked.dataset, asked.model)
+    data = open_dataset(Workspace(asked.workspace), asked.dataset, asked.model)
     lines = []
 
     def search(images: int | None = None) -> LabelSearch:
@@ -177,8 +177,8 @@ def main() -> None:
                 lines.append(row(f"{kind}, seed {seed}", noisy, noisy.labels != truth, truth))
         if lines:
             print(summary(lines))
-        votes = data.vote_counts()
-        if "votes" in asked.only and votes is not None and not data.simulated:
+        votes = data.votes.by_sample()
+        if "votes" in asked.only and votes is not None and not data.samples.simulated:
             real = fit("real", search())
             counts = np.stack(votes.set_index("id")["counts"].loc[real.ids].to_list())
             if asked.errors:

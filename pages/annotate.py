@@ -9,7 +9,7 @@ from avhcurate.ui.base.layout import in_a_row
 from avhcurate.ui.shell.page_header import title_line
 
 page = frame.with_data()
-settings = setup.settings_of(page.table)
+settings = setup.settings_of(page.votes)
 if settings is None:
     title_line("Annotate", "People look at images and say what they see. Their votes count at once.")
     with st.container(border=True):

@@ -15,7 +15,7 @@ page = open_page(
     frame.with_data,
     terms=["HSF"],
 )
-settings = setup.settings_of(page.table)
+settings = setup.settings_of(page.votes)
 if settings is None:
     with st.container(border=True):
         st.header("No votes are collected yet", icon=":material/how_to_vote:")
@@ -23,9 +23,9 @@ if settings is None:
         ui_setup.collection_form(page, None, key="annotators.setup")
     st.stop()
 
-progress = queue.progress(page.table)
+progress = queue.progress(page.opened)
 ui_annotators.progress_facts(progress, settings)
-ui_setup.source_line(page, setup.source(page.table))
+ui_setup.source_line(page, setup.source(page.votes))
 with st.expander("What annotators are asked", icon=":material/tune:"):
     ui_setup.collection_form(page, settings, key="annotators.settings")
 ui_second.decided_by(page, settings)
@@ -33,12 +33,12 @@ if not progress.annotators:
     st.info("No answers yet. The Annotate page asks; every answer shows here at once.", icon=":material/info:")
     st.stop()
 
-quality = ui_annotators.quality_of(page.table, settings.design)
+quality = ui_annotators.quality_of(page.votes, settings.design)
 ui_annotators.progress_charts(quality, settings)
 ui_annotators.annotators_table(page, quality)
 ui_annotators.status_history(page)
 ui_annotators.agreement_facts(quality)
-show_queue_note(page.table)
+show_queue_note(page.votes)
 ui_annotators.votes_needed(page)
 listed = ui_annotators.disputed_labels(page, quality)
 ui_annotators.export_menu(page)

@@ -32,8 +32,10 @@ with in_a_row("center"):
     columns = correlation_ui.choose_columns(page)
     downloads = in_a_row("center", gap="xsmall", horizontal_alignment="right")
 result = correlation_ui.correlate(
-    page.table,
-    keys=default_keys(page.table, columns, against),
+    page.samples,
+    page.opened.run,
+    page.votes,
+    keys=default_keys(page.samples, columns, against),
     filters=page.filters,
     against=against,
 )

@@ -13,7 +13,7 @@ if not page.count:
     nothing_matches()
 
 settings = disagreement_ui.choose_settings(page)
-gap = disagreement_ui.compare(page.table, page.filters, settings)
+gap = disagreement_ui.compare(page.samples, page.opened.run, page.opened.prediction, page.filters, settings)
 clicked = disagreement_ui.chart(page, gap)
 
 views = []

@@ -11,7 +11,7 @@ from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.shell.page_header import spelt, title_line
 
 page = frame.page()
-if page.table is None:
+if page.opened is None:
     title_line("Welcome", ui_guide.HELP)
     st.markdown(home_ui.PURPOSE)
     left, right = halves()
@@ -23,8 +23,8 @@ if page.table is None:
     st.stop()
 
 page = frame.with_data()
-table = page.table
-line, _ = title_line(plain(table.dataset.name), ui_guide.HELP)
+opened = page.opened
+line, _ = title_line(plain(opened.samples.name), ui_guide.HELP)
 line.caption(" · ".join([home_ui.in_short(page), *spelt(["AVH", "HSF"])]))
 ui_setup.offer_votes(page)
 left, right = halves()
@@ -32,7 +32,7 @@ with left:
     st.markdown(home_ui.PURPOSE)
     home_ui.picture(page)
     home_ui.ways(page)
-    home_ui.without_labels(table)
+    home_ui.without_labels(opened.samples)
     home_ui.offer_demo(page)
 with right:
     ui_guide.review(page)
@@ -42,7 +42,7 @@ home_ui.broken_plugins()
 home_ui.spread(page)
 home_ui.leaks(page)
 home_ui.own_columns(page)
-home_ui.messages(table)
+home_ui.messages(opened.samples, opened.dataset)
 with st.expander("Details", icon=":material/info:", key="home.details"):
-    home_ui.dataset_facts(table)
-    ui_runs.model_runs(table)
+    home_ui.dataset_facts(opened.samples, opened.dataset)
+    ui_runs.model_runs(opened.run, opened.dataset)

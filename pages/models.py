@@ -14,8 +14,8 @@ page = open_page("Models", "Model runs on the same images: how good, how sure, a
 if not page.count:
     nothing_matches()
 
-show_queue_note(page.table)
-runs = comparable_runs(page.table)
+show_queue_note(page.votes)
+runs = comparable_runs(page.dataset)
 part = compare_ui.part(runs)
 if len(runs) < 2 and part not in ("confusion", "slices"):
     compare_ui.only_one_run(page)
@@ -24,7 +24,9 @@ if part == "slices":
     st.stop()
 if part == "all":
     names, keys = compare_ui.chosen_runs(page, runs), compare_ui.chosen_scores()
-    compare_ui.all_runs(page, compare_ui.side_by_side(page.table, names, keys=keys, filters=page.filters), keys)
+    compare_ui.all_runs(
+        page, compare_ui.side_by_side(page.samples, page.votes, names, keys=keys, filters=page.filters), keys
+    )
     st.stop()
 
 if part == "confusion" and len(runs) < 2:
@@ -36,7 +38,7 @@ if part == "confusion":
     ui_pair.confusions(page, chosen)
     st.stop()
 keys = compare_ui.chosen_scores() if part == "pair" else ["avh"]
-pair = compare_ui.compare_pair(page.table, *chosen, keys=keys, filters=page.filters)
+pair = compare_ui.compare_pair(page.samples, page.votes, *chosen, keys=keys, filters=page.filters)
 with page.result:
     ui_pair.headline(pair)
 listing = ui_pair.LISTINGS[part](page, pair)

@@ -16,14 +16,14 @@ page = open_page(
     terms=[],
 )
 job_panel()
-if not page.table.locked_by:
+if not page.samples.locked_by:
     payoff_ui.offer_lock(page)
     st.stop()
 if lags(page.dataset, page.run.record):
     payoff_ui.offer_heads(page)
     st.stop()
-if page.table.size > payoff_ui.MOST:
-    st.write(f"{page.table.size:,} images are too many for this page. Use the command line:")
+if page.samples.size > payoff_ui.MOST:
+    st.write(f"{page.samples.size:,} images are too many for this page. Use the command line:")
     st.code(f"avhcurate payoff {page.dataset.name}", language="bash")
     st.stop()
 payoff_ui.show(page, payoff_ui.compare(page))

@@ -31,7 +31,7 @@ with toolbar:
 found = pseudo_labels_ui.selections(page, rule, portion)
 result = found[rule]
 with toolbar:
-    pseudo_labels_ui.export_menu(page.table, result)
+    pseudo_labels_ui.export_menu(page.samples, page.opened.run, page.dataset, result)
 with page.result:
     pseudo_labels_ui.headline(result)
 

@@ -18,14 +18,14 @@ page = open_page(
     terms=[],
 )
 job_panel()
-if not page.table.measured:
+if not page.samples.measured:
     quality_ui.empty(page)
     st.stop()
 if not page.count:
     nothing_matches()
 
-record = quality_service.ready(page.table).record
-duplicates = quality_ui.find_duplicates(page.table, page.filters)
+record = quality_service.ready(page.dataset).record
+duplicates = quality_ui.find_duplicates(page.samples, page.dataset, page.filters)
 odd = quality_ui.find_odd_files(page)
 quality_ui.counts(record, duplicates, odd)
 view = quality_ui.SHOWN.show(st.segmented_control, "View", quality_ui.VIEWS, label_visibility="collapsed")

@@ -46,7 +46,6 @@ MOST_LINES, LONGEST_BODY = 400, 50
 OVER = {
     "avhcurate/features/suspects/service.py",
     "avhcurate/features/suspects/service.py: find_suspects",
-    "avhcurate/datasets/table/dataset_table.py: __init__",
 }
 #: The most conditional expressions in 1,000 lines of the package.
 MOST_CONDITIONALS = 12

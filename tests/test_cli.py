@@ -202,7 +202,7 @@ def test_why_a_call_ends_shows_control_characters_and_never_sends_them(monkeypat
 
 
 def test_a_fault_of_ours_is_raised_which_is_exit_code_1(cli, demo_root, monkeypatch):
-    monkeypatch.setattr("avhcurate.datasets.table.dataset_table.open_table", None)
+    monkeypatch.setattr("avhcurate.datasets.table.open_dataset.open_dataset", None)
     with pytest.raises(TypeError):
         cli("correlate", "digits", "--workspace", demo_root)
 

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import bare_dataset
 from tests.fakes.sources import attach
@@ -31,35 +31,35 @@ def call(cli, space):
 
 
 def pets(space):
-    return open_table(Workspace(space.root), "pets")
+    return open_dataset(Workspace(space.root), "pets")
 
 
 def test_a_tag_by_ids_and_by_condition_is_put_on_taken_off_and_undone(call, space):
     assert call("tag", "odd", "--ids", "0,2") == {"action": "tag", "value": "odd", "samples": 2}
     assert call("tag", "odd", "--where", "label = 0", "--remove")["samples"] == 1
-    assert pets(space).frame(Filters(tags=("odd",)))["id"].tolist() == [2]
+    assert pets(space).samples.frame(Filters(tags=("odd",)))["id"].tolist() == [2]
     assert call("tag", "--undo")["undone"] == {"action": "untag", "value": "odd", "samples": 1}
-    assert pets(space).frame(Filters(tags=("odd",)))["id"].tolist() == [0, 2]
+    assert pets(space).samples.frame(Filters(tags=("odd",)))["id"].tolist() == [0, 2]
 
 
 def test_a_relabel_takes_a_name_or_an_index_and_is_restored(call, space):
     call("relabel", "--to", "dog", "--ids", "0")
     call("relabel", "--to", "0", "--where", "label = 1")
-    assert pets(space).frame()["curated_label_name"].tolist()[:2] == ["dog", "cat"]
+    assert pets(space).samples.frame()["curated_label_name"].tolist()[:2] == ["dog", "cat"]
     call("relabel", "--restore", "--ids", "0")
-    assert pets(space).frame()["curated_label_name"].tolist()[:2] == ["cat", "cat"]
+    assert pets(space).samples.frame()["curated_label_name"].tolist()[:2] == ["cat", "cat"]
 
 
 def test_a_condition_may_be_about_a_run_that_is_not_the_default(cli, own_demo_root, tmp_path):
-    table = open_table(Workspace(own_demo_root), "digits")
-    probs = np.full((table.size, 10), 0.01)
-    probs[np.arange(table.size), 3] = 0.91
+    opened = open_dataset(Workspace(own_demo_root), "digits")
+    probs = np.full((opened.samples.size, 10), 0.01)
+    probs[np.arange(opened.samples.size), 3] = 0.91
     np.save(tmp_path / "probs.npy", probs)
     attach(Workspace(own_demo_root), "digits", probs=str(tmp_path / "probs.npy"), name="other")
     condition = ("--where", "predicted = 3 AND confidence > 0.9", "--workspace", own_demo_root)
     assert cli("tag", "digits", "three", *condition, "--model", "other").code == 0
-    table.refresh()
-    assert table.count(Filters(tags=("three",))) == (table.dataset.labels() == 3).sum()
+    opened.refresh()
+    assert opened.samples.count(Filters(tags=("three",))) == (opened.dataset.labels() == 3).sum()
     assert cli("tag", "digits", "three", *condition, "--model", "nobody").code == 2
 
 
@@ -67,10 +67,10 @@ def test_a_file_lists_the_samples_of_each_verb(call, space, tmp_path):
     (tmp_path / "gap.csv").write_text("set,gap,id,path\nhard,0.9,2,c.png\nhard,0.8,0,a.png\n")
     (tmp_path / "ids.txt").write_text("1\n")
     assert call("tag", "odd", "--ids", tmp_path / "gap.csv")["samples"] == 2
-    assert pets(space).frame(Filters(tags=("odd",)))["id"].tolist() == [0, 2]
+    assert pets(space).samples.frame(Filters(tags=("odd",)))["id"].tolist() == [0, 2]
     assert call("relabel", "--to", "cat", "--ids", tmp_path / "ids.txt")["samples"] == 1
     assert call("exclude", "--ids", tmp_path / "ids.txt")["samples"] == 1
-    assert pets(space).frame(Filters(excluded=True))["curated_label_name"].tolist() == ["cat"]
+    assert pets(space).samples.frame(Filters(excluded=True))["curated_label_name"].tolist() == ["cat"]
 
 
 def test_undo_takes_back_the_newest_of_its_own_verb(cli, call, space):
@@ -79,9 +79,9 @@ def test_undo_takes_back_the_newest_of_its_own_verb(cli, call, space):
     assert call("relabel", "--undo")["undone"]["action"] == "relabel"
     nothing = cli("relabel", "pets", "--undo", "--workspace", space.root, "--json")
     assert (nothing.code, json.loads(nothing.out)) == (3, {"undone": None})
-    assert pets(space).frame(Filters(excluded=True))["tags"].tolist() == [["blurred"]]
+    assert pets(space).samples.frame(Filters(excluded=True))["tags"].tolist() == [["blurred"]]
     assert call("exclude", "--include", "--where", "id >= 0")["samples"] == 1
-    assert pets(space).count(Filters()) == 3
+    assert pets(space).samples.count(Filters()) == 3
 
 
 def test_labels_from_a_file_are_counted_in_a_line_and_undone_as_one(cli, call, space, tmp_path):
@@ -91,7 +91,7 @@ def test_labels_from_a_file_are_counted_in_a_line_and_undone_as_one(cli, call, s
     again = cli("relabel", "pets", "--from", tmp_path / "labels.csv", "--workspace", space.root).out
     assert again == "labels.csv: 0 applied, 2 same, 1 unknown path, 1 unknown class\n"
     assert call("relabel", "--undo")["undone"]["samples"] == 2
-    assert pets(space).frame()["curated_label"].fillna(-1).tolist() == [0, 1, -1]
+    assert pets(space).samples.frame()["curated_label"].fillna(-1).tolist() == [0, 1, -1]
 
 
 @pytest.mark.parametrize(

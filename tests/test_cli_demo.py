@@ -94,7 +94,7 @@ def test_its_self_training_is_the_one_that_the_page_starts(own_demo_root, monkey
 
 def test_it_predicts_hsf_of_the_newest_run(own_demo_root, monkeypatch):
     asked = []
-    monkeypatch.setattr(predicted_hsf_service, "predict_hsf", lambda table, **_: asked.append(table.run.name))
+    monkeypatch.setattr(predicted_hsf_service, "predict_hsf", lambda samples, run, votes, **_: asked.append(run.name))
     demo.steps()["Predicted HSF"](Workspace(own_demo_root), Progress())
     assert asked == [Workspace(own_demo_root).dataset("digits").run().name]
     assert list(demo.steps()).index("Predicted HSF") < list(demo.steps()).index("Training with softmax")

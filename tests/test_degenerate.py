@@ -24,16 +24,16 @@ from avhcurate.features.predicted_hsf.plots import curve_chart
 def drawn_curve(found):
     """Return the learning curve of a prediction, as the page draws it."""
     found.predict()
-    return curve_chart(found.sample_table.prediction.record, 0.5)
+    return curve_chart(found.opened.prediction.record, 0.5)
 
 
 #: What computes, by a dataset and a folder to write to.
 COMPUTED = [
-    lambda found, _: ui.summary(correlate(found.sample_table)),
-    lambda found, _: export_table(correlate(found.sample_table)),
-    *(lambda found, _, key=key: analyses.analyse(found.sample_table, key) for key in analyses.ANALYSES),
-    lambda found, _: annotators.need(found.sample_table, score="confidence", width=0.2),
-    lambda found, _: annotators.vote_quality(found.sample_table, "classify"),
+    lambda found, _: ui.summary(correlate(found.opened.samples, found.opened.run, found.opened.votes)),
+    lambda found, _: export_table(correlate(found.opened.samples, found.opened.run, found.opened.votes)),
+    *(lambda found, _, key=key: analyses.analyse(found.opened, key) for key in analyses.ANALYSES),
+    lambda found, _: annotators.need(found.opened.samples, found.opened.votes, score="confidence", width=0.2),
+    lambda found, _: annotators.vote_quality(found.opened.votes, "classify"),
     lambda found, _: found.disagree(),
     lambda found, _: found.suspects(),
     lambda found, _: drawn_curve(found),
@@ -41,10 +41,10 @@ COMPUTED = [
     lambda found, _: found.select("avc-centred", 0.5),
     lambda found, _: found.select("lrent", 0.5),
     lambda found, _: found.split([0.8, 0.2]),
-    lambda found, _: next_labels(found.sample_table, 5),
-    lambda found, _: side_by_side(found.sample_table, keys=["avh", "confidence"]),
-    lambda found, _: compare_pair(found.sample_table, "first-1", "second-1", keys=["avh"]),
-    lambda found, _: by_class(confusion(found.sample_table, Filters()), found.sample_table.classes),
+    lambda found, _: next_labels(found.opened, 5),
+    lambda found, _: side_by_side(found.opened.samples, found.opened.votes, keys=["avh", "confidence"]),
+    lambda found, _: compare_pair(found.opened.samples, found.opened.votes, "first-1", "second-1", keys=["avh"]),
+    lambda found, _: by_class(confusion(found.opened.samples, Filters()), found.opened.samples.classes),
     lambda found, _: found.quality(),
     lambda found, folder: found.report(folder / "d.html", images=False),
 ]

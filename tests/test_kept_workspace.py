@@ -15,7 +15,7 @@ import avhcurate
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.history import entry_text, history_entries
 from avhcurate.datasets.curate.saved import Saved
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.annotate import annotators, answers, queue
 from avhcurate.features.map.store import MapFolder
 from avhcurate.features.suspects.store import OutOfFoldFolder, SuspectsFolder
@@ -92,19 +92,19 @@ def test_scores_votes_and_decisions_are_those_that_were_written(kept):
 def test_votes_and_annotators_are_those_that_were_written(kept):
     attached = kept.dataset("digits").record.votes
     assert (attached.simulated, attached.total, attached.samples) == (True, 6000, 120)
-    table = open_table(kept, "digits")
-    people = annotators.annotators(table).set_index("annotator")
+    opened = open_dataset(kept, "digits")
+    people = annotators.annotators(opened.votes).set_index("annotator")
     assert people["votes"].to_dict() == {"ann": 60, "bob": 59, "cyd": 60}
     assert people["why"].to_dict() == {"ann": "", "bob": "", "cyd": "says three of everything"}
     assert people["excluded"].tolist() == [False, False, True]
-    (ruling,) = annotators.status_changes(table).to_dict("records")
+    (ruling,) = annotators.status_changes(opened.votes).to_dict("records")
     assert (ruling["annotator"], ruling["action"], ruling["who"]) == ("cyd", "exclude", "olga")
-    assert table.response_log.counts("digits") == (180, 3)
+    assert opened.votes.log.counts("digits") == (180, 3)
 
 
 def test_history_sets_views_and_roles_are_those_that_were_written(kept):
-    table = open_table(kept, "digits")
-    entries, count = history_entries(table)
+    opened = open_dataset(kept, "digits")
+    entries, count = history_entries(opened.decisions)
     assert [entry_text(entry) for entry in entries] == HISTORY
     assert (count, {entry.who for entry in entries}) == (7, {"olga"})
     assert [entry.id for entry in entries if entry.undone_by] == [5]
@@ -137,13 +137,13 @@ def test_its_tables_are_those_of_a_new_database(kept):
 
 
 def test_it_can_be_written_to(kept):
-    table = open_table(kept, "digits")
-    answer_all(table, "dan", truth(table), 10)
-    assert answers.take_back(table, "dan")
-    assert queue.progress(table, "dan").answers == 9
-    annotate(table, [8, 9], "tag", "new")
-    annotate(table, [10], "relabel", 2)
-    assert by(table.log.last("digits").who, table.log.undo, "digits").action == "relabel"
+    opened = open_dataset(kept, "digits")
+    answer_all(opened, "dan", truth(opened), 10)
+    assert answers.take_back(opened.votes, "dan")
+    assert queue.progress(opened, "dan").answers == 9
+    annotate(opened.decisions, [8, 9], "tag", "new")
+    annotate(opened.decisions, [10], "relabel", 2)
+    assert by(opened.decisions.log.last("digits").who, opened.decisions.log.undo, "digits").action == "relabel"
     Saved(kept, "digits").save_set("new", [8, 9])
     again = avhcurate.open(kept.root, "digits", RUN).table.set_index("id")
     assert again["votes"].sum() == 119 + 9

@@ -17,7 +17,7 @@ from avhcurate import plugins, scores
 from avhcurate.datasets.export.service import _written
 from avhcurate.datasets.sources.service import _table_or_path
 from avhcurate.datasets.table.columns import EXTRA, PREDICTED_COLUMNS, STANDARD
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import PREDICTIONS, SCORES
 from avhcurate.measures.scores.score import of_plugin
@@ -132,8 +132,8 @@ def test_a_plugins_score_is_missing_without_a_label_and_its_failure_names_it():
 
 
 def test_no_score_or_measure_of_a_plugin_can_be_called_as_a_column_is(demo_root):
-    table = open_table(Workspace(demo_root), "digits")
-    there = {*table.columns, *STANDARD, *EXTRA, *PREDICTED_COLUMNS, *MEASURES, *PREDICTIONS}
+    opened = open_dataset(Workspace(demo_root), "digits")
+    there = {*opened.samples.columns, *STANDARD, *EXTRA, *PREDICTED_COLUMNS, *MEASURES, *PREDICTIONS}
     assert there - set(SCORES) - plugins.COLUMN_NAMES == set()
     assert not plugins.COLUMN_NAMES & set(SCORES)
 

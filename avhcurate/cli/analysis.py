@@ -13,7 +13,7 @@ from avhcurate.features.predicted_hsf.settings import PredictSettings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from avhcurate.datasets.table.dataset_table import DatasetTable
+    from avhcurate.datasets.table.open_dataset import OpenDataset
     from avhcurate.features.correlation.service import Correlations
     from avhcurate.features.disagreement.service import Gap
 
@@ -23,16 +23,22 @@ def correlate(settings: CorrelateSettings) -> None:
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.correlation import service
 
-    table = options.run_table(settings.dataset, settings.model)
+    opened = options.run_table(settings.dataset, settings.model)
     if settings.analysis:
-        _print_analysis(table, settings.analysis, settings)
+        _print_analysis(opened, settings.analysis, settings)
         return
     filters = Filters(where=settings.where)
     edges = None
     if settings.bins:
-        edges = table.edges_from(settings.bins, filters)
+        edges = opened.samples.edges_from(settings.bins, filters)
     result = service.correlate(
-        table, keys=settings.scores or None, filters=filters, edges=edges, against=settings.against
+        opened.samples,
+        opened.run,
+        opened.votes,
+        keys=settings.scores or None,
+        filters=filters,
+        edges=edges,
+        against=settings.against,
     )
     rows = service.export_table(result)
     ceiling = result.ceiling
@@ -44,16 +50,16 @@ def correlate(settings: CorrelateSettings) -> None:
         "noise_ceiling_high": ceiling.ceiling_high,
     }
     if not options.printed(printable, rows):
-        _print_table(table, result)
+        _print_table(opened, result)
 
 
-def _print_table(table: "DatasetTable", result: "Correlations") -> None:
+def _print_table(opened: "OpenDataset", result: "Correlations") -> None:
     from avhcurate.features.correlation import service
 
     if result.against == service.HSF:
-        _print_votes_note(table, weighs=True)
+        _print_votes_note(opened, weighs=True)
     else:
-        options.print_votes_note(table)
+        options.print_votes_note(opened)
         print(f"compared with {result.against}, in bins of equally many samples")
     rows = result.table.assign(bin=result.table["bin"].astype(str))
     wide, counts = (
@@ -72,16 +78,16 @@ def _print_table(table: "DatasetTable", result: "Correlations") -> None:
     for column in result.unsaid:
         print(
             f"It is not known which end of {column} is harder. Set it: "
-            f"avhcurate columns {table.dataset.name} --harder '{column}=high' (or =low)"
+            f"avhcurate columns {opened.samples.name} --harder '{column}=high' (or =low)"
         )
 
 
-def _print_votes_note(table: "DatasetTable", *, weighs: bool) -> None:
+def _print_votes_note(opened: "OpenDataset", *, weighs: bool) -> None:
     """Print whose votes these are, and whether a biased queue asked for them; `weighs`: the table corrects for it."""
     from avhcurate.people.queues import queue_use
 
-    options.print_votes_note(table)
-    use = queue_use(table.counter)
+    options.print_votes_note(opened)
+    use = queue_use(opened.votes)
     if not use.biased:
         return
     print(f"The queue {' and '.join(use.votes)} chose the samples: correlations describe them, not the dataset.")
@@ -89,13 +95,13 @@ def _print_votes_note(table: "DatasetTable", *, weighs: bool) -> None:
         print("Columns weighted, weighted_low and weighted_high of --out or --json correct for it.")
 
 
-def _print_analysis(table: "DatasetTable", analysis: str, settings: CorrelateSettings) -> None:
+def _print_analysis(opened: "OpenDataset", analysis: str, settings: CorrelateSettings) -> None:
     """Print one of the further analyses."""
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.correlation.analyses import analyse
 
     rows = analyse(
-        table,
+        opened,
         analysis,
         keys=settings.scores or None,
         filters=Filters(where=settings.where),
@@ -103,7 +109,7 @@ def _print_analysis(table: "DatasetTable", analysis: str, settings: CorrelateSet
     )
     if options.printed({"analysis": analysis, "rows": rows}, rows):
         return
-    _print_votes_note(table, weighs=False)
+    _print_votes_note(opened, weighs=False)
     options.print_table(rows.dropna(axis=1, how="all"))
 
 
@@ -112,20 +118,22 @@ def disagree(settings: DisagreeSettings) -> None:
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.disagreement import service
 
-    table = options.run_table(settings.dataset, settings.model)
+    opened = options.run_table(settings.dataset, settings.model)
     filters = Filters(where=settings.where)
-    gap = service.disagree(table, key=settings.score, filters=filters, predicted=settings.predicted)
-    rows = service.gap_table(table, gap)
+    gap = service.disagree(
+        opened.samples, opened.run, opened.prediction, key=settings.score, filters=filters, predicted=settings.predicted
+    )
+    rows = service.gap_table(opened.samples, gap)
     if not options.printed({"samples": gap.sets.samples, "rows": rows}, rows):
-        _print_sets(table, gap, rows)
+        _print_sets(opened, gap, rows)
     if rows.empty:
         raise NothingFound(f"People and the network find the same samples of {settings.dataset} hard.")
 
 
-def _print_sets(table: "DatasetTable", gap: "Gap", rows: "pd.DataFrame") -> None:
+def _print_sets(opened: "OpenDataset", gap: "Gap", rows: "pd.DataFrame") -> None:
     from avhcurate.features.disagreement import service
 
-    options.print_votes_note(table)
+    options.print_votes_note(opened)
     columns = list(dict.fromkeys(["id", "path", "label_name", "predicted_name", "hsf", gap.key]))
     for key, title in service.SETS.items():
         in_set = rows[rows["set"] == key]
@@ -156,11 +164,11 @@ def models(
     from avhcurate.workspace.data.settings import split_text
 
     keys = split_text(scores)
-    table = options.run_table(name)
+    opened = options.run_table(name)
     if by:
-        _print_slices(table, split_text(by), split_text(runs))
+        _print_slices(opened, split_text(by), split_text(runs))
         return
-    comparison = side_by_side(table, split_text(runs) or None, keys=keys)
+    comparison = side_by_side(opened.samples, opened.votes, split_text(runs) or None, keys=keys)
     findings = [
         {
             "discovery": finding.discovery,
@@ -186,21 +194,21 @@ def models(
     if comparison.voted:
         columns += [f"{key}_hsf" for key in keys]
     options.print_table(comparison.table[columns], digits=4)
-    if table.simulated:
+    if opened.samples.simulated:
         print("The human votes are SIMULATED.")
     if comparison.voted:
         for finding in findings:
             print("\n{discovery}. {title}: {verdict}. {sentence}".format(**finding))
 
 
-def _print_slices(table: "DatasetTable", by: list[str], runs: list[str]) -> None:
+def _print_slices(opened: "OpenDataset", by: list[str], runs: list[str]) -> None:
     from avhcurate.features.compare.slices import slice_runs
 
-    sliced = slice_runs(table, by, runs or None)
+    sliced = slice_runs(opened.samples, opened.votes, opened.workspace, by, runs or None)
     rows = sliced.table
     if options.printed({"rows": rows, "compared": sliced.compared}, rows):
         return
-    options.print_votes_note(table)
+    options.print_votes_note(opened)
     columns = ["run", "by", "slice", "n", "accuracy", "accuracy_low", "accuracy_high", "ece", "avh", "hsf", "verdict"]
     options.print_table(rows[columns])
     print(f"Intervals hold at once for the {sliced.compared} rows that are judged (95 %, Bonferroni).")
@@ -213,12 +221,12 @@ def predict(settings: PredictSettings) -> None:
     from avhcurate.people.queues import BIASED
 
     first = next(iter(settings.runs), None)
-    table = options.run_table(settings.dataset, first)
+    opened = options.run_table(settings.dataset, first)
     with options.job(settings) as progress:
-        folder = predict_hsf(table, settings, progress=progress)
+        folder = predict_hsf(opened.samples, opened.run, opened.votes, settings, progress=progress)
     record = folder.record
     result = {"record": record, "table": str(folder.scores_path)}
-    if options.printed(result, lambda: predictions(options.run_table(settings.dataset, first))):
+    if options.printed(result, lambda: predictions(options.run_table(settings.dataset, first).samples)):
         return
     votes = "SIMULATED votes" if record.votes_simulated else "votes"
     print(f"{settings.dataset}: predicted HSF of {record.samples:,} samples from {votes} on {record.learnt:,}")

@@ -15,7 +15,7 @@ from avhcurate.errors import CurateError, NothingFound, words
 from avhcurate.features.payoff.settings import PayoffSettings
 
 if TYPE_CHECKING:
-    from avhcurate.datasets.table.dataset_table import DatasetTable
+    from avhcurate.datasets.table.open_dataset import OpenDataset
     from avhcurate.workspace.data.event import Event
 
 UndoOption = Annotated[bool, typer.Option("--undo", help="Undo your newest entry of this verb.")]
@@ -32,17 +32,17 @@ def tag(
     undo: UndoOption = False,
 ) -> None:
     """Tag samples, or remove a tag."""
-    table = options.run_table(name, model)
+    opened = options.run_table(name, model)
     if undo:
         options.check_alone("--undo", {"TAG": tag, "--ids": ids, "--where": where, "--remove": remove})
-        _undo(table, ("tag", "untag"))
+        _undo(opened, ("tag", "untag"))
         return
     if tag is None:
         raise CurateError("Give a TAG, and samples by --ids or --where.")
     action = "tag"
     if remove:
         action = "untag"
-    _decide(table, ids, where, action, tag)
+    _decide(opened, ids, where, action, tag)
 
 
 @options.verb(group="Images")
@@ -69,21 +69,21 @@ def relabel(
     from avhcurate.datasets.curate.annotations import class_index
     from avhcurate.datasets.curate.label_files import relabel_from
 
-    table = options.run_table(name, model)
+    opened = options.run_table(name, model)
     others = {"--to": to, "--ids": ids, "--where": where, "--restore": restore}
     if undo:
         options.check_alone("--undo", others | {"--from": file})
-        _undo(table, ("relabel", "import labels"))
+        _undo(opened, ("relabel", "import labels"))
     elif file is not None:
         options.check_alone("--from", others)
-        counts = relabel_from(table, file)
+        counts = relabel_from(opened.decisions, file)
         options.print_result(asdict(counts), f"{file.name}: {counts}")
     elif (to is None) != restore:
         raise CurateError("Give --to LABEL, --restore or --from FILE.")
     elif to is None:
-        _decide(table, ids, where, "relabel", None)
+        _decide(opened, ids, where, "relabel", None)
     else:
-        _decide(table, ids, where, "relabel", class_index(table, to))
+        _decide(opened, ids, where, "relabel", class_index(opened.samples, to))
 
 
 @options.verb(group="Images")
@@ -97,16 +97,16 @@ def exclude(
     undo: UndoOption = False,
 ) -> None:
     """Exclude samples from views and exports, or include them again."""
-    table = options.run_table(name, model)
+    opened = options.run_table(name, model)
     if undo:
         options.check_alone("--undo", {"--ids": ids, "--where": where, "--reason": reason, "--include": include})
-        _undo(table, ("exclude", "include"))
+        _undo(opened, ("exclude", "include"))
         return
     action = "exclude"
     if include:
         options.check_alone("--include", {"--reason": reason})
         action = "include"
-    _decide(table, ids, where, action, reason)
+    _decide(opened, ids, where, action, reason)
 
 
 @options.verb(group="Images")
@@ -127,17 +127,19 @@ def lock(
     from avhcurate.datasets.curate import locked
     from avhcurate.features.suspects.after_lock import follow_lock
 
-    table = options.run_table(name)
+    opened = options.run_table(name)
     if undo:
         options.check_alone("--undo", {"--share": share, "--where": where, "--groups": groups})
-        _undo(table, ("lock",))
+        _undo(opened, ("lock",))
         return
-    event = locked.lock(table, share=share, where=where, groups=groups, seed=seed)
-    if table.run is not None and locked.lags(table.dataset, table.run.record):
+    event = locked.lock(opened.decisions, opened.run, share=share, where=where, groups=groups, seed=seed)
+    if opened.run is not None and locked.lags(opened.dataset, opened.run.record):
         with options.job(PayoffSettings(dataset=name)) as progress:
-            table = follow_lock(table, progress=progress)
-        options.print_messages([_refitted(table)])
-    options.print_result({"entry": event.id, "locked": event.samples, **event.details}, words(locked.told(table)))
+            opened = follow_lock(opened, progress=progress)
+        options.print_messages([_refitted(opened)])
+    options.print_result(
+        {"entry": event.id, "locked": event.samples, **event.details}, words(locked.told(opened.decisions, opened.run))
+    )
 
 
 @options.verb(group="Data", table=True)
@@ -161,19 +163,22 @@ def classes(
     from avhcurate.features.classes import service
     from avhcurate.workspace.data.event import CLASS_ACTIONS
 
-    table = options.run_table(name, model)
+    opened = options.run_table(name, model)
     acts: dict[str, tuple[str | None, Callable[[str], Event]]] = {
-        "--rename": (rename, lambda text: changes.rename(table, *_from_to(table, text))),
-        "--merge": (merge, lambda text: _merge(table, text)),
-        "--add": (add, partial(changes.add, table)),
-        "--split": (split, lambda text: changes.split(table, text, service.parts(table, text, str(by)))),
-        "--retire": (retire, partial(changes.retire, table)),
-        "--parents": (parents, partial(changes.set_parents, table)),
+        "--rename": (rename, lambda text: changes.rename(opened.decisions, opened.workspace, *_from_to(opened, text))),
+        "--merge": (merge, lambda text: _merge(opened, text)),
+        "--add": (add, partial(changes.add, opened.decisions, opened.workspace)),
+        "--split": (
+            split,
+            lambda text: changes.split(opened.decisions, opened.workspace, text, service.parts(opened, text, str(by))),
+        ),
+        "--retire": (retire, partial(changes.retire, opened.decisions, opened.workspace)),
+        "--parents": (parents, partial(changes.set_parents, opened.decisions, opened.workspace)),
     }
     asked = {option: (value, act) for option, (value, act) in acts.items() if value is not None}
     if undo:
         options.check_alone("--undo", asked | {"--by": by})
-        _undo(table, CLASS_ACTIONS)
+        _undo(opened, CLASS_ACTIONS)
         return
     if (split is None) != (by is None):
         raise CurateError("--split CLASS and --by COLUMN, TAG or SET go together.")
@@ -183,53 +188,53 @@ def classes(
         result = {"entry": event.id, "action": event.action, "value": event.value}
         options.print_result(result, f"{entry_text(event)}; --undo reverts it")
         return
-    known = service.classes_of(table)
+    known = service.classes_of(opened.samples, opened.run, opened.votes)
     if options.printed(vars(known), known.classes):
         return
     for rows in (known.classes, known.levels, known.pairs.head(5), known.splits.head(3)):
         options.print_table(rows)
-    options.print_messages([f"crossings: by {known.chosen_by}", *service.run_notes(table)])
+    options.print_messages([f"crossings: by {known.chosen_by}", *service.run_notes(opened.dataset)])
 
 
-def _merge(table: "DatasetTable", text: str) -> "Event":
+def _merge(opened: "OpenDataset", text: str) -> "Event":
     """Merge classes that are named as in a line of CSV, where quotes keep a comma in a name."""
     from avhcurate.datasets.curate import classes as changes
 
-    old, new = _from_to(table, text)
-    return changes.merge(table, next(csv.reader([old])), new)
+    old, new = _from_to(opened, text)
+    return changes.merge(opened.decisions, opened.workspace, next(csv.reader([old])), new)
 
 
-def _from_to(table: "DatasetTable", text: str) -> tuple[str, str]:
+def _from_to(opened: "OpenDataset", text: str) -> tuple[str, str]:
     """Return what stands before and after the equals sign that ends the name of a class, else the last one."""
     signs = [place for place, letter in enumerate(text) if letter == "=" and text[:place] and text[place + 1 :]]
     if not signs:
         raise CurateError(f"{text} does not say what becomes of what. Write OLD=NEW, or A,B=C to merge.")
-    classes = table.dataset.record.classes
+    classes = opened.dataset.record.classes
     place = next((place for place in signs if text[:place] in classes), signs[-1])
     return text[:place], text[place + 1 :]
 
 
-def _decide(table: "DatasetTable", ids: str | None, where: str, action: str, value: str | int | None) -> None:
+def _decide(opened: "OpenDataset", ids: str | None, where: str, action: str, value: str | int | None) -> None:
     from avhcurate.datasets.curate.annotations import annotate
 
-    chosen = options.samples(table, ids, where, excluded=action == "include")
-    count = annotate(table, chosen, action, value)
+    chosen = options.samples(opened, ids, where, excluded=action == "include")
+    count = annotate(opened.decisions, chosen, action, value)
     result = {"action": action, "value": value, "samples": count}
-    text = f"{action}: samples of {table.dataset.name}: {count}; --undo reverts it"
+    text = f"{action}: samples of {opened.samples.name}: {count}; --undo reverts it"
     if not count:
         text = f"{action}: nothing changed, it was already so"
     options.print_result(result, text)
 
 
-def _undo(table: "DatasetTable", actions: Sequence[str]) -> None:
+def _undo(opened: "OpenDataset", actions: Sequence[str]) -> None:
     from avhcurate.datasets.curate.annotations import undo
     from avhcurate.datasets.curate.history import entry_text
 
-    entry = undo(table, actions=actions)
+    entry = undo(opened.decisions, actions=actions)
     if entry is None:
-        name = table.dataset.name
+        name = opened.samples.name
         text = f"There is nothing of yours to undo in {name}."
-        if other := table.log.last(table.dataset.id, actions):
+        if other := opened.decisions.log.last(opened.dataset.id, actions):
             text += f" {other.who}: {entry_text(other)}. Undo it with `avhcurate history {name} --undo {other.key}`."
         options.printed({"undone": None})
         raise NothingFound(text)
@@ -242,14 +247,14 @@ def payoff(settings: PayoffSettings) -> None:
     from avhcurate.features.payoff import service, texts
     from avhcurate.features.suspects.after_lock import follow_lock
 
-    table = options.run_table(settings.dataset, settings.model)
+    opened = options.run_table(settings.dataset, settings.model)
     with options.job(settings) as progress:
-        run = table.run
-        table = follow_lock(table, progress=progress)
-        if table.run is not None and table.run is not run:
-            options.print_messages([_refitted(table)])
-            progress.opens(f"payoff?{urlencode({'dataset': settings.dataset, 'run': table.run.name})}")
-        found = service.payoff(table, since=settings.since, progress=progress)
+        run = opened.run
+        opened = follow_lock(opened, progress=progress)
+        if opened.run is not None and opened.run is not run:
+            options.print_messages([_refitted(opened)])
+            progress.opens(f"payoff?{urlencode({'dataset': settings.dataset, 'run': opened.run.name})}")
+        found = service.payoff(opened, since=settings.since, progress=progress)
     if options.printed(found.result()):
         return
     print(f"{settings.dataset}: {texts.sentence(found)}")
@@ -257,6 +262,6 @@ def payoff(settings: PayoffSettings) -> None:
         print(line)
 
 
-def _refitted(table: "DatasetTable") -> str:
-    assert table.run is not None
-    return f"Its head was fitted again without the locked labels: run {table.run.name}."
+def _refitted(opened: "OpenDataset") -> str:
+    assert opened.run is not None
+    return f"Its head was fitted again without the locked labels: run {opened.run.name}."

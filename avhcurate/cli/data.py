@@ -89,11 +89,11 @@ def columns(settings: ColumnsSettings) -> None:
     from avhcurate.datasets.curate.columns import describe_columns, set_harder
 
     name = settings.dataset
-    table = options.run_table(name)
+    opened = options.run_table(name)
     if settings.harder:
-        set_harder(options.open_workspace(), table, dict(map(_column_and_end, settings.harder)))
-        table = options.run_table(name)
-    described = describe_columns(table)
+        set_harder(options.open_workspace(), opened, dict(map(_column_and_end, settings.harder)))
+        opened = options.run_table(name)
+    described = describe_columns(opened.samples)
     if options.printed({"columns": described}, described):
         return
     if described.empty:
@@ -127,10 +127,10 @@ def quality(settings: QualitySettings) -> None:
                 progress=progress,
             )
     record = folder.record
-    table = options.run_table(name, record.run)
-    duplicates = service.find_duplicates(table)
-    odd = odd_files(table, limits=settings.model_dump(include=set(FLAWS)))
-    summary = service.summarise(table)
+    opened = options.run_table(name, record.run)
+    duplicates = service.find_duplicates(opened.samples, opened.dataset)
+    odd = odd_files(opened.samples, opened.dataset, limits=settings.model_dump(include=set(FLAWS)))
+    summary = service.summarise(opened.samples)
     groups = duplicates.groups
     if options.printed(
         {
@@ -141,7 +141,7 @@ def quality(settings: QualitySettings) -> None:
             "odd_kinds": odd.counts,
             "thresholds": odd.limits,
         },
-        lambda: service.measures_table(table),
+        lambda: service.measures_table(opened.samples, opened.dataset),
     ):
         return
     print(f"{name}: {record.samples - record.skipped} images measured, {record.skipped} cannot be read")
@@ -150,7 +150,7 @@ def quality(settings: QualitySettings) -> None:
     if record.similarity is not None:
         print(f"embeddings of {record.run} from cosine {record.similarity:.4f}")
     print(f"{int(groups['leak'].sum())} across splits, {int(groups['conflict'].sum())} with different labels")
-    for leak in service.leaks(table):
+    for leak in service.leaks(opened.samples, opened.dataset):
         print(leak)
     print(f"\n{len(odd.files)} odd files")
     for kind, n in odd.counts.items():

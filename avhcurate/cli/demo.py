@@ -55,7 +55,7 @@ def steps() -> dict[str, Step]:
     default run, which pages open; the trainings come last, since a prediction of HSF learns from all runs.
     """
     from avhcurate.datasets.sources.demo import NAME, prepare_demo
-    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.datasets.table.open_dataset import open_dataset
     from avhcurate.features.map.service import project_dataset
     from avhcurate.features.map.settings import ProjectSettings
     from avhcurate.features.predicted_hsf.service import predict_hsf
@@ -63,12 +63,19 @@ def steps() -> dict[str, Step]:
     from avhcurate.features.suspects.service import find_suspects
     from avhcurate.features.suspects.settings import SuspectsSettings
 
-    suspects = SuspectsSettings(dataset=NAME)
+    def suspect(space: "Workspace", progress: "Progress") -> object:
+        opened = open_dataset(space, NAME)
+        return find_suspects(opened.run, opened.votes, SuspectsSettings(dataset=NAME), progress=progress)
+
+    def predict(space: "Workspace", progress: "Progress") -> object:
+        opened = open_dataset(space, NAME)
+        return predict_hsf(opened.samples, opened.run, opened.votes, progress=progress)
+
     of_package: dict[str, Step] = {
         "Digits": lambda space, progress: prepare_demo(space, progress=progress),
         "Quality": lambda space, progress: measure_dataset(space, NAME, progress=progress),
-        "Suspects": lambda space, progress: find_suspects(open_table(space, NAME), suspects, progress=progress),
-        "Predicted HSF": lambda space, progress: predict_hsf(open_table(space, NAME), progress=progress),
+        "Suspects": suspect,
+        "Predicted HSF": predict,
         "Map": lambda space, progress: project_dataset(space, ProjectSettings(dataset=NAME), progress=progress),
     }
     return of_package | {title: work for title, _, work in ADDED}

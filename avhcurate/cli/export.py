@@ -8,7 +8,7 @@ from avhcurate.datasets.export.settings import ExportSettings, SplitSettings
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
-    from avhcurate.datasets.table.dataset_table import DatasetTable
+    from avhcurate.datasets.table.open_dataset import OpenDataset
 
 
 #: What an export that is chosen or ordered by a score says.
@@ -32,32 +32,32 @@ def export(settings: ExportSettings) -> None:
     query = _query(name, settings.view or "")
     if "edges" in query:
         edges = parse_edges(query["edges"])
-    open_table = partial(options.run_table, name, settings.model or query.get("run"), edges=edges)
-    table = open_table()
+    open_dataset = partial(options.run_table, name, settings.model or query.get("run"), edges=edges)
+    opened = open_dataset()
     filters = Filters.from_query(query)
     sets = tuple(dict.fromkeys([*filters.sets, *settings.set]))
     filters = filters.narrowed(Filters(where=settings.where, sets=sets))
     sort = settings.sort
     if settings.like_text:
-        column = angles_to_words(table.run, settings.like_text)
-        table = open_table()
+        column = angles_to_words(opened.run, settings.like_text)
+        opened = open_dataset()
         sort = sort or f"{column}:asc"
-    second = second_person(table)
+    second = second_person(opened.decisions, opened.votes)
     if settings.confirmed:
-        table = confirmed_only(table)
+        opened = confirmed_only(opened)
     with options.started_job() as progress, options.output(settings.out) as out:
         count = export(
-            table,
+            opened,
             filters,
             settings.format or format_named(out),
             out,
             force=settings.force,
-            order=order_of(table, filters, query, sort=sort, like=settings.like),
+            order=order_of(opened.samples, opened.run, filters, query, sort=sort, like=settings.like),
             progress=progress,
             about={"confirmed": settings.confirmed},
         )
-    result = {"samples": count, "out": str(settings.out), "simulated": table.simulated}
-    options.print_result(result, f"{count} samples of {name} written to {settings.out}" + _simulated(table))
+    result = {"samples": count, "out": str(settings.out), "simulated": opened.samples.simulated}
+    options.print_result(result, f"{count} samples of {name} written to {settings.out}" + _simulated(opened))
     if settings.confirmed:
         alone = len(second.rows) - second.confirmed
         options.print_messages(
@@ -86,8 +86,8 @@ def _query(name: str, view: str) -> dict[str, str]:
     return query
 
 
-def _simulated(table: "DatasetTable") -> str:
-    if not table.simulated:
+def _simulated(opened: "OpenDataset") -> str:
+    if not opened.samples.simulated:
         return ""
     return "\nThe HSF columns come from simulated votes; the file says so."
 
@@ -100,9 +100,9 @@ def split(settings: SplitSettings) -> None:
 
     if settings.out is None and settings.as_sets is None:
         raise CurateError("Say where to write the parts: --out FILE, --as-sets NAME, or both.")
-    table = options.run_table(settings.dataset)
+    opened = options.run_table(settings.dataset)
     parts = split_service.make_split(
-        table,
+        opened,
         settings.shares,
         by=settings.by,
         seed=settings.seed,
@@ -114,11 +114,11 @@ def split(settings: SplitSettings) -> None:
         with options.output(settings.out) as out:
             split_service.write_split(parts, out, force=settings.force)
     if settings.as_sets is not None:
-        saved = split_service.save_parts(options.open_workspace(), table, parts, settings.as_sets)
+        saved = split_service.save_parts(options.open_workspace(), opened, parts, settings.as_sets)
     sizes = ", ".join(f"{part} {count}" for part, count in parts.counts.items())
     text = f"{sizes}\n{parts.strata.to_string(index=False)}"
     if settings.group == AUTO:
         text += f"\n{found_text(parts.manifest['joined'])}"
     if settings.out is not None:
-        text += _simulated(table)
+        text += _simulated(opened)
     options.print_result({"parts": parts.counts, "sets": saved, "strata": parts.strata}, text)

@@ -24,16 +24,16 @@ def suspects(settings: SuspectsSettings) -> None:
     from avhcurate.features.suspects import service as suspects_service
     from avhcurate.features.suspects.suggestions import suspects_now
 
-    table = options.run_table(settings.dataset, settings.model)
+    opened = options.run_table(settings.dataset, settings.model)
     with options.job(settings) as progress:
-        folder = suspects_service.find_suspects(table, settings, progress=progress)
+        folder = suspects_service.find_suspects(opened.run, opened.votes, settings, progress=progress)
     record = folder.record
-    listed = suspects_now(table, folder)
-    doubtful = decisions.undecided(table, listed, where=settings.where)
-    rows = suspects_service.export_table(table, doubtful, record)[: settings.limit]
+    listed = suspects_now(opened.samples, opened.votes, folder)
+    doubtful = decisions.undecided(opened.samples, listed, where=settings.where)
+    rows = suspects_service.export_table(opened.samples, doubtful, record)[: settings.limit]
     left_out = len(listed) - len(doubtful)
     if not options.printed({"record": record, "left_out": left_out, "rows": rows}, rows):
-        _print_suspects(settings, record, table.classes, rows, doubtful, left_out)
+        _print_suspects(settings, record, opened.samples.classes, rows, doubtful, left_out)
     if rows.empty:
         raise NothingFound(f"No undecided label of {settings.dataset} is in doubt.")
 
@@ -87,10 +87,10 @@ def neighbours(settings: NeighboursSettings) -> None:
             _print_like(settings.dataset, run.name, angles_to_words(run, settings.like_text, progress=progress))
             return
         record = find_neighbours(dataset, run, count=settings.count, seed=settings.seed, progress=progress).record
-    table = options.run_table(settings.dataset, record.run)
+    opened = options.run_table(settings.dataset, record.run)
     columns = ["id", "path", "label_name", "neighbour_angle"]
-    outliers = table.page(sort="neighbour_angle", descending=True, limit=10, columns=columns)
-    if options.printed({"record": record, "outliers": outliers}, lambda: table.frame(columns=columns)):
+    outliers = opened.samples.page(sort="neighbour_angle", descending=True, limit=10, columns=columns)
+    if options.printed({"record": record, "outliers": outliers}, lambda: opened.samples.frame(columns=columns)):
         return
     method = "all compared"
     if record.method != "exact":
@@ -104,10 +104,10 @@ def neighbours(settings: NeighboursSettings) -> None:
 
 def _print_like(dataset: str, run: str, column: str) -> None:
     """Print the images at the smallest angle to words."""
-    table = options.run_table(dataset, run)
+    opened = options.run_table(dataset, run)
     columns = ["id", "path", "label_name", column]
-    nearest = table.page(sort=column, limit=10, columns=columns)
-    if not options.printed({"column": column, "nearest": nearest}, lambda: table.frame(columns=columns)):
+    nearest = opened.samples.page(sort=column, limit=10, columns=columns)
+    if not options.printed({"column": column, "nearest": nearest}, lambda: opened.samples.frame(columns=columns)):
         options.print_table(nearest, digits=4)
 
 

@@ -11,8 +11,8 @@ from avhcurate.cli.printing import print_messages, print_next
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
-    from avhcurate.datasets.table.dataset_table import DatasetTable
     from avhcurate.datasets.table.filters import Filters
+    from avhcurate.datasets.table.open_dataset import OpenDataset
     from avhcurate.networks.scoring.shards import Engine
     from avhcurate.workspace.data.settings import VerbSettings
     from avhcurate.workspace.data.workspace import Workspace
@@ -26,14 +26,14 @@ def open_workspace() -> "Workspace":
     return find_workspace(CALL.get().workspace)
 
 
-def run_table(name: str, model: str | None = None, *, edges: tuple[float, ...] | None = None) -> "DatasetTable":
+def run_table(name: str, model: str | None = None, *, edges: tuple[float, ...] | None = None) -> "OpenDataset":
     """Return the table of a dataset with the scores of a run, by default its default one."""
-    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.datasets.table.open_dataset import open_dataset
 
-    table = open_table(open_workspace(), name, model, edges=edges)
-    if table.run:
-        USED_RUN.set(table.run.name)
-    return table
+    opened = open_dataset(open_workspace(), name, model, edges=edges)
+    if opened.run:
+        USED_RUN.set(opened.run.name)
+    return opened
 
 
 def job(settings: "VerbSettings") -> "AbstractContextManager[Progress]":
@@ -81,7 +81,7 @@ def distributed_job(settings: "VerbSettings", work: "Callable[[Progress], Sequen
         return work(progress)
 
 
-def samples(table: "DatasetTable", ids: str | None, where: str, *, excluded: bool = False) -> "list[int] | Filters":
+def samples(opened: "OpenDataset", ids: str | None, where: str, *, excluded: bool = False) -> "list[int] | Filters":
     """Return the samples that a call names: by --ids, numbers or a file that lists samples, or by --where."""
     from avhcurate.datasets.curate.saved import listed_ids
     from avhcurate.datasets.table.filters import Filters
@@ -95,9 +95,9 @@ def samples(table: "DatasetTable", ids: str | None, where: str, *, excluded: boo
     except ValueError:
         if not os.path.isfile(ids):
             raise CurateError(f"--ids must be whole numbers, as 3,17,20, or a file, not {ids!r}.") from None
-    listed, unknown = listed_ids(table.dataset, Path(ids).read_bytes())
+    listed, unknown = listed_ids(opened.dataset, Path(ids).read_bytes())
     if unknown:
-        print_messages([f"{len(unknown)} entries of {ids} are not in {table.dataset.name}, as {unknown[0]}: left out"])
+        print_messages([f"{len(unknown)} entries of {ids} are not in {opened.samples.name}, as {unknown[0]}: left out"])
     return listed
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from avhcurate.datasets.curate.locked import lock_first
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.sources.settings import ReviewSettings
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.map.service import project_dataset
 from avhcurate.features.map.settings import ProjectSettings
@@ -46,7 +46,7 @@ class PhotoReview:
             space, self.name, settings.source, force=settings.force, progress=progress.titled("Import")
         )
         if settings.lock:
-            self.locked = lock_first(open_table(space, self.name))
+            self.locked = lock_first(open_dataset(space, self.name).decisions, open_dataset(space, self.name).run)
         labels = self.dataset.labels_to_learn()
         self.samples = len(labels)
         self.classes = len(np.unique(labels[labels >= 0]))
@@ -105,8 +105,10 @@ class PhotoReview:
         find_neighbours(self.dataset, self.run, progress=progress)
 
     def _suspect(self, progress: Progress) -> None:
-        table = open_table(self.space, self.name, self.run.name)
-        find_suspects(table, SuspectsSettings(dataset=self.name, model=self.run.name), progress=progress)
+        opened = open_dataset(self.space, self.name, self.run.name)
+        find_suspects(
+            opened.run, opened.votes, SuspectsSettings(dataset=self.name, model=self.run.name), progress=progress
+        )
 
     def _place(self, progress: Progress) -> None:
         project_dataset(self.space, self._mapping(), progress=progress)

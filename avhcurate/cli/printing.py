@@ -16,7 +16,7 @@ from avhcurate.errors import CurateError, words
 if TYPE_CHECKING:
     import pandas as pd
 
-    from avhcurate.datasets.table.dataset_table import DatasetTable
+    from avhcurate.datasets.table.open_dataset import OpenDataset
     from avhcurate.workspace.data.datasets import DatasetFolder
 
 
@@ -87,13 +87,13 @@ def print_next(commands: Sequence[Sequence[str]]) -> None:
         print("  " + shlex.join(["avhcurate", *command, *place]))
 
 
-def print_votes_note(table: "DatasetTable") -> None:
+def print_votes_note(opened: "OpenDataset") -> None:
     """Print which dataset and run a table is of, and whether its votes are simulated."""
     run = "no run"
-    if table.run:
-        run = table.run.root.name
-    votes = ", SIMULATED human votes" if table.simulated else ""
-    print(f"{table.dataset.name}, {run}{votes}")
+    if opened.run:
+        run = opened.run.root.name
+    votes = ", SIMULATED human votes" if opened.samples.simulated else ""
+    print(f"{opened.samples.name}, {run}{votes}")
 
 
 def print_table(

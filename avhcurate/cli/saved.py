@@ -49,12 +49,12 @@ def _save(name: str, title: str, where: str, ids: str | None) -> None:
     from avhcurate.datasets.table.empty_view import empty_view
     from avhcurate.datasets.table.filters import Filters
 
-    table = options.run_table(name)
-    chosen = options.samples(table, ids, where)
+    opened = options.run_table(name)
+    chosen = options.samples(opened, ids, where)
     if isinstance(chosen, Filters):
-        rows = table.frame(chosen, columns=["id"])
+        rows = opened.samples.frame(chosen, columns=["id"])
         if rows.empty:
-            raise empty_view(table, chosen, "No sample satisfies the condition. Widen it.")
+            raise empty_view(opened.samples, chosen, "No sample satisfies the condition. Widen it.")
         chosen = rows["id"].tolist()
     Saved(options.open_workspace(), name).save_set(title, chosen)
 
@@ -72,13 +72,13 @@ def history(
     from avhcurate.datasets.curate.history import describe, history_entries, undo_entry
     from avhcurate.features.saved import diff_service
 
-    table = options.run_table(name)
+    opened = options.run_table(name)
     if restore is not None:
-        count = diff_service.restore(table, restore)
+        count = diff_service.restore(opened.decisions, opened.run, restore)
         options.print_messages([f"The state after entry {restore} is back: {count} samples changed."])
     if undo is not None:
-        options.print_messages([f"undone: {undo_entry(table, undo)}"])
-    entries, count = history_entries(table, who=who, sample=sample, limit=limit)
+        options.print_messages([f"undone: {undo_entry(opened.decisions, undo)}"])
+    entries, count = history_entries(opened.decisions, who=who, sample=sample, limit=limit)
     names = ("key", "who", "action", "value", "samples", "undone_by", "at")
     table_of_entries = [{name: getattr(entry, name) for name in names} for entry in entries]
     if options.printed({"entries": table_of_entries, "count": count}, table_of_entries):
@@ -88,7 +88,7 @@ def history(
             "key": entry.key,
             "at": f"{entry.at:%Y-%m-%d %H:%M}",
             "who": entry.who,
-            "what": describe(entry, table.classes),
+            "what": describe(entry, opened.samples.classes),
             "samples": entry.samples,
             "undone by": entry.undone_by or "",
         }
@@ -110,7 +110,7 @@ def diff(
     changed = diff_service.diff(*diff_service.moments(options.open_workspace(), first, second, model=model))
     if options.printed(changed.result(), changed.changes):
         return
-    print(f"{changed.table.dataset.name}@{changed.since} to @{changed.until}: {changed.text}")
+    print(f"{changed.samples.name}@{changed.since} to @{changed.until}: {changed.text}")
     for rows in (changed.summary, changed.classes):
         print(f"\n{rows.to_string(index=False)}")
     options.print_messages(changed.notes)

@@ -59,16 +59,20 @@ def select(
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.pseudo_labels import service
 
-    table = options.run_table(name, model)
-    result = service.select(table, rule=cast(Any, rule), portion=portion, filters=Filters(where=where))
+    opened = options.run_table(name, model)
+    result = service.select(
+        opened.samples, opened.run, opened.dataset, rule=cast(Any, rule), portion=portion, filters=Filters(where=where)
+    )
     with options.output(out) as place:
-        count = service.write_pseudo_labels(table, result, place, soft=soft, force=force)
+        count = service.write_pseudo_labels(
+            opened.samples, opened.run, opened.dataset, result, place, soft=soft, force=force
+        )
     _note_left_out(result.left_out)
     options.print_messages(result.notes)
     text = f"{count} of {len(result.ids)} samples selected by {rule} at portion {portion:g}: {out}"
     if result.accuracy is not None:
         text += f"\naccuracy against the given labels {result.accuracy:.4f}"
-    options.print_result(service.describe_selection(table, result), text)
+    options.print_result(service.describe_selection(opened.samples, opened.run, opened.dataset, result), text)
 
 
 def _select_next(name: str, model: str | None, where: str, budget: int | None, out: Path, force: bool) -> None:
@@ -78,11 +82,11 @@ def _select_next(name: str, model: str | None, where: str, budget: int | None, o
 
     if budget is None:
         raise CurateError("Say with --budget how many images to label.")
-    table = options.run_table(name, model)
+    opened = options.run_table(name, model)
     filters = Filters(where=where)
-    chosen = next_labels(table, budget, filters=filters)
+    chosen = next_labels(opened, budget, filters=filters)
     with options.output(out) as place:
-        record = write_next_labels(table, chosen, filters, place, force=force)
+        record = write_next_labels(opened.samples, opened.run, opened.dataset, chosen, filters, place, force=force)
     options.print_result(record, f"{chosen.summary}\nwritten to {out}")
 
 
@@ -94,11 +98,11 @@ def _select_kept(name: str, model: str | None, where: str, portion: float | None
 
     if portion is None:
         raise CurateError("Say with --portion which share of each class to keep.")
-    table = options.run_table(name, model)
-    ids = keep(table, portion, filters=Filters(where=where))
+    opened = options.run_table(name, model)
+    ids = keep(opened.samples, opened.dataset, portion, filters=Filters(where=where))
     about: dict[str, Any] = {"rule": "keep", "portion": portion}
     with options.output(out) as place:
-        export(table, Filters(ids=tuple(ids.tolist())), format_named(out), place, force=force, about=about)
+        export(opened, Filters(ids=tuple(ids.tolist())), format_named(out), place, force=force, about=about)
     options.print_result(about | {"samples": len(ids)}, f"{len(ids)} samples kept: {out}")
 
 

@@ -33,7 +33,7 @@ def _log_votes(settings: VotesSettings) -> None:
 
     if settings.simulated:
         raise CurateError("Simulated votes are never mixed with people's. Leave out --log.")
-    logged = log_votes(options.run_table(settings.dataset), settings.file)
+    logged = log_votes(options.run_table(settings.dataset).votes, settings.file)
     if options.printed({"answers": logged.answers, "annotators": logged.annotators, "known": logged.known}):
         return
     print(f"{logged.answers} new answers about {settings.dataset} in the log, by {logged.annotators} annotators")
@@ -44,11 +44,11 @@ def _log_votes(settings: VotesSettings) -> None:
 def votes_out(settings: VotesOutSettings) -> None:
     from avhcurate.features.annotate.vote_files import write_votes
 
-    table = options.run_table(settings.dataset)
+    opened = options.run_table(settings.dataset)
     with options.output(settings.out) as out:
-        count = write_votes(table, out, force=settings.force)
+        count = write_votes(opened.samples, opened.votes, out, force=settings.force)
     text = f"{count} answers about {settings.dataset} written to {settings.out}"
-    if table.simulated:
+    if opened.samples.simulated:
         text += "\nThe votes are simulated; the file says so."
-    result = {"answers": count, "out": str(settings.out), "simulated": table.simulated}
+    result = {"answers": count, "out": str(settings.out), "simulated": opened.samples.simulated}
     options.print_result(result, text)

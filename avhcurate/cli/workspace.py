@@ -214,11 +214,11 @@ def report(
 
     if out is None and card is None:
         raise CurateError("Say what to write: --out FILE, --card FILE, or both.")
-    table = options.run_table(name, model)
+    opened = options.run_table(name, model)
     sizes: dict[str, int] = {}
     for file, write in ((out, partial(write_report, images=images)), (card, write_card)):
         if file is not None:
             with options.output(file) as place:
-                sizes[str(file)] = write(table, place, force=force).stat().st_size
+                sizes[str(file)] = write(opened, place, force=force).stat().st_size
     result = {"out": out and str(out), "card": card and str(card), "bytes": sum(sizes.values())}
     options.print_result(result, "\n".join(f"{file}: {size_text(size)}" for file, size in sizes.items()))

@@ -39,4 +39,4 @@ def degrade(self: "Dataset", **options: Any) -> pd.DataFrame:
     settings = self._settings(DegradeSettings, model=self._run_name(), **options)
     with self._job(settings) as progress:
         folder = service.degrade_dataset(self.workspace, settings, progress=progress)
-    return service.read(self.sample_table, folder).summary
+    return service.read(self.opened.samples, folder).summary

@@ -81,7 +81,7 @@ class ScorableDataset(OpenedDataset):
 
         >>> import avhcurate
         >>> digits = avhcurate.example(fresh=True)
-        >>> scored = digits.sample_table.run
+        >>> scored = digits.opened.run
         >>> attached = digits.attach(scored.features(), class_weights=scored.class_weights(), bias=scored.bias())
         >>> attached.table["avh"].astype(float).round(3).head(3).tolist()
         [0.032, 0.031, 0.037]

@@ -58,7 +58,7 @@ class DecidedDataset(OpenedDataset):
         """
         value = label
         if label is not None:
-            value = annotations.class_index(self.sample_table, label)
+            value = annotations.class_index(self.opened.samples, label)
         return self._decide(samples, "relabel", value)
 
     def relabel_from(self, labels: str | os.PathLike[str] | pd.DataFrame) -> "LabelCounts":
@@ -78,7 +78,7 @@ class DecidedDataset(OpenedDataset):
 
         if not isinstance(labels, pd.DataFrame):
             labels = Path(labels)
-        counts = relabel_from(self.sample_table, labels)
+        counts = relabel_from(self.opened.decisions, labels)
         self._show_decided()
         return counts
 
@@ -112,7 +112,7 @@ class DecidedDataset(OpenedDataset):
         >>> digits.tag([1, 2], "blurred"), digits.undo()
         (2, 'tag blurred')
         """
-        entry = annotations.undo(self.sample_table)
+        entry = annotations.undo(self.opened.decisions)
         self._show_decided()
         if entry is None:
             return None
@@ -130,7 +130,7 @@ class DecidedDataset(OpenedDataset):
         """
         from avhcurate.datasets.curate.history import history_entries
 
-        entries, _ = history_entries(self.sample_table, who=who, sample=sample, limit=limit)
+        entries, _ = history_entries(self.opened.decisions, who=who, sample=sample, limit=limit)
         names = ["key", "who", "action", "value", "samples", "undone_by", "at"]
         return pd.DataFrame([[getattr(entry, name) for name in names] for entry in entries], columns=names)
 
@@ -149,7 +149,7 @@ class DecidedDataset(OpenedDataset):
         if save_set is not None:
             if samples is None:
                 raise CurateError(f"The set {save_set} has no samples. Give them.")
-            store.save_set(save_set, chosen_ids(self.sample_table, samples))
+            store.save_set(save_set, chosen_ids(self.opened.samples, samples))
         rows = [[entry.name, entry.samples, entry.who, entry.at] for entry in store.sets()]
         return pd.DataFrame(rows, columns=["set", "samples", "who", "at"])
 
@@ -157,7 +157,7 @@ class DecidedDataset(OpenedDataset):
         """Write every answer behind HSF to a .csv, or counts to a .parquet file, and return how many answers."""
         from avhcurate.features.annotate.vote_files import write_votes
 
-        return write_votes(self.sample_table, Path(out), force=force)
+        return write_votes(self.opened.samples, self.opened.votes, Path(out), force=force)
 
     def lock(self, share: float | None = None, where: str = "", *, groups: str | None = None, seed: int = 0) -> int:
         """Lock a part, whose labels nothing learns from, to judge decisions by; return how many.
@@ -173,18 +173,22 @@ class DecidedDataset(OpenedDataset):
         >>> digits.unlock()
         'lock'
         """
-        return locked.lock(self.sample_table, share=share, where=where, groups=groups, seed=seed).samples
+        return locked.lock(
+            self.opened.decisions, self.opened.run, share=share, where=where, groups=groups, seed=seed
+        ).samples
 
     def unlock(self) -> str | None:
         """Undo your lock; what is computed from then on learns from all labels."""
-        entry = annotations.undo(self.sample_table, actions=[LOCK])
+        entry = annotations.undo(self.opened.decisions, actions=[LOCK])
         if entry is None:
             return None
         return entry.action
 
     def _decide(self, samples: Samples, action: str, value: str | int | None = None, *, excluded: bool = False) -> int:
-        table = self.sample_table
-        count = annotations.annotate(table, chosen(table, samples, excluded=excluded), action, value)
+        opened = self.opened
+        count = annotations.annotate(
+            opened.decisions, chosen(opened.samples, samples, excluded=excluded), action, value
+        )
         self._show_decided()
         return count
 
@@ -208,6 +212,6 @@ class DecidedDataset(OpenedDataset):
         """
         from avhcurate.features.saved.diff_service import diff
 
-        difference = diff(self.sample_table, since)
+        difference = diff(self.opened, since)
         difference.changes.attrs.update(difference.result())
         return difference.changes

@@ -11,7 +11,6 @@ from pydantic_core import to_jsonable_python
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.ui import components
-from avhcurate.ui.base.cache import cache_key
 from avhcurate.ui.base.frame import Opened
 from avhcurate.ui.base.url_state import View
 from avhcurate.ui.components import commands
@@ -65,7 +64,7 @@ class SampleGrid(anywidget.AnyWidget):
         self._views: list[GridView] = []
         self.update()
         if not self.data["count"]:
-            raise empty_view(self._page.table, filters, "No sample satisfies the condition. Widen it.")
+            raise empty_view(self._page.samples, filters, "No sample satisfies the condition. Widen it.")
         super().__init__()
         self.on_msg(self._hear)
         dataset.grids.add(self)
@@ -77,12 +76,14 @@ class SampleGrid(anywidget.AnyWidget):
 
     def update(self) -> None:
         """Show what was decided since."""
-        table = self._dataset.sample_table
-        entry = table.annotated
-        sort = self._sort or table.hardness
-        shown = View(table.dataset.name, filters=self._filters, sort=sort, descending=hardest_first(table, sort))
-        count = table.count(self._filters)
-        self._page = Opened(self._dataset.workspace, view=shown, table=table, count=count, entry=entry)
+        opened = self._dataset.opened
+        entry = opened.samples.entry
+        sort = self._sort or opened.samples.hardness
+        shown = View(
+            opened.samples.name, filters=self._filters, sort=sort, descending=hardest_first(opened.samples, sort)
+        )
+        count = opened.samples.count(self._filters)
+        self._page = Opened(self._dataset.workspace, view=shown, opened=opened, count=count, entry=entry)
         view = table_view(self._page)
         self._views = [view, *(earlier for earlier in self._views if earlier is not view)][:_HELD]
         actions = {"done": None, "handled": 0, "bar": deciding_buttons(self._page)}
@@ -113,7 +114,7 @@ class SampleGrid(anywidget.AnyWidget):
         elif "address" in question:
             answer, status = answer_at(question["address"], question["body"].encode())
             self.send({"answer": question["ask"], "status": status, "json": to_jsonable_python(answer)})
-            if cache_key(self._dataset.sample_table) != self._views[0].version:
+            if self._dataset.opened.samples.key != self._views[0].version:
                 self.update()  # somebody else has decided something
         elif "lost" in question:
             self.update()

@@ -25,7 +25,7 @@ _OF_A_DATASET = {
     "DS.suspects()": "find_label_issues find_issues get_issues issues mistakes",
     "DS.quality()": "duplicates find_duplicates outliers",
     "DS.score(MODEL)": "embed compute_embeddings predict_probs run evaluate",
-    "DS.sample_table.run.features()": "features embeddings",
+    "DS.opened.run.features()": "features embeddings",
     "DS.plot.map()": "visualize scatter umap",
     "len(DS.classes)": "num_classes n_classes features_names",
     "avhcurate remove NAME": "delete remove",

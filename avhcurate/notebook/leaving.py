@@ -57,11 +57,11 @@ class ExportableDataset(OpenedDataset):
         format = format or export.format_named(Path(out))
         filters = filters_of(where)
         if samples is not None:
-            filters = Filters(excluded=None, ids=tuple(chosen_ids(self.sample_table, samples)))
-        table = self.sample_table
+            filters = Filters(excluded=None, ids=tuple(chosen_ids(self.opened.samples, samples)))
+        opened = self.opened
         if confirmed:
-            table = confirmed_only(table)
-        return export.export(table, filters, format, Path(out), force=force, about={"confirmed": confirmed})
+            opened = confirmed_only(opened)
+        return export.export(opened, filters, format, Path(out), force=force, about={"confirmed": confirmed})
 
     def to_hf(self, where: str | Filters | None = None) -> "datasets.DatasetDict":
         """Return a Hugging Face DatasetDict of images, curated labels and all columns; its splits are the dataset's.
@@ -120,7 +120,7 @@ class ExportableDataset(OpenedDataset):
             weights = self[weights]
         rows = self.frame(filters_of(where), columns=["id", "curated_label"])
         drawn = weights_of(weights, rows, len(self))
-        folder = self.sample_table.dataset
+        folder = self.opened.dataset
         samples: LabelledSamples[Any] = LabelledSamples(folder, rows, transform=transform, weights=drawn, with_ids=ids)
         if ids:
             self._learnt = samples.ids
@@ -164,4 +164,4 @@ class ExportableDataset(OpenedDataset):
         """
         from avhcurate.features.report.service import write_report
 
-        return write_report(self.sample_table, Path(out), images=images, force=force)
+        return write_report(self.opened, Path(out), images=images, force=force)

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset, open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.notebook.errors import python_words, variable_of
 from avhcurate.notebook.guesses import no_such
@@ -42,19 +42,19 @@ class OpenedDataset:
         self.workspace = workspace
         self.name = name
         self._model = model
-        self._opened: tuple[str, DatasetTable] | None = None
+        self._opened: tuple[str, OpenDataset] | None = None
         self.grids: WeakSet[Any] = WeakSet()  # each of which shows, by `update`, what is decided here
-        _ = self.sample_table  # an unknown name or model is refused here
+        _ = self.opened  # an unknown name or model is refused here
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how another process opens the same: workspace, name, and the run that this is open on."""
         return type(self), (Workspace(self.workspace.root.absolute()), self.name, self._run_name())
 
     def __repr__(self) -> str:
-        table = self.sample_table
-        record = table.dataset.record
-        votes = table.votes
-        run = table.run
+        opened = self.opened
+        record = opened.dataset.record
+        votes = opened.samples.votes
+        run = opened.run
         answers = "no votes"
         scored = "not scored yet"
         if votes:
@@ -62,25 +62,26 @@ class OpenedDataset:
             answers = f"{votes.total:,} {kind} votes"
         if run:
             scored = f"scored by {run.record.model}"
-        return f"Dataset {self.name}: {record.samples:,} samples of {len(table.classes)} classes, {answers}, {scored}"
+        size = f"{record.samples:,} samples of {len(opened.samples.classes)} classes"
+        return f"Dataset {self.name}: {size}, {answers}, {scored}"
 
     def _repr_html_(self) -> str:
         """Return the counts and a few images, the hardest first, for a notebook."""
         from avhcurate.features.report.service import caption_of
 
-        table = self.sample_table
+        opened = self.opened
         tiles = []
-        order: dict[str, Any] = {"sort": table.hardness, "descending": True} if table.run else {}
-        for id in table.page(limit=_IMAGES, columns=["id"], **order)["id"].tolist():
-            caption = escape(caption_of(table.sample(id), ["hsf", table.hardness]))
+        order: dict[str, Any] = {"sort": opened.samples.hardness, "descending": True} if opened.run else {}
+        for id in opened.samples.page(limit=_IMAGES, columns=["id"], **order)["id"].tolist():
+            caption = escape(caption_of(opened.samples.sample(id), ["hsf", opened.samples.hardness]))
             with suppress(CurateError):
-                encoded = table.dataset.thumbnails.get(id) or encode_thumbnail(np.asarray(self.image(id)))
+                encoded = opened.dataset.thumbnails.get(id) or encode_thumbnail(np.asarray(self.image(id)))
                 data = base64.b64encode(encoded).decode()
                 tiles.append(_TILE.format(data=data, caption=f"{id}: {caption}"))
         return f"<p>{escape(repr(self))}</p>{''.join(tiles)}"
 
     def __len__(self) -> int:
-        return self.sample_table.size
+        return self.opened.samples.size
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Yield every sample by id, as a record."""
@@ -102,19 +103,19 @@ class OpenedDataset:
         >>> digits[3]["label_name"], digits[[3, 5]]["label_name"].tolist(), len(digits[digits["hsf"] < 0.5])
         ('3', ['3', '5'], 6)
         """
-        table = self.sample_table
+        opened = self.opened
         if isinstance(samples, str):
-            return table.frame(Filters(excluded=None), columns=[samples])[samples]
+            return opened.samples.frame(Filters(excluded=None), columns=[samples])[samples]
         if isinstance(samples, slice):
-            samples = range(*samples.indices(table.size))
-        ids = chosen(table, samples, excluded=None)
+            samples = range(*samples.indices(opened.samples.size))
+        ids = chosen(opened.samples, samples, excluded=None)
         if not isinstance(ids, Filters):
-            size = table.size
+            size = opened.samples.size
             ids = [id + size * (-size <= id < 0) for id in ids]  # from the end, where negative
             if isinstance(samples, int | np.integer):
-                return table.sample(ids[0])
+                return opened.samples.sample(ids[0])
             ids = Filters(excluded=None, ids=tuple(ids))
-        return self._marked(table.frame(ids))
+        return self._marked(opened.samples.frame(ids))
 
     def image(self, id: int) -> Image.Image:
         """Return the image of a sample, in RGB. Raises CurateError for one that cannot be read.
@@ -123,17 +124,17 @@ class OpenedDataset:
         >>> avhcurate.example().image(3).size
         (8, 8)
         """
-        self.sample_table.sample(id)  # an unknown one is refused
-        return picture(self.sample_table.dataset.images(), int(id))
+        self.opened.samples.sample(id)  # an unknown one is refused
+        return picture(self.opened.dataset.images(), int(id))
 
     # --- its table ---------------------------------------------------------------------------------------------------
 
     @property
-    def sample_table(self) -> DatasetTable:
+    def opened(self) -> OpenDataset:
         """Return the table that the pages read: opened again when a run, votes or another import came, else kept."""
         stamp = self.workspace.dataset(self.name).stamp()
         if self._opened is None or self._opened[0] != stamp:
-            self._opened = stamp, open_table(self.workspace, self.name, self._model)
+            self._opened = stamp, open_dataset(self.workspace, self.name, self._model)
         else:
             self._opened[1].refresh()
         return self._opened[1]
@@ -149,7 +150,7 @@ class OpenedDataset:
         0   0  000.png          0              0
         1   1  001.png          1              1
         """
-        return self._marked(self.sample_table.table)
+        return self._marked(self.opened.samples.frame())
 
     def to_pandas(self) -> pd.DataFrame:
         """Return `table`."""
@@ -162,7 +163,7 @@ class OpenedDataset:
     @property
     def columns(self) -> list[str]:
         """Return the names of the columns of `table`."""
-        return list(self.sample_table.columns)
+        return list(self.opened.samples.columns)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -177,7 +178,7 @@ class OpenedDataset:
         >>> len(avhcurate.example().classes)
         10
         """
-        return list(self.sample_table.classes)
+        return list(self.opened.samples.classes)
 
     def frame(self, where: str | Filters | None = None, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the samples that satisfy a condition and are not excluded, by id; None: every sample.
@@ -192,11 +193,11 @@ class OpenedDataset:
         """
         if isinstance(where, str):
             where = Filters(where=where)
-        return self._marked(self.sample_table.frame(where, columns=columns))
+        return self._marked(self.opened.samples.frame(where, columns=columns))
 
     def _marked(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the frame with which end of each score is harder, in `attrs["harder"]`: column to "high" or "low"."""
-        ranked = self.sample_table.ranked
+        ranked = self.opened.samples.ranked
         frame.attrs["harder"] = {name: ranked[name].harder for name in frame.columns if name in ranked}
         return frame
 
@@ -229,7 +230,7 @@ class OpenedDataset:
 
     def _run_name(self) -> str | None:
         """Return the run that it is open on, None without one."""
-        run = self.sample_table.run
+        run = self.opened.run
         if run is None:
             return None
         return run.name

@@ -41,14 +41,21 @@ class Plots:
         """Draw Spearman of every score with HSF and its interval, closest to people on top, and the noise ceiling."""
         from avhcurate.features.correlation import plots, service
 
-        return plots.ranking(service.correlate(self.dataset.sample_table, filters=filters_of(where)))
+        opened = self.dataset.opened
+        return plots.ranking(service.correlate(opened.samples, opened.run, opened.votes, filters=filters_of(where)))
 
     @python_words()
     def disagreement(self, score: str | None = None, *, where: str | Filters | None = None) -> "go.Figure":
         """Draw HSF against a score (AVH), with what only people and what only the network find hard."""
         from avhcurate.features.disagreement import plots, service
 
-        gap = service.disagree(self.dataset.sample_table, key=score, filters=filters_of(where))
+        gap = service.disagree(
+            self.dataset.opened.samples,
+            self.dataset.opened.run,
+            self.dataset.opened.prediction,
+            key=score,
+            filters=filters_of(where),
+        )
         names = {key: f"{title}: {len(gap.ids[key]):,}" for key, title in service.SETS.items()}
         name = gap.key
         if name in SCORES:
@@ -64,14 +71,14 @@ class Plots:
         from avhcurate.features.map import plots
         from avhcurate.features.map.store import maps
 
-        table, done = self.dataset.sample_table, []
-        if table.run is not None:
-            done = [layout for layout in maps(table.run) if layout.complete]
+        opened, done = self.dataset.opened, []
+        if opened.run is not None:
+            done = [layout for layout in maps(opened.run) if layout.complete]
         if not done:
             name = self.dataset.name
             raise CurateError(f"{name} has no map.", fix=f"{Run('project', name)}, or make one on the page Map")
         ids, places = done[-1].coordinates()
-        points = table.frame(filters_of(where), columns=["id", color]).set_index("id")
+        points = opened.samples.frame(filters_of(where), columns=["id", color]).set_index("id")
         return plots.point_figure(points.join(pd.DataFrame(places, ids, ["x", "y"]), how="inner"), color)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.workspace.disk.columns import listed
 from avhcurate.workspace.images.decoding import BrokenImage, decode
@@ -17,7 +17,7 @@ from avhcurate.workspace.images.source import ImageSource
 Samples = int | str | Filters | pd.DataFrame | Iterable[int]
 
 
-def chosen(table: DatasetTable, samples: Samples, *, excluded: bool | None = False) -> list[int] | Filters:
+def chosen(table: SampleTable, samples: Samples, *, excluded: bool | None = False) -> list[int] | Filters:
     """Return ids or filters of some samples; a condition is about those that are excluded, or are not."""
     if isinstance(samples, Filters):
         return samples
@@ -37,7 +37,7 @@ def chosen(table: DatasetTable, samples: Samples, *, excluded: bool | None = Fal
     return [int(id) for id in values]
 
 
-def chosen_ids(table: DatasetTable, samples: Samples) -> list[int]:
+def chosen_ids(table: SampleTable, samples: Samples) -> list[int]:
     """Return the ids of some samples."""
     ids = chosen(table, samples)
     if isinstance(ids, Filters):

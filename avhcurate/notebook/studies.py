@@ -60,19 +60,21 @@ class StudiedDataset(OpenedDataset):
         from avhcurate.features.correlation.analyses import analyse
         from avhcurate.people.bins import check_edges
 
-        table = self.sample_table
+        opened = self.opened
         keys = scores
         if isinstance(scores, str):
             keys = [scores]
         filters = filters_of(where)
         if analysis is not None:
-            return analyse(table, analysis, keys=keys, filters=filters, against=against)
+            return analyse(opened, analysis, keys=keys, filters=filters, against=against)
         edges = None
         if isinstance(bins, str):
-            edges = table.edges_from(bins, filters)
+            edges = opened.samples.edges_from(bins, filters)
         elif bins is not None:
             edges = check_edges(bins)
-        result = service.correlate(table, keys=keys, filters=filters, edges=edges, against=against)
+        result = service.correlate(
+            opened.samples, opened.run, opened.votes, keys=keys, filters=filters, edges=edges, against=against
+        )
         return service.export_table(result)
 
     def disagree(
@@ -101,13 +103,21 @@ class StudiedDataset(OpenedDataset):
         from avhcurate.features.disagreement import service
         from avhcurate.features.disagreement.service import HSF_CUTS, SCORE_CUTS, Cuts
 
-        table = self.sample_table
+        opened = self.opened
         cuts = {
             "hsf_cuts": Cuts.at("hsf_cuts", hsf_cuts, HSF_CUTS),
             "score_cuts": Cuts.at("score_cuts", score_cuts, SCORE_CUTS),
         }
-        gap = service.disagree(table, key=score, filters=filters_of(where), predicted=predicted, **cuts)
-        return service.gap_table(table, gap)
+        gap = service.disagree(
+            opened.samples,
+            opened.run,
+            opened.prediction,
+            key=score,
+            filters=filters_of(where),
+            predicted=predicted,
+            **cuts,
+        )
+        return service.gap_table(opened.samples, gap)
 
     @takes(PredictSettings)
     def predict(self, **options: Unpack[PredictOptions]) -> pd.DataFrame:
@@ -126,8 +136,9 @@ class StudiedDataset(OpenedDataset):
 
         settings = self._settings(PredictSettings, **options)
         with self._job(settings) as progress:
-            service.predict_hsf(self.sample_table, settings, progress=progress)
-        return service.predictions(self.sample_table)
+            opened = self.opened
+            service.predict_hsf(opened.samples, opened.run, opened.votes, settings, progress=progress)
+        return service.predictions(self.opened.samples)
 
     @takes(SuspectsSettings)
     def suspects(self, **options: Unpack[SuspectsOptions]) -> pd.DataFrame:
@@ -146,12 +157,14 @@ class StudiedDataset(OpenedDataset):
         from avhcurate.features.suspects import decisions, service
         from avhcurate.features.suspects.suggestions import suspects_now
 
-        table = self.sample_table
+        opened = self.opened
         settings = self._settings(SuspectsSettings, model=self._run_name(), **options)
         with self._job(settings) as progress:
-            folder = service.find_suspects(table, settings, progress=progress)
-        undecided = decisions.undecided(table, suspects_now(table, folder), where=settings.where)
-        rows = service.export_table(table, undecided, folder.record)
+            folder = service.find_suspects(opened.run, opened.votes, settings, progress=progress)
+        undecided = decisions.undecided(
+            opened.samples, suspects_now(opened.samples, opened.votes, folder), where=settings.where
+        )
+        rows = service.export_table(opened.samples, undecided, folder.record)
         return rows[: settings.limit]
 
     @takes(ProjectSettings)
@@ -184,10 +197,10 @@ class StudiedDataset(OpenedDataset):
         """
         from avhcurate.networks.neighbours.service import find_neighbours
 
-        run = self.sample_table.dataset.run(self._run_name())
+        run = self.opened.dataset.run(self._run_name())
         settings = self._settings(NeighboursSettings, model=run.name, **options)
         with self._job(settings) as progress:
-            find_neighbours(self.sample_table.dataset, run, count=settings.count, seed=settings.seed, progress=progress)
+            find_neighbours(self.opened.dataset, run, count=settings.count, seed=settings.seed, progress=progress)
         rows = self.frame(columns=["id", "path", "label_name", "neighbour_angle"])
         return rows.sort_values("neighbour_angle", ascending=False, ignore_index=True)
 
@@ -214,8 +227,21 @@ class StudiedDataset(OpenedDataset):
         if isinstance(by, str):
             by = [by]
         if by:
-            return slice_runs(self.sample_table, by, list(runs) or None, filters=filters_of(where)).table
-        return side_by_side(self.sample_table, list(runs) or None, keys=scores, filters=filters_of(where)).table
+            return slice_runs(
+                self.opened.samples,
+                self.opened.votes,
+                self.opened.workspace,
+                by,
+                list(runs) or None,
+                filters=filters_of(where),
+            ).table
+        return side_by_side(
+            self.opened.samples,
+            self.opened.votes,
+            list(runs) or None,
+            keys=scores,
+            filters=filters_of(where),
+        ).table
 
     def payoff(self, *, since: int | None = None) -> dict[str, Any]:
         """Return by how many points decisions changed accuracy on the locked part: `gain, low, high, verdict, ...`.
@@ -232,7 +258,7 @@ class StudiedDataset(OpenedDataset):
         from avhcurate.features.payoff import service
         from avhcurate.features.suspects.after_lock import follow_lock
 
-        return service.payoff(follow_lock(self.sample_table), since=since).result()
+        return service.payoff(follow_lock(self.opened), since=since).result()
 
     def select(
         self,
@@ -258,11 +284,15 @@ class StudiedDataset(OpenedDataset):
         """
         from avhcurate.features.pseudo_labels import service
 
-        table = self.sample_table
-        result = service.select(table, rule=rule, portion=portion, filters=filters_of(where))
+        opened = self.opened
+        result = service.select(
+            opened.samples, opened.run, opened.dataset, rule=rule, portion=portion, filters=filters_of(where)
+        )
         if out is not None:
-            service.write_pseudo_labels(table, result, Path(out), soft=soft, force=force)
-        return service.pseudo_label_table(table, result, soft=soft)
+            service.write_pseudo_labels(
+                opened.samples, opened.run, opened.dataset, result, Path(out), soft=soft, force=force
+            )
+        return service.pseudo_label_table(opened.samples, opened.run, result, soft=soft)
 
     def like(self, words: str | Sequence[str], *, where: str | Filters | None = None) -> pd.DataFrame:
         """Return samples by the angle to words, nearest first: `id, path, label_name, like: ...` (rad).
@@ -277,7 +307,7 @@ class StudiedDataset(OpenedDataset):
 
         settings = self._settings(NeighboursSettings, model=self._run_name(), like_text=words)
         with self._job(settings) as progress:
-            column = angles_to_words(self.sample_table.run, settings.like_text, progress=progress)
+            column = angles_to_words(self.opened.run, settings.like_text, progress=progress)
         rows = self.frame(filters_of(where), columns=["id", "path", "label_name", column])
         return rows.sort_values([column, "id"], ignore_index=True)
 
@@ -308,7 +338,7 @@ class StudiedDataset(OpenedDataset):
                 upright=settings.upright,
                 progress=progress,
             )
-        return service.measures_table(self.sample_table)
+        return service.measures_table(self.opened.samples, self.opened.dataset)
 
     def split(
         self,
@@ -335,9 +365,9 @@ class StudiedDataset(OpenedDataset):
         """
         from avhcurate.features.saved import split_service
 
-        table = self.sample_table
+        opened = self.opened
         parts = split_service.make_split(
-            table,
+            opened,
             shares,
             by=(by,) if isinstance(by, str) else by,
             seed=seed,
@@ -347,5 +377,5 @@ class StudiedDataset(OpenedDataset):
         if out is not None:
             split_service.write_split(parts, Path(out), force=force)
         if as_sets is not None:
-            split_service.save_parts(self.workspace, table, parts, as_sets)
+            split_service.save_parts(self.workspace, opened, parts, as_sets)
         return parts.rows

@@ -120,7 +120,7 @@ class VoteCounter:
         """Return the votes of each kind that HSF could use, with all annotators who are not excluded by hand."""
         return self._available(self.log.columns(self.dataset.id))
 
-    def votes(self, id: int | None = None) -> pd.DataFrame | None:
+    def by_sample(self, id: int | None = None) -> pd.DataFrame | None:
         """Return the votes in use by id, or those of one sample, as `DatasetFolder.votes` with collected ones."""
         if self.source.key is None:
             return None
@@ -140,7 +140,7 @@ class VoteCounter:
 
         Votes that name a parent count here and nowhere else.
         """
-        votes = self.votes()
+        votes = self.by_sample()
         if votes is None or "counts" not in votes:
             return pd.DataFrame(columns=["hits", "votes"], dtype=float)
         code, names = pd.factorize(np.array(self.dataset.record.parents_of(self.classes), object))
@@ -162,7 +162,7 @@ class VoteCounter:
             return majority
         parts: Iterable[pa.Table | pa.RecordBatch] = self.dataset.votes_in_parts()
         if self.source.collected:
-            parts = [pa.Table.from_pandas(self.votes())]
+            parts = [pa.Table.from_pandas(self.by_sample())]
         for votes in parts:
             if "counts" not in votes.schema.names:
                 break

@@ -5,7 +5,7 @@ import random
 import pytest
 from PIL import Image
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.annotate import annotators, setup
 from avhcurate.features.annotate import answers as annotate_answers
 from avhcurate.features.annotate import queue as annotate_queue
@@ -39,13 +39,13 @@ def work(page, own_demo_root, serve):
     """Sets up a collection on a copy of the digits and opens it as ada; returns its table and the address."""
 
     def opened(query="", **settings):
-        table = open_table(Workspace(own_demo_root), "digits")
-        collect(table, **settings)
-        setup.choose_source(table, who="boss")  # the first answers replace the simulated votes
+        opened = open_dataset(Workspace(own_demo_root), "digits")
+        collect(opened, **settings)
+        setup.choose_source(opened, who="boss")  # the first answers replace the simulated votes
         address = serve(own_demo_root)
         open_at(page, f"{address}/annotate?annotate.name=ada{query}")
         page.locator(".stage img.on, .tile img").first.wait_for()
-        return table, address
+        return opened, address
 
     return opened
 
@@ -117,8 +117,8 @@ def test_number_keys_answer_for_the_picture_on_screen_and_hsf_follows(page, work
 
 @pytest.mark.slow
 def test_a_second_person_judges_blind_what_one_has_decided(page, own_demo_root, serve):
-    table = open_table(Workspace(own_demo_root), "digits")
-    collect(table, **CLASSIFY, target=1, skip=True)
+    opened = open_dataset(Workspace(own_demo_root), "digits")
+    collect(opened, **CLASSIFY, target=1, skip=True)
     address = serve(own_demo_root)
     open_at(page, f"{address}/gallery?sort=id&descending=false")
     tiles = page.locator(TILES)
@@ -182,9 +182,9 @@ def many_classes(workspace, make_dataset):
     """A dataset of twelve classes, more than there are number keys."""
     names = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "oil filter", "owl", "pig", "rat"]
     images = {f"{name}/a.png": Image.new("RGB", (40, 30), (20 * n, 90, 200)) for n, name in enumerate(names)}
-    table = make_dataset(images, "zoo")
-    collect(table, **CLASSIFY)
-    return workspace.root, table
+    opened = make_dataset(images, "zoo")
+    collect(opened, **CLASSIFY)
+    return workspace.root, opened
 
 
 @pytest.mark.slow
@@ -270,14 +270,14 @@ def test_ticks_survive_a_reload_and_a_grid_can_be_had_back(page, work):
 
 @pytest.mark.slow
 def test_ticks_of_people_leave_a_vote_file_in_use_until_home_is_told_to_use_them(page, human_root, serve):
-    table = open_table(Workspace(human_root), "digits")
-    collect(table, **SELECT)
-    grid = annotate_queue.next_grid(table, "ada")
-    tick(table, "ada", grid, grid.ids)
+    opened = open_dataset(Workspace(human_root), "digits")
+    collect(opened, **SELECT)
+    grid = annotate_queue.next_grid(opened, "ada")
+    tick(opened, "ada", grid, grid.ids)
     open_at(page, f"{serve(human_root)}/")
     line = page.get_by_text("HSF uses k-way votes: 89,850 imported, 0 given in the app")
     expect(line).to_contain_text(f"Not counted: {len(grid.ids) - 4} ticks of people.")
     page.get_by_role("button", name="Use them").click()
     expect(page.get_by_text("Not counted: 89,850 answers of people.")).to_be_visible()
-    table.refresh()
-    assert table.frame()["votes"].sum() == len(grid.ids) - 4
+    opened.refresh()
+    assert opened.samples.frame()["votes"].sum() == len(grid.ids) - 4

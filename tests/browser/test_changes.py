@@ -3,17 +3,17 @@
 import pytest
 
 from avhcurate.datasets.curate.annotations import annotate
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import TILES, expect, intercept, open_at, settled
 from tests.fakes.workspaces import by
 
 
 def test_the_story_shows_pictures_and_takes_one_line_back_after_a_question(page, own_demo_root, serve):
-    table = open_table(Workspace(own_demo_root), "digits")
-    by("ann", annotate, table, [3, 5], "relabel", 7)
-    by("ann", annotate, table, [10], "exclude")
-    by("bob", annotate, table, [23, 24, 25], "relabel", 1)
+    opened = open_dataset(Workspace(own_demo_root), "digits")
+    by("ann", annotate, opened.decisions, [3, 5], "relabel", 7)
+    by("ann", annotate, opened.decisions, [10], "exclude")
+    by("bob", annotate, opened.decisions, [23, 24, 25], "relabel", 1)
     open_at(page, f"{serve(own_demo_root)}/saved?saved.part=changes")
     ann, bob = (page.locator(f"[class*='st-key-story'][class*='{who}']") for who in ("ann", "bob"))
     expect(ann).to_contain_text("2 relabelled, 1 excluded")
@@ -33,9 +33,9 @@ def test_the_story_shows_pictures_and_takes_one_line_back_after_a_question(page,
     dialog.get_by_role("button", name="Restore", exact=True).click()
     expect(bob).to_have_count(0)
     expect(ann).to_be_visible()
-    table.refresh()
-    assert [table.sample(id)["curated_label"] for id in (3, 5, 23)] == [7, 7, 3]
-    assert table.sample(10)["excluded"]
+    opened.refresh()
+    assert [opened.samples.sample(id)["curated_label"] for id in (3, 5, 23)] == [7, 7, 3]
+    assert opened.samples.sample(10)["excluded"]
 
 
 @pytest.mark.slow
@@ -46,5 +46,5 @@ def test_what_somebody_else_decides_shows_also_after_a_cut_in_the_middle_of_an_a
     for _ in range(2):  # a page whose questions end with the first cut answer asks no second one
         page.wait_for_event("response", lambda answer: "/changes/" in answer.url)
     page.unroute(changes)
-    by("bob", annotate, open_table(Workspace(own_demo_root), "digits"), [3], "relabel", 8)
+    by("bob", annotate, open_dataset(Workspace(own_demo_root), "digits").decisions, [3], "relabel", 8)
     expect(page.locator(TILES).nth(3).locator(".title")).to_have_text("8")

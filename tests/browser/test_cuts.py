@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.annotate import annotators
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.cuts import answer_through_cuts
@@ -20,11 +20,11 @@ ROUNDS = int(os.environ.get("AVHCURATE_STRESS_ROUNDS", "8"))
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + SEEDS))
 def test_answers_through_cut_connections_count_once_and_the_page_goes_on(new_context, own_demo_root, serve, seed):
-    table = open_table(Workspace(own_demo_root), "digits")
-    collect(table, control_share=0.0)
+    opened = open_dataset(Workspace(own_demo_root), "digits")
+    collect(opened, control_share=0.0)
     story = answer_through_cuts(new_context(), serve(own_demo_root), seed, rounds=ROUNDS)
-    table.refresh()
-    logged = sorted(map(tuple, annotators.responses(table, controls=True)[["id", "label"]].values.tolist()))
+    opened.refresh()
+    logged = sorted(map(tuple, annotators.responses(opened.votes, controls=True)[["id", "label"]].values.tolist()))
     images = [image for image, _ in story.given.values()]
     twice = sorted({image for image in images if images.count(image) > 1})
     lost = sorted(set(story.counted()) - set(logged))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from avhcurate.datasets.curate.history import history_entries
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.sample import lookalike
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import TILES, drag, expect, open_at, settled, spot, unanswered, unheard, with_parameter
@@ -92,7 +92,12 @@ def test_label_opens_at_its_button_with_the_predicted_class_first(page, serve, o
 @pytest.mark.slow
 def test_a_tile_under_the_mouse_or_the_keys_says_why_its_image_is_hard_and_so_do_the_details(gallery, own_demo_root):
     def reason(id):
-        near = lookalike(open_table(Workspace(own_demo_root), "digits"), id)
+        near = lookalike(
+            open_dataset(Workspace(own_demo_root), "digits").samples,
+            open_dataset(Workspace(own_demo_root), "digits").run,
+            open_dataset(Workspace(own_demo_root), "digits").neighbours,
+            id,
+        )
         own, other = np.degrees(near.angles)
         return near, [f"{own:.0f}° to “{near.labels[0]}”, its label", f"{other:.0f}° to “{near.labels[1]}”"]
 
@@ -136,7 +141,7 @@ def test_an_image_whose_picture_is_on_its_way_is_not_decided_about(page, serve, 
         expect(viewer.locator(".scale")).to_have_text("… %")
     settled(page).keyboard.press("x")
     expect(viewer.locator(".message")).to_contain_text("1 image excluded")
-    assert open_table(Workspace(own_demo_root), "digits").sample(4)["excluded"]
+    assert open_dataset(Workspace(own_demo_root), "digits").samples.sample(4)["excluded"]
 
 
 @pytest.mark.slow
@@ -200,7 +205,10 @@ def test_escape_keeps_a_label_which_another_window_shows_and_undoes_only_when_as
     gallery, new_context, own_demo_root
 ):
     def decided():
-        return [(entry.action, entry.undone_by is None) for entry in history_entries(open_table(own, "digits"))[0]]
+        return [
+            (entry.action, entry.undone_by is None)
+            for entry in history_entries(open_dataset(own, "digits").decisions)[0]
+        ]
 
     page, own, tile = gallery, Workspace(own_demo_root), gallery.locator(TILES).nth(3)
     other = open_at(new_context().new_page(), page.url)

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from avhcurate.datasets.curate.history import history_entries
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.sample import by_vector
 from avhcurate.networks.neighbours.words import words_vector
 from avhcurate.workspace.data.workspace import Workspace
@@ -157,7 +157,7 @@ def test_escape_clears_before_the_server_says_where_the_selection_is_and_a_key_b
         page.keyboard.press("Escape")
         says_selected(page, 0)
     settled(page).wait_for_function(NOTHING_KEPT)
-    assert open_table(Workspace(own_demo_root), "digits").decided == (0, 0, 0)
+    assert open_dataset(Workspace(own_demo_root), "digits").samples.decided == (0, 0, 0)
     page.keyboard.press("End")
     expect(page.locator(f"{TILES}[data-id='{first}']")).to_have_attribute("aria-selected", "false")
     says_selected(page, 0)
@@ -217,7 +217,7 @@ def test_the_detail_view_opens_steps_and_closes_and_the_keys_go_on_from_the_tile
     says_selected(page, 0)
     page.wait_for_function("() => document.activeElement.shadowRoot?.activeElement?.dataset.place === '4'")
     # What the fields showed of one image is no decision about the next, however late the browser hears of it.
-    assert history_entries(open_table(Workspace(own_demo_root), "digits")) == ([], 0)
+    assert history_entries(open_dataset(Workspace(own_demo_root), "digits").decisions) == ([], 0)
 
 
 @pytest.mark.slow
@@ -275,7 +275,7 @@ def test_x_pressed_six_times_excludes_six_images_that_dim_before_the_server_know
     settled(page)
     assert ids(page)[:2] == order[5:7]
     assert f", image {order[7]}," in page.evaluate(FOCUSED)
-    entries, _ = history_entries(open_table(Workspace(own_demo_root), "digits"))
+    entries, _ = history_entries(open_dataset(Workspace(own_demo_root), "digits").decisions)
     assert [(entry.action, entry.samples) for entry in entries if not entry.undone_by] == [
         ("relabel", 1),
         *[("exclude", 1)] * 5,
@@ -319,7 +319,7 @@ def test_an_image_that_has_not_come_is_not_decided_about(page, gallery, serve, o
     expect(last.locator("img")).to_be_visible()
     page.keyboard.press("x")
     expect(page.locator(".message")).to_contain_text("1 image excluded")
-    assert open_table(Workspace(own_demo_root), "digits").decided[1] == 1
+    assert open_dataset(Workspace(own_demo_root), "digits").samples.decided[1] == 1
 
 
 @pytest.mark.slow
@@ -378,12 +378,12 @@ def test_a_dataset_becomes_searchable_by_a_folder_and_words_order_it_as_typed(pa
     expect(box).to_be_visible()
     settled(page)
     (run,) = pets.dataset.runs()
-    found = open_table(pets.workspace, "pets", run.name)
+    found = open_dataset(pets.workspace, "pets", run.name)
     box.focus()
     for more, text in (("red", "red"), (" car, -snow", "red car, -snow")):
         page.keyboard.type(more, delay=20)
         page.wait_for_function("text => new URLSearchParams(location.search).get('gallery.typed') === text", arg=text)
-        expected, _ = by_vector(found, Filters(), words_vector(run, f"like: {text}"))
+        expected, _ = by_vector(found.samples, found.run, Filters(), words_vector(run, f"like: {text}"))
         assert ids(page) == expected.tolist()
         expect(box).to_be_focused()
         expect(box).to_have_value(text)

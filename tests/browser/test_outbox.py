@@ -10,7 +10,7 @@ from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.history import history_entries, samples_of
 from avhcurate.datasets.curate.locked import locked_mask
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.removal import remove_dataset
 from avhcurate.features.annotate import annotators
 from avhcurate.features.classes.service import classes_of
@@ -51,7 +51,7 @@ def filled_root(suspects_root, plant_map, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("outbox")
     root = copied(suspects_root, folder / "workspace")
     plant_map(root)
-    collect(open_table(Workspace(root), "digits"), control_share=0.0)
+    collect(open_dataset(Workspace(root), "digits"), control_share=0.0)
     pets = {f"{name}/{number}.png": "red" for name in ("cat", "dog") for number in range(4)}
     import_dataset(Workspace(root), "pets", write_images(folder / "pets", pets))
     return root
@@ -65,12 +65,12 @@ def root(filled_root, tmp_path) -> Path:
 
 def decided(root, dataset="digits"):
     """What people decided about images of a dataset, each as often as it is written: (action, value, images)."""
-    table = open_table(Workspace(root), dataset)
-    events = history_entries(table)[0]
-    images = samples_of(table, events, most=FEW)
+    opened = open_dataset(Workspace(root), dataset)
+    events = history_entries(opened.decisions)[0]
+    images = samples_of(opened.decisions, events, most=FEW)
     decisions = [(event.action, event.value or "", *images[event.id]) for event in events if event.id in images]
     changed = [(event.action, event.value) for event in events if event.action in CLASS_ACTIONS]
-    answers = annotators.responses(table, controls=True)
+    answers = annotators.responses(opened.votes, controls=True)
     return sorted(
         changed + decisions + [("answer", str(label), id) for id, label in answers[["id", "label"]].values.tolist()]
     )
@@ -117,7 +117,7 @@ def in_details(page, address, root):
 
 
 def in_map(page, address, root):
-    labels = open_table(Workspace(root), "digits").dataset.labels()
+    labels = open_dataset(Workspace(root), "digits").dataset.labels()
     first, second = (labels == 3).nonzero()[0][:2].tolist()
     open_at(page, f"{address}/map?{BY_ID}&map.region={THREES}")
     page.locator(TILES).first.focus()
@@ -131,9 +131,9 @@ def in_map(page, address, root):
 
 
 def in_suspects(page, address, root):
-    table = open_table(Workspace(root), "digits")
-    found = suspects_of(table.run)[-1].suspects()
-    suggested = table.classes[int(found["suggested"][0])]
+    opened = open_dataset(Workspace(root), "digits")
+    found = suspects_of(opened.run)[-1].suspects()
+    suggested = opened.samples.classes[int(found["suggested"][0])]
     accepted, kept, _, excluded = ids = found["id"].head(4).tolist()
     open_at(page, f"{address}/suspects")
     loaded(page)
@@ -163,9 +163,9 @@ def in_annotate(page, address, root):
 
 
 def in_payoff(page, address, root):
-    table = lock_before_scoring(open_table(Workspace(root), "digits"))
-    threes = np.flatnonzero((table.dataset.labels() == 3) & ~locked_mask(table))
-    annotate(table, threes[:40].tolist(), "relabel", 8)
+    opened = lock_before_scoring(open_dataset(Workspace(root), "digits"))
+    threes = np.flatnonzero((opened.dataset.labels() == 3) & ~locked_mask(opened.dataset))
+    annotate(opened.decisions, threes[:40].tolist(), "relabel", 8)
     open_at(page, f"{address}/payoff?payoff.check=1")
     loaded(page)
 
@@ -183,7 +183,11 @@ def in_payoff(page, address, root):
 
 def in_classes(page, address, root, merges=2):
     """Two merges and a step, each as soon as the images are there; the page may not know of the first merge yet."""
-    pairs = classes_of(open_table(Workspace(root), "digits")).pairs
+    pairs = classes_of(
+        open_dataset(Workspace(root), "digits").samples,
+        open_dataset(Workspace(root), "digits").run,
+        open_dataset(Workspace(root), "digits").votes,
+    ).pairs
     first = pairs.iloc[0]
     rest = pairs[~pairs[["first", "second"]].isin([first["second"]]).any(axis=1)]
     second = rest.iloc[1]
@@ -372,7 +376,7 @@ def test_where_a_dataset_is_removed_nothing_of_another_is_shown_until_that_is_ch
 
 def excluded(root):
     """How many images of each dataset are excluded."""
-    return {name: open_table(Workspace(root), name).decided[1] for name in ("digits", "pets")}
+    return {name: open_dataset(Workspace(root), name).samples.decided[1] for name in ("digits", "pets")}
 
 
 def shown_dataset(page, name):

@@ -6,7 +6,7 @@ from PIL import Image
 
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.locked import locked_mask
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.payoff import service
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import NOTHING_KEPT, expect, judged, open_at, settled
@@ -14,9 +14,9 @@ from tests.fakes.workspaces import lock_before_scoring
 
 
 def test_keys_check_locked_images_and_the_sentence_stays_first(page, serve, own_demo_root):
-    table = lock_before_scoring(open_table(Workspace(own_demo_root), "digits"))
-    threes = np.flatnonzero((table.dataset.labels() == 3) & ~locked_mask(table))
-    annotate(table, threes[:100].tolist(), "relabel", 8)
+    opened = lock_before_scoring(open_dataset(Workspace(own_demo_root), "digits"))
+    threes = np.flatnonzero((opened.dataset.labels() == 3) & ~locked_mask(opened.dataset))
+    annotate(opened.decisions, threes[:100].tolist(), "relabel", 8)
     address = f"{serve(own_demo_root)}/payoff?dataset=digits"
     open_at(page, address)
     sentence = page.get_by_role("heading", name="100 decisions changed accuracy")
@@ -35,8 +35,8 @@ def test_keys_check_locked_images_and_the_sentence_stays_first(page, serve, own_
     expect(card).to_have_attribute("data-item", id)
     del checks[int(id)]
     page.wait_for_function(NOTHING_KEPT)
-    table.refresh()
-    assert service.checks(table) == checks
+    opened.refresh()
+    assert service.checks(opened.decisions) == checks
     page.reload()
     settled(page)
     expect(card).to_have_attribute("data-item", id)
@@ -64,4 +64,4 @@ def test_from_a_folder_to_a_verdict_without_a_form(page, serve, workspace, tmp_p
     page.get_by_text("Locked images are not listed").wait_for()
     open_at(page, page.url.replace("/suspects", "/payoff"))
     expect(page.get_by_role("heading", name="10 decisions changed accuracy on 48 locked images by")).to_be_visible()
-    assert locked_mask(open_table(workspace, "photos")).sum() == 48
+    assert locked_mask(open_dataset(workspace, "photos").dataset).sum() == 48

@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from avhcurate.datasets.curate.annotations import annotate
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import TILES, expect, open_at, settled, unheard
@@ -60,8 +60,8 @@ def test_the_strip_counts_before_the_page_runs_and_shows_pairs_of_pictures(page,
     counts.click()
     dialog = page.get_by_role("dialog")
     first = dialog.locator("figure").first
-    table = open_table(Workspace(root), "digits")
-    expect(first).to_have_attribute("aria-label", f"image 2: {table.sample(2)['label_name']}, now 7")
+    opened = open_dataset(Workspace(root), "digits")
+    expect(first).to_have_attribute("aria-label", f"image 2: {opened.samples.sample(2)['label_name']}, now 7")
     expect(dialog.locator("figure img")).to_have_count(6)  # before and after
     expect(dialog.locator("figure .out")).to_have_count(2)
     page.wait_for_function("[...document.querySelectorAll('figure img')].every(image => image.naturalWidth)")
@@ -71,7 +71,7 @@ def test_the_strip_counts_before_the_page_runs_and_shows_pairs_of_pictures(page,
     with page.expect_download() as downloaded:
         page.get_by_role("button", name="Download labels").click()
     rows = list(csv.DictReader(downloaded.value.path().read_text(encoding="utf-8").splitlines()))
-    assert len(rows) == table.size - 2
+    assert len(rows) == opened.samples.size - 2
     assert [row["curated_label_name"] for row in rows if row["id"] == "2"] == ["7"]
 
 
@@ -96,14 +96,14 @@ def test_the_strip_counts_one_by_one_on_suspects_and_is_gone_elsewhere(page, ser
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gallery", "suspects", "map"])
 def test_the_strip_moves_nothing_as_a_page_opens_and_as_its_counts_change(own_page, serve, root, name):
-    table = open_table(Workspace(root), "digits")
+    opened = open_dataset(Workspace(root), "digits")
     page = own_page
     page.add_init_script(WATCH_SHIFTS)
     open_at(page, f"{serve(root)}/{name}")
     strip = page.locator(".st-key-strip")
     place = strip.bounding_box()
     assert place["y"] + place["height"] == page.viewport_size["height"]
-    annotate(table, suspects_of(table.run)[-1].suspects()["id"].tolist()[:12], "exclude")
+    annotate(opened.decisions, suspects_of(opened.run)[-1].suspects()["id"].tolist()[:12], "exclude")
     page.reload()
     expect(settled(page).locator(".counts")).to_have_text("12 excluded")
     assert strip.bounding_box()["y"] == place["y"]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.suspects import decisions
 from avhcurate.features.suspects.rules import by_confusion
 from avhcurate.features.suspects.store import suspects_of
@@ -16,8 +16,8 @@ from tests.fakes.workspaces import copied
 
 def test_keys_accept_keep_skip_and_undo(page, suspects_root, serve, tmp_path):
     root = copied(suspects_root, tmp_path / "own")
-    table = open_table(Workspace(root), "digits")
-    folder = suspects_of(table.run)[-1]
+    opened = open_dataset(Workspace(root), "digits")
+    folder = suspects_of(opened.run)[-1]
     found = folder.suspects()
     ids, suggested = found["id"].tolist(), found["suggested"].tolist()
     open_at(page, f"{serve(root)}/suspects")
@@ -41,10 +41,10 @@ def test_keys_accept_keep_skip_and_undo(page, suspects_root, serve, tmp_path):
     page.keyboard.press("k")
     judged(page, 3)
     expect(page.locator(".review")).to_have_attribute("data-unsaved", "0")
-    table.refresh()
-    assert decisions.decided(table, ids[:5]).tolist() == ["accepted", "kept", "kept", "", ""]
+    opened.refresh()
+    assert decisions.decided(opened.samples, ids[:5]).tolist() == ["accepted", "kept", "kept", "", ""]
     expect(page.locator(".tally")).to_have_text("Of 3 you looked at last, 1 was wrong.")
-    assert table.sample(ids[0])["curated_label"] == suggested[0]
+    assert opened.samples.sample(ids[0])["curated_label"] == suggested[0]
     page.keyboard.press("ArrowLeft")
     judged(page, 2)
     expect(page.locator(".state")).to_have_text("kept")
@@ -88,16 +88,16 @@ def test_keys_accept_keep_skip_and_undo(page, suspects_root, serve, tmp_path):
         expect(state).to_have_text("Undone: decide again.")
     judged(page, 0)
     expect(page.locator(".review")).to_have_attribute("data-unsaved", "0")
-    table.refresh()
-    row = table.sample(ids[3])
+    opened.refresh()
+    row = opened.samples.sample(ids[3])
     assert (row["excluded"], list(row["tags"])) == (False, [])
 
 
 @pytest.mark.slow
 def test_the_card_has_a_button_for_each_class_that_is_named(page, suspects_root, serve, tmp_path):
     root = copied(suspects_root, tmp_path / "own")
-    table = open_table(Workspace(root), "digits")
-    found = suspects_now(table, suspects_of(table.run)[-1])
+    opened = open_dataset(Workspace(root), "digits")
+    found = suspects_now(opened.samples, opened.votes, suspects_of(opened.run)[-1])
     several = found[(found["named"].map(len) > 1) & (found["suggested"] >= 0)].iloc[:2]
     first, second = several["id"].tolist()
     open_at(page, f"{serve(root)}/suspects?where=id in ({first}, {second})")
@@ -114,23 +114,23 @@ def test_the_card_has_a_button_for_each_class_that_is_named(page, suspects_root,
             buttons.nth(which).click()
         expect(page.locator(".state")).to_contain_text(f"is now {classes[which]}.")
     expect(page.locator(".review")).to_have_attribute("data-unsaved", "0")
-    table.refresh()
-    now = [table.sample(id)["curated_label"] for id in (first, second)]
+    opened.refresh()
+    now = [opened.samples.sample(id)["curated_label"] for id in (first, second)]
     assert now == [named[1] for named in several["named"]]
 
 
 @pytest.mark.slow
 def test_groups_are_accepted_kept_and_gone_through_and_counts_run_down(page, suspects_root, serve, tmp_path):
     root = copied(suspects_root, tmp_path / "own")
-    table = open_table(Workspace(root), "digits")
-    found = by_confusion(suspects_now(table, suspects_of(table.run)[-1]))
+    opened = open_dataset(Workspace(root), "digits")
+    found = by_confusion(suspects_now(opened.samples, opened.votes, suspects_of(opened.run)[-1]))
     pairs = [rows for _, rows in found.groupby(["label", "suggested"], sort=False)][:3]
     ids = [rows["id"].tolist() for rows in pairs]
     sizes = [len(members) for members in ids]
 
     def titled(rows):
         label, other = rows[["label", "suggested"]].iloc[0]
-        return f"of {(table.dataset.labels() == label).sum()} “{label}” look like “{other}”"
+        return f"of {(opened.dataset.labels() == label).sum()} “{label}” look like “{other}”"
 
     open_at(page, f"{serve(root)}/suspects?suspects.view=groups")
     headings = page.locator(".heading")
@@ -143,8 +143,8 @@ def test_groups_are_accepted_kept_and_gone_through_and_counts_run_down(page, sus
     settled(page)
     headings.first.get_by_role("button", name="None").click()
     expect(headings.first).to_contain_text(f"{sizes[2]} {titled(pairs[2])}")
-    table.refresh()
-    states = [set(decisions.decided(table, members)) for members in ids]
+    opened.refresh()
+    states = [set(decisions.decided(opened.samples, members)) for members in ids]
     assert states == [{"accepted"}, {"kept"}, {""}]
     settled(page)
     headings.first.get_by_role("button", name="One by one").focus()
@@ -169,8 +169,8 @@ def test_groups_are_accepted_kept_and_gone_through_and_counts_run_down(page, sus
 @pytest.mark.slow
 def test_three_people_are_asked_blind_and_their_answers_come_back_to_the_card(page, suspects_root, serve, tmp_path):
     root = copied(suspects_root, tmp_path / "own")
-    table = open_table(Workspace(root), "digits")
-    id = suspects_of(table.run)[-1].suspects()["id"].tolist()[0]
+    opened = open_dataset(Workspace(root), "digits")
+    id = suspects_of(opened.run)[-1].suspects()["id"].tolist()[0]
     address = serve(root)
     open_at(page, f"{address}/suspects")
     assert judged(page, 0) == id

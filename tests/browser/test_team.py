@@ -5,7 +5,7 @@ import re
 import pytest
 
 from avhcurate.datasets.curate.history import history_entries
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.annotate import annotators
 from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.roles import grant, revoke
@@ -33,7 +33,7 @@ REFUSED = "needs the role curator"
 def team(own_demo_root, serve_fresh, tmp_path):
     """The app with a login, on a copy of the digits with a collection of votes; its address and its workspace."""
     workspace = Workspace(own_demo_root)
-    collect(open_table(workspace, "digits"), control_share=0.0)
+    collect(open_dataset(workspace, "digits"), control_share=0.0)
     user = provider.User(sub=ANN, claims={"email": ANN, "email_verified": True})
     with provider.run_server_in_thread(user_claims=[user]) as server:
         secrets = tmp_path / "home" / ".streamlit" / "secrets.toml"
@@ -58,7 +58,7 @@ def _image(page, address):
 @pytest.mark.slow
 def test_roles_are_kept_by_the_server_whatever_the_page_shows(page, team):
     address, workspace = team
-    table = open_table(workspace, "digits")
+    opened = open_dataset(workspace, "digits")
     open_at(page, f"{address}/gallery")
     expect(page.get_by_text("Sign in to see the datasets")).to_be_visible()
     assert (_image(page, address), page.get_by_text("digits").count()) == (401, 0)
@@ -77,8 +77,8 @@ def test_roles_are_kept_by_the_server_whatever_the_page_shows(page, team):
     grant(open_events(workspace.root), ANN, "annotator")
     exclude.click()
     expect(page.get_by_text(REFUSED).first).to_be_visible()
-    table.refresh()
-    assert history_entries(table) == ([], 0)
+    opened.refresh()
+    assert history_entries(opened.decisions) == ([], 0)
     grant(open_events(workspace.root), ANN, "curator")
     open_at(page, f"{address}/?home.have=classifier")
     score = page.get_by_role("button", name="Start scoring")
@@ -93,7 +93,7 @@ def test_roles_are_kept_by_the_server_whatever_the_page_shows(page, team):
     open_at(page, f"{address}/annotate?annotate.name=bob")
     press(page, "3")
     saved(page)
-    assert annotators.responses(table)["annotator"].tolist() == [ANN]
+    assert annotators.responses(opened.votes)["annotator"].tolist() == [ANN]
     grant(open_events(workspace.root), ANN, "viewer")
     open_at(page, f"{address}/annotate")
     expect(page.get_by_text("Answering needs the role annotator")).to_be_visible()

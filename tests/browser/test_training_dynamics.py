@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import avhcurate
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.lab.training_dynamics import service as training_dynamics_service
 from avhcurate.ui.charts.regions import read_region
 from avhcurate.workspace.data.workspace import Workspace
@@ -38,8 +38,8 @@ def test_a_deep_link_draws_the_curves_and_a_box_on_the_map_brings_its_images(pag
     drag(page, *(spot(area, x * box["width"], y * box["height"]) for x, y in ((0.4, 0.1), (0.95, 0.7))))
     expect(page).to_have_url(with_parameter("dynamics.region"))
     expect(page.locator(TILES).first).to_be_visible()
-    table = open_table(Workspace(trained_root), "digits")
-    points = training_dynamics_service.data_map(table, table.dataset.training(ONE))
+    opened = open_dataset(Workspace(trained_root), "digits")
+    points = training_dynamics_service.data_map(opened, opened.dataset.training(ONE))
     inside = points[region_of(page).holds(points["variability"], points["confidence_mean"])]
     assert 5 < len(inside) < 500
     expect(page.get_by_text(f"{len(inside)} of 896 images in the region")).to_be_visible()

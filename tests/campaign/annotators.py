@@ -27,8 +27,8 @@ SERVER = """
     import sys, threading, uuid
     from avhcurate.features.annotate import answers, queue
     from avhcurate.workspace.data.workspace import Workspace
-    from avhcurate.datasets.table.dataset_table import open_table
-    table = open_table(Workspace(sys.argv[1]), "pets")
+    from avhcurate.datasets.table.open_dataset import open_dataset
+    table = open_dataset(Workspace(sys.argv[1]), "pets")
 
     def annotate(who):
         while True:
@@ -65,7 +65,7 @@ def _database(name: str, folder: Path) -> Iterator[str]:
 
 
 def _attack(place: Path, address: str, seconds: float, name: str, outcome: Outcome) -> None:
-    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.datasets.table.open_dataset import open_dataset
     from avhcurate.features.annotate import annotators
     from avhcurate.workspace.data.workspace import Workspace
     from tests.fakes.votes import collect, make_labelled
@@ -73,10 +73,10 @@ def _attack(place: Path, address: str, seconds: float, name: str, outcome: Outco
     os.environ["AVHCURATE_DATABASE_URL"] = address
     try:
         make_labelled(Workspace(place), [0, 1, 2] * (SAMPLES // 3))
-        table = open_table(Workspace(place), "pets")
-        collect(table)
+        opened = open_dataset(Workspace(place), "pets")
+        collect(opened)
         acknowledged, kills = _rounds(place, seconds)
-        found = annotators.responses(table, controls=True)
+        found = annotators.responses(opened.votes, controls=True)
     finally:
         del os.environ["AVHCURATE_DATABASE_URL"]
     kept = Counter(f"{who} {id}" for who, id in zip(found["annotator"], found["id"], strict=True))

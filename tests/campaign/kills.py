@@ -216,7 +216,7 @@ def _litter(place: Path) -> str:
 
 def _state(place: Path) -> str:
     """A digest of all datasets as tables with their runs, and of what was exported; times and folders apart."""
-    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.datasets.table.open_dataset import open_dataset
     from avhcurate.features.suspects.store import suspects_of
     from avhcurate.workspace.data.logs import open_events
     from avhcurate.workspace.data.roles import role_events
@@ -224,15 +224,18 @@ def _state(place: Path) -> str:
 
     digest, space = hashlib.sha256(), Workspace(place / "ws")
     for name in space.names():
-        table = open_table(space, name)
+        opened = open_dataset(space, name)
         digest.update(name.encode())
-        for frame in [table.table, *(folder.suspects() for folder in (suspects_of(table.run) if table.run else []))]:
+        for frame in [
+            opened.samples.frame(),
+            *(folder.suspects() for folder in (suspects_of(opened.run) if opened.run else [])),
+        ]:
             text = frame.astype(str).drop(columns=[c for c in frame if str(c).startswith("_")])
             digest.update(pd.util.hash_pandas_object(text, index=False).to_numpy().tobytes())
         log = open_events(space.root)
-        for event in log.saved(table.dataset.id, "set"):
+        for event in log.saved(opened.dataset.id, "set"):
             digest.update(f"{event.name} {log.members(event.id).to_pylist()}".encode())
-        digest.update(table.dataset.record.default_run.encode())
+        digest.update(opened.dataset.record.default_run.encode())
     digest.update(str(sorted(role_events(open_events(space.root)))).encode())
     for path in sorted((place / "out").rglob("*")):
         if path.suffix not in (".json", ".html"):  # manifests and the report tell the time

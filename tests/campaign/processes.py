@@ -53,7 +53,7 @@ def _work(number: int, folder: Path, space: tuple[str, ...], end: float, results
 
 
 def _tags(folder: Path) -> set[str]:
-    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.datasets.table.open_dataset import open_dataset
     from avhcurate.workspace.data.workspace import Workspace
 
-    return set(open_table(Workspace(folder / "ws"), "digits").group_counts("tags")["value"])
+    return set(open_dataset(Workspace(folder / "ws"), "digits").samples.group_counts("tags")["value"])

@@ -22,7 +22,7 @@ from avhcurate.datasets.curate.label_files import relabel_from
 from avhcurate.datasets.sources.attach import attach_run
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.sources.uploads import keep_upload
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.weights import read_weights
 from avhcurate.networks.scoring.settings import AttachSettings
@@ -96,7 +96,7 @@ READERS: dict[str, Callable[[Workspace, Path], object]] = {
     "attach": _attach,
     "import": lambda space, path: import_dataset(space, "fuzzed", path, force=True),
     "votes": lambda space, path: attach_votes(space, "pets", path, force=True),
-    "labels": lambda space, path: relabel_from(open_table(space, "pets"), path),
+    "labels": lambda space, path: relabel_from(open_dataset(space, "pets").decisions, path),
     "upload": _upload,
     "weights": lambda _, path: read_weights(path),
 }
@@ -137,7 +137,7 @@ def _seeds(folder: Path, rng: np.random.Generator) -> Iterator[tuple[str, str, b
             yield (
                 reader,
                 "t.parquet",
-                _saved(lambda stream, table, o=options: pq.write_table(table, stream, **o), table),
+                _saved(lambda stream, opened, o=options: pq.write_table(opened, stream, **o), table),
             )
     for packing in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         stream = io.BytesIO()

@@ -59,13 +59,13 @@ def _prepare(folder: Path) -> None:
 
 
 def _ask(folder: Path, condition: str) -> str:
-    from avhcurate.datasets.table.dataset_table import open_table
     from avhcurate.datasets.table.filters import Filters
+    from avhcurate.datasets.table.open_dataset import open_dataset
     from avhcurate.errors import CurateError
     from avhcurate.workspace.data.workspace import Workspace
 
     try:
-        open_table(Workspace(folder), "digits").count(Filters(where=condition))
+        open_dataset(Workspace(folder), "digits").samples.count(Filters(where=condition))
     except CurateError:
         return "refused"
     return "answered"

@@ -106,14 +106,14 @@ def _attack(folder: Path, seconds: float, postgres: str) -> Outcome:
 
 
 def _prepare(workspace: Path) -> None:
-    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.datasets.table.open_dataset import open_dataset
     from avhcurate.workspace.data.logs import open_events
     from avhcurate.workspace.data.roles import grant
     from avhcurate.workspace.data.workspace import Workspace
     from tests.fakes.votes import collect
 
     avhcurate("demo", "--workspace", str(workspace))
-    collect(open_table(Workspace(workspace), "digits"), target=PEOPLE)
+    collect(open_dataset(Workspace(workspace), "digits"), target=PEOPLE)
     for number in range(PEOPLE):
         grant(open_events(Path(workspace)), _name(number), ("annotator", "curator")[_is_curator(number)])
 
@@ -265,16 +265,16 @@ def _notebook(workspace: Path, end: float) -> list[Did]:
 
 def _kept(workspace: Path) -> Counter[Act]:
     """How often each act is in the logs."""
-    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.datasets.table.open_dataset import open_dataset
     from avhcurate.features.annotate.annotators import responses
     from avhcurate.workspace.data.workspace import Workspace
 
-    table = open_table(Workspace(workspace), "digits")
-    ids = dict(table.query("SELECT path, id FROM samples"))
-    events, _ = table.log.history(table.dataset.id, actions=["tag"], limit=10**6)
-    paths = table.log.paths_of([event.id for event in events])
+    opened = open_dataset(Workspace(workspace), "digits")
+    ids = dict(opened.samples.query("SELECT path, id FROM samples"))
+    events, _ = opened.decisions.log.history(opened.dataset.id, actions=["tag"], limit=10**6)
+    paths = opened.decisions.log.paths_of([event.id for event in events])
     kept = Counter((_person(event.who), event.name, ids[path]) for event in events for path in paths[event.id])
-    answers = responses(table, controls=True)
+    answers = responses(opened.votes, controls=True)
     kept.update(zip(answers["annotator"], answers["label"].astype(str), answers["id"], strict=True))
     return kept
 

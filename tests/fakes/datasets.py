@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
+from avhcurate.datasets.table.open_dataset import OpenDataset, open_dataset
 from avhcurate.workspace.data.dataset_records import DatasetRecord
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
@@ -37,7 +37,7 @@ def write_images(folder: Path, pictures: Mapping[str, Picture]) -> Path:
 
 def add_dataset(
     workspace: Workspace, files: Path, source: Mapping[str, Picture] | pa.Table, name: str = "pets"
-) -> DatasetTable:
+) -> OpenDataset:
     """Writes pictures by name, or a table as Parquet, under `files`, imports them and opens the dataset."""
     if isinstance(source, pa.Table):
         place = files / f"{name}.parquet"
@@ -45,7 +45,7 @@ def add_dataset(
     else:
         place = write_images(files / name, source)
     import_dataset(workspace, name, place)
-    return open_table(workspace, name)
+    return open_dataset(workspace, name)
 
 
 @pytest.fixture
@@ -55,10 +55,10 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
-def make_dataset(workspace: Workspace, tmp_path: Path) -> Callable[..., DatasetTable]:
+def make_dataset(workspace: Workspace, tmp_path: Path) -> Callable[..., OpenDataset]:
     """`make_dataset({"cat/a.png": "red"})`, or with a table: a dataset of the empty workspace, see `add_dataset`."""
 
-    def make(source: Mapping[str, Picture] | pa.Table, name: str = "pets") -> DatasetTable:
+    def make(source: Mapping[str, Picture] | pa.Table, name: str = "pets") -> OpenDataset:
         return add_dataset(workspace, tmp_path, source, name)
 
     return make

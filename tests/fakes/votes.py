@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.annotate import answers, queue, setup
 from avhcurate.features.annotate.setup import CollectionSettings
 from tests.fakes.datasets import bare_dataset
@@ -21,37 +21,37 @@ def make_labelled(workspace, labels, *, name="pets", paths=None, classes=CLASSES
 def pets(workspace):
     """A table of 60 pets, 20 of each class; nobody has voted."""
     make_labelled(workspace, [0, 1, 2] * 20)
-    return open_table(workspace, "pets")
+    return open_dataset(workspace, "pets")
 
 
-def collect(table, design="classify", **changes):
-    return setup.configure(table, CollectionSettings(design=design, **changes), who="boss")
+def collect(opened, design="classify", **changes):
+    return setup.configure(opened, CollectionSettings(design=design, **changes), who="boss")
 
 
-def say(table, who, question, label, *, nonce=None, ms=700):
+def say(opened, who, question, label, *, nonce=None, ms=700):
     nonce = nonce or uuid.uuid4().hex
-    return answers.answer(table, who, question.task, question.id, label, nonce=nonce, reaction_ms=ms)
+    return answers.answer(opened, who, question.task, question.id, label, nonce=nonce, reaction_ms=ms)
 
 
-def tick(table, who, grid, ticked, *, nonce=None, ms=30_000):
+def tick(opened, who, grid, ticked, *, nonce=None, ms=30_000):
     nonce = nonce or uuid.uuid4().hex
-    return answers.submit_grid(table, who, grid.task, grid.ids, ticked, nonce=nonce, reaction_ms=ms)
+    return answers.submit_grid(opened, who, grid.task, grid.ids, ticked, nonce=nonce, reaction_ms=ms)
 
 
-def answer_all(table, who, say_what, number):
+def answer_all(opened, who, say_what, number):
     """Answers `number` images, each by `say_what(id)`."""
     left = number
     while left:
-        for question in queue.next_questions(table, who, ahead=min(10, left)):
-            assert say(table, who, question, say_what(question.id)) == ""
+        for question in queue.next_questions(opened, who, ahead=min(10, left)):
+            assert say(opened, who, question, say_what(question.id)) == ""
             left -= 1
 
 
-def truth(table):
-    labels = table.dataset.labels()
+def truth(opened):
+    labels = opened.dataset.labels()
     return lambda id: int(labels[id])
 
 
-def members(grid, table):
-    labels = table.dataset.labels()
-    return [id for id in grid.ids if labels[id] == table.classes.index(grid.class_name)]
+def members(grid, opened):
+    labels = opened.dataset.labels()
+    return [id for id in grid.ids if labels[id] == opened.samples.classes.index(grid.class_name)]

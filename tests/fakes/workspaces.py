@@ -22,7 +22,7 @@ from PIL import Image, ImageEnhance
 
 from avhcurate.datasets.curate.locked import lock
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
+from avhcurate.datasets.table.open_dataset import OpenDataset, open_dataset
 from avhcurate.workspace.data import people
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.killing import CHANGES, is_change
@@ -83,12 +83,12 @@ def copied(root: Path, place: Path) -> Path:
     return place
 
 
-def lock_before_scoring(table: DatasetTable, **how: Any) -> DatasetTable:
+def lock_before_scoring(opened: OpenDataset, **how: Any) -> OpenDataset:
     """Lock a part of a dataset as if its run had been made after that; return the table opened anew."""
-    assert table.run is not None
-    event = lock(table, **how)
-    table.run.write_record(table.run.record.model_copy(update={"locked": event.id}))
-    return open_table(table.workspace, table.dataset.name)
+    assert opened.run is not None
+    event = lock(opened.decisions, opened.run, **how)
+    opened.run.write_record(opened.run.record.model_copy(update={"locked": event.id}))
+    return open_dataset(opened.workspace, opened.samples.name)
 
 
 # --- the digits ------------------------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ def demo_root(once: Once) -> Path:
 
     def make(root: Path) -> None:
         prepare_demo(Workspace(root))
-        open_table(Workspace(root), "digits")  # makes the database of annotations
+        open_dataset(Workspace(root), "digits")  # makes the database of annotations
 
     return once("demo", make)
 
@@ -113,15 +113,15 @@ def own_demo_root(demo_root: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def digits(demo_root: Path) -> DatasetTable:
+def digits(demo_root: Path) -> OpenDataset:
     """The table of the digits; for reading only."""
-    return open_table(Workspace(demo_root), "digits")
+    return open_dataset(Workspace(demo_root), "digits")
 
 
 @pytest.fixture
-def own_digits(own_demo_root: Path) -> DatasetTable:
+def own_digits(own_demo_root: Path) -> OpenDataset:
     """The table of a copy of the digits that the test may annotate."""
-    return open_table(Workspace(own_demo_root), "digits")
+    return open_dataset(Workspace(own_demo_root), "digits")
 
 
 #: A column name that breaks whatever puts names together carelessly: Markdown, HTML, SQL, an address, an emoji.
@@ -191,15 +191,19 @@ def predicted_root(demo_root: Path, once: Once) -> Path:
         votes = pa.Table.from_pandas(folder.votes())
         some = np.sort(np.random.default_rng(0).permutation(len(votes))[:250])
         attach(folder, votes.take(some), source="250 of the digits", messages=[], simulated=True)
-        predict_hsf(open_table(space, "digits"))
+        predict_hsf(
+            open_dataset(space, "digits").samples,
+            open_dataset(space, "digits").run,
+            open_dataset(space, "digits").votes,
+        )
 
     return once("predicted", make) / "workspace"
 
 
 @pytest.fixture
-def own_predicted(predicted_root: Path, tmp_path: Path) -> DatasetTable:
+def own_predicted(predicted_root: Path, tmp_path: Path) -> OpenDataset:
     """The table of a copy of it that the test may change."""
-    return open_table(Workspace(copied(predicted_root, tmp_path / "predicted")), "digits")
+    return open_dataset(Workspace(copied(predicted_root, tmp_path / "predicted")), "digits")
 
 
 @pytest.fixture(scope="session")
@@ -224,7 +228,8 @@ def suspects_root(demo_root: Path, once: Once) -> Path:
         attach_votes(workspace, "digits", demo_root / "downloads" / "digits" / "simulated_votes.npy", simulated=True)
         score_dataset(workspace, "digits", ModelSpec(name="avhcurate:digits"))
         with mock.patch.object(heads, "STRENGTHS", (1.0,)):  # it takes a tenth of the time of all
-            find_suspects(open_table(workspace, "digits"), SuspectsSettings(dataset="digits", out_of_fold=True))
+            opened = open_dataset(workspace, "digits")
+            find_suspects(opened.run, opened.votes, SuspectsSettings(dataset="digits", out_of_fold=True))
 
     return once("suspects", make) / "workspace"
 
@@ -291,12 +296,12 @@ def filled_root(trained_root: Path, once: Once) -> Path:
         space = Workspace(copied(trained_root, root / "workspace"))
         degrade_dataset(space, DegradeSettings(dataset="digits", kinds=["jpeg", "noise"], limit=60))
         measure_dataset(space, "digits")
-        table = open_table(space, "digits")
-        configure(table, CollectionSettings(design="classify", queue="hardest", target=3), who="lead")
-        right = truth(table)
+        opened = open_dataset(space, "digits")
+        configure(opened, CollectionSettings(design="classify", queue="hardest", target=3), who="lead")
+        right = truth(opened)
         for name in ("ann", "bob"):
-            answer_all(table, name, right, 12)
-        answer_all(table, "mal", lambda id: (right(id) + 1) % 10, 7)
+            answer_all(opened, name, right, 12)
+        answer_all(opened, "mal", lambda id: (right(id) + 1) % 10, 7)
 
     return once("filled", make) / "workspace"
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import NOTHING_KEPT, expect, open_at, settled
 from tests.fakes.waiting import wait_until
@@ -32,8 +32,8 @@ PAGES = ("", "gallery", "suspects", "classes", "correlation", "disagreement", "m
 def test_after_a_merge_its_undo_a_split_and_a_name_everything_agrees(
     page, serve, own_demo_root, cli, tmp_path, monkeypatch
 ):
-    table = open_table(Workspace(own_demo_root), "digits")
-    dataset = table.dataset
+    opened = open_dataset(Workspace(own_demo_root), "digits")
+    dataset = opened.dataset
     address = serve(own_demo_root)
     open_at(page, f"{address}/classes?dataset=digits")
     merge = page.get_by_role("button", name="Merge")
@@ -44,7 +44,7 @@ def test_after_a_merge_its_undo_a_split_and_a_name_everything_agrees(
     wait_until(lambda: len(dataset.record.classes) == 9)
     settled(page)
     page.keyboard.press("z")
-    wait_until(lambda: dataset.record.classes == list(table.classes))
+    wait_until(lambda: dataset.record.classes == list(opened.samples.classes))
     settled(page).get_by_text("One that may be two").click()
     split = page.get_by_role("button", name="Split", exact=False).locator("visible=true")
     expect(split).to_be_enabled()

@@ -9,7 +9,7 @@ import time
 import pandas as pd
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.networks.training.digits import read_digits
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import Workspace
@@ -69,7 +69,7 @@ def results(cli, root):
     return {
         one["name"]: (
             sorted((result["kind"], result["model"], result["n"], result["complete"]) for result in one["results"]),
-            open_table(Workspace(root), one["name"]).frame(),
+            open_dataset(Workspace(root), one["name"]).samples.frame(),
         )
         for one in listed
     }

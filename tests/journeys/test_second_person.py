@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.workspace.data.people import user
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import NOTHING_KEPT, TILES, expect, open_at, settled
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def test_the_card_and_the_file_say_what_a_second_person_confirms(page, serve, own_demo_root, cli, tmp_path):
-    collect(open_table(Workspace(own_demo_root), "digits"), target=1, skip=True)
+    collect(open_dataset(Workspace(own_demo_root), "digits"), target=1, skip=True)
     address = serve(own_demo_root)
     open_at(page, f"{address}/gallery?sort=id&descending=false")
     tiles = page.locator(TILES)
@@ -55,7 +55,7 @@ def test_the_card_and_the_file_say_what_a_second_person_confirms(page, serve, ow
     assert "| two or more | 1 |" in card
     assert cli("export", "digits", "--confirmed", "--out", tmp_path / "labels.csv", *place).code == 0
     rows = pd.read_csv(tmp_path / "labels.csv").set_index("id")
-    labels = open_table(Workspace(own_demo_root), "digits").dataset.labels()
+    labels = open_dataset(Workspace(own_demo_root), "digits").dataset.labels()
     assert rows.loc[confirmed, "curated_label"] == 7
     assert rows.loc[contradicted, "curated_label"] == labels[contradicted]
     assert rows.loc[confirmed, "deciders"] == 2

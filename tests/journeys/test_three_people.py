@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.features.suspects.suggestions import suspects_now
 from avhcurate.workspace.data.workspace import Workspace
@@ -28,11 +28,15 @@ def answers(browser, address, who, key):
 
 def test_what_most_people_say_is_what_the_key_accepts_and_the_file_has(page, serve, suspects_root, cli, tmp_path):
     root = copied(suspects_root, tmp_path / "own")
-    table = open_table(Workspace(root), "digits")
-    first = suspects_now(table, suspects_of(table.run)[-1]).iloc[0]
+    opened = open_dataset(Workspace(root), "digits")
+    first = suspects_now(opened.samples, opened.votes, suspects_of(opened.run)[-1]).iloc[0]
     id = int(first["id"])
-    given, said = table.classes[first["label"]], table.classes[first["suggested"]]
-    new = next(name for name in table.classes if name not in (given, *(table.classes[one] for one in first["named"])))
+    given, said = opened.samples.classes[first["label"]], opened.samples.classes[first["suggested"]]
+    new = next(
+        name
+        for name in opened.samples.classes
+        if name not in (given, *(opened.samples.classes[one] for one in first["named"]))
+    )
     address = serve(root)
     open_at(page, f"{address}/suspects")
     assert judged(page, 0) == id

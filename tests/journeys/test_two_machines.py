@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.annotate import annotators
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import NOTHING_KEPT, TILES, expect, open_at, settled
@@ -34,8 +34,8 @@ def test_what_two_people_do_on_two_machines_is_seen_by_both_and_is_in_one_file(
 ):
     (own_demo_root / "annotations.db").unlink()  # all is in PostgreSQL
     monkeypatch.setenv("AVHCURATE_DATABASE_URL", empty_postgres)
-    table = open_table(Workspace(own_demo_root), "digits")
-    collect(table, control_share=0.0)
+    opened = open_dataset(Workspace(own_demo_root), "digits")
+    collect(opened, control_share=0.0)
     here, there = (
         serve_fresh(own_demo_root, AVHCURATE_DATABASE_URL=empty_postgres, HOME=str(tmp_path / name)).address
         for name in ("ann", "ben")
@@ -60,7 +60,7 @@ def test_what_two_people_do_on_two_machines_is_seen_by_both_and_is_in_one_file(
         assert all_loaded(person)
         person.keyboard.press("3")
         person.wait_for_function(NOTHING_KEPT)
-    given = annotators.responses(open_table(Workspace(own_demo_root), "digits"), controls=True)
+    given = annotators.responses(open_dataset(Workspace(own_demo_root), "digits").votes, controls=True)
     assert sorted(given["annotator"]) == ["ann", "ben"]
 
     open_at(ann, f"{here}/classes")

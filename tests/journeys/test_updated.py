@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import TILES, expect, open_at, settled
 from tests.fakes.waiting import wait_until
@@ -117,8 +117,8 @@ def test_a_workspace_of_before_is_read_and_used_on(kept, call, page, serve):
     open_at(page, f"{address}/gallery?dataset=digits&sort=id&descending=false")
     page.locator(TILES).first.focus()
     page.keyboard.press("x")
-    table = open_table(space, "digits")
-    wait_until(lambda: table.refresh() or table.sample(0)["excluded"])
+    opened = open_dataset(space, "digits")
+    wait_until(lambda: opened.refresh() or opened.samples.sample(0)["excluded"])
     call("relabel digits --to 7 --ids 1")
     call("score digits --model avhcurate:digits --head fit --folds 4")
     call("suspects digits", 0, 3)

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from avhcurate.cli import main
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.annotate.setup import CollectionSettings, configure
 from avhcurate.networks.training.digits import read_digits
 from avhcurate.workspace.data.workspace import Workspace
@@ -131,10 +131,10 @@ class State:
 
 def _answers(root: Path, _: Path) -> None:
     """Two people answer in the app, one of them about what the other has decided."""
-    table = open_table(Workspace(root), NAME)
-    by("lead", configure, table, CollectionSettings(design="classify", queue="hardest", target=2), who="lead")
+    opened = open_dataset(Workspace(root), NAME)
+    by("lead", configure, opened, CollectionSettings(design="classify", queue="hardest", target=2), who="lead")
     for name in ("dan", "eve"):
-        answer_all(table, name, truth(table), 12)
+        answer_all(opened, name, truth(opened), 12)
 
 
 def _unpack(root: Path, inputs: Path) -> None:
@@ -263,4 +263,4 @@ def _fill(path: Path) -> None:
 
 def rows_of(root: Path, name: str) -> Any:
     """Return the table of a dataset as a page opens it."""
-    return open_table(Workspace(root), name)
+    return open_dataset(Workspace(root), name)

@@ -24,8 +24,8 @@ def test_an_export_has_the_labels_of_now(state, form, own_state, tmp_path):
     if ended.code:
         assert not out.exists()
         return
-    table = rows_of(root, STATES[state].dataset)
-    rows = table.frame(Filters())
+    opened = rows_of(root, STATES[state].dataset)
+    rows = opened.samples.frame(Filters())
     if form == "cleanlab":  # it has no place for samples that the run does not predict
         rows = rows.dropna(subset=["predicted"])
     want = dict(zip(rows["path"], rows["curated_label_name"].fillna(""), strict=True))
@@ -36,4 +36,4 @@ def test_an_export_has_the_labels_of_now(state, form, own_state, tmp_path):
     manifest = json.loads(
         (out / "manifest.json" if out.is_dir() else tmp_path / f"{out.name}.manifest.json").read_text()
     )
-    assert manifest["classes"] == list(table.classes)
+    assert manifest["classes"] == list(opened.samples.classes)

@@ -83,7 +83,7 @@ def test_a_job_goes_on_by_the_open_run(pets, monkeypatch):
         pets.attach(**arrays, name=name)
     older = avhcurate.open(pets.workspace.root, "pets", "older")
     older.suspects(sources="angular")
-    run = older.sample_table.run.name
+    run = older.opened.run.name
     assert Jobs(pets.workspace.root).newest().argv[:3] == ["suspects", "pets", f"--model={run}"]
     with pytest.raises(CurateError):
         older.predict()
@@ -232,7 +232,7 @@ def test_help_and_completion_show_the_options_and_a_misspelt_one_is_refused(pets
     with pytest.raises(TypeError, match="argument 'engine'"):
         pets.score("avhcurate:digits", engine="ray")
     pets.attach(probs=np.full((12, 2), 0.5), classes=np.array(["dog", "cat"]), name="turned")
-    assert pets.sample_table.run.name == "turned"
+    assert pets.opened.run.name == "turned"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def make(tmp_path):
 
 
 def pixels(pets, id):
-    return decode(pets.sample_table.dataset.images().read_one(id))
+    return decode(pets.opened.dataset.images().read_one(id))
 
 
 def png(array):
@@ -53,7 +53,7 @@ def test_grey_images_with_numbers_as_labels_and_without_any(make):
 def test_a_cell_that_is_run_again_imports_nothing_and_a_change_asks(make):
     pets = make(IMAGES, [0, 1, 0, 1])
     pets.tag([2], "odd")
-    record = pets.sample_table.dataset.root / "dataset.json"
+    record = pets.opened.dataset.root / "dataset.json"
     before = record.stat().st_mtime_ns
     make(IMAGES, [0, 1, 0, 1])
     assert record.stat().st_mtime_ns == before

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.annotate import annotators, answers, queue, setup
 from avhcurate.networks.neighbours.service import find_neighbours
 from avhcurate.workspace.data.workspace import Workspace
@@ -18,9 +18,9 @@ def collection(own_demo_root):
     """Sets up a collection on a copy of the digits; returns its workspace and table."""
 
     def make(**settings):
-        table = open_table(Workspace(own_demo_root), "digits")
-        collect(table, **{"control_share": 0.0} | settings)
-        return own_demo_root, table
+        opened = open_dataset(Workspace(own_demo_root), "digits")
+        collect(opened, **{"control_share": 0.0} | settings)
+        return own_demo_root, opened
 
     return make
 
@@ -68,9 +68,9 @@ def back(of, **more):
     return decision("back", who="ada", of=of, **more)
 
 
-def votes(table, **more):
-    table.refresh()
-    return annotators.responses(table, controls=True, **more)
+def votes(opened, **more):
+    opened.refresh()
+    return annotators.responses(opened.votes, controls=True, **more)
 
 
 def test_without_a_collection_it_offers_to_set_one_up(open_page, own_demo_root, words):
@@ -79,8 +79,8 @@ def test_without_a_collection_it_offers_to_set_one_up(open_page, own_demo_root, 
     assert "annotate.setup.digits.score" not in {widget.key for widget in app.selectbox}
     offered = app.selectbox(key="annotate.setup.digits.queue").options
     assert "Varied and uncertain ones" not in offered  # the neighbours are not known
-    table = open_table(Workspace(own_demo_root), "digits")
-    find_neighbours(table.dataset, table.run)
+    opened = open_dataset(Workspace(own_demo_root), "digits")
+    find_neighbours(opened.dataset, opened.run)
     app.run()
     app.selectbox(key="annotate.setup.digits.queue").set_value("diverse").run()
     assert re.search(r"450 images cover \d+% of 1,797 in view; as many at random cover \d+%", words(app))
@@ -89,7 +89,7 @@ def test_without_a_collection_it_offers_to_set_one_up(open_page, own_demo_root, 
     app.selectbox(key="annotate.setup.digits.score").set_value("confidence")
     app.number_input(key="annotate.setup.digits.target").set_value(3)
     press(app, "Start the collection")
-    found = setup.settings_of(open_table(Workspace(own_demo_root), "digits"))
+    found = setup.settings_of(open_dataset(Workspace(own_demo_root), "digits").votes)
     assert (found.design, found.target, found.queue, found.score) == ("classify", 3, "hardest", "confidence")
     assert "Who are you?" in words(app)
 
@@ -101,7 +101,7 @@ def test_a_grid_is_set_up_with_its_rule_and_its_numbers(open_page, own_demo_root
     app.multiselect(key="annotate.setup.digits.classes").set_value([1, 7])
     app.text_area(key="annotate.setup.digits.rule").set_value("Tick the sevens.")
     press(app, "Start the collection")
-    found = setup.settings_of(open_table(Workspace(own_demo_root), "digits"))
+    found = setup.settings_of(open_dataset(Workspace(own_demo_root), "digits").votes)
     assert (found.design, found.candidates, found.classes) == ("select", 12, (1, 7))
     assert found.rule == "Tick the sevens."
 

@@ -6,7 +6,7 @@ import math
 import pandas as pd
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.annotate import annotators, queue, setup, ui_annotators
 from avhcurate.features.annotate.ui_annotators import file_of, need_text
 from avhcurate.measures.stats.sample_size import Need
@@ -22,13 +22,13 @@ EACH = 12
 def voted_root(demo_root, tmp_path_factory):
     """The digits with the votes of two who are right and one who never is."""
     root = copied(demo_root, tmp_path_factory.mktemp("annotators") / "demo")
-    table = table_of(root)
-    collect(table, queue="hardest", target=3, control_share=0.5)
-    right = truth(table)
+    opened = table_of(root)
+    collect(opened, queue="hardest", target=3, control_share=0.5)
+    right = truth(opened)
     for name in ("ann", "bob"):
-        answer_all(table, name, right, EACH)
-    answer_all(table, "mal", lambda id: (right(id) + 1) % 10, EACH)
-    setup.choose_source(table, chosen="k-way", who="boss")
+        answer_all(opened, name, right, EACH)
+    answer_all(opened, "mal", lambda id: (right(id) + 1) % 10, EACH)
+    setup.choose_source(opened, chosen="k-way", who="boss")
     return root
 
 
@@ -38,7 +38,7 @@ def own_root(voted_root, tmp_path):
 
 
 def table_of(root):
-    return open_table(Workspace(root), "digits")
+    return open_dataset(Workspace(root), "digits")
 
 
 def metrics(app):
@@ -70,8 +70,8 @@ def test_a_row_an_annotator_with_intervals(open_page, voted_root, words):
     assert rows.loc["ann", "Controls right"] == 100
     assert rows["Controls right, 95 %"].str.contains("n ").all()
     assert rows.loc["ann", "Median time"] == 0.7
-    table = table_of(voted_root)
-    made, quality = queue.progress(table), annotators.vote_quality(table, "classify")
+    opened = table_of(voted_root)
+    made, quality = queue.progress(opened), annotators.vote_quality(opened.votes, "classify")
     alone = quality.table.assign(compared=0, agreement=math.nan, agreement_low=math.nan, agreement_high=math.nan)
     assert ui_annotators.shown(alone)["Agreement, 95 %"].tolist() == ["n 0"] * 3
     shown = metrics(app)
@@ -81,24 +81,24 @@ def test_a_row_an_annotator_with_intervals(open_page, voted_root, words):
     assert shown["Krippendorff's alpha"] == f"{quality.alpha.value:.2f}"
     text = words(app)
     assert f"{quality.alpha.low:.2f}–{quality.alpha.high:.2f}" in text
-    assert f"{table.votes.total:,} given in the app by 3 annotators" in text
-    assert f"{table.counter.sources()['simulated']:,} simulated votes" in text
+    assert f"{opened.samples.votes.total:,} given in the app by 3 annotators" in text
+    assert f"{opened.votes.sources()['simulated']:,} simulated votes" in text
 
 
 @pytest.mark.slow
 def test_excluding_by_hand_moves_hsf_and_including_moves_it_back(open_page, own_root):
     app = open_page("annotators", own_root)
-    before = table_of(own_root).frame(columns=["hsf"])["hsf"].mean()
+    before = table_of(own_root).samples.frame(columns=["hsf"])["hsf"].mean()
     app.multiselect(key="annotators.chosen").set_value(["mal"]).run()
     app.text_input(key="annotators.why").set_value("guesses").run()
     app.button(key="annotators.exclude").click().run()
     assert not app.exception
     rows = people(app)
     assert "guesses" in rows.loc["mal", "State"]
-    assert table_of(own_root).frame(columns=["hsf"])["hsf"].mean() > before
+    assert table_of(own_root).samples.frame(columns=["hsf"])["hsf"].mean() > before
     app.multiselect(key="annotators.chosen").set_value(["mal"]).run()
     app.button(key="annotators.include").click().run()
-    assert table_of(own_root).frame(columns=["hsf"])["hsf"].mean() == pytest.approx(before)
+    assert table_of(own_root).samples.frame(columns=["hsf"])["hsf"].mean() == pytest.approx(before)
     history = next(frame.value for frame in app.dataframe if "Action" in frame.value)
     assert history["Action"].tolist() == ["include", "exclude"]
 
@@ -107,13 +107,13 @@ def test_what_hsf_is_made_of_can_be_chosen(open_page, own_root):
     app = open_page("annotators", own_root)
     app.radio(key="annotators.source.digits.chosen").set_value("simulated")
     press(app, "Use")
-    assert table_of(own_root).simulated
+    assert table_of(own_root).samples.simulated
     app.radio(key="annotators.source.digits.chosen").set_value("k-way")
     app.number_input(key="annotators.source.digits.control_filter").set_value(0.7)
     press(app, "Use")
-    table = table_of(own_root)
-    assert not table.simulated
-    assert setup.source(table).left_out == 1
+    opened = table_of(own_root)
+    assert not opened.samples.simulated
+    assert setup.source(opened.votes).left_out == 1
 
 
 @pytest.mark.slow
@@ -125,45 +125,48 @@ def test_withdrawal_asks_for_the_name_and_then_is_for_good(open_page, own_root, 
     app.text_input(key="annotators.confirm").set_value("mal").run()
     app.button(key="annotators.really").click().run()
     assert not app.exception
-    left = annotators.responses(table_of(own_root), controls=True)
+    left = annotators.responses(table_of(own_root).votes, controls=True)
     assert set(left["annotator"]) == {"ann", "bob"}
 
 
 def test_the_file_of_votes_holds_each_of_them(voted_root):
-    table = table_of(voted_root)
-    rows = pd.read_csv(io.BytesIO(file_of(table, ".csv")))
-    answers = annotators.responses(table, controls=True)
+    opened = table_of(voted_root)
+    rows = pd.read_csv(io.BytesIO(file_of(opened.samples, opened.votes, ".csv")))
+    answers = annotators.responses(opened.votes, controls=True)
     assert len(rows) == len(answers)
     assert rows.groupby("annotator").size().to_dict() == answers.groupby("annotator").size().to_dict()
-    assert len(pd.read_parquet(io.BytesIO(file_of(table, ".parquet")))) == table.votes.samples
+    assert (
+        len(pd.read_parquet(io.BytesIO(file_of(opened.samples, opened.votes, ".parquet"))))
+        == opened.samples.votes.samples
+    )
 
 
 @pytest.mark.slow
 def test_the_forms_hold_the_settings_of_the_dataset_that_is_open(open_page, own_root):
     copy_dataset(own_root, "more")
-    table = open_table(Workspace(own_root), "more")
-    collect(table, queue="fewest", target=7)
-    setup.choose_source(table, chosen="simulated", control_filter=0.6, who="lead")
+    opened = open_dataset(Workspace(own_root), "more")
+    collect(opened, queue="fewest", target=7)
+    setup.choose_source(opened, chosen="simulated", control_filter=0.6, who="lead")
     app = open_page("annotators", own_root)
     app.number_input(key="annotators.settings.digits.target").set_value(9)
     press(app, "Save for everybody")
-    assert setup.settings_of(table_of(own_root)).target == 9
+    assert setup.settings_of(table_of(own_root).votes).target == 9
     app.selectbox(key="frame.dataset").set_value("more").run()
     press(app, "Save for everybody")
     press(app, "Use")
-    settings, source = setup.settings_of(table), setup.source(table)
+    settings, source = setup.settings_of(opened.votes), setup.source(opened.votes)
     assert (settings.queue, settings.target) == ("fewest", 7)
     assert (source.chosen, source.control_filter) == ("simulated", 0.6)
 
 
 def test_images_whose_label_people_contradict_are_shown_with_what_they_say(open_page, own_demo_root, grids):
-    table = table_of(own_demo_root)
-    collect(table, queue="hardest", control_share=0.0)
-    right = truth(table)
+    opened = table_of(own_demo_root)
+    collect(opened, queue="hardest", control_share=0.0)
+    right = truth(opened)
     for name in ("ann", "bob", "cid"):  # all find nines in place of the eights
-        answer_all(table, name, lambda id: max(right(id), 9 * (right(id) == 8)), EACH)
+        answer_all(opened, name, lambda id: max(right(id), 9 * (right(id) == 8)), EACH)
     shown = grids(open_page("annotators", own_demo_root))["Where people contradict the label"]["tiles"]
-    eights = {int(id) for id in annotators.vote_quality(table, "classify").votes["id"] if right(id) == 8}
+    eights = {int(id) for id in annotators.vote_quality(opened.votes, "classify").votes["id"] if right(id) == 8}
     assert {tile["id"] for tile in shown} == eights != set()
     assert {(tile["title"], tile["sub"]) for tile in shown} == {("8", "people: 9")}
 

@@ -4,7 +4,7 @@ import pytest
 
 from avhcurate.datasets.curate import classes
 from avhcurate.datasets.curate.annotations import annotate
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.ui.base.navigation import TITLES
 
 
@@ -12,16 +12,18 @@ from avhcurate.ui.base.navigation import TITLES
 def changed(request, own_digits):
     """The root of the digits with a change of classes that its run does not know."""
     if request.param == "merged":
-        classes.merge(own_digits, ["3", "8"], "round")
+        classes.merge(own_digits.decisions, own_digits.workspace, ["3", "8"], "round")
     elif request.param == "retired":
-        classes.retire(own_digits, "4")
+        classes.retire(own_digits.decisions, own_digits.workspace, "4")
     elif request.param == "added":
-        classes.add(own_digits, "zebra")
-        table = open_table(own_digits.workspace, "digits")
-        annotate(table, [4, 5], "relabel", table.classes.index("zebra"))
+        classes.add(own_digits.decisions, own_digits.workspace, "zebra")
+        opened = open_dataset(own_digits.workspace, "digits")
+        annotate(opened.decisions, [4, 5], "relabel", opened.samples.classes.index("zebra"))
     else:
-        annotate(own_digits, own_digits.order()[:200].tolist(), "tag", "bold")
-        classes.split(own_digits, "3", classes.parts_by(own_digits, "3", "bold"))
+        annotate(own_digits.decisions, own_digits.samples.order()[:200].tolist(), "tag", "bold")
+        classes.split(
+            own_digits.decisions, own_digits.workspace, "3", classes.parts_by(own_digits.samples, "3", "bold")
+        )
     return own_digits.workspace.root
 
 
@@ -34,8 +36,8 @@ def test_a_page_opens(name, open_page, changed):
 
 
 def test_the_details_of_an_image_of_a_merged_class(open_page, own_digits):
-    classes.merge(own_digits, ["3", "8"], "round")
-    table = open_table(own_digits.workspace, "digits")
-    id = int((table.dataset.labels() == 3).argmax())
+    classes.merge(own_digits.decisions, own_digits.workspace, ["3", "8"], "round")
+    opened = open_dataset(own_digits.workspace, "digits")
+    id = int((opened.dataset.labels() == 3).argmax())
     app = open_page("gallery", own_digits.workspace.root, sample=str(id))
     assert not app.exception

@@ -21,8 +21,8 @@ from tests.fakes.workspaces import HOSTILE_COLUMN
 
 def test_the_table_shows_spearman_of_every_score_with_n_in_the_header(open_page, demo_root, digits, words):
     text = words(open_page("correlation", demo_root))
-    frame = digits.frame(Filters(), columns=["hsf", *digits.scores])
-    for key in digits.scores:
+    frame = digits.samples.frame(Filters(), columns=["hsf", *digits.samples.scores])
+    for key in digits.samples.scores:
         rho = spearmanr(frame[key], frame["hsf"]).statistic
         assert SCORES[key].name in text
         assert signed(float(rho), 3) in text
@@ -157,8 +157,8 @@ def test_scores_that_order_samples_equally_or_not_at_all_are_called_so():
 
 
 def test_cells_of_few_samples_are_marked_and_say_why(digits):
-    found = correlate(digits, keys=["avh"], filters=Filters(where="id < 9"))
+    found = correlate(digits.samples, digits.run, digits.votes, keys=["avh"], filters=Filters(where="id < 9"))
     html = table_html(found)
     assert "class='few'" in html
     assert "fewer than 10 images" in html
-    assert "class='few'" not in table_html(correlate(digits, keys=["avh"]))
+    assert "class='few'" not in table_html(correlate(digits.samples, digits.run, digits.votes, keys=["avh"]))

@@ -58,8 +58,8 @@ def test_more_like_this_orders_the_gallery_by_the_angle_to_what_is_open(details,
 def test_the_path_and_the_problem_of_an_image_are_shown_as_text(details, monkeypatch):
     read, image = detail.inspect, "![p](https://evil.example/t.png)"
 
-    def broken(table, id):
-        found = read(table, id)
+    def broken(*given):
+        found = read(*given)
         return replace(found, row=found.row | {"problem": f"truncated {image}", "path": f"a\n\n{image}.png"})
 
     monkeypatch.setattr(detail, "inspect", broken)

@@ -5,8 +5,8 @@ import io
 import pandas as pd
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.disagreement.service import SETS, Cuts, disagree
 from avhcurate.features.disagreement.ui import export_set
 from avhcurate.workspace.data.workspace import Workspace
@@ -15,13 +15,19 @@ HUMANS, _ = SETS.values()
 
 
 def digits_of(root):
-    return open_table(Workspace(root), "digits")
+    return open_dataset(Workspace(root), "digits")
 
 
 def test_both_sets_are_those_of_the_service_widest_gap_first(open_page, demo_root, grids, words):
     app = open_page("disagreement", demo_root, gap__hsf="0.4:0.8", gap__score="confidence", gap__cuts="0.4:0.6")
     cuts = {"hsf_cuts": Cuts(0.4, 0.8), "score_cuts": Cuts(0.4, 0.6, quantile=True)}
-    gap = disagree(digits_of(demo_root), key="confidence", **cuts)
+    gap = disagree(
+        digits_of(demo_root).samples,
+        digits_of(demo_root).run,
+        digits_of(demo_root).prediction,
+        key="confidence",
+        **cuts,
+    )
     assert "Simulated votes" in words(app)
     shown = grids(app)
     for name, title in SETS.items():
@@ -56,20 +62,20 @@ def test_a_click_on_a_point_opens_the_details_once(open_page, demo_root, asked):
 @pytest.mark.slow
 def test_a_set_is_tagged_whole_and_undone(open_page, own_demo_root):
     app = open_page("disagreement", own_demo_root)
-    table = digits_of(own_demo_root)
-    gap = disagree(table)
+    opened = digits_of(own_demo_root)
+    gap = disagree(opened.samples, opened.run, opened.prediction)
     app.button(key="gap.add.hard_for_network").click().run()
-    table.refresh()
-    tagged = table.frame(Filters(tags=("hard-for-network",)), columns=["id"])["id"]
+    opened.refresh()
+    tagged = opened.samples.frame(Filters(tags=("hard-for-network",)), columns=["id"])["id"]
     assert sorted(tagged) == sorted(gap.ids["hard_for_network"])
     app.button(key="gap.undo.hard_for_network").click().run()
-    table.refresh()
-    assert table.count(Filters(tags=("hard-for-network",))) == 0
+    opened.refresh()
+    assert opened.samples.count(Filters(tags=("hard-for-network",))) == 0
 
 
 def test_an_export_holds_its_set_and_says_that_votes_are_simulated(digits):
-    gap = disagree(digits)
-    rows = pd.read_csv(io.BytesIO(export_set(digits, gap, "hard_for_network")))
+    gap = disagree(digits.samples, digits.run, digits.prediction)
+    rows = pd.read_csv(io.BytesIO(export_set(digits.samples, gap, "hard_for_network")))
     assert rows["id"].tolist() == gap.ids["hard_for_network"]
     assert rows["gap"].is_monotonic_increasing
     assert set(rows["hsf_source"]) == {"simulated"}

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from avhcurate.datasets.curate.columns import set_harder
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.neighbours.words import angles_to_words
@@ -46,8 +46,8 @@ def test_tiles_come_in_the_order_of_the_score_with_labels_prediction_and_hsf(ope
     app = open_gallery(demo, sort="loss", descending="false")
     tiles = grid(app)["tiles"]
     assert (len(tiles), grid(app)["count"]) == (60, 1797)
-    table = open_table(demo, "digits")
-    expected = table.page(sort="loss", limit=60)
+    opened = open_dataset(demo, "digits")
+    expected = opened.samples.page(sort="loss", limit=60)
     assert [tile["id"] for tile in tiles] == expected["id"].tolist()
     assert tiles[0]["title"] == expected["label_name"][0]
     assert tiles[0]["predicted"] == str(expected["predicted_name"][0])
@@ -83,7 +83,7 @@ def _removed(*_, **__):
 def test_a_selection_is_saved_as_a_set_and_exported(open_gallery, own, act):
     app = open_gallery(own)
     ids = act(app, "set", 1, 4, value="mine")
-    assert sorted(open_table(own, "digits").frame(Filters(sets=("mine",)))["id"]) == sorted(ids)
+    assert sorted(open_dataset(own, "digits").samples.frame(Filters(sets=("mine",)))["id"]) == sorted(ids)
     assert app.multiselect(key="filter.sets").options == ["mine (3)"]
     act(app, "export", 1, 4)
     assert app.segmented_control(key="gallery.export_what").value == "Selection"
@@ -101,8 +101,8 @@ def test_more_like_this_orders_by_the_angle_to_the_selected_images(open_gallery,
     assert like == shown[:2]
     tiles = grid(app)["tiles"]
     assert {tile["id"] for tile in tiles[:2]} == set(like)
-    features = open_table(demo, "digits").run.features()
-    rows = open_table(demo, "digits").frame(Filters(classes=(3,)), columns=["id"])["id"].to_numpy()
+    features = open_dataset(demo, "digits").run.features()
+    rows = open_dataset(demo, "digits").samples.frame(Filters(classes=(3,)), columns=["id"])["id"].to_numpy()
     unit = features / np.linalg.norm(features, axis=1, keepdims=True)
     nearest = rows[np.argsort(-(unit[rows] @ unit[like].T).max(axis=1), kind="stable")]
     assert [tile["id"] for tile in tiles[2:12]] == nearest[2:12].tolist()
@@ -154,11 +154,13 @@ def test_an_own_number_sorts_and_is_ranged_and_shown_by_widgets_and_address(open
     app.multiselect(key="filter.columns").set_value([name]).run()
     low, high = 2, 5
     panel = facets(app)[f"ranges:{name}"]
-    assert sum(bar["matching"] for bar in panel["bars"]) == int(open_table(columns, "digits").frame()[name].count())
+    assert sum(bar["matching"] for bar in panel["bars"]) == int(
+        open_dataset(columns, "digits").samples.frame()[name].count()
+    )
     event = FacetEvent(panel["key"], "range", low=low, high=high)
     app.query_params["range"] = changed_filters(Filters(), event, sort=name).to_query()["range"]
     app.run()
-    frame = open_table(columns, "digits").frame(Filters())
+    frame = open_dataset(columns, "digits").samples.frame(Filters())
     wanted = frame[frame[name].between(low, high)].sort_values([name, "id"], ascending=[False, True])
     tiles = grid(app)["tiles"]
     assert [tile["id"] for tile in tiles] == wanted["id"].tolist()[: len(tiles)]
@@ -193,7 +195,7 @@ def test_texts_of_few_values_and_truths_filter_and_a_text_of_many_does_not(open_
 @pytest.mark.slow
 def test_a_choice_of_order_begins_at_the_hard_end_that_was_said(open_gallery, columns_root, tmp_path, asked):
     space = Workspace(copied(columns_root, tmp_path / "own"))
-    set_harder(space, open_table(space, "digits"), {"my_score": "low"})
+    set_harder(space, open_dataset(space, "digits"), {"my_score": "low"})
     app = open_gallery(space)
     for column, order in (("my_score", "false"), ("avh", ""), ("confidence", "false"), ("hsf", "false"), ("taken", "")):
         app.selectbox(key="gallery.sort").set_value(column).run()
@@ -236,7 +238,7 @@ def test_words_order_the_images_of_a_clip_run_as_they_are_typed_and_a_job_keeps_
     column = angles_to_words(run, ["red car", "-snow"])  # what the job does
     app.run()
     assert (asked(app, "sort"), asked(app, "descending"), asked(app, "gallery.words")) == (column, "false", "")
-    expected = open_table(workspace, "pets").order(sort=column)
+    expected = open_dataset(workspace, "pets").samples.order(sort=column)
     assert [tile["id"] for tile in grid(app)["tiles"]] == shown == expected.tolist()
     assert asked(app, "gallery.typed") == ""
     app.text_input(key="gallery.find").set_value("").run()

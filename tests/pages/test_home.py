@@ -18,7 +18,7 @@ import avhcurate
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.locked import lock
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError, Option
 from avhcurate.features.annotate import setup
 from avhcurate.features.home import ui as home_ui
@@ -64,8 +64,8 @@ def test_it_says_what_is_loaded(open_page, demo_root, words):
 
 def test_it_shows_what_it_is_for_and_three_ways_on_with_the_open_run(open_page, demo_root, unscored_root, words):
     app = open_page("home", demo_root, **{"class": "3"})
-    table = open_table(Workspace(demo_root), "digits")
-    rows = table.frame(columns=["id", "hsf", "confidence", "avh"])
+    opened = open_dataset(Workspace(demo_root), "digits")
+    rows = opened.samples.frame(columns=["id", "hsf", "confidence", "avh"])
     apart = (rows["hsf"] - rows["confidence"]).argmin()
     text = words(app)
     for title, place in (("Network sure, people not", apart), ("Hardest", rows["avh"].argmax())):
@@ -83,61 +83,63 @@ def test_it_shows_what_it_is_for_and_three_ways_on_with_the_open_run(open_page, 
 
 
 def test_a_picture_says_that_one_side_is_sure_only_where_it_is(own_demo_root):
-    table = open_table(Workspace(own_demo_root), "digits")
-    rows = table.frame(columns=["id", "hsf", "confidence", "votes"])
+    opened = open_dataset(Workspace(own_demo_root), "digits")
+    rows = opened.samples.frame(columns=["id", "hsf", "confidence", "votes"])
     assert not ((rows["hsf"] > 0.8) & (rows["confidence"] < 0.5)).any()
-    shown = home_ui._extremes(table)
+    shown = home_ui._extremes(opened.samples, opened.run)
     assert list(shown) == ["Network sure, people not", "Hardest"]
     assert (shown["Network sure, people not"]["hsf"], shown["Network sure, people not"]["confidence"]) < (0.5, 1.0)
-    collect(table, control_share=0.0)
-    answer_all(table, "ann", lambda id: 0, 10)  # one vote an image
-    setup.choose_source(table, chosen="k-way", who="boss")
-    few = open_table(Workspace(own_demo_root), "digits")
-    assert not few.simulated
-    assert list(home_ui._extremes(few)) == ["Hardest", "Easiest"]
+    collect(opened, control_share=0.0)
+    answer_all(opened, "ann", lambda id: 0, 10)  # one vote an image
+    setup.choose_source(opened, chosen="k-way", who="boss")
+    few = open_dataset(Workspace(own_demo_root), "digits")
+    assert not few.samples.simulated
+    assert list(home_ui._extremes(few.samples, few.run)) == ["Hardest", "Easiest"]
 
 
 def test_a_picture_may_be_excluded_while_the_page_is_drawn(own_demo_root, monkeypatch):
-    table = open_table(Workspace(own_demo_root), "digits")
-    query, found = table.query, []
+    opened = open_dataset(Workspace(own_demo_root), "digits")
+    query, found = opened.samples.query, []
 
     def excluding(asked, *parameters):
         rows = query(asked, *parameters)
         for (id,) in rows * asked.endswith("LIMIT 1"):
             found.append(id)
-            annotate(table, [id], "exclude")
+            annotate(opened.decisions, [id], "exclude")
         return rows
 
-    monkeypatch.setattr(table, "query", excluding)
-    assert [row["id"] for row in home_ui._extremes(table).values()] == found[:2]
+    monkeypatch.setattr(opened.samples, "query", excluding)
+    assert [row["id"] for row in home_ui._extremes(opened.samples, opened.run).values()] == found[:2]
 
 
 @pytest.mark.parametrize(("confidence", "votes", "so"), [(0.4, 5, True), (0.6, 5, False), (0.4, 4, False)])
 def test_people_are_sure_and_the_network_is_not_by_five_votes_or_more(own_demo_root, add_run, confidence, votes, so):
     workspace = Workspace(own_demo_root)
-    counts = votes * np.eye(10, dtype=np.int32)[open_table(workspace, "digits").dataset.labels()]
+    counts = votes * np.eye(10, dtype=np.int32)[open_dataset(workspace, "digits").dataset.labels()]
     np.save(own_demo_root / "counts.npy", counts)
     attach_votes(workspace, "digits", own_demo_root / "counts.npy", force=True)
     doubts = lambda rows: np.where(rows["id"] == 7, confidence, 1.0)  # noqa: E731
     run = add_run(own_demo_root, "zz-doubts-1", lambda rows: rows.assign(confidence=doubts(rows)))
-    shown = home_ui._extremes(open_table(workspace, "digits", run))
+    shown = home_ui._extremes(
+        open_dataset(workspace, "digits", run).samples, open_dataset(workspace, "digits", run).run
+    )
     assert (7 in [row["id"] for title, row in shown.items() if title == "People sure, network not"]) is so
 
 
 @pytest.mark.slow
 def test_answers_that_are_not_counted_are_offered_on_three_pages(open_page, own_demo_root, words):
-    table = open_table(Workspace(own_demo_root), "digits")
-    collect(table, control_share=0.0)
-    answer_all(table, "ann", lambda id: 0, 10)
+    opened = open_dataset(Workspace(own_demo_root), "digits")
+    collect(opened, control_share=0.0)
+    answer_all(opened, "ann", lambda id: 0, 10)
     for page in ("home", "correlation", "annotate"):
         app = open_page(page, own_demo_root, **{"annotate.name": "ada"})
         assert "HSF uses 89,850 simulated votes, not people's. Not counted: 10 answers of people." in words(app), page
     open_page("home", own_demo_root).button(key="votes.use.k-way").click().run()
-    assert not open_table(Workspace(own_demo_root), "digits").simulated
+    assert not open_dataset(Workspace(own_demo_root), "digits").samples.simulated
     app = open_page("home", own_demo_root)
     assert "Not counted: 89,850 simulated votes." in words(app)
     app.button(key="votes.use.simulated").click().run()
-    assert open_table(Workspace(own_demo_root), "digits").simulated
+    assert open_dataset(Workspace(own_demo_root), "digits").samples.simulated
 
 
 def test_human_votes_are_not_called_simulated_and_figures_take_all_images(open_page, human_root, words):
@@ -200,7 +202,7 @@ def test_a_fifth_is_locked_first_unless_the_form_says_no(open_page, demo_root, t
     app.checkbox(key=key).set_value(False)
     submit(app, "Start scoring").click().run()
     assert "--no-lock" in no_process[1][0]
-    locked = lock(open_table(fresh, "digits"))
+    locked = lock(open_dataset(fresh, "digits").decisions, open_dataset(fresh, "digits").run)
     app = open_page("home", fresh.root, **SCORE)
     assert not [box for box in app.checkbox if box.key == key]
     assert f"{locked.samples} images are locked" in words(app)
@@ -458,12 +460,12 @@ def test_an_upload_is_imported_under_its_name_and_uploaded_labels_relabel(
     ((argv, verb, name),) = no_process
     assert (verb, name) == ("import", "my-pets")
     assert Path(argv[2]).read_bytes() == sent["home.import_source"].getvalue()
-    paths = open_table(Workspace(own_demo_root), "digits").paths()[:2]
+    paths = open_dataset(Workspace(own_demo_root), "digits").samples.paths()[:2]
     labels = upload(f"path,label\n{paths[0]},7\n{paths[1]},7\n".encode(), "labels.csv")
     sent["home.labels"] = labels
     submit(app, "Relabel").click().run()
     assert "2 applied" in app.toast[0].value
-    assert open_table(Workspace(own_demo_root), "digits").frame()["curated_label"][:2].tolist() == [7, 7]
+    assert open_dataset(Workspace(own_demo_root), "digits").samples.frame()["curated_label"][:2].tolist() == [7, 7]
     sent["home.labels"] = None
     submit(app, "Relabel").click().run()
     (error,) = app.error
@@ -549,7 +551,7 @@ def test_a_page_opens_on_a_dataset_without_labels(open_page, unlabelled_root, pa
     if page == "home":
         assert "would add AVH" in "".join(info.value for info in app.info)
     if page == "gallery":
-        frame = open_table(Workspace(unlabelled_root), "bare").frame()
+        frame = open_dataset(Workspace(unlabelled_root), "bare").samples.frame()
         assert frame[["avc", "max_confidence", "norm"]].notna().all(axis=None)
         assert frame[["avh", "loss"]].isna().all(axis=None)
 
@@ -606,7 +608,7 @@ def test_copies_across_splits_are_counted_with_accuracy_with_and_without_them(op
     assert "Nothing has looked for copies of an image in two splits." in words(app)
     assert "Look for copies" in [link.proto.label for link in app.get("page_link")]
     measure_dataset(own_digits.workspace, "digits")
-    rows = own_digits.frame()
+    rows = own_digits.samples.frame()
     train, test = (rows.index[rows["split"] == split].to_numpy() for split in ("train", "test"))
     wrong = test[rows.loc[test, "label"] != rows.loc[test, "predicted"]]
     copies = np.union1d(test[:40], wrong)

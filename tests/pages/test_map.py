@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from avhcurate.datasets.curate import classes
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.map import ui_points
 from avhcurate.ui.components import scatter
 from avhcurate.ui.grid.grid_views import registered
@@ -80,7 +80,7 @@ def test_a_score_colours_by_its_value_and_the_hardest_lie_on_top(open_page, root
     legend, shades = sent(app)["legend"], sent(app)["colors"]
     assert [shade.index(max(shade[:3])) for shade in (shades[0], shades[-1])] == [2, 0]  # from blue to orange
     assert (legend["title"], len(legend["scale"]["ticks"])) == ("AVH", 5)
-    avh = open_table(Workspace(root), "digits").frame(columns=["id", "avh"]).set_index("id")["avh"]
+    avh = open_dataset(Workspace(root), "digits").samples.frame(columns=["id", "avh"]).set_index("id")["avh"]
     points = drawn(app)
     assert avh[points.index].is_monotonic_increasing
     assert points["shade"].is_monotonic_increasing
@@ -119,8 +119,8 @@ def test_an_image_is_found_by_number_or_path_and_marked(open_page, root, words, 
 
 def test_the_region_of_the_address_brings_its_images_in_order(open_page, root, grids, words, labels):
     app = open_page("map", root, map__region=THREES)
-    table = open_table(Workspace(root), "digits")
-    frame = table.frame(columns=["id", "label", "avh"])
+    opened = open_dataset(Workspace(root), "digits")
+    frame = opened.samples.frame(columns=["id", "label", "avh"])
     expected = frame[frame["label"] == 3].sort_values("avh", ascending=False, kind="stable")["id"].tolist()
     assert [tile["id"] for tile in grids(app)["Images"]["tiles"]] == expected[:60]
     assert f"{len(expected)} of 1,797 images in the region" in words(app)
@@ -157,8 +157,17 @@ def hear(app, kind, value):
 def test_class_weights_of_a_map_have_the_names_of_today(open_page, own_demo_root, plant_map):
     plant_map(own_demo_root)
     before = sent(open_page("map", own_demo_root))["marks"]
-    classes.merge(open_table(Workspace(own_demo_root), "digits"), ["3", "5"], "x")
-    classes.retire(open_table(Workspace(own_demo_root), "digits"), "0")
+    classes.merge(
+        open_dataset(Workspace(own_demo_root), "digits").decisions,
+        open_dataset(Workspace(own_demo_root), "digits").workspace,
+        ["3", "5"],
+        "x",
+    )
+    classes.retire(
+        open_dataset(Workspace(own_demo_root), "digits").decisions,
+        open_dataset(Workspace(own_demo_root), "digits").workspace,
+        "0",
+    )
     marks = sent(open_page("map", own_demo_root))["marks"]
     assert marks["names"] == ["1", "2", "x", "4", "x", "6", "7", "8", "9"]
     assert marks["x"] == before["x"][1:]

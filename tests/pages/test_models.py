@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.compare import run_pair, service
 from avhcurate.ui.charts.show import CLICKED
 from avhcurate.workspace.data.workspace import Workspace
@@ -19,7 +19,7 @@ OWN = "avhcurate-digits"
 def two_runs(demo_root, tmp_path_factory, add_run):
     """The demo with a second network, `other-1`, that calls every 7 a 1 and finds it hard."""
     root = copied(demo_root, tmp_path_factory.mktemp("two") / "workspace")
-    seven = (open_table(Workspace(root), "digits").frame(columns=["id", "label"])["label"] == 7).to_numpy()
+    seven = (open_dataset(Workspace(root), "digits").samples.frame(columns=["id", "label"])["label"] == 7).to_numpy()
 
     def other(rows):
         predicted = np.where(seven, 1, rows["predicted"]).astype("int32")
@@ -31,9 +31,9 @@ def two_runs(demo_root, tmp_path_factory, add_run):
 
 @pytest.fixture
 def found(two_runs):
-    table = open_table(Workspace(two_runs), "digits")
-    names = {run.name for run in table.dataset.runs()}
-    return run_pair.compare_pair(table, next(iter(names - {"other-1"})), "other-1")
+    opened = open_dataset(Workspace(two_runs), "digits")
+    names = {run.name for run in opened.dataset.runs()}
+    return run_pair.compare_pair(opened.samples, opened.votes, next(iter(names - {"other-1"})), "other-1")
 
 
 def address(found, part, **query):
@@ -122,7 +122,9 @@ def test_hard_for_one_and_for_all(open_page, two_runs, grids, words, asked, foun
     assert asked(app, "models.cuts") == "0.3:0.9"
     app.segmented_control(key="models.set").set_value("all").run()
     assert "percentile 90 of hardness in each of 2 runs" in words(app)
-    ranks = service.hardness_ranks(open_table(Workspace(two_runs), "digits"))
+    ranks = service.hardness_ranks(
+        open_dataset(Workspace(two_runs), "digits").samples, open_dataset(Workspace(two_runs), "digits").votes
+    )
     hard = ranks[ranks.min(axis=1) >= 0.9].mean(axis=1)
     shown = [tile["id"] for tile in grids(app)["Images"]["tiles"]]
     assert len(shown) == min(60, len(hard))

@@ -16,10 +16,10 @@ from tests.fakes.workspaces import lock_before_scoring
 @pytest.fixture
 def spoilt(own_digits):
     """The digits with a locked fifth, and 100 labels outside it that were made wrong."""
-    table = lock_before_scoring(own_digits)
-    threes = np.flatnonzero((table.dataset.labels() == 3) & ~locked_mask(table))
-    annotate(table, threes[:100].tolist(), "relabel", 8)
-    return table
+    opened = lock_before_scoring(own_digits)
+    threes = np.flatnonzero((opened.dataset.labels() == 3) & ~locked_mask(opened.dataset))
+    annotate(opened.decisions, threes[:100].tolist(), "relabel", 8)
+    return opened
 
 
 def sent(app):
@@ -34,7 +34,7 @@ def test_without_a_locked_part_there_is_no_number_but_an_offer(open_page, own_de
     assert "No part is locked yet" in app.header[0].value
     app.button(key="payoff.lock").click().run()
     own_digits.refresh()
-    assert 0.15 < locked_mask(own_digits).mean() < 0.25
+    assert 0.15 < locked_mask(own_digits.dataset).mean() < 0.25
     assert not app.error, "features of a network that was there before know no label"
     assert any("Nothing was decided" in one.value for one in app.markdown)
 
@@ -78,7 +78,7 @@ def test_images_are_checked_one_by_one_and_the_answers_are_entries(open_page, as
     assert [outcome.why for outcome in outcomes] == [""] * 4
     decide(spoilt.workspace.root, decision("check back", third, of=checks[1]["nonce"]))
     spoilt.refresh()
-    assert service.checks(spoilt) == {first: 4, second: -1}
+    assert service.checks(spoilt.decisions) == {first: 4, second: -1}
     app.run()
     assert sent(app)["items"][0]["id"] == third
     assert sent(app)["done"] == 2

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.predicted_hsf.ui import needed_sentence, summary
 from avhcurate.workspace.data.prediction import CurvePoint, PredictionFolder
 from avhcurate.workspace.data.workspace import Workspace
@@ -64,9 +64,9 @@ def test_how_many_votes_a_target_needs(predicted_root, target, says):
 
 
 def test_the_details_of_an_image_without_votes_call_its_hsf_predicted(open_page, predicted_root, words):
-    table = open_table(Workspace(predicted_root), "digits")
-    id = int(table.frame(columns=["id", "hsf"]).query("hsf.isna()")["id"].iloc[0])
+    opened = open_dataset(Workspace(predicted_root), "digits")
+    id = int(opened.samples.frame(columns=["id", "hsf"]).query("hsf.isna()")["id"].iloc[0])
     page = open_page("gallery", predicted_root, sample=str(id))
     assert "Predicted HSF (not votes)" in words(page)
-    value = f"{table.sample(id)['hsf_predicted']:.2f}, interval"
+    value = f"{opened.samples.sample(id)['hsf_predicted']:.2f}, interval"
     assert any(value in text.value for text in page.text)

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.pseudo_labels import round_export
 from avhcurate.features.pseudo_labels.service import portion_curve, select
 from avhcurate.features.pseudo_labels.ui import file_of
@@ -28,7 +28,10 @@ def metrics(app):
 
 def test_galleries_hold_what_only_one_rule_selects(open_page, demo_root, digits, grids, words, asked):
     app = open_page("pseudo_labels", demo_root)
-    found = {rule: select(digits, rule=rule, portion=0.2) for rule in ("avc", "confidence")}
+    found = {
+        rule: select(digits.samples, digits.run, digits.dataset, rule=rule, portion=0.2)
+        for rule in ("avc", "confidence")
+    }
     assert metrics(app)["Selected"] == f"{len(found['avc'].selected):,}"
     judged = len(found["avc"].selected)
     low, high = wilson([round(found["avc"].accuracy * judged)], [judged])
@@ -62,9 +65,13 @@ def test_the_filters_of_the_frame_apply_and_simulated_votes_are_called_so(open_p
 
 
 def test_the_curve_agrees_with_single_selections(digits):
-    curve = portion_curve(digits, Filters(splits=("test",))).set_index(["rule", "portion"])
+    curve = portion_curve(digits.samples, digits.run, digits.dataset, Filters(splits=("test",))).set_index(
+        ["rule", "portion"]
+    )
     for rule, portion in (("confidence", 0.5), ("avc", 1.0), ("lrent", 0.1)):
-        found = select(digits, rule=rule, portion=portion, filters=Filters(splits=("test",)))
+        found = select(
+            digits.samples, digits.run, digits.dataset, rule=rule, portion=portion, filters=Filters(splits=("test",))
+        )
         assert curve.loc[(rule, portion), "selected"] == len(found.selected)
         assert curve.loc[(rule, portion), "accuracy"] == pytest.approx(found.accuracy)
     assert (curve["low"] <= curve["accuracy"]).all()
@@ -73,8 +80,8 @@ def test_the_curve_agrees_with_single_selections(digits):
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_an_export_is_the_file_that_the_command_line_writes(digits, form):
-    found = select(digits, rule="avc", portion=0.2)
-    data = io.BytesIO(file_of(digits, found, form, soft=True))
+    found = select(digits.samples, digits.run, digits.dataset, rule="avc", portion=0.2)
+    data = io.BytesIO(file_of(digits.samples, digits.run, digits.dataset, found, form, soft=True))
     read = {"csv": pd.read_csv, "parquet": pd.read_parquet, "jsonl": lambda file: pd.read_json(file, lines=True)}
     rows = read[form](data)
     assert rows["id"].tolist() == found.selected.tolist()
@@ -125,9 +132,11 @@ def test_page_command_line_and_first_round_of_self_training_select_the_same(
         assert (ended.code, "note: 2 samples have no finite embedding and are left out\n" in ended.err) == (0, True)
         pd.testing.assert_frame_equal(pd.read_parquet(out)[columns], expected, check_dtype=False)
 
-        table = open_table(space, "digits")
-        found = select(table, rule=rule, portion=0.3, filters=Filters(where=where))
-        rows = pd.read_parquet(io.BytesIO(file_of(table, found, "parquet", soft=False)))
+        opened = open_dataset(space, "digits")
+        found = select(opened.samples, opened.run, opened.dataset, rule=rule, portion=0.3, filters=Filters(where=where))
+        rows = pd.read_parquet(
+            io.BytesIO(file_of(opened.samples, opened.run, opened.dataset, found, "parquet", soft=False))
+        )
         pd.testing.assert_frame_equal(rows[columns], expected, check_dtype=False)
         assert self_training_service.summary(folder)["left_out"] == 2
     app = open_page("pseudo_labels", own_demo_root, pseudo__rule=rule, pseudo__portion="0.3", where=where)

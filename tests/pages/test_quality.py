@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.correlation import service as correlation_service
 from avhcurate.features.quality import service as quality_service
 from avhcurate.workspace.data.workspace import Workspace
@@ -18,7 +18,7 @@ def own_root(planted_root, tmp_path):
 
 
 def table(root):
-    return open_table(Workspace(root), "pets")
+    return open_dataset(Workspace(root), "pets")
 
 
 def test_before_anything_is_measured_it_says_what_it_would_find_and_starts_the_job(open_page, demo_root, no_process):
@@ -31,13 +31,13 @@ def test_before_anything_is_measured_it_says_what_it_would_find_and_starts_the_j
 
 def test_the_end_of_a_measure_is_a_grid_in_its_order(open_page, planted_root, grids, asked):
     app = open_page("quality", planted_root, quality__measure="brightness")
-    rows = table(planted_root).page(sort="brightness", limit=24)
+    rows = table(planted_root).samples.page(sort="brightness", limit=24)
     shown = [tile["id"] for tile in grids(app)["Images"]["tiles"]]
     assert shown == rows["id"].tolist()
     assert [metric.value for metric in app.metric] == ["30", "3", "2", "1", "25"]  # 21 are drawn smooth
     app.segmented_control(key="quality.end").set_value("high").run()
     assert asked(app, "quality.end") == "high"
-    brightest = table(planted_root).page(sort="brightness", descending=True, limit=24)["id"].tolist()
+    brightest = table(planted_root).samples.page(sort="brightness", descending=True, limit=24)["id"].tolist()
     assert [tile["id"] for tile in grids(app)["Images"]["tiles"]] == brightest
     link = next(node.proto for node in app.get("page_link") if "gallery" in node.proto.label)
     assert "sort=brightness" in link.query_string
@@ -47,7 +47,7 @@ def test_groups_stand_together_under_their_captions_leaks_first(open_page, plant
     app = open_page("quality", planted_root, quality__view="duplicates")
     grid = grids(app)["Images"]
     tiles = grid["tiles"]
-    found = quality_service.find_duplicates(table(planted_root))
+    found = quality_service.find_duplicates(table(planted_root).samples, table(planted_root).dataset)
     assert [tile["id"] for tile in tiles] == found.members["id"].tolist()
     assert sum(group["count"] for group in grid["groups"]) == len(tiles) == 7
     assert len(grid["groups"]) == 3
@@ -62,10 +62,10 @@ def test_one_is_kept_of_all_groups_and_undo_brings_the_others_back(open_page, ow
     app = open_page("quality", own_root, quality__view="duplicates")
     app.button(key="quality.keep_all").click().run()
     assert not app.exception
-    assert table(own_root).count(Filters(excluded=True)) == 4
+    assert table(own_root).samples.count(Filters(excluded=True)) == 4
     assert "No group of near duplicates in view" in words(app)
     app.button(key="quality.undo").click().run()
-    assert table(own_root).count(Filters(excluded=True)) == 0
+    assert table(own_root).samples.count(Filters(excluded=True)) == 0
     assert len(grids(app)["Images"]["tiles"]) == 7
 
 
@@ -94,8 +94,8 @@ def test_a_measure_takes_the_place_of_hsf_in_the_correlation_table_also_without_
     control.set_value("contrast").run()
     assert not app.exception
     assert asked(app, "correlation.against") == "contrast"
-    digits = open_table(Workspace(voteless_root), "digits")
-    rows = correlation_service.correlate(digits, against="contrast").table
+    digits = open_dataset(Workspace(voteless_root), "digits")
+    rows = correlation_service.correlate(digits.samples, digits.run, digits.votes, against="contrast").table
     best = rows[(rows["score"] == "norm") & (rows["bin"] == "all")].iloc[0]
     assert f"{abs(best['spearman']):.3f}" in words(app)
     assert "Contrast takes the place of HSF here" in words(app)

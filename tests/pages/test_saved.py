@@ -7,8 +7,8 @@ import pytest
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.history import undo_entry
 from avhcurate.datasets.curate.saved import Saved
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.ui.base.navigation import ANALYSES, TABS
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.workspaces import by
@@ -91,30 +91,30 @@ def test_a_removal_is_said_and_the_history_undoes_it(open_page, own, words):
     assert "Removed the set “few”" in app.toast[0].value
     assert app.toast[0].proto.duration == 8  # seconds
     assert "few" not in links(app)
-    undo_entry(open_table(own, "digits"), "4")
+    undo_entry(open_dataset(own, "digits").decisions, "4")
     assert "few" in links(open_page("saved", own.root))
 
 
 def test_an_older_entry_is_undone_from_the_history(open_page, own, words):
-    table = open_table(own, "digits")
-    by("ann", annotate, table, [7], "tag", "first")
-    by("bob", annotate, table, [7], "tag", "second")
+    opened = open_dataset(own, "digits")
+    by("ann", annotate, opened.decisions, [7], "tag", "first")
+    by("bob", annotate, opened.decisions, [7], "tag", "second")
     app = open_page("saved", own.root, saved__part="history")
     assert "**bob** tagged second" in words(app)
     assert words(app).count('<img src="/images/digits/7?v=') == 2
     assert "image 7" in [link.proto.label for link in app.get("page_link")]
     press(app, "saved.undo.4")
-    table.refresh()
-    assert table.sample(7)["tags"] == ["second"]
+    opened.refresh()
+    assert opened.samples.sample(7)["tags"] == ["second"]
     assert "undone by" in words(app)
 
 
 @pytest.mark.slow
 def test_history_is_narrowed_by_the_address_and_narrowing_begins_at_its_first_page(open_page, own, words, asked):
-    table = open_table(own, "digits")
+    opened = open_dataset(own, "digits")
     for number in range(26):
-        by("bob", annotate, table, [number], "tag", f"n{number}")
-    by("ann@example.org", annotate, table, [7], "exclude")
+        by("bob", annotate, opened.decisions, [number], "tag", f"n{number}")
+    by("ann@example.org", annotate, opened.decisions, [7], "exclude")
     app = open_page("saved", own.root, saved__part="history", saved__page="999")
     assert "**bob** tagged n0" in words(app)
     assert "26–30 of 30" in words(app)
@@ -127,7 +127,7 @@ def test_history_is_narrowed_by_the_address_and_narrowing_begins_at_its_first_pa
 
 
 def test_the_details_of_a_sample_tell_its_history_and_sets(open_page, own, words):
-    by("zoe", annotate, open_table(own, "digits"), [3], "tag", "odd")
+    by("zoe", annotate, open_dataset(own, "digits").decisions, [3], "tag", "odd")
     text = words(open_page("gallery", own.root, sample="3"))
     assert "tagged odd · zoe" in text
     assert "In the sets a\\_b, few" in text
@@ -149,13 +149,13 @@ def test_a_split_shows_its_counts_and_becomes_sets(open_page, own, words):
 
 @pytest.mark.slow
 def test_changes_are_counted_with_who_and_a_gallery_of_each_and_the_first_state_is_had_back(open_page, own, words):
-    table = open_table(own, "digits")
-    by("ann", annotate, table, [5, 7], "relabel", 3)
+    opened = open_dataset(own, "digits")
+    by("ann", annotate, opened.decisions, [5, 7], "relabel", 3)
     app = open_page("saved", own.root, saved__part="changes")
     assert "**2 changes** from the import to now." in words(app)
     query = dict(parse_qsl(links(app)["Label changed: 2"]))
     assert query["gallery.back"].startswith("saved?")
-    assert set(table.frame(Filters.from_query(query), columns=["id"])["id"]) == {5, 7}
+    assert set(opened.samples.frame(Filters.from_query(query), columns=["id"])["id"]) == {5, 7}
     assert "· ann** 2 relabelled" in words(app)
     assert app.dataframe[-1].value["Class"].tolist() == ["3", "5", "7"]  # no class that stays as it was
     press(app, "saved.restore")

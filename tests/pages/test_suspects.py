@@ -7,8 +7,8 @@ import pytest
 
 from avhcurate.datasets.curate.annotations import undo
 from avhcurate.datasets.curate.history import history_entries
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.suspects import decisions
 from avhcurate.features.suspects.rules import SOURCES
 from avhcurate.features.suspects.store import suspects_of
@@ -23,7 +23,7 @@ from tests.fakes.workspaces import copied
 
 
 def digits_of(root):
-    return open_table(Workspace(root), "digits")
+    return open_dataset(Workspace(root), "digits")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def accept(app, suspect, **more):
 
 
 def stands(root, ids):
-    return decisions.decided(digits_of(root), ids).to_dict()
+    return decisions.decided(digits_of(root).samples, ids).to_dict()
 
 
 def test_the_card_holds_the_first_suspects_with_their_evidence(open_page, suspects_root, found, words):
@@ -92,26 +92,26 @@ def test_accepting_keeping_and_undoing_write_the_log(open_page, own_root, found)
     app.run()
     assert (card(app)["place"], card(app)["echo"]) == (2, 1)
     assert card(app)["tally"] == "Of 2 you looked at last, 1 was wrong."
-    table = digits_of(own_root)
-    assert table.sample(first["id"])["curated_label"] == found["suggested"][0]
-    assert table.frame(Filters(tags=(decisions.KEPT,)), columns=["id"])["id"].tolist() == [second["id"]]
+    opened = digits_of(own_root)
+    assert opened.samples.sample(first["id"])["curated_label"] == found["suggested"][0]
+    assert opened.samples.frame(Filters(tags=(decisions.KEPT,)), columns=["id"])["id"].tolist() == [second["id"]]
     both = decision("undo", of="a"), accept(app, third)
     _, sent = say(app, own_root, *both)
     ids = [one["id"] for one in (first, second, third)]
     assert stands(own_root, ids) == dict(zip(ids, ["", "kept", "accepted"], strict=True))
     assert sent["suspects"][0]["state"] == ""
     # A message that comes twice, as after a lost connection, changes nothing.
-    events = history_entries(digits_of(own_root))[1]
+    events = history_entries(digits_of(own_root).decisions)[1]
     assert say(app, own_root, *both)[0] == ["", ""]
-    assert history_entries(digits_of(own_root))[1] == events
+    assert history_entries(digits_of(own_root).decisions)[1] == events
     assert say(app, own_root, decision("undo", of="never"))[0] == ["There is nothing to undo."]
 
 
 def test_after_fifty_decisions_it_says_how_many_of_the_next_would_be_changed(open_page, own_root, found):
-    table = digits_of(own_root)
+    opened = digits_of(own_root)
     ids = found["id"].tolist()
-    decisions.accept(table, dict(zip(ids[:20], found["suggested"].tolist()[:20], strict=True)))
-    decisions.keep(table, ids[20:55])
+    decisions.accept(opened.decisions, dict(zip(ids[:20], found["suggested"].tolist()[:20], strict=True)))
+    decisions.keep(opened.decisions, ids[20:55])
     app = open_page("suspects", own_root)
     assert re.match(r"About \d+ of the next \d+ would be changed \(\d+ to \d+\)", card(app)["tally"])
 
@@ -124,14 +124,14 @@ def test_tags_labels_and_exclusions_show_on_the_card_and_one_that_fails_is_refus
     assert [bool(text) for text in why] == [False, False, False, False, True]
     shown = [(one["excluded"], one["tags"]) for one in sent["suspects"][:2]]
     assert shown == [(True, []), (False, ["blurred"])]
-    actions = [entry.action for entry in history_entries(digits_of(own_root))[0]]
+    actions = [entry.action for entry in history_entries(digits_of(own_root).decisions)[0]]
     assert actions == ["tag", "include", "exclude", "exclude"]
 
 
 def test_an_answer_about_another_suggestion_or_one_decided_elsewhere_is_refused(open_page, own_root):
     app = open_page("suspects", own_root)
     first, second = card(app)["suspects"][:2]
-    decisions.keep(digits_of(own_root), [second["id"]])
+    decisions.keep(digits_of(own_root).decisions, [second["id"]])
     other, gone = accept(app, first) | {"value": 11}, accept(app, first) | {"of": "a run/a list"}
     why, _ = say(app, own_root, other, accept(app, second), gone)
     assert "No other label is suggested here any more" in why[0]
@@ -147,15 +147,15 @@ def test_what_people_say_who_are_asked_counts_at_once_on_card_and_command_line(o
         True,
         True,
     ]
-    table = digits_of(own_root)
-    given = table.dataset.labels()
+    opened = digits_of(own_root)
+    given = opened.dataset.labels()
     others = {
         id: next(n for n in range(10) if n not in (given[id], found.set_index("id")["suggested"][id]))
         for id in (first, second)
     }
     says = {first: [others[first], others[first], given[first]], second: [given[second]] * 2 + [others[second]]}
     for at, who in enumerate(("ada", "bob", "cyd")):
-        answer_all(table, who, lambda id, at=at: int(says[id][at]), 2)
+        answer_all(opened, who, lambda id, at=at: int(says[id][at]), 2)
     app.run()
     shown, kept = card(app)["suspects"][:2]
     assert shown["suggested"] == others[first] == shown["choices"][0]["label"]
@@ -167,13 +167,13 @@ def test_what_people_say_who_are_asked_counts_at_once_on_card_and_command_line(o
     assert re.search(rf" {first} .* {others[first]} .* 2 of 3 people", printed)
     assert re.search(rf" {second} .* NaN .* 2 of 3 people say the label", printed)
     assert say(app, own_root, accept(app, shown))[0] == [""]
-    assert digits_of(own_root).sample(first)["curated_label"] == others[first]
+    assert digits_of(own_root).samples.sample(first)["curated_label"] == others[first]
     assert say(app, own_root, decision("accept", second, of=card(app)["of"]))[0][0].startswith("No other label")
 
 
 def test_what_no_source_supports_is_in_no_group(open_page, own_root, grids):
-    table = digits_of(own_root)
-    found = suspects_now(table, suspects_of(table.run)[-1])
+    opened = digits_of(own_root)
+    found = suspects_now(opened.samples, opened.votes, suspects_of(opened.run)[-1])
     alone = int((found["suggested"] < 0).sum())
     assert 0 < alone < len(found)
     app = open_page("suspects", own_root, suspects__view="groups")
@@ -214,14 +214,14 @@ def test_the_page_says_which_pair_is_often_confused_and_opens_lists_of_older_ver
 
 
 def test_an_empty_view_is_told_from_one_that_is_decided_and_undone_it_comes_back(open_page, own_root, found):
-    id, table = int(found["id"][0]), digits_of(own_root)
-    decisions.keep(table, [id])
+    id, opened = int(found["id"][0]), digits_of(own_root)
+    decisions.keep(opened.decisions, [id])
     address = {"where": f"id = {id}"}
     app = open_page("suspects", own_root, suspects__view="list", suspects__verdict="open", **address)
     assert "No suspect matches" in app.info[0].value
     app = open_page("suspects", own_root, **address)
     assert "Nothing is left to decide here" in app.info[0].value
-    undo(table)
+    undo(opened.decisions)
     app.run()
     assert not app.info
     assert [one["id"] for one in card(app)["suspects"]] == [id]

@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 import numpy as np
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.ui.base import url_state
 from avhcurate.ui.charts.show import CLICKED
 from avhcurate.workspace.data.workspace import Workspace
@@ -81,8 +81,8 @@ def test_every_mark_leads_to_as_many_images_as_it_counts(open_page, filled_root,
                 assert not notices
                 run = wanted.run or view.run
                 if run not in tables:
-                    tables[run] = open_table(Workspace(filled_root), "digits", run)
-                assert tables[run].count(within.narrowed(wanted.filters)) == n, f"{key}: {address}"
+                    tables[run] = open_dataset(Workspace(filled_root), "digits", run)
+                assert tables[run].samples.count(within.narrowed(wanted.filters)) == n, f"{key}: {address}"
                 counted += 1
     assert counted
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.measures.scores import SCORES
 from avhcurate.measures.stats.epoch_scores import KEYS
 from avhcurate.workspace.data.workspace import Workspace
@@ -21,8 +21,8 @@ def trained(trained_root):
 
 
 def test_the_gallery_sorts_by_them_filters_by_them_and_its_details_list_them(open_page, trained_root, trained, grids):
-    table = open_table(Workspace(trained_root), "digits", trained)
-    expected = table.page(sort="forgetting", descending=True, limit=60)
+    opened = open_dataset(Workspace(trained_root), "digits", trained)
+    expected = opened.samples.page(sort="forgetting", descending=True, limit=60)
     chosen = int(expected["id"][0])
     app = open_page("gallery", trained_root, run=trained, sort="forgetting", sample=str(chosen))
     assert set(app.selectbox(key="gallery.sort").options) >= NAMES
@@ -32,7 +32,7 @@ def test_the_gallery_sorts_by_them_filters_by_them_and_its_details_list_them(ope
     assert tiles[0]["score"] == f"{expected['forgetting'][0]:.0f}"
     assert set(app.dataframe[0].value["Score"]) >= NAMES
     narrowed = open_page("gallery", trained_root, run=trained, range='["learning_speed",0,0.2]')
-    assert f"{int((table.frame()['learning_speed'] <= 0.2).sum()):,} of" in narrowed.sidebar.caption[0].value
+    assert f"{int((opened.samples.frame()['learning_speed'] <= 0.2).sum()):,} of" in narrowed.sidebar.caption[0].value
 
 
 def test_runs_of_one_model_are_told_apart_by_loss_and_seed(open_page, trained_root):

@@ -5,7 +5,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.map import umap_process
 from avhcurate.features.map.service import project_dataset
 from avhcurate.features.map.settings import ProjectSettings
@@ -39,6 +39,11 @@ def score(space, progress, limit=200):
     score_dataset(space, "digits", ModelSpec(name="avhcurate:digits"), limit=limit, progress=progress)
 
 
+def suspect(space, progress):
+    opened = open_dataset(space, "digits")
+    find_suspects(opened.run, opened.votes, SUSPECTS, progress=progress)
+
+
 DEGRADE = DegradeSettings(dataset="digits", limit=40)
 SUSPECTS = SuspectsSettings(dataset="digits", out_of_fold=True)
 TRAIN = TrainSettings(dataset="digits", model="avhcurate:digits", epochs=2)
@@ -47,7 +52,7 @@ JOBS = {
     "models": lambda space, progress: score(space, progress, limit=201),
     "degradation": lambda space, progress: degrade_dataset(space, DEGRADE, progress=progress),
     "map": lambda space, progress: project_dataset(space, ProjectSettings(dataset="digits"), progress=progress),
-    "suspects": lambda space, progress: find_suspects(open_table(space, "digits"), SUSPECTS, progress=progress),
+    "suspects": suspect,
     "quality": lambda space, progress: measure_dataset(space, "digits", progress=progress),
     "self_training": self_train,
     "training_dynamics": lambda space, progress: train_model(space, TRAIN, progress=progress),

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.sample import inspect
 from avhcurate.features.annotate import annotators, queue, setup
 from avhcurate.features.correlation.service import noise_ceiling
@@ -26,90 +26,95 @@ from tests.fakes.votes import CLASSES, answer_all, collect, make_labelled, tick,
 
 def test_votes_reach_hsf_its_bins_and_its_interval_at_once(pets):
     collect(pets, control_share=0.0, target=4)
-    assert pets.votes is None
+    assert pets.samples.votes is None
     for who, wrong in (("ann", False), ("bob", False), ("cyd", False), ("dan", True)):
         answer_all(pets, who, (lambda id: (truth(pets)(id) + 1) % 3) if wrong else truth(pets), 60)
     pets.refresh()
-    frame = pets.frame()
+    frame = pets.samples.frame()
     assert (frame["hsf"] == 0.75).all()
     assert (frame["votes"] == 4).all()
     assert frame["hsf_bin"].unique().tolist() == ["[0.6, 0.8)"]
     assert frame["hsf_low"].iloc[0] == pytest.approx(0.3006, abs=1e-4)
-    assert pets.count(Filters(hsf_bins=(3,))) == 60
-    assert (pets.votes.kind, pets.votes.total, pets.votes.samples, pets.votes.simulated) == ("k-way", 240, 60, False)
-    assert inspect(pets, 0).votes.tolist() == [0.75, 0.25, 0]
-    assert noise_ceiling(pets, Filters(), np.arange(60)).samples == 60
+    assert pets.samples.count(Filters(hsf_bins=(3,))) == 60
+    assert (
+        pets.samples.votes.kind,
+        pets.samples.votes.total,
+        pets.samples.votes.samples,
+        pets.samples.votes.simulated,
+    ) == ("k-way", 240, 60, False)
+    assert inspect(pets.samples, pets.run, pets.votes, 0).votes.tolist() == [0.75, 0.25, 0]
+    assert noise_ceiling(pets.samples, pets.votes, Filters(), np.arange(60)).samples == 60
 
 
 def test_answers_replace_more_simulated_votes_once_a_person_says_so_and_give_way_again(own_digits):
-    before = own_digits.frame(columns=["hsf", "votes"])
+    before = own_digits.samples.frame(columns=["hsf", "votes"])
     collect(own_digits, control_share=0.0)
     answer_all(own_digits, "ann", truth(own_digits), 5)
     own_digits.refresh()
-    assert own_digits.simulated
-    pd.testing.assert_frame_equal(own_digits.frame(columns=["hsf", "votes"]), before)
-    assert own_digits.counter.sources() == {"k-way": 5, "simulated": int(before["votes"].sum())}
+    assert own_digits.samples.simulated
+    pd.testing.assert_frame_equal(own_digits.samples.frame(columns=["hsf", "votes"]), before)
+    assert own_digits.votes.sources() == {"k-way": 5, "simulated": int(before["votes"].sum())}
     source = setup.choose_source(own_digits, chosen="k-way", who="boss")
-    assert not own_digits.simulated
-    assert own_digits.frame()["votes"].sum() == 5
+    assert not own_digits.samples.simulated
+    assert own_digits.samples.frame()["votes"].sum() == 5
     assert (source.key, source.imported, source.collected, source.annotators) == ("k-way", 0, 5, 1)
     source = setup.choose_source(own_digits, chosen="simulated", who="boss")
-    assert own_digits.simulated
+    assert own_digits.samples.simulated
     assert (source.key, source.collected) == ("simulated", 0)
-    pd.testing.assert_frame_equal(own_digits.frame(columns=["hsf", "votes"]), before)
+    pd.testing.assert_frame_equal(own_digits.samples.frame(columns=["hsf", "votes"]), before)
 
 
 def test_answers_replace_more_simulated_votes_once_half_of_the_images_have_as_many_as_wanted(pets, workspace, tmp_path):
     np.save(tmp_path / "counts.npy", np.tile([2, 1, 0], (60, 1)))
     attach_votes(workspace, "pets", tmp_path / "counts.npy", simulated=True)
-    table = open_table(workspace, "pets")
-    collect(table, control_share=0.0, target=1)
+    opened = open_dataset(workspace, "pets")
+    collect(opened, control_share=0.0, target=1)
     for number, simulated in ((29, True), (1, False)):
-        answer_all(table, "ann", truth(table), number)
-        table.refresh()
-        assert table.simulated is simulated
-    assert table.frame()["votes"].sum() == 30
-    assert table.counter.sources() == {"k-way": 30, "simulated": 180}
+        answer_all(opened, "ann", truth(opened), number)
+        opened.refresh()
+        assert opened.samples.simulated is simulated
+    assert opened.samples.frame()["votes"].sum() == 30
+    assert opened.votes.sources() == {"k-way": 30, "simulated": 180}
 
 
 def test_a_vote_file_yields_to_answers_of_another_kind_once_half_of_the_images_have_as_many_as_wanted(pets, workspace):
     ticks = pa.table({"id": np.arange(3), "selected": np.array([1, 1, 0]), "shown": np.ones(3, int)})
     attach(pets.dataset, ticks, source="a file", messages=[])
-    table = open_table(workspace, "pets")
-    collect(table, control_share=0.0, target=1)
+    opened = open_dataset(workspace, "pets")
+    collect(opened, control_share=0.0, target=1)
     for number, kind in ((29, "tick"), (1, "k-way")):
-        answer_all(table, "ann", truth(table), number)
-        assert setup.source(table).key == kind
-    assert table.frame()["votes"].sum() == 30
-    assert setup.choose_source(table, chosen="tick", who="boss").imported == 3
-    assert table.frame()["votes"].sum() == 3
+        answer_all(opened, "ann", truth(opened), number)
+        assert setup.source(opened.votes).key == kind
+    assert opened.samples.frame()["votes"].sum() == 30
+    assert setup.choose_source(opened, chosen="tick", who="boss").imported == 3
+    assert opened.samples.frame()["votes"].sum() == 3
 
 
 def test_simulated_votes_that_come_after_the_settings_stay_too(pets, workspace, tmp_path):
     collect(pets, control_share=0.0, target=1)
     np.save(tmp_path / "counts.npy", np.tile([2, 1, 0], (60, 1)))
     attach_votes(workspace, "pets", tmp_path / "counts.npy", simulated=True)
-    table = open_table(workspace, "pets")
-    answer_all(table, "ann", truth(table), 5)
-    table.refresh()
-    assert table.simulated
-    setup.choose_source(table, chosen="auto", who="boss")  # which prefers people
-    assert table.frame()["votes"].sum() == 5
+    opened = open_dataset(workspace, "pets")
+    answer_all(opened, "ann", truth(opened), 5)
+    opened.refresh()
+    assert opened.samples.simulated
+    setup.choose_source(opened, chosen="auto", who="boss")  # which prefers people
+    assert opened.samples.frame()["votes"].sum() == 5
 
 
 def test_imported_votes_and_collected_ones_of_the_same_kind_add_up(pets, workspace, tmp_path):
     np.save(tmp_path / "counts.npy", np.tile([2, 1, 0], (60, 1)))
     attach_votes(workspace, "pets", tmp_path / "counts.npy")
-    table = open_table(workspace, "pets")
-    collect(table, control_share=0.0)
-    answer_all(table, "ann", lambda id: 2, 60)
-    table.refresh()
-    expected = np.array([2, 1, 1])[table.dataset.labels()] / 4
-    assert table.frame()["hsf"].to_numpy() == pytest.approx(expected)
-    assert np.stack(table.vote_counts()["counts"].to_list()).tolist() == [[2, 1, 1]] * 60
-    assert table.vote_counts(7)["counts"].iloc[0].tolist() == [2, 1, 1]
-    assert table.votes.total == 240
-    assert "counts.npy and the app (annotators: 1)" in table.votes.source
+    opened = open_dataset(workspace, "pets")
+    collect(opened, control_share=0.0)
+    answer_all(opened, "ann", lambda id: 2, 60)
+    opened.refresh()
+    expected = np.array([2, 1, 1])[opened.dataset.labels()] / 4
+    assert opened.samples.frame()["hsf"].to_numpy() == pytest.approx(expected)
+    assert np.stack(opened.votes.by_sample()["counts"].to_list()).tolist() == [[2, 1, 1]] * 60
+    assert opened.votes.by_sample(7)["counts"].iloc[0].tolist() == [2, 1, 1]
+    assert opened.samples.votes.total == 240
+    assert "counts.npy and the app (annotators: 1)" in opened.samples.votes.source
 
 
 def test_ticks_and_choices_are_never_mixed_and_the_larger_one_is_used(pets):
@@ -118,33 +123,33 @@ def test_ticks_and_choices_are_never_mixed_and_the_larger_one_is_used(pets):
     collect(pets, "select", candidates=12, controls=0)
     grid = queue.next_grid(pets, "bob")
     tick(pets, "bob", grid, [])
-    assert pets.counter.sources() == {"k-way": 10, "tick": 12}
-    assert setup.source(pets).key == "tick"
-    assert pets.frame()["votes"].sum() == 12
-    assert set(pets.vote_counts().columns) == {"id", "selected", "shown"}
+    assert pets.votes.sources() == {"k-way": 10, "tick": 12}
+    assert setup.source(pets.votes).key == "tick"
+    assert pets.samples.frame()["votes"].sum() == 12
+    assert set(pets.votes.by_sample().columns) == {"id", "selected", "shown"}
     source = setup.choose_source(pets, chosen="k-way", who="boss")
     assert (source.key, source.collected) == ("k-way", 10)
-    assert (pets.frame()["hsf"].dropna() == 1.0).all()
+    assert (pets.samples.frame()["hsf"].dropna() == 1.0).all()
 
 
 def test_a_sample_without_a_label_keeps_its_votes_and_has_no_hsf(workspace):
     make_labelled(workspace, [0, None, 2])
-    table = open_table(workspace, "pets")
-    collect(table, control_share=0.0)
-    answer_all(table, "ann", lambda id: 0, 3)
-    table.refresh()
-    frame = table.frame()
+    opened = open_dataset(workspace, "pets")
+    collect(opened, control_share=0.0)
+    answer_all(opened, "ann", lambda id: 0, 3)
+    opened.refresh()
+    frame = opened.samples.frame()
     assert frame["votes"].tolist() == [1, 1, 1]
     assert frame["hsf"].tolist() == pytest.approx([1, float("nan"), 0], nan_ok=True)
 
 
 def test_votes_outlive_a_reimport_in_another_order_with_other_labels(workspace):
     make_labelled(workspace, [0, 1, 2, 0], paths=["a", "b", "c", "d"])
-    table = open_table(workspace, "pets")
-    collect(table, control_share=0.0)
-    answer_all(table, "ann", truth(table), 4)
+    opened = open_dataset(workspace, "pets")
+    collect(opened, control_share=0.0)
+    answer_all(opened, "ann", truth(opened), 4)
     make_labelled(workspace, [0, 0, 1], paths=["c", "a", "new"], classes=["cat", "bird", "dog"])
-    again = open_table(workspace, "pets").frame().set_index("path")
+    again = open_dataset(workspace, "pets").samples.frame().set_index("path")
     assert again["hsf"].to_dict() == pytest.approx({"c": 0.0, "a": 1.0, "new": float("nan")}, nan_ok=True)
 
 
@@ -183,34 +188,34 @@ def common_workspace():
 def test_hsf_after_any_order_of_events_equals_a_recount_from_the_log(common_workspace, labels, steps):
     workspace, name = common_workspace, f"d{uuid.uuid4().hex[:8]}"
     make_labelled(workspace, labels, name=name, paths=PATHS)
-    table = open_table(workspace, name)
+    opened = open_dataset(workspace, name)
     for step in steps:
-        table = _take(step, workspace, table)
-    table.refresh()
-    expected = _slow_recount(workspace, table)
-    frame = table.frame()
+        opened = _take(step, workspace, opened)
+    opened.refresh()
+    expected = _slow_recount(workspace, opened)
+    frame = opened.samples.frame()
     assert frame["hsf"].tolist() == pytest.approx([hsf for hsf, _ in expected], nan_ok=True)
     assert [0 if pd.isna(votes) else votes for votes in frame["votes"]] == [votes for _, votes in expected]
-    again = open_table(workspace, name).frame()
+    again = open_dataset(workspace, name).samples.frame()
     pd.testing.assert_frame_equal(again, frame)
 
 
-def _take(step, workspace, table):
+def _take(step, workspace, opened):
     what, *values = step
-    name, at = table.dataset.name, time.time()
+    name, at = opened.samples.name, time.time()
     if what in ("classify", "check"):
         who, path, answer = values
         control, expected = ("attention", "cat") if what == "check" else ("none", None)
         task = uuid.uuid4().hex
-        with table.response_log.transaction(name) as log:
-            if path not in _answered(table, "classify", who):  # as nobody is asked the same twice
+        with opened.votes.log.transaction(name) as log:
+            if path not in _answered(opened, "classify", who):  # as nobody is asked the same twice
                 answered = Lease(task, path, class_name=answer, control=control, expected=expected)
                 log.record("classify", who, [answered], nonce=task, reaction_ms=700, at=at)
     elif what == "select":
         who, asked, ticked = values
         task = uuid.uuid4().hex
-        with table.response_log.transaction(name) as log:
-            met = _answered(table, "select", who, asked)
+        with opened.votes.log.transaction(name) as log:
+            met = _answered(opened, "select", who, asked)
             controls = ["positive", "none", "none", "negative"]
             new = [path for path in PATHS if path not in met]
             numbered = zip(range(4), new, controls, strict=False)
@@ -218,43 +223,43 @@ def _take(step, workspace, table):
             if tiles:
                 log.record("select", who, tiles, nonce=task, reaction_ms=7000, at=at)
     elif what == "take back":
-        with table.response_log.transaction(name) as log:
+        with opened.votes.log.transaction(name) as log:
             newest = log.given(values[1], values[0])
             if newest is not None:
                 log.retract(newest.task, at=at)
     elif what in ("exclude", "include"):
-        annotators.set_status(table, values[0], what, why="so", who="boss")
+        annotators.set_status(opened.votes, values[0], what, why="so", who="boss")
     elif what == "withdraw":
-        annotators.withdraw(table, values[0])
+        annotators.withdraw(opened, values[0])
     elif what == "choose":
-        setup.choose_source(table, chosen=values[0], control_filter=values[1], who="boss")
+        setup.choose_source(opened, chosen=values[0], control_filter=values[1], who="boss")
     elif what == "attach" and sum(values[0]):
         counts = np.array(values[0], np.int32).reshape(4, 3)
         kept = np.flatnonzero(counts.sum(axis=1))
         lists = pa.array(counts[kept].tolist(), pa.list_(pa.int32()))
         votes = pa.table({"id": pa.array(kept, pa.int64()), "counts": lists})
-        attach(table.dataset, votes, source="a file", messages=[], force=True)
-        return open_table(workspace, name)
+        attach(opened.dataset, votes, source="a file", messages=[], force=True)
+        return open_dataset(workspace, name)
     elif what == "import again":
         make_labelled(workspace, values[0], name=name, paths=values[1])
-        return open_table(workspace, name)
+        return open_dataset(workspace, name)
     elif what == "look":
-        table.refresh()
-    return table
+        opened.refresh()
+    return opened
 
 
-def _answered(table, design, who, asked=None):
+def _answered(opened, design, who, asked=None):
     """The paths that an annotator has answered, of a grid those for a class."""
-    rows = annotators.responses(table, design=design, controls=True)
+    rows = annotators.responses(opened.votes, design=design, controls=True)
     rows = rows[rows["annotator"] == who]
     if asked is not None:
         rows = rows[rows["answer"] == asked]
     return set(rows["path"])
 
 
-def _slow_recount(workspace, table):
+def _slow_recount(workspace, opened):
     """(HSF, votes) of each sample, from the rows of the database one by one, in plain Python."""
-    name = table.dataset.name
+    name = opened.samples.name
     with sqlite3.connect(workspace.annotations_path) as connection:
         connection.row_factory = sqlite3.Row
 
@@ -270,9 +275,9 @@ def _slow_recount(workspace, table):
     for row in choices:
         chosen, _, text = row["value"].partition(" ")
         limit = float(text) if text else None
-    samples = table.dataset.samples(["path", "label"])
+    samples = opened.dataset.samples(["path", "label"])
     label_of = {row["path"]: None if pd.isna(row["label"]) else CLASSES[row["label"]] for _, row in samples.iterrows()}
-    imported = table.dataset.votes()
+    imported = opened.dataset.votes()
     path_of = dict(enumerate(samples["path"]))
     from_file = {} if imported is None else dict(zip(imported["id"].map(path_of), imported["counts"], strict=True))
 

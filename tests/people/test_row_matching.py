@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from avhcurate.datasets.curate.label_files import relabel_from
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.people.attach import attach_votes
 from avhcurate.people.row_matching import match_paths, match_rows
@@ -64,19 +64,19 @@ def test_file_names_without_ending_are_names_also_as_padded_digits():
 def animals(workspace):
     """Part of a dataset whose classes number their images alike."""
     bare_dataset(workspace, ["bird/0001.png", "bird/0002.png", "fish/0004.png"], [0, 0, 1], ["bird", "fish"], "animals")
-    return open_table(workspace, "animals")
+    return open_dataset(workspace, "animals")
 
 
 def test_corrections_of_the_whole_dataset_leave_a_part_of_it_as_it_is(animals, tmp_path):
     (tmp_path / "c.csv").write_text("path,label_name\nfish/0001.png,fish\nfish/0004.png,bird\n")
-    counts = relabel_from(animals, tmp_path / "c.csv")
+    counts = relabel_from(animals.decisions, tmp_path / "c.csv")
     assert (counts.applied, counts.unknown_path) == (1, 1)
-    assert animals.frame()["curated_label_name"].tolist() == ["bird", "bird", "bird"]
+    assert animals.samples.frame()["curated_label_name"].tolist() == ["bird", "bird", "bird"]
 
 
 def test_corrections_from_another_root_are_taken_and_counted_as_such(animals):
     table = pd.DataFrame({"path": ["D:\\animals\\bird\\0001.png", "0004.png"], "label_name": ["fish", "bird"]})
-    counts = relabel_from(animals, table)
+    counts = relabel_from(animals.decisions, table)
     assert (counts.applied, counts.by_part) == (2, 2)
 
 
@@ -101,7 +101,7 @@ def test_ids_beside_paths_from_elsewhere_are_those_of_another_dataset(animals):
     with pytest.raises(CurateError, match=r"Column 'path' has elsewhere/x1.png.*Leave path out if id"):
         match_rows(IDS, paths)
     with pytest.raises(CurateError, match="No row names a sample"):
-        relabel_from(animals, pd.DataFrame({"id": [1], "path": ["elsewhere/x1.png"], "label": ["fish"]}))
+        relabel_from(animals.decisions, pd.DataFrame({"id": [1], "path": ["elsewhere/x1.png"], "label": ["fish"]}))
     assert match_rows(IDS | {"path": column(None, "")}, paths).ids.tolist() == [1, 2]
     assert match_rows({"cifar10_test_set_idx": IDS["id"], "path": IDS["path"]}, paths).ids.tolist() == [1, 2]
 

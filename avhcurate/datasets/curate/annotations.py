@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from avhcurate.datasets.table.columns import literal
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.class_lists import stored_class
 from avhcurate.workspace.data.event import ACTIONS, Event
@@ -23,26 +24,26 @@ _CHANGES = {
 _LONGEST_TAG = 60
 
 
-def annotate(table: DatasetTable, chosen: Sequence[int] | Filters, action: str, value: str | int | None = None) -> int:
+def annotate(decisions: Decisions, chosen: Sequence[int] | Filters, action: str, value: str | int | None = None) -> int:
     """Apply `action` (tag, untag, relabel, exclude, include) to samples by id or by filter; return how many changed.
 
     `value` is the tag, or the class index of a relabel (None restores the given label); an exclusion may have one as
     its reason, which is a tag until it is undone or the sample included again. The event is on disk when this returns;
     where nothing changes there is none.
     """
-    stored = _stored(table, action, value)
-    table.refresh()
+    stored = _stored(decisions, action, value)
+    decisions.refresh()
     if not isinstance(chosen, Filters):
-        table.paths_of(chosen)  # refuses unknown ids
+        decisions.samples.paths_of(chosen)  # refuses unknown ids
         chosen = Filters(excluded=None, ids=tuple(map(int, chosen)))
-    paths = table.paths(chosen, _changes(action, stored, value))
-    if not paths and not table.count(chosen):
+    paths = decisions.samples.paths(chosen, _changes(action, stored, value))
+    if not paths and not decisions.samples.count(chosen):
         if chosen.ids == ():
             raise CurateError("No samples are chosen. Select some first.")
-        raise empty_view(table, chosen, "No sample satisfies the condition. Widen it.")
+        raise empty_view(decisions.samples, chosen, "No sample satisfies the condition. Widen it.")
     if paths:
-        table.log.annotate(table.present_id(), action, stored, paths)
-        table.refresh()
+        decisions.log.annotate(decisions.present_id(), action, stored, paths)
+        decisions.refresh()
     return len(paths)
 
 
@@ -60,20 +61,20 @@ def _changes(action: str, stored: str | None, value: str | int | None) -> str:
     return _CHANGES[action].format(value=compared)
 
 
-def undo(table: DatasetTable, *, actions: Sequence[str] = ACTIONS) -> Event | None:
+def undo(decisions: Decisions, *, actions: Sequence[str] = ACTIONS) -> Event | None:
     """Undo the acting person's newest event (by one of `actions`) that is not undone; return it, None without any."""
-    event = table.log.undo(table.present_id(), actions=actions)
-    table.refresh()
+    event = decisions.log.undo(decisions.present_id(), actions=actions)
+    decisions.refresh()
     return event
 
 
-def class_index(table: DatasetTable, label: str | int) -> int:
+def class_index(samples: SampleTable, label: str | int) -> int:
     """Return the class index of a name, or of an index; a name goes before an index that is written as text."""
-    if label in table.classes:
-        return table.classes.index(str(label))
-    if str(label).isdecimal() and int(label) < len(table.classes):
+    if label in samples.classes:
+        return samples.classes.index(str(label))
+    if str(label).isdecimal() and int(label) < len(samples.classes):
         return int(label)
-    raise CurateError(f"Unknown class {label}. Choose from {listed(table.classes)}.")
+    raise CurateError(f"Unknown class {label}. Choose from {listed(samples.classes)}.")
 
 
 def check_text(text: object, what: str, longest: int) -> str:
@@ -84,12 +85,12 @@ def check_text(text: object, what: str, longest: int) -> str:
     return name
 
 
-def _stored(table: DatasetTable, action: str, value: str | int | None) -> str | None:
+def _stored(decisions: Decisions, action: str, value: str | int | None) -> str | None:
     """Return the value as the log stores it."""
     if action in ("tag", "untag") or (action == "exclude" and value is not None):
         return check_text(value, "tag", _LONGEST_TAG)
     if action != "relabel" or value is None:
         return None
-    if not str(value).isdecimal() or int(value) >= len(table.classes):
-        raise CurateError(f"Unknown class {value}. Labels run from 0 to {len(table.classes) - 1}.")
-    return stored_class(int(value), table.own_classes)
+    if not str(value).isdecimal() or int(value) >= len(decisions.samples.classes):
+        raise CurateError(f"Unknown class {value}. Labels run from 0 to {len(decisions.samples.classes) - 1}.")
+    return stored_class(int(value), decisions.own_classes)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.workspace import Workspace
 
@@ -12,34 +13,34 @@ from avhcurate.workspace.data.workspace import Workspace
 NONE = "none"
 
 
-def describe_columns(table: DatasetTable) -> pd.DataFrame:
+def describe_columns(samples: SampleTable) -> pd.DataFrame:
     """Return a row for each own column: `column, kind, samples, values, low, high, harder`.
 
     `samples` have a value; `values`, of text, is about how many there are; `low` and `high` are the ends of numbers and
     of dates; `harder` is "high", "low" or "".
     """
     columns = ["column", "kind", "samples", "values", "low", "high", "harder"]
-    harder = {name: score.harder for name, score in table.ranked.items()}
+    harder = {name: score.harder for name, score in samples.ranked.items()}
     rows = [
-        {"column": name, "harder": harder.get(name, "")} | vars(summary) for name, summary in table.summaries.items()
+        {"column": name, "harder": harder.get(name, "")} | vars(summary) for name, summary in samples.summaries.items()
     ]
     return pd.DataFrame(rows, columns=columns).astype({"values": "Int64"})
 
 
-def set_harder(workspace: Workspace, table: DatasetTable, ends: Mapping[str, str]) -> None:
+def set_harder(workspace: Workspace, opened: OpenDataset, ends: Mapping[str, str]) -> None:
     """Keep which end of own columns of numbers means harder: high, low, or none to take it back; all or nothing.
 
     Tables that are open know it once they are opened again.
     """
-    numbers = table.own("number")
+    numbers = opened.samples.own("number")
     for column, end in ends.items():
         if end not in ("high", "low", NONE):
             raise CurateError(f"The harder end of {column} is high, low or none, not {end!r}.")
         if column not in numbers:
             names = ", ".join(numbers) or "none"
             raise CurateError(f"{column} is not an own column of numbers. The dataset has: {names}.")
-    with workspace.lock(table.dataset.name):
-        record = table.dataset.record
+    with workspace.lock(opened.samples.name):
+        record = opened.dataset.record
         harder = {column: end for column, end in {**record.harder, **ends}.items() if end != NONE}
         if harder != record.harder:
-            table.dataset.write_record(record.model_copy(update={"harder": harder}))
+            opened.dataset.write_record(record.model_copy(update={"harder": harder}))

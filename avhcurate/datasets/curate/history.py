@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.errors import CurateError, Run
 from avhcurate.workspace.data.class_lists import class_number
 from avhcurate.workspace.data.event import ACTIONS, Event
@@ -35,7 +35,7 @@ _WORDS = {
 
 
 def history_entries(
-    table: DatasetTable,
+    decisions: Decisions,
     *,
     who: str | None = None,
     actions: Sequence[str] = (),
@@ -46,25 +46,27 @@ def history_entries(
     """Return entries by person, actions and annotated sample, newest first, and how many there are in all."""
     path = None
     if sample is not None:
-        path = table.sample(sample)["path"]
-    return table.log.history(table.dataset.id, who=who, actions=actions, path=path, offset=offset, limit=limit)
+        path = decisions.samples.sample(sample)["path"]
+    return decisions.log.history(decisions.dataset.id, who=who, actions=actions, path=path, offset=offset, limit=limit)
 
 
-def samples_of(table: DatasetTable, entries: Sequence[Event], *, most: int) -> dict[int, list[int]]:
+def samples_of(decisions: Decisions, entries: Sequence[Event], *, most: int) -> dict[int, list[int]]:
     """Return the ids that decisions on at most so many samples are about, by the number of the entry."""
     numbers = [entry.id for entry in entries if entry.action in ACTIONS and entry.samples <= most]
-    paths_of = table.log.paths_of(numbers)
+    paths_of = decisions.log.paths_of(numbers)
     paths = [sorted({path for paths in paths_of.values() for path in paths})]
-    ids = dict(table.query("SELECT path, id FROM samples WHERE path IN (SELECT unnest(?::VARCHAR[]))", paths))
+    ids = dict(
+        decisions.samples.query("SELECT path, id FROM samples WHERE path IN (SELECT unnest(?::VARCHAR[]))", paths)
+    )
     return {number: sorted(ids[path] for path in paths if path in ids) for number, paths in paths_of.items()}
 
 
-def undo_entry(table: DatasetTable, key: str) -> str:
+def undo_entry(decisions: Decisions, key: str) -> str:
     """Undo one entry and return what it was about; one that is already undone is refused."""
     if not key.isdecimal() or len(key) > _MOST_DIGITS:
-        raise CurateError(f"Unknown entry {key}.", fix=f"{Run('history', table.dataset.name)} to see them")
-    event = table.log.revert(table.dataset.id, int(key))
-    table.refresh()
+        raise CurateError(f"Unknown entry {key}.", fix=f"{Run('history', decisions.samples.name)} to see them")
+    event = decisions.log.revert(decisions.dataset.id, int(key))
+    decisions.refresh()
     return entry_text(event)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.errors import CurateError
 
 #: Keys of the grid that mean something else.
@@ -12,11 +12,11 @@ _KEYS = frozenset("0123456789abcdefghijklmnopqrstuvwxyz").difference(TAKEN)
 _DIGITS = "1234567890"
 
 
-def keys_of(table: DatasetTable) -> dict[str, str]:
+def keys_of(decisions: Decisions) -> dict[str, str]:
     """Return what each key does, as `label NAME` or `tag NAME`: as last written, else by `default_keys`."""
-    for written in table.log.saved(table.dataset.id, "keys"):
+    for written in decisions.log.saved(decisions.dataset.id, "keys"):
         return dict(written.details)
-    return default_keys(table.classes)
+    return default_keys(decisions.samples.classes)
 
 
 def default_keys(classes: Sequence[str]) -> dict[str, str]:
@@ -32,10 +32,10 @@ def default_keys(classes: Sequence[str]) -> dict[str, str]:
     return {key: f"label {name}" for key, name in sorted(keys.items())}
 
 
-def save_keys(table: DatasetTable, text: str) -> dict[str, str]:
+def save_keys(decisions: Decisions, text: str) -> dict[str, str]:
     """Keep keys with the dataset, from a text with a line for each; a line that is not valid is refused."""
-    keys = read_keys(text, table.classes)
-    table.log.write(table.present_id(), "save keys", "keys", details=keys)
+    keys = read_keys(text, decisions.samples.classes)
+    decisions.log.write(decisions.present_id(), "save keys", "keys", details=keys)
     return keys
 
 

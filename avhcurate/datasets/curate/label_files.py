@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
 from avhcurate.datasets.sources.manifest import frame_of_labels, images_of
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.errors import CurateError
 from avhcurate.people.files.label_studio import are_tasks, label_of_task, read_json
 from avhcurate.people.files.sheet import SAMPLE_COLUMNS
@@ -65,7 +65,7 @@ class LabelCounts:
         return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "applied")
 
 
-def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame) -> LabelCounts:
+def relabel_from(decisions: Decisions, labels: Path | pd.DataFrame) -> LabelCounts:
     """Relabel samples by a file or DataFrame: one entry of the history, so that one undo takes it back.
 
     A row names its sample by path (or by its end, where no other sample has the same) or id, and its class by
@@ -76,7 +76,7 @@ def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame) -> LabelCount
     and counted. Raise CurateError where no label can be used, or where two rows give one sample different labels.
     """
     several = 0
-    paths = table.dataset.column("path")
+    paths = decisions.dataset.column("path")
     if isinstance(labels, pd.DataFrame):
         title = "the table"
         rows = table_of_frame(labels, title)
@@ -91,7 +91,7 @@ def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame) -> LabelCount
         raise CurateError(
             f"{labels} is not a file. Give a CSV or Parquet table of labels, or JSON of COCO, FiftyOne or Label Studio."
         )
-    codes = _codes(rows, table.classes, title)
+    codes = _codes(rows, decisions.samples.classes, title)
     samples = {name: rows[name] for name in SAMPLE_COLUMNS if name in rows.column_names}
     if not samples:
         raise CurateError(f"{title} has no column path or id. Its columns are {listed(rows.column_names)}.")
@@ -102,7 +102,7 @@ def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame) -> LabelCount
     if len(repeated):
         name = paths[int(repeated.iloc[0])].as_py()
         raise CurateError(f"{title} gives {repeated.nunique()} samples different labels, first {name!r}. Keep one row.")
-    curated = table.frame(columns=["id", "curated_label"])["curated_label"].fillna(_NONE).to_numpy(np.int64)
+    curated = decisions.samples.frame(columns=["id", "curated_label"])["curated_label"].fillna(_NONE).to_numpy(np.int64)
     changed = usable[curated[usable["id"]] != usable["code"]]
     counts = LabelCounts(
         applied=len(changed),
@@ -114,16 +114,16 @@ def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame) -> LabelCount
         by_part=matches.by_part,
     )
     if usable.empty:
-        raise CurateError(f"{title} changes nothing: {counts}. The classes are {listed(table.classes)}.")
+        raise CurateError(f"{title} changes nothing: {counts}. The classes are {listed(decisions.samples.classes)}.")
     if len(changed):
-        table.log.annotate(
-            table.present_id(),
+        decisions.log.annotate(
+            decisions.present_id(),
             IMPORT_LABELS,
             title,
             paths.take(pa.array(changed["id"])).to_pylist(),
-            labels=[stored_class(code, table.own_classes) for code in changed["code"].tolist()],
+            labels=[stored_class(code, decisions.own_classes) for code in changed["code"].tolist()],
         )
-        table.refresh()
+        decisions.refresh()
     return counts
 
 

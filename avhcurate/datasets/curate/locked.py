@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.titles import all_trainings
 from avhcurate.errors import CurateError, Option, Run
 from avhcurate.measures.stats.folds import stratified_draw
@@ -26,13 +27,19 @@ MOST = 0.5
 LEAST = 200
 
 
-def locked_mask(table: DatasetTable) -> np.ndarray:
+def locked_mask(dataset: DatasetFolder) -> np.ndarray:
     """Return which samples are locked, (N,) bool by id; none where no part is."""
-    return table.dataset.locked()
+    return dataset.locked()
 
 
 def lock(
-    table: DatasetTable, *, share: float | None = None, where: str = "", groups: str | None = None, seed: int = 0
+    decisions: Decisions,
+    run: RunFolder | None,
+    *,
+    share: float | None = None,
+    where: str = "",
+    groups: str | None = None,
+    seed: int = 0,
 ) -> Event:
     """Lock a part of a dataset and return the event.
 
@@ -42,12 +49,12 @@ def lock(
     satisfy it. Undone as every entry of the history, after which what is computed learns from their labels. Raises
     CurateError for another share, nothing to lock, nothing left to learn from, and a dataset that has a locked part.
     """
-    dataset = table.dataset
-    table.refresh()
-    if table.locked_by:
+    dataset = decisions.dataset
+    decisions.refresh()
+    if decisions.samples.locked_by:
         raise CurateError(
             f"Dataset {dataset.name!r} has a locked part.",
-            fix=f"Undo it first by {Run('history', dataset.name, undo=str(table.locked_by))}",
+            fix=f"Undo it first by {Run('history', dataset.name, undo=str(decisions.samples.locked_by))}",
         )
     if share is None and not where:
         share = SHARE
@@ -55,15 +62,17 @@ def lock(
         raise CurateError(f"{Option('share')} {share:g}: give a number above 0, and {MOST:g} at most.")
     check_groups(dataset, groups)
     filters = Filters(where=where)
-    offered = table.order(filters)
+    offered = decisions.samples.order(filters)
     labels = dataset.labels()
     offered = offered[labels[offered] >= 0]
     if not len(offered):
-        raise empty_view(table, filters, "No such sample has a label to lock. Widen the condition.", needs="label")
+        raise empty_view(
+            decisions.samples, filters, "No such sample has a label to lock. Widen the condition.", needs="label"
+        )
     features = None
-    if groups == AUTO and table.run is not None and table.run.has_features:
-        features = table.run.features()
-    group_of, joined = sample_groups(dataset, features, np.arange(table.size), column=groups)
+    if groups == AUTO and run is not None and run.has_features:
+        features = run.features()
+    group_of, joined = sample_groups(dataset, features, np.arange(decisions.samples.size), column=groups)
     drawn = offered
     if share is not None:
         drawn = offered[stratified_draw(labels[offered], group_of[offered], share=share, seed=seed)]
@@ -77,30 +86,32 @@ def lock(
     copies = dataset.quality.ready(dataset.record.fingerprint)
     details: dict[str, Any] = {"share": share, "where": where, "groups": groups, "seed": seed, "copies": copies}
     details |= {"joined": joined}
-    table.log.lock(table.present_id(), table.paths_of(np.flatnonzero(inside).tolist()), details=details)
-    table.refresh()
-    event = table.log.last(dataset.id, [LOCK])
+    decisions.log.lock(
+        decisions.present_id(), decisions.samples.paths_of(np.flatnonzero(inside).tolist()), details=details
+    )
+    decisions.refresh()
+    event = decisions.log.last(dataset.id, [LOCK])
     assert event is not None
     return event
 
 
-def untouched(table: DatasetTable) -> bool:
+def untouched(decisions: Decisions) -> bool:
     """Return whether a fifth is locked before the first score: nothing is locked, decided or scored, and `LEAST`
     images of two classes or more have a label.
     """
-    labels = table.dataset.labels()
+    labels = decisions.dataset.labels()
     labelled = labels[labels >= 0]
     if len(labelled) < LEAST or np.ptp(labelled) == 0:
         return False
-    dataset = table.dataset
-    return not (dataset.locked_by or dataset.runs() or table.log.last(dataset.id))
+    dataset = decisions.dataset
+    return not (dataset.locked_by or dataset.runs() or decisions.log.last(dataset.id))
 
 
-def lock_first(table: DatasetTable, *, groups: str | None = None) -> str:
+def lock_first(decisions: Decisions, run: RunFolder | None, *, groups: str | None = None) -> str:
     """Lock a fifth of a dataset that is `untouched`, and return the sentence that says so; "" of any other."""
-    if not untouched(table):
+    if not untouched(decisions):
         return ""
-    event = lock(table, groups=groups)
+    event = lock(decisions, run, groups=groups)
     return f"A fifth, {event.samples:,} images, is locked, so that Payoff can tell later whether your decisions helped."
 
 
@@ -108,12 +119,16 @@ def lock_before(workspace: Workspace, settings: ScoreSettings) -> str:
     """Lock a fifth before the first heads are fitted to a dataset, as `lock_first`; what learns no label needs none."""
     if not settings.lock or not (settings.head or "").startswith("fit"):
         return ""
-    return lock_first(open_table(workspace, settings.dataset), groups=settings.groups)
+    return lock_first(
+        open_dataset(workspace, settings.dataset).decisions,
+        open_dataset(workspace, settings.dataset).run,
+        groups=settings.groups,
+    )
 
 
-def told(table: DatasetTable) -> str:
+def told(decisions: Decisions, run: RunFolder | None) -> str:
     """Return how much is locked, and what to do next, in sentences; "" where nothing is."""
-    event = table.log.last(table.dataset.id, [LOCK])
+    event = decisions.log.last(decisions.dataset.id, [LOCK])
     if event is None:
         return ""
     text = f"{event.samples:,} images are locked: nothing learns from their labels."
@@ -121,8 +136,8 @@ def told(table: DatasetTable) -> str:
         text += " Image quality was not measured, so copies may lie on both sides."
     if event.details["groups"] == AUTO:
         text += f" {found_text(event.details['joined'])}"
-    if table.run is not None and table.run.record.knows(event.id):
-        text += f" {table.run.name} was made before and may know them. {_again(table.dataset, table.run.record)}."
+    if run is not None and run.record.knows(event.id):
+        text += f" {run.name} was made before and may know them. {_again(decisions.dataset, run.record)}."
     return text
 
 
@@ -168,17 +183,17 @@ def _teacher(dataset: DatasetFolder, record: RunRecord) -> str:
     return ""
 
 
-def judged_since(table: DatasetTable) -> int:
+def judged_since(decisions: Decisions, run: RunFolder | None) -> int:
     """Return the number of the newest entry before the locked part and the open run were both there.
 
     Decisions after it can be judged by the locked part: what they were made from knows none of its labels. Raises
     CurateError without a locked part, and for a run that may know its labels.
     """
-    dataset = table.dataset
+    dataset = decisions.dataset
     if not dataset.locked_by:
         raise CurateError(f"Dataset {dataset.name!r} has no locked part to judge by.", fix=Run("lock", dataset.name))
     since = dataset.locked_by
-    if table.run is None:
+    if run is None:
         return since
-    refuse_before_lock(dataset, table.run)
-    return max(since, table.log.version(dataset.id, until=table.run.record.finished))
+    refuse_before_lock(dataset, run)
+    return max(since, decisions.log.version(dataset.id, until=run.record.finished))

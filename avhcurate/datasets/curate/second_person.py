@@ -19,8 +19,10 @@ import pandas as pd
 import pyarrow as pa
 
 from avhcurate.datasets.table.columns import KEPT
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.measures.stats.intervals import share
 from avhcurate.people.agreement import Agreement, cohen_kappa
 from avhcurate.workspace.data.event_folds import DECIDED
@@ -94,9 +96,9 @@ class SecondPerson:
         rows = self.rows.set_index("id").reindex(ids)
         return np.where(rows["label"] == labels, 1 + rows["agree"], 0).astype(np.int64)
 
-    def describe(self, table: DatasetTable, filters: Filters) -> dict[str, Any]:
+    def describe(self, opened: OpenDataset, filters: Filters) -> dict[str, Any]:
         """Return by how many people the labels of some samples were decided, and how far a second person agrees."""
-        labels = table.frame(filters, columns=["id", "curated_label"]).dropna()
+        labels = opened.samples.frame(filters, columns=["id", "curated_label"]).dropna()
         people = self.people(labels["id"].to_numpy(np.int64), labels["curated_label"].to_numpy(np.int64))
         numbers = np.bincount(np.minimum(people, 2), minlength=3).tolist()
         known: dict[str, Any] = {"labels_decided_by": dict(zip(DECIDED_BY, numbers, strict=True))}
@@ -110,13 +112,13 @@ class SecondPerson:
         return known
 
 
-def second_person(table: DatasetTable) -> SecondPerson:
+def second_person(decisions: Decisions, votes: Votes) -> SecondPerson:
     """Return the decisions about labels that stand, and what other people say of them."""
-    decided = _decisions(table)
-    rows, ids, labels = table.counter.answers("classify")
+    decided = _decisions(decisions)
+    rows, ids, labels = votes.answers("classify")
     about = np.isin(ids, decided["id"])
     rows = rows[about]
-    names = np.array(table.response_log.columns(table.dataset.id).annotators.texts, object)
+    names = np.array(votes.log.columns(decisions.dataset.id).annotators.texts, object)
     answers = pd.DataFrame({"id": ids[about], "said": labels[about], "answered": rows["at"]})
     answers["annotator"] = names[rows["annotator"]] if len(rows) else ""
     pairs = decided.merge(answers, on="id")
@@ -134,26 +136,26 @@ def second_person(table: DatasetTable) -> SecondPerson:
     return SecondPerson(result.reset_index())
 
 
-def _decisions(table: DatasetTable) -> pd.DataFrame:
+def _decisions(decisions: Decisions) -> pd.DataFrame:
     """Return `id, given, label, who, at` of the decisions that stand, by id."""
-    standing = pd.DataFrame(table.query(_DECISIONS), columns=["id", "path", "given", "label", "action"])
-    last = table.log.deciders(table.dataset.id, kept=KEPT)
+    standing = pd.DataFrame(decisions.samples.query(_DECISIONS), columns=["id", "path", "given", "label", "action"])
+    last = decisions.log.deciders(decisions.dataset.id, kept=KEPT)
     rows = standing.merge(last, on=["path", "action"]).sort_values("id")
     about_label = (rows["action"] != "exclude") | (rows["reason"].isna() & (rows["given"] >= 0))
     kinds = {"id": "int64", "given": "int64", "label": "int64", "at": "float64"}
     return rows.loc[about_label, [*kinds, "who"]].astype(kinds)
 
 
-def confirmed_only(table: DatasetTable) -> DatasetTable:
+def confirmed_only(opened: OpenDataset) -> OpenDataset:
     """Return a table of its own in which only those decisions stand that somebody else agrees with.
 
     All other samples have their given label, also those that one person alone excluded as wrong.
     """
-    result = DatasetTable(table.workspace, table.dataset, table.run, table.edges)
-    rows = second_person(result).rows
+    result = OpenDataset(opened.workspace, opened.dataset, opened.run, opened.samples.edges)
+    rows = second_person(result.decisions, result.votes).rows
     alone = Filters(excluded=None, ids=tuple(rows["id"][rows["agree"] == 0].tolist()))
-    samples = result.frame(alone, columns=["path", "tags"])
+    samples = result.samples.frame(alone, columns=["path", "tags"])
     tags = samples["tags"].map(lambda tags: [tag for tag in tags if tag != KEPT])
     state = samples.assign(tags=tags, curated_label=None, excluded=False)
-    result.annotate(pa.Table.from_pandas(state, schema=DECIDED, preserve_index=False))
+    result.samples.annotate(pa.Table.from_pandas(state, schema=DECIDED, preserve_index=False))
     return result

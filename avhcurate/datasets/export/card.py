@@ -8,52 +8,54 @@ from typing import Any
 
 from avhcurate import __version__
 from avhcurate.datasets.curate.second_person import DECIDED_BY, second_person
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
 
 #: Classes whose samples the card counts; its header names all of them.
 _MOST_CLASSES = 100
 _DECISIONS = "a new label, the given one kept, or an exclusion as wrong"
 
 
-def dataset_card(table: DatasetTable, filters: Filters) -> str:
+def dataset_card(opened: OpenDataset, filters: Filters) -> str:
     """Return the card of the samples that satisfy the filters; it names no person, no path and no licence."""
     from huggingface_hub import DatasetCardData  # exports of other formats need none of it
 
-    count = table.count(filters)
-    counts = table.group_counts("split", filters)
+    count = opened.samples.count(filters)
+    counts = opened.samples.group_counts("split", filters)
     splits = counts["n"].groupby(counts["value"].fillna("").replace("", "train")).sum().to_dict()
     header = DatasetCardData(
-        pretty_name=table.dataset.name,
+        pretty_name=opened.samples.name,
         task_categories=["image-classification"],
         size_categories=[_size(count)],
-        label_names=list(table.classes),
+        label_names=list(opened.samples.classes),
         splits=splits,
     )
-    classes = table.group_counts("curated_label_name", filters, limit=_MOST_CLASSES).fillna("no label")
+    classes = opened.samples.group_counts("curated_label_name", filters, limit=_MOST_CLASSES).fillna("no label")
     parts = [
         f"---\n{header.to_yaml()}\n# license: yours to choose, as cc-by-4.0\n---",
-        f"# {_plain(table.dataset.name)}",
-        f"{count:,} images of {len(table.classes):,} classes, for image classification. `label` is the curated label. "
+        f"# {_plain(opened.samples.name)}",
+        f"{count:,} images of {len(opened.samples.classes):,} classes, for image classification. "
+        "`label` is the curated label. "
         f"Written by AVH Curate {__version__} on {datetime.now(UTC):%Y-%m-%d}.",
         _listing("split", splits.items()),
         _listing("class", classes.itertuples(index=False)),
         "## Where the labels come from",
-        *_provenance(table, filters),
-        *_votes(table, filters),
+        *_provenance(opened, filters),
+        *_votes(opened.samples, filters),
         "## Licence",
         "Not known here. Choose one, and name it in the header as `license`.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _provenance(table: DatasetTable, filters: Filters) -> list[str]:
+def _provenance(opened: OpenDataset, filters: Filters) -> list[str]:
     """Return who gave the labels, what people changed, and how far they agree."""
-    relabelled, excluded, kept = table.decided
-    second = second_person(table)
-    numbers = second.describe(table, filters)["labels_decided_by"]
+    relabelled, excluded, kept = opened.samples.decided
+    second = second_person(opened.decisions, opened.votes)
+    numbers = second.describe(opened, filters)["labels_decided_by"]
     parts = [
-        f"The given labels came with the images, on {table.dataset.record.created:%Y-%m-%d}. In the whole dataset "
+        f"The given labels came with the images, on {opened.dataset.record.created:%Y-%m-%d}. In the whole dataset "
         f"people relabelled {relabelled:,}, excluded {excluded:,} and kept {kept:,} after a look. How many labels here "
         f"were decided by how many people ({_DECISIONS}):",
         _listing("decided by", ((name.replace("_", " "), numbers[name]) for name in DECIDED_BY)),
@@ -63,13 +65,13 @@ def _provenance(table: DatasetTable, filters: Filters) -> list[str]:
     return parts
 
 
-def _votes(table: DatasetTable, filters: Filters) -> list[str]:
+def _votes(samples: SampleTable, filters: Filters) -> list[str]:
     """Return what is known of human selection frequency; nothing without votes."""
-    if table.votes is None:
+    if samples.votes is None:
         return []
-    rows = table.frame(filters, columns=["votes", "hsf"]).query("votes > 0")
+    rows = samples.frame(filters, columns=["votes", "hsf"]).query("votes > 0")
     kind = "people's"
-    if table.simulated:
+    if samples.simulated:
         kind = "**simulated**"
     text = f"{rows['votes'].sum():,} {kind} votes on {len(rows):,} images; HSF is the share for the given label"
     if len(rows):

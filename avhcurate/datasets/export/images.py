@@ -16,9 +16,12 @@ import pyarrow.compute as pc
 from avhcurate.datasets.export.card import dataset_card
 from avhcurate.datasets.export.tabular import Chosen, Row, batches, export_columns, without_missing
 from avhcurate.datasets.export.text import csv_text, text_file, write_readme
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.votes import Votes
+from avhcurate.workspace.data.prediction import PredictionFolder
 from avhcurate.workspace.disk.files import batched, link, safe_name, write_tables
 from avhcurate.workspace.disk.image_parquet import IMAGE, image_metadata
 from avhcurate.workspace.disk.json_text import json_text
@@ -31,28 +34,37 @@ _SAMPLES = "samples.csv"
 _BATCH = 1024
 
 
-def write_folder(table: DatasetTable, chosen: Chosen, path: Path) -> int:
+def write_folder(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
     """Write CLASS/FILE for every sample, and samples.csv with the file and all columns of each; return how many."""
     path.mkdir()
-    folders = _folder_names(table.classes)
-    return _write_folders(table, chosen, path, lambda row: folders[row["curated_label_name"]])
+    folders = _folder_names(opened.samples.classes)
+    return _write_folders(
+        opened.decisions, opened.votes, opened.prediction, chosen, path, lambda row: folders[row["curated_label_name"]]
+    )
 
 
-def write_yolo(table: DatasetTable, chosen: Chosen, path: Path) -> int:
+def write_yolo(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
     """Write SPLIT/CLASS/FILE for every sample with a label, samples.csv, and classes.txt; return how many.
 
     Ultralytics' trainer looks for the splits train, val and test, and numbers classes by the order of their folders,
     in which classes.txt names these. A sample without a split is in train.
     """
     labelled = replace(chosen, filters=chosen.filters.narrowed(Filters(where="curated_label IS NOT NULL")))
-    if not table.count(labelled.filters):
-        raise empty_view(table, labelled.filters, "No sample has a label, and yolo has no place for those without.")
+    if not opened.samples.count(labelled.filters):
+        raise empty_view(
+            opened.samples, labelled.filters, "No sample has a label, and yolo has no place for those without."
+        )
     path.mkdir()
-    folders = _folder_names(table.classes)
+    folders = _folder_names(opened.samples.classes)
     del folders[None]
     (path / "classes.txt").write_text("\n".join(sorted(folders.values())) + "\n", encoding="utf-8")
     return _write_folders(
-        table, labelled, path, lambda row: f"{_split_name(row['split'])}/{folders[row['curated_label_name']]}"
+        opened.decisions,
+        opened.votes,
+        opened.prediction,
+        labelled,
+        path,
+        lambda row: f"{_split_name(row['split'])}/{folders[row['curated_label_name']]}",
     )
 
 
@@ -66,9 +78,16 @@ def _split_name(split: str | None) -> str:
     return next((usual for usual in ("train", "val", "test") if name.startswith(usual)), safe_name(name))
 
 
-def _write_folders(table: DatasetTable, chosen: Chosen, path: Path, within: Callable[[Row], str]) -> int:
+def _write_folders(
+    decisions: Decisions,
+    votes: Votes,
+    prediction: PredictionFolder | None,
+    chosen: Chosen,
+    path: Path,
+    within: Callable[[Row], str],
+) -> int:
     written = 0
-    placed = place_images(table, chosen, path, within)
+    placed = place_images(decisions, votes, prediction, chosen, path, within)
     with text_file(path / _SAMPLES) as stream:
         for part in batched(placed, _BATCH):
             rows = []
@@ -82,14 +101,19 @@ def _write_folders(table: DatasetTable, chosen: Chosen, path: Path, within: Call
 
 
 def place_images(
-    table: DatasetTable, chosen: Chosen, folder: Path, within: Callable[[Row], str]
+    decisions: Decisions,
+    votes: Votes,
+    prediction: PredictionFolder | None,
+    chosen: Chosen,
+    folder: Path,
+    within: Callable[[Row], str],
 ) -> Iterator[tuple[Row, Path]]:
     """Write or link the image of every sample in the sub-folder `within(row)`; yield its row and the file.
 
     Samples whose images cannot be read are skipped.
     """
-    source = table.dataset.images()
-    for batch in batches(table, chosen, rows=_BATCH):
+    source = decisions.dataset.images()
+    for batch in batches(decisions, votes, prediction, chosen, rows=_BATCH):
         rows = batch.to_pylist()
         files = {row["id"]: folder / within(row) / _file_name(row["path"], row["id"]) for row in rows}
         broken = set(_write_files(source, files))
@@ -117,10 +141,10 @@ def _write_files(source: ImageSource, files: dict[int, Path]) -> Iterator[int]:
             files[id].write_bytes(data)
 
 
-def bytes_of_images(table: DatasetTable, filters: Filters) -> int:
+def bytes_of_images(opened: OpenDataset, filters: Filters) -> int:
     """Return the bytes of the samples' own files on this machine, without images in other files and on servers."""
-    source = table.dataset.images()
-    files = filter(None, map(source.local_file, table.frame(filters, columns=["id"])["id"]))
+    source = opened.dataset.images()
+    files = filter(None, map(source.local_file, opened.samples.frame(filters, columns=["id"])["id"]))
     return sum(file.stat().st_size for file in files if file.exists())
 
 
@@ -177,7 +201,7 @@ _HF_BATCHES = 10
 _HF_BATCH = 1000
 
 
-def write_hf(table: DatasetTable, chosen: Chosen, path: Path) -> int:
+def write_hf(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
     """Write data/SPLIT-00000-of-00001.parquet with image bytes and class names that the `datasets` library reads, and
     the card of the dataset as README.md.
 
@@ -186,20 +210,24 @@ def write_hf(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     (path / "data").mkdir(parents=True)
     written = 0
     splits_of: dict[str, list[str]] = {}
-    for split in table.group_counts("split", chosen.filters)["value"].fillna(""):
+    for split in opened.samples.group_counts("split", chosen.filters)["value"].fillna(""):
         splits_of.setdefault(re.sub(r"\W+", "_", split) or "train", []).append(split)
     used = set[str]()
     for name, splits in splits_of.items():
         part = replace(chosen, filters=chosen.filters.with_(splits=tuple(splits)))
-        written += _write_hf_split(path / "data", _distinct(name, used), _hf_tables(table, part))
-    write_readme(path, dataset_card(table, chosen.filters), simulated=table.simulated)
+        written += _write_hf_split(
+            path / "data", _distinct(name, used), _hf_tables(opened.decisions, opened.votes, opened.prediction, part)
+        )
+    write_readme(path, dataset_card(opened, chosen.filters), simulated=opened.samples.simulated)
     return written
 
 
-def _hf_tables(table: DatasetTable, chosen: Chosen) -> Iterator[pa.Table]:
-    columns = [name for name in export_columns(table) if name not in ("label", "split")]
-    source = table.dataset.images()
-    for batch in batches(table, chosen, columns=columns, rows=_HF_BATCH):
+def _hf_tables(
+    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, chosen: Chosen
+) -> Iterator[pa.Table]:
+    columns = [name for name in export_columns(decisions.samples) if name not in ("label", "split")]
+    source = decisions.dataset.images()
+    for batch in batches(decisions, votes, prediction, chosen, columns=columns, rows=_HF_BATCH):
         paths = batch.column("path").to_pylist()
         contents = list(map(image_bytes, source.read(batch.column("id").to_pylist())))
         images = [{"bytes": data, "path": PurePosixPath(path).name} for data, path in zip(contents, paths, strict=True)]
@@ -208,7 +236,7 @@ def _hf_tables(table: DatasetTable, chosen: Chosen) -> Iterator[pa.Table]:
         rows = rows.add_column(0, "image", pa.array(images, IMAGE)).add_column(1, "label", label)
         if any(contents):
             rows = rows.filter(pa.array([data is not None for data in contents]))
-            yield rows.replace_schema_metadata(image_metadata(table.classes))
+            yield rows.replace_schema_metadata(image_metadata(decisions.samples.classes))
 
 
 def _write_hf_split(folder: Path, name: str, tables: Iterator[pa.Table]) -> int:
@@ -228,14 +256,14 @@ def _write_hf_split(folder: Path, name: str, tables: Iterator[pa.Table]) -> int:
 _SHARD_BYTES = 256 << 20
 
 
-def write_webdataset(table: DatasetTable, chosen: Chosen, path: Path) -> int:
+def write_webdataset(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
     """Write tar shards of ID.jpg (or the image's own ending), ID.cls with the number of its curated label, and ID.json
     with all columns; and classes.txt, a name for each number. Return how many samples' images can be read.
     """
     path.mkdir()
-    (path / "classes.txt").write_text("".join(f"{name}\n" for name in table.classes), encoding="utf-8")
+    (path / "classes.txt").write_text("".join(f"{name}\n" for name in opened.samples.classes), encoding="utf-8")
     written = 0
-    samples = _shard_samples(table, chosen)
+    samples = _shard_samples(opened.decisions, opened.votes, opened.prediction, chosen)
     for shard, first in enumerate(samples):
         room = _SHARD_BYTES
         with tarfile.open(path / f"samples-{shard:06d}.tar", "w") as tar:
@@ -251,10 +279,12 @@ def write_webdataset(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     return written
 
 
-def _shard_samples(table: DatasetTable, chosen: Chosen) -> Iterator[dict[str, bytes]]:
+def _shard_samples(
+    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, chosen: Chosen
+) -> Iterator[dict[str, bytes]]:
     """Yield the files of each sample by their names."""
-    source = table.dataset.images()
-    for batch in batches(table, chosen, rows=_BATCH):
+    source = decisions.dataset.images()
+    for batch in batches(decisions, votes, prediction, chosen, rows=_BATCH):
         rows = batch.to_pylist()
         for row, data in zip(rows, map(image_bytes, source.read([row["id"] for row in rows])), strict=True):
             if data is None:

@@ -19,13 +19,15 @@ from avhcurate.datasets.export.output import atomic_output
 from avhcurate.datasets.export.tabular import Chosen, write_csv, write_jsonl, write_parquet
 from avhcurate.datasets.export.tools import write_cleanlab, write_coco, write_fiftyone, write_label_studio
 from avhcurate.datasets.sources.hubs import endpoint
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample import by_angle
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError, Option
 from avhcurate.plugins import checked_function, load
 from avhcurate.workspace.data.people import Role, require
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk import files
 from avhcurate.workspace.disk.files import safe_name
 from avhcurate.workspace.disk.jobs import SILENT, Progress
@@ -33,7 +35,7 @@ from avhcurate.workspace.disk.provenance import versions
 from avhcurate.workspace.disk.remote import check_host, words_of
 
 #: Writers by format; those that may leave samples out return how many they wrote.
-FORMATS: dict[str, Callable[[DatasetTable, Chosen, Path], int | None]] = {
+FORMATS: dict[str, Callable[[OpenDataset, Chosen, Path], int | None]] = {
     "csv": write_csv,
     "jsonl": write_jsonl,
     "parquet": write_parquet,
@@ -52,12 +54,12 @@ HUB = "hf:"
 MOST_BYTES = 512 << 20
 
 
-def _written(left_out: int | None, table: DatasetTable, chosen: Chosen, path: Path) -> int:
+def _written(left_out: int | None, opened: OpenDataset, chosen: Chosen, path: Path) -> int:
     """Return how many samples a plugin's function wrote; raise if it made no file, or returned no number."""
     if not path.exists():
         raise FileNotFoundError("it wrote nothing at the path that it was given")
     missing = index(left_out or 0)
-    return table.count(chosen.filters) - missing
+    return opened.samples.count(chosen.filters) - missing
 
 
 FORMATS.update(load("exports", checked_function("exports", _written), taken=FORMATS))
@@ -70,7 +72,7 @@ FOLDERS = (
 
 
 def export(
-    table: DatasetTable,
+    opened: OpenDataset,
     filters: Filters,
     format: str,
     out: Path,
@@ -93,7 +95,7 @@ def export(
     """
     require(Role.CURATOR, "writing files on the server")
 
-    write: Callable[[Path], int] = partial(_export, table, filters, format, force=force, progress=progress, **options)
+    write: Callable[[Path], int] = partial(_export, opened, filters, format, force=force, progress=progress, **options)
     if str(out).startswith(HUB):
         return push(str(out), write, force=force)
     if format not in FOLDERS or out.suffix.casefold() != ".zip":
@@ -135,7 +137,7 @@ def pack(folder: Path, stream: BinaryIO, progress: Progress = SILENT) -> None:
 
 
 def _export(
-    table: DatasetTable,
+    opened: OpenDataset,
     filters: Filters,
     format: str,
     out: Path,
@@ -148,20 +150,28 @@ def _export(
     if format not in FORMATS:
         raise CurateError(f"Unknown format {format}. Choose from {', '.join(FORMATS)}.")
     write: Callable[..., int | None] = FORMATS[format]
-    count = table.count(filters)
+    count = opened.samples.count(filters)
     if not count:
         nothing = "No sample satisfies the filters, so there is nothing to export."
-        raise empty_view(table, filters, nothing, instead=f", or export with {Option('view', 'excluded=null')}")
+        raise empty_view(
+            opened.samples, filters, nothing, instead=f", or export with {Option('view', 'excluded=null')}"
+        )
     with atomic_output(out, folder=format in FOLDERS, force=force) as (path, manifest):
-        if (written := write(table, Chosen(filters, order, progress), path)) is None:
+        if (written := write(opened, Chosen(filters, order, progress), path)) is None:
             written = count
-        table.present_name()  # after an import the images would be those of others
-        manifest |= describe_export(table, filters, format, written) | {"left_out": count - written} | (about or {})
+        opened.decisions.present_name()  # after an import the images would be those of others
+        manifest |= describe_export(opened, filters, format, written) | {"left_out": count - written} | (about or {})
     return written
 
 
 def order_of(
-    table: DatasetTable, filters: Filters, query: Mapping[str, str], *, sort: str | None, like: Sequence[int]
+    samples: SampleTable,
+    run: RunFolder | None,
+    filters: Filters,
+    query: Mapping[str, str],
+    *,
+    sort: str | None,
+    like: Sequence[int],
 ) -> np.ndarray | None:
     """Return ids by COLUMN[:asc], by the angle to the nearest of `like`, or as the address `query` orders them.
 
@@ -172,15 +182,15 @@ def order_of(
         if "sort" in query:
             sort = f"{query['sort']}:{query.get('order', 'desc')}"
     if like:
-        return by_angle(table, filters, like)[0]
+        return by_angle(samples, run, filters, like)[0]
     if sort:
         column = sort.removesuffix(":asc").removesuffix(":desc")
-        return table.order(filters, sort=column, descending=not sort.endswith(":asc"))
+        return samples.order(filters, sort=column, descending=not sort.endswith(":asc"))
     return None
 
 
 def export_bytes(
-    table: DatasetTable,
+    opened: OpenDataset,
     filters: Filters,
     format: str,
     *,
@@ -190,8 +200,8 @@ def export_bytes(
 
     `order` returns the ids in their order when it is called.
     """
-    write = partial(_export, table, filters, format, order=order and order())
-    return content_of(write, safe_name(table.dataset.name))
+    write = partial(_export, opened, filters, format, order=order and order())
+    return content_of(write, safe_name(opened.samples.name))
 
 
 def content_of(write: Callable[[Path], object], name: str) -> bytes:
@@ -209,26 +219,26 @@ def content_of(write: Callable[[Path], object], name: str) -> bytes:
         return stream.getvalue()
 
 
-def describe_export(table: DatasetTable, filters: Filters, format: str, count: int) -> dict[str, Any]:
+def describe_export(opened: OpenDataset, filters: Filters, format: str, count: int) -> dict[str, Any]:
     """Return where an export comes from: dataset, model, filters, votes and whether they are simulated, time."""
-    record = table.dataset.record
-    run = table.run and table.run.record
+    record = opened.dataset.record
+    run = opened.run and opened.run.record
     return {
         "format": format,
         "samples": count,
         "dataset": record.name,
         "dataset_fingerprint": record.fingerprint,
-        "entry": table.annotated,
+        "entry": opened.samples.entry,
         "filters": filters.to_query(),
-        "hsf_edges": list(table.edges),
-        "classes": list(table.classes),
+        "hsf_edges": list(opened.samples.edges),
+        "classes": list(opened.samples.classes),
         "model": run and run.model,
         "run": run and run.name,
         "weights_sha256": run and run.weights_sha256,
-        "training": table.training and table.training.name,
-        "words": list(table.words),
-        "votes": table.votes and table.votes.model_dump(mode="json"),
-        **second_person(table).describe(table, filters),
+        "training": opened.training and opened.training.name,
+        "words": list(opened.samples.words),
+        "votes": opened.samples.votes and opened.samples.votes.model_dump(mode="json"),
+        **second_person(opened.decisions, opened.votes).describe(opened, filters),
         "versions": versions("pyarrow"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }

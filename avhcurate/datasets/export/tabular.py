@@ -14,9 +14,13 @@ import pyarrow as pa
 from avhcurate.datasets.curate.second_person import PEOPLE, second_person
 from avhcurate.datasets.export.output import atomic_output
 from avhcurate.datasets.export.text import csv_text, text_file
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError
+from avhcurate.workspace.data.prediction import PredictionFolder
 from avhcurate.workspace.disk import files
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.json_text import json_text, records
@@ -34,26 +38,34 @@ class Chosen:
     progress: Progress = SILENT
 
 
-def export_columns(table: DatasetTable) -> list[str]:
+def export_columns(samples: SampleTable) -> list[str]:
     """Return the columns of an export: the standard ones, with the scores of a training if any; the user's own."""
-    return [*table.standard, *table.user_columns]
+    return [*samples.standard, *samples.user_columns]
 
 
-def frames(table: DatasetTable, chosen: Chosen) -> Iterator[pd.DataFrame]:
+def frames(
+    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, chosen: Chosen
+) -> Iterator[pd.DataFrame]:
     """Yield all columns of the samples as CSV has them; integers with missing values are objects."""
-    for batch in batches(table, chosen):
+    for batch in batches(decisions, votes, prediction, chosen):
         frame = pa.Table.from_batches([batch]).to_pandas(integer_object_nulls=True)
         yield frame.assign(tags=frame["tags"].map(";".join))
 
 
-def rows(table: DatasetTable, chosen: Chosen) -> Iterator[Row]:
+def rows(opened: OpenDataset, chosen: Chosen) -> Iterator[Row]:
     """Yield the same, a row at a time, with tags as a list."""
-    for batch in batches(table, chosen):
+    for batch in batches(opened.decisions, opened.votes, opened.prediction, chosen):
         yield from batch.to_pylist()
 
 
 def batches(
-    table: DatasetTable, chosen: Chosen, *, columns: Sequence[str] | None = None, rows: int = 50_000
+    decisions: Decisions,
+    votes: Votes,
+    prediction: PredictionFolder | None,
+    chosen: Chosen,
+    *,
+    columns: Sequence[str] | None = None,
+    rows: int = 50_000,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the samples in batches; `columns` None means those of an export.
 
@@ -61,12 +73,14 @@ def batches(
     votes", "simulated votes") those of a prediction. `deciders`, by how many people the label was decided, follows it.
     """
     sources = {}
-    second = second_person(table)
-    if table.votes is not None:
-        sources["hsf_bin"] = "hsf_source", _kind(table.simulated)
-    if table.prediction is not None:
-        sources["human_gap"] = "hsf_predicted_from", f"{_kind(table.prediction.record.votes_simulated)} votes"
-    for batch in table.batches(chosen.filters, columns=columns or export_columns(table), rows=rows, order=chosen.order):
+    second = second_person(decisions, votes)
+    if decisions.samples.votes is not None:
+        sources["hsf_bin"] = "hsf_source", _kind(decisions.samples.simulated)
+    if prediction is not None:
+        sources["human_gap"] = "hsf_predicted_from", f"{_kind(prediction.record.votes_simulated)} votes"
+    for batch in decisions.samples.batches(
+        chosen.filters, columns=columns or export_columns(decisions.samples), rows=rows, order=chosen.order
+    ):
         chosen.progress.check()
         for before, (name, text) in sources.items():
             if before in batch.schema.names:
@@ -109,20 +123,22 @@ def _is_infinite(value: Any) -> bool:
 _FRAME_FORMATS = ("csv", "jsonl", "parquet")
 
 
-def write_csv(table: DatasetTable, chosen: Chosen, path: Path) -> None:
+def write_csv(opened: OpenDataset, chosen: Chosen, path: Path) -> None:
     with text_file(path) as stream:
-        for number, frame in enumerate(frames(table, chosen)):
+        for number, frame in enumerate(frames(opened.decisions, opened.votes, opened.prediction, chosen)):
             stream.write(csv_text(frame, header=number == 0))
 
 
-def write_jsonl(table: DatasetTable, chosen: Chosen, path: Path) -> None:
+def write_jsonl(opened: OpenDataset, chosen: Chosen, path: Path) -> None:
     with text_file(path) as stream:
-        for row in rows(table, chosen):
+        for row in rows(opened, chosen):
             stream.write(json_text(row) + "\n")
 
 
-def write_parquet(table: DatasetTable, chosen: Chosen, path: Path) -> None:
-    parts = (pa.Table.from_batches([batch]) for batch in batches(table, chosen))
+def write_parquet(opened: OpenDataset, chosen: Chosen, path: Path) -> None:
+    parts = (
+        pa.Table.from_batches([batch]) for batch in batches(opened.decisions, opened.votes, opened.prediction, chosen)
+    )
     with open(path, "wb") as stream:
         files.write_tables(stream, parts, compression="zstd")
 

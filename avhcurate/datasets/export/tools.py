@@ -9,10 +9,15 @@ import numpy as np
 from avhcurate.datasets.export.images import place_images
 from avhcurate.datasets.export.tabular import Chosen, Row, frames, without_missing
 from avhcurate.datasets.export.text import csv_text, text_file, write_items, write_readme
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.empty_view import not_scored
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores.softmax import log_probs
+from avhcurate.workspace.data.prediction import PredictionFolder
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk.arrays import create_npy
 from avhcurate.workspace.disk.json_text import json_text
 from avhcurate.workspace.images.decoding import BrokenImage, stored_size
@@ -33,14 +38,14 @@ cleanlab expects probabilities of images that the model has not learnt from.
 """
 
 
-def write_cleanlab(table: DatasetTable, chosen: Chosen, path: Path) -> int:
+def write_cleanlab(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
     """Write the files; return how many samples there are: those with a label and a prediction."""
-    run = table.run
-    name = table.dataset.name
+    run = opened.run
+    name = opened.samples.name
     if run is None:
         raise not_scored(name)
     run.refuse_without_logits()
-    usable = table.frame(chosen.filters, columns=["curated_label", "predicted"]).dropna()
+    usable = opened.samples.frame(chosen.filters, columns=["curated_label", "predicted"]).dropna()
     if usable.empty:
         raise CurateError("No sample has both a label and a prediction, so there is nothing for cleanlab.")
     n = len(usable)
@@ -56,7 +61,7 @@ def write_cleanlab(table: DatasetTable, chosen: Chosen, path: Path) -> int:
         arrays["features"] = create_npy(path / "features.npy", np.float32, (n, run.record.width))
     start = 0
     with text_file(path / "samples.csv") as stream:
-        for frame in frames(table, chosen):
+        for frame in frames(opened.decisions, opened.votes, opened.prediction, chosen):
             frame = frame.dropna(subset=["curated_label", "predicted"])
             rows = slice(start, start + len(frame))
             ids = frame["id"].to_numpy(np.int64)
@@ -69,11 +74,11 @@ def write_cleanlab(table: DatasetTable, chosen: Chosen, path: Path) -> int:
             start = rows.stop
     for array in arrays.values():
         array.flush()
-    write_readme(path, _CLEANLAB.format(name=name), simulated=table.simulated)
+    write_readme(path, _CLEANLAB.format(name=name), simulated=opened.samples.simulated)
     return n
 
 
-def write_coco(table: DatasetTable, chosen: Chosen, path: Path) -> int:
+def write_coco(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
     """Write images/ and annotations.json; return how many images there are: those that can be read.
 
     An image's `id` is the sample's, a category's is the class index + 1, an annotation's the image's + 1: readers take
@@ -81,23 +86,35 @@ def write_coco(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     """
     (path / "images").mkdir(parents=True)
     annotations: list[Row] = []  # they follow the images, which are read once
-    categories = [{"id": number + 1, "name": name, "supercategory": ""} for number, name in enumerate(table.classes)]
+    categories = [
+        {"id": number + 1, "name": name, "supercategory": ""} for number, name in enumerate(opened.samples.classes)
+    ]
     with text_file(path / "annotations.json") as stream:
-        about = f"{table.dataset.name}: curated labels of whole images, each as a box around all of it."
-        if table.simulated:
+        about = f"{opened.samples.name}: curated labels of whole images, each as a box around all of it."
+        if opened.samples.simulated:
             about += " The human votes behind hsf are simulated."
         stream.write(f'{{"info": {json_text({"description": about})},\n"categories": {json_text(categories)}')
         stream.write(',\n"images": [')
-        written = write_items(stream, map(json_text, _coco_images(table, chosen, path, annotations)))
+        written = write_items(
+            stream,
+            map(json_text, _coco_images(opened.decisions, opened.votes, opened.prediction, chosen, path, annotations)),
+        )
         stream.write('],\n"annotations": [')
         write_items(stream, map(json_text, annotations))
         stream.write("]}\n")
     return written
 
 
-def _coco_images(table: DatasetTable, chosen: Chosen, path: Path, annotations: list[Row]) -> Iterator[Row]:
+def _coco_images(
+    decisions: Decisions,
+    votes: Votes,
+    prediction: PredictionFolder | None,
+    chosen: Chosen,
+    path: Path,
+    annotations: list[Row],
+) -> Iterator[Row]:
     """Yield the image of every sample, and add its annotation."""
-    for row, file in place_images(table, chosen, path, lambda _: "images"):
+    for row, file in place_images(decisions, votes, prediction, chosen, path, lambda _: "images"):
         try:
             width, height = stored_size(file)
         except BrokenImage:
@@ -133,16 +150,16 @@ _FIFTYONE = """# {name}, curated
 """
 
 
-def write_fiftyone(table: DatasetTable, chosen: Chosen, path: Path) -> int:
+def write_fiftyone(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
     """Write data/, labels.json and README.md; return how many samples have readable images."""
     (path / "data").mkdir(parents=True)
-    placed = place_images(table, chosen, path, lambda _: "data")
+    placed = place_images(opened.decisions, opened.votes, opened.prediction, chosen, path, lambda _: "data")
     with text_file(path / "labels.json") as stream:
-        stream.write(f'{{"classes": {json_text(list(table.classes))},\n"labels": {{')
+        stream.write(f'{{"classes": {json_text(list(opened.samples.classes))},\n"labels": {{')
         labels = (f"{json_text(file.stem)}: {json_text(_fiftyone_label(row))}" for row, file in placed)
         written = write_items(stream, labels)
         stream.write("}}\n")
-    write_readme(path, _FIFTYONE.format(name=table.dataset.name), simulated=table.simulated)
+    write_readme(path, _FIFTYONE.format(name=opened.samples.name), simulated=opened.samples.simulated)
     return written
 
 
@@ -182,7 +199,7 @@ Predictions are the model's. Annotations are the votes, one each, and the curate
 """
 
 
-def write_label_studio(table: DatasetTable, chosen: Chosen, path: Path) -> int:
+def write_label_studio(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
     """Write tasks.json, label_config.xml, README.md; return how many samples have readable images.
 
     The images are written to images/ and named as files below Label Studio's document root.
@@ -190,47 +207,51 @@ def write_label_studio(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     from avhcurate.people.files.label_studio import label_config
 
     path.mkdir()
-    ticks = table.votes is not None and table.votes.kind == "tick"  # people ticked images of a class
-    placed = place_images(table, chosen, path, lambda _: "images")
+    ticks = opened.samples.votes is not None and opened.samples.votes.kind == "tick"  # people ticked images of a class
+    placed = place_images(opened.decisions, opened.votes, opened.prediction, chosen, path, lambda _: "images")
     with text_file(path / "tasks.json") as stream:
         stream.write("[")
-        written = write_items(stream, map(json_text, _tasks(table, placed, ticks=ticks)))
+        written = write_items(
+            stream, map(json_text, _tasks(opened.samples, opened.run, opened.votes, placed, ticks=ticks))
+        )
         stream.write("]\n")
-    (path / "label_config.xml").write_text(label_config(table.classes, select=ticks) + "\n", encoding="utf-8")
-    write_readme(path, _LABEL_STUDIO.format(name=table.dataset.name), simulated=table.simulated)
+    (path / "label_config.xml").write_text(label_config(opened.samples.classes, select=ticks) + "\n", encoding="utf-8")
+    write_readme(path, _LABEL_STUDIO.format(name=opened.samples.name), simulated=opened.samples.simulated)
     return written
 
 
-def _tasks(table: DatasetTable, placed: Iterator[tuple[Row, Path]], *, ticks: bool) -> Iterator[Row]:
+def _tasks(
+    samples: SampleTable, run: RunFolder | None, votes: Votes, placed: Iterator[tuple[Row, Path]], *, ticks: bool
+) -> Iterator[Row]:
     from avhcurate.people.files.label_studio import choice, curated
 
-    votes = _votes(table)
-    answers: Sequence[str] = table.classes
+    counts = _votes(votes)
+    answers: Sequence[str] = samples.classes
     if ticks:
         answers = ("yes", "no")
     for row, file in placed:
         address = f"{_LOCAL}{quote(f'images/{file.name}')}"
-        others = _apart({name: row[name] for name in table.user_columns}, _TASK_FIELDS)
+        others = _apart({name: row[name] for name in samples.user_columns}, _TASK_FIELDS)
         # Not `label_name`: that is a label in a table, next to the one that Label Studio's own tables have.
-        facts = {"given_label": row["label_name"]} | {name: row[name] for name in (*_FACTS, *table.scores)}
+        facts = {"given_label": row["label_name"]} | {name: row[name] for name in (*_FACTS, *samples.scores)}
         data = {"image": address, "path": row["path"], **without_missing(facts), **without_missing(others)}
-        if table.simulated:
+        if samples.simulated:
             data["simulated"] = True
         if ticks:
             data["class"] = row["label_name"] or ""  # the class that was ticked
         annotations: list[Row] = []
         # The model may know more classes than there are counts.
-        for answer, count in zip(answers, votes.get(row["id"], ()), strict=False):
+        for answer, count in zip(answers, counts.get(row["id"], ()), strict=False):
             vote = {"result": [choice(answer, select=ticks)], "was_cancelled": False, "ground_truth": False}
             annotations += [vote] * int(count)
         if (name := row["curated_label_name"]) is not None:
             annotations.append(curated(name, ground_truth=row["curated_label"] != row["label"]))
-        yield {"data": data, "predictions": _predictions(row, table), "annotations": annotations}
+        yield {"data": data, "predictions": _predictions(row, run), "annotations": annotations}
 
 
-def _votes(table: DatasetTable) -> dict[int, Sequence[int]]:
+def _votes(votes: Votes) -> dict[int, Sequence[int]]:
     """Return by id how often each class was given, or of ticks how often "yes" and "no" were."""
-    counted = table.vote_counts()
+    counted = votes.by_sample()
     if counted is None:
         return {}
     ids = counted["id"].tolist()
@@ -241,12 +262,12 @@ def _votes(table: DatasetTable) -> dict[int, Sequence[int]]:
     return dict(zip(ids, zip(yes, no, strict=True), strict=True))
 
 
-def _predictions(row: Row, table: DatasetTable) -> list[Row]:
+def _predictions(row: Row, run: RunFolder | None) -> list[Row]:
     from avhcurate.people.files.label_studio import choice
 
-    if table.run is None or row["predicted_name"] is None:
+    if run is None or row["predicted_name"] is None:
         return []
-    prediction = {"model_version": table.run.name, "result": [choice(row["predicted_name"])]}
+    prediction = {"model_version": run.name, "result": [choice(row["predicted_name"])]}
     if row["max_confidence"] is not None:
         prediction["score"] = row["max_confidence"]
     return [prediction]

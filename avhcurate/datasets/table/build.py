@@ -21,7 +21,7 @@ AT_ONCE = 1_000_000
 _BYTES = 200
 
 #: Returns `id` and `HSF_COLUMNS` of the samples with votes among some ids.
-Votes = Callable[[range], pa.Table]
+VotesOf = Callable[[range], pa.Table]
 
 
 def connect(samples: Path) -> duckdb.DuckDBPyConnection:
@@ -57,7 +57,7 @@ def create_samples(
     parents: Sequence[str],
     bins: Sequence[str],
     scored: Sequence[str],
-    votes: Votes | None,
+    votes: VotesOf | None,
     predicted: pa.Table | None,
 ) -> None:
     """Create `samples`, a view of the table `kept` that adds `NAMES` and the scores within classes.

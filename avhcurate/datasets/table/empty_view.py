@@ -5,24 +5,24 @@ from dataclasses import replace
 
 from avhcurate.datasets.table.columns import HSF_COLUMNS
 from avhcurate.datasets.table.conditions import columns_in
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError, NothingFound, Run
 
 
 def empty_view(
-    table: DatasetTable, filters: Filters, otherwise: str, *, needs: str = "id", instead: str = ""
+    samples: SampleTable, filters: Filters, otherwise: str, *, needs: str = "id", instead: str = ""
 ) -> CurateError:
     """Return the error for filters that leave no sample with a value in the column `needs`: the cause and what to do.
 
     `otherwise` is the message if neither votes nor exclusions are the cause; `instead` is another way to include
     excluded samples, such as ", or export with ...".
     """
-    name = table.dataset.name
-    if table.votes is None and chooses_by(filters, {*HSF_COLUMNS, "hsf_bin"}):
+    name = samples.name
+    if samples.votes is None and chooses_by(filters, {*HSF_COLUMNS, "hsf_bin"}):
         return no_votes(name)
     if filters.excluded is False:
-        count = int(table.frame(replace(filters, excluded=None), columns=[needs])[needs].notna().sum())
+        count = int(samples.frame(replace(filters, excluded=None), columns=[needs])[needs].notna().sum())
         if count:
             return NothingFound(
                 f"All {count} samples that match are excluded.",

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.dataset_records import DatasetRecord
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -44,20 +44,28 @@ class Subset:
         return replace(self.only(chosen), left_out=self.left_out + int((~chosen).sum()))
 
 
-def read_subset(table: DatasetTable, filters: Filters, *, label: str = "label", scored: bool = False) -> Subset:
+def read_subset(
+    samples: SampleTable,
+    run: RunFolder | None,
+    dataset: DatasetFolder,
+    filters: Filters,
+    *,
+    label: str = "label",
+    scored: bool = False,
+) -> Subset:
     """Return the samples that satisfy `filters`, labelled by a column; `scored`: only those embedded by the run.
 
     Locked samples have no label.
     """
-    frame = table.frame(filters, columns=list({"id", label, "predicted"}))
+    frame = samples.frame(filters, columns=list({"id", label, "predicted"}))
     ids = frame["id"].to_numpy(np.int64)
     labels = frame[label].fillna(-1).to_numpy(np.int64)
-    locked_by = table.dataset.locked_by
-    labels = np.where(table.dataset.locked()[ids], -1, labels)
-    subset = Subset(dataset=table.dataset, ids=ids, labels=labels, where=filters.where, locked=locked_by)
+    locked_by = dataset.locked_by
+    labels = np.where(dataset.locked()[ids], -1, labels)
+    subset = Subset(dataset=dataset, ids=ids, labels=labels, where=filters.where, locked=locked_by)
     if not scored:
         return subset
-    return replace(subset, run=table.run).readable(frame["predicted"].notna().to_numpy())
+    return replace(subset, run=run).readable(frame["predicted"].notna().to_numpy())
 
 
 def rest_of(condition: str) -> str:

@@ -7,7 +7,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.features.annotate.setup import annotator_name, collected, columns_of, excluded, required_settings
 from avhcurate.measures.stats.sample_size import Need, VoteForecast, votes_needed
 from avhcurate.people import agreement, reliability
@@ -20,13 +22,13 @@ from avhcurate.people.reliability import Reliability
 from avhcurate.people.responses import DESIGNS, Design, ticks_of
 
 
-def responses(table: DatasetTable, *, design: str | None = None, controls: bool = False) -> pd.DataFrame:
+def responses(votes: Votes, *, design: str | None = None, controls: bool = False) -> pd.DataFrame:
     """Return the standing answers as `votes.responses` describes them, oldest first, with three more columns.
 
     `id` and `label` (class index of the answer) are -1 where the dataset has no such sample or class; `excluded` says
     whether the annotator is left out by hand or rule. controls: with controls.
     """
-    columns = columns_of(table)
+    columns = columns_of(votes)
     rows = columns.rows
     chosen = rows["standing"] & ((rows["control"] == 0) | controls)
     if design is not None:
@@ -38,11 +40,11 @@ def responses(table: DatasetTable, *, design: str | None = None, controls: bool 
         {
             "at": pd.to_datetime(rows["at"], unit="s", utc=True),
             "annotator": _texts(columns.annotators.texts, rows["annotator"]),
-            "id": table.counter.ids(columns)[rows["path"]],
+            "id": votes.ids(columns)[rows["path"]],
             "path": _texts(columns.paths.texts, rows["path"]),
             "design": np.where(rows["classify"], "classify", "select"),
             "answer": _texts(columns.classes.texts, rows["answer"]),
-            "label": table.counter.class_numbers(columns)[rows["answer"]],
+            "label": votes.class_numbers(columns)[rows["answer"]],
             "selected": pd.Series(np.array([False, True, None], object)[rows["selected"]]),
             "control": _texts(list(CONTROLS), rows["control"]),
             "expected": _texts(columns.classes.texts, rows["expected"]),
@@ -53,14 +55,14 @@ def responses(table: DatasetTable, *, design: str | None = None, controls: bool 
     )
 
 
-def annotators(table: DatasetTable) -> pd.DataFrame:
+def annotators(votes: Votes) -> pd.DataFrame:
     """Return one row per annotator of the collection: `votes.annotators.annotator_table` and more columns.
 
     `tasks, first, last, excluded, why, by`; `by` is "", "rule" or "hand: NAME".
     """
-    columns = columns_of(table)
-    design = required_settings(table).design
-    answers = responses(table, design=design, controls=True)
+    columns = columns_of(votes)
+    design = required_settings(votes).design
+    answers = responses(votes, design=design, controls=True)
     groups = answers.groupby("annotator")
     people = annotator_table(answers).set_index("annotator")
     people = people.join(groups.agg(tasks=("task", "nunique"), first=("at", "min"), last=("at", "max")))
@@ -77,25 +79,23 @@ def annotators(table: DatasetTable) -> pd.DataFrame:
     return people.assign(excluded=people["by"] != "").reset_index()
 
 
-def set_status(
-    table: DatasetTable, annotator: str, action: Literal["exclude", "include"], *, why: str = "", who: str
-) -> None:
+def set_status(votes: Votes, annotator: str, action: Literal["exclude", "include"], *, why: str = "", who: str) -> None:
     """Exclude an annotator, whose answers stay in the log and do not count; or include one, in spite of any rule."""
-    with table.response_log.transaction(table.present_id()) as log:
+    with votes.log.transaction(votes.present_id()) as log:
         log.set_status(annotator_name(annotator), action, why=why.strip(), who=annotator_name(who), at=time.time())
-    table.refresh()
+    votes.refresh()
 
 
-def withdraw(table: DatasetTable, annotator: str) -> int:
+def withdraw(opened: OpenDataset, annotator: str) -> int:
     """Remove every entry under an annotator's name on this dataset, for good; return the number of answers."""
-    removed = table.response_log.withdraw(table.present_id(), annotator_name(annotator), at=time.time())
-    table.refresh()
+    removed = opened.votes.log.withdraw(opened.votes.present_id(), annotator_name(annotator), at=time.time())
+    opened.refresh()
     return removed
 
 
-def status_changes(table: DatasetTable) -> pd.DataFrame:
+def status_changes(votes: Votes) -> pd.DataFrame:
     """Return exclusions and inclusions, newest first: `at, annotator, action, why, who`."""
-    entries = table.response_log.status_changes(table.dataset.id)
+    entries = votes.log.status_changes(votes.dataset.id)
     changes = pd.DataFrame(entries, columns=["at", "annotator", "action", "why", "who"])
     return changes.assign(at=pd.to_datetime(changes["at"], unit="s", utc=True))
 
@@ -124,13 +124,13 @@ class VoteQuality:
     reliability: Reliability
 
 
-def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
+def vote_quality(votes: Votes, design: Design) -> VoteQuality:
     """Return agreement and reliability of the votes collected in one design."""
-    answers = _counted(table, design)
-    votes = answers[answers["id"] >= 0]
+    answers = _counted(votes, design)
+    rows = answers[answers["id"] >= 0]
     kinds = np.zeros((0, 2), np.int64)
     if design == "select":
-        votes = votes[votes["label"] == table.dataset.labels()[votes["id"]]]
+        rows = rows[rows["label"] == votes.dataset.labels()[rows["id"]]]
     # Answers to each question by category: a class, or left and ticked.
     questions = [answers["path"]]
     categories: Any = answers["label"]
@@ -139,42 +139,42 @@ def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
         categories = ticks_of(answers["selected"])
     if len(answers):
         kinds = pd.crosstab(questions, categories).to_numpy()
-    counts = collected(table, columns_of(table), design)
+    counts = collected(votes, columns_of(votes), design)
     return VoteQuality(
         design=design,
-        table=annotators(table),
-        votes=votes,
+        table=annotators(votes),
+        votes=rows,
         by_sample=counts.votes,
         alpha=agreement.krippendorff_alpha(kinds),
         reliability=reliability.of_ticks(counts.hits, counts.asked),
     )
 
 
-def _counted(table: DatasetTable, design: Design) -> pd.DataFrame:
+def _counted(votes: Votes, design: Design) -> pd.DataFrame:
     """Return the answers of annotators who count that name a class of the dataset."""
-    answers = responses(table, design=design)
+    answers = responses(votes, design=design)
     return answers[~answers["excluded"] & (answers["label"] >= 0)]
 
 
-def need(table: DatasetTable, *, score: str, width: float) -> Need:
+def need(samples: SampleTable, votes: Votes, *, score: str, width: float) -> Need:
     """Return how many more votes, or samples, the score's correlation with HSF needs to be as narrow as asked."""
-    frame = table.frame(columns=["id", "hsf", score]).dropna(subset=["hsf", score])
+    frame = samples.frame(columns=["id", "hsf", score]).dropna(subset=["hsf", score])
     ids = frame["id"].to_numpy(np.int64)
-    counts = table.counter.counts
+    counts = votes.counts
     return votes_needed(VoteForecast(frame[score], counts.hits[ids], counts.asked[ids]), width=width)
 
 
-def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:
+def disputed_labels(votes: Votes, design: Design) -> pd.DataFrame:
     """Return the samples whose label annotators dispute, by Dawid-Skene, surest first.
 
     Columns `id, said, prob, votes`: the class they say (-1: another one, of ticks), and how probable that is.
     """
-    answers = _counted(table, design)
+    answers = _counted(votes, design)
     answers = answers[answers["id"] >= 0]
-    opinions = labels_by_dawid_skene(answers, table.counter.classes)
+    opinions = labels_by_dawid_skene(answers, votes.classes)
     ids = answers.drop_duplicates("path").set_index("path")["id"]
     opinions["id"] = ids.reindex(opinions["path"]).to_numpy(np.int64)
-    labels = table.dataset.labels_to_learn()[opinions["id"]]
+    labels = votes.dataset.labels_to_learn()[opinions["id"]]
     differs = (opinions["label"] != labels) & (labels >= 0)
     if design == "select":
         differs = (opinions["label"] == labels) & (opinions["prob"] < 0.5)

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate.queue import TaskQueue
 from avhcurate.features.annotate.setup import LEASE_S, annotator_name, required_settings
@@ -29,27 +30,27 @@ TAKEN = "Your time for this one was up, and others have answered it. Here is ano
 
 
 def answer(
-    table: DatasetTable, annotator: str, task: str, id: int, label: int | None, *, nonce: str, reaction_ms: float
+    opened: OpenDataset, annotator: str, task: str, id: int, label: int | None, *, nonce: str, reaction_ms: float
 ) -> str:
     """Take the answer `label` (None: cannot tell) to the image `id` that was on screen; return why it does not count.
 
     "" means that it is on the disk. The same `nonce` again is acknowledged again and counts once.
     """
-    classes = table.counter.classes
+    classes = opened.votes.classes
     name = CANNOT_TELL
     if label is None:
-        if not required_settings(table).skip:
+        if not required_settings(opened.votes).skip:
             raise CurateError("This collection asks for a class of every image. Choose one.")
     elif 0 <= label < len(classes):
         name = classes[label]
     else:
         raise CurateError(f"Unknown class {label}. Labels run from 0 to {len(classes) - 1}.")
 
-    return _take(table, "classify", annotator, task, {id: {"class_name": name}}, nonce, reaction_ms)
+    return _take(opened, "classify", annotator, task, {id: {"class_name": name}}, nonce, reaction_ms)
 
 
 def submit_grid(
-    table: DatasetTable,
+    opened: OpenDataset,
     annotator: str,
     task: str,
     ids: Sequence[int],
@@ -63,17 +64,17 @@ def submit_grid(
         raise CurateError("Images were ticked that were not on screen. Reload the page.")
 
     answers = {id: {"ticked": id in ticked} for id in ids}
-    return _take(table, "select", annotator, task, answers, nonce, reaction_ms)
+    return _take(opened, "select", annotator, task, answers, nonce, reaction_ms)
 
 
-def take_back(table: DatasetTable, annotator: str, *, of: str = "") -> bool:
+def take_back(votes: Votes, annotator: str, *, of: str = "") -> bool:
     """Retract an annotator's newest answer that stands, and ask the same again, before all else; False: none stands.
 
     of: the nonce of the answer that is meant. When it is asked for again, nothing more is retracted.
     """
     annotator = annotator_name(annotator)
-    design = required_settings(table).design
-    with table.response_log.transaction(table.present_id(), annotator=annotator) as log:
+    design = required_settings(votes).design
+    with votes.log.transaction(votes.present_id(), annotator=annotator) as log:
         old = log.given(design, annotator, **({"nonce": of} if of else {}))
         if old is not None and old.stands:
             log.retract(old.task, at=time.time())
@@ -94,7 +95,7 @@ def _again(task: str) -> str:
 
 
 def _take(
-    table: DatasetTable,
+    opened: OpenDataset,
     design: Design,
     annotator: str,
     task: str,
@@ -107,7 +108,7 @@ def _take(
     The browser may know a task that was taken back by its old name only.
     """
     annotator = annotator_name(annotator)
-    with table.response_log.transaction(table.present_id(), annotator=annotator) as log:
+    with opened.votes.log.transaction(opened.votes.present_id(), annotator=annotator) as log:
         while not (leases := log.task(task, annotator)):
             old = log.given(design, annotator, task=task)
             if old is None:
@@ -117,12 +118,12 @@ def _take(
             if old.stands:
                 return ANSWERED
             task = _again(task)
-        shown = task_pool(table).ids_leased(leases)
+        shown = task_pool(opened).ids_leased(leases)
         if bool(leases[0].class_name) != (design == "select") or sorted(shown.values()) != sorted(answers):
             return STALE
         if reaction_ms < _FASTEST[design] * len(leases):
             return FAST
-        if leases[0].expires < time.time() and not TaskQueue(table, annotator).still_wanted(log, leases):
+        if leases[0].expires < time.time() and not TaskQueue(opened, annotator).still_wanted(log, leases):
             log.release([task])
             return TAKEN
         responses = [replace(lease, **answers[shown[lease.path]]) for lease in leases]

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 
 from avhcurate.datasets.export.tabular import format_of, write_frame
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError, Option
 from avhcurate.measures.stats.coverage import Coverage
 from avhcurate.measures.stats.ranks import rank_shares
 from avhcurate.networks.neighbours.service import find_neighbours
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk.provenance import now, versions
 
 #: What is low where a run knows an image least: the first that it has.
@@ -48,7 +51,7 @@ class NextLabels:
         )
 
 
-def next_labels(table: DatasetTable, budget: int, *, filters: Filters | None = None) -> NextLabels:
+def next_labels(opened: OpenDataset, budget: int, *, filters: Filters | None = None) -> NextLabels:
     """Return up to `budget` images in view to label next: facility location on the run's neighbour graph.
 
     Images with votes of people are known, and where some have no label, those with one: given or decided. So the same
@@ -56,21 +59,21 @@ def next_labels(table: DatasetTable, budget: int, *, filters: Filters | None = N
     run without embeddings, and where all are known.
     """
     filters = filters or Filters()
-    if table.run is None or not table.run.has_features:
+    if opened.run is None or not opened.run.has_features:
         raise CurateError(
             "The rule diverse compares embeddings.", fix=f"Score the dataset, or attach {Option('features')}, first"
         )
-    graph = table.neighbours or find_neighbours(table.dataset, table.run)
-    certain = next((key for key in _CERTAIN if key in table.scores), "")
-    rows = table.frame(Filters(excluded=None), columns=["curated_label", "votes", certain or "id"])
+    graph = opened.neighbours or find_neighbours(opened.dataset, opened.run)
+    certain = next((key for key in _CERTAIN if key in opened.samples.scores), "")
+    rows = opened.samples.frame(Filters(excluded=None), columns=["curated_label", "votes", certain or "id"])
     labelled = rows["curated_label"].notna().to_numpy()
     if labelled.all():
         labelled = np.zeros(len(rows), bool)
-    if not table.simulated:
+    if not opened.samples.simulated:
         labelled = labelled | (rows["votes"].fillna(0).to_numpy() > 0)
     view = np.zeros(len(rows), bool)
-    view[table.order(filters)] = True
-    view &= ~table.dataset.locked()
+    view[opened.samples.order(filters)] = True
+    view &= ~opened.dataset.locked()
     view &= graph.near()[:, 0] >= 0
     free = view & ~labelled
     if not free.any():
@@ -106,13 +109,20 @@ def _covered(begun: Coverage, ids: list[int], view: np.ndarray) -> np.ndarray:
 
 
 def write_next_labels(
-    table: DatasetTable, batch: NextLabels, filters: Filters, out: Path, *, force: bool = False
+    samples: SampleTable,
+    run: RunFolder | None,
+    dataset: DatasetFolder,
+    batch: NextLabels,
+    filters: Filters,
+    out: Path,
+    *,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Write `id, path, order, covered` and the score as a table, with a manifest, which it returns."""
     format_of(out)  # refused before the work
-    assert table.run is not None
+    assert run is not None
     chosen = Filters(excluded=None, ids=tuple(batch.ids.tolist()))
-    rows = table.frame(chosen, columns=["id", "path", *filter(None, [batch.weighted_by])])
+    rows = samples.frame(chosen, columns=["id", "path", *filter(None, [batch.weighted_by])])
     rows = rows.set_index("id").loc[batch.ids].reset_index()
     rows.insert(2, "order", np.arange(1, len(rows) + 1))
     rows.insert(3, "covered", batch.covered)
@@ -126,10 +136,10 @@ def write_next_labels(
         "covered_at_random": float(batch.at_random[-1]),
         "drawn": False,
         "filters": filters.to_query(),
-        "run": table.run.name,
-        "weights_sha256": table.run.record.weights_sha256,
-        "dataset": table.dataset.record.name,
-        "dataset_fingerprint": table.dataset.record.fingerprint,
+        "run": run.name,
+        "weights_sha256": run.record.weights_sha256,
+        "dataset": dataset.record.name,
+        "dataset_fingerprint": dataset.record.fingerprint,
         "versions": versions("numpy"),
         "created": now().isoformat(timespec="seconds"),
     }

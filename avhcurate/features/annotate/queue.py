@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.features.annotate.setup import LEASE_S, annotator_name, collected, columns_of, required_settings
 from avhcurate.features.annotate.task_pool import seed_of, task_pool
 from avhcurate.people.asked import PEOPLE
@@ -78,13 +78,13 @@ class CollectionProgress:
         return f"checks among the first {self.answers - self.answers % _TOLD_BY:,}, not counted: {self.checks_told:,}"
 
 
-def next_questions(table: DatasetTable, annotator: str, *, ahead: int = 5) -> tuple[Question, ...]:
+def next_questions(opened: OpenDataset, annotator: str, *, ahead: int = 5) -> tuple[Question, ...]:
     """Return the next images of an annotator, up to `ahead`; those handed out before come first.
 
     New ones join when no more than half of them are left. Empty when nothing is left for the annotator.
     """
-    table.refresh()  # somebody may have asked people about an image
-    queue = TaskQueue(table, annotator_name(annotator), "classify")
+    opened.refresh()  # somebody may have asked people about an image
+    queue = TaskQueue(opened, annotator_name(annotator), "classify")
     leases = queue.leases()
     if len(leases) <= ahead // 2 or _run_out(leases):
         leases = queue.more_questions(ahead)
@@ -92,10 +92,10 @@ def next_questions(table: DatasetTable, annotator: str, *, ahead: int = 5) -> tu
     return tuple(Question(lease.task, ids[lease.path]) for lease in leases if lease.path in ids)[:ahead]
 
 
-def next_grid(table: DatasetTable, annotator: str) -> GridTask | None:
+def next_grid(opened: OpenDataset, annotator: str) -> GridTask | None:
     """Return an annotator's open grid, else a new one of the next class; None when nothing is left."""
-    table.refresh()
-    queue = TaskQueue(table, annotator_name(annotator), "select")
+    opened.refresh()
+    queue = TaskQueue(opened, annotator_name(annotator), "select")
     leases = _first_task(queue.leases())
     if not leases or _run_out(leases):
         leases = queue.another_grid()
@@ -106,14 +106,14 @@ def next_grid(table: DatasetTable, annotator: str) -> GridTask | None:
     return GridTask(leases[0].task, leases[0].class_name, tuple(ids.values()), ticked)
 
 
-def open_grid(table: DatasetTable, annotator: str) -> str:
+def open_grid(opened: OpenDataset, annotator: str) -> str:
     """Return the task of an annotator's open grid, "" for none."""
-    return next((lease.task for lease in TaskQueue(table, annotator_name(annotator), "select").leases()), "")
+    return next((lease.task for lease in TaskQueue(opened, annotator_name(annotator), "select").leases()), "")
 
 
-def progress(table: DatasetTable, annotator: str = "") -> CollectionProgress:
+def progress(opened: OpenDataset, annotator: str = "") -> CollectionProgress:
     """Return the progress of the collection, and of an annotator in it."""
-    queue = TaskQueue(table, annotator)
+    queue = TaskQueue(opened, annotator)
     scope = queue.scope & (queue.wanted > 0)
     wanted = scope & (queue.votes < queue.wanted)
     rows = queue.columns.rows
@@ -136,12 +136,12 @@ def progress(table: DatasetTable, annotator: str = "") -> CollectionProgress:
 class TaskQueue:
     """The tasks of one annotator on a dataset, as the log is now; refused for another design than the collection's."""
 
-    def __init__(self, table: DatasetTable, annotator: str, design: Design | None = None) -> None:
-        self.table = table
+    def __init__(self, opened: OpenDataset, annotator: str, design: Design | None = None) -> None:
+        self.opened = opened
         self.annotator = annotator
-        self.columns = columns_of(table)
-        self.settings = required_settings(table, design)
-        self.pool = task_pool(table)
+        self.columns = columns_of(opened.votes)
+        self.settings = required_settings(opened.votes, design)
+        self.pool = task_pool(opened)
         self.design = self.settings.design
 
     @cached_property
@@ -154,15 +154,15 @@ class TaskQueue:
     @cached_property
     def votes(self) -> np.ndarray:
         """Collected votes that count of each sample, (N,); of grids, those for the sample's own label."""
-        return collected(self.table, self.columns, self.design).votes
+        return collected(self.opened.votes, self.columns, self.design).votes
 
     @cached_property
     def seen(self) -> np.ndarray:
         """Ids that the annotator has answered, in grids for their own label, or whose label the annotator decided."""
-        ids = self.table.counter.ids(self.columns)[self.answers["path"]]
+        ids = self.opened.votes.ids(self.columns)[self.answers["path"]]
         counted = ids >= 0
         if self.design == "select":
-            labels = self.table.counter.class_numbers(self.columns)[self.answers["answer"]]
+            labels = self.opened.votes.class_numbers(self.columns)[self.answers["answer"]]
             counted &= labels == self.pool.labels[ids]
         theirs = self.decided["id"][self.decided["who"] == self.annotator]
         return np.union1d(ids[counted], theirs)
@@ -172,7 +172,7 @@ class TaskQueue:
         """The decisions that the queue asks a second person about, rows of `SecondPerson`."""
         if self.settings.queue != "decided":
             return pd.DataFrame({"id": [], "who": [], "others": []}).astype({"id": np.int64})
-        rows = self.pool.second_person(self.table).rows
+        rows = self.pool.second_person(self.opened).rows
         return rows[self.pool.readable[rows["id"]]]
 
     @cached_property
@@ -185,7 +185,7 @@ class TaskQueue:
     @cached_property
     def asked(self) -> np.ndarray:
         """Ids of the samples that somebody asks people about, while too few have answered."""
-        ids = self.pool.asked(self.table)
+        ids = self.pool.asked(self.opened)
         return ids[self.votes[ids] < PEOPLE]
 
     @cached_property
@@ -196,7 +196,7 @@ class TaskQueue:
             wanted[:] = 0
             # One answer more where nobody but the person who decided has said anything.
             wanted[self.decided["id"]] = self.votes[self.decided["id"]] + (self.decided["others"] == 0)
-        asked = self.pool.asked(self.table)
+        asked = self.pool.asked(self.opened)
         wanted[asked] = np.maximum(wanted[asked], PEOPLE)
         return wanted
 
@@ -206,19 +206,19 @@ class TaskQueue:
 
     def leases(self) -> list[Lease]:
         """Return the images that the annotator has, expired or not, in order."""
-        with self.table.response_log.reading(self.table.dataset.id) as log:
+        with self.opened.votes.log.reading(self.opened.dataset.id) as log:
             return log.leases(self.design, self.annotator)
 
     def _order(self) -> np.ndarray:
-        order = self.pool.order(self.table, self.settings.record, self.votes, self.wanted)
+        order = self.pool.order(self.opened, self.settings.record, self.votes, self.wanted)
         order = order[self.scope[order]]
         return order[np.argsort(~np.isin(order, self.asked), kind="stable")]
 
     @contextmanager
     def _lending(self) -> Iterator[tuple[LogTransaction, "TaskQueue", list[Lease]]]:
         """Begin to hand out tasks; yield the log, the queue as it is now, and the annotator's images with more time."""
-        with self.table.response_log.transaction(self.table.present_id(), annotator=self.annotator) as log:
-            now = TaskQueue(self.table, self.annotator, self.design)  # others may have answered since
+        with self.opened.votes.log.transaction(self.opened.votes.present_id(), annotator=self.annotator) as log:
+            now = TaskQueue(self.opened, self.annotator, self.design)  # others may have answered since
             yield log, now, now._prolonged(log)
             log.forget(time.time() - _KEPT_S)
 
@@ -289,7 +289,7 @@ class TaskQueue:
         name = pool.classes[label]
         # What the annotator has met in grids of the class, controls among them.
         met = self.answers["answer"] == self.columns.classes.number(name)
-        ids = self.table.counter.ids(self.columns)[self.answers["path"][met]]
+        ids = self.opened.votes.ids(self.columns)[self.answers["path"][met]]
         seen = np.unique(ids[ids >= 0])
         free = candidates[self.room(log, name)[candidates] & ~np.isin(candidates, seen)][: settings.candidates]
         needed = int((pool.labels[seen] != label).sum()) + settings.controls + settings.candidates - len(free)

@@ -9,7 +9,8 @@ import time
 import numpy as np
 
 from avhcurate.datasets.curate.annotations import check_text
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate.next_labels import next_labels
 from avhcurate.features.annotate.task_pool import UNRECORDED, Queue, TaskPool, task_pool
@@ -79,74 +80,74 @@ class CollectionSettings(VerbSettings):
         return labelled
 
 
-def configure(table: DatasetTable, settings: CollectionSettings, *, who: str) -> CollectionSettings:
+def configure(opened: OpenDataset, settings: CollectionSettings, *, who: str) -> CollectionSettings:
     """Write how votes are collected from now on; refuse settings that give no tasks. Answers so far stay."""
     require(Role.CURATOR, "setting up a collection", name=annotator_name(who))  # before a record is written
-    pool = task_pool(table)
+    pool = task_pool(opened)
     if len(pool.classes) < 2:
         raise CurateError("A collection needs a dataset with two classes or more.")
     if settings.design == "select" and not settings.scope(pool).any():
         raise CurateError("No sample has a label of these classes. Choose others.")
     if settings.design == "select" and settings.queue == "decided":
         raise CurateError("A second person says which class an image is.", fix="Choose the design Choose the class")
-    settings = _with_record(table, settings)
-    first = not {SETTINGS, CHOICE} & columns_of(table).choices.keys()
-    with table.response_log.transaction(table.present_id()) as log:
-        text = json.dumps(settings.model_dump() | {"class_names": table.own_classes})
+    settings = _with_record(opened, settings)
+    first = not {SETTINGS, CHOICE} & columns_of(opened.votes).choices.keys()
+    with opened.votes.log.transaction(opened.votes.present_id()) as log:
+        text = json.dumps(settings.model_dump() | {"class_names": opened.votes.classes})
         log.choose(SETTINGS, text, who=annotator_name(who), at=time.time())
         if first:  # one that was begun before stays as it is
             log.choose(CHOICE, "wanted ", who=annotator_name(who), at=time.time())
     return settings
 
 
-def _with_record(table: DatasetTable, settings: CollectionSettings) -> CollectionSettings:
+def _with_record(opened: OpenDataset, settings: CollectionSettings) -> CollectionSettings:
     """Return the settings with the prediction that they use, and the record of how the queue draws.
 
     The record of before stays where it is still right. A random order has one too, so that the chances are known when
     another queue continues with its votes.
     """
     prediction = ""
-    if settings.queue == "informative" and table.prediction is not None:
+    if settings.queue == "informative" and opened.prediction is not None:
         # A new prediction knows the votes of the batch before: the queue draws again, with a record of its own.
-        prediction = table.prediction.name
+        prediction = opened.prediction.name
     settings = settings.with_(prediction=prediction, record=0)
     if settings.queue in UNRECORDED:
         return settings
-    pool = task_pool(table)
-    before = settings_of(table) or settings
+    pool = task_pool(opened)
+    before = settings_of(opened.votes) or settings
     same = all(getattr(before, name) == getattr(settings, name) for name in DECIDING)
     # A record that does not know the samples of a later import is over: the next one has them too.
-    if same and before.record and record_covers(table.dataset, before.record, pool.paths[pool.eligible]):
+    if same and before.record and record_covers(opened.dataset, before.record, pool.paths[pool.eligible]):
         return settings.with_(record=before.record)
     times = None
     if settings.queue == "diverse":
         rates = np.zeros(len(pool.paths))
         times = np.full(len(rates), np.inf)
-        first = next_labels(table, BATCH).ids
+        first = next_labels(opened, BATCH).ids
         times[first] = np.arange(len(first))
     else:
-        rates = pool.rates(table, settings.queue, settings.score)
-    choices = table.response_log.choices(table.dataset.id, SETTINGS)
+        rates = pool.rates(opened, settings.queue, settings.score)
+    choices = opened.votes.log.choices(opened.dataset.id, SETTINGS)
     used = [json.loads(text)["record"] for _, text in choices]
-    return settings.with_(record=write_record(table.dataset, pool.paths, rates, times=times, used=used))
+    return settings.with_(record=write_record(opened.dataset, pool.paths, rates, times=times, used=used))
 
 
-def settings_of(table: DatasetTable) -> CollectionSettings | None:
+def settings_of(votes: Votes) -> CollectionSettings | None:
     """Return the newest settings of the collection; None before the first."""
-    text = columns_of(table).choices.get(SETTINGS)
+    text = columns_of(votes).choices.get(SETTINGS)
     if text is None:
         return None
     fields = json.loads(text)
-    chosen = present_numbers(fields["classes"], table.dataset.names_now(fields.pop("class_names")), table.own_classes)
+    chosen = present_numbers(fields["classes"], votes.dataset.names_now(fields.pop("class_names")), votes.classes)
     classes = [number for number in chosen if number is not None]
     if chosen:
         classes = classes or [NO_CLASS]
     return CollectionSettings(**(fields | {"classes": classes}))
 
 
-def required_settings(table: DatasetTable, design: Design | None = None) -> CollectionSettings:
+def required_settings(votes: Votes, design: Design | None = None) -> CollectionSettings:
     """Return the settings in the log; refuse where there are none, or where they are of another design."""
-    settings = settings_of(table)
+    settings = settings_of(votes)
     if settings is None:
         raise CurateError("No votes are collected on this dataset yet. Set up a collection first.")
     if design not in (None, settings.design):
@@ -155,7 +156,7 @@ def required_settings(table: DatasetTable, design: Design | None = None) -> Coll
 
 
 def choose_source(
-    table: DatasetTable, *, chosen: str = "auto", control_filter: float | None = None, who: str
+    opened: OpenDataset, *, chosen: str = "auto", control_filter: float | None = None, who: str
 ) -> HsfSource:
     """Write which votes HSF uses from now on, for everybody.
 
@@ -166,25 +167,25 @@ def choose_source(
     text = f"{chosen} "
     if control_filter is not None:
         text += repr(float(control_filter))
-    with table.response_log.transaction(table.present_id()) as log:
+    with opened.votes.log.transaction(opened.votes.present_id()) as log:
         log.choose(CHOICE, text, who=annotator_name(who), at=time.time())
-    return source(table)
+    return source(opened.votes)
 
 
-def source(table: DatasetTable) -> HsfSource:
+def source(votes: Votes) -> HsfSource:
     """Return which votes HSF uses now."""
-    table.refresh()
-    return table.counter.source
+    votes.refresh()
+    return votes.source
 
 
-def columns_of(table: DatasetTable) -> ResponseColumns:
+def columns_of(votes: Votes) -> ResponseColumns:
     """Return the present log of the table's dataset."""
-    return table.response_log.columns(table.dataset.id)
+    return votes.log.columns(votes.dataset.id)
 
 
-def collected(table: DatasetTable, columns: ResponseColumns, design: str) -> VoteCounts:
+def collected(votes: Votes, columns: ResponseColumns, design: str) -> VoteCounts:
     """Return the votes of a design that count, by the annotators who count."""
-    return table.counter.collected(columns, design, excluded(columns, design))
+    return votes.collected(columns, design, excluded(columns, design))
 
 
 def excluded(columns: ResponseColumns, design: str) -> np.ndarray:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from avhcurate.datasets.curate.second_person import SecondPerson, second_person
 from avhcurate.datasets.table.columns import KEPT
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.errors import CurateError, Run
 from avhcurate.measures.scores import SCORES
 from avhcurate.people.asked import ASKED
@@ -36,19 +36,19 @@ class TaskPool:
     excluded; `classes`: names by label, as the dataset has them. It does not hold the table, which owns it.
     """
 
-    def __init__(self, table: DatasetTable) -> None:
-        self.exclusions = table.exclusions
-        self.classes = table.counter.classes
-        self._run = table.run
-        frame = table.frame(columns=["path", "excluded", "problem", "hsf", "votes", table.hardness])
-        self.labels = table.dataset.labels_to_learn().astype(np.int64)
+    def __init__(self, opened: OpenDataset) -> None:
+        self.exclusions = opened.samples.exclusions
+        self.classes = opened.votes.classes
+        self._run = opened.run
+        frame = opened.samples.frame(columns=["path", "excluded", "problem", "hsf", "votes", opened.samples.hardness])
+        self.labels = opened.dataset.labels_to_learn().astype(np.int64)
         self.paths = frame["path"].to_numpy(object)
-        self.readable = frame["problem"].isna().to_numpy() & ~table.dataset.locked()
+        self.readable = frame["problem"].isna().to_numpy() & ~opened.dataset.locked()
         self.eligible = ~frame["excluded"].to_numpy(bool) & self.readable
         self._hardness = self._hsf = self._votes = None
-        if table.run is not None:
-            self._hardness = SCORES[table.hardness].sign * frame[table.hardness].to_numpy(float)
-        if table.votes is not None and not table.simulated:
+        if opened.run is not None:
+            self._hardness = SCORES[opened.samples.hardness].sign * frame[opened.samples.hardness].to_numpy(float)
+        if opened.samples.votes is not None and not opened.samples.simulated:
             self._hsf = frame["hsf"].to_numpy(float)
             self._votes = frame["votes"].fillna(0).to_numpy(float)
         self._known: dict[int, np.ndarray] = {}
@@ -56,21 +56,21 @@ class TaskPool:
         self._asked = (-1, np.empty(0, np.int64))
         self._second: tuple[object, SecondPerson | None] = (None, None)
 
-    def asked(self, table: DatasetTable) -> np.ndarray:
+    def asked(self, opened: OpenDataset) -> np.ndarray:
         """Return the ids of samples that somebody asks people about and whose label nobody has decided since."""
-        entry = table.annotated
+        entry = opened.samples.entry
         if self._asked[0] != entry:
             query = "SELECT id FROM samples WHERE list_contains(tags, ?) AND NOT list_contains(tags, ?)"
-            rows = table.query(f"{query} AND curated_label IS NOT DISTINCT FROM label", [ASKED, KEPT])
+            rows = opened.samples.query(f"{query} AND curated_label IS NOT DISTINCT FROM label", [ASKED, KEPT])
             self._asked = entry, np.array([id for (id,) in rows], np.int64)
         return self._asked[1]
 
-    def second_person(self, table: DatasetTable) -> SecondPerson:
+    def second_person(self, opened: OpenDataset) -> SecondPerson:
         """Return the decisions about labels and what others say of them, read anew after each decision and answer."""
-        state = table.annotated, table.response_log.columns(table.dataset.id).version
+        state = opened.samples.entry, opened.votes.log.columns(opened.dataset.id).version
         kept, second = self._second
         if second is None or kept != state:
-            second = second_person(table)
+            second = second_person(opened.decisions, opened.votes)
             self._second = state, second
         return second
 
@@ -86,7 +86,7 @@ class TaskPool:
     def _ids(self) -> dict[str, int]:
         return {str(path): id for id, path in enumerate(self.paths)}
 
-    def order(self, table: DatasetTable, record: int, votes: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    def order(self, opened: OpenDataset, record: int, votes: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         """Return the ids with fewer votes (N,) than are wanted of each (N,), the next one first.
 
         By the times of a record, see `votes.queues`: samples that it could not ask about, as those of a later import,
@@ -94,7 +94,7 @@ class TaskPool:
         random; half of the known members come last, so that there are controls to the end.
         """
         if record and record not in self._drawn:
-            times = read_record(table.dataset, record)["time"].reindex(self.paths).fillna(np.inf).to_numpy(float)
+            times = read_record(opened.dataset, record)["time"].reindex(self.paths).fillna(np.inf).to_numpy(float)
             self._drawn[record] = np.lexsort([np.random.default_rng(record).permutation(len(times)), times])
         if record:
             ids = self._drawn[record]
@@ -103,7 +103,7 @@ class TaskPool:
             ids = shuffled[np.lexsort([votes[shuffled], self._kept_back[shuffled]])]
         return ids[(votes < wanted)[ids]]
 
-    def rates(self, table: DatasetTable, queue: Queue, score: str) -> np.ndarray:
+    def rates(self, opened: OpenDataset, queue: Queue, score: str) -> np.ndarray:
         """Return how likely a queue that draws asks about each sample next, (N,); 0 where it cannot ask.
 
         A random order keeps half of the known members for the end, so that there are controls. Other queues do not:
@@ -111,7 +111,7 @@ class TaskPool:
         """
         rates = np.where(self._kept_back, LAST, 1.0)
         if queue != "random":
-            rates = draw_rates(np.where(table.dataset.locked(), np.nan, wanted(table, queue, score)))
+            rates = draw_rates(np.where(opened.dataset.locked(), np.nan, wanted(opened, queue, score)))
         return np.where(self.eligible, rates, 0.0)
 
     def known(self, label: int) -> np.ndarray:
@@ -164,23 +164,23 @@ class TaskPool:
         return last
 
 
-def wanted(table: DatasetTable, queue: Queue, score: str) -> np.ndarray:
+def wanted(opened: OpenDataset, queue: Queue, score: str) -> np.ndarray:
     """Return how much a queue wants each sample, (N,), large = first; NaN for unknown."""
     if queue == "hardest":
-        if table.run is None:
+        if opened.run is None:
             raise CurateError("Hardest first needs a model run. Score the dataset, or choose another queue.")
-        return SCORES[score].sign * table.frame(columns=[score])[score].to_numpy(float)
+        return SCORES[score].sign * opened.samples.frame(columns=[score])[score].to_numpy(float)
     if queue == "informative":
-        if table.prediction is None:
+        if opened.prediction is None:
             raise CurateError(
                 "It is not known where votes teach most.", fix=f"{Run('predict')} first, or choose another queue"
             )
-        return table.prediction.table()["information"].to_numpy(float)
-    runs = [run for run in table.dataset.runs() if run.complete]
+        return opened.prediction.table()["information"].to_numpy(float)
+    runs = [run for run in opened.dataset.runs() if run.complete]
     if len(runs) < 2:
         raise CurateError("Models disagree only where two have been run. Score with another, or choose another queue.")
     rows = [pq.read_table(run.scores_today, columns=["id", "predicted"]).to_pandas().set_index("id") for run in runs]
-    predicted = [frame["predicted"].reindex(range(table.size)).fillna(-1).to_numpy(np.int64) for frame in rows]
+    predicted = [frame["predicted"].reindex(range(opened.samples.size)).fillna(-1).to_numpy(np.int64) for frame in rows]
     return prediction_spread(np.stack(predicted))
 
 
@@ -199,16 +199,16 @@ def prediction_spread(predicted: ArrayLike) -> np.ndarray:
     return 1 - np.divide(same, pairs, out=np.full(labels.shape[1], np.nan), where=pairs > 0)
 
 
-_POOLS: WeakKeyDictionary[DatasetTable, TaskPool] = WeakKeyDictionary()
+_POOLS: WeakKeyDictionary[OpenDataset, TaskPool] = WeakKeyDictionary()
 _OPENING = threading.Lock()
 
 
-def task_pool(table: DatasetTable) -> TaskPool:
+def task_pool(opened: OpenDataset) -> TaskPool:
     """Return the pool of a table, made once, and again when samples were excluded or included since."""
     with _OPENING:
-        pool = _POOLS.get(table)
-        if pool is None or pool.exclusions != table.exclusions:
-            pool = _POOLS[table] = TaskPool(table)
+        pool = _POOLS.get(opened)
+        if pool is None or pool.exclusions != opened.samples.exclusions:
+            pool = _POOLS[opened] = TaskPool(opened)
         return pool
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.features.annotate import annotators, answers, queue
 from avhcurate.features.annotate.queue import CollectionProgress, GridTask
 from avhcurate.features.annotate.setup import LONGEST_NAME, CollectionSettings, annotator_name
@@ -90,23 +90,23 @@ def current_task(page: Opened, annotator: str, settings: CollectionSettings) -> 
 
 
 def _classify(page: Opened, annotator: str, settings: CollectionSettings, broken: list[str], **task: Any) -> None:
-    table = page.table
-    ahead = queue.next_questions(table, annotator, ahead=_AHEAD + len(broken))
+    opened = page.opened
+    ahead = queue.next_questions(opened, annotator, ahead=_AHEAD + len(broken))
     questions = [question for question in ahead if question.task not in broken]
-    progress = queue.progress(table, annotator)
+    progress = queue.progress(opened, annotator)
     if questions or progress.answers:
         definitions = dict(settings.definitions)
-        url = partial(image_url, table)
+        url = partial(image_url, opened.samples)
         classify_card(
             [Item(question.id, question.task, url(question.id, size="full")) for question in questions],
-            table.classes,
+            opened.samples.classes,
             done=progress.answered,
             goal=progress.answered + progress.left,
             apart=progress.apart,
             finished=not questions,
             skip=settings.skip,
             least_ms=answers.FASTEST_MS,
-            about=[definitions.get(name, "") for name in table.classes],
+            about=[definitions.get(name, "") for name in opened.samples.classes],
             **task,
         )
     if not questions:
@@ -114,9 +114,9 @@ def _classify(page: Opened, annotator: str, settings: CollectionSettings, broken
 
 
 def _tick(page: Opened, annotator: str, settings: CollectionSettings, _: list[str], **task: Any) -> None:
-    table = page.table
-    grid = queue.next_grid(table, annotator)
-    progress = queue.progress(table, annotator)
+    opened = page.opened
+    grid = queue.next_grid(opened, annotator)
+    progress = queue.progress(opened, annotator)
     if grid is None:
         _nothing_left(progress)
     else:
@@ -124,7 +124,7 @@ def _tick(page: Opened, annotator: str, settings: CollectionSettings, _: list[st
     if grid is None and not progress.tasks:
         return
     grid = grid or GridTask("", "", (), ())  # an empty board, whose last grid can be taken back
-    url = partial(image_url, table)
+    url = partial(image_url, opened.samples)
     tick_grid(
         [TickTile(id, url(id), url(id, size="full")) for id in grid.ids],
         task=grid.task,
@@ -161,25 +161,25 @@ def _nothing_left(progress: CollectionProgress) -> None:
 # --- what annotators decide --------------------------------------------------------------------------------------
 
 
-def _answer(table: DatasetTable, decision: Decision) -> Reply:
+def _answer(opened: OpenDataset, decision: Decision) -> Reply:
     label = None if decision.kind == "skip" else decision.choice
-    return Reply(answers.answer(table, decision.who, decision.task, decision.image, label, **_sent(decision)))
+    return Reply(answers.answer(opened, decision.who, decision.task, decision.image, label, **_sent(decision)))
 
 
-def _submit(table: DatasetTable, decision: Decision) -> Reply:
+def _submit(opened: OpenDataset, decision: Decision) -> Reply:
     ids = decision.images
-    return Reply(answers.submit_grid(table, decision.who, decision.task, ids, decision.ticked, **_sent(decision)))
+    return Reply(answers.submit_grid(opened, decision.who, decision.task, ids, decision.ticked, **_sent(decision)))
 
 
 def _sent(decision: Decision) -> dict[str, Any]:
     return {"nonce": decision.nonce, "reaction_ms": decision.ms}
 
 
-def _take_back(table: DatasetTable, decision: Decision) -> Reply:
+def _take_back(opened: OpenDataset, decision: Decision) -> Reply:
     """Retract the answer of a nonce, or the newest before the grid on screen, which tells whether that was done."""
-    if not decision.of and decision.task != queue.open_grid(table, decision.who):
+    if not decision.of and decision.task != queue.open_grid(opened, decision.who):
         return Reply()
-    if not answers.take_back(table, decision.who, of=decision.of) and not decision.of:
+    if not answers.take_back(opened.votes, decision.who, of=decision.of) and not decision.of:
         return Reply("There is no answer to take back.")
     return Reply()
 
@@ -205,5 +205,5 @@ def answers_menu(page: Opened, me: str) -> None:
 
 def _remove_answers(page: Opened, me: str) -> None:
     if st.session_state["annotate.sure"]:
-        attempt(annotators.withdraw, page.table, me, done="Your answers are removed")
+        attempt(annotators.withdraw, page.opened, me, done="Your answers are removed")
         st.session_state["annotate.sure"] = False

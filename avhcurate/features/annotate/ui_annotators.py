@@ -10,7 +10,8 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate import annotators, plots, ui_setup
 from avhcurate.features.annotate.annotators import VoteQuality
@@ -20,7 +21,7 @@ from avhcurate.features.annotate.vote_files import FORMATS, write_votes
 from avhcurate.measures.stats.sample_size import Need
 from avhcurate.people.agreement import Agreement
 from avhcurate.people.reliability import Reliability
-from avhcurate.ui.base.cache import VOTES_HASH, kept
+from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download
 from avhcurate.ui.base.frame import Opened, attempt, show_user_error
 from avhcurate.ui.base.layout import apart, fact, halves, help_menu, in_a_row
@@ -50,8 +51,8 @@ _MOST = 24
 _FEW_VOTES = 10
 
 
-quality_of = kept("Reading the votes …", funcs=VOTES_HASH)(annotators.vote_quality)
-_disputed_labels = kept("Weighing the votes …", funcs=VOTES_HASH)(annotators.disputed_labels)
+quality_of = kept("Reading the votes …")(annotators.vote_quality)
+_disputed_labels = kept("Weighing the votes …")(annotators.disputed_labels)
 
 
 # --- the collection and its annotators ----------------------------------------------------------------------------
@@ -101,7 +102,7 @@ def annotators_table(page: Opened, quality: VoteQuality) -> None:
 
 def status_history(page: Opened) -> None:
     """Draw who was excluded and included, when, why and by whom."""
-    rows = annotators.status_changes(page.table)
+    rows = annotators.status_changes(page.votes)
     if len(rows):
         with st.expander(f"Exclusions and inclusions ({len(rows):,})", icon=":material/history:"):
             rows.columns = ["When", "Annotator", "Action", "Why", "By"]
@@ -156,7 +157,7 @@ def _withdrawal(page: Opened, name: str, answers: int) -> None:
         type="primary",
         key="annotators.really",
         on_click=attempt,
-        args=(annotators.withdraw, page.table, name),
+        args=(annotators.withdraw, page.opened, name),
         kwargs={"done": f"The answers of {name} are deleted"},
         **only_for(Role.OWNER, "Removing the answers of others", disabled=typed.strip() != name),
     )
@@ -168,7 +169,7 @@ def _set_status(page: Opened, action: Literal["exclude", "include"], names: Sequ
         why = st.session_state["annotators.why"]
     for name in names:
         done = f"{name}: {action}d"
-        attempt(annotators.set_status, page.table, name, action, why=why, who=user(), done=done)
+        attempt(annotators.set_status, page.votes, name, action, why=why, who=user(), done=done)
 
 
 # --- agreement and reliability -----------------------------------------------------------------------------------
@@ -197,15 +198,15 @@ def estimate(of_votes: Agreement | Reliability, name: str, value: float, low: fl
 def votes_needed(page: Opened) -> None:
     """Draw how many more votes are needed to know the correlation of a score with HSF as narrowly as asked."""
     st.header("How many more votes?")
-    if page.table.run is None:
+    if page.opened.run is None:
         st.caption("A correlation needs scores: score the dataset with a model first.")
         return
     with in_a_row():
-        scores = list(page.table.scores)
+        scores = list(page.samples.scores)
         score = st.selectbox("Correlation with HSF of", scores, format_func=score_name, key="annotators.score")
         width = st.number_input("Width of its 95 % interval", 0.01, 1.0, 0.1, step=0.01, key="annotators.width")
     try:
-        st.markdown(need_text(annotators.need(page.table, score=score, width=width)))
+        st.markdown(need_text(annotators.need(page.samples, page.votes, score=score, width=width)))
     except CurateError as error:
         show_user_error(error)
 
@@ -242,12 +243,12 @@ def disputed_labels(page: Opened, quality: VoteQuality) -> GridView | None:
     )
     if len(quality.votes) > _CHEAP and not st.toggle("Find disputed labels", key="annotators.opinions"):
         return None
-    disputed = _disputed_labels(page.table, quality.design)
+    disputed = _disputed_labels(page.votes, quality.design)
     shown = disputed.head(_MOST)
     st.caption(f"{len(shown):,} of {counted(len(disputed), 'image')}, the surest first, with what people say.")
     if disputed.empty:
         return None
-    names = dict(enumerate(page.table.classes))
+    names = dict(enumerate(page.samples.classes))
     rows = shown.set_index("id")
 
     def look(tile: Tile) -> Tile:
@@ -264,8 +265,8 @@ def disputed_labels(page: Opened, quality: VoteQuality) -> GridView | None:
 
 def export_menu(page: Opened) -> None:
     """Draw the download of the answers behind HSF, as a file of the format chosen."""
-    table = page.table
-    if table.votes is None:
+    opened = page.opened
+    if opened.samples.votes is None:
         return
     st.header("Export the votes")
     st.caption("Every answer that HSF uses, with its annotator and time where they are known.")
@@ -273,15 +274,17 @@ def export_menu(page: Opened) -> None:
         ending = st.selectbox(
             "Format", [".csv", ".parquet"], 0, FORMATS.__getitem__, key="annotators.format", width=200
         )
-        file = f"{table.dataset.name}-votes{ending}"
-        download("Download votes", partial(file_of, table, ending), file, key="annotators.download")
-    if table.simulated:
+        file = f"{opened.samples.name}-votes{ending}"
+        download(
+            "Download votes", partial(file_of, opened.samples, opened.votes, ending), file, key="annotators.download"
+        )
+    if opened.samples.simulated:
         st.caption("These votes are simulated; the file says so.")
 
 
-def file_of(table: DatasetTable, ending: str) -> bytes:
+def file_of(samples: SampleTable, votes: Votes, ending: str) -> bytes:
     """Return the bytes of a file of the votes that ends so."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"votes{ending}"
-        write_votes(table, path)
+        write_votes(samples, votes, path)
         return path.read_bytes()

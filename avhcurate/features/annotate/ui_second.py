@@ -7,7 +7,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.annotate import setup
 from avhcurate.features.annotate.setup import CollectionSettings
 from avhcurate.features.annotate.ui_annotators import estimate
-from avhcurate.ui.base.cache import VOTES_HASH, kept
+from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.frame import Opened, attempt
 from avhcurate.ui.base.layout import apart, fact, help_menu, in_a_row
 from avhcurate.ui.base.page_choices import gallery_link
@@ -28,12 +28,12 @@ _MEANING = """
 #: Contradicted decisions that are drawn.
 _MOST = 24
 
-_second_person = kept("Comparing decisions …", funcs=VOTES_HASH)(second_person)
+_second_person = kept("Comparing decisions …")(second_person)
 
 
 def decided_by(page: Opened, settings: CollectionSettings) -> None:
     """Draw by how many people labels were decided, how far a second one agrees, and the decisions contradicted."""
-    second = _second_person(page.table)
+    second = _second_person(page.decisions, page.votes)
     if second.rows.empty:
         return
     with apart():
@@ -63,7 +63,7 @@ def decided_by(page: Opened, settings: CollectionSettings) -> None:
 
 
 def _ask(page: Opened, settings: CollectionSettings) -> None:
-    setup.configure(page.table, settings.with_(design="classify", queue="decided"), who=user())
+    setup.configure(page.opened, settings.with_(design="classify", queue="decided"), who=user())
 
 
 def _contradicted(page: Opened, second: SecondPerson) -> None:
@@ -71,9 +71,9 @@ def _contradicted(page: Opened, second: SecondPerson) -> None:
     rows = second.contradicted
     if rows.empty:
         return
-    names = (*page.table.classes, "wrong")
+    names = (*page.samples.classes, "wrong")
     with in_a_row("center"):
         st.markdown(f"**Others contradict {counted(len(rows), 'decision')}**: decided → said", width="content")
         gallery_link("Images", filters=Filters(excluded=None, ids=tuple(rows["id"].tolist())))
     pairs = [Pair(row["id"], names[row["label"]], names[row["said"]]) for row in rows.head(_MOST).to_dict("records")]
-    st.html(pairs_html(page.table, pairs))
+    st.html(pairs_html(page.samples, pairs))

@@ -72,7 +72,7 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
     `key` begins the widgets' keys; each dataset has its own, as a widget that is on the page keeps its value.
     """
     key = f"{key}.{page.dataset.name}"
-    table = page.table
+    opened = page.opened
     start = before or CollectionSettings(design="classify", target=5, skip=True)
     design = st.segmented_control(
         "Design",
@@ -85,10 +85,10 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
     st.caption(_ABOUT[design])
     # Outside the form, whose fields depend on it.
     needs: dict[str, Any] = {
-        "hardest": table.run,
-        "disagreement": table.run,
-        "informative": table.prediction,
-        "diverse": table.neighbours,
+        "hardest": opened.run,
+        "disagreement": opened.run,
+        "informative": opened.prediction,
+        "diverse": opened.neighbours,
         "decided": design == "classify",
     }
     possible = {name: title for name, title in QUEUES.items() if needs.get(name, 1)}
@@ -100,7 +100,9 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
     with st.form(f"{key}.form", border=False):
         with in_a_row():
             if queue == "hardest":
-                _choose("Hard by", {name: score_name(name) for name in table.scores}, start.score, key, "score")
+                _choose(
+                    "Hard by", {name: score_name(name) for name in opened.samples.scores}, start.score, key, "score"
+                )
             for option in CollectionSettings.options():
                 if option.name in _FIELDS[design]:
                     draw, arguments = widget_of(option)
@@ -121,7 +123,7 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
 def _coverage(page: Opened) -> None:
     """Draw what the first images of the queue, at most a quarter of all, cover, and what random ones do."""
     try:
-        batch = _next_labels(page.table, min(setup.BATCH, -(-page.table.size // 4)))
+        batch = _next_labels(page.opened, min(setup.BATCH, -(-page.samples.size // 4)))
     except CurateError as error:
         show_user_error(error)
         return
@@ -139,7 +141,7 @@ def _choose(label: str, names: dict[str, str], value: str, key: str, name: str) 
 
 
 def _grid_settings(page: Opened, start: CollectionSettings, key: str) -> None:
-    names = page.table.classes
+    names = page.samples.classes
     definitions = dict(start.definitions)
     chosen = [label for label in start.classes if label != setup.NO_CLASS]
     st.multiselect("Classes", range(len(names)), chosen, names.__getitem__, key=f"{key}.classes", placeholder="All")
@@ -158,9 +160,9 @@ def _save_collection(page: Opened, start: CollectionSettings, key: str) -> None:
     entered = {name: st.session_state.get(f"{key}.{name}", value) for name, value in start}
     definitions = dict(start.definitions)
     for row, change in st.session_state.get(f"{key}.definitions", {}).get("edited_rows", {}).items():
-        definitions[page.table.classes[int(row)]] = str(change.get("Definition") or "").strip()
+        definitions[page.samples.classes[int(row)]] = str(change.get("Definition") or "").strip()
     entered["definitions"] = [item for item in definitions.items() if item[1]]
-    setup.configure(page.table, CollectionSettings(**entered), who=user())
+    setup.configure(page.opened, CollectionSettings(**entered), who=user())
 
 
 # --- the source of HSF --------------------------------------------------------------------------------------------
@@ -168,7 +170,7 @@ def _save_collection(page: Opened, start: CollectionSettings, key: str) -> None:
 
 def source_line(page: Opened, source: HsfSource) -> None:
     """Draw which votes HSF uses, and the form that chooses others."""
-    available = page.table.counter.sources()
+    available = page.votes.sources()
     text = source_text(source)
     if unused := [f"{number:,} {_ORIGINS[key].lower()}" for key, number in available.items() if key != source.key]:
         text += f" Kept apart and not counted: {' and '.join(unused)}."
@@ -180,8 +182,8 @@ def source_line(page: Opened, source: HsfSource) -> None:
 
 def offer_votes(page: Opened) -> None:
     """Draw a line for each kind of votes that HSF does not use, with a button that has it use them."""
-    source = page.table.counter.source
-    for key, number in page.table.counter.sources().items():
+    source = page.votes.source
+    for key, number in page.votes.sources().items():
         if key != source.key:
             votes = counted(number, {"k-way": "answer", "tick": "tick"}.get(key, "simulated vote"))
             if key != "simulated":
@@ -193,7 +195,7 @@ def offer_votes(page: Opened) -> None:
                     key=f"votes.use.{key}",
                     type="tertiary",
                     on_click=attempt,
-                    args=(setup.choose_source, page.table),
+                    args=(setup.choose_source, page.opened),
                     kwargs={"chosen": key, "control_filter": source.control_filter, "who": user()},
                     **for_curators(),
                 )
@@ -241,7 +243,7 @@ def _source_form(page: Opened, source: HsfSource, options: list[str]) -> None:
 def _save_source(page: Opened, key: str) -> None:
     attempt(
         setup.choose_source,
-        page.table,
+        page.opened,
         chosen=st.session_state[f"{key}.chosen"],
         control_filter=st.session_state[f"{key}.control_filter"],
         who=user(),

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from avhcurate.datasets.export.output import atomic_output
 from avhcurate.datasets.export.text import csv_text
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError, Option
 from avhcurate.features.annotate.annotators import responses
 from avhcurate.people.files import VoteSheet, read_votes
@@ -37,15 +38,15 @@ _IMPORTED = uuid.UUID("0b9d5a1e-52c4-5f0c-8d57-3f4c1f0e7a66")
 UNKNOWN_MS = -1
 
 
-def write_votes(table: DatasetTable, out: Path, *, force: bool = False) -> int:
+def write_votes(samples: SampleTable, votes: Votes, out: Path, *, force: bool = False) -> int:
     """Write the votes that HSF uses, every answer with controls or counts by the ending of `out`; return how many.
 
     A manifest next to the file, `OUT.manifest.json`, says whether the votes are simulated; so does the file itself,
     where it can. An existing file is refused unless `force`. Excluded annotators are left out.
     """
-    votes = table.votes
-    if votes is None:
-        raise CurateError(f"Dataset {table.dataset.name!r} has no votes to export. Import or collect some first.")
+    record = samples.votes
+    if record is None:
+        raise CurateError(f"Dataset {samples.name!r} has no votes to export. Import or collect some first.")
     format = FORMATS.get(out.suffix.casefold())
     if format is None:
         raise CurateError(
@@ -54,37 +55,37 @@ def write_votes(table: DatasetTable, out: Path, *, force: bool = False) -> int:
         )
     with atomic_output(out, folder=False, force=force) as (path, manifest):
         if format == "counts":
-            number = votes.total
-            _write_counts(table, path)
+            number = record.total
+            _write_counts(samples, votes, path)
         else:
-            answers = responses_in_use(table)
+            answers = responses_in_use(votes)
             number = len(answers)
-            _write_answers(answers, path, simulated=votes.simulated)
+            _write_answers(answers, path, simulated=record.simulated)
         manifest |= {
             "format": format,
             "answers": number,
-            "simulated": votes.simulated,
-            "dataset": table.dataset.record.name,
-            "dataset_fingerprint": table.dataset.record.fingerprint,
-            "classes": list(table.counter.classes),
-            "votes": votes.model_dump(mode="json"),
+            "simulated": record.simulated,
+            "dataset": votes.dataset.record.name,
+            "dataset_fingerprint": votes.dataset.record.fingerprint,
+            "classes": list(votes.classes),
+            "votes": record.model_dump(mode="json"),
             "versions": versions("pyarrow"),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
     return number
 
 
-def responses_in_use(table: DatasetTable) -> pd.DataFrame:
+def responses_in_use(votes: Votes) -> pd.DataFrame:
     """Return every answer behind HSF and the controls of those who gave them, a row each, see `votes.responses`.
 
     Votes that were imported as counts are answers without an annotator, as many as were counted.
     """
-    source = table.counter.source
+    source = votes.source
     parts = []
     if source.imported:
-        parts.append(_attached(table))
+        parts.append(_attached(votes))
     if source.collected:
-        collected = responses(table, design=DESIGN_OF[source.key], controls=True)
+        collected = responses(votes, design=DESIGN_OF[source.key], controls=True)
         parts.append(collected[~collected["excluded"]])
     answers = pd.concat([part.dropna(axis=1, how="all") for part in parts], ignore_index=True)
     return _votes_and_controls(check_responses(answers))
@@ -96,26 +97,26 @@ def _votes_and_controls(answers: pd.DataFrame) -> pd.DataFrame:
     return answers[counted].reset_index(drop=True)
 
 
-def _attached(table: DatasetTable) -> pd.DataFrame:
+def _attached(votes: Votes) -> pd.DataFrame:
     """Return imported votes, a row per answer; ticks are for the sample's own label."""
-    votes = table.dataset.votes()
-    record = table.dataset.record.votes
-    assert votes is not None
+    attached = votes.dataset.votes()
+    record = votes.dataset.record.votes
+    assert attached is not None
     assert record is not None
     if record.total > _MOST_ANSWERS:
         raise CurateError(f"There are {record.total} answers, more than {_MOST_ANSWERS}. Export counts instead.")
-    paths = table.dataset.samples(["path"])["path"].to_numpy(object)
-    classes = np.array(table.counter.classes, object)
-    ids = votes["id"].to_numpy()
+    paths = votes.dataset.samples(["path"])["path"].to_numpy(object)
+    classes = np.array(votes.classes, object)
+    ids = attached["id"].to_numpy()
     if record.kind == "k-way":
-        counts = np.stack(votes["counts"].to_list())
+        counts = np.stack(attached["counts"].to_list())
         rows, labels = np.nonzero(counts)
         answers = pd.DataFrame({"path": paths[ids[rows]], "answer": classes[labels], "design": "classify"})
         return answers.loc[answers.index.repeat(counts[rows, labels])]
-    answers = pd.DataFrame({"path": paths[ids], "answer": classes[table.counter.labels[ids]], "design": "select"})
-    answers = answers.loc[answers.index.repeat(votes["shown"])]
+    answers = pd.DataFrame({"path": paths[ids], "answer": classes[votes.labels[ids]], "design": "select"})
+    answers = answers.loc[answers.index.repeat(attached["shown"])]
     turn = answers.groupby(level=0).cumcount().to_numpy()
-    return answers.assign(selected=turn < votes["selected"].reindex(answers.index).to_numpy())
+    return answers.assign(selected=turn < attached["selected"].reindex(answers.index).to_numpy())
 
 
 def _write_answers(answers: pd.DataFrame, path: Path, *, simulated: bool) -> None:
@@ -132,19 +133,18 @@ def _write_answers(answers: pd.DataFrame, path: Path, *, simulated: bool) -> Non
     write_atomic(path, csv_text(long))
 
 
-def _write_counts(table: DatasetTable, path: Path) -> None:
+def _write_counts(samples: SampleTable, votes: Votes, path: Path) -> None:
     """Write a table of counts that names the samples."""
-    votes = table.vote_counts()
-    counter = table.counter
-    assert votes is not None
-    ids = votes["id"].to_numpy()
-    columns: dict[str, Any] = {"path": pa.array(table.dataset.samples(["path"])["path"].iloc[ids], pa.string())}
-    if "counts" in votes:
-        columns["counts"] = pa.array(votes["counts"].to_list(), pa.list_(pa.int32()))
+    rows = votes.by_sample()
+    assert rows is not None
+    ids = rows["id"].to_numpy()
+    columns: dict[str, Any] = {"path": pa.array(votes.dataset.samples(["path"])["path"].iloc[ids], pa.string())}
+    if "counts" in rows:
+        columns["counts"] = pa.array(rows["counts"].to_list(), pa.list_(pa.int32()))
     else:
-        columns["class"] = pa.array(np.array(counter.classes, object)[counter.labels[ids]], pa.string())
-        columns |= {name: pa.array(votes[name], pa.int32()) for name in ("selected", "shown")}
-    write_parquet(path, pa.table(columns | {"simulated": pa.array([table.simulated] * len(ids))}))
+        columns["class"] = pa.array(np.array(votes.classes, object)[votes.labels[ids]], pa.string())
+        columns |= {name: pa.array(rows[name], pa.int32()) for name in ("selected", "shown")}
+    write_parquet(path, pa.table(columns | {"simulated": pa.array([samples.simulated] * len(ids))}))
 
 
 # --- in -----------------------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def responses_of(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pd.DataFrame,
     return check_responses(answers), [*sheet.messages, *messages]
 
 
-def log_votes(table: DatasetTable, file: Path | str) -> Logged:
+def log_votes(votes: Votes, file: Path | str) -> Logged:
     """Write the answers of a file into the log of votes, next to those given in the app, whole or not at all.
 
     Every answer needs an annotator. An answer that is in the log already is not written twice, so that the same file
@@ -201,7 +201,7 @@ def log_votes(table: DatasetTable, file: Path | str) -> Logged:
             f"{file} holds simulated votes, which are never mixed with people's.",
             fix=f"Leave out {Option('log', True)}",
         )
-    answers, messages = responses_of(sheet, table.dataset)
+    answers, messages = responses_of(sheet, votes.dataset)
     unsigned = int(answers["annotator"].isna().sum())
     if unsigned:
         raise CurateError(
@@ -210,13 +210,13 @@ def log_votes(table: DatasetTable, file: Path | str) -> Logged:
         )
     answers = _votes_and_controls(answers)
     answers["at"] = answers["at"].fillna(pd.Timestamp(datetime.now(UTC)))
-    with table.response_log.transaction(table.present_id()) as log:
+    with votes.log.transaction(votes.present_id()) as log:
         new = sum(
-            log.record_all(design, _rows(table.dataset.id, design, answers[answers["design"] == design]))
+            log.record_all(design, _rows(votes.dataset.id, design, answers[answers["design"] == design]))
             for design in DESIGNS
         )
-    table.refresh()
-    attached = table.dataset.record.votes
+    votes.refresh()
+    attached = votes.dataset.record.votes
     if attached is not None and not attached.simulated:
         messages.append(
             f"{attached.total} votes from {attached.source} are attached as well: if they are the same answers, HSF "

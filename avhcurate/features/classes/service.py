@@ -7,10 +7,13 @@ import pandas as pd
 from scipy import sparse
 
 from avhcurate.datasets.curate.classes import check_known, parts_by
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.levels import at_parents
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.features.classes.rules import nearest_classes, pairs_of, two_parts
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk.columns import listed
 from avhcurate.workspace.disk.files import batched
@@ -43,53 +46,53 @@ class Classes:
     chosen_by: str
 
 
-def classes_of(table: DatasetTable) -> Classes:
+def classes_of(samples: SampleTable, run: RunFolder | None, votes: Votes) -> Classes:
     """Return what is known of the classes, over the images that are not excluded."""
-    rows = table.frame(Filters(), columns=["id", "label", "curated_label", "predicted"])
-    number = len(table.classes)
+    rows = samples.frame(Filters(), columns=["id", "label", "curated_label", "predicted"])
+    number = len(samples.classes)
     labels = rows["label"].to_numpy(int, na_value=-1)
     judged = rows.dropna(subset=["label", "predicted"])
-    chosen, chosen_by = _chosen(table, rows["id"].to_numpy(), labels, judged)
-    weights = _class_weights(table)
+    chosen, chosen_by = _chosen(samples, votes, rows["id"].to_numpy(), labels, judged)
+    weights = _class_weights(samples, run)
     (nearest,), (angle,) = (found.T for found in nearest_classes(weights, count=1))
     rows["right"] = (judged["label"] == judged["predicted"]).astype(float)
     of_class = rows.groupby("label")["right"].agg(["size", "mean"]).reindex(range(number))
-    votes = chosen.sum(axis=1)
+    times = chosen.sum(axis=1)
     with np.errstate(invalid="ignore"):
         classes = pd.DataFrame(
             {
-                "class": table.classes,
+                "class": samples.classes,
                 "images": of_class["size"].fillna(0).astype(int),
                 "labelled": rows["curated_label"].value_counts().reindex(range(number), fill_value=0).to_numpy(),
                 "accuracy": of_class["mean"],
-                "crossings": 1 - chosen.diagonal() / votes,
-                "nearest": np.where(nearest >= 0, np.array(table.classes, object)[nearest], ""),
+                "crossings": 1 - chosen.diagonal() / times,
+                "nearest": np.where(nearest >= 0, np.array(samples.classes, object)[nearest], ""),
                 "angle": angle,
             }
         )
-    means, splits = _embedded(table, rows["id"].to_numpy(), labels)
+    means, splits = _embedded(samples, run, rows["id"].to_numpy(), labels)
     return Classes(
         classes=classes,
-        pairs=pairs_of(table.classes, chosen, means, weights),
+        pairs=pairs_of(samples.classes, chosen, means, weights),
         splits=splits,
-        levels=_levels(table, chosen),
+        levels=_levels(samples, run, votes, chosen),
         chosen_by=chosen_by,
     )
 
 
-def _levels(table: DatasetTable, chosen: sparse.coo_array) -> pd.DataFrame:
+def _levels(samples: SampleTable, run: RunFolder | None, votes: Votes, chosen: sparse.coo_array) -> pd.DataFrame:
     """Return a row for all images and for each parent: means at the level of classes and, `KEY_parent`, of parents.
 
     Of `accuracy`, `hsf` and `avh`. `within` and `across`: the choices (K, K) for another class of the same parent, and
     of another one; `within_share`: the share of the first. No rows where classes have no parents.
     """
-    if not table.parents:
+    if not samples.parents:
         return pd.DataFrame()
-    samples = at_parents(table, Filters())
-    judged = samples.dropna(subset="predicted")
-    samples["accuracy"] = (judged["predicted"] == judged["label"]).astype(float)
-    samples["accuracy_parent"] = (judged["predicted_parent"] == judged["parent"]).astype(float)
-    parents = np.array(table.parents, object)
+    images = at_parents(samples, run, votes, Filters())
+    judged = images.dropna(subset="predicted")
+    images["accuracy"] = (judged["predicted"] == judged["label"]).astype(float)
+    images["accuracy_parent"] = (judged["predicted_parent"] == judged["parent"]).astype(float)
+    parents = np.array(samples.parents, object)
     label, other = chosen.coords
     wrong = label != other
     inside = parents[label] == parents[other]
@@ -97,7 +100,7 @@ def _levels(table: DatasetTable, chosen: sparse.coo_array) -> pd.DataFrame:
     across = np.bincount(label, chosen.data * ~inside, len(parents)).astype(np.int64)
     classes = pd.DataFrame({"parent": parents, "within": within, "across": across})
     counts, means = (
-        pd.concat([rows.assign(parent="all images"), rows]).groupby("parent", sort=False) for rows in (classes, samples)
+        pd.concat([rows.assign(parent="all images"), rows]).groupby("parent", sort=False) for rows in (classes, images)
     )
     levels = means[_LEVELS].mean().join(counts.sum())
     levels.insert(0, "images", means.size())
@@ -105,26 +108,26 @@ def _levels(table: DatasetTable, chosen: sparse.coo_array) -> pd.DataFrame:
 
 
 def _chosen(
-    table: DatasetTable, ids: np.ndarray, labels: np.ndarray, judged: pd.DataFrame
+    samples: SampleTable, votes: Votes, ids: np.ndarray, labels: np.ndarray, judged: pd.DataFrame
 ) -> tuple[sparse.coo_array, str]:
     """Return how often images of each class were taken for each class, (K, K), by people or else by the run."""
-    number = len(table.classes)
-    votes = table.vote_counts()
-    if votes is None or "counts" not in votes:
+    number = len(samples.classes)
+    counted = votes.by_sample()
+    if counted is None or "counts" not in counted:
         label, predicted = judged[["label", "predicted"]].to_numpy(int).T
         return _counted(label, predicted, np.ones(len(judged), np.int64), number), "predictions"
-    label_of = np.full(table.size, -1)
+    label_of = np.full(samples.size, -1)
     label_of[ids] = labels
-    given = label_of[votes["id"]]
+    given = label_of[counted["id"]]
     cells = []
-    for start in range(0, len(votes), step := max(1, _NUMBERS // number)):
-        counts = np.stack(votes["counts"].iloc[start : start + step].to_list())
+    for start in range(0, len(counted), step := max(1, _NUMBERS // number)):
+        counts = np.stack(counted["counts"].iloc[start : start + step].to_list())
         rows, columns = counts.nonzero()
         cells.append(np.stack([given[start : start + step][rows], columns, counts[rows, columns]]))
     label, answer, times = np.concatenate([np.empty((3, 0), np.int64), *cells], axis=1)
     known = label >= 0
     kind = "votes"
-    if table.simulated:
+    if samples.simulated:
         kind = "simulated votes"
     return _counted(label[known], answer[known], times[known], number), kind
 
@@ -136,33 +139,33 @@ def _counted(rows: np.ndarray, columns: np.ndarray, times: np.ndarray, number: i
     return counts
 
 
-def _class_weights(table: DatasetTable) -> np.ndarray:
+def _class_weights(samples: SampleTable, run: RunFolder | None) -> np.ndarray:
     """Return the class weights that the run has, (K, D), NaN for a class without its own."""
-    run = table.run
     if run is None or not run.as_made.has_class_weights:
-        return np.full((len(table.classes), 1), np.nan)
+        return np.full((len(samples.classes), 1), np.nan)
     made = run.as_made.class_weights()
-    rows = np.arange(len(table.classes))
+    rows = np.arange(len(samples.classes))
     if run.today is not None:
         rows = run.today.rows
     return np.where(rows[:, None] >= 0, made[rows], np.nan)
 
 
-def _embedded(table: DatasetTable, ids: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:
+def _embedded(
+    samples: SampleTable, run: RunFolder | None, ids: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, pd.DataFrame]:
     """Return the mean embedding of each class, (K, D), NaN for none, and `class, apart, images`, what looks most like
     two classes first; of images that are drawn.
     """
-    run = table.run
     columns = ["class", "apart", "images"]
     if run is None or not run.has_features:
-        return np.full((len(table.classes), 1), np.nan), pd.DataFrame(columns=columns)
-    most = min(_OF_A_CLASS, 1 + _OF_ALL // len(table.classes))
+        return np.full((len(samples.classes), 1), np.nan), pd.DataFrame(columns=columns)
+    most = min(_OF_A_CLASS, 1 + _OF_ALL // len(samples.classes))
     scored = np.isin(ids, run.scored_ids())
-    of_class = _by_class(ids[scored], labels[scored], len(table.classes))
+    of_class = _by_class(ids[scored], labels[scored], len(samples.classes))
     rng = np.random.default_rng(0)
     drawn = [np.sort(rng.permutation(members)[:most]) for members in of_class if len(members)]
     there = [label for label, members in enumerate(of_class) if len(members)]
-    means = np.full((len(table.classes), run.record.width), np.nan)
+    means = np.full((len(samples.classes), run.record.width), np.nan)
     rows = []
     for part in batched(zip(there, drawn, strict=True), max(1, _AT_ONCE // most)):
         read = run.features_of(np.concatenate([members for _, members in part]))
@@ -170,7 +173,7 @@ def _embedded(table: DatasetTable, ids: np.ndarray, labels: np.ndarray) -> tuple
         for (label, _), features in zip(part, np.split(read, ends[:-1]), strict=True):
             means[label] = features.mean(axis=0)
             if len(features) >= _FEWEST:
-                rows.append((table.classes[label], two_parts(features)[1], len(of_class[label])))
+                rows.append((samples.classes[label], two_parts(features)[1], len(of_class[label])))
     splits = pd.DataFrame(rows, columns=columns)
     return means, splits.sort_values("apart", ascending=False, kind="stable", ignore_index=True)
 
@@ -182,19 +185,19 @@ def _by_class(ids: np.ndarray, labels: np.ndarray, number: int) -> list[np.ndarr
     return np.split(ids[order], ends)[1:-1]
 
 
-def parts(table: DatasetTable, name: str, by: str = EMBEDDINGS) -> dict[int, str]:
+def parts(opened: OpenDataset, name: str, by: str = EMBEDDINGS) -> dict[int, str]:
     """Return the part of images of a class by id, as `parts_by`, or by the two parts of its embeddings."""
-    check_known(table, [name])
-    if by != EMBEDDINGS or table.run is None:
-        return parts_by(table, name, by)
-    ids = table.order(Filters(classes=(table.classes.index(name),)))
-    part, _ = two_parts(table.run.features_of(ids))
+    check_known(opened.dataset, [name])
+    if by != EMBEDDINGS or opened.run is None:
+        return parts_by(opened.samples, name, by)
+    ids = opened.samples.order(Filters(classes=(opened.samples.classes.index(name),)))
+    part, _ = two_parts(opened.run.features_of(ids))
     return dict.fromkeys(ids[part].tolist(), f"{name} 2")
 
 
-def run_notes(table: DatasetTable) -> list[str]:
+def run_notes(dataset: DatasetFolder) -> list[str]:
     """Return for each run which of its classes is now which, where that has changed."""
-    return [f"{run.name}: {_note(run)}" for run in table.dataset.runs() if run.today]
+    return [f"{run.name}: {_note(run)}" for run in dataset.runs() if run.today]
 
 
 def _note(run: RunFolder) -> str:

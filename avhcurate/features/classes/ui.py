@@ -10,8 +10,9 @@ import streamlit as st
 
 from avhcurate.datasets.curate import classes as changes
 from avhcurate.datasets.curate.history import describe
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.features.classes import service
 from avhcurate.features.classes.service import Classes
 from avhcurate.ui.base import frame, url_state
@@ -50,14 +51,18 @@ _LONGEST = 7
 
 
 @kept("Comparing the classes …", most=4)
-def known(table: DatasetTable) -> Classes:
+def known(opened: OpenDataset) -> Classes:
     """Return what is known of the classes."""
-    return beside(service.classes_of, table)
+    return beside(_known, opened)
+
+
+def _known(opened: OpenDataset) -> Classes:
+    return service.classes_of(opened.samples, opened.run, opened.votes)
 
 
 @kept("Finding two parts …", most=4)
-def _parts(table: DatasetTable, name: str) -> dict[int, str]:
-    return beside(service.parts, table, name)
+def _parts(opened: OpenDataset, name: str) -> dict[int, str]:
+    return beside(service.parts, opened, name)
 
 
 def propose(page: Opened, classes: Classes) -> list[GridView | None]:
@@ -79,7 +84,7 @@ def propose(page: Opened, classes: Classes) -> list[GridView | None]:
             place=place,
             total=len(rows),
             views=[view.key for view in views],
-            undo=_undoable(page.table, _KINDS[part]),
+            undo=_undoable(page.decisions, _KINDS[part]),
             why=why_not(Role.CURATOR, "Changing classes"),
             key=_CARD,
             on_move=_moved,
@@ -129,11 +134,11 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _undoable(table: DatasetTable, kind: str) -> list[Undoable]:
+def _undoable(decisions: Decisions, kind: str) -> list[Undoable]:
     """Return the newest changes of the classes that stand, of anybody; with classes where they are of this kind."""
-    changed, _ = table.log.history(table.dataset.id, actions=CLASS_ACTIONS, limit=_UNDO)
+    changed, _ = decisions.log.history(decisions.dataset.id, actions=CLASS_ACTIONS, limit=_UNDO)
     return [
-        Undoable(event.id, f"{event.who} {describe(event, table.classes)}", *_classes_of(event, kind))
+        Undoable(event.id, f"{event.who} {describe(event, decisions.samples.classes)}", *_classes_of(event, kind))
         for event in changed
         if event.undone_by is None
     ]
@@ -158,8 +163,8 @@ def _moved() -> None:
     names = seen.get("names") if isinstance(seen, dict) else None
     if isinstance(names, list) and len(names) <= 2 and all(isinstance(name, str) for name in names):
         AT.put(tuple(names))
-    shown = frame.page().table
-    if shown and not shown.current:
+    shown = frame.page().opened
+    if shown and not shown.decisions.current:
         url_state.change(filters=url_state.current().filters.with_(classes=(), predicted=()))
 
 
@@ -169,18 +174,18 @@ def _sides(page: Opened, row: "pd.Series[Any]") -> dict[str, np.ndarray]:
         return {name: _images_of(page, name) for name in row[["first", "second"]]}
     name = row["class"]
     every = _images_of(page, name)
-    moved = np.isin(every, list(_parts(page.table, name)))
+    moved = np.isin(every, list(_parts(page.opened, name)))
     return {name: every[~moved], f"{name} 2": every[moved]}
 
 
 def _score(page: Opened) -> str:
-    return "hsf" if page.table.votes else "confidence"
+    return "hsf" if page.samples.votes else "confidence"
 
 
 def _images_of(page: Opened, name: str) -> np.ndarray:
     """Return the ids of the images in view that have a class now, perhaps relabelled."""
-    labelled = Filters(where=f"curated_label = {page.table.classes.index(name)}")
-    return page.table.order(page.filters.narrowed(labelled), sort=_score(page))
+    labelled = Filters(where=f"curated_label = {page.samples.classes.index(name)}")
+    return page.samples.order(page.filters.narrowed(labelled), sort=_score(page))
 
 
 def _images(page: Opened, ids: np.ndarray, name: str) -> GridView:
@@ -199,9 +204,9 @@ def show_table(page: Opened, classes: Classes) -> None:
         "angle": "Angle, degrees",
     }
     st.dataframe(classes.classes.round(3), hide_index=True, key="classes.table", column_config=columns)
-    if page.table.parents:
+    if page.samples.parents:
         _show_levels(classes)
-    for note in service.run_notes(page.table):
+    for note in service.run_notes(page.dataset):
         st.caption(plain(note))
 
 
@@ -228,13 +233,13 @@ def _show_levels(classes: Classes) -> None:
 # --- what is decided ---------------------------------------------------------------------------------------------
 
 
-def _merge(table: DatasetTable, decision: Decision) -> Reply:
-    changes.merge(table, [decision.of, str(decision.value)], decision.of)
+def _merge(opened: OpenDataset, decision: Decision) -> Reply:
+    changes.merge(opened.decisions, opened.workspace, [decision.of, str(decision.value)], decision.of)
     return Reply()
 
 
-def _split(table: DatasetTable, decision: Decision) -> Reply:
-    changes.split(table, decision.of, beside(service.parts, table, decision.of))
+def _split(opened: OpenDataset, decision: Decision) -> Reply:
+    changes.split(opened.decisions, opened.workspace, decision.of, beside(service.parts, opened, decision.of))
     return Reply()
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.titles import titles
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError
 from avhcurate.features.compare.samples import Shared, shared_samples
 from avhcurate.measures.scores import SCORES
@@ -63,7 +64,8 @@ class RunPair:
 
 
 def compare_pair(
-    table: DatasetTable,
+    samples: SampleTable,
+    votes: Votes,
     first: str,
     second: str,
     *,
@@ -71,8 +73,8 @@ def compare_pair(
     filters: Filters | None = None,
 ) -> RunPair:
     """Compare run A with run B, sample by sample. Refused for one run twice and as `side_by_side`."""
-    shared = shared_samples(table, [first, second], keys, filters)
-    called = titles(table.dataset)
+    shared = shared_samples(samples, votes, [first, second], keys, filters)
+    called = titles(votes.dataset)
     measure = _measure(shared)
     points = shared.samples.copy()
     a, b = shared.scores
@@ -85,8 +87,8 @@ def compare_pair(
         titles=(called[a], called[b]),
         measure=measure,
         points=points,
-        bins=bin_labels(table.edges),
-        tests=_tests(shared, keys, bin_labels(table.edges)),
+        bins=bin_labels(samples.edges),
+        tests=_tests(shared, keys, bin_labels(samples.edges)),
         only=mcnemar(points["a"], points["b"]),
         left_out=(shared.left_out[a], shared.left_out[b]),
         labelled=shared.labelled,

@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
 from avhcurate.people import bins
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 
 #: Scores that every run has, and so can be compared between runs.
@@ -26,9 +28,9 @@ KEYS = tuple(
 MOST_RUNS = 12
 
 
-def comparable_runs(table: DatasetTable) -> list[RunFolder]:
+def comparable_runs(dataset: DatasetFolder) -> list[RunFolder]:
     """Return the complete runs of the dataset, newest first."""
-    return [run for run in table.dataset.runs() if run.complete][::-1]
+    return [run for run in dataset.runs() if run.complete][::-1]
 
 
 def default_runs(runs: Sequence[RunFolder]) -> list[str]:
@@ -85,55 +87,55 @@ class Shared:
 
 
 def shared_samples(
-    table: DatasetTable, names: Sequence[str] | None, keys: Sequence[str], filters: Filters | None
+    samples: SampleTable, votes: Votes, names: Sequence[str] | None, keys: Sequence[str], filters: Filters | None
 ) -> Shared:
     """Return the runs of these names (default: `default_runs`) on the samples in view that all of them scored."""
-    runs = _named_runs(table, names)
+    runs = _named_runs(samples, votes.dataset, names)
     unknown = [key for key in keys if key not in KEYS]
     if unknown or not keys:
         raise CurateError(f"A run has no score {', '.join(unknown) or '(none)'}. Choose from {', '.join(KEYS)}.")
-    labelled = labelled_samples(table, filters)
+    labelled = labelled_samples(samples, votes, filters)
     if labelled.empty:
         raise CurateError("No sample in view has a label to compare the runs by. Label some, or widen the filters.")
     missing = {run.name: RunScores(run, labelled)["predicted"].isna() for run in runs}
-    samples = labelled
+    rows = labelled
     lacking = np.logical_or.reduce(list(missing.values()))
     if lacking.any():
-        samples = labelled[~lacking]
-    if samples.empty:
+        rows = labelled[~lacking]
+    if rows.empty:
         raise CurateError(
             "No labelled sample in view was scored by all of these runs. Widen the filters or drop a run."
         )
-    scores = {run.name: RunScores(run, samples) for run in runs}
+    scores = {run.name: RunScores(run, rows) for run in runs}
     left_out = {name: int(lacks.sum()) for name, lacks in missing.items()}
-    return Shared(runs=runs, samples=samples, scores=scores, left_out=left_out, labelled=len(labelled))
+    return Shared(runs=runs, samples=rows, scores=scores, left_out=left_out, labelled=len(labelled))
 
 
-def _named_runs(table: DatasetTable, names: Sequence[str] | None) -> list[RunFolder]:
-    runs = comparable_runs(table)
+def _named_runs(samples: SampleTable, dataset: DatasetFolder, names: Sequence[str] | None) -> list[RunFolder]:
+    runs = comparable_runs(dataset)
     if names is None:
         names = default_runs(runs)
-    chosen = [table.dataset.run(name) for name in names]
+    chosen = [dataset.run(name) for name in names]
     if not chosen or len({run.name for run in chosen if run.complete}) < len(chosen):
         has = ", ".join(run.name for run in runs) or "none"
-        raise CurateError(f"Name each run once, and finished ones. {table.dataset.name} has {has}.")
+        raise CurateError(f"Name each run once, and finished ones. {samples.name} has {has}.")
     return chosen
 
 
-def labelled_samples(table: DatasetTable, filters: Filters | None) -> pd.DataFrame:
+def labelled_samples(samples: SampleTable, votes: Votes, filters: Filters | None) -> pd.DataFrame:
     """Return the labelled samples in view by id: `label, hsf, bin, people`; `bin` is the HSF bin, -1 for none.
 
     `people` is 1 where most votes went to the given label (more than to any other class; of ticks, more than half), 0
     where they did not, -1 without votes.
     """
-    columns = table.numbers(filters or Filters(), ["label", "hsf"])
+    columns = samples.numbers(filters or Filters(), ["label", "hsf"])
     labelled = ~np.isnan(columns["label"])
     ids = columns["id"][labelled].astype(np.int32)
     hsf = columns["hsf"][labelled]
     rows = {
         "label": columns["label"][labelled].astype(np.int32),
         "hsf": hsf,
-        "bin": bins.bin_index(hsf, table.edges).astype(np.int16),
-        "people": table.counter.majority()[ids],
+        "bin": bins.bin_index(hsf, samples.edges).astype(np.int16),
+        "people": votes.majority()[ids],
     }
     return pd.DataFrame(rows, pd.Index(ids, name="id", copy=False))

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.sample_table import HARDNESS
+from avhcurate.datasets.table.sample_rows import HARDNESS
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.titles import titles
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.features.compare.discoveries import Finding, Model, avh_follows_hsf, norm_is_inconsistent
 from avhcurate.features.compare.samples import (
     KEYS,
@@ -55,7 +56,8 @@ class SideBySide:
 
 
 def side_by_side(
-    table: DatasetTable,
+    samples: SampleTable,
+    votes: Votes,
     names: Sequence[str] | None = None,
     *,
     keys: Sequence[str] = ("avh",),
@@ -65,10 +67,10 @@ def side_by_side(
 
     Refused without a run, for an unknown one or for an unknown score, and where no sample was scored by all.
     """
-    shared = shared_samples(table, names, keys, filters)
-    samples = shared.samples
-    called = titles(table.dataset)
-    rows = []
+    shared = shared_samples(samples, votes, names, keys, filters)
+    rows = shared.samples
+    called = titles(votes.dataset)
+    judged = []
     models = []
     calibrations = {}
     columns = {key: Scratch() for key in {*keys, "avh", "norm"}}
@@ -76,31 +78,31 @@ def side_by_side(
         for key, of_runs in columns.items():
             of_runs[run] = scores[key].to_numpy()
         row, calibrations[run] = _judged(scores, called[run], shared.left_out[run])
-        rows.append(row)
+        judged.append(row)
         models.append(Model(called[run], scores.right.to_numpy(), columns["avh"][run], columns["norm"][run]))
-    labels = bins.bin_labels(table.edges)
-    parts = [correlate(columns[key], samples["hsf"], samples["bin"], labels).assign(key=key) for key in keys]
+    labels = bins.bin_labels(samples.edges)
+    parts = [correlate(columns[key], rows["hsf"], rows["bin"], labels).assign(key=key) for key in keys]
     agreement = pd.concat(parts, ignore_index=True).rename(columns={"score": "run", "key": "score"})
-    by_run = pd.DataFrame(rows)
+    by_run = pd.DataFrame(judged)
     for key in keys:
         overall = agreement[(agreement["bin"] == ALL) & (agreement["score"] == key)].set_index("run")
         for end, column in {"_n": "n", "": "spearman", "_low": "ci_low", "_high": "ci_high"}.items():
             by_run[f"{key}_hsf{end}"] = by_run["run"].map(overall[column])
-    if table.simulated:
+    if samples.simulated:
         by_run["hsf_source"] = "simulated"
     avh = np.eye(len(models))
     # HSF does not count in how two runs agree.
-    pairs = compare(columns["avh"], np.zeros(len(samples), np.float32), harder=dict.fromkeys(columns["avh"], "high"))
+    pairs = compare(columns["avh"], np.zeros(len(rows), np.float32), harder=dict.fromkeys(columns["avh"], "high"))
     first, second = np.triu_indices(len(avh), 1)
     avh[first, second] = avh[second, first] = pairs["between"]
-    hsf = samples["hsf"].to_numpy()
+    hsf = rows["hsf"].to_numpy()
     return SideBySide(
         table=by_run,
         agreement=agreement,
         avh=pd.DataFrame(avh, by_run["model"].tolist(), by_run["model"].tolist()),
         findings=[avh_follows_hsf(models, hsf), norm_is_inconsistent(models, hsf)],
         calibrations=calibrations,
-        voted=bool((samples["people"] >= 0).any()),
+        voted=bool((rows["people"] >= 0).any()),
         labelled=shared.labelled,
     )
 
@@ -136,13 +138,13 @@ def _judged(scores: RunScores, model: str, left_out: int) -> tuple[dict[str, Any
 
 
 def hardness_ranks(
-    table: DatasetTable, names: Sequence[str] | None = None, *, filters: Filters | None = None
+    samples: SampleTable, votes: Votes, names: Sequence[str] | None = None, *, filters: Filters | None = None
 ) -> pd.DataFrame:
     """Return percentile ranks of hardness in (0, 1), float32: a row a sample by id and a column a run.
 
     Of the samples of `side_by_side`, by AVH, or by what replaces it in a run without class weights.
     """
-    shared = shared_samples(table, names, KEYS[:1], filters)
+    shared = shared_samples(samples, votes, names, KEYS[:1], filters)
     ranks = {}
     for name, scores in shared.scores.items():
         measure = next((key for key in HARDNESS if scores[key].notna().any()), HARDNESS[0])
@@ -153,12 +155,12 @@ def hardness_ranks(
 # --- confusions --------------------------------------------------------------------------------------------------
 
 
-def confusion(table: DatasetTable, filters: Filters) -> np.ndarray:
+def confusion(samples: SampleTable, filters: Filters) -> np.ndarray:
     """Count (K, K) the images in view that have a label and a prediction: row the label, column the prediction."""
-    condition, parameters = filters.to_sql(table)
+    condition, parameters = filters.to_sql(samples)
     query = f"SELECT label, predicted, count(*) FROM samples WHERE {condition} AND label + predicted >= 0 GROUP BY ALL"
-    rows = np.array(table.query(query, parameters, where=filters.where), int).reshape(-1, 3)
-    num_classes = max(len(table.classes), 1 + rows[:, :2].max(initial=-1))
+    rows = np.array(samples.query(query, parameters, where=filters.where), int).reshape(-1, 3)
+    num_classes = max(len(samples.classes), 1 + rows[:, :2].max(initial=-1))
     counts = np.zeros((num_classes, num_classes), int)
     counts[rows[:, 0], rows[:, 1]] = rows[:, 2]
     return counts

@@ -11,10 +11,11 @@ from scipy.stats import t
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table import columns
 from avhcurate.datasets.table.address_values import write_value
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.facets import facet_of, value_counts
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.titles import titles
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError
 from avhcurate.features.compare.samples import KEYS, RunScores, shared_samples
 from avhcurate.measures.stats.calibration import BINS, NO_CALIBRATION, of_bins
@@ -22,6 +23,7 @@ from avhcurate.measures.stats.correlation import ALL
 from avhcurate.measures.stats.intervals import wilson
 from avhcurate.people.bins import DEFAULT_EDGES
 from avhcurate.workspace.data.event import Event
+from avhcurate.workspace.data.workspace import Workspace
 
 #: Slices of fewer samples, or beside fewer, are not judged.
 LEAST = 10
@@ -73,17 +75,23 @@ class Slices:
 
 
 def slice_runs(
-    table: DatasetTable, by: Sequence[str], names: Sequence[str] | None = None, *, filters: Filters | None = None
+    samples: SampleTable,
+    votes: Votes,
+    workspace: Workspace,
+    by: Sequence[str],
+    names: Sequence[str] | None = None,
+    *,
+    filters: Filters | None = None,
 ) -> Slices:
     """Compare runs, as `service.side_by_side`, on the slices that `images_of` gives `by` each name."""
     filters = filters or Filters()
-    shared = shared_samples(table, names, KEYS[:1], filters)
+    shared = shared_samples(samples, votes, names, KEYS[:1], filters)
     images = {("", ALL): Filters()}
     for name in by:
-        images |= {(name, title): chosen for title, chosen in images_of(table, name, filters).items()}
-    measured = [_measured(table, scores, list(images.values())) for scores in shared.scores.values()]
+        images |= {(name, title): chosen for title, chosen in images_of(samples, workspace, name, filters).items()}
+    measured = [_measured(samples, scores, list(images.values())) for scores in shared.scores.values()]
     rows = _judged(pd.concat(measured, keys=list(shared.scores), names=["run"]).reset_index("run"))
-    called = titles(table.dataset)
+    called = titles(votes.dataset)
     rows["model"] = rows["run"].map(called)
     rows[["by", "slice"]] = [list(images)[number] for number in rows["slice"]]
     return Slices(
@@ -98,44 +106,46 @@ def slice_runs(
 # --- which samples -----------------------------------------------------------------------------------------------
 
 
-def possible_slices(table: DatasetTable) -> list[str]:
+def possible_slices(samples: SampleTable, workspace: Workspace) -> list[str]:
     """Return what samples can be sliced by: columns, then the names of tags, sets and saved views."""
-    own = [*table.groups, *table.own("number", "date"), *table.measures]
-    tags = table.group_counts("tags")["value"].tolist()
-    return list(dict.fromkeys(["hsf_bin", "split", "label", "tags", *own, *tags, *table.sets, *_views(table)]))
+    own = [*samples.groups, *samples.own("number", "date"), *samples.measures]
+    tags = samples.group_counts("tags")["value"].tolist()
+    return list(
+        dict.fromkeys(["hsf_bin", "split", "label", "tags", *own, *tags, *samples.sets, *_views(samples, workspace)])
+    )
 
 
-def _views(table: DatasetTable) -> dict[str, Event]:
-    return {view.name: view for view in Saved(table.workspace, table.dataset.name).views()}
+def _views(samples: SampleTable, workspace: Workspace) -> dict[str, Event]:
+    return {view.name: view for view in Saved(workspace, samples.name).views()}
 
 
-def images_of(table: DatasetTable, by: str, filters: Filters) -> dict[str, Filters]:
+def images_of(samples: SampleTable, workspace: Workspace, by: str, filters: Filters) -> dict[str, Filters]:
     """Return the filters of the samples of each slice by its name: of each value of a column that occurs in view, each
     bar of a histogram of numbers, each year or month of dates; or of a tag, a set or a saved view.
 
     Refused for another name, and for a column of too many values.
     """
-    facet = facet_of(table, by, most=_BARS)
+    facet = facet_of(samples, by, most=_BARS)
     if facet is not None:
-        rows = value_counts(table, facet, filters, limit=columns.FEW + 1)
+        rows = value_counts(samples, facet, filters, limit=columns.FEW + 1)
         if len(rows) > columns.FEW:
             raise CurateError(f"{by} has more than {columns.FEW} values. Choose a column of fewer.")
         return dict(zip(rows["name"], rows["to"], strict=True))
-    if by in table.own("date"):
-        return _periods(table, by)
-    if by in table.sets:
+    if by in samples.own("date"):
+        return _periods(samples, by)
+    if by in samples.sets:
         return {by: Filters(sets=(by,))}
-    if by in _views(table):
-        return {by: _of_view(table, _views(table)[by])}
-    if by in possible_slices(table):
+    if by in _views(samples, workspace):
+        return {by: _of_view(samples, _views(samples, workspace)[by])}
+    if by in possible_slices(samples, workspace):
         return {by: Filters(tags=(by,))}
-    raise CurateError(f"There is no {by} to slice by. Choose from {', '.join(possible_slices(table))}.")
+    raise CurateError(f"There is no {by} to slice by. Choose from {', '.join(possible_slices(samples, workspace))}.")
 
 
-def _periods(table: DatasetTable, by: str) -> dict[str, Filters]:
+def _periods(samples: SampleTable, by: str) -> dict[str, Filters]:
     """Return the samples of each year of a column of dates, of each month where it has only one year."""
-    first = str(table.summaries[by].low)
-    last = str(table.summaries[by].high)
+    first = str(samples.summaries[by].low)
+    last = str(samples.summaries[by].high)
     periods = pd.period_range(first, last, freq="YM"[first[:4] == last[:4]])
     return {
         str(period): Filters(where=f"{columns.quote(by)}::DATE BETWEEN '{start.date()}' AND '{end.date()}'")
@@ -143,10 +153,10 @@ def _periods(table: DatasetTable, by: str) -> dict[str, Filters]:
     }
 
 
-def _of_view(table: DatasetTable, view: Event) -> Filters:
+def _of_view(samples: SampleTable, view: Event) -> Filters:
     """Return the filters of a saved view; what it says of excluded samples does not count."""
-    chosen, _ = Filters.from_query(view.query).fit(table)
-    edges = write_value(table.edges)
+    chosen, _ = Filters.from_query(view.query).fit(samples)
+    edges = write_value(samples.edges)
     if chosen.hsf_bins and view.query.get("edges", write_value(DEFAULT_EDGES)) != edges:
         raise CurateError(f"The view {view.name} is by other HSF bins. Choose its edges, {edges} are in use.")
     return chosen.with_(excluded=False)
@@ -155,13 +165,13 @@ def _of_view(table: DatasetTable, view: Event) -> Filters:
 # --- what of them ------------------------------------------------------------------------------------------------
 
 
-def _measured(table: DatasetTable, scores: RunScores, slices: Sequence[Filters]) -> pd.DataFrame:
+def _measured(samples: SampleTable, scores: RunScores, slices: Sequence[Filters]) -> pd.DataFrame:
     """Return the rows of `_MEASURED` of a run; `slice` is the number of the slice."""
     values = {"_right": scores.right, "_confidence": scores["max_confidence"], "_avh": scores["avh"]}
     rows = {name: pa.array(column.astype(float), from_pandas=True) for name, column in values.items()}
-    conditions = [chosen.with_(excluded=None).to_sql(table) for chosen in slices]
+    conditions = [chosen.with_(excluded=None).to_sql(samples) for chosen in slices]
     tests = ", ".join(f"{condition} IS TRUE" for condition, _ in conditions)
-    return table.joined(
+    return samples.joined(
         _MEASURED.format(bins=BINS, slices=len(slices), tests=tests),
         [parameter for _, parameters in conditions for parameter in parameters],
         pa.table({"_id": scores.samples.index} | rows),

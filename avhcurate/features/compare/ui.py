@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.titles import learnt_here
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.features.compare import plots, run_pair, service
 from avhcurate.features.compare.samples import KEYS, MOST_RUNS, comparable_runs, default_runs
 from avhcurate.features.compare.service import SideBySide
@@ -107,13 +107,13 @@ def only_one_run(page: Opened) -> None:
     )
 
 
-def runs_key(table: DatasetTable) -> str:
-    """Return a key that changes with what a comparison depends on: the table, and the dataset's runs."""
-    runs = [f"{run.name} {run.scores_path.stat().st_mtime_ns}" for run in comparable_runs(table)]
-    return "\n".join([cache.cache_key(table), *runs])
+def runs_key(votes: Votes) -> str:
+    """Return a key that changes with what a comparison depends on: the votes, the samples, and the dataset's runs."""
+    runs = [f"{run.name} {run.scores_path.stat().st_mtime_ns}" for run in comparable_runs(votes.dataset)]
+    return "\n".join([cache.votes_key(votes), *runs])
 
 
-HASH_FUNCS = cache.HASH_FUNCS | {DatasetTable: runs_key}
+HASH_FUNCS = cache.HASH_FUNCS | {Votes: runs_key}
 side_by_side = kept("Comparing the runs …", most=6, funcs=HASH_FUNCS)(service.side_by_side)
 # Of these, which have a row a sample, only the newest: each is 0.5 GB of ten million.
 compare_pair = kept("Comparing A and B …", most=1, funcs=HASH_FUNCS)(run_pair.compare_pair)
@@ -122,7 +122,9 @@ _hardness_ranks = kept("Ranking …", most=1, funcs=HASH_FUNCS)(service.hardness
 
 def ranks_shown(page: Opened) -> pd.DataFrame:
     """Return the ranks of hardness in the runs in the address, without a choice."""
-    return _hardness_ranks(page.table, runs_choice(comparable_runs(page.table)).asked(), filters=page.filters)
+    return _hardness_ranks(
+        page.samples, page.votes, runs_choice(comparable_runs(page.dataset)).asked(), filters=page.filters
+    )
 
 
 def number_cell(value: float, digits: int) -> str:
@@ -168,7 +170,7 @@ def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
     if runs.voted:
         st.header(f"Discoveries 4 and 5 of {PAPER}")
         for finding in runs.findings:
-            text = plain(finding.sentence(simulated=page.table.simulated))
+            text = plain(finding.sentence(simulated=page.samples.simulated))
             st.markdown(f"**{finding.discovery} · {plain(finding.title)}: {finding.verdict}.** {text}")
 
 
@@ -191,7 +193,7 @@ def _runs_html(page: Opened, runs: SideBySide, keys: Sequence[str]) -> str:
     if runs.table["classes"].nunique() > 1:
         measure = "relative_avh"
         mean = "Relative AVH"
-    if page.table.simulated:
+    if page.samples.simulated:
         hsf = "HSF, simulated"
     heads = ["Run", "n", "Accuracy", "Per class", "ECE", "Brier", "NLL", mean]
     if runs.voted:

@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.features.compare import plots, run_pair, service
 from avhcurate.features.compare.run_pair import RunPair
 from avhcurate.features.compare.ui import HASH_FUNCS, number_cell, ranks_shown
@@ -65,7 +65,7 @@ def images(page: Opened, pair: RunPair, listing: ImageList | None) -> GridView |
         return None
     title, ids = listing
     points = pair.points
-    classes = class_names(page.table, pair.num_classes)
+    classes = class_names(page.samples, pair.num_classes)
     st.markdown(f"**{plain(title)}** · n {len(ids):,}")
     if not ids:
         st.markdown("No image is like that here.")
@@ -85,9 +85,9 @@ def images(page: Opened, pair: RunPair, listing: ImageList | None) -> GridView |
     return sample_grid(page, ids, about=f"{pair.names} {title}", look=look)
 
 
-def class_names(table: DatasetTable, number: int) -> list[str]:
+def class_names(samples: SampleTable, number: int) -> list[str]:
     """Return the names of so many classes; a run may have more than the dataset."""
-    return [*table.classes, *map(str, range(len(table.classes), number))]
+    return [*samples.classes, *map(str, range(len(samples.classes), number))]
 
 
 # --- who is right ------------------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ OUTCOME = one_of("models.outcome", ("", *map("".join, product("-01", "01", "01")
 def who_is_right(page: Opened, pair: RunPair) -> ImageList | None:
     """Draw people, A and B per HSF bin, the test of both against HSF, and the combinations of right and wrong."""
     judge = "people"
-    simulated = page.table.simulated
+    simulated = page.samples.simulated
     if simulated:
         judge = "panel (simulated)"
     if "people" in pair.judges:
@@ -189,9 +189,9 @@ def confusions(page: Opened, runs: tuple[str, ...]) -> None:
 
 
 def _confusion(page: Opened, run: str) -> None:
-    table = cache.table(page.workspace, page.dataset.name, run, page.view.edges)
-    counts = _confusion_of(table, page.filters)
-    classes = class_names(table, len(counts))
+    opened = cache.open_shared(page.workspace, page.dataset.name, run, page.view.edges)
+    counts = _confusion_of(opened.samples, page.filters)
+    classes = class_names(opened.samples, len(counts))
     chosen = sorted(
         list(dict.fromkeys([*service.most_confused(counts, _MOST_PAIRS), *range(len(counts))]))[:_MOST_CLASSES]
     )

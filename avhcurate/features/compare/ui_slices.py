@@ -28,11 +28,11 @@ _slice_runs = kept("Slicing …", most=6, funcs=HASH_FUNCS)(slices.slice_runs)
 
 def by_slices(page: Opened, names: Sequence[str]) -> None:
     """Choose what to slice by, and draw each run on every slice."""
-    offered = possible_slices(page.table)
+    offered = possible_slices(page.samples, page.opened.workspace)
     with in_a_row():
         by = some_of("models.by", offered, ["label"]).show(st.multiselect, "Slice by", offered, width=420)
         measure = MEASURE.show(st.segmented_control, "Bars", MEASURES)
-    sliced = _slice_runs(page.table, by, names, filters=page.filters)
+    sliced = _slice_runs(page.samples, page.votes, page.opened.workspace, by, names, filters=page.filters)
     page.result.markdown(_worst(sliced))
     rows = sliced.table
     shown = rows[rows.groupby(["by", "slice"], sort=False).ngroup() <= _MOST]

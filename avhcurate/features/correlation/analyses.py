@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ttest_1samp
 
-from avhcurate.datasets.table.dataset_table import DatasetTable, check_scores
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.levels import at_parents
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable, check_scores
 from avhcurate.errors import CurateError, Option, Run
 from avhcurate.features.correlation.service import HSF, checked_keys, marked, no_sample
 from avhcurate.measures.stats.correlation import COLUMNS, correlate
@@ -27,6 +28,7 @@ from avhcurate.measures.stats.rank_influence import (
     spearman_influence,
 )
 from avhcurate.people.queues import queue_use
+from avhcurate.workspace.data.runs import RunFolder
 
 #: The score that others may add to, where the table has it.
 BASE = "confidence"
@@ -36,21 +38,23 @@ BELOW = 0.5
 ALL_CLASSES = "mean of classes"
 
 
-def _voted(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) -> tuple[list[str], pd.DataFrame]:
+def _voted(
+    samples: SampleTable, run: RunFolder | None, keys: Sequence[str] | None, filters: Filters
+) -> tuple[list[str], pd.DataFrame]:
     """Return the scores with a known harder end, and `id, hsf, label` and them, turned until high is easy."""
-    chosen = [key for key in checked_keys(table, keys, HSF) if table.ranked[key].harder]
+    chosen = [key for key in checked_keys(samples, run, keys, HSF) if samples.ranked[key].harder]
     if not chosen:
         raise CurateError("It is not known which end of these scores is harder. Choose other scores.")
     columns = list(dict.fromkeys(["id", HSF, "label", *chosen]))
-    samples = table.frame(filters, columns=columns).dropna(subset=[HSF]).reset_index(drop=True)
-    if samples.empty:
-        raise no_sample(table, filters, HSF)
+    rows = samples.frame(filters, columns=columns).dropna(subset=[HSF]).reset_index(drop=True)
+    if rows.empty:
+        raise no_sample(samples, filters, HSF)
     for key in chosen:
-        samples[key] = -table.ranked[key].sign * samples[key].astype(float)
-    return chosen, samples
+        rows[key] = -samples.ranked[key].sign * rows[key].astype(float)
+    return chosen, rows
 
 
-def adding(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
+def adding(opened: OpenDataset, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
     """Return what each score adds to confidence, and confidence to it: partial Spearman with HSF.
 
     Columns `score, base, n`, then `partial` and `base_partial`, the reverse, each with `_low`, `_high`
@@ -58,7 +62,7 @@ def adding(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) ->
     """
     if keys is not None:
         keys = [*keys, BASE]
-    chosen, samples = _voted(table, keys, filters)
+    chosen, samples = _voted(opened.samples, opened.run, keys, filters)
     if BASE not in chosen:
         raise CurateError(
             "This run has no confidence: its outputs lack logits.", fix=f"Attach it again with {Option('logits')}"
@@ -80,17 +84,17 @@ def adding(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) ->
     return result
 
 
-def by_class(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
+def by_class(opened: OpenDataset, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
     """Return Spearman with HSF within each class, signs kept, and its mean over the classes as units.
 
     The columns of the correlation table, then `class, p_holm` (over the classes of a score), and of the rows
     `mean of classes` `classes`, the number of those with a correlation: the mean of Fisher's z of these, with Student's
     interval and p, over `n` samples.
     """
-    chosen, samples = _voted(table, keys, filters)
+    chosen, samples = _voted(opened.samples, opened.run, keys, filters)
     index, numbers = pd.factorize(samples["label"], sort=True)
-    scores = {key: -table.ranked[key].sign * samples[key] for key in chosen}
-    rows = correlate(scores, samples[HSF], index, [table.classes[number] for number in numbers])
+    scores = {key: -opened.samples.ranked[key].sign * samples[key] for key in chosen}
+    rows = correlate(scores, samples[HSF], index, [opened.samples.classes[number] for number in numbers])
     rows = rows.rename(columns={"bin": "class"})
     rows = rows[rows.groupby("score").cumcount() > 0]  # the first is over all samples
     rows["p_holm"] = rows.groupby("score")["p_value"].transform(holm)
@@ -113,12 +117,12 @@ def _mean_of_classes(key: str, rows: pd.DataFrame) -> dict[str, Any]:
     return row
 
 
-def finding_hard(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
+def finding_hard(opened: OpenDataset, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
     """Return how well each score finds the samples with an HSF below `BELOW`.
 
     Columns `score, n, hard, auroc, auroc_low, auroc_high, auroc_p`.
     """
-    chosen, samples = _voted(table, keys, filters)
+    chosen, samples = _voted(opened.samples, opened.run, keys, filters)
     rows = []
     for key in chosen:
         scored = samples.dropna(subset=key)
@@ -128,17 +132,19 @@ def finding_hard(table: DatasetTable, keys: Sequence[str] | None, filters: Filte
     return pd.DataFrame(rows)
 
 
-def by_parent(table: DatasetTable, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
+def by_parent(opened: OpenDataset, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
     """Return how each score, and AVH of the parent, follow HSF, and HSF of the parent more or less than AVH does.
 
     Columns `score, n`, then `hsf` and `hsf_parent`, Spearman with each, and `over_avh`, the difference to that of AVH
     with HSF of the parent, each with `_low`, `_high` and `_p`. AVH and HSF of the parent are those of `at_parents`.
     """
-    if not table.parents:
-        raise CurateError("The classes have no parents.", fix=Run("classes", table.dataset.name, parents="FILE"))
-    check_scores(table, ["avh"])
-    chosen, samples = _voted(table, keys and [*keys, "avh"], filters)
-    samples = samples.join(at_parents(table, filters)[["hsf_parent", "avh_parent"]], on="id")
+    if not opened.samples.parents:
+        raise CurateError("The classes have no parents.", fix=Run("classes", opened.samples.name, parents="FILE"))
+    check_scores(opened.samples, ["avh"])
+    chosen, samples = _voted(opened.samples, opened.run, keys and [*keys, "avh"], filters)
+    samples = samples.join(
+        at_parents(opened.samples, opened.run, opened.votes, filters)[["hsf_parent", "avh_parent"]], on="id"
+    )
     samples["avh_parent"] *= -1
     rows = []
     for key in [*chosen, "avh_parent"]:
@@ -168,7 +174,7 @@ ANALYSES: Mapping[str, tuple[str, Callable[..., pd.DataFrame]]] = {
 
 
 def analyse(
-    table: DatasetTable,
+    opened: OpenDataset,
     analysis: str,
     *,
     keys: Sequence[str] | None = None,
@@ -181,4 +187,6 @@ def analyse(
     if against != HSF:
         raise CurateError(f"An analysis needs human votes. Leave out {Option('against')}.")
     _, function = ANALYSES[analysis]
-    return marked(function(table, keys, filters or Filters()), queue_use(table.counter), simulated=table.simulated)
+    return marked(
+        function(opened, keys, filters or Filters()), queue_use(opened.votes), simulated=opened.samples.simulated
+    )

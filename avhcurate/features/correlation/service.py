@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.datasets.table.columns import quote
-from avhcurate.datasets.table.dataset_table import DatasetTable, check_scores
 from avhcurate.datasets.table.empty_view import chooses_by, empty_view, no_votes, not_scored
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import SampleTable, check_scores
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError, Run
 from avhcurate.measures.scores import Score
 from avhcurate.measures.stats import correlation, correlation_tests
@@ -21,6 +22,7 @@ from avhcurate.measures.stats.ranks import Scratch
 from avhcurate.people import bins, reliability
 from avhcurate.people.queues import QueueUse, queue_use
 from avhcurate.people.reliability import Reliability
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.images.measures import MEASURES, PROXIES, RANKED
 
 #: What scores are compared with by default.
@@ -106,7 +108,9 @@ class Correlations:
 
 
 def correlate(
-    table: DatasetTable,
+    samples: SampleTable,
+    run: RunFolder | None,
+    votes: Votes,
     *,
     keys: Sequence[str] | None = None,
     filters: Filters | None = None,
@@ -121,20 +125,20 @@ def correlate(
     correlate, and when no sample has both.
     """
     filters = filters or Filters()
-    chosen = checked_keys(table, keys, against)
-    columns = table.numbers(filters, [against, *chosen])
+    chosen = checked_keys(samples, run, keys, against)
+    columns = samples.numbers(filters, [against, *chosen])
     ids = columns.pop("id").astype(np.int32)
     target = columns[against]
     if against not in chosen:
         del columns[against]
     if np.isnan(target).all():
-        raise no_sample(table, filters, against)
+        raise no_sample(samples, filters, against)
     ceiling = Reliability(0)
     use = QueueUse({})
     if against == HSF:
-        ceiling = noise_ceiling(table, filters, ids)
-        use = queue_use(table.counter)
-        edges = bins.check_edges(edges or table.edges)
+        ceiling = noise_ceiling(samples, votes, filters, ids)
+        use = queue_use(votes)
+        edges = bins.check_edges(edges or samples.edges)
         index = bins.bin_index(target, edges)
         labels = bins.bin_labels(edges)
         within = {label: Filters(hsf_bins=(number,)) for number, label in enumerate(labels)}
@@ -157,56 +161,56 @@ def correlate(
         table=rows,
         pairs=rows[:0],
         ceiling=ceiling,
-        simulated=table.simulated,
+        simulated=samples.simulated,
         against=against,
         bins=within,
-        ranked=table.ranked,
+        ranked=samples.ranked,
         queue=use,
         weighted=weighted,
     )
     # What takes the place of HSF is turned until low means hard.
-    harder = {key: table.ranked[key].hard_end for key in chosen if result.sign(key)}
+    harder = {key: samples.ranked[key].hard_end for key in chosen if result.sign(key)}
     pairs = correlation_tests.compare(ranks, result.toward * target, harder=harder, ranked=True)
     return replace(result, pairs=pairs.assign(p_holm=holm(pairs["p_value"])))
 
 
-def no_sample(table: DatasetTable, filters: Filters, against: str) -> CurateError:
+def no_sample(samples: SampleTable, filters: Filters, against: str) -> CurateError:
     """Return the error for filters that leave no sample with what scores are compared with."""
     lacking = f"a {against}"
     if against == HSF:
         lacking = "human votes"
-    return empty_view(table, filters, f"No sample in view has {lacking}. Widen the filters.", needs=against)
+    return empty_view(samples, filters, f"No sample in view has {lacking}. Widen the filters.", needs=against)
 
 
-def possible_targets(table: DatasetTable) -> list[str]:
+def possible_targets(samples: SampleTable) -> list[str]:
     """Return what scores can be compared with: HSF where there are votes, measures and own columns in its place."""
-    targets = [*_proxies(table), *table.own("number")]
-    if table.votes:
+    targets = [*_proxies(samples), *samples.own("number")]
+    if samples.votes:
         return [HSF, *targets]
     return targets
 
 
-def said_columns(table: DatasetTable) -> list[str]:
+def said_columns(samples: SampleTable) -> list[str]:
     """Return the user's columns with a known harder end, which join the table by themselves."""
-    return [name for name in table.own("number") if table.ranked[name].harder]
+    return [name for name in samples.own("number") if samples.ranked[name].harder]
 
 
-def default_keys(table: DatasetTable, columns: Sequence[str], against: str = HSF) -> list[str]:
+def default_keys(samples: SampleTable, columns: Sequence[str], against: str = HSF) -> list[str]:
     """Return every score of the table, the measures that may replace HSF and some columns, without `against`."""
-    return [key for key in [*table.scores, *_proxies(table), *columns] if key != against]
+    return [key for key in [*samples.scores, *_proxies(samples), *columns] if key != against]
 
 
-def _proxies(table: DatasetTable) -> list[str]:
-    return [key for key in PROXIES if key in table.measures]
+def _proxies(samples: SampleTable) -> list[str]:
+    return [key for key in PROXIES if key in samples.measures]
 
 
-def noise_ceiling(table: DatasetTable, filters: Filters, ids: np.ndarray) -> Reliability:
+def noise_ceiling(samples: SampleTable, votes: Votes, filters: Filters, ids: np.ndarray) -> Reliability:
     """Return the reliability of HSF of the samples in view (their `ids`), and the best Spearman of any score."""
-    if table.votes is None:
-        raise no_votes(table.dataset.name)
+    if samples.votes is None:
+        raise no_votes(samples.name)
     if chooses_by(filters, _OF_HSF):
         return Reliability(len(ids), reason="the samples in view are chosen by their HSF, and so by its noise")
-    counts = table.counter.counts
+    counts = votes.counts
     return reliability.of_ticks(counts.hits[ids], counts.asked[ids])
 
 
@@ -294,27 +298,27 @@ def _source(result: Correlations) -> str:
     return "Human votes: people; Spearman with HSF"
 
 
-def checked_keys(table: DatasetTable, keys: Sequence[str] | None, against: str) -> list[str]:
+def checked_keys(samples: SampleTable, run: RunFolder | None, keys: Sequence[str] | None, against: str) -> list[str]:
     """Return the scores to correlate, by default all; refused where the table lacks one of them or `against`."""
-    name = table.dataset.name
+    name = samples.name
     if keys is None:
-        keys = default_keys(table, said_columns(table), against)
+        keys = default_keys(samples, said_columns(samples), against)
     chosen = list(dict.fromkeys(keys))
-    unknown = [key for key in chosen if key not in table.ranked]
-    if table.run is None and (unknown or not chosen):
+    unknown = [key for key in chosen if key not in samples.ranked]
+    if run is None and (unknown or not chosen):
         raise not_scored(name)
-    if against == HSF and table.votes is None:
+    if against == HSF and samples.votes is None:
         raise no_votes(name)
-    if against != HSF and against not in table.ranked:
+    if against != HSF and against not in samples.ranked:
         unknown.append(against)
     if missing := [key for key in unknown if key in MEASURES]:
         raise CurateError(f"{', '.join(missing)} of {name} are not measured yet.", fix=Run("quality", name))
-    if against in unknown or against in table.scores:
+    if against in unknown or against in samples.scores:
         raise CurateError(
             f"Scores cannot be compared with {against}. Choose hsf, {', '.join(PROXIES)} or a column of numbers."
         )
     if unknown or not chosen:
-        check_scores(table, unknown)
+        check_scores(samples, unknown)
     return chosen
 
 

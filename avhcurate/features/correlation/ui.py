@@ -30,11 +30,11 @@ correlate = kept("Correlating …")(service.correlate)
 
 def choose_against(page: Opened) -> str:
     """Choose what the scores are compared with: HSF, or in its place a measure of the images or an own column."""
-    table = page.table
-    possible = service.possible_targets(table)
+    opened = page.opened
+    possible = service.possible_targets(opened.samples)
     if len(possible) == 1:
         return possible[0]
-    return one_of("correlation.against", [HSF, *PROXIES, *table.own("number")], HSF).show(
+    return one_of("correlation.against", [HSF, *PROXIES, *opened.samples.own("number")], HSF).show(
         st.selectbox,
         "Against",
         possible,
@@ -47,10 +47,10 @@ def choose_against(page: Opened) -> str:
 
 def choose_columns(page: Opened) -> list[str]:
     """Choose the user's columns that join the scores; by default those with a known harder end."""
-    columns = page.table.own("number")
+    columns = page.samples.own("number")
     if not columns:
         return []
-    return some_of("correlation.columns", columns, service.said_columns(page.table), none=_NO_COLUMN).show(
+    return some_of("correlation.columns", columns, service.said_columns(page.samples), none=_NO_COLUMN).show(
         st.multiselect,
         "Your columns",
         list(columns),
@@ -206,8 +206,8 @@ def _ceiling_note(result: Correlations) -> str:
 
 def needs() -> Opened:
     """Return the frame; end a page without a run, or with nothing to compare scores with: votes, measures, columns."""
-    table = frame.with_data().table
-    if table.measures or table.own("number"):
+    samples = frame.with_data().samples
+    if samples.measures or samples.own("number"):
         return frame.with_run()
     return frame.with_votes()
 

@@ -47,12 +47,12 @@ _NOT_WEIGHTED = " Not weighted: it describes images that the queue chose, not th
 def further(page: Opened, keys: Sequence[str]) -> None:
     """Draw a choice of one analysis, its table, a note and a download."""
     titles = {_NONE: "None"}
-    titles |= {key: title for key, (title, _) in ANALYSES.items() if key != "parents" or page.table.parents}
+    titles |= {key: title for key, (title, _) in ANALYSES.items() if key != "parents" or page.samples.parents}
     chosen = _ANALYSIS.show(st.segmented_control, "Further analyses", titles)
     if chosen == _NONE:
         return
     try:
-        rows = _analyse(page.table, chosen, keys=list(keys), filters=page.filters)
+        rows = _analyse(page.opened, chosen, keys=list(keys), filters=page.filters)
     except CurateError as error:
         show_user_error(error)
         return
@@ -78,7 +78,7 @@ def _class_chart(page: Opened, rows: pd.DataFrame) -> None:
     classes = rows.groupby("class", sort=False)["n"].max().rename_axis("class").reset_index()
     shown = choose_classes(classes, classes["n"], names="class", what="images", key="correlation.classes")["class"]
     names = [shortened(column_name(key), 32) for key in rows["score"].unique()]
-    figure = class_matrix(rows[rows["class"].isin(shown)], names, page.table.classes)
+    figure = class_matrix(rows[rows["class"].isin(shown)], names, page.samples.classes)
     show_chart(figure, key="correlation.class_matrix")
 
 

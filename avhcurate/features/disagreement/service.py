@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from avhcurate.datasets.table.dataset_table import DatasetTable, check_scores
 from avhcurate.datasets.table.empty_view import no_votes, not_scored
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import SampleTable, check_scores
 from avhcurate.errors import CurateError, Run
 from avhcurate.measures.scores import SCORES
 from avhcurate.measures.stats.ranks import rank_shares
+from avhcurate.workspace.data.prediction import PredictionFolder
+from avhcurate.workspace.data.runs import RunFolder
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,9 @@ class Gap:
 
 
 def disagree(
-    table: DatasetTable,
+    samples: SampleTable,
+    run: RunFolder | None,
+    prediction: PredictionFolder | None,
     *,
     key: str | None = None,
     filters: Filters | None = None,
@@ -180,21 +184,21 @@ def disagree(
     Default: AVH, else the best measure of hardness that the run has. `predicted` takes predicted HSF in place of votes,
     so that samples without votes are compared too.
     """
-    name = table.dataset.name
-    if table.run is None:
+    name = samples.name
+    if run is None:
         raise not_scored(name)
-    if table.votes is None:
+    if samples.votes is None:
         raise no_votes(name)
-    key = key or table.hardness
-    check_scores(table, [key])
+    key = key or samples.hardness
+    check_scores(samples, [key])
     human = "hsf"
-    simulated = table.simulated
+    simulated = samples.simulated
     if predicted:
-        if table.prediction is None:
+        if prediction is None:
             raise CurateError(f"HSF of {name} is not predicted yet.", fix=Run("predict", name))
         human = "hsf_predicted"
-        simulated = table.prediction.record.votes_simulated
-    points = table.frame(filters or Filters(), columns=["id", human, key]).set_axis(["id", "hsf", "value"], axis=1)
+        simulated = prediction.record.votes_simulated
+    points = samples.frame(filters or Filters(), columns=["id", human, key]).set_axis(["id", "hsf", "value"], axis=1)
     points = points.astype({"id": "int64", "hsf": float, "value": float})
     sets, points["gap"] = gap_sets(
         points["hsf"], points["value"], harder=SCORES[key].hard_end, hsf_cuts=hsf_cuts, score_cuts=score_cuts
@@ -208,14 +212,14 @@ def disagree(
     return Gap(key=key, sets=sets, members=members, points=points, simulated=simulated, predicted=predicted)
 
 
-def gap_table(table: DatasetTable, gap: Gap) -> pd.DataFrame:
+def gap_table(samples: SampleTable, gap: Gap) -> pd.DataFrame:
     """Return both sets as one table: `set, gap`, then the columns of an export.
 
     Columns at its end mark simulated votes, and sets by predicted HSF.
     """
     chosen = gap.members[["id", "set", "gap"]]
     members = Filters(excluded=None, ids=tuple(chosen["id"]))
-    rows = table.frame(members, columns=[*table.standard, *table.user_columns])
+    rows = samples.frame(members, columns=[*samples.standard, *samples.user_columns])
     rows["tags"] = rows["tags"].map(";".join)
     result = chosen.merge(rows, on="id", how="left")
     if gap.simulated:

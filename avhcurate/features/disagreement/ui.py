@@ -8,8 +8,9 @@ import streamlit as st
 
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.export.text import csv_text
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.features.disagreement.plots import MOST_POINTS, downsampled, gap_scatter
 from avhcurate.features.disagreement.service import HSF_CUTS, SCORE_CUTS, SETS, Cuts, Gap, disagree, gap_table
 from avhcurate.measures.scores import SCORES
@@ -25,6 +26,8 @@ from avhcurate.ui.charts.show import clicked_id
 from avhcurate.ui.grid.grid_actions import undo_button
 from avhcurate.ui.grid.grid_bar import narrow_grid
 from avhcurate.ui.grid.grid_views import GridView
+from avhcurate.workspace.data.prediction import PredictionFolder
+from avhcurate.workspace.data.runs import RunFolder
 
 _TAGS = {"hard_for_humans": "hard-for-humans", "hard_for_network": "hard-for-network"}
 
@@ -49,12 +52,12 @@ BY_SCORE = Choice("gap.cuts", (SCORE_CUTS.low, SCORE_CUTS.high), _read_cuts, _wr
 def choose_settings(page: Opened) -> dict[str, Any]:
     """Draw the choices of the score and of the cuts of both scales; return arguments of `disagree`."""
     key = SCORE.asked()
-    if key not in page.table.scores:
-        key = page.table.hardness  # the run's own measure of hardness
+    if key not in page.samples.scores:
+        key = page.samples.hardness  # the run's own measure of hardness
     predicted = False
     with in_a_row(gap="small"):
-        key = SCORE.show(st.selectbox, "Score", page.table.scores, value=key, format_func=score_name, width=160)
-        if page.table.prediction is not None:
+        key = SCORE.show(st.selectbox, "Score", page.samples.scores, value=key, format_func=score_name, width=160)
+        if page.opened.prediction is not None:
             about = "Compares all images by the HSF that a model of the votes predicts, not only those with votes."
             predicted = HUMAN.show(st.toggle, "Predicted HSF", help=about)
         hsf_cuts = BY_HSF.show(st.slider, "HSF: hard below, easy above", 0.0, 1.0, step=0.05, width=215)
@@ -71,9 +74,15 @@ def choose_settings(page: Opened) -> dict[str, Any]:
 
 
 @kept("Comparing people with the network …")
-def compare(table: DatasetTable, filters: Filters, settings: dict[str, Any]) -> Gap:
+def compare(
+    samples: SampleTable,
+    run: RunFolder | None,
+    prediction: PredictionFolder | None,
+    filters: Filters,
+    settings: dict[str, Any],
+) -> Gap:
     """Return both sets of the gap with the points to draw: a part of them if they are many."""
-    gap = disagree(table, filters=filters, **settings)
+    gap = disagree(samples, run, prediction, filters=filters, **settings)
     return replace(gap, points=downsampled(gap.points))
 
 
@@ -136,21 +145,21 @@ def _actions(page: Opened, gap: Gap, name: str) -> None:
         st.text_input("Tag", value=_TAGS[name], key=f"gap.tag_name.{name}")
         with in_a_row():
             st.button(
-                f"Tag {n:,} images", type="primary", key=f"gap.add.{name}", on_click=_tag, args=(page.table, gap, name)
+                f"Tag {n:,} images", type="primary", key=f"gap.add.{name}", on_click=_tag, args=(page.opened, gap, name)
             )
-            undo_button(page.table, key=f"gap.undo.{name}")
+            undo_button(page.opened, key=f"gap.undo.{name}")
     file = f"{page.dataset.name}-{_TAGS[name]}.csv"
-    download(samples_label(n, "csv"), partial(export_set, page.table, gap, name), file, key=f"gap.download.{name}")
+    download(samples_label(n, "csv"), partial(export_set, page.samples, gap, name), file, key=f"gap.download.{name}")
 
 
-def export_set(table: DatasetTable, gap: Gap, name: str) -> bytes:
+def export_set(samples: SampleTable, gap: Gap, name: str) -> bytes:
     """Return one set of the gap as CSV; a column says so where HSF comes from simulated votes."""
-    rows = gap_table(table, gap)
+    rows = gap_table(samples, gap)
     return csv_text(rows[rows["set"] == name]).encode()
 
 
-def _tag(table: DatasetTable, gap: Gap, name: str) -> None:
+def _tag(opened: OpenDataset, gap: Gap, name: str) -> None:
     tag = st.session_state[f"gap.tag_name.{name}"]
     ids = gap.ids[name]
     done = f"{counted(len(ids), 'image')} tagged {tag}"
-    attempt(annotate, table, ids, "tag", tag, done=done, closes=f"gap.tag.{name}")
+    attempt(annotate, opened.decisions, ids, "tag", tag, done=done, closes=f"gap.tag.{name}")

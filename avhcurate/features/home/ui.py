@@ -14,9 +14,9 @@ from avhcurate.datasets.export import service as export
 from avhcurate.datasets.sources.demo import is_demo
 from avhcurate.datasets.sources.settings import SECONDS, DemoSettings
 from avhcurate.datasets.table.columns import FEW, quote
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.facets import facet_of, histogram, value_counts
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.titles import titles
 from avhcurate.features.home.plots import hsf_histogram
 from avhcurate.features.quality import service as quality
@@ -36,6 +36,8 @@ from avhcurate.ui.charts.chart_style import count_bars
 from avhcurate.ui.charts.charts_by_class import choose_classes
 from avhcurate.ui.charts.show import show_chart
 from avhcurate.ui.server.image_routes import image_url
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk.app_files import PAGES
 from avhcurate.workspace.disk.jobs import Jobs
 
@@ -99,27 +101,27 @@ def offer_demo(page: Opened) -> None:
 def in_short(page: Opened) -> str:
     """Return images, classes and votes of the dataset in a line."""
     record = page.dataset.record
-    votes = page.table.votes
+    votes = page.samples.votes
     parts = [counted(record.samples, "image"), f"{len(record.classes):,} classes", "no votes yet"]
     if votes is not None:
         parts[-1] = counted(votes.total, "vote")
     text = " · ".join(parts)
-    if page.table.simulated:
+    if page.samples.simulated:
         text += f" {SIMULATED}"
     return text
 
 
-def without_labels(table: DatasetTable) -> None:
+def without_labels(samples: SampleTable) -> None:
     """Say what labels would add to a dataset without any."""
-    if table.group_counts("label")["value"].isna().all():
+    if samples.group_counts("label")["value"].isna().all():
         st.info(_NO_LABELS, icon=":material/label_off:")
 
 
-def dataset_facts(table: DatasetTable) -> None:
+def dataset_facts(samples: SampleTable, dataset: DatasetFolder) -> None:
     """Draw where the images come from, and images, classes, votes and runs in a row."""
-    record = table.dataset.record
-    votes = table.votes
-    runs = [run.name for run in table.dataset.runs() if run.complete]
+    record = dataset.record
+    votes = samples.votes
+    runs = [run.name for run in dataset.runs() if run.complete]
     st.caption(plain(f"{record.kind.capitalize()} imported {record.created:%d %B %Y} from {record.source}"))
     with in_a_row("top", gap="medium"):
         fact("Images", f"{record.samples:,}", f"{record.skipped:,} skipped at import")
@@ -130,30 +132,30 @@ def dataset_facts(table: DatasetTable) -> None:
             kind = {False: "Human votes", True: "Simulated votes"}[votes.simulated]
             note = f"{votes.total / votes.samples:.0f} an image, {votes.kind}, on {votes.samples:,} images"
             fact(kind, f"{votes.total:,}", note)
-        fact("Model runs", f"{len(runs):,}", plain(", ".join(titles(table.dataset)[run] for run in runs[-1:])))
+        fact("Model runs", f"{len(runs):,}", plain(", ".join(titles(dataset)[run] for run in runs[-1:])))
 
 
 def spread(page: Opened) -> None:
     """Draw HSF and classes of all images."""
-    table = page.table
+    opened = page.opened
     filters = page.filters
     hsf, spread_by = halves()
     with hsf:
         st.markdown("**Human selection frequency**")
-        if table.votes is None:
+        if opened.samples.votes is None:
             st.caption("No votes yet: attach a file of votes above, or collect some on the page Annotate.")
         else:
-            bars = histogram(table, "hsf", filters)
-            bins = table.group_counts("hsf_bin", filters).set_index("value")["n"]
-            counts = bins.reindex(bin_labels(table.edges), fill_value=0).tolist()
-            figure = hsf_histogram(bars, counts, edges=table.edges, simulated=table.simulated)
+            bars = histogram(opened.samples, "hsf", filters)
+            bins = opened.samples.group_counts("hsf_bin", filters).set_index("value")["n"]
+            counts = bins.reindex(bin_labels(opened.samples.edges), fill_value=0).tolist()
+            figure = hsf_histogram(bars, counts, edges=opened.samples.edges, simulated=opened.samples.simulated)
             show_chart(figure, key="home.hsf")
     with spread_by:
         group = choose_group(page)
-        facet = facet_of(table, group)
+        facet = facet_of(opened.samples, group)
         rows = pd.DataFrame(columns=["name", "n", "to"])
         if facet is not None:
-            rows = value_counts(table, facet, filters, limit=FEW + len(table.classes))
+            rows = value_counts(opened.samples, facet, filters, limit=FEW + len(opened.samples.classes))
             rows = rows.assign(name=[shortened(name, 40) for name in rows["name"]])
         rows = choose_classes(rows, rows["n"], names="name", what="images a class", key="home.classes")
         show_chart(count_bars(rows), key="home.classes")
@@ -164,15 +166,15 @@ _leaks = kept()(quality.leaks)
 
 def leaks(page: Opened) -> None:
     """Say how many images outside the training split have a copy in it, and accuracy with and without them."""
-    table = page.table
+    opened = page.opened
     view = page.view
     label = "See the copies"
-    if not table.dataset.quality.ready(table.dataset.record.fingerprint):
-        if table.group_counts("split")["value"].nunique() < 2:
+    if not opened.dataset.quality.ready(opened.dataset.record.fingerprint):
+        if opened.samples.group_counts("split")["value"].nunique() < 2:
             return
         texts = ["Nothing has looked for copies of an image in two splits."]
         label = "Look for copies"
-    elif texts := _leaks(table):
+    elif texts := _leaks(opened.samples, opened.dataset):
         view = view.choosing("quality.view", "duplicates").choosing("quality.only", "leak")
     else:
         return
@@ -182,12 +184,12 @@ def leaks(page: Opened) -> None:
     st.page_link(PAGES / "quality.py", label=label, icon=":material/filter_b_and_w:", query_params=view.elsewhere)
 
 
-def messages(table: DatasetTable) -> None:
+def messages(samples: SampleTable, dataset: DatasetFolder) -> None:
     """Draw messages of the import and of the votes, and images that could not be read."""
-    notes = list(table.dataset.record.messages)
-    if table.votes:
-        notes += table.votes.messages
-    problems = table.group_counts("problem", Filters(excluded=None, where="problem IS NOT NULL"))
+    notes = list(dataset.record.messages)
+    if samples.votes:
+        notes += samples.votes.messages
+    problems = samples.group_counts("problem", Filters(excluded=None, where="problem IS NOT NULL"))
     if len(problems):
         reasons = "; ".join(f"{row.value} ({row.n:,})" for row in problems.head(5).itertuples())
         notes.append(
@@ -201,7 +203,7 @@ def messages(table: DatasetTable) -> None:
 
 def picture(page: Opened) -> None:
     """Draw two images: sure for people and not for the network, the reverse, or where none is so hardest, easiest."""
-    if figures := [_figure(page, title, row) for title, row in _extremes(page.table).items()]:
+    if figures := [_figure(page, title, row) for title, row in _extremes(page.samples, page.opened.run).items()]:
         st.html(f"{_CSS}<div class='doorway'>{''.join(figures)}</div>")
 
 
@@ -213,34 +215,34 @@ _APART = {
 
 
 @kept()
-def _extremes(table: DatasetTable) -> dict[str, dict[str, Any]]:
+def _extremes(samples: SampleTable, run: RunFolder | None) -> dict[str, dict[str, Any]]:
     """Return the row of each of the two images by its title; none without a run."""
-    if table.run is None:
+    if run is None:
         return {}
-    confidence = ["confidence"] * table.run.has_logits
+    confidence = ["confidence"] * run.has_logits
     rows: dict[str, dict[str, Any]] = {}
-    if table.votes is not None and confidence:
-        rows = _first_rows(table, _APART, ["hsf", "confidence"])
-    score = table.hardness
+    if samples.votes is not None and confidence:
+        rows = _first_rows(samples, _APART, ["hsf", "confidence"])
+    score = samples.hardness
     turn = "-" * (SCORES[score].harder == "low")
     usable = " AND ".join(f"isfinite({quote(name)})" for name in [score, *confidence])
     ends = {"Hardest": (usable, f"{turn}{quote(score)} DESC"), "Easiest": (usable, f"{turn}{quote(score)}")}
-    rows |= _first_rows(table, ends, [score, *confidence])
+    rows |= _first_rows(samples, ends, [score, *confidence])
     return dict(islice(rows.items(), len(ends)))
 
 
 def _first_rows(
-    table: DatasetTable, wanted: dict[str, tuple[str, str]], columns: list[str]
+    samples: SampleTable, wanted: dict[str, tuple[str, str]], columns: list[str]
 ) -> dict[str, dict[str, Any]]:
     """Return by title the first image of a condition in an order; none where no image fulfils it."""
     rows: dict[str, dict[str, Any]] = {}
     for title, (condition, order) in wanted.items():
-        for (id,) in table.query(
+        for (id,) in samples.query(
             f"SELECT id FROM samples WHERE NOT excluded AND {condition} ORDER BY {order}, id LIMIT 1"
         ):
             named = list(dict.fromkeys(["id", "label_name", "predicted_name", *columns]))
             # Somebody may have excluded it since.
-            row = table.frame(Filters(ids=(id,), excluded=None), columns=named).iloc[0]
+            row = samples.frame(Filters(ids=(id,), excluded=None), columns=named).iloc[0]
             rows[title] = {str(name): value for name, value in row.items()}
     return rows
 
@@ -250,14 +252,16 @@ def _figure(page: Opened, title: str, row: dict[str, Any]) -> str:
     label = f"“{row['label_name']}”"
     notes = []
     if "hsf" in row:
-        notes.append(f"{row['hsf']:.0%} of {people(page.table.simulated)} chose {label}")
+        notes.append(f"{row['hsf']:.0%} of {people(page.samples.simulated)} chose {label}")
     else:
-        notes.append(f"{score_name(page.table.hardness)} {format_score(page.table.hardness, row[page.table.hardness])}")
+        notes.append(
+            f"{score_name(page.samples.hardness)} {format_score(page.samples.hardness, row[page.samples.hardness])}"
+        )
     if pd.notna(row.get("confidence")):
         notes.append(f"the network is {row['confidence']:.0%} sure of {label}")
     if pd.notna(row["predicted_name"]) and row["predicted_name"] != row["label_name"]:
         notes.append(f"it predicts “{row['predicted_name']}”")
-    source = escape(image_url(page.table, id))
+    source = escape(image_url(page.samples, id))
     text = escape("; ".join(notes))
     return f"<figure><img src='{source}' alt='Image {id}'><figcaption><b>{title}</b>{text}.</figcaption></figure>"
 
@@ -266,8 +270,8 @@ def ways(page: Opened) -> None:
     """Draw the three ways on, each with the open dataset and run."""
     view = View(dataset=page.view.dataset, run=page.view.run, edges=page.view.edges)
     hardest = view.to_query()
-    if page.table.run:
-        score = page.table.hardness
+    if page.opened.run:
+        score = page.samples.hardness
         hardest |= View(sort=score, descending=SCORES[score].harder == "high").to_query()
     with st.container(key="doorway", gap="small"):
         for file, label, icon, query in (
@@ -280,12 +284,14 @@ def ways(page: Opened) -> None:
 
 def own_columns(page: Opened) -> None:
     """Draw the columns with what they hold, and the harder end of each that holds numbers."""
-    table = page.table
-    if not table.kinds:
+    opened = page.opened
+    if not opened.samples.kinds:
         return
-    with st.expander(f"Your columns ({len(table.kinds):,})", icon=":material/table_chart:", key="home.columns"):
+    with st.expander(
+        f"Your columns ({len(opened.samples.kinds):,})", icon=":material/table_chart:", key="home.columns"
+    ):
         st.dataframe(_described(page), hide_index=True, key="home.columns_held")
-        numbers = table.own("number")
+        numbers = opened.samples.own("number")
         if not numbers:
             return
         with in_a_row():
@@ -296,7 +302,7 @@ def own_columns(page: Opened) -> None:
                 format_func=_ENDS.__getitem__,
                 required=True,
                 # A key for each column, since what it showed of another one is not a choice.
-                key=mirrored(f"home.harder.{column}", table.ranked[column].harder or NONE),
+                key=mirrored(f"home.harder.{column}", opened.samples.ranked[column].harder or NONE),
                 on_change=_set_harder,
                 args=(page, column),
                 **for_curators(help=_HARDER),
@@ -304,18 +310,18 @@ def own_columns(page: Opened) -> None:
 
 
 def _described(page: Opened) -> pd.DataFrame:
-    rows = describe_columns(page.table)
+    rows = describe_columns(page.samples)
     for end in ("low", "high"):
         rows[end] = [format_score(name, value) for name, value in zip(rows["column"], rows[end], strict=True)]
     return rows.rename(columns=str.capitalize)
 
 
 def _set_harder(page: Opened, column: str) -> None:
-    attempt(set_harder, page.workspace, page.table, {column: st.session_state[f"home.harder.{column}"]})
+    attempt(set_harder, page.workspace, page.opened, {column: st.session_state[f"home.harder.{column}"]})
 
 
 def choose_group(page: Opened) -> str:
     """Return what the samples are counted by: classes, or a column of few values."""
-    names = {CLASSES: "Classes"} | {name: shortened(name, 60) for name in page.table.groups}
+    names = {CLASSES: "Classes"} | {name: shortened(name, 60) for name in page.samples.groups}
     choice = one_of("home.group", list(names), CLASSES)
     return choice.show(st.selectbox, "Images by", names, label_visibility="collapsed", width=240)

@@ -13,7 +13,7 @@ from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
 from avhcurate.datasets.sources.service import absolute, name_for
 from avhcurate.datasets.sources.settings import FetchSettings, ImportSettings, ReviewSettings
 from avhcurate.datasets.sources.uploads import MOST_BYTES, MOST_FILES, TABLES, keep_upload
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.names import IMAGENET_CLASSES, knows_imagenet, usual_here
 from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
@@ -154,38 +154,38 @@ def _dropped() -> str:
 # --- the forms ----------------------------------------------------------------------------------------------------
 
 
-def score_form(_: Workspace, table: DatasetTable) -> None:
+def score_form(_: Workspace, opened: OpenDataset) -> None:
     """Choose a model and score the dataset with it: proposed is that of the last run, else one that is on this machine.
 
     A head is fitted by default where the proposed model tells other classes apart.
     """
-    runs = [run.record.model for run in table.dataset.runs()]
+    runs = [run.record.model for run in opened.dataset.runs()]
     names = models(*runs[-1:], usual=usual_here())
-    fits = bool(table.classes) and knows_imagenet(names[0]) and len(table.classes) != IMAGENET_CLASSES
-    with job_form("home.score_", ScoreSettings, dataset=table.dataset.name) as form:
+    fits = bool(opened.samples.classes) and knows_imagenet(names[0]) and len(opened.samples.classes) != IMAGENET_CLASSES
+    with job_form("home.score_", ScoreSettings, dataset=opened.samples.name) as form:
         with in_a_row():
             form.ask_model(names, width=300)
             form.ask("weights", width=300)
             ways = ["", "fit"]
             form.ask("head", widget=st.selectbox, options=ways, index=int(fits), accept_new_options=True, width=220)
             form.submit("Start scoring", "model_training")
-        if table.locked_by:
-            st.caption(said(told(table)))
-        elif untouched(table):
+        if opened.samples.locked_by:
+            st.caption(said(told(opened.decisions, opened.run)))
+        elif untouched(opened.decisions):
             form.ask("lock")
         with st.expander("More"), in_a_row():
             form.ask("device", widget=st.selectbox, options=DEVICES, width=130)
             form.ask("precision", widget=st.selectbox, options=PRECISIONS, width=130)
             form.ask("batch_size", "limit", "folds")
-            form.ask("groups", widget=st.selectbox, options=["", AUTO, *table.user_columns], width=150)
+            form.ask("groups", widget=st.selectbox, options=["", AUTO, *opened.samples.user_columns], width=150)
             form.ask("classes_from_model", "prompt", "classes", "resize", "crop", "mean", "std")
             form.ask_where()
 
 
-def attach_form(_: Workspace, table: DatasetTable) -> None:
+def attach_form(_: Workspace, opened: OpenDataset) -> None:
     """Choose files and attach them as a run."""
     st.caption(_ATTACH)
-    with job_form("home.attach_", AttachSettings, dataset=table.dataset.name) as form:
+    with job_form("home.attach_", AttachSettings, dataset=opened.samples.name) as form:
         with in_a_row():
             for name, example in _ARRAYS.items():
                 form.ask(name, placeholder=example, width=300)
@@ -260,10 +260,10 @@ def _votes_settings(workspace: Workspace, **values: Any) -> VotesSettings:
     return VotesSettings(**values)
 
 
-def votes_form(workspace: Workspace, table: DatasetTable) -> None:
+def votes_form(workspace: Workspace, opened: OpenDataset) -> None:
     """Attach a file of votes to the dataset."""
     make = partial(_votes_settings, workspace)
-    with job_form("home.votes_", VotesSettings, make=make, dataset=table.dataset.name) as form:
+    with job_form("home.votes_", VotesSettings, make=make, dataset=opened.samples.name) as form:
         _upload("Upload a file of votes", "home.votes_file", _TABLES)
         with in_a_row():
             form.ask("file", label="Or a path on the server", placeholder="/data/votes.csv", width=300)
@@ -288,21 +288,21 @@ def _ask(page: Frame) -> None:
     labels = {key: have.label for key, have in HAVE.items()}
     shown = CHOICE.show(st.segmented_control, "What do you have?", labels, value=_proposed(page))
     have = HAVE[shown]
-    table = page.table
+    opened = page.opened
     form = _FORMS.get(shown)
     st.caption(have.gives)
-    if form and table is None:
+    if form and opened is None:
         st.info("Import the images first; then this form is here.", icon=":material/arrow_upward:")
-    if shown == "labels" and table is not None:
-        _labels_form(page.workspace, table)
+    if shown == "labels" and opened is not None:
+        _labels_form(page.workspace, opened)
         st.markdown("**Import another dataset**")
-    if form and table is not None:
-        form(page.workspace, table)
+    if form and opened is not None:
+        form(page.workspace, opened)
     elif shown == "nothing":
         fetch_form()
     else:
         import_form(page.workspace)
-    if table is not None:
+    if opened is not None:
         query = page.view.elsewhere
         if have.next_page == "home":
             query = query | {"home.have": "classifier"}
@@ -310,32 +310,33 @@ def _ask(page: Frame) -> None:
         st.page_link(target, label=have.next_step, icon=":material/arrow_forward:", query_params=query)
 
 
-def _proposed(page: Frame) -> str:
+def _proposed(here: Frame) -> str:
     """Return what the address names, else the first thing that a dataset of the user's lacks."""
     if chosen := CHOICE.asked():
         return chosen
-    if page.table is None or is_demo(page.table.dataset):
+    opened = here.opened
+    if opened is None or is_demo(opened.dataset):
         return "images"
-    if page.table.run is None:
+    if opened.run is None:
         return "classifier"
-    if page.table.votes is None:
+    if opened.samples.votes is None:
         return "votes"
     return "images"
 
 
-def _labels_form(workspace: Workspace, table: DatasetTable) -> None:
-    st.markdown(f"**Correct labels of {plain(table.dataset.name)}**")
+def _labels_form(workspace: Workspace, opened: OpenDataset) -> None:
+    st.markdown(f"**Correct labels of {plain(opened.samples.name)}**")
     with st.form("home.labels_form", border=False), in_a_row():
         st.file_uploader(
             "CSV, Parquet or JSON of a tool", ["csv", "parquet", "json"], key="home.labels.upload", width=420
         )
-        act = partial(attempt, _relabel, workspace, table, at="labels")
+        act = partial(attempt, _relabel, workspace, opened, at="labels")
         st.form_submit_button("Relabel", type="primary", icon=":material/edit:", on_click=act, **for_curators())
     show_error("labels")
 
 
-def _relabel(workspace: Workspace, table: DatasetTable) -> None:
+def _relabel(workspace: Workspace, opened: OpenDataset) -> None:
     file = sent("home.labels")
     if file is None:
         raise CurateError("Choose a file of labels first: a CSV or Parquet table, or JSON of another tool.")
-    announce(str(relabel_from(table, keep_upload(workspace, file.name, file))))
+    announce(str(relabel_from(opened.decisions, keep_upload(workspace, file.name, file))))

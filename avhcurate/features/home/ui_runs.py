@@ -5,7 +5,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.head_notes import head_note
 from avhcurate.datasets.table.titles import learnt_here, titles
 from avhcurate.ui.base.notes import run_accuracy
@@ -14,15 +13,15 @@ from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 
 
-def model_runs(table: DatasetTable) -> None:
+def model_runs(run: RunFolder | None, dataset: DatasetFolder) -> None:
     """Draw one row per model run, newest first, and what to know about its head and its attached outputs."""
-    runs = table.dataset.runs()[::-1]
+    runs = dataset.runs()[::-1]
     if not runs:
         return
     st.markdown("**Model runs**")
-    title = titles(table.dataset)
-    learnt = learnt_here(table.dataset)
-    rows = [{"Model": title[run.name], **_run_row(table.dataset, run, learnt.get(run.name, ""))} for run in runs]
+    title = titles(dataset)
+    learnt = learnt_here(dataset)
+    rows = [{"Model": title[run.name], **_run_row(dataset, run, learnt.get(run.name, ""))} for run in runs]
     st.dataframe(
         pd.DataFrame(rows).dropna(axis=1, how="all"),
         hide_index=True,
@@ -38,11 +37,11 @@ def model_runs(table: DatasetTable) -> None:
             "Finished": st.column_config.DatetimeColumn(format="distance"),
         },
     )
-    for run in runs:
-        if text := head_note(run.record):
-            st.caption(plain(f"{title[run.name]}: {text}"))
-    if table.run is not None and table.run.record.attached is not None:
-        st.caption(plain(_attached(table.run)))
+    for each in runs:
+        if text := head_note(each.record):
+            st.caption(plain(f"{title[each.name]}: {text}"))
+    if run is not None and run.record.attached is not None:
+        st.caption(plain(_attached(run)))
 
 
 def _run_row(dataset: DatasetFolder, run: RunFolder, learnt: str) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.features.map.store import MapFolder
 from avhcurate.people.bins import bin_index, bin_labels
 
@@ -29,22 +29,22 @@ _LONGEST_ID = 18
 _LONGEST_TEXT = 200
 
 
-def color_options(table: DatasetTable) -> dict[str, str]:
+def color_options(samples: SampleTable) -> dict[str, str]:
     """Return what samples of a table can be coloured by: key to its name, "" for a score.
 
     Of the user's columns these are numbers, and texts and truths of few values.
     """
     kinds = dict(KINDS)
-    numbers = list(table.scores)
-    if table.votes:
+    numbers = list(samples.scores)
+    if samples.votes:
         numbers.append("hsf")
     else:
         del kinds["hsf_bin"]
-    if not len(table.group_counts("split")["value"].dropna()):
+    if not len(samples.group_counts("split")["value"].dropna()):
         del kinds["split"]
-    usable = {*table.own("number"), *table.groups}
-    columns = {_own_key(name): name for name in table.user_columns if name in usable}
-    tags = {f"{TAG}{tag}": f"Tag {tag}" for tag in table.group_counts("tags")["value"]}
+    usable = {*samples.own("number"), *samples.groups}
+    columns = {_own_key(name): name for name in samples.user_columns if name in usable}
+    tags = {f"{TAG}{tag}": f"Tag {tag}" for tag in samples.group_counts("tags")["value"]}
     return kinds | dict.fromkeys(numbers, "") | columns | tags
 
 
@@ -59,16 +59,16 @@ def _own_key(name: str) -> str:
     return name
 
 
-def find_sample(table: DatasetTable, text: str) -> int | None:
+def find_sample(samples: SampleTable, text: str) -> int | None:
     """Return the id of the image that a text means: its number, else the first whose path holds the text."""
-    if text.isascii() and text.isdigit() and len(text) < _LONGEST_ID and int(text) < table.size:
+    if text.isascii() and text.isdigit() and len(text) < _LONGEST_ID and int(text) < samples.size:
         return int(text)
     part = text[:_LONGEST_TEXT].lower().replace("'", "''")
-    rows = table.page(Filters(excluded=None, where=f"contains(lower(path), '{part}')"), columns=["id"], limit=1)
+    rows = samples.page(Filters(excluded=None, where=f"contains(lower(path), '{part}')"), columns=["id"], limit=1)
     return next(iter(rows["id"].tolist()), None)
 
 
-def points_in_view(table: DatasetTable, folder: MapFolder, filters: Filters, *, color: str) -> pd.DataFrame:
+def points_in_view(samples: SampleTable, folder: MapFolder, filters: Filters, *, color: str) -> pd.DataFrame:
     """Return the samples that satisfy the filters and have a place, by id: `id, x, y, label, color`.
 
     `label` is -1 for none. `color`, of a key of `color_options`, is a number, NaN where it is missing, or a category.
@@ -79,7 +79,7 @@ def points_in_view(table: DatasetTable, folder: MapFolder, filters: Filters, *, 
         columns.append("hsf")
     elif not color.startswith(TAG) and color not in ("mistake", *columns):
         columns.append(column)
-    frame = table.frame(filters, columns=columns)
+    frame = samples.frame(filters, columns=columns)
     ids, places = folder.coordinates()
     at = pd.Index(ids).get_indexer(frame["id"])
     frame = frame[at >= 0]
@@ -91,7 +91,7 @@ def points_in_view(table: DatasetTable, folder: MapFolder, filters: Filters, *, 
     names: Sequence[str]
     if color in classes:
         codes = classes[color]
-        names = table.classes
+        names = samples.classes
     elif color == "mistake":
         codes = np.where((label < 0) | (classes["predicted"] < 0), -1, label != classes["predicted"])
         names = ("right", "mistaken")
@@ -99,13 +99,13 @@ def points_in_view(table: DatasetTable, folder: MapFolder, filters: Filters, *, 
         codes = frame[color]
         names = ("kept", "excluded")
     elif color == "hsf_bin":
-        codes = bin_index(frame["hsf"].to_numpy(float), table.edges)
-        names = bin_labels(table.edges)
+        codes = bin_index(frame["hsf"].to_numpy(float), samples.edges)
+        names = bin_labels(samples.edges)
     elif color.startswith(TAG):
-        tagged = table.frame(filters.with_(tags=(*filters.tags, color.removeprefix(TAG))), columns=["id"])["id"]
+        tagged = samples.frame(filters.with_(tags=(*filters.tags, color.removeprefix(TAG))), columns=["id"])["id"]
         codes = points["id"].isin(tagged)
         names = ("without it", "with it")
-    elif color == "split" or table.kinds.get(column) in ("text", "yes or no"):
+    elif color == "split" or samples.kinds.get(column) in ("text", "yes or no"):
         codes, values = pd.factorize(frame[column], sort=True)
         names = [{False: "no", True: "yes"}.get(value, str(value)) for value in values]
     else:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.head_notes import HEAD_OF_ALL
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.titles import title_of
 from avhcurate.features.map.plots import Window
 from avhcurate.features.map.points import color_options, find_sample, points_in_view
@@ -122,9 +122,9 @@ class MapInView:
 
 def choose_map(page: Opened, maps: Sequence[MapFolder]) -> MapInView:
     """Ask for map, colour, image and tool in a line, with a button back to the whole map; return what to draw."""
-    options = {key: shortened(name or score_name(key), _LONGEST) for key, name in color_options(page.table).items()}
+    options = {key: shortened(name or score_name(key), _LONGEST) for key, name in color_options(page.samples).items()}
     if "hsf" in options:
-        options["hsf"] = of_hsf(page.table.simulated)
+        options["hsf"] = of_hsf(page.samples.simulated)
         options["hsf_bin"] = f"{options['hsf']} in bins"
     titles = {folder.name: _title(folder.record) for folder in reversed(maps)}
     layouts = one_of(LAYOUT, list(titles), maps[-1].name)
@@ -143,8 +143,8 @@ def choose_map(page: Opened, maps: Sequence[MapFolder]) -> MapInView:
         if window is not None:
             st.button("Whole map", icon=":material/zoom_out_map:", key="map.whole", on_click=WINDOW.put, args=(None,))
     page.help.markdown(ABOUT)
-    points = _points(page.table, folder, page.filters, color=color)
-    mark, note = _find(page.table, folder, points, text)
+    points = _points(page.samples, folder, page.filters, color=color)
+    mark, note = _find(page.samples, folder, points, text)
     return MapInView(
         folder=folder,
         color=color,
@@ -158,11 +158,13 @@ def choose_map(page: Opened, maps: Sequence[MapFolder]) -> MapInView:
     )
 
 
-def _find(table: DatasetTable, folder: MapFolder, points: pd.DataFrame, text: str) -> tuple[dict[str, Any] | None, str]:
+def _find(
+    samples: SampleTable, folder: MapFolder, points: pd.DataFrame, text: str
+) -> tuple[dict[str, Any] | None, str]:
     """Return the image that a text means with its place, and what to say of it."""
     if not text:
         return None, ""
-    id = find_sample(table, text)
+    id = find_sample(samples, text)
     if id is None:
         return None, f"No image has this number or a path that contains {shortened(text, _LONGEST)}."
     ids, places = folder.coordinates()
@@ -218,7 +220,7 @@ def _title(record: MapRecord) -> str:
 
 def without_classes(page: Opened) -> None:
     """Say where nothing can be compared why there are no suspects, and what to do."""
-    if page.table.group_counts("label")["value"].nunique() < 2:
+    if page.samples.group_counts("label")["value"].nunique() < 2:
         st.info(_NO_CLASSES, icon=":material/label_off:")
         way_on(page, "Annotate: let people judge them", "")
 
@@ -228,7 +230,7 @@ def without_classes(page: Opened) -> None:
 
 def caption(page: Opened, shown: MapInView, drawn: int) -> None:
     """Say how many points are drawn, of which map, and what else matters."""
-    run = page.table.run
+    run = page.opened.run
     record = shown.folder.record
     number = len(shown.points)
     assert run is not None

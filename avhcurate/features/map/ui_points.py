@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.features.map import plots
 from avhcurate.features.map.points import column_of
 from avhcurate.features.map.store import MapFolder, maps
@@ -44,6 +44,7 @@ from avhcurate.ui.components.scatter import NO_SHADE, PointCloud, heard, point_c
 from avhcurate.ui.grid import grid_actions
 from avhcurate.ui.grid.grid_bar import actions_grid
 from avhcurate.ui.grid.grid_views import GridView, list_view
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk.app_files import PAGES
 
 _CHART = "map.points"
@@ -58,15 +59,15 @@ _NAME = 18
 
 def chart(page: Opened, shown: MapInView, *, linked: bool = False) -> None:
     """Draw the map with a caption; `linked` to the grid next to it, where a click goes to the image."""
-    ids, cloud, shading = _drawn(page.table, shown.folder, page.filters, shown.color, _shown=shown)
-    score = page.table.hardness
+    ids, cloud, shading = _drawn(page.samples, shown.folder, page.filters, shown.color, _shown=shown)
+    score = page.samples.hardness
     title = score_name(score)
     if not isinstance(shown.points["color"].dtype, pd.CategoricalDtype):
         score = column_of(shown.color)
         title = shown.title
     tiles = list_view(page, ids, about=f"{shown.about} points", score=score)
     st.session_state[f"{_CHART}.held"] = tiles, cloud  # a view and a cloud are readable as long as they are held
-    marks = _marks(shown.folder, page.table)
+    marks = _marks(shown.folder, page.samples, page.opened.run)
     region = None
     if shown.region:
         region = shown.region.outline(-FAR, FAR)
@@ -112,7 +113,7 @@ def _take_over(layout: str) -> None:
 
 @kept(most=6, funcs=MAP_HASH_FUNCS)
 def _drawn(
-    table: DatasetTable, folder: MapFolder, filters: Filters, color: str, *, _shown: MapInView
+    samples: SampleTable, folder: MapFolder, filters: Filters, color: str, *, _shown: MapInView
 ) -> tuple[np.ndarray, PointCloud, dict[str, Any]]:
     """Return the ids (n,) of the points in the order in which they are drawn, the points, and their shading."""
     points = _shown.points
@@ -128,7 +129,7 @@ def _drawn(
         harder = ""
         if color == "hsf":
             harder = "low"
-        elif ranked := table.ranked.get(column_of(color)):
+        elif ranked := samples.ranked.get(column_of(color)):
             harder = ranked.harder
         ends = plots.ends(values)
         shades = plots.steps(values, *ends, NO_SHADE)
@@ -184,16 +185,16 @@ def _at_medians(points: pd.DataFrame, groups: np.ndarray, names: Sequence[str]) 
     ]
 
 
-def _marks(folder: MapFolder, table: DatasetTable) -> dict[str, Any]:
+def _marks(folder: MapFolder, samples: SampleTable, run: RunFolder | None) -> dict[str, Any]:
     """Return the class weights, with what their classes are called today if they are few; none of one that is gone."""
     places = folder.class_weights()
     numbers = np.arange(len(places))
-    if table.run and table.run.today:
-        numbers = table.run.today.numbers
+    if run and run.today:
+        numbers = run.today.numbers
     if len(numbers) != len(places):  # the map is of an earlier version, and of classes between those and today
         places = np.full((len(numbers), 2), np.nan)
     placed = np.flatnonzero(np.isfinite(places).all(axis=1) & (numbers >= 0))
-    classes = table.classes
+    classes = samples.classes
     names = [*classes, *(f"class {k}" for k in range(len(classes), len(places)))]
     return {
         "x": places[placed, 0].tolist(),
@@ -234,7 +235,7 @@ def of_region(page: Opened, shown: MapInView) -> GridView | None:
     if (region := shown.region) is None:
         return None
     sort = page.view.sort
-    ids = _ordered(page.table, shown.folder, page.filters, region, sort, page.view.descending, shown.points)
+    ids = _ordered(page.samples, shown.folder, page.filters, region, sort, page.view.descending, shown.points)
     with in_a_row("center", gap="xsmall"):
         st.markdown(f"**{len(ids):,} of {len(shown.points):,} images in the region**", width="content")
         regions.clear_button(REGION)
@@ -245,7 +246,7 @@ def of_region(page: Opened, shown: MapInView) -> GridView | None:
 
 @kept(most=6, funcs=MAP_HASH_FUNCS)
 def _ordered(
-    table: DatasetTable,
+    samples: SampleTable,
     folder: MapFolder,
     filters: Filters,
     region: Region,
@@ -255,7 +256,7 @@ def _ordered(
 ) -> tuple[int, ...]:
     """Return ids of the samples in the region, in order; `_points` are those of the folder, in any colour."""
     ids = _points["id"][region.holds(_points["x"], _points["y"])]
-    order = table.order(filters, sort=sort, descending=descending)
+    order = samples.order(filters, sort=sort, descending=descending)
     return tuple(order[np.isin(order, ids)].tolist())
 
 
@@ -286,4 +287,4 @@ def in_gallery(page: Opened) -> GridView | None:
 
 
 def _possible(page: Opened) -> bool:
-    return page.table.run is not None and page.table.run.has_features
+    return page.opened.run is not None and page.opened.run.has_features

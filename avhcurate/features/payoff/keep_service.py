@@ -4,18 +4,20 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.datasets.curate.locked import locked_mask
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.features.payoff import keep_rules, rules
 from avhcurate.features.payoff.service import decided, embeddings, usable
 from avhcurate.measures.stats.blas import one_thread
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.sample_groups import sample_groups
 
 _SEED = 0
 
 
-def keep(table: DatasetTable, portion: float, *, filters: Filters) -> np.ndarray:
+def keep(samples: SampleTable, dataset: DatasetFolder, portion: float, *, filters: Filters) -> np.ndarray:
     """Return the ids (n,) that the rule `keep` keeps of the labelled images that satisfy the filters.
 
     `portion` in (0, 1] is their share. Locked images are never kept: they are to judge. Raises CurateError without
@@ -23,7 +25,7 @@ def keep(table: DatasetTable, portion: float, *, filters: Filters) -> np.ndarray
     """
     if not 0 < portion <= 1:
         raise CurateError(f"The portion is {portion:g}. Give a number above 0 and up to 1.")
-    rows = _confident(table, filters)
+    rows = _confident(samples, dataset, filters)
     if rows.empty:
         raise CurateError("No image in view has a label and a score. Widen the condition.")
     labels = rows["curated_label"].to_numpy(np.int64)
@@ -32,33 +34,33 @@ def keep(table: DatasetTable, portion: float, *, filters: Filters) -> np.ndarray
 
 
 @one_thread()
-def keep_curve(table: DatasetTable) -> pd.DataFrame:
+def keep_curve(opened: OpenDataset) -> pd.DataFrame:
     """Return the accuracy on the locked part by rule and share kept, see `keep_rules.curve`."""
-    now = decided(table)
-    features = embeddings(table)
-    ids = usable(table, now)
+    now = decided(opened)
+    features = embeddings(opened.samples, opened.run)
+    ids = usable(opened.samples, opened.run, now)
     inside = ids[now.locked[ids] & (now.given[ids] >= 0)]
-    rows = _confident(table, Filters())
+    rows = _confident(opened.samples, opened.dataset, Filters())
     rows = rows[rows["id"].isin(ids)]
     outside = rows["id"].to_numpy(np.int64)
     labels = rows["curated_label"].to_numpy(np.int64)
     x = rules.principal(features, outside)
-    groups, _ = sample_groups(table.dataset, features, outside)
-    penalty = rules.choose_penalty(x[outside], labels, len(table.classes), groups).value
+    groups, _ = sample_groups(opened.dataset, features, outside)
+    penalty = rules.choose_penalty(x[outside], labels, len(opened.samples.classes), groups).value
     return keep_rules.curve(
         x[outside],
         labels,
         -rows["loss"].to_numpy(float),
         x[inside],
         now.given[inside],
-        num_classes=len(table.classes),
+        num_classes=len(opened.samples.classes),
         penalty=penalty,
     )
 
 
-def _confident(table: DatasetTable, filters: Filters) -> pd.DataFrame:
+def _confident(samples: SampleTable, dataset: DatasetFolder, filters: Filters) -> pd.DataFrame:
     """Return `id, curated_label, loss` of the images that may be kept."""
-    if "loss" not in table.scores:
+    if "loss" not in samples.scores:
         raise CurateError("No run says how confident a network is in each label. Score the images by a network first.")
-    rows = table.frame(filters, columns=["id", "curated_label", "loss"]).dropna()
-    return rows[~locked_mask(table)[rows["id"].to_numpy(np.int64)]]
+    rows = samples.frame(filters, columns=["id", "curated_label", "loss"]).dropna()
+    return rows[~locked_mask(dataset)[rows["id"].to_numpy(np.int64)]]

@@ -11,14 +11,18 @@ import pandas as pd
 
 from avhcurate.datasets.curate.annotations import class_index
 from avhcurate.datasets.curate.locked import judged_since, locked_mask
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.empty_view import not_scored
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError, Option, Run
 from avhcurate.features.payoff import rules
 from avhcurate.features.payoff.expected import Action, Pair, expected_gains
 from avhcurate.features.payoff.rules import Difference, Gain, PenaltyChoice
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.event import IMPORT_LABELS
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.sample_groups import sample_groups
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 
@@ -116,7 +120,7 @@ def _points(gain: Gain) -> dict[str, float]:
     return {name: round(100 * getattr(gain, name), 3) for name in ("gain", "low", "high")}
 
 
-def payoff(table: DatasetTable, *, since: int | None = None, progress: Progress = SILENT) -> Payoff:
+def payoff(opened: OpenDataset, *, since: int | None = None, progress: Progress = SILENT) -> Payoff:
     """Return the gain of the decisions after an entry of the history, with the checks that there are.
 
     Heads are fitted on the run's embeddings of the images outside the locked part, with the labels before and after the
@@ -124,27 +128,30 @@ def payoff(table: DatasetTable, *, since: int | None = None, progress: Progress 
     lock, which may rest on the labels of the part, where a class has no locked image, and where all decisions are about
     locked images; Cancelled when asked to stop.
     """
-    return judged(table, compare(table, decided(table, since=since), progress=progress))
+    return judged(
+        opened.decisions,
+        compare(opened.samples, opened.run, opened.dataset, decided(opened, since=since), progress=progress),
+    )
 
 
-def decided(table: DatasetTable, *, since: int | None = None) -> Decided:
+def decided(opened: OpenDataset, *, since: int | None = None) -> Decided:
     """Return what was decided after an entry of the history, by default after all that may know locked labels."""
-    table.refresh()
-    first = judged_since(table)
+    opened.refresh()
+    first = judged_since(opened.decisions, opened.run)
     if since is None:
         since = first
-    if not first <= since <= table.annotated:
+    if not first <= since <= opened.samples.entry:
         raise CurateError(
-            f"Entry {since} is not between {first} and {table.annotated}, the newest: decisions before may rest on "
-            "the labels that are locked.",
+            f"Entry {since} is not between {first} and {opened.samples.entry}, the newest: decisions before may "
+            "rest on the labels that are locked.",
             fix=f"Leave out {Option('since')}, or give one of these entries",
         )
-    rows = table.frame(columns=["path", "label", "curated_label", "excluded"])
+    rows = opened.samples.frame(columns=["path", "label", "curated_label", "excluded"])
     given = rows["label"].to_numpy(np.int64, na_value=-1)
     after = np.where(rows["excluded"], -1, rows["curated_label"].to_numpy(np.int64, na_value=-1))
     place = pd.Index(rows["path"])
     before = given.copy()
-    then = table.log.state(table.dataset.id, table.own_classes, until=since).to_pandas()
+    then = opened.decisions.log.state(opened.dataset.id, opened.decisions.own_classes, until=since).to_pandas()
     at = place.get_indexer(then["path"])
     then = then[at >= 0]
     at = at[at >= 0]
@@ -152,18 +159,18 @@ def decided(table: DatasetTable, *, since: int | None = None) -> Decided:
     before[at] = np.where(then["excluded"], -1, np.where(labels >= 0, labels, given[at]))
     changed = before != after
     excluded = changed & (after < 0)
-    several = _in_bulk(table, place, since)
+    several = _in_bulk(opened.decisions, place, since)
     kinds = {
         "by_hand": changed & ~excluded & ~several,
         "in_bulk": changed & ~excluded & several,
         "excluded": excluded,
     }
-    return Decided(given, before, after, kinds, locked_mask(table))
+    return Decided(given, before, after, kinds, locked_mask(opened.dataset))
 
 
-def _in_bulk(table: DatasetTable, place: pd.Index, since: int) -> np.ndarray:
+def _in_bulk(decisions: Decisions, place: pd.Index, since: int) -> np.ndarray:
     """Return the images (N,), by the `place` of their paths, whose last relabel was of several at once."""
-    acts = table.log.decisions(table.dataset.id, since=since, until=table.annotated)
+    acts = decisions.log.decisions(decisions.dataset.id, since=since, until=decisions.samples.entry)
     acts = acts[acts["action"].isin(["relabel", IMPORT_LABELS]) & ~acts["undo"].astype(bool)]
     last = acts.assign(images=acts.groupby("event")["path"].transform("size")).drop_duplicates("path", keep="last")
     at = place.get_indexer(pd.Index(last["path"]))
@@ -172,10 +179,17 @@ def _in_bulk(table: DatasetTable, place: pd.Index, since: int) -> np.ndarray:
     return several
 
 
-def compare(table: DatasetTable, decided: Decided, *, progress: Progress = SILENT) -> Compared:
+def compare(
+    samples: SampleTable,
+    run: RunFolder | None,
+    dataset: DatasetFolder,
+    decided: Decided,
+    *,
+    progress: Progress = SILENT,
+) -> Compared:
     """Return how heads differ before and after decisions; it stays the same while only checks are added."""
-    features = embeddings(table)
-    ids = usable(table, decided)
+    features = embeddings(samples, run)
+    ids = usable(samples, run, decided)
     locked = decided.locked[ids]
     inside = ids[locked & (decided.given[ids] >= 0)]
     outside = ids[~locked]
@@ -188,8 +202,8 @@ def compare(table: DatasetTable, decided: Decided, *, progress: Progress = SILEN
     x = rules.principal(features, outside)
     before = decided.before[outside]
     learnt = before >= 0
-    groups, _ = sample_groups(table.dataset, features, outside[learnt])
-    num_classes = len(table.classes)
+    groups, _ = sample_groups(dataset, features, outside[learnt])
+    num_classes = len(samples.classes)
     penalty = rules.choose_penalty(x[outside[learnt]], before[learnt], num_classes, groups)
     after = {"all": decided.after[outside]}
     if len(decisions) > 1:
@@ -202,9 +216,9 @@ def compare(table: DatasetTable, decided: Decided, *, progress: Progress = SILEN
     return Compared(inside, given, dict(zip(after, differences, strict=True)), decisions, decided.earlier, penalty)
 
 
-def judged(table: DatasetTable, compared: Compared) -> Payoff:
+def judged(decisions: Decisions, compared: Compared) -> Payoff:
     """Return the gain that the given labels of the locked images and the checks there are tell."""
-    labels = checks(table)
+    labels = checks(decisions)
     rows = {row: labels[id] for row, id in enumerate(compared.ids.tolist()) if id in labels}
     drawn = compared.drawn.tolist()
     drawn_by = None
@@ -223,33 +237,36 @@ def judged(table: DatasetTable, compared: Compared) -> Payoff:
 # --- checks by hand ----------------------------------------------------------------------------------------------
 
 
-def check(table: DatasetTable, id: int, label: int | None) -> None:
+def check(decisions: Decisions, id: int, label: int | None) -> None:
     """Write down that a person sees the class of index `label` on a locked image, or cannot tell (None)."""
-    if not locked_mask(table)[id]:
+    if not locked_mask(decisions.dataset)[id]:
         raise CurateError(f"Image {id} is not locked: only locked images are checked.")
     stored = None
     if label is not None:
-        stored = table.classes[class_index(table, label)]
-    table.log.annotate(table.present_id(), "check", stored, table.paths_of([id]))
-    table.refresh()
+        stored = decisions.samples.classes[class_index(decisions.samples, label)]
+    decisions.log.annotate(decisions.present_id(), "check", stored, decisions.samples.paths_of([id]))
+    decisions.refresh()
 
 
-def checks(table: DatasetTable) -> dict[int, int]:
+def checks(decisions: Decisions) -> dict[int, int]:
     """Return the class that a person saw on each image that was checked, by id; -1 for none that was named."""
-    seen = table.log.checks(table.dataset.id)
-    ids = dict(table.query("SELECT path, id FROM samples WHERE path IN (SELECT unnest(?::VARCHAR[]))", [list(seen)]))
-    place = {name: number for number, name in enumerate(table.classes)}
+    seen = decisions.log.checks(decisions.dataset.id)
+    ids = dict(
+        decisions.samples.query(
+            "SELECT path, id FROM samples WHERE path IN (SELECT unnest(?::VARCHAR[]))", [list(seen)]
+        )
+    )
+    place = {name: number for number, name in enumerate(decisions.samples.classes)}
     return {ids[path]: place.get(name or "", -1) for path, name in seen.items() if path in ids}
 
 
 # --- what cannot judge -------------------------------------------------------------------------------------------
 
 
-def embeddings(table: DatasetTable) -> np.ndarray:
+def embeddings(samples: SampleTable, run: RunFolder | None) -> np.ndarray:
     """Return the features (N, D) of the run; refuse a dataset without."""
-    run = table.run
     if run is None:
-        raise not_scored(table.dataset.name)
+        raise not_scored(samples.name)
     if not run.has_features:
         raise CurateError(
             f"The run {run.name} has no embeddings to fit heads on.",
@@ -258,11 +275,11 @@ def embeddings(table: DatasetTable) -> np.ndarray:
     return run.features()
 
 
-def usable(table: DatasetTable, decided: Decided) -> np.ndarray:
+def usable(samples: SampleTable, run: RunFolder | None, decided: Decided) -> np.ndarray:
     """Return the ids of scored images with a label before or after; refuse a locked part that cannot judge."""
-    name = table.dataset.name
-    assert table.run is not None
-    scored = table.run.scored_ids()
+    name = samples.name
+    assert run is not None
+    scored = run.scored_ids()
     ids = scored[(decided.before[scored] >= 0) | (decided.after[scored] >= 0)]
     given = decided.given[ids]
     present = np.unique(given[given >= 0])
@@ -270,7 +287,7 @@ def usable(table: DatasetTable, decided: Decided) -> np.ndarray:
         raise CurateError(f"{name} has labels of one class, so no decision can change what a head says.")
     missing = np.setdiff1d(present, given[decided.locked[ids]])
     if len(missing):
-        names = ", ".join(table.classes[label] for label in missing[:5])
+        names = ", ".join(samples.classes[label] for label in missing[:5])
         raise CurateError(
             f"No image of {names} is locked, so a change there would not be seen.",
             fix=f"Lock a larger part: {Run('lock', name, share='0.3')}",
@@ -289,24 +306,31 @@ def _refuse_locked_only(decided: Decided, inside: np.ndarray) -> None:
 # --- beforehand --------------------------------------------------------------------------------------------------
 
 
-def beforehand(table: DatasetTable, action: Action, number: int, pairs: Sequence[Pair | None] = (None,)) -> list[Gain]:
+def beforehand(
+    samples: SampleTable,
+    run: RunFolder | None,
+    dataset: DatasetFolder,
+    action: Action,
+    number: int,
+    pairs: Sequence[Pair | None] = (None,),
+) -> list[Gain]:
     """Return what accepting or excluding the `number` first suspects is expected to do to accuracy, by `pairs`.
 
     About those of a pair only, or about all (None). Told from folds of the images that are not locked or excluded, see
     `expected.expected_gains`. Raises CurateError without embeddings, and with labels of one class.
     """
-    features = embeddings(table)
-    assert table.run is not None
-    rows = table.frame(Filters(ids=tuple(table.run.scored_ids().tolist())), columns=["id", "curated_label"]).dropna()
+    features = embeddings(samples, run)
+    assert run is not None
+    rows = samples.frame(Filters(ids=tuple(run.scored_ids().tolist())), columns=["id", "curated_label"]).dropna()
     ids = rows["id"].to_numpy(np.int64)
-    free = ~locked_mask(table)[ids]
+    free = ~locked_mask(dataset)[ids]
     ids = ids[free]
     labels = rows["curated_label"].to_numpy(np.int64)[free]
     if len(np.unique(labels)) < _CLASSES:
-        raise CurateError(f"{table.dataset.name} has labels of one class, so no decision can change what a head says.")
+        raise CurateError(f"{samples.name} has labels of one class, so no decision can change what a head says.")
     x = rules.principal(features, ids)[ids]
-    groups, _ = sample_groups(table.dataset, features, ids)
-    num_classes = len(table.classes)
+    groups, _ = sample_groups(dataset, features, ids)
+    num_classes = len(samples.classes)
     return expected_gains(
         x,
         labels,

@@ -1,13 +1,15 @@
 """The page Payoff: what decisions were worth, and checks of locked images by hand."""
 
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.curate.history import undo_entry
 from avhcurate.datasets.curate.locked import lags, lock
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.features.payoff import service, texts
 from avhcurate.features.payoff.keep_service import keep_curve
 from avhcurate.features.payoff.plots import gain_dots, keep_chart
@@ -25,7 +27,9 @@ from avhcurate.ui.components.task import read_seen
 from avhcurate.ui.grid.grid_bar import about
 from avhcurate.ui.server.decisions import Decision, Reply, Takers
 from avhcurate.ui.server.image_routes import image_url
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.people import Role
+from avhcurate.workspace.data.runs import RunFolder
 
 #: The command line compares heads on more images than these.
 MOST = 200_000
@@ -50,7 +54,7 @@ def offer_lock(page: Opened) -> None:
 
 
 def _lock(page: Opened) -> None:
-    lock(page.table)
+    lock(page.decisions, page.opened.run)
     if lags(page.dataset, page.run.record) and not running_job():
         start(partial(PayoffSettings, **of_run(page)))
 
@@ -68,23 +72,27 @@ def offer_heads(page: Opened) -> None:
 
 def compare(page: Opened) -> Compared:
     """Return heads before and after all decisions since the lock."""
-    return _compared(page.table, service.decided(page.table))
+    return _compared(page.samples, page.opened.run, page.dataset, service.decided(page.opened))
 
 
-def _run_key(table: DatasetTable) -> str:
-    """Return what changes with the embeddings: checks change the log, and no head."""
-    assert table.run is not None
-    return f"{table.fingerprint} {file_key(table.run.scores_path)}"
+#: What a comparison of heads depends on, with the embeddings of the run: checks change the log, and no head.
+_HEADS: dict[str | type, Any] = {
+    SampleTable: lambda samples: samples.fingerprint,
+    RunFolder: lambda run: file_key(run.scores_path),
+    DatasetFolder: lambda dataset: str(dataset.root),
+    OpenDataset: lambda opened: f"{opened.samples.fingerprint} {file_key(opened.run.scores_path)}",
+    Decided: Decided.digest,
+}
 
 
-@kept("Fitting heads before and after …", most=4, funcs={DatasetTable: _run_key, Decided: Decided.digest})
-def _compared(table: DatasetTable, decided: Decided) -> Compared:
-    return service.compare(table, decided)
+@kept("Fitting heads before and after …", most=4, funcs=_HEADS)
+def _compared(samples: SampleTable, run: RunFolder | None, dataset: DatasetFolder, decided: Decided) -> Compared:
+    return service.compare(samples, run, dataset, decided)
 
 
-@kept("Fitting heads to shares of the images …", most=4, funcs={DatasetTable: _run_key, Decided: Decided.digest})
-def _curve(table: DatasetTable, decided: Decided) -> pd.DataFrame:
-    return keep_curve(table)
+@kept("Fitting heads to shares of the images …", most=4, funcs=_HEADS)
+def _curve(opened: OpenDataset, decided: Decided) -> pd.DataFrame:
+    return keep_curve(opened)
 
 
 def show_keep(page: Opened) -> None:
@@ -93,7 +101,7 @@ def show_keep(page: Opened) -> None:
     _KEEPING.show(st.toggle, "What to keep, if not all", help=about)
     if not _KEEPING.asked():
         return
-    show_chart(keep_chart(_curve(page.table, service.decided(page.table))), key="payoff.curve")
+    show_chart(keep_chart(_curve(page.opened, service.decided(page.opened))), key="payoff.curve")
     st.caption(
         "Bars are 95 % intervals over five draws. The hardest images are mostly the worst to train on. To write the "
         "images of a rule:"
@@ -106,8 +114,8 @@ def show_keep(page: Opened) -> None:
 @while_allowed
 def show(page: Opened, compared: Compared) -> None:
     """Draw what the decisions were worth and, on demand, an image to check; redrawn alone after each answer."""
-    page.table.refresh()
-    found = service.judged(page.table, compared)
+    page.opened.refresh()
+    found = service.judged(page.decisions, compared)
     st.markdown(f"## {texts.sentence(found)}")
     if not found.decisions:
         return
@@ -131,11 +139,11 @@ def _card(page: Opened, found: Payoff) -> None:
     scope = f"{page.dataset.name}|{page.version}|check"
     turn, broken = read_seen((st.session_state.get(_CARD) or {}).get("seen"), scope)
     ids = [id for id in found.unchecked if str(id) not in broken]
-    url = partial(image_url, page.table, size="full")
-    done = len(service.checks(page.table))
+    url = partial(image_url, page.samples, size="full")
+    done = len(service.checks(page.decisions))
     classify_card(
         [Item(id, str(id), url(id)) for id in ids[:_AHEAD]],
-        page.table.classes,
+        page.samples.classes,
         subject="check ",
         done=done,
         goal=done + len(ids),
@@ -154,21 +162,21 @@ def _card(page: Opened, found: Payoff) -> None:
 # --- what is decided ---------------------------------------------------------------------------------------------
 
 
-def _check(table: DatasetTable, decision: Decision) -> Reply:
-    service.check(table, decision.image, decision.choice)
+def _check(opened: OpenDataset, decision: Decision) -> Reply:
+    service.check(opened.decisions, decision.image, decision.choice)
     return Reply()
 
 
-def _skip(table: DatasetTable, decision: Decision) -> Reply:
-    service.check(table, decision.image, None)
+def _skip(opened: OpenDataset, decision: Decision) -> Reply:
+    service.check(opened.decisions, decision.image, None)
     return Reply()
 
 
-def _take_back(table: DatasetTable, decision: Decision) -> Reply:
-    entry = table.log.event_of(decision.of)
+def _take_back(opened: OpenDataset, decision: Decision) -> Reply:
+    entry = opened.decisions.log.event_of(decision.of)
     if entry is None:
         return Reply("There is no check to take back.")
-    undo_entry(table, str(entry))
+    undo_entry(opened.decisions, str(entry))
     return Reply()
 
 

@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 
 from avhcurate.datasets.curate.locked import may_know, refuse_before_lock
 from avhcurate.datasets.table.columns import PREDICTED_COLUMNS
-from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run
 from avhcurate.datasets.table.empty_view import no_votes
+from avhcurate.datasets.table.open_dataset import finished_run
+from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError
 from avhcurate.features.predicted_hsf.conformal import Interval, conformal_interval, coverage_by_bin
 from avhcurate.features.predicted_hsf.inputs import Inputs
@@ -97,14 +99,19 @@ class Prediction:
         }
 
 
-def predictions(table: DatasetTable) -> pd.DataFrame:
+def predictions(samples: SampleTable) -> pd.DataFrame:
     """Return HSF and what was predicted of it, a row a sample that is not excluded, by id."""
-    return table.frame().filter(["id", "hsf", *PREDICTED_COLUMNS])
+    return samples.frame().filter(["id", "hsf", *PREDICTED_COLUMNS])
 
 
 @one_thread()
 def predict_hsf(
-    table: DatasetTable, settings: PredictSettings | None = None, *, progress: Progress = SILENT
+    samples: SampleTable,
+    run: RunFolder | None,
+    votes: Votes,
+    settings: PredictSettings | None = None,
+    *,
+    progress: Progress = SILENT,
 ) -> PredictionFolder:
     """Predict HSF of every sample that has a label and that the runs have scored, from the samples with votes.
 
@@ -112,18 +119,18 @@ def predict_hsf(
     copies are the same, the same call does nothing; another prediction replaces the one before once it is complete.
     Raises Cancelled when asked to stop, and CurateError for too few votes or no run.
     """
-    dataset = table.dataset
-    votes = table.votes
+    dataset = votes.dataset
+    counted = samples.votes
     settings = settings or PredictSettings(dataset=dataset.name)
-    if votes is None:
+    if counted is None:
         raise no_votes(dataset.name)
     started = time.perf_counter()
-    runs = runs_of(table, settings.runs)
+    runs = runs_of(run, dataset, settings.runs)
     locked_by = dataset.locked_by
-    for run in runs:
-        refuse_before_lock(dataset, run)
-    use = queue_use(table.counter)
-    folder = PredictionFolder.of(dataset, _digest(dataset, runs, votes.key, settings))
+    for each in runs:
+        refuse_before_lock(dataset, each)
+    use = queue_use(votes)
+    folder = PredictionFolder.of(dataset, _digest(dataset, runs, counted.key, settings))
     with folder.alone():
         if folder.complete:
             return folder
@@ -131,15 +138,15 @@ def predict_hsf(
         total = FOLDS * (1 + len(SHARES) + len(runs)) + 1
         progress.tell(0, total, "reading the inputs")
         inputs = Inputs(dataset, runs)
-        voted = _voted(table, inputs, runs[0], settings.seed, use.weights)
+        voted = _voted(samples, votes, inputs, runs[0], settings.seed, use.weights)
         record = {
             "name": folder.name,
             "runs": [run.name for run in runs],
             "dataset_fingerprint": dataset.record.version,
-            "votes_fingerprint": votes.fingerprint,
-            "votes_simulated": votes.simulated,
+            "votes_fingerprint": counted.fingerprint,
+            "votes_simulated": counted.simulated,
             "queues": use.votes,
-            "voted": int((table.counter.counts.asked > 0).sum()),
+            "voted": int((votes.counts.asked > 0).sum()),
             "locked": locked_by,
         }
         folder.write_record(_record(inputs, voted, settings, **record))
@@ -153,7 +160,7 @@ def predict_hsf(
         if len(runs) > 1:
             changes["added"] = _added(prediction, inputs, check)
         dataset.refuse_another_lock(locked_by)
-        folder.write_shard(0, _table(prediction, inputs, len(table.counter.labels)), seconds=0.0)
+        folder.write_shard(0, _table(prediction, inputs, len(votes.labels)), seconds=0.0)
         changes |= {"finished": now(), "seconds": round(time.perf_counter() - started, 3)}
         folder.finish([folder.shard(0)], changes)
         progress.report(total, total, "")
@@ -258,16 +265,16 @@ def _table(prediction: Prediction, inputs: Inputs, samples: int) -> pa.Table:
     return pa.Table.from_pandas(columns[["id", *PREDICTED, "information"]], preserve_index=False)
 
 
-def runs_of(table: DatasetTable, names: Sequence[str]) -> list[RunFolder]:
-    """Return the runs to learn from: those named, else the table's and the newest that scored all that it did."""
+def runs_of(run: RunFolder | None, dataset: DatasetFolder, names: Sequence[str]) -> list[RunFolder]:
+    """Return the runs to learn from: those named, else the open one and the newest that scored all that it did."""
     if names:
-        return [run for name in names if (run := finished_run(table.dataset, name))]
-    if table.run is None:
+        return [found for name in names if (found := finished_run(dataset, name))]
+    if run is None:
         return []
-    ids = table.run.scored_ids()
-    others = [run for run in reversed(table.dataset.runs()) if run.complete and run.name != table.run.name]
-    others = [run for run in others if not may_know(table.dataset, run.record)]
-    return [table.run, *(run for run in others if np.isin(ids, run.scored_ids()).all())][:MOST_RUNS]
+    ids = run.scored_ids()
+    others = [other for other in reversed(dataset.runs()) if other.complete and other.name != run.name]
+    others = [other for other in others if not may_know(dataset, other.record)]
+    return [run, *(other for other in others if np.isin(ids, other.scored_ids()).all())][:MOST_RUNS]
 
 
 def _added(prediction: Prediction, inputs: Inputs, check: Check) -> list[RunGain]:
@@ -309,26 +316,28 @@ def coverage_text(record: PredictionRecord) -> str:
     return text
 
 
-def _voted(table: DatasetTable, inputs: Inputs, run: RunFolder, seed: int, weights: np.ndarray | None) -> VotedSamples:
+def _voted(
+    samples: SampleTable, votes: Votes, inputs: Inputs, run: RunFolder, seed: int, weights: np.ndarray | None
+) -> VotedSamples:
     """Return the samples with inputs and votes, at most `MOST` of them at random, in folds."""
-    counts = table.counter.counts
+    counts = votes.counts
     ids = inputs.ids[counts.asked[inputs.ids] > 0]
     if len(ids) < FEWEST:
         raise CurateError(
-            f"{len(ids)} samples of {table.dataset.name} have votes, a label and scores. A prediction needs {FEWEST} "
+            f"{len(ids)} samples of {samples.name} have votes, a label and scores. A prediction needs {FEWEST} "
             "or more. Collect more votes first, best of images in a random order."
         )
     if len(ids) > MOST:
         ids = np.sort(np.random.default_rng(seed).choice(ids, MOST, replace=False))
     groups = np.arange(len(ids))
     if run.has_features:
-        groups, _ = sample_groups(table.dataset, run.features(), ids)
+        groups, _ = sample_groups(votes.dataset, run.features(), ids)
     if (different := len(np.unique(groups))) < FOLDS:
         raise CurateError(
-            f"Different images among the voted samples of {table.dataset.name}: {different}. A prediction needs "
+            f"Different images among the voted samples of {samples.name}: {different}. A prediction needs "
             f"{FOLDS} or more. Collect votes on others."
         )
-    folds = stratified_folds(table.counter.labels[ids], groups, folds=FOLDS, seed=seed)
+    folds = stratified_folds(votes.labels[ids], groups, folds=FOLDS, seed=seed)
     stands_for = np.ones(len(ids))
     if weights is not None and not np.isnan(weights[ids]).any():
         stands_for = weights[ids]

@@ -32,13 +32,13 @@ def section(page: Opened) -> None:
     """Draw predicted HSF of the dataset: how to get it, or what it reached."""
     st.header("Predicted HSF", help=_ABOUT)
     job_panel()
-    if page.table.prediction is None:
+    if page.opened.prediction is None:
         st.markdown("With votes on some images, a model of these votes predicts the HSF of all others.")
         _form(page, "Predict HSF")
         return
-    record = page.table.prediction.record
+    record = page.opened.prediction.record
     st.markdown(summary(record))
-    votes = page.table.votes
+    votes = page.samples.votes
     if votes and (votes.fingerprint, votes.simulated) != (record.votes_fingerprint, record.votes_simulated):
         st.warning("The votes have changed since. Predict again to use them all.", icon=":material/update:")
     votes_help, intervals_hold = halves()
@@ -137,8 +137,8 @@ def _coverage(record: PredictionRecord) -> str:
 
 def _form(page: Opened, label: str) -> None:
     """Draw the button that starts the job, where there are enough votes."""
-    voted = int((page.table.counter.counts.asked > 0).sum())
-    if page.table.run is None or voted < FEWEST:
+    voted = int((page.votes.counts.asked > 0).sum())
+    if page.opened.run is None or voted < FEWEST:
         st.caption(f"It needs a scored run and votes on {FEWEST} images. Images with votes: {voted:,}.")
         return
     name = page.dataset.name

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from avhcurate.datasets.export import service as avhcurate_export
 from avhcurate.datasets.export.tabular import write_frame
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.errors import CurateError
 from avhcurate.features.pseudo_labels.service import export_columns, manifest
 from avhcurate.workspace.data.event_folds import DECIDED
@@ -80,7 +80,7 @@ def export(
     run = None
     if folder.record.target_run:  # a whole network has none, and scores of another network are not its own
         run = dataset.run(folder.record.target_run)
-    table = DatasetTable(workspace, dataset, run)
-    table.annotate(pa.table(decided, schema=DECIDED))
+    opened = OpenDataset(workspace, dataset, run)
+    opened.samples.annotate(pa.table(decided, schema=DECIDED))
     filters = Filters(excluded=None, ids=tuple(rows["id"].tolist()))
-    return avhcurate_export.export(table, filters, format, out, force=force, about={"pseudo_labels": about})
+    return avhcurate_export.export(opened, filters, format, out, force=force, about={"pseudo_labels": about})

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.datasets.export.tabular import format_of, write_frame
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.empty_view import empty_view, not_scored
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.subset import read_subset
 from avhcurate.errors import CurateError, Option
 from avhcurate.features.pseudo_labels.model_outputs import blocks_of
@@ -29,6 +29,7 @@ from avhcurate.features.pseudo_labels.rules import (
 )
 from avhcurate.features.pseudo_labels.rules import select as select_from
 from avhcurate.measures.stats.intervals import share
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk.json_text import records
 from avhcurate.workspace.disk.provenance import now, versions
@@ -93,44 +94,66 @@ def rules_of(run: RunFolder) -> list[Rule]:
 
 
 def select(
-    table: DatasetTable, *, rule: Rule = "avc", portion: float = 0.2, filters: Filters | None = None
+    samples: SampleTable,
+    run: RunFolder | None,
+    dataset: DatasetFolder,
+    *,
+    rule: Rule = "avc",
+    portion: float = 0.2,
+    filters: Filters | None = None,
 ) -> PseudoLabels:
     """Select from the samples in view that the model has scored; the given labels play no part in it."""
-    return select_by_each(table, (rule,), portion=portion, filters=filters)[rule]
+    return select_by_each(samples, run, dataset, (rule,), portion=portion, filters=filters)[rule]
 
 
 def select_by_each(
-    table: DatasetTable, rules: Sequence[Rule], *, portion: float = 0.2, filters: Filters | None = None
+    samples: SampleTable,
+    run: RunFolder | None,
+    dataset: DatasetFolder,
+    rules: Sequence[Rule],
+    *,
+    portion: float = 0.2,
+    filters: Filters | None = None,
 ) -> dict[Rule, PseudoLabels]:
     """Select by several rules, for which the network's outputs are computed once where they fit in memory."""
-    return {result.selection.rule: result for result in _selections(table, rules, (portion,), filters or Filters())}
+    return {
+        result.selection.rule: result
+        for result in _selections(samples, run, dataset, rules, (portion,), filters or Filters())
+    }
 
 
-def portion_curve(table: DatasetTable, filters: Filters) -> pd.DataFrame:
+def portion_curve(
+    samples: SampleTable, run: RunFolder | None, dataset: DatasetFolder, filters: Filters
+) -> pd.DataFrame:
     """Return `rule, portion, selected, n, accuracy, low, high` of every gate at `PORTIONS`."""
-    gates: list[Rule] = [gate for gate in GATES if table.run is not None and gate in rules_of(table.run)]
+    gates: list[Rule] = [gate for gate in GATES if run is not None and gate in rules_of(run)]
     rows = [
         (result.selection.rule, result.selection.portion, len(result.selected), *result.accuracy_interval())
-        for result in _selections(table, gates, PORTIONS, filters)
+        for result in _selections(samples, run, dataset, gates, PORTIONS, filters)
     ]
     return pd.DataFrame(rows, columns=["rule", "portion", "selected", "n", "accuracy", "low", "high"])
 
 
 def _selections(
-    table: DatasetTable, rules: Sequence[Rule], portions: Sequence[float], filters: Filters
+    samples: SampleTable,
+    run: RunFolder | None,
+    dataset: DatasetFolder,
+    rules: Sequence[Rule],
+    portions: Sequence[float],
+    filters: Filters,
 ) -> Iterator[PseudoLabels]:
     """Yield what each rule selects at each portion from the scored samples that satisfy the filters."""
     for rule in rules:
-        _check_rule(table, rule)
-    assert table.run is not None
-    samples = read_subset(table, filters, scored=True)
-    size = len(samples.ids)
+        _check_rule(samples, run, rule)
+    assert run is not None
+    subset = read_subset(samples, run, dataset, filters, scored=True)
+    size = len(subset.ids)
     if not size:
-        raise empty_view(table, filters, "no scored sample satisfies the filters: widen them", needs="predicted")
+        raise empty_view(samples, filters, "no scored sample satisfies the filters: widen them", needs="predicted")
     notes: tuple[str, ...] = ()
-    if table.run.record.fitted is not None and table.run.has_class_weights:
+    if run.record.fitted is not None and run.has_class_weights:
         notes = (FITTED_HEAD,)
-    outputs = blocks_of(table.run, samples.ids)
+    outputs = blocks_of(run, subset.ids)
     plain = held(partial(outputs, "avc"), size)
     predicted = predictions(plain)
     for rule in rules:
@@ -141,43 +164,45 @@ def _selections(
             first = predictions(blocks)
         for portion in portions:
             selection = select_from(blocks, rule=rule, portion=portion, first=first)
-            classes = selection.classes(samples.labels)
+            classes = selection.classes(subset.labels)
             # A model may know more classes than the dataset names.
-            names = dict(enumerate(table.classes))
+            names = dict(enumerate(samples.classes))
             classes.insert(1, "label_name", [names.get(label, str(label)) for label in classes["label"]])
             yield PseudoLabels(
                 selection=selection,
-                ids=samples.ids,
-                labels=samples.labels,
+                ids=subset.ids,
+                labels=subset.labels,
                 classes=classes,
                 filters=filters,
-                left_out=samples.left_out + selection.left_out,
+                left_out=subset.left_out + selection.left_out,
                 notes=notes,
             )
 
 
-def _check_rule(table: DatasetTable, rule: Rule) -> None:
-    if table.run is None:
-        raise not_scored(table.dataset.name)
+def _check_rule(samples: SampleTable, run: RunFolder | None, rule: Rule) -> None:
+    if run is None:
+        raise not_scored(samples.name)
     gate = gate_of(rule)
-    table.run.refuse_without_logits()
-    if gate in ANGULAR and table.run.today and table.run.today.lacking:
-        table.run.class_weights()  # says which classes lack theirs, and what to do
-    if gate in ANGULAR and not table.run.has_class_weights:
+    run.refuse_without_logits()
+    if gate in ANGULAR and run.today and run.today.lacking:
+        run.class_weights()  # says which classes lack theirs, and what to do
+    if gate in ANGULAR and not run.has_class_weights:
         raise CurateError(
-            f"The rule {rule} needs class weights, which the run {table.run.name} does not have.",
-            fix=f"Attach them with {Option('class_weights')}, or choose from {', '.join(rules_of(table.run))}",
+            f"The rule {rule} needs class weights, which the run {run.name} does not have.",
+            fix=f"Attach them with {Option('class_weights')}, or choose from {', '.join(rules_of(run))}",
         )
 
 
-def pseudo_label_table(table: DatasetTable, result: PseudoLabels, *, soft: bool = False) -> pd.DataFrame:
+def pseudo_label_table(
+    samples: SampleTable, run: RunFolder | None, result: PseudoLabels, *, soft: bool = False
+) -> pd.DataFrame:
     """Return the export columns, a row a selected sample; `soft` adds `soft_label`: K probabilities that sum to 1."""
     rows = result.selection.table().assign(id=result.ids)[result.selection.selected]
-    paths = table.frame(Filters(excluded=None, ids=tuple(rows["id"].tolist())), columns=["id", "path"])
+    paths = samples.frame(Filters(excluded=None, ids=tuple(rows["id"].tolist())), columns=["id", "path"])
     rows = export_columns(rows, paths.astype({"id": "int64"}), result.classes["label_name"].to_list())
     if soft:
-        assert table.run is not None  # it was selected from
-        blocks = partial(blocks_of(table.run, result.ids), "avc")
+        assert run is not None  # it was selected from
+        blocks = partial(blocks_of(run, result.ids), "avc")
         rows["soft_label"] = [row for _, part in soft_labels(result.selection, blocks) for row in part.tolist()]
     return rows
 
@@ -191,20 +216,28 @@ def export_columns(rows: pd.DataFrame, paths: pd.DataFrame, names: Sequence[str]
 
 
 def write_pseudo_labels(
-    table: DatasetTable, result: PseudoLabels, out: Path, *, soft: bool = False, force: bool = False
+    samples: SampleTable,
+    run: RunFolder | None,
+    dataset: DatasetFolder,
+    result: PseudoLabels,
+    out: Path,
+    *,
+    soft: bool = False,
+    force: bool = False,
 ) -> int:
     """Write the table, as .csv, .jsonl or .parquet, and OUT.manifest.json; return how many samples are selected."""
     format_of(out)  # refused before the work
-    rows = pseudo_label_table(table, result, soft=soft)
-    write_frame(rows, out, describe_selection(table, result), force=force)
+    rows = pseudo_label_table(samples, run, result, soft=soft)
+    write_frame(rows, out, describe_selection(samples, run, dataset, result), force=force)
     return len(result.selected)
 
 
-def describe_selection(table: DatasetTable, result: PseudoLabels) -> dict[str, Any]:
+def describe_selection(
+    samples: SampleTable, run: RunFolder | None, dataset: DatasetFolder, result: PseudoLabels
+) -> dict[str, Any]:
     """Return the manifest: what was selected from what, by which rule and thresholds, with which model."""
-    assert table.run is not None  # it was selected from
-    record = table.dataset.record
-    run = table.run.record
+    assert run is not None  # it was selected from
+    record = dataset.record
     selection = result.selection
     about = {
         "rule": selection.rule,
@@ -212,13 +245,13 @@ def describe_selection(table: DatasetTable, result: PseudoLabels) -> dict[str, A
         "alpha": selection.alpha,
         "samples": len(result.ids),
         "filters": result.filters.to_query(),
-        "hsf_edges": list(table.edges),
+        "hsf_edges": list(samples.edges),
         "accuracy_against_given_labels": result.accuracy,
-        "model": run.model,
-        "run": table.run.root.name,
-        "weights_sha256": run.weights_sha256,
+        "model": run.record.model,
+        "run": run.root.name,
+        "weights_sha256": run.record.weights_sha256,
         "notes": list(result.notes),
-        "precision": run.precision,
+        "precision": run.record.precision,
         "dataset": record.name,
         "dataset_fingerprint": record.fingerprint,
         "versions": versions("numpy", "torch"),

@@ -9,7 +9,7 @@ import streamlit as st
 
 from avhcurate.datasets.export.output import manifest_text
 from avhcurate.datasets.export.service import content_of
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.features.pseudo_labels import service
 from avhcurate.features.pseudo_labels.plots import accuracy_by_portion
 from avhcurate.features.pseudo_labels.rules import GATES, RULES, Rule
@@ -25,6 +25,8 @@ from avhcurate.ui.charts.show import show_chart
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.grid.grid_bar import narrow_grid
 from avhcurate.ui.grid.grid_views import GridView
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.runs import RunFolder
 
 RULE = one_of("pseudo.rule", list(RULES), "avc")
 PORTION = number("pseudo.portion", 0.2, low=0.05, high=1.0)
@@ -82,7 +84,7 @@ def selections(page: Opened, rule: Rule, portion: float) -> dict[Rule, PseudoLab
     """Return what the chosen rule selects, and AVC and softmax where the run has both."""
     possible = service.rules_of(page.run)
     rules = tuple(name for name in possible if name in (rule, "confidence", "avc"))
-    return _select_by_each(page.table, rules, portion=portion, filters=page.filters)
+    return _select_by_each(page.samples, page.opened.run, page.dataset, rules, portion=portion, filters=page.filters)
 
 
 def headline(result: PseudoLabels) -> None:
@@ -125,7 +127,7 @@ def portion_chart(page: Opened, rule: Rule, portion: float) -> None:
         "Compute it", key="pseudo.curve", help="32 selections over all images in view. This may take minutes."
     ):
         return
-    curve = _portion_curve(page.table, page.filters)
+    curve = _portion_curve(page.samples, page.opened.run, page.dataset, page.filters)
     if not curve["n"].any():
         st.caption("No image in view has a label to compare with.")
         return
@@ -176,27 +178,29 @@ def _with_pseudo_label(result: PseudoLabels, tile: Tile) -> Tile:
     return replace(tile, predicted="", sub=f"as {name}", differs=label not in (-1, candidate))
 
 
-def export_menu(table: DatasetTable, result: PseudoLabels) -> None:
+def export_menu(samples: SampleTable, run: RunFolder | None, dataset: DatasetFolder, result: PseudoLabels) -> None:
     """Download the pseudo-labels and their manifest."""
     rule = result.selection.rule
     portion = result.selection.portion
     with st.popover("Export", icon=":material/download:", key="pseudo.export"):
         form = st.segmented_control("Format", _FORMATS, default="csv", required=True, key="pseudo.format")
         soft = st.toggle("Soft labels", key="pseudo.soft", help="Adds the column soft_label: K probabilities.")
-        name = f"{table.dataset.name}-{rule}-{portion:g}"
+        name = f"{samples.name}-{rule}-{portion:g}"
         with in_a_row():
-            data = partial(file_of, table, result, form, soft=soft)
+            data = partial(file_of, samples, run, dataset, result, form, soft=soft)
             label = samples_label(len(result.selected), form)
             download(label, data, f"{name}.{form}", key="pseudo.download", type="primary")
             download(
                 "Manifest",
-                lambda: manifest_text(describe_selection(table, result)),
+                lambda: manifest_text(describe_selection(samples, run, dataset, result)),
                 f"{name}.{form}.manifest.json",
                 key="pseudo.manifest",
                 help="Rule, thresholds and counts per class, model and weights, dataset, versions, time.",
             )
 
 
-def file_of(table: DatasetTable, result: PseudoLabels, form: str, *, soft: bool) -> bytes:
+def file_of(
+    samples: SampleTable, run: RunFolder | None, dataset: DatasetFolder, result: PseudoLabels, form: str, *, soft: bool
+) -> bytes:
     """Return the file that `avhcurate select` writes."""
-    return content_of(lambda out: write_pseudo_labels(table, result, out, soft=soft), f"pseudo.{form}")
+    return content_of(lambda out: write_pseudo_labels(samples, run, dataset, result, out, soft=soft), f"pseudo.{form}")

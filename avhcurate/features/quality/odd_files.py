@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.features.quality.service import ready
 from avhcurate.features.quality.settings import QualitySettings
+from avhcurate.workspace.data.datasets import DatasetFolder
 
 #: Flaws in the order in which they are tried: what is below a threshold, the smallest of some measures.
 FLAWS = {
@@ -72,20 +73,23 @@ class OddFiles:
 
 
 def odd_files(
-    table: DatasetTable, filters: Filters | None = None, limits: Mapping[str, float | None] = USUAL
+    samples: SampleTable,
+    dataset: DatasetFolder,
+    filters: Filters | None = None,
+    limits: Mapping[str, float | None] = USUAL,
 ) -> OddFiles:
     """Return the odd files among the samples that satisfy `filters`; each counts once, as the first kind that fits.
 
     `limits`: the threshold of each of FLAWS; none for `tiny` is a quarter of the median of the whole dataset.
     """
-    ready(table)
+    ready(dataset)
     # A column of the user's own may replace a measure of its name.
-    needed = [key for _, measures in FLAWS.values() for key in measures if key in table.measures]
-    whole = compared(table.frame(Filters(excluded=None), columns=["id", *needed]))
+    needed = [key for _, measures in FLAWS.values() for key in measures if key in samples.measures]
+    whole = compared(samples.frame(Filters(excluded=None), columns=["id", *needed]))
     thresholds = {key: limit or 0.0 for key, limit in limits.items() if key in whole}
     if "tiny" in thresholds and not thresholds["tiny"]:
         thresholds["tiny"] = TINY_SHARE * float(np.nan_to_num(whole["tiny"].median()))
-    files = table.frame(filters or Filters(), columns=["id", "path", *needed, "problem", "oddity"])
+    files = samples.frame(filters or Filters(), columns=["id", "path", *needed, "problem", "oddity"])
     values = compared(files)
     reasons = files["problem"].fillna(files["oddity"])
     kinds = pd.Series(np.where(reasons.notna(), "file", flaw_of(values, thresholds)))

@@ -14,8 +14,10 @@ import pandas as pd
 import pyarrow as pa
 
 from avhcurate.datasets.curate.annotations import annotate
-from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import finished_run
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError, Run
 from avhcurate.features.quality import duplicates
 from avhcurate.networks.neighbours.service import SEARCH_SECONDS, find_neighbours
@@ -256,21 +258,21 @@ class Duplicates:
         return self.members["id"][~self.members["keep"]].tolist()
 
 
-def find_duplicates(table: DatasetTable, filters: Filters | None = None) -> Duplicates:
+def find_duplicates(samples: SampleTable, dataset: DatasetFolder, filters: Filters | None = None) -> Duplicates:
     """Return the groups with a member that satisfies `filters`; excluded members count only if filters show them.
 
     `leak`: members in different splits; `conflict`: members of different labels, corrections included.
     """
-    folder = ready(table)
+    folder = ready(dataset)
     filters = filters or Filters()
     of_id = pd.read_parquet(folder.columns_path, columns=["id", "duplicate_group", "width", "height", "sharpness"])
     of_id = of_id.dropna(subset="duplicate_group").rename(columns={"duplicate_group": "group"}).astype({"group": int})
-    in_view = of_id["id"].isin(table.frame(filters, columns=["id"])["id"])
+    in_view = of_id["id"].isin(samples.frame(filters, columns=["id"])["id"])
     of_id = of_id[of_id["group"].isin(of_id["group"][in_view])]
     shown = Filters(excluded=None, ids=tuple(of_id["id"].tolist()))
     if filters.excluded is False:
         shown = shown.with_(excluded=False)
-    decided = table.frame(shown, columns=["id", "split", "curated_label", "curated_label_name", "excluded"])
+    decided = samples.frame(shown, columns=["id", "split", "curated_label", "curated_label_name", "excluded"])
     members = decided.merge(of_id, on="id").rename(columns={"curated_label_name": "label_name"})
     members["pixels"] = (members["width"] * members["height"]).fillna(0)
     members = members[members.groupby("group")["id"].transform("size") > 1]
@@ -300,13 +302,13 @@ FROM samples WHERE NOT excluded AND NOT starts_with(lower(split), 'train') AND E
 """
 
 
-def leaks(table: DatasetTable) -> list[str]:
+def leaks(samples: SampleTable, dataset: DatasetFolder) -> list[str]:
     """Return in a sentence for each split beside a training split how many of its images have a near duplicate in that,
     and accuracy with and without them; refused where nothing has looked for copies.
     """
-    ready(table)
-    rows = pd.DataFrame(table.query(_TWINS), columns=["split", "twin", "n", "judged", "right"])
-    return [_leak(str(split), part, len(table.classes)) for split, part in rows.groupby("split")]
+    ready(dataset)
+    rows = pd.DataFrame(samples.query(_TWINS), columns=["split", "twin", "n", "judged", "right"])
+    return [_leak(str(split), part, len(samples.classes)) for split, part in rows.groupby("split")]
 
 
 def _leak(split: str, rows: pd.DataFrame, num_classes: int) -> str:
@@ -322,7 +324,7 @@ def _leak(split: str, rows: pd.DataFrame, num_classes: int) -> str:
     return f"{text} With them: {whole}. Without: {apart}."
 
 
-def keep_one(table: DatasetTable, members: pd.DataFrame) -> int:
+def keep_one(decisions: Decisions, members: pd.DataFrame) -> int:
     """Exclude, and tag `TAG`, all `members` of groups but those to keep; one entry, undone in one step.
 
     For those to keep see `quality.duplicates.keepers`. Returns how many were excluded; refused if there is none.
@@ -330,25 +332,27 @@ def keep_one(table: DatasetTable, members: pd.DataFrame) -> int:
     ids = members["id"][~members["keep"] & ~members["excluded"]].tolist()
     if not ids:
         raise CurateError("The other copies are excluded already.")
-    return annotate(table, ids, "exclude", TAG)
+    return annotate(decisions, ids, "exclude", TAG)
 
 
-def ready(table: DatasetTable) -> QualityFolder:
+def ready(dataset: DatasetFolder) -> QualityFolder:
     """Return the measures of the table's dataset; refused if there are none."""
-    folder = table.dataset.quality
-    record = table.dataset.record
+    folder = dataset.quality
+    record = dataset.record
     if not folder.ready(record.fingerprint):
         raise CurateError(f"The images of {record.name} are not measured yet.", fix=Run("quality", record.name))
     return folder
 
 
-def summarise(table: DatasetTable, filters: Filters | None = None) -> pd.DataFrame:
+def summarise(samples: SampleTable, filters: Filters | None = None) -> pd.DataFrame:
     """Return a row a measure: `measure, count, mean, std, min, 1%, 50%, 99%, max`, over the samples in view."""
-    values = table.frame(filters or Filters(), columns=["id", *table.measures])[list(table.measures)].astype(float)
+    values = samples.frame(filters or Filters(), columns=["id", *samples.measures])[list(samples.measures)].astype(
+        float
+    )
     return values.describe(percentiles=[0.01, 0.5, 0.99]).T.rename_axis("measure").reset_index()
 
 
-def measures_table(table: DatasetTable) -> pd.DataFrame:
+def measures_table(samples: SampleTable, dataset: DatasetFolder) -> pd.DataFrame:
     """Return the measures of every sample, as files have them."""
-    ready(table)
-    return table.frame(columns=["id", "path", "split", "label_name", *table.measured, "problem"])
+    ready(dataset)
+    return samples.frame(columns=["id", "path", "split", "label_name", *samples.measured, "problem"])

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.facets import histogram
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.titles import title_of
 from avhcurate.features.quality import odd_files, service
 from avhcurate.features.quality.odd_files import FLAWS, KINDS, USUAL, OddFiles, rule
@@ -102,8 +102,8 @@ _odd_files = kept("Looking for odd files …")(odd_files.odd_files)
 
 
 @kept()
-def _histograms(table: DatasetTable, filters: Filters) -> dict[str, pd.DataFrame]:
-    bars = {key: histogram(table, key, filters) for key in table.measures}
+def _histograms(samples: SampleTable, filters: Filters) -> dict[str, pd.DataFrame]:
+    bars = {key: histogram(samples, key, filters) for key in samples.measures}
     return {key: counted for key, counted in bars.items() if len(counted)}
 
 
@@ -132,8 +132,8 @@ def _grid(
 
 def measures(page: Opened) -> GridView | None:
     """Draw every measure as a histogram, and the images at one end of one."""
-    table = page.table
-    bars = _histograms(page.table, page.filters)
+    opened = page.opened
+    bars = _histograms(page.samples, page.filters)
     if not bars:
         st.markdown("No image in view could be measured. See Odd files.")
         return None
@@ -153,9 +153,9 @@ def measures(page: Opened) -> GridView | None:
             explain_scores([chosen])
         order: dict[str, Any] = {"sort": chosen, "descending": end == "high"}
         gallery_link("All of them in the gallery", **order)
-    rows = table.page(page.filters, limit=_TAIL, columns=tile_columns(chosen, page.view.caption), **order).dropna(
-        subset=chosen
-    )
+    rows = opened.samples.page(
+        page.filters, limit=_TAIL, columns=tile_columns(chosen, page.view.caption), **order
+    ).dropna(subset=chosen)
     tiles = make_tiles(page, rows, score=chosen)
     return _grid(page, tiles, about=f"measures {chosen} {end}")
 
@@ -183,7 +183,7 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
         )
     if groups.empty:
         st.markdown("No group of near duplicates in view.")
-        undo_button(page.table, key="quality.undo", type="tertiary")
+        undo_button(page.opened, key="quality.undo", type="tertiary")
         return None
     places = page_of(PAGE, len(groups), _GROUPS)
     shown = groups[places.start : places.stop]
@@ -236,7 +236,7 @@ def _caption(number: int, group: Mapping[Any, Any]) -> str:
 
 
 def _keep_one(page: Opened, members: pd.DataFrame) -> None:
-    service.keep_one(page.table, members)
+    service.keep_one(page.decisions, members)
     say(Reply(text="One of each group is kept", undo=True))
 
 
@@ -248,13 +248,13 @@ def similarity(page: Opened, record: QualityRecord) -> None:
         if record.run is None or record.similarity is None:
             st.markdown("No run was compared. Score the dataset, then search again.")
         else:
-            nearest = page.table.frame(columns=["nearest_similarity"])["nearest_similarity"].to_numpy(float)
+            nearest = page.samples.frame(columns=["nearest_similarity"])["nearest_similarity"].to_numpy(float)
             show_chart(similarity_histogram(nearest, cut=record.similarity), key="quality.similarity")
             origin = "derived from this distribution"
             if record.near is not None:
                 origin = "as chosen"
             run = title_of(page.dataset, record.run)
-            note = neighbours_note(page.table.neighbours)
+            note = neighbours_note(page.opened.neighbours)
             st.caption(plain(f"Embeddings of {run}; the threshold is {origin}. {note}"))
         start_form(page, record.near, upright=record.upright)
 
@@ -264,7 +264,7 @@ def similarity(page: Opened, record: QualityRecord) -> None:
 
 def find_odd_files(page: Opened) -> OddFiles:
     """Return the odd files in view, by the thresholds in the address."""
-    return _odd_files(page.table, page.filters, {key: limit.asked() for key, limit in LIMITS.items()})
+    return _odd_files(page.samples, page.dataset, page.filters, {key: limit.asked() for key, limit in LIMITS.items()})
 
 
 def show_odd_files(page: Opened, odd: OddFiles) -> GridView | None:

@@ -16,8 +16,9 @@ import pandas as pd
 from avhcurate import __version__
 from avhcurate.datasets.curate.second_person import second_person
 from avhcurate.datasets.export.card import dataset_card
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.titles import title_of
 from avhcurate.errors import CurateError, Run, words
 from avhcurate.features.correlation.service import correlate, overall
@@ -35,6 +36,8 @@ from avhcurate.features.suspects.store import suspects_of
 from avhcurate.features.suspects.suggestions import suspects_now
 from avhcurate.measures.scores import SCORES
 from avhcurate.networks.scoring.accuracy import accuracy_of
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk.files import check_free, remove_leftovers, write_atomic
 from avhcurate.workspace.disk.json_text import rows_of
 
@@ -73,7 +76,7 @@ class ReportSection:
     galleries: Sequence[ReportGallery] = ()
 
 
-def write_report(table: DatasetTable, out: Path, *, images: bool = True, force: bool = False) -> Path:
+def write_report(opened: OpenDataset, out: Path, *, images: bool = True, force: bool = False) -> Path:
     """Write the report of a dataset and the table's run to `out`, whole or not at all.
 
     `images` inlines thumbnails. A section that is not computed yet names its command. Raises CurateError if `out`
@@ -84,52 +87,55 @@ def write_report(table: DatasetTable, out: Path, *, images: bool = True, force: 
     source = files(__package__).joinpath("page.html.jinja").read_text(encoding="utf-8")
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
     text = template.render(
-        name=table.dataset.name,
+        name=opened.samples.name,
         version=__version__,
         made=datetime.now(UTC),
-        simulated=table.simulated,
-        sections=[build(table) for build in SECTIONS],
+        simulated=opened.samples.simulated,
+        sections=[build(opened) for build in SECTIONS],
         images=images,
-        thumbnail=partial(thumbnail, table),
+        thumbnail=partial(thumbnail, opened.dataset),
     )
     write_atomic(out, text)
     return out
 
 
-def write_card(table: DatasetTable, out: Path, *, force: bool = False) -> Path:
+def write_card(opened: OpenDataset, out: Path, *, force: bool = False) -> Path:
     """Write the dataset card of the samples in view, see `dataset_card`. Raises CurateError if `out` exists, unless
     `force`.
     """
     check_free(out, force=force)
-    write_atomic(out, dataset_card(table, IN_VIEW))
+    write_atomic(out, dataset_card(opened, IN_VIEW))
     return out
 
 
-def command_of(table: DatasetTable, verb: str, **options: str) -> str:
+def command_of(samples: SampleTable, run: RunFolder | None, verb: str, **options: str) -> str:
     """Return the command line of a verb on the table's dataset and run."""
-    if table.run and verb != "export":
-        options = {"model": table.run.root.name, **options}
-    return Run(verb, table.dataset.name, **options).command
+    if run and verb != "export":
+        options = {"model": run.root.name, **options}
+    return Run(verb, samples.name, **options).command
 
 
 # --- the sections ------------------------------------------------------------------------------------------------
 
 #: Makes a section of a table.
-Build = Callable[[DatasetTable], ReportSection]
+Build = Callable[[OpenDataset], ReportSection]
 SECTIONS: list[Build] = []
 
 
-def section(title: str, verb: str, **options: str) -> Callable[[Callable[[DatasetTable], dict[str, Any]]], Build]:
+def section(title: str, verb: str, **options: str) -> Callable[[Callable[[OpenDataset], dict[str, Any]]], Build]:
     """Make a section, with the command of its figures, of a function that returns its other fields.
 
     Where that raises CurateError, the section says why.
     """
 
-    def decorate(describe: Callable[[DatasetTable], dict[str, Any]]) -> Build:
-        def build(table: DatasetTable) -> ReportSection:
-            fields: dict[str, Any] = {"title": title, "command": command_of(table, verb, **options)}
+    def decorate(describe: Callable[[OpenDataset], dict[str, Any]]) -> Build:
+        def build(opened: OpenDataset) -> ReportSection:
+            fields: dict[str, Any] = {
+                "title": title,
+                "command": command_of(opened.samples, opened.run, verb, **options),
+            }
             try:
-                return ReportSection(**(fields | describe(table)))
+                return ReportSection(**(fields | describe(opened)))
             except CurateError as error:
                 return ReportSection(**fields, lacks=words(error.what))
 
@@ -140,55 +146,57 @@ def section(title: str, verb: str, **options: str) -> Callable[[Callable[[Datase
 
 
 @section("Data", "export", format="csv", out="labels.csv")
-def describe_data(table: DatasetTable) -> dict[str, Any]:
+def describe_data(opened: OpenDataset) -> dict[str, Any]:
     """Samples, classes and splits, and how many samples each class has."""
-    record = table.dataset.record
-    samples = table.count(IN_VIEW)
-    parts = [f"{samples:,} samples of {len(record.classes):,} classes."]
-    if samples < record.samples:
-        parts.append(f"{record.samples - samples:,} more are excluded.")
+    record = opened.dataset.record
+    size = opened.samples.count(IN_VIEW)
+    parts = [f"{size:,} samples of {len(record.classes):,} classes."]
+    if size < record.samples:
+        parts.append(f"{record.samples - size:,} more are excluded.")
     if record.skipped:
         parts.append(f"{record.skipped:,} files could not be read.")
-    parts += [f"{row['n']:,} in {row['value']}." for row in rows_of(table.group_counts("split", IN_VIEW).dropna())]
-    counts = table.group_counts("label_name", IN_VIEW, limit=ROWS + 1).dropna()
+    parts += [
+        f"{row['n']:,} in {row['value']}." for row in rows_of(opened.samples.group_counts("split", IN_VIEW).dropna())
+    ]
+    counts = opened.samples.group_counts("label_name", IN_VIEW, limit=ROWS + 1).dropna()
     if len(counts) > ROWS:
         parts.append(f"The {ROWS} classes with the most samples:")
     return {"text": " ".join(parts), "bars": bars(counts), "heads": ["class", "samples"]}
 
 
 @section("Network", "models")
-def describe_run(table: DatasetTable) -> dict[str, Any]:
+def describe_run(opened: OpenDataset) -> dict[str, Any]:
     """The network and how often it is right."""
-    if table.run is None:
-        return {"command": command_of(table, "score", model="MODEL"), "lacks": "Not scored yet."}
-    accuracy = accuracy_of(table.dataset, table.run, table.frame(IN_VIEW, columns=["id"])["id"].to_numpy())
+    if opened.run is None:
+        return {"command": command_of(opened.samples, opened.run, "score", model="MODEL"), "lacks": "Not scored yet."}
+    accuracy = accuracy_of(opened.dataset, opened.run, opened.samples.frame(IN_VIEW, columns=["id"])["id"].to_numpy())
     return {
-        "command": Run("models", table.dataset.name).command,
-        "text": f"{title_of(table.dataset, table.run.name)}, {table.run.num_classes:,} classes: {accuracy}.",
+        "command": Run("models", opened.samples.name).command,
+        "text": f"{title_of(opened.dataset, opened.run.name)}, {opened.run.num_classes:,} classes: {accuracy}.",
     }
 
 
 @section("Human selection frequency", "export", where="hsf IS NOT NULL", format="csv", out="votes.csv")
-def describe_votes(table: DatasetTable) -> dict[str, Any]:
+def describe_votes(opened: OpenDataset) -> dict[str, Any]:
     """The distribution of HSF over its bins."""
-    if table.votes is None:
-        return {"command": Run("votes", table.dataset.name, "FILE").command, "lacks": "No votes yet."}
-    votes = table.frame(IN_VIEW.with_(where="votes > 0"), columns=["votes"])["votes"]
+    if opened.samples.votes is None:
+        return {"command": Run("votes", opened.samples.name, "FILE").command, "lacks": "No votes yet."}
+    votes = opened.samples.frame(IN_VIEW.with_(where="votes > 0"), columns=["votes"])["votes"]
     kind = "human"
-    if table.simulated:
+    if opened.samples.simulated:
         kind = "simulated"
     text = (
         f"{votes.sum():,} {kind} votes on {len(votes):,} samples. HSF is the share of votes for the given label; "
         "a small HSF is hard for people."
     )
-    counts = table.group_counts("hsf_bin", IN_VIEW).dropna().sort_values("value")
+    counts = opened.samples.group_counts("hsf_bin", IN_VIEW).dropna().sort_values("value")
     return {"text": text, "bars": bars(counts), "heads": ["HSF", "samples"]}
 
 
 @section("Which score follows people", "correlate")
-def describe_correlation(table: DatasetTable) -> dict[str, Any]:
+def describe_correlation(opened: OpenDataset) -> dict[str, Any]:
     """Every score's correlation with HSF over all samples, closest to people first."""
-    result = correlate(table)
+    result = correlate(opened.samples, opened.run, opened.votes)
     rows = overall(result).sort_values("n", ascending=False, kind="stable")
     cells = [
         [result.ranked[row["score"]].name, f"{row['n']:,}", interval(row["spearman"], row["ci_low"], row["ci_high"])]
@@ -203,35 +211,37 @@ def describe_correlation(table: DatasetTable) -> dict[str, Any]:
 
 
 @section("People against the network", "disagree")
-def describe_gap(table: DatasetTable) -> dict[str, Any]:
+def describe_gap(opened: OpenDataset) -> dict[str, Any]:
     """The samples on which people and the network differ most."""
-    gap = disagree(table)
+    gap = disagree(opened.samples, opened.run, opened.prediction)
     score = SCORES[gap.key]
     text = f"Hardness for the network by {score.name}. {score.sentence} {score.harder.capitalize()} is hard. "
     text += f"{gap.sets.samples:,} samples have both."
-    galleries = [gallery(table, SETS[name], ids, ["hsf", gap.key]) for name, ids in gap.ids.items()]
+    galleries = [gallery(opened.samples, SETS[name], ids, ["hsf", gap.key]) for name, ids in gap.ids.items()]
     return {"text": text, "galleries": galleries}
 
 
 @section("Changes since the import", "diff")
-def describe_changes(table: DatasetTable) -> dict[str, Any]:
+def describe_changes(opened: OpenDataset) -> dict[str, Any]:
     """What people changed, by whom, with the first images of each kind."""
-    changed = diff(table)
+    changed = diff(opened)
     galleries = [
-        gallery(table, KINDS_OF_CHANGES[str(kind)], rows["id"].tolist(), captions=captions_of_changes(rows))
+        gallery(opened.samples, KINDS_OF_CHANGES[str(kind)], rows["id"].tolist(), captions=captions_of_changes(rows))
         for kind, rows in changed.changes.groupby("kind", sort=False)
     ]
     summary = rows_of(changed.summary.dropna())
     rows = [[row["what"], f"{row['before']:.4g}", f"{row['after']:.4g}"] for row in summary]
-    second = second_person(table)
+    second = second_person(opened.decisions, opened.votes)
     text = f"{changed.text.capitalize()}. {second.text}".strip()
-    names = (*table.classes, "wrong")
+    names = (*opened.samples.classes, "wrong")
     against = {
         row["id"]: f"{names[row['label']]}, by {row['who']}; {names[row['said']]} to another person"
         for row in rows_of(second.contradicted)
     }
     if against:
-        galleries.append(gallery(table, "Decisions that another person contradicts", list(against), captions=against))
+        galleries.append(
+            gallery(opened.samples, "Decisions that another person contradicts", list(against), captions=against)
+        )
     return {"text": text, "heads": ["", "imported", "now"], "rows": rows, "galleries": galleries}
 
 
@@ -244,22 +254,22 @@ def captions_of_changes(rows: pd.DataFrame) -> dict[int, str]:
 
 
 @section("What the decisions were worth", "payoff")
-def describe_payoff(table: DatasetTable) -> dict[str, Any]:
+def describe_payoff(opened: OpenDataset) -> dict[str, Any]:
     """By how much the decisions changed accuracy on the locked part."""
-    found = payoff(table)
+    found = payoff(opened)
     return {"text": " ".join([sentence(found), *(f"{line}." for line in by_kind(found)), *way_on(found)])}
 
 
 @section("Labels in doubt", "suspects")
-def describe_suspects(table: DatasetTable) -> dict[str, Any]:
+def describe_suspects(opened: OpenDataset) -> dict[str, Any]:
     """The first labels in doubt that are not decided yet."""
-    lists = table.run and suspects_of(table.run)
+    lists = opened.run and suspects_of(opened.run)
     if not lists:
         return {"lacks": "Not looked for yet."}
     record = lists[-1].record
-    suspects = suspects_now(table, lists[-1])
-    doubtful = undecided(table, suspects)
-    shown = export_table(table, doubtful.head(IMAGES), record)
+    suspects = suspects_now(opened.samples, opened.votes, lists[-1])
+    doubtful = undecided(opened.samples, suspects)
+    shown = export_table(opened.samples, doubtful.head(IMAGES), record)
     captions = {
         row["id"]: f"{row['label_name']} → {row['suggested_name']}".removesuffix(" → ") + f", {row['verdict']}"
         for row in rows_of(shown.fillna({"suggested_name": ""}))
@@ -269,32 +279,32 @@ def describe_suspects(table: DatasetTable) -> dict[str, Any]:
         judge = f"out of {record.heads.folds} folds"
     verdicts = ", ".join(f"{VERDICTS[key].lower()} {count:,}" for key, count in record.verdicts.items())
     text = f"{record.listed:,} of {record.samples:,} labels, {judge}: {verdicts}. "
-    text += f"{record.often_text(table.classes)} {record.weights_text} "
+    text += f"{record.often_text(opened.samples.classes)} {record.weights_text} "
     text += f"{len(suspects) - len(doubtful):,} are decided or excluded."
-    listed = gallery(table, "Most doubtful first", doubtful["id"].tolist(), captions=captions)
+    listed = gallery(opened.samples, "Most doubtful first", doubtful["id"].tolist(), captions=captions)
     return {"text": text, "galleries": [listed]}
 
 
 @section("Copies", "quality")
-def describe_copies(table: DatasetTable) -> dict[str, Any]:
+def describe_copies(opened: OpenDataset) -> dict[str, Any]:
     """Groups of near duplicates."""
-    duplicates = find_duplicates(table)
+    duplicates = find_duplicates(opened.samples, opened.dataset)
     groups = duplicates.groups
     text = (
         f"{len(groups):,} groups of near duplicates with {len(duplicates.extra):,} copies; {groups['leak'].sum():,} "
         f"across splits, {groups['conflict'].sum():,} with different labels."
     )
     galleries = [
-        gallery(table, f"Group {group}", duplicates.of([group])["id"].tolist(), ["split"])
+        gallery(opened.samples, f"Group {group}", duplicates.of([group])["id"].tolist(), ["split"])
         for group in groups["group"].head(GROUPS)
     ]
     return {"text": text, "galleries": galleries}
 
 
 @section("Odd files", "quality")
-def describe_odd(table: DatasetTable) -> dict[str, Any]:
+def describe_odd(opened: OpenDataset) -> dict[str, Any]:
     """Files that are broken or unlike the others."""
-    odd = odd_files(table)
+    odd = odd_files(opened.samples, opened.dataset)
     kinds = [f"{n:,} {KINDS[kind].lower()}" for kind, n in odd.counts.items() if n]
     return {
         "text": f"{', '.join(kinds) or '0'} files.",
@@ -313,7 +323,7 @@ def bars(counts: pd.DataFrame) -> list[tuple[str, int, float]]:
 
 
 def gallery(
-    table: DatasetTable,
+    samples: SampleTable,
     title: str,
     ids: Sequence[int],
     columns: Sequence[str] = (),
@@ -321,7 +331,7 @@ def gallery(
     captions: dict[int, str] | None = None,
 ) -> ReportGallery:
     """Return the first `IMAGES` samples, each with its caption, or with its label and values of `columns`."""
-    captions = captions or {id: caption_of(table.sample(id), columns) for id in ids[:IMAGES]}
+    captions = captions or {id: caption_of(samples.sample(id), columns) for id in ids[:IMAGES]}
     tiles = [(captions[id], id) for id in ids[:IMAGES]]
     return ReportGallery(f"{title} ({len(ids):,})", tiles, len(ids) - len(tiles))
 
@@ -342,9 +352,9 @@ def caption_of(row: dict[str, object], columns: Sequence[str]) -> str:
     return ", ".join(parts)
 
 
-def thumbnail(table: DatasetTable, id: int) -> str:
+def thumbnail(dataset: DatasetFolder, id: int) -> str:
     """Return the thumbnail as a data address, or "" without one."""
-    encoded = table.dataset.thumbnails.get(id)
+    encoded = dataset.thumbnails.get(id)
     if encoded is None:
         return ""
     # Browsers tell PNG from JPEG by the bytes.

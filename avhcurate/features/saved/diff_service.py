@@ -12,14 +12,17 @@ from avhcurate.datasets.curate.history import describe
 from avhcurate.datasets.curate.second_person import second_person
 from avhcurate.datasets.table.address_values import LONGEST_ADDRESS
 from avhcurate.datasets.table.columns import KEPT
-from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset, open_dataset
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.features.saved import diff_rules
 from avhcurate.features.saved.diff_rules import KINDS
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.class_lists import stored_class
 from avhcurate.workspace.data.event import CLASS_ACTIONS, IMPORT_LABELS, Event
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace
 
 #: Changes of classes that a comparison names.
@@ -38,11 +41,12 @@ class Diff:
     """What differs between two moments of a dataset: `changes` a row each, counts by class, and the summary.
 
     `since` and `until` are the entries of the history after which the moments are. `labels` are those of the second, by
-    id. `notes` say what people made of the classes between them, for both moments have the labels that follow from all,
-    and what a second person says of the decisions.
+    id. `run` is the name of the open run, "" without one. `notes` say what people made of the classes between them, for
+    both moments have the labels that follow from all, and what a second person says of the decisions.
     """
 
-    table: DatasetTable
+    samples: SampleTable
+    run: str
     since: int
     until: int
     changes: pd.DataFrame
@@ -60,9 +64,9 @@ class Diff:
     def query(self, rows: pd.DataFrame) -> dict[str, str]:
         """Return the parameters of the gallery of the images of some changes; {} of too many for an address."""
         filters = Filters(excluded=None, ids=tuple(rows["id"].drop_duplicates().astype(int).tolist()))
-        query = {"dataset": self.table.dataset.name} | filters.to_query()
-        if self.table.run is not None:
-            query["run"] = self.table.run.name
+        query = {"dataset": self.samples.name} | filters.to_query()
+        if self.run:
+            query["run"] = self.run
         return query if len(urlencode(query)) <= LONGEST_ADDRESS else {}
 
     def of_kind(self, kind: str) -> pd.DataFrame:
@@ -90,23 +94,24 @@ class Diff:
         return ", ".join(f"{KINDS[kind].lower()} {n:,}" for kind, n in self.counts.items()) or "nothing differs"
 
 
-def diff(table: DatasetTable, since: int = 0, until: int | None = None) -> Diff:
+def diff(opened: OpenDataset, since: int = 0, until: int | None = None) -> Diff:
     """Return what differs between the moments after two entries of the history; 0 is the import, None now."""
     if until is None:
-        until = table.annotated
-    before = state(table, since)
-    after = state(table, until)
+        until = opened.samples.entry
+    before = state(opened.decisions, opened.run, since)
+    after = state(opened.decisions, opened.run, until)
     first, last = sorted((since, until))
-    entries, _ = table.log.history(table.dataset.id, actions=CLASS_ACTIONS, limit=_MOST_CHANGES)
+    entries, _ = opened.decisions.log.history(opened.dataset.id, actions=CLASS_ACTIONS, limit=_MOST_CHANGES)
     between = [entry for entry in entries[::-1] if first < entry.id <= last and not entry.undone_by]
-    notes = [f"{entry.who} {describe(entry, table.classes)} ({entry.at:%Y-%m-%d %H:%M})." for entry in between]
-    if until == table.annotated:
-        notes += filter(None, [second_person(table).text])
+    notes = [f"{entry.who} {describe(entry, opened.samples.classes)} ({entry.at:%Y-%m-%d %H:%M})." for entry in between]
+    if until == opened.samples.entry:
+        notes += filter(None, [second_person(opened.decisions, opened.votes).text])
     return Diff(
-        table=table,
+        samples=opened.samples,
+        run=_name_of(opened.run),
         since=since,
         until=until,
-        changes=_with_reasons(diff_rules.differences(before, after), table, first, last),
+        changes=_with_reasons(diff_rules.differences(before, after), opened.decisions, first, last),
         labels=after.set_index("id")["label"],
         classes=diff_rules.class_counts(before, after),
         summary=diff_rules.summary(before, after),
@@ -116,7 +121,7 @@ def diff(table: DatasetTable, since: int = 0, until: int | None = None) -> Diff:
 
 def moments(
     workspace: Workspace, first: str, second: str = "", *, model: str | None = None
-) -> tuple[DatasetTable, int, int]:
+) -> tuple[OpenDataset, int, int]:
     """Return the table of DATASET or DATASET@ENTRY and two entries of its history: of the first and of the second name.
 
     A name without an entry means now, and the first one alone the import. Without a second name, until now.
@@ -125,12 +130,12 @@ def moments(
     other, until = _moment(second or name)
     if other != name:
         raise CurateError(f"{name} and {other} are two datasets. Compare moments of one.")
-    table = open_table(workspace, name, model)
+    opened = open_dataset(workspace, name, model)
     if since is None:
-        since = table.annotated if second else 0
+        since = opened.samples.entry if second else 0
     if until is None:
-        until = table.annotated
-    return table, since, until
+        until = opened.samples.entry
+    return opened, since, until
 
 
 def _moment(text: str) -> tuple[str, int | None]:
@@ -140,32 +145,32 @@ def _moment(text: str) -> tuple[str, int | None]:
     return text, None
 
 
-def state(table: DatasetTable, entry: int) -> pd.DataFrame:
+def state(decisions: Decisions, run: RunFolder | None, entry: int) -> pd.DataFrame:
     """Return the images after an entry of the history, by id: `id, path, given, label, excluded, tags, suspect`."""
-    if entry > table.annotated:
-        name = table.dataset.name
-        raise CurateError(f"The history of {name} ends with entry {table.annotated}. Take one from it, or 0.")
-    rows = table.frame(columns=["id", "path", "label"])
-    names = np.array([*table.classes, ""], object)
+    if entry > decisions.samples.entry:
+        name = decisions.samples.name
+        raise CurateError(f"The history of {name} ends with entry {decisions.samples.entry}. Take one from it, or 0.")
+    rows = decisions.samples.frame(columns=["id", "path", "label"])
+    names = np.array([*decisions.samples.classes, ""], object)
     given = names[rows.pop("label").to_numpy(np.int64, na_value=-1)]
-    decided = table.log.state(table.dataset.id, table.own_classes, until=entry).to_pandas()
+    decided = decisions.log.state(decisions.dataset.id, decisions.own_classes, until=entry).to_pandas()
     place = pd.Index(rows["path"]).get_indexer(decided["path"])
     decided = decided[place >= 0]
     place = place[place >= 0]
     label = given.copy()
     tags = np.full(len(rows), "", object)
     excluded = np.zeros(len(rows), bool)
-    curated = pd.Series(table.classes).reindex(decided["curated_label"].astype("float")).to_numpy(object)
+    curated = pd.Series(decisions.samples.classes).reindex(decided["curated_label"].astype("float")).to_numpy(object)
     label[place] = np.where(decided["curated_label"].notna(), curated, label[place])
     tags[place] = decided["tags"].map(";".join).to_numpy(object)
     excluded[place] = decided["excluded"].to_numpy(bool)
     rows = rows.assign(given=given, label=label, excluded=excluded, tags=tags)
-    return rows.assign(suspect=_suspects(table, rows))
+    return rows.assign(suspect=_suspects(run, rows))
 
 
-def _suspects(table: DatasetTable, rows: pd.DataFrame) -> np.ndarray | float:
+def _suspects(run: RunFolder | None, rows: pd.DataFrame) -> np.ndarray | float:
     """Return which images are in the newest list of suspects and undecided; NaN without a list."""
-    lists = suspects_of(table.run) if table.run else []
+    lists = suspects_of(run) if run else []
     if not lists:
         return np.nan
     listed = rows["id"].isin(lists[-1].suspects()["id"]) & (rows["label"] == rows["given"])
@@ -180,21 +185,27 @@ def _tagged(rows: pd.DataFrame, tag: str) -> pd.Series:
 # --- who and why -------------------------------------------------------------------------------------------------
 
 
-def _with_reasons(changes: pd.DataFrame, table: DatasetTable, since: int, until: int) -> pd.DataFrame:
+def _name_of(run: RunFolder | None) -> str:
+    if run is None:
+        return ""
+    return run.name
+
+
+def _with_reasons(changes: pd.DataFrame, decisions: Decisions, since: int, until: int) -> pd.DataFrame:
     """Return the changes with who decided each, when and how."""
     changes = changes.assign(who="", at="", why="")
-    decisions = table.log.decisions(table.dataset.id, since=since, until=until)
-    if changes.empty or decisions.empty:
+    between = decisions.log.decisions(decisions.dataset.id, since=since, until=until)
+    if changes.empty or between.empty:
         return changes
-    events = decisions.drop_duplicates("event").set_index("event")
+    events = between.drop_duplicates("event").set_index("event")
     reasons = {
         "who": events["who"],
         "at": events["at"].map("{:%Y-%m-%d %H:%M}".format),
-        "why": pd.Series([_why(row, table.classes) for row in events.to_dict("records")], events.index),
+        "why": pd.Series([_why(row, decisions.samples.classes) for row in events.to_dict("records")], events.index),
     }
     for kind, actions in _ACTIONS.items():
         of_kind = changes["kind"] == kind
-        acts = decisions[decisions["action"].isin(actions)].drop_duplicates("path", keep="last").set_index("path")
+        acts = between[between["action"].isin(actions)].drop_duplicates("path", keep="last").set_index("path")
         last = changes.loc[of_kind, "path"].map(acts["event"])
         for column, texts in reasons.items():
             changes.loc[of_kind, column] = last.map(texts).astype(object).fillna("")
@@ -212,20 +223,20 @@ def _why(row: Mapping[Any, Any], classes: tuple[str, ...]) -> str:
 # --- the way back ------------------------------------------------------------------------------------------------
 
 
-def restore(table: DatasetTable, entry: int, changes: pd.DataFrame | None = None) -> int:
+def restore(decisions: Decisions, run: RunFolder | None, entry: int, changes: pd.DataFrame | None = None) -> int:
     """Give labels, tags and exclusions the state after an entry of the history, as new entries that can be undone.
 
     Of `changes`, rows of `Diff.changes`, only these are taken back. Returns how many images change.
     """
-    table.refresh()
-    now = state(table, table.annotated)
-    then = state(table, entry)
-    id = table.present_id()
+    decisions.refresh()
+    now = state(decisions, run, decisions.samples.entry)
+    then = state(decisions, run, entry)
+    id = decisions.present_id()
     changed = np.zeros(len(now), bool)
 
     def decide(action: str, value: str | None, rows: pd.Series, labels: list[str] | None = None) -> None:
         if rows.any():
-            table.log.annotate(id, action, value, now["path"][rows].tolist(), labels=labels)
+            decisions.log.annotate(id, action, value, now["path"][rows].tolist(), labels=labels)
             changed[rows] = True
 
     def chosen(*kinds: str) -> pd.Series:
@@ -239,15 +250,17 @@ def restore(table: DatasetTable, entry: int, changes: pd.DataFrame | None = None
     moved = chosen("relabelled") & (then["label"] != now["label"])
     restored = moved & (then["label"] == then["given"])
     others = moved & ~restored
-    stored = {name: stored_class(number, table.own_classes) for number, name in enumerate(table.classes)}
+    stored = {
+        name: stored_class(number, decisions.own_classes) for number, name in enumerate(decisions.samples.classes)
+    }
     decide("relabel", None, restored)
     decide(IMPORT_LABELS, f"entry {entry}", others, then.loc[others, "label"].map(stored).tolist())
-    table.refresh()
-    now = state(table, table.annotated)
+    decisions.refresh()
+    now = state(decisions, run, decisions.samples.entry)
     for name in sorted(set(";".join([*then["tags"], *now["tags"]]).split(";")) - {""}):
         had = _tagged(then, name)
         has = _tagged(now, name)
         decide("tag", name, chosen("tagged") & had & ~has)
         decide("untag", name, chosen("tagged") & has & ~had)
-    table.refresh()
+    decisions.refresh()
     return int(changed.sum())

@@ -12,11 +12,14 @@ import pandas as pd
 from avhcurate.datasets.curate.saved import Saved, check_name
 from avhcurate.datasets.export.service import describe_export
 from avhcurate.datasets.export.tabular import write_frame
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.bursts import AUTO
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.sample_groups import sample_groups
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.json_text import records
@@ -42,7 +45,7 @@ class Split:
 
 
 def make_split(
-    table: DatasetTable,
+    opened: OpenDataset,
     shares: Sequence[float],
     *,
     by: Sequence[str] = ("class", "hsf"),
@@ -61,22 +64,26 @@ def make_split(
     names = _NAMES.get(len(fractions)) or tuple(f"part-{number + 1}" for number in range(len(fractions)))
     if unknown := [key for key in by if key not in STRATA]:
         raise CurateError(f"Strata cannot be made by {', '.join(unknown)}. Choose from {', '.join(STRATA)}.")
-    rows = table.frame(filters, columns=["id", "path", "split", "curated_label", "curated_label_name", "hsf_bin"])
+    rows = opened.samples.frame(
+        filters, columns=["id", "path", "split", "curated_label", "curated_label_name", "hsf_bin"]
+    )
     if rows.empty:
-        raise empty_view(table, filters, "No sample satisfies the filters, so there is nothing to split. Widen them.")
+        raise empty_view(
+            opened.samples, filters, "No sample satisfies the filters, so there is nothing to split. Widen them."
+        )
     codes, strata = _strata(rows, [STRATA[key] for key in by])
-    groups, joined = _groups(table, filters, rows["id"].to_numpy(), group)
+    groups, joined = _groups(opened.samples, opened.run, opened.dataset, filters, rows["id"].to_numpy(), group)
     parts = split(codes, fractions.tolist(), seed=seed, groups=groups)
     rows["part"] = np.array(names, object)[parts]
     for number, name in enumerate(names):
         strata[name] = np.bincount(codes[parts == number], minlength=len(strata))
     strata["note"] = np.where(strata["n"] < len(names), "fewer than parts", "")
-    if table.simulated:
+    if opened.samples.simulated:
         for marked in (rows, strata):
             if "hsf_bin" in marked:
                 marked.insert(list(marked).index("hsf_bin") + 1, "hsf_source", "simulated")
     counts = {name: int(strata[name].sum()) for name in names}
-    manifest = describe_export(table, filters, "table", len(rows)) | {
+    manifest = describe_export(opened, filters, "table", len(rows)) | {
         "split": dict(zip(names, fractions.tolist(), strict=True)),
         "parts": counts,
         "by": list(by),
@@ -93,13 +100,13 @@ def write_split(split: Split, out: Path, *, force: bool = False) -> None:
     write_frame(split.rows, out, split.manifest, force=force)
 
 
-def save_parts(workspace: Workspace, table: DatasetTable, split: Split, name: str) -> list[str]:
+def save_parts(workspace: Workspace, opened: OpenDataset, split: Split, name: str) -> list[str]:
     """Save every part that has samples as a set NAME PART. Return the names."""
     names = {part: check_name(f"{name} {part}") for part, count in split.counts.items() if count}
     for part, title in names.items():
         ids = split.rows.loc[split.rows["part"] == part, "id"].to_numpy(np.int64)
-        Saved(workspace, table.present_name()).save_set(title, ids)
-    table.refresh()
+        Saved(workspace, opened.decisions.present_name()).save_set(title, ids)
+    opened.refresh()
     return list(names.values())
 
 
@@ -112,17 +119,22 @@ def _strata(rows: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, pd.Data
 
 
 def _groups(
-    table: DatasetTable, filters: Filters, ids: np.ndarray, column: str | None
+    samples: SampleTable,
+    run: RunFolder | None,
+    dataset: DatasetFolder,
+    filters: Filters,
+    ids: np.ndarray,
+    column: str | None,
 ) -> tuple[np.ndarray | None, dict[str, int]]:
     """Return the group of each sample, -1 for none, and how many images each way of finding bursts joins."""
     if column is None:
         return None, {}
     if column == AUTO:
-        features = table.run.features() if table.run is not None and table.run.has_features else None
-        groups, joined = sample_groups(table.dataset, features, ids, column=AUTO)
+        features = run.features() if run is not None and run.has_features else None
+        groups, joined = sample_groups(dataset, features, ids, column=AUTO)
         return np.where(np.bincount(groups)[groups] > 1, groups, -1), joined
     try:
-        return pd.factorize(table.frame(filters, columns=[column])[column])[0], {}
+        return pd.factorize(samples.frame(filters, columns=[column])[column])[0], {}
     except TypeError as error:
         raise CurateError(f"The column {column} holds lists or records, which cannot group samples.") from error
 

@@ -87,7 +87,7 @@ def _set(page: Opened, entry: Event) -> str:
     label = plain(entry.name)
     st.page_link(PAGES / "gallery.py", label=label, icon=":material/bookmark:", query_params=view.to_query())
     text = f"**{entry.samples:,}** images"
-    if missing := entry.samples - page.table.set_sizes.get(entry.name, 0):
+    if missing := entry.samples - page.samples.set_sizes.get(entry.name, 0):
         text += f" ({missing:,} no longer in the dataset)"
     return text
 
@@ -150,14 +150,14 @@ def _rename(page: Opened, kind: Kind, entry: Event) -> None:
 @while_allowed
 def _export(page: Opened, kind: Kind, entry: Event) -> None:
     """Export a set, or the samples of a view with the run and the HSF bins that it was saved with."""
-    table = page.table
+    opened = page.opened
     filters = Filters(sets=(entry.name,))
     if kind == "view":
         view, _ = url_state.parse(entry.query)
-        table = cache.table(page.workspace, table.dataset.name, view.run, view.edges)
+        opened = cache.open_shared(page.workspace, opened.samples.name, view.run, view.edges)
         filters = view.filters
     st.markdown(f"**{plain(entry.name)}**")
-    export_choice(table, filters, table.count(filters), key="saved")
+    export_choice(opened, filters, opened.samples.count(filters), key="saved")
 
 
 def _combine(page: Opened, names: list[str]) -> None:
@@ -219,12 +219,12 @@ _HISTORY_PAGE = number("saved.page", 1, low=1, high=10**9)
 
 def show_history(page: Opened) -> None:
     narrowed = _narrow(page)
-    _, count = history_entries(page.table, limit=0, **narrowed)
+    _, count = history_entries(page.decisions, limit=0, **narrowed)
     places = page_of(_HISTORY_PAGE, count, _ROWS)
-    entries, _ = history_entries(page.table, offset=places.start, limit=_ROWS, **narrowed)
+    entries, _ = history_entries(page.decisions, offset=places.start, limit=_ROWS, **narrowed)
     st.caption(f"Entries: **{count:,}**. {RULE}")
     with st.container(gap="xsmall"):
-        images = samples_of(page.table, entries, most=_LINKED)
+        images = samples_of(page.decisions, entries, most=_LINKED)
         for entry in entries:
             _history_row(page, entry, images.get(entry.id, []))
     if not entries:
@@ -235,7 +235,7 @@ def show_history(page: Opened) -> None:
 def _narrow(page: Opened) -> dict[str, Any]:
     """Ask for person, action and sample, and return them as `history_entries` takes them."""
     restart = (_HISTORY_PAGE.name,)
-    log = page.table.log
+    log = page.decisions.log
     with in_a_row():
         for label, choice, values in (
             ("Who", _WHO, log.history_values(page.dataset.id, "who")),
@@ -247,7 +247,7 @@ def _narrow(page: Opened) -> dict[str, Any]:
         st.number_input(
             "Image id, or -1 for any",
             -1,
-            max(sample, page.table.size - 1),
+            max(sample, page.samples.size - 1),
             sample,
             key=_SAMPLE.name,
             on_change=_SAMPLE.restart,
@@ -263,12 +263,12 @@ def _narrow(page: Opened) -> dict[str, Any]:
 def _history_row(page: Opened, entry: Event, images: list[int]) -> None:
     with in_a_row("center"):
         st.caption(f"{entry.at:%Y-%m-%d %H:%M} UTC", width="content")
-        st.markdown(f"**{plain(entry.who)}** {plain(describe(entry, page.table.classes))}", width="content")
+        st.markdown(f"**{plain(entry.who)}** {plain(describe(entry, page.samples.classes))}", width="content")
         _about(page, entry, images)
         if entry.undone_by is not None:
             st.caption(f"undone by {plain(entry.undone_by)}", width="content")
             return
-        act = partial(attempt, undo_entry, page.table, entry.key, done="Undone")
+        act = partial(attempt, undo_entry, page.decisions, entry.key, done="Undone")
         key = f"saved.undo.{entry.key}"
         st.button("Undo", key=key, on_click=act, icon=":material/undo:", type="tertiary", **for_curators())
 
@@ -281,7 +281,7 @@ def _about(page: Opened, entry: Event, images: list[int]) -> None:
             st.caption(text, width="stretch")
         return
     for id in images[:_PICTURES]:
-        st.html(_PICTURE.format(image_url(page.table, id)), width="content")
+        st.html(_PICTURE.format(image_url(page.samples, id)), width="content")
     view = replace(page.view, row=1, choices=(), sample=None)
     if len(images) == 1:
         text = f"image {images[0]}"
@@ -311,16 +311,16 @@ def show_split(page: Opened) -> None:
         st.caption("This divides all images. To divide the filtered ones, save them as a set and add --set NAME.")
         return
     options = chosen.model_dump(include={"by", "seed", "group"})
-    _result(page, make_split(page.table, chosen.shares, filters=page.filters, **options))
+    _result(page, make_split(page.opened, chosen.shares, filters=page.filters, **options))
 
 
 def _settings(page: Opened) -> SplitSettings:
-    table = page.table
-    columns = [*{"duplicate_group"}.intersection(table.measured), *table.user_columns]
+    opened = page.opened
+    columns = [*{"duplicate_group"}.intersection(opened.samples.measured), *opened.samples.user_columns]
     with in_a_row():
         about = "Two or more numbers that sum to 1, for train, validation and test."
         shares = _SHARES.show(st.text_input, "Shares", width=200, help=about)
-        names = {key: title for key, title in _BY_NAMES.items() if key != "hsf" or table.votes}
+        names = {key: title for key, title in _BY_NAMES.items() if key != "hsf" or opened.samples.votes}
         by = _BY.show(st.pills, "Stratify by", names, selection_mode="multi")
         seed = int(_SEED.asked())
         _SEED.show(st.number_input, "Seed", 0, 10**9, value=seed, width=130)
@@ -328,7 +328,7 @@ def _settings(page: Opened) -> SplitSettings:
         names = {"": "Nothing"} | {name: name for name in columns}
         group = _GROUP.show(st.selectbox, "Keep together", names, width=200, help=together)
     values: dict[str, Any] = {"shares": shares, "by": tuple(by), "seed": seed, "group": group or None}
-    return SplitSettings(dataset=table.dataset.name, **values)
+    return SplitSettings(dataset=opened.samples.name, **values)
 
 
 def _result(page: Opened, split: Split) -> None:
@@ -349,5 +349,5 @@ def _result(page: Opened, split: Split) -> None:
 
 
 def _save(page: Opened, split: Split) -> None:
-    save = partial(save_parts, page.workspace, page.table, split, st.session_state["saved.split_name"])
+    save = partial(save_parts, page.workspace, page.opened, split, st.session_state["saved.split_name"])
     attempt(save, done="Every part is a set now", closes="saved.split_sets")

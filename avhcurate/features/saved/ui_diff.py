@@ -15,7 +15,7 @@ from avhcurate.datasets.table.columns import KEPT
 from avhcurate.features.saved import diff_service
 from avhcurate.features.saved.diff_rules import KINDS, by_day_and_person
 from avhcurate.features.saved.diff_service import Diff
-from avhcurate.ui.base.cache import VOTES_HASH, kept
+from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download
 from avhcurate.ui.base.frame import Opened, attempt, while_allowed
 from avhcurate.ui.base.layout import in_a_row
@@ -45,8 +45,8 @@ def show_changes(page: Opened) -> None:
     with in_a_row():
         before = _choose(page, "From", _BEFORE, offered)
         after = _choose(page, "To", _AFTER, offered)
-    since, until = (page.table.annotated if entry < 0 else entry for entry in (before, after))
-    diff = _diff(page.table, since, until)
+    since, until = (page.samples.entry if entry < 0 else entry for entry in (before, after))
+    diff = _diff(page.opened, since, until)
     text = counted(len(diff.changes), "change")
     st.markdown(f"**{text}** from {plain(offered[before])} to {plain(offered[after])}.")
     for note in diff.notes:
@@ -70,19 +70,19 @@ def show_changes(page: Opened) -> None:
 def _offered(page: Opened) -> dict[int, str]:
     """Return the moments that can be chosen, by entry: now, after an entry of the history, the import."""
     offered = {-1: "now"}
-    entries, _ = history_entries(page.table, limit=_ENTRIES)
+    entries, _ = history_entries(page.decisions, limit=_ENTRIES)
     for entry in entries:
-        act = shortened(f"{entry.who} {describe(entry, page.table.classes)}", 40)
+        act = shortened(f"{entry.who} {describe(entry, page.samples.classes)}", 40)
         offered[entry.id] = f"after {entry.id}: {act}, {entry.at:%Y-%m-%d %H:%M}"
     return offered | {0: "the import"}
 
 
-_diff = kept("Comparing …", most=4, funcs=VOTES_HASH)(diff_service.diff)
+_diff = kept("Comparing …", most=4)(diff_service.diff)
 
 
 def _choose(page: Opened, label: str, choice: Choice[int], offered: dict[int, str]) -> int:
     """Return a moment; the address may name an older entry than those offered."""
-    entry = max(-1, min(choice.asked(), page.table.annotated))
+    entry = max(-1, min(choice.asked(), page.samples.entry))
     offered.setdefault(entry, f"after {entry}")
     return choice.show(st.selectbox, label, offered, value=entry, width=420)
 
@@ -113,7 +113,7 @@ def _story(diff: Diff, restorable: bool) -> None:
                     gallery_link("Images", query)
                 if restorable:
                     _restore_button("Restore", f"{day} {who}", key=f"saved.restore.{day}.{who}")
-            st.html(pairs_html(diff.table, _pairs(rows, labels)))
+            st.html(pairs_html(diff.samples, _pairs(rows, labels)))
     turn_pages(_STORY, places, len(lines), _LINES)
 
 
@@ -182,7 +182,7 @@ def _ask(page: Opened, diff: Diff, changes: pd.DataFrame | None) -> None:
         st.write(f"What {plain(listed(sorted(who)))} decided about them since the first moment is taken back.")
         st.caption("New entries of the history do that, which can be undone.")
         if st.button("Restore", type="primary", key="saved.restore_now"):
-            attempt(diff_service.restore, page.table, diff.since, changes, done="Restored")
+            attempt(diff_service.restore, page.decisions, page.opened.run, diff.since, changes, done="Restored")
             _dismiss()
             st.rerun()
 

@@ -11,9 +11,10 @@ import pandas as pd
 from scipy.special import softmax
 
 from avhcurate.datasets.curate.locked import refuse_before_lock
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.empty_view import not_scored
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError, Option
 from avhcurate.features.suspects import out_of_fold, rules, weighing
 from avhcurate.features.suspects.rules import SOURCES, VERDICTS, Evidence
@@ -45,7 +46,9 @@ _SHOWN_TO = 20_000
 _VERSION = 7
 
 
-def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: Progress = SILENT) -> SuspectsFolder:
+def find_suspects(
+    run: RunFolder | None, votes: Votes, settings: SuspectsSettings, *, progress: Progress = SILENT
+) -> SuspectsFolder:
     """Examine the label of every labelled sample that the run has scored. Store those in doubt, by rank.
 
     With `out_of_fold`, angles and probabilities come from heads cross-fitted on the run's features; those of a run with
@@ -53,8 +56,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
     votes. Neighbours and folds are stored as they come, so the same call resumes; without changes it does nothing.
     Raises CurateError for a named source that is not available, and Cancelled.
     """
-    run = table.run
-    dataset = table.dataset
+    dataset = votes.dataset
     if run is None:
         raise not_scored(dataset.name)
     refuse_before_lock(dataset, run)
@@ -62,16 +64,16 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
     cross_validated = settings.out_of_fold and run.record.fitted is None
     _refuse_without_scores(run, settings, cross_validated)
     started = time.perf_counter()
-    search = LabelSearch(table, run, progress)
+    search = LabelSearch(run, votes, progress)
     chosen, missing = _available(search, settings)
-    votes = None
+    counted = None
     if "votes" in chosen:
-        votes = table.votes
+        counted = votes.record
     identity: dict[str, Any] = {
         "version": _VERSION,
         "sources": chosen,
         "dataset": dataset.record.version,
-        "votes": votes and votes.key,
+        "votes": counted and counted.key,
         **dataset.lock_note(),
     }
     if cross_validated:
@@ -100,7 +102,7 @@ def find_suspects(table: DatasetTable, settings: SuspectsSettings, *, progress: 
                 sources=chosen,
                 missing=missing,
                 heads=judged_by,
-                votes=votes,
+                votes=counted,
                 samples=len(search.ids),
                 listed=len(suspects),
                 doubting=doubting,
@@ -135,13 +137,13 @@ def seconds_of_sources(samples: int) -> float:
     return 1.5 + 5e-5 * samples
 
 
-def export_table(table: DatasetTable, suspects: pd.DataFrame, record: SuspectsRecord) -> pd.DataFrame:
+def export_table(samples: SampleTable, suspects: pd.DataFrame, record: SuspectsRecord) -> pd.DataFrame:
     """Return the suspects as a file has them. A column `votes_source` marks simulated votes."""
     ids = Filters(excluded=None, ids=tuple(suspects["id"].tolist()))
-    rows = table.frame(ids, columns=["id", "path", "label_name"])
+    rows = samples.frame(ids, columns=["id", "path", "label_name"])
     rows = suspects.merge(rows, on="id", how="left").assign(
         suggested=suspects["suggested"].astype("Int64").where(suspects["suggested"] >= 0).to_numpy(),
-        suggested_name=suspects["suggested"].map(dict(enumerate(table.classes))).to_numpy(),
+        suggested_name=suspects["suggested"].map(dict(enumerate(samples.classes))).to_numpy(),
     )
     columns = ["id", "path", "label", "label_name", "suggested", "suggested_name", "verdict"]
     rows = rows[[*columns, *(f"{source}_score" for source in record.sources), "rank"]]
@@ -169,19 +171,20 @@ class LabelSearch:
 
     heads: OutOfFoldFolder | None = None
 
-    def __init__(self, table: DatasetTable, run: RunFolder, progress: Progress) -> None:
-        self.table = table
+    def __init__(self, run: RunFolder, votes: Votes, progress: Progress) -> None:
+        self.dataset = votes.dataset
         self.run = run
         self.progress = progress
-        self.all_labels = table.dataset.labels_to_learn().astype(np.int64)
-        self.ids, self.labels = out_of_fold.labelled(table.dataset, run)
-        self.num_classes = max(len(table.classes), int(self.labels.max()) + 1)
+        self._counted = votes
+        self.all_labels = self.dataset.labels_to_learn().astype(np.int64)
+        self.ids, self.labels = out_of_fold.labelled(self.dataset, run)
+        self.num_classes = max(len(votes.samples.classes), int(self.labels.max()) + 1)
         self.near = np.full((len(self.all_labels), SHOWN), -1)
 
     @cached_property
     def votes(self) -> pd.DataFrame | None:
         """Votes by sample as the table has them, None where there are none."""
-        return self.table.vote_counts()
+        return self._counted.by_sample()
 
     @property
     def fits(self) -> bool:
@@ -201,7 +204,7 @@ class LabelSearch:
         """Return the suspects (`SuspectsFolder.suspects`), how many each source doubts, and what all say together."""
         if "neighbours" in sources:
             progress = stages.begin("neighbours")
-            self.near = find_neighbours(self.table.dataset, self.run, progress=progress).near()
+            self.near = find_neighbours(self.dataset, self.run, progress=progress).near()
         self.progress = stages.begin("sources")
         self.progress.tell(len(self.ids), len(self.ids), "angles and probabilities")
         judged = self.judged()
@@ -419,7 +422,7 @@ def _available(search: LabelSearch, settings: SuspectsSettings) -> tuple[list[st
             missing["neighbours"] = "the embeddings are of several networks, which cannot be compared"
     if not search.fits:
         missing["cleanlab"] = f"{len(search.ids):,} x {search.num_classes:,} probabilities do not fit in memory"
-    if search.table.votes is None:
+    if search.votes is None:
         missing["votes"] = "the dataset has none; attach some"
     available = [name for name in SOURCES if name not in missing]
     refused = [name for name in wanted if name in missing]

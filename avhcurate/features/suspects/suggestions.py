@@ -7,23 +7,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.features.suspects.rules import Answers, Evidence, named_classes, suggestion
 from avhcurate.features.suspects.store import SuspectsFolder, SuspectsRecord
 from avhcurate.people.asked import ASKED, answers_about
 
 
-def suspects_now(table: DatasetTable, folder: SuspectsFolder) -> pd.DataFrame:
+def suspects_now(samples: SampleTable, votes: Votes, folder: SuspectsFolder) -> pd.DataFrame:
     """Return the suspects of a list by rank, as `SuspectsFolder.suspects`, with the class that is suggested now."""
-    return suggested_now(table, folder.record, folder.suspects())
+    return suggested_now(samples, votes, folder.record, folder.suspects())
 
 
-def suggested_now(table: DatasetTable, record: SuspectsRecord, suspects: pd.DataFrame) -> pd.DataFrame:
+def suggested_now(samples: SampleTable, votes: Votes, record: SuspectsRecord, suspects: pd.DataFrame) -> pd.DataFrame:
     """Return suspects, rows of a list, with what `rules.suggestion` says now and the classes `named` for each.
 
     `near_class` is the class of `near_suggested`, that which was suggested when the list was made.
     """
-    asked = _asked(table, suspects["id"])
+    asked = _asked(samples, votes, suspects["id"])
     evidence = {
         source: Evidence(
             suspects[f"{source}_score"].to_numpy(float),
@@ -33,7 +34,7 @@ def suggested_now(table: DatasetTable, record: SuspectsRecord, suspects: pd.Data
         )
         for source in record.sources
     }
-    named = named_classes(evidence, record.weights, _answers(suspects["id"], asked, table.classes))
+    named = named_classes(evidence, record.weights, _answers(suspects["id"], asked, samples.classes))
     labels = suspects["label"].to_numpy()
     others = [row[(row >= 0) & (row != label)] for row, label in zip(named.classes.T, labels, strict=True)]
     found = suggestion(named, labels).set_index(suspects.index)
@@ -43,10 +44,10 @@ def suggested_now(table: DatasetTable, record: SuspectsRecord, suspects: pd.Data
     return kept.join(found).assign(named=pd.Series(others, suspects.index))
 
 
-def _asked(table: DatasetTable, ids: pd.Series) -> dict[int, Counter[str]]:
+def _asked(samples: SampleTable, votes: Votes, ids: pd.Series) -> dict[int, Counter[str]]:
     """Return the answers about those of some samples that people are asked about, by id."""
-    tagged = {id for (id,) in table.query("SELECT id FROM samples WHERE list_contains(tags, ?)", [ASKED])}
-    return answers_about(table.counter, tagged.intersection(ids.tolist()))
+    tagged = {id for (id,) in samples.query("SELECT id FROM samples WHERE list_contains(tags, ?)", [ASKED])}
+    return answers_about(votes, tagged.intersection(ids.tolist()))
 
 
 def _answers(ids: pd.Series, asked: Mapping[int, Counter[str]], classes: tuple[str, ...] | list[str]) -> Answers:

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.export.text import csv_text
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.features.payoff.expected import Action, Pair
 from avhcurate.features.payoff.rules import Gain
 from avhcurate.features.payoff.service import beforehand
@@ -140,18 +140,18 @@ class SuspectsInView:
 def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
     """Return the suspects after the filters and the choices of the page."""
     record = folder.record
-    suspects = suggested_now(page.table, record, _read(folder))
+    suspects = suggested_now(page.samples, page.votes, record, _read(folder))
     # Another list may have sources that this one lacks.
     sources = [source for source in SOURCE.asked() if source in record.sources]
     verdicts = VERDICT.asked()
-    matches = suspects["id"].isin(page.table.frame(page.filters, columns=["id"])["id"])
+    matches = suspects["id"].isin(page.samples.frame(page.filters, columns=["id"])["id"])
     matches &= suspects["verdict"].isin(verdicts or list(VERDICTS))
     for source in sources:
         matches &= suspects[f"{source}_doubts"]
     if pair := PAIR.asked():
         matches &= (suspects["label"] == pair[0]) & (suspects["suggested"] == (*pair[1:], -1)[0])
     in_view = suspects[matches]
-    decided = decisions.decided(page.table, in_view["id"].tolist())
+    decided = decisions.decided(page.samples, in_view["id"].tolist())
     about = repr((page.dataset.name, page.version, folder.name, page.filters.to_query(), sources, verdicts, pair))
     return SuspectsInView(record, suspects, in_view, in_view[(decided == "").to_numpy()], about)
 
@@ -162,7 +162,7 @@ _read = kept("Reading the suspects …", most=4, funcs=_HASH_FUNCS)(SuspectsFold
 def toolbar(page: Opened, suspects: SuspectsInView) -> None:
     """Draw one row: card, groups or list, the filter, and how many suspects there are."""
     record = suspects.record
-    names = page.table.classes
+    names = page.samples.classes
     page.help.markdown(_ABOUT)
     with in_a_row("center", gap="small"):
         VIEW.show(st.segmented_control, "Show", _VIEWS, label_visibility="collapsed")
@@ -184,7 +184,7 @@ def toolbar(page: Opened, suspects: SuspectsInView) -> None:
             shown = f"**{len(suspects.open):,}** to decide. {shown}"
         st.markdown(f"{shown} {said(record.often_text(names))}", width="content")
     if limit := page.run.record.limit:
-        part = f"**First suspects**: of {limit:,} of {page.table.size:,} images, spread evenly."
+        part = f"**First suspects**: of {limit:,} of {page.samples.size:,} images, spread evenly."
         st.caption(f"{part} A run of all is offered at the left once it is there.")
 
 
@@ -193,7 +193,7 @@ def footer(page: Opened, suspects: SuspectsInView) -> None:
     st.caption(said(" ".join(_notes(page, suspects.record))))
     download(
         f"Download {len(suspects.open):,} as CSV",
-        lambda: csv_text(service.export_table(page.table, suspects.open, suspects.record)).encode(),
+        lambda: csv_text(service.export_table(page.samples, suspects.open, suspects.record)).encode(),
         f"{page.dataset.name}-suspects.csv",
         key="suspects.download",
         disabled=suspects.open.empty,
@@ -206,7 +206,7 @@ def _notes(page: Opened, record: SuspectsRecord) -> list[str]:
     """Return sentences on how the list was made."""
     doubting = ", ".join(f"{SOURCES[key].lower()} {n:,}" for key, n in record.doubting.items())
     notes = [f"{record.weights_text} Of all {record.samples:,} labels they doubt: {doubting}."]
-    table = page.table
+    opened = page.opened
     if record.heads:
         notes.append(
             f"Judged out of {record.heads.folds} folds: the heads predict {record.heads.accuracy:.1%} of the given "
@@ -214,16 +214,16 @@ def _notes(page: Opened, record: SuspectsRecord) -> list[str]:
         )
     elif page.run.record.fitted:
         notes.append("Judged out of folds.")
-    elif table.training or "train" in set(table.group_counts("split", page.filters)["value"]):
+    elif opened.training or "train" in set(opened.samples.group_counts("split", page.filters)["value"]):
         notes.append("The model may have been trained on these labels. Run again out of fold for a fair judgement.")
     notes += [f"Without {SOURCES[name].lower()}: {why}." for name, why in record.missing.items()]
     if "neighbours" in record.sources:
-        notes.append(neighbours_note(table.neighbours))
+        notes.append(neighbours_note(opened.neighbours))
     if record.simulated:
         notes.append("The votes are simulated.")
-    if record.votes and (table.votes is None or table.votes.key != record.votes.key):
+    if record.votes and (opened.samples.votes is None or opened.samples.votes.key != record.votes.key):
         notes.append("The votes have changed since. Run again to include them.")
-    if table.locked_by:
+    if opened.samples.locked_by:
         notes.append("Locked images are not listed: Payoff tells by them whether decisions helped.")
     return list(filter(None, notes))
 
@@ -240,7 +240,7 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
         rows = rows[rows["id"].isin(suspects.open["id"])]
         groups = _groups(page, rows)
     rows = rows.set_index("id", drop=False)
-    names = page.table.classes
+    names = page.samples.classes
     if rows.empty:
         st.info(suspects.nothing, icon=":material/task_alt:")
 
@@ -281,8 +281,8 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
 
 def _groups(page: Opened, rows: pd.DataFrame) -> list[Group]:
     """Return the headings of suspects that lie by pair of classes."""
-    names = [f"“{name}”" for name in page.table.classes]
-    labelled = page.table.group_counts("label", page.filters).set_index("value")["n"]
+    names = [f"“{name}”" for name in page.samples.classes]
+    labelled = page.samples.group_counts("label", page.filters).set_index("value")["n"]
     known = rows[rows["suggested"] >= 0]
     sizes = known.groupby(["label", "suggested"], sort=False).size().reset_index(name="n")
     told = _told_of_groups(page, sizes, len(rows))
@@ -308,7 +308,7 @@ def _told_of_groups(page: Opened, sizes: pd.DataFrame, number: int) -> dict[Pair
         return {}
     largest = sizes.nlargest(_TOLD, "n")[["label", "suggested"]].to_numpy().tolist()
     pairs = tuple((label, other) for label, other in largest)
-    gains = _beforehand(page.table, "accept", number, pairs)
+    gains = _beforehand(page.opened, "accept", number, pairs)
     return dict(zip(pairs, gains, strict=True))
 
 
@@ -321,10 +321,14 @@ def _expected(page: Opened, number: int) -> None:
     if not _EXPECTED.asked():
         return
     for action, words in _DECIDING.items():
-        (gain,) = _beforehand(page.table, action, number, (None,))
+        (gain,) = _beforehand(page.opened, action, number, (None,))
         st.caption(f"{words} all {number:,} is expected to change accuracy by {points(gain)}.")
 
 
+def _expected_of(opened: OpenDataset, action: Action, number: int, pairs: Sequence[Pair | None]) -> list[Gain]:
+    return beforehand(opened.samples, opened.run, opened.dataset, action, number, pairs)
+
+
 @kept("Fitting heads in folds …", most=8)
-def _beforehand(table: DatasetTable, action: Action, number: int, pairs: Sequence[Pair | None]) -> list[Gain]:
-    return beside(beforehand, table, action, number, pairs)
+def _beforehand(opened: OpenDataset, action: Action, number: int, pairs: Sequence[Pair | None]) -> list[Gain]:
+    return beside(_expected_of, opened, action, number, pairs)

@@ -12,8 +12,10 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.curate.annotations import annotate
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.decisions import Decisions
+from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample import rows_of
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate.setup import CollectionSettings, configure, settings_of
 from avhcurate.features.suspects import decisions, stopping
@@ -22,6 +24,7 @@ from avhcurate.features.suspects.service import SHOWN
 from avhcurate.features.suspects.store import SuspectsRecord, suspects_at
 from avhcurate.features.suspects.suggestions import suggested_now, support, suspects_now
 from avhcurate.features.suspects.ui import SuspectsInView
+from avhcurate.networks.neighbours.graph import NeighbourGraph
 from avhcurate.people.asked import ASKED, PEOPLE, answers_about
 from avhcurate.ui.base.frame import Opened, while_allowed
 from avhcurate.ui.base.signin import say_why_not, who
@@ -48,10 +51,10 @@ _LEAST_MS = 100
 # --- decisions ----------------------------------------------------------------------------------------------------
 
 
-def _accept(table: DatasetTable, decision: Decision) -> Reply:
+def _accept(opened: OpenDataset, decision: Decision) -> Reply:
     """Relabel the undecided suspects of a list as is suggested now; one image as the class `value` that is named."""
-    found = suspects_now(table, suspects_at(table.dataset, decision.of)).set_index("id")
-    found = found.loc[found.index.intersection(_undecided(table, decision), sort=False)]
+    found = suspects_now(opened.samples, opened.votes, suspects_at(opened.dataset, decision.of)).set_index("id")
+    found = found.loc[found.index.intersection(_undecided(opened.decisions, decision), sort=False)]
     if decision.value is None:
         labels = found["suggested"]
     else:
@@ -59,30 +62,30 @@ def _accept(table: DatasetTable, decision: Decision) -> Reply:
     labels = labels[labels >= 0]
     if labels.empty:
         return Reply("No other label is suggested here any more. Reload the page.")
-    decisions.accept(table, dict(zip(labels.index.tolist(), labels.tolist(), strict=True)))
+    decisions.accept(opened.decisions, dict(zip(labels.index.tolist(), labels.tolist(), strict=True)))
     return Reply(text=f"{counted(len(labels), 'image')} relabelled as suggested", undo=True)
 
 
-def _keep(table: DatasetTable, decision: Decision) -> Reply:
-    ids = _undecided(table, decision)
-    decisions.keep(table, ids)
+def _keep(opened: OpenDataset, decision: Decision) -> Reply:
+    ids = _undecided(opened.decisions, decision)
+    decisions.keep(opened.decisions, ids)
     return Reply(text=f"{counted(len(ids), 'image')} keep their label", undo=True)
 
 
-def _undecided(table: DatasetTable, decision: Decision) -> list[int]:
-    table.refresh()
-    table.paths_of(decision.images)  # refuses unknown ids
-    states = decisions.decided(table, decision.images)
+def _undecided(made: Decisions, decision: Decision) -> list[int]:
+    made.refresh()
+    made.samples.paths_of(decision.images)  # refuses unknown ids
+    states = decisions.decided(made.samples, decision.images)
     if not (states == "").any():
         raise CurateError("Someone else has already decided this.")
     return states.index[states == ""].tolist()
 
 
-def _ask(table: DatasetTable, decision: Decision) -> Reply:
+def _ask(opened: OpenDataset, decision: Decision) -> Reply:
     """Put images first in the queue of Annotate; where no votes are collected, set up a collection of these alone."""
-    if settings_of(table) is None:
-        configure(table, CollectionSettings(design="classify", queue="asked", skip=True), who=user())
-    count = annotate(table, decision.images, "tag", ASKED)
+    if settings_of(opened.votes) is None:
+        configure(opened, CollectionSettings(design="classify", queue="asked", skip=True), who=user())
+    count = annotate(opened.decisions, decision.images, "tag", ASKED)
     return Reply(text=f"{PEOPLE} people are asked about {counted(count, 'image')}", undo=count > 0)
 
 
@@ -121,17 +124,17 @@ class ReviewSession:
 def one_by_one(page: Opened, shown: SuspectsInView) -> None:
     """Show the card, which redraws itself after each decision, without the rest of the page."""
     say_why_not(Role.CURATOR, "Deciding on suspects")
-    page.table.refresh()
-    page = replace(page, entry=page.table.annotated)
+    page.opened.refresh()
+    page = replace(page, entry=page.samples.entry)
     record = shown.record
-    rows = suggested_now(page.table, record, shown.suspects).set_index("id", drop=False)
+    rows = suggested_now(page.samples, page.votes, record, shown.suspects).set_index("id", drop=False)
     scope = f"{page.dataset.name}|{page.version}|{record.address}|{who()}"
     query = f"{scope} {shown.about}"
     session: ReviewSession = st.session_state.setdefault(_SESSION, ReviewSession())
     if session.about != query or not session.ids:  # decisions may have been undone
         session = ReviewSession(query, shown.open["id"].tolist(), turn=session.turn)
         st.session_state[_SESSION] = session
-    undecided = decisions.undecided_ids(page.table, shown.in_view["id"].tolist())
+    undecided = decisions.undecided_ids(page.samples, shown.in_view["id"].tolist())
     session.ids += set(undecided) - set(session.ids)  # a decision was taken back after the queue was made
     session.move((st.session_state.get(_CARD) or {}).get("at"))
     if not session.ids:
@@ -161,7 +164,7 @@ def _tally(page: Opened, doubt: pd.Series, id: int) -> str:
     """
     ids = doubt.index.tolist()
     place = ids.index(id)
-    states = decisions.decided(page.table, ids[max(0, place - _SEARCHED) : place + stopping.NEXT])
+    states = decisions.decided(page.samples, ids[max(0, place - _SEARCHED) : place + stopping.NEXT])
     decided = states[states != ""]
     following = states[states == ""].index[: stopping.NEXT]
     if len(decided) >= stopping.FROM and len(following):
@@ -179,11 +182,11 @@ def _tally(page: Opened, doubt: pd.Series, id: int) -> str:
 
 def suspects(page: Opened, record: SuspectsRecord, rows: pd.DataFrame, first: int) -> list[Suspect]:
     """Return some suspects for the card; `first` is the place of the first in the queue."""
-    page.table.refresh()
+    page.opened.refresh()
     ids = rows["id"].tolist()
-    now = rows_of(page.table, ids, columns=["id", "tags", "excluded"]).to_dict("records")
-    states = decisions.decided(page.table, ids)
-    answers = answers_about(page.table.counter, [state["id"] for state in now if ASKED in state["tags"]])
+    now = rows_of(page.samples, ids, columns=["id", "tags", "excluded"]).to_dict("records")
+    states = decisions.decided(page.samples, ids)
+    answers = answers_about(page.votes, [state["id"] for state in now if ASKED in state["tags"]])
     return [
         _suspect(page, record, row, place, states[row["id"]], state, answers.get(row["id"]))
         for place, (row, state) in enumerate(zip(rows.to_dict("records"), now, strict=True), first)
@@ -199,12 +202,12 @@ def _suspect(
     state: dict[Any, Any],
     answers: Counter[str] | None,
 ) -> Suspect:
-    names = page.table.classes
+    names = page.samples.classes
     id = row["id"]
-    url = partial(image_url, page.table)
+    url = partial(image_url, page.samples)
     given_name = names[row["label"]]
     strips = [(given_name, row["near_given"])]
-    strips += [(names[label], _near(page.table, row, label)) for label in _classes(row)]
+    strips += [(names[label], _near(page.samples, page.opened.neighbours, row, label)) for label in _classes(row)]
     return Suspect(
         id=id,
         place=place,
@@ -238,14 +241,14 @@ def _classes(row: dict[Any, Any]) -> list[int]:
     return [label for label in dict.fromkeys([*row["named"].tolist(), row["near_class"]]) if label >= 0]
 
 
-def _near(table: DatasetTable, row: dict[Any, Any], label: int) -> list[int]:
+def _near(samples: SampleTable, neighbours: NeighbourGraph | None, row: dict[Any, Any], label: int) -> list[int]:
     """Return the nearest images of a class: those kept with the list, or those among the nearest of any class."""
     if label == row["near_class"]:
         return list(row["near_suggested"])
-    if table.neighbours is None:
+    if neighbours is None:
         return []
-    near = table.neighbours.nearest(row["id"], count=table.neighbours.record.count).ids.tolist()
-    labels = rows_of(table, near, columns=["id", "label"])
+    near = neighbours.nearest(row["id"], count=neighbours.record.count).ids.tolist()
+    labels = rows_of(samples, near, columns=["id", "label"])
     return labels["id"][(labels["label"] == label).to_numpy(bool, na_value=False)].tolist()[:SHOWN]
 
 

@@ -14,10 +14,12 @@ def degrade(settings: DegradeSettings) -> None:
         with options.job(settings) as progress:
             folder = service.degrade_dataset(options.open_workspace(), settings, engine=engine, progress=progress)
     record = folder.record
-    table = options.run_table(settings.dataset, record.run)
-    degraded = service.read(table, folder)
+    opened = options.run_table(settings.dataset, record.run)
+    degraded = service.read(opened.samples, folder)
     if not len(degraded.ids):
-        raise empty_view(table, Filters(), "None of the degraded images is in the dataset now. Degrade them again.")
+        raise empty_view(
+            opened.samples, Filters(), "None of the degraded images is in the dataset now. Degrade them again."
+        )
     summary = degraded.summary
     if options.printed({"record": record, "rows": summary}, summary):
         return

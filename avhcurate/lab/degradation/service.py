@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from avhcurate.datasets.table.dataset_table import DatasetTable, trainings_of
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import trainings_of
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError, Run
 from avhcurate.lab.degradation import corruptions, statistics
 from avhcurate.lab.degradation.settings import DegradeSettings
@@ -224,10 +225,10 @@ class Degraded:
     bins: dict[str, np.ndarray]
 
 
-def read(table: DatasetTable, folder: DegradationFolder, filters: Filters | None = None) -> Degraded:
+def read(samples: SampleTable, folder: DegradationFolder, filters: Filters | None = None) -> Degraded:
     """Return the scores of the images that satisfy the filters, with whether each prediction is the given label."""
     rows = pd.read_parquet(folder.scores_path)
-    in_view = table.frame(filters or Filters(), columns=["id", "label", "hsf_bin"]).set_index("id")
+    in_view = samples.frame(filters or Filters(), columns=["id", "label", "hsf_bin"]).set_index("id")
     rows = rows[rows["problem"].isna() & rows["id"].isin(in_view.index)].drop(columns="problem").reset_index(drop=True)
     labels = rows["id"].map(in_view["label"].astype("float64"))
     correct = (rows["predicted"] == labels).astype("float64").where(labels.notna())
@@ -243,7 +244,7 @@ def read(table: DatasetTable, folder: DegradationFolder, filters: Filters | None
     )
 
 
-def example(table: DatasetTable, folder: DegradationFolder, id: int) -> dict[tuple[str, int], bytes]:
+def example(dataset: DatasetFolder, folder: DegradationFolder, id: int) -> dict[tuple[str, int], bytes]:
     """Return one image at every kind and level, as the network saw it: encoded images by (kind, level).
 
     Raises CurateError when it cannot be read.
@@ -253,7 +254,7 @@ def example(table: DatasetTable, folder: DegradationFolder, id: int) -> dict[tup
     record = folder.record
     preprocess = Preprocess.from_record(record.preprocess)
     try:
-        rgb = decode(table.dataset.images().read_one(id), preprocess.least)
+        rgb = decode(dataset.images().read_one(id), preprocess.least)
     except BrokenImage as broken:
         raise CurateError(f"Image {id} cannot be read: {broken.reason}") from broken
     images = corruptions.variants(preprocess.prepare(rgb), record.strengths, id=id)

@@ -216,7 +216,7 @@ def table(result: Degraded, *, name: str) -> None:
 def example(page: Opened, result: Degraded) -> None:
     """Draw one image at every level with the network's prediction: that of the address, or the first in view."""
     wanted = page.view.sample
-    if wanted is not None and wanted >= page.table.size:
+    if wanted is not None and wanted >= page.samples.size:
         st.warning(f"The dataset has no image {wanted}.", icon=":material/link_off:")
         wanted = None
     with in_a_row(gap="medium"):
@@ -224,7 +224,7 @@ def example(page: Opened, result: Degraded) -> None:
         st.number_input(
             "Image",
             0,
-            page.table.size - 1,
+            page.samples.size - 1,
             value=None,
             step=1,
             key=mirrored("degradation.sample", wanted),
@@ -237,12 +237,12 @@ def example(page: Opened, result: Degraded) -> None:
     if wanted is not None:
         id = wanted
     try:
-        images = _example(page.table, result.folder, id)
+        images = _example(page.dataset, result.folder, id)
     except CurateError as error:
         st.warning(said(error.text), icon=":material/broken_image:")
         return
     rows = result.rows[result.rows["id"] == id].set_index(["kind", "level"])
-    caption = f"Image {id}, {page.table.sample(id)['label_name'] or 'no label'}."
+    caption = f"Image {id}, {page.samples.sample(id)['label_name'] or 'no label'}."
     if rows.empty:
         caption += " It is not among the images in view, so it has no scores here."
     st.caption(plain(caption) + " Each image with its relative AVH and the predicted class.")
@@ -282,7 +282,7 @@ def _caption(page: Opened, row: Mapping[Any, Any]) -> str:
     """Return the relative AVH, which varies more than AVH where there are many classes, and the prediction."""
     name = ""
     if not pd.isna(row["predicted"]):
-        name = escape(page.table.classes[int(row["predicted"])])
+        name = escape(page.samples.classes[int(row["predicted"])])
     wrong = ""
     if row["correct"] == 0:
         wrong = " class='wrong'"

@@ -29,13 +29,13 @@ if folder is None:
     degradation_ui.empty(page)
     st.stop()
 
-result = degradation_ui.result_of(page.table, folder, page.filters)
+result = degradation_ui.result_of(page.samples, folder, page.filters)
 if not len(result.ids):
     nothing_matches()
 
 measures, by_bin = degradation_ui.choose_curves(page, result)
 page.result.markdown(degradation_ui.summary_text(result.summary))
-degradation_ui.curves(result, measures, by_bin=by_bin, simulated=page.table.simulated)
+degradation_ui.curves(result, measures, by_bin=by_bin, simulated=page.samples.simulated)
 degradation_ui.table(result, name=page.dataset.name)
 degradation_ui.example(page, result)
 

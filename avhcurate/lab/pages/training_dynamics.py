@@ -31,13 +31,13 @@ with results:
     training_dynamics_ui.curves(page, chosen, live=not all(training.complete for training in chosen))
 
     st.header(f"The five discoveries of {PAPER}")
-    show_queue_note(page.table)
+    show_queue_note(page.votes)
     training_dynamics_ui.findings(page, chosen)
 
     st.header("Data map")
     mapped = chosen[0]
     part = training_dynamics_ui.choose_part(page, mapped)
-    points = training_dynamics_ui.points(page.table, mapped, part=part, filters=page.filters)
+    points = training_dynamics_ui.points(page.opened, mapped, part=part, filters=page.filters)
     if points.empty:
         st.markdown(":material/hourglass_empty: The map begins with the first whole epoch.")
         st.stop()

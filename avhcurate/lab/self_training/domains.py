@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.subset import Subset, read_subset, refuse_other_classes, refuse_overlap, rest_of
 from avhcurate.errors import CurateError, Option
 from avhcurate.lab.self_training.settings import SelfTrainSettings
@@ -30,10 +30,19 @@ def domains(
     scored = runs is not None
     datasets = _pair(workspace, settings)
     shown = runs or [dataset.default_run for dataset in datasets]
-    tables = [DatasetTable(workspace, dataset, run) for dataset, run in zip(datasets, shown, strict=True)]
-    source = read_subset(tables[0], Filters(where=source_where), label="curated_label", scored=scored)
+    of_source, of_target = (OpenDataset(workspace, dataset, run) for dataset, run in zip(datasets, shown, strict=True))
+    source = read_subset(
+        of_source.samples,
+        of_source.run,
+        of_source.dataset,
+        Filters(where=source_where),
+        label="curated_label",
+        scored=scored,
+    )
     source = source.only(source.labels >= 0)
-    target = read_subset(tables[1], Filters(where=target_where), scored=scored)
+    target = read_subset(
+        of_target.samples, of_target.run, of_target.dataset, Filters(where=target_where), scored=scored
+    )
     if same:
         refuse_overlap(source, target, f"{Option('source_where')} and {Option('target_where')}")
     if len(np.unique(source.labels)) < 2:

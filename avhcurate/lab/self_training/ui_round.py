@@ -156,7 +156,7 @@ def gallery(page: Opened, chosen: ChosenRound) -> GridView | None:
 
 def _rows(page: Opened, folder: SelfTrainingFolder, number: int) -> pd.DataFrame:
     """Return the samples in view that a round selected from, by id, with the given `label`, -1 for none."""
-    labels = page.table.frame(page.filters, columns=["id", "label"]).set_index("id")["label"]
+    labels = page.samples.frame(page.filters, columns=["id", "label"]).set_index("id")["label"]
     rows = _selections(folder, number).join(labels, how="inner")
     return rows.assign(label=rows["label"].fillna(-1).astype("int64"))
 

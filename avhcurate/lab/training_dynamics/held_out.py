@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.subset import Subset, read_subset, refuse_other_classes, refuse_overlap, rest_of
 from avhcurate.errors import CurateError, Option, Run
 from avhcurate.features.quality.duplicates import equal_pairs, groups, hash_pairs
@@ -77,7 +77,13 @@ def stratified(labels: np.ndarray, share: float) -> np.ndarray:
 
 
 def _labelled(workspace: Workspace, dataset: DatasetFolder, label: str, filters: Filters) -> Subset:
-    subset = read_subset(open_table(workspace, dataset.name), filters, label=label)
+    subset = read_subset(
+        open_dataset(workspace, dataset.name).samples,
+        open_dataset(workspace, dataset.name).run,
+        open_dataset(workspace, dataset.name).dataset,
+        filters,
+        label=label,
+    )
     return subset.only(subset.labels >= 0)
 
 

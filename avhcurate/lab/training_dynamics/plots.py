@@ -163,17 +163,17 @@ def training(self: "Plots", *names: str, where: str | Filters | None = None) -> 
     from avhcurate.lab.training_dynamics import service
     from avhcurate.notebook.opened import filters_of
 
-    table = self.dataset.sample_table
-    folder = table.dataset
+    opened = self.dataset.opened
+    folder = opened.dataset
     chosen = [folder.training(name) for name in names] or folder.trainings()[-1:]
     if not chosen:
         raise CurateError(f"{folder.name} has no training.", fix=Run("train", folder.name, model="MODEL"))
     called = titles(folder)
     shown = {}
     for course in chosen:
-        curves = service.curves(table, course, filters=filters_of(where))
+        curves = service.curves(opened, course, filters=filters_of(where))
         shown[called[course.name]] = with_learnt(curves, course.evaluations())
-    return courses(shown, simulated=table.simulated)
+    return courses(shown, simulated=opened.samples.simulated)
 
 
 # --- the data map ------------------------------------------------------------------------------------------------

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.titles import learnt_here, titles
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.features.compare.discoveries import Finding, Model, avh_follows_hsf, norm_is_inconsistent
 from avhcurate.features.compare.samples import RunScores, comparable_runs, labelled_samples
 from avhcurate.lab.training_dynamics.discoveries import (
@@ -37,13 +39,13 @@ _PARTS = 64
 _LEAST_IN_PART = 4
 
 
-def curves(table: DatasetTable, training: TrainingFolder, *, filters: Filters | None = None) -> pd.DataFrame:
+def curves(opened: OpenDataset, training: TrainingFolder, *, filters: Filters | None = None) -> pd.DataFrame:
     """Return means over the recorded samples in view at each evaluation: `epoch, step, bin, n`, and each of `MEASURES`
     with its standard error as `KEY_se`. Bin `all` comes first, then the HSF bins where there are votes.
 
     n counts samples with a label. One evaluation is in memory at a time.
     """
-    groups = _groups(table, training, filters)
+    groups = _groups(opened.samples, opened.votes, training, filters)
     means = []
     for number, evaluation in enumerate(training.evaluations().itertuples()):
         values = _values(training, number, groups[ALL])
@@ -55,15 +57,20 @@ def curves(table: DatasetTable, training: TrainingFolder, *, filters: Filters | 
     return pd.DataFrame(means, columns=["epoch", "step", "bin", "n", *names])
 
 
-def images(table: DatasetTable, training: TrainingFolder, *, filters: Filters | None = None) -> dict[str, Filters]:
+def images(
+    samples: SampleTable, votes: Votes, training: TrainingFolder, *, filters: Filters | None = None
+) -> dict[str, Filters]:
     """Return the filters of the samples that the curves of each bin count."""
     ids = training.ids(training.main_part)
-    return {name: Filters(ids=tuple(ids[rows].tolist())) for name, rows in _groups(table, training, filters).items()}
+    return {
+        name: Filters(ids=tuple(ids[rows].tolist()))
+        for name, rows in _groups(samples, votes, training, filters).items()
+    }
 
 
-def parts(table: DatasetTable, training: TrainingFolder) -> list[Part]:
+def parts(opened: OpenDataset, training: TrainingFolder) -> list[Part]:
     """Return what a training was evaluated on of this dataset: samples held out, samples learnt from."""
-    fingerprint = table.dataset.record.fingerprint
+    fingerprint = opened.dataset.record.fingerprint
     record = training.record
     of_part: dict[Part, str] = {
         "held out": record.held_out_fingerprint,
@@ -73,13 +80,13 @@ def parts(table: DatasetTable, training: TrainingFolder) -> list[Part]:
 
 
 def data_map(
-    table: DatasetTable, training: TrainingFolder, *, part: Part = "held out", filters: Filters | None = None
+    opened: OpenDataset, training: TrainingFolder, *, part: Part = "held out", filters: Filters | None = None
 ) -> pd.DataFrame:
     """Return a row per recorded sample in view: `id, label_name, hsf, hsf_bin, avh` and the scores of the epochs.
 
     AVH is that of the last evaluation. Empty before the first epoch is over; samples without a label are left out.
     """
-    frame = table.frame(filters or Filters(), columns=["id", "label_name", "hsf", "hsf_bin"])
+    frame = opened.samples.frame(filters or Filters(), columns=["id", "label_name", "hsf", "hsf_bin"])
     scores = training.epoch_scores(part).assign(avh=np.nan)
     if len(training.evaluations()):
         scores["avh"] = training.samples(-1, ["avh"], part=part)["avh"]
@@ -87,15 +94,22 @@ def data_map(
     return joined[joined["confidence_mean"].notna()].reset_index(drop=True)
 
 
-def findings(table: DatasetTable, chosen: Sequence[TrainingFolder], *, filters: Filters | None = None) -> list[Finding]:
+def findings(
+    samples: SampleTable,
+    run: RunFolder | None,
+    votes: Votes,
+    chosen: Sequence[TrainingFolder],
+    *,
+    filters: Filters | None = None,
+) -> list[Finding]:
     """Test the five discoveries on trainings, and on models where they are about models: see `compared_models`."""
-    names = titles(table.dataset)
-    curves = [_training_curves(table, training, names[training.name], filters) for training in chosen]
-    models, samples = compared_models(table, chosen, filters)
-    hsf = samples["hsf"].to_numpy(float)
+    names = titles(votes.dataset)
+    curves = [_training_curves(samples, votes, training, names[training.name], filters) for training in chosen]
+    models, rows = compared_models(samples, run, votes, chosen, filters)
+    hsf = rows["hsf"].to_numpy(float)
     return [
         settles_early(curves),
-        lower_where_better(models, samples["bin"].to_numpy(), bin_labels(table.edges)),
+        lower_where_better(models, rows["bin"].to_numpy(), bin_labels(samples.edges)),
         norm_increases(curves),
         avh_follows_hsf(models, hsf),
         norm_is_inconsistent(models, hsf),
@@ -105,21 +119,23 @@ def findings(table: DatasetTable, chosen: Sequence[TrainingFolder], *, filters: 
 # --- what is evaluated -------------------------------------------------------------------------------------------
 
 
-def _in_view(table: DatasetTable, training: TrainingFolder, filters: Filters | None) -> pd.DataFrame:
+def _in_view(samples: SampleTable, votes: Votes, training: TrainingFolder, filters: Filters | None) -> pd.DataFrame:
     """Return `hsf, bin` by row of an evaluation, of the labelled samples in view."""
-    samples = labelled_samples(table, filters)
+    labelled = labelled_samples(samples, votes, filters)
     ids = training.ids(training.main_part)
-    rows = np.flatnonzero(np.isin(ids, samples.index))
-    return samples.loc[ids[rows], ["hsf", "bin"]].set_index(rows)
+    rows = np.flatnonzero(np.isin(ids, labelled.index))
+    return labelled.loc[ids[rows], ["hsf", "bin"]].set_index(rows)
 
 
-def _groups(table: DatasetTable, training: TrainingFolder, filters: Filters | None) -> dict[str, np.ndarray]:
+def _groups(
+    samples: SampleTable, votes: Votes, training: TrainingFolder, filters: Filters | None
+) -> dict[str, np.ndarray]:
     """Return the rows of an evaluation in view, of all samples and of each HSF bin."""
-    samples = _in_view(table, training, filters)
-    groups = {ALL: samples.index.to_numpy()}
-    if samples["hsf"].notna().any():
-        for number, label in enumerate(bin_labels(table.edges)):
-            groups[label] = samples.index[samples["bin"] == number].to_numpy()
+    rows = _in_view(samples, votes, training, filters)
+    groups = {ALL: rows.index.to_numpy()}
+    if rows["hsf"].notna().any():
+        for number, label in enumerate(bin_labels(samples.edges)):
+            groups[label] = rows.index[rows["bin"] == number].to_numpy()
     return groups
 
 
@@ -131,13 +147,13 @@ def _values(training: TrainingFolder, number: int, rows: np.ndarray) -> pd.DataF
 
 
 def _training_curves(
-    table: DatasetTable, training: TrainingFolder, name: str, filters: Filters | None
+    samples: SampleTable, votes: Votes, training: TrainingFolder, name: str, filters: Filters | None
 ) -> TrainingCurves:
     """Return the curves as means over random parts of the samples, without evaluations at which a part has no value.
 
     One evaluation is in memory at a time.
     """
-    rows = _in_view(table, training, filters).index.to_numpy()
+    rows = _in_view(samples, votes, training, filters).index.to_numpy()
     part = np.random.default_rng(0).permutation(len(rows)) % max(1, min(_PARTS, len(rows) // _LEAST_IN_PART))
     epochs = training.evaluations()["epoch"]
     means = {epoch: _values(training, number, rows).groupby(part).mean() for number, epoch in enumerate(epochs)}
@@ -150,7 +166,11 @@ def _training_curves(
 
 
 def compared_models(
-    table: DatasetTable, chosen: Sequence[TrainingFolder], filters: Filters | None = None
+    samples: SampleTable,
+    run: RunFolder | None,
+    votes: Votes,
+    chosen: Sequence[TrainingFolder],
+    filters: Filters | None = None,
 ) -> tuple[list[Model], pd.DataFrame]:
     """Return every complete run with as many classes, on samples that all of them and all of `chosen` saw, and these
     samples as of `labelled_samples`.
@@ -158,42 +178,42 @@ def compared_models(
     Runs that saw less than half of these are left out, and so are all but the `MOST_MODELS` newest. Of weights that a
     training made from this dataset, only the samples that it held out count as seen.
     """
-    samples = labelled_samples(table, filters)
+    rows = labelled_samples(samples, votes, filters)
     for training in chosen:
-        samples = samples[samples.index.isin(training.ids())]
-    learnt = learnt_here(table.dataset)
-    held_out = _held_out(table.dataset)
+        rows = rows[rows.index.isin(training.ids())]
+    learnt = learnt_here(votes.dataset)
+    held_out = _held_out(votes.dataset)
     runs = []
-    shared = np.full(len(samples), True)
-    for run in _networks(table, chosen):
-        scored = RunScores(run, samples)["predicted"].notna().to_numpy()
-        if run.name in learnt:
-            scored = scored & samples.index.isin(held_out.get(run.record.weights_sha256, ()))
-        if 2 * scored.sum() > len(samples):
-            runs.append(run)
+    shared = np.full(len(rows), True)
+    for network in _networks(run, votes.dataset, chosen):
+        scored = RunScores(network, rows)["predicted"].notna().to_numpy()
+        if network.name in learnt:
+            scored = scored & rows.index.isin(held_out.get(network.record.weights_sha256, ()))
+        if 2 * scored.sum() > len(rows):
+            runs.append(network)
             shared &= scored
-    samples = samples[shared]
-    names = titles(table.dataset)
+    rows = rows[shared]
+    names = titles(votes.dataset)
     models = []
-    for run in runs:
-        scores = RunScores(run, samples)
+    for network in runs:
+        scores = RunScores(network, rows)
         avh, norm = (scores[key].to_numpy(np.float32) for key in ("avh", "norm"))
-        models.append(Model(names[run.name], scores.right.to_numpy(), avh, norm))
-    return models, samples
+        models.append(Model(names[network.name], scores.right.to_numpy(), avh, norm))
+    return models, rows
 
 
-def _networks(table: DatasetTable, chosen: Sequence[TrainingFolder]) -> list[RunFolder]:
+def _networks(run: RunFolder | None, dataset: DatasetFolder, chosen: Sequence[TrainingFolder]) -> list[RunFolder]:
     """Return the newest complete runs with the classes of the open one, at most `MOST_MODELS`.
 
     Weights that were scored more than once count once, except for heads fitted on their features.
     """
     classes = [training.record.num_classes for training in chosen]
-    if table.run:
-        classes = [table.run.num_classes]
+    if run:
+        classes = [run.num_classes]
     by_network: dict[tuple[str, ...], RunFolder] = {}
-    for run in comparable_runs(table):
-        if run.num_classes in classes and run.has_class_weights:
-            by_network.setdefault(run.record.network, run)
+    for other in comparable_runs(dataset):
+        if other.num_classes in classes and other.has_class_weights:
+            by_network.setdefault(other.record.network, other)
     return list(by_network.values())[:MOST_MODELS]
 
 

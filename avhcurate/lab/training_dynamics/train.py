@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.subset import Subset, read_subset
 from avhcurate.datasets.table.subset_images import decode_images, image_caches, readable_images
 from avhcurate.errors import CurateError, Option, Run
@@ -103,17 +103,19 @@ def train_folds(
     with joined() as group:
         if group.size > 1:
             raise CurateError(f"{Option('folds')} trains in one process. Run it without torchrun.")
-    table = open_table(workspace, settings.dataset)
-    new = partial(_network, settings, seed, len(table.dataset.record.classes))
+    opened = open_dataset(workspace, settings.dataset)
+    new = partial(_network, settings, seed, len(opened.dataset.record.classes))
     shape = new().preprocess
-    everyone = read_subset(table, Filters(excluded=None), label="curated_label")
-    learnt = read_subset(table, Filters(where=settings.train_where, excluded=False))
+    everyone = read_subset(opened.samples, opened.run, opened.dataset, Filters(excluded=None), label="curated_label")
+    learnt = read_subset(
+        opened.samples, opened.run, opened.dataset, Filters(where=settings.train_where, excluded=False)
+    )
     (cache,) = image_caches(workspace, [everyone], shape)
     decode_images([everyone], [cache], progress)
     samples, images = readable_images(everyone, cache)
-    groups, duplicates = sample_groups(table.dataset, cache.images(), samples.ids)
+    groups, duplicates = sample_groups(opened.dataset, cache.images(), samples.ids)
     networks = FoldNetworks(
-        dataset=table.dataset,
+        dataset=opened.dataset,
         name=settings.network,
         new=new,
         recipe=settings.make_recipe(seed).for_images(shape.channels, shape.crop),

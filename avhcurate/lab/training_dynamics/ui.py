@@ -193,7 +193,7 @@ def describe(training: TrainingFolder) -> str:
 
 def need_samples(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
     """End the page where the filters leave none of the samples that the trainings were evaluated on."""
-    ids = page.table.frame(page.filters, columns=["id"])["id"].to_numpy()
+    ids = page.samples.frame(page.filters, columns=["id"])["id"].to_numpy()
     if not any(np.isin(training.ids(training.main_part), ids).any() for training in chosen):
         nothing_matches("No training was evaluated on the images in view", "  \n".join(map(describe, chosen)))
 
@@ -215,7 +215,7 @@ def curves(page: Opened, chosen: Sequence[TrainingFolder], *, live: bool) -> Non
 @while_allowed
 def _reached(page: Opened, names: list[str]) -> None:
     called = titles(page.dataset)
-    curves = {name: _curves_of(page.table, page.dataset.training(name), filters=page.filters) for name in names}
+    curves = {name: _curves_of(page.opened, page.dataset.training(name), filters=page.filters) for name in names}
     parts = {name: page.dataset.training(name).main_part for name in names}
     st.markdown("  \n".join(reached(called[name], rows, parts[name]) for name, rows in curves.items()))
 
@@ -248,13 +248,13 @@ def _curves(page: Opened, names: list[str]) -> None:
     drawn = {}
     images = {}
     for title, training in by_title.items():
-        curves = _curves_of(page.table, training, filters=page.filters)
+        curves = _curves_of(page.opened, training, filters=page.filters)
         drawn[title] = with_learnt(curves, training.evaluations())
-        images[title] = service.images(page.table, training, filters=page.filters)
+        images[title] = service.images(page.samples, page.votes, training, filters=page.filters)
     if all(rows.empty for rows in drawn.values()):
         st.markdown(":material/hourglass_empty: The first evaluation is still to come.")
         return
-    show_chart(courses(drawn, simulated=page.table.simulated, images=images), key="dynamics.curves")
+    show_chart(courses(drawn, simulated=page.samples.simulated, images=images), key="dynamics.curves")
     st.caption(
         "Means over images held out, or learnt from where none are; bands are 95 % of the mean (1.96 standard "
         "errors). Colours go from the HSF bin that is hardest for people to the easiest. Click a name in the legend to "
@@ -272,8 +272,8 @@ def findings(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
         st.caption("They are about images held out, and this training holds none out.")
         return
     with st.container(border=True, gap="small"):
-        for finding in _findings(page.table, chosen, filters=page.filters):
-            _finding(finding, simulated=page.table.simulated)
+        for finding in _findings(page.samples, page.opened.run, page.votes, chosen, filters=page.filters):
+            _finding(finding, simulated=page.samples.simulated)
 
 
 def _finding(finding: Finding, *, simulated: bool) -> None:
@@ -303,7 +303,7 @@ def figures_table(figures: Sequence[Figure]) -> pd.DataFrame:
 
 def choose_part(page: Opened, training: TrainingFolder) -> Part:
     """Return whether the map is of samples held out or of samples learnt from, where these are of this dataset."""
-    parts = service.parts(page.table, training)
+    parts = service.parts(page.opened, training)
     if len(parts) > 1:
         return PART.show(st.segmented_control, "Images", _PARTS, label_visibility="collapsed")
     return next(iter(parts), "held out")
@@ -345,10 +345,10 @@ def chart(page: Opened, points: pd.DataFrame, part: Part, tool: tuple[str, str])
     figure = data_map(
         drawn,
         color=color,
-        bins=bin_labels(page.table.edges),
+        bins=bin_labels(page.samples.edges),
         outline=outline,
         dragmode=tool[0],
-        simulated=page.table.simulated,
+        simulated=page.samples.simulated,
     )
     clicked = regions.chart(
         figure,

@@ -1,4 +1,4 @@
-"""Caches: the sample table, and the keys by which results over it are kept until their inputs change.
+"""Caches: the open datasets, and the keys by which results over it are kept until their inputs change.
 
 A cached result is shared by all sessions, so pages read it and never change it.
 """
@@ -12,9 +12,16 @@ from weakref import WeakValueDictionary
 
 import streamlit as st
 
-from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run, open_table
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset, finished_run, open_dataset
+from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.votes import Votes
+from avhcurate.networks.neighbours.graph import NeighbourGraph
 from avhcurate.networks.neighbours.words import end_with_parent
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.prediction import PredictionFolder
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
 
@@ -23,42 +30,42 @@ T = TypeVar("T")
 
 #: Samples of which a tenth of a second makes what follows a change of classes: seven microseconds of one.
 _QUICK = 14_000
-#: The table of each dataset, by its folder, that a page opened last.
-_OPEN: WeakValueDictionary[Path, DatasetTable] = WeakValueDictionary()
+#: Each dataset, by its folder, as a page opened it last.
+_OPEN: WeakValueDictionary[Path, OpenDataset] = WeakValueDictionary()
 
 
-def table(workspace: Workspace, dataset: str, run: str, edges: tuple[float, ...]) -> DatasetTable:
-    """Return the sample table, shared by all sessions and opened again when its files change; annotations are new."""
+def open_shared(workspace: Workspace, dataset: str, run: str, edges: tuple[float, ...]) -> OpenDataset:
+    """Open a dataset for all sessions, again when its files change; its samples hold what was decided until now."""
     opened = _table(str(workspace.root), dataset, run, edges, workspace.dataset(dataset).stamp())
     opened.refresh()
     _OPEN[opened.dataset.root] = opened
     return opened
 
 
-def any_table(workspace: Workspace, dataset: str, *, current: bool = True) -> DatasetTable:
-    """Return a table of a dataset in which decisions can be made: one that a page has open, else a new one.
+def any_opened(workspace: Workspace, dataset: str, *, current: bool = True) -> OpenDataset:
+    """Return a dataset in which decisions can be made: one that a page has open, else open it anew.
 
     Where it need not be `current`, its samples may be those of an earlier import, or have other classes.
     """
     opened = _OPEN.get(workspace.dataset(dataset).root)
-    if opened is None or (current and not opened.current):
+    if opened is None or (current and not opened.decisions.current):
         return _opened(workspace, dataset)
     return opened
 
 
 @st.cache_resource(max_entries=6, show_spinner="Opening the dataset …")
-def _table(root: str, dataset: str, run: str, edges: tuple[float, ...], stamp: str) -> DatasetTable:
+def _table(root: str, dataset: str, run: str, edges: tuple[float, ...], stamp: str) -> OpenDataset:
     return _opened(Workspace(root), dataset, run or None, edges)
 
 
 def _opened(
     workspace: Workspace, dataset: str, run: str | None = None, edges: tuple[float, ...] | None = None
-) -> DatasetTable:
-    """Open a table; labels and scores by the classes of today are made beside this process where they are many."""
+) -> OpenDataset:
+    """Open a dataset; labels and scores by the classes of today are made beside this process where they are many."""
     record = workspace.dataset(dataset).record
     if record.changes and record.samples > _QUICK:
         worker("tables").submit(_make_today, workspace.root, dataset, run).result()
-    return open_table(workspace, dataset, run, edges=edges)
+    return open_dataset(workspace, dataset, run, edges=edges)
 
 
 def _make_today(root: Path, name: str, run: str | None) -> None:
@@ -73,37 +80,25 @@ def worker(kind: str) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, get_context("spawn"), end_with_parent)
 
 
-def beside(work: Callable[..., T], table: DatasetTable, *more: Any) -> T:
+def beside(work: Callable[..., T], opened: OpenDataset, *more: Any) -> T:
     """Return `work(table, *more)`, computed beside this process where the table has many samples."""
-    if table.size <= _QUICK:
-        return work(table, *more)
-    run = table.run.name if table.run else None
-    return worker("tables").submit(_with_table, work, table.workspace.root, table.dataset.name, run, *more).result()
+    if opened.samples.size <= _QUICK:
+        return work(opened, *more)
+    run = opened.run.name if opened.run else None
+    return worker("tables").submit(_with_table, work, opened.workspace.root, opened.samples.name, run, *more).result()
 
 
 def _with_table(work: Callable[..., T], root: Path, name: str, run: str | None, *more: Any) -> T:
-    return work(open_table(Workspace(root), name, run), *more)
+    return work(open_dataset(Workspace(root), name, run), *more)
 
 
-def cache_key(table: DatasetTable) -> str:
-    """Return a text that changes with everything that a result over the table depends on.
-
-    That is samples, votes, run, bins, annotations, sets, which filters name, and the harder end of a user's column.
-    Votes and annotations count as the table has read them: what it has yet to read is not in its results either.
-    """
-    record = table.dataset.record
-    parts = [str(table.dataset.root), repr(table.edges)]
-    parts += [table.fingerprint, repr(sorted(record.harder.items())), str(table.annotated), table.counted]
-    parts += [file_key(scored.scores_path) for scored in (table.run, table.neighbours, table.prediction) if scored]
-    parts += [file_key(training.dynamics_path) for training in (table.training, table.learnt) if training]
-    parts += table.words
-    if table.measured:
-        parts.append(file_key(table.dataset.quality.columns_path))
-    return "\n".join(parts)
+def _run_key(run: RunFolder) -> str:
+    return file_key(run.scores_path)
 
 
-def _votes_key(table: DatasetTable) -> str:
-    return f"{cache_key(table)}\n{table.response_log.columns(table.dataset.id).version}"
+def votes_key(votes: Votes) -> str:
+    """Return a text that changes with every answer, status and choice, and with the samples."""
+    return f"{votes.samples.key}\n{votes.log.columns(votes.dataset.id).version}"
 
 
 def _training_key(training: TrainingFolder) -> str:
@@ -116,15 +111,21 @@ def file_key(path: Path) -> str:
     return f"{path} {path.stat().st_mtime_ns}"
 
 
-#: Keys of tables, filters and trainings among the arguments of cached functions; a page adds its own types.
+#: Keys of what is open, of filters and trainings among the arguments of cached functions; a page adds its own types.
+#: Samples have votes and decisions as they have read them: what they have yet to read is not in a result either.
 HASH_FUNCS: dict[str | type, Any] = {
-    DatasetTable: cache_key,
+    SampleTable: lambda samples: samples.key,
+    Decisions: lambda decisions: decisions.samples.key,
+    Votes: votes_key,
+    RunFolder: _run_key,
+    NeighbourGraph: lambda graph: file_key(graph.scores_path),
+    PredictionFolder: lambda prediction: file_key(prediction.scores_path),
+    DatasetFolder: lambda dataset: f"{dataset.root}\n{dataset.stamp()}",
+    Workspace: lambda workspace: str(workspace.root),
     Filters: Filters.to_query,
     TrainingFolder: _training_key,
+    OpenDataset: lambda opened: votes_key(opened.votes),
 }
-
-#: The same for results over the collected votes, which change with every answer, status and choice.
-VOTES_HASH = HASH_FUNCS | {DatasetTable: _votes_key}
 
 
 def kept(
@@ -135,6 +136,6 @@ def kept(
 
 
 @kept(most=256)
-def count(table: DatasetTable, filters: Filters) -> int:
+def count(samples: SampleTable, filters: Filters) -> int:
     """Return the number of samples that satisfy the filters."""
-    return table.count(filters)
+    return samples.count(filters)

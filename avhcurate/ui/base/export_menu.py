@@ -20,8 +20,9 @@ from avhcurate.datasets.export.images import bytes_of_images
 from avhcurate.datasets.export.service import FOLDERS, FORMATS, MOST_BYTES, export_bytes
 from avhcurate.datasets.export.settings import ExportSettings
 from avhcurate.datasets.table.address_values import write_value
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.errors import CurateError
 from avhcurate.ui.base import cache
 from avhcurate.ui.base.answers import NEVER_KEPT, base_path
@@ -29,6 +30,7 @@ from avhcurate.ui.base.job_forms import job_button
 from avhcurate.ui.base.signin import who
 from avhcurate.ui.base.text import counted
 from avhcurate.ui.base.user_errors import plain
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import find_workspace
 
 #: Names of the formats.
@@ -74,7 +76,7 @@ _bytes_of_images = st.cache_data(max_entries=32, show_spinner=False, hash_funcs=
 
 
 def export_choice(
-    table: DatasetTable,
+    opened: OpenDataset,
     filters: Filters,
     count: int,
     *,
@@ -90,38 +92,40 @@ def export_choice(
         filters = Filters(excluded=None, ids=tuple(only))
     if order is not None and not st.toggle("In the order shown", key=f"{key}.export_order"):
         order = None
-    formats = [format for format in FORMATS if format != "cleanlab" or table.run is not None]
+    formats = [format for format in FORMATS if format != "cleanlab" or opened.run is not None]
     format = st.selectbox("Format", formats, format_func=_title, key=f"{key}.export_format")
     ending = format
     if format in FOLDERS:
         ending = "zip"
-        if count > LARGEST_ZIP or _bytes_of_images(table, filters) > MOST_BYTES:
-            _pack_choice(table, filters, format, count, key=key)
+        if count > LARGEST_ZIP or _bytes_of_images(opened, filters) > MOST_BYTES:
+            _pack_choice(opened.decisions, opened.run, filters, format, count, key=key)
             return
-    data = partial(export_bytes, table, filters, format, order=order)
-    file = f"{table.dataset.name}-{count}.{ending}"
+    data = partial(export_bytes, opened, filters, format, order=order)
+    file = f"{opened.samples.name}-{count}.{ending}"
     download(samples_label(count, format), data, file, key=f"{key}.download", type="primary", disabled=not count)
-    if table.simulated:
+    if opened.samples.simulated:
         st.caption("HSF columns come from simulated votes; the file says so.")
 
 
 # --- packs -------------------------------------------------------------------------------------------------------
 
 
-def _pack_choice(table: DatasetTable, filters: Filters, format: str, count: int, *, key: str) -> None:
+def _pack_choice(
+    decisions: Decisions, run: RunFolder | None, filters: Filters, format: str, count: int, *, key: str
+) -> None:
     """Draw the button that packs samples by a job, and links to what was packed."""
     st.caption("A job packs the images, in the order of the dataset. The file is kept for a week.")
-    settings = partial(_pack_settings, table, filters, format)
+    settings = partial(_pack_settings, decisions, run, filters, format)
     job_button(f"Pack {counted(count, 'image')}", "folder_zip", settings, key=f"{key}.pack")
-    for path in _packs(table.dataset.name)[:_SHOWN]:
-        address = f"{base_path()}/exports/{quote(table.dataset.name)}/{quote(path.name)}"
+    for path in _packs(decisions.samples.name)[:_SHOWN]:
+        address = f"{base_path()}/exports/{quote(decisions.samples.name)}/{quote(path.name)}"
         st.markdown(f"[:material/download: {plain(path.name)}]({address}) ({path.stat().st_size / 1e6:,.1f} MB)")
 
 
-def _pack_settings(table: DatasetTable, filters: Filters, format: str) -> ExportSettings:
+def _pack_settings(decisions: Decisions, run: RunFolder | None, filters: Filters, format: str) -> ExportSettings:
     """Return the options of the job; packs older than a week are removed, a selection is saved as a set."""
     workspace = find_workspace()
-    name = table.present_name()
+    name = decisions.present_name()
     for old in _packs(name):
         if time.time() - old.stat().st_mtime > _KEPT_S:
             old.unlink()
@@ -129,11 +133,11 @@ def _pack_settings(table: DatasetTable, filters: Filters, format: str) -> Export
         last = f"last exported selection {who()}"[:LONGEST_NAME].strip()
         Saved(workspace, name).save_set(last, filters.ids)
         filters = Filters(excluded=None, sets=(last,))
-    query = filters.to_query() | {"edges": write_value(table.edges)}
+    query = filters.to_query() | {"edges": write_value(decisions.samples.edges)}
     out = _pack_folder(name) / f"{name}-{format}-{datetime.now(UTC):%Y%m%d-%H%M%S}.zip"
     settings = ExportSettings(dataset=name, format=format, out=out, view=f"?{urlencode(query)}")
-    if table.run is not None:
-        settings = settings.with_(model=table.run.name)
+    if run is not None:
+        settings = settings.with_(model=run.name)
     return settings
 
 

@@ -1,4 +1,4 @@
-"""The frame of a page: the view, the open table and the samples that match, and what to do if one is missing."""
+"""The frame of a page: the view, the open dataset and the samples that match, and what to do if one is missing."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,8 +8,11 @@ from typing import Any, NoReturn, ParamSpec
 
 import streamlit as st
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError, Run, parts
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.layout import empty_state, turn
@@ -36,7 +39,7 @@ SIMULATED = ":orange-badge[:material/smart_toy: Simulated votes]"
 
 @dataclass(frozen=True)
 class Frame:
-    """The view, fitted to the data, and the open table (None without a dataset); `count` samples match the filters.
+    """The view, fitted to the data, and the open dataset, None without one; `count` samples match the filters.
 
     `problem` says what is wrong with the view's condition: then no sample matches. The page shows what was decided up
     to the `entry` of the log, if not more. On a page that is not `filtered`, the filters of the address wait for the
@@ -47,7 +50,7 @@ class Frame:
 
     workspace: Workspace
     view: View
-    table: DatasetTable | None = None
+    opened: OpenDataset | None = None
     count: int = 0
     problem: str = ""
     entry: int = 0
@@ -69,27 +72,42 @@ class Frame:
     @property
     def version(self) -> str:
         """Short fingerprint of the dataset with the classes of now, for decisions."""
-        if self.table is None:
+        if self.opened is None:
             return ""
-        return self.table.version
+        return self.opened.samples.version
 
 
 @dataclass(frozen=True)
 class Opened(Frame):
     """A frame that has a dataset."""
 
-    table: DatasetTable
+    opened: OpenDataset
 
     @property
     def dataset(self) -> DatasetFolder:
-        """The dataset of the table."""
-        return self.table.dataset
+        """The dataset itself: its images, runs and votes on the disk."""
+        return self.opened.dataset
+
+    @property
+    def samples(self) -> SampleTable:
+        """Its samples, with scores, HSF and decisions."""
+        return self.opened.samples
+
+    @property
+    def votes(self) -> Votes:
+        """What people have answered about the samples."""
+        return self.opened.votes
+
+    @property
+    def decisions(self) -> Decisions:
+        """What people have decided about the samples."""
+        return self.opened.decisions
 
     @property
     def run(self) -> RunFolder:
         """The open run, on a page that needs one."""
-        assert self.table.run is not None
-        return self.table.run
+        assert self.opened.run is not None
+        return self.opened.run
 
 
 def page() -> Frame:
@@ -136,7 +154,7 @@ def anew_if_replaced() -> Iterator[None]:
 def _replaced() -> bool:
     """Return whether the samples of this script run, or their classes, are no longer those of the dataset."""
     frame: Frame | None = st.session_state.get(_FRAME)
-    return bool(frame and frame.table and not frame.table.current)
+    return bool(frame and frame.opened and not frame.opened.decisions.current)
 
 
 def announce(text: str) -> None:
@@ -188,7 +206,7 @@ def show_problem(text: str, verb: str = "") -> None:
 def with_data() -> Opened:
     """Return the frame with a dataset; without one, go to Home, which says how to get one."""
     frame = page()
-    if frame.table is None:
+    if frame.opened is None:
         st.switch_page(page_file("home"))
     return Opened(**vars(frame))
 
@@ -196,7 +214,7 @@ def with_data() -> Opened:
 def with_run() -> Opened:
     """Return the frame with a scored dataset; without, say how to score it and end the page."""
     frame = with_data()
-    if frame.table.run is None:
+    if frame.opened.run is None:
         story = "Choose a network, and every image gets its scores."
         _end(frame, "No model has scored these images yet", story, {"Score the images": "classifier"})
     return frame
@@ -205,7 +223,7 @@ def with_run() -> Opened:
 def with_votes() -> Opened:
     """Return the frame with a scored dataset that has human votes; without, say how to attach them and end the page."""
     frame = with_run()
-    if frame.table.votes is None:
+    if frame.opened.samples.votes is None:
         story = "This page compares people with the network, so it needs votes."
         _end(frame, "No votes yet", story, {"Attach a file of votes": "votes", "Collect votes": ""})
     return frame
@@ -214,7 +232,7 @@ def with_votes() -> Opened:
 def lacking(frame: Opened, what: str, story: str, brings: str = "outputs") -> NoReturn:
     """End the page of a run that lacks `what`: say why it is needed, and lead to the form of Home that `brings` it."""
     label = "Score the images with a network" if brings == "classifier" else "Attach the outputs of a network"
-    run = frame.table.run
+    run = frame.opened.run
     if run is not None and run.has_heads and not run.has_class_weights:
         story += " This run is of several networks, each of a fold, which share none. Choose a run of one network."
     _end(frame, f"This run has no {what}", story, {label: brings})

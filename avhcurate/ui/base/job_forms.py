@@ -187,7 +187,7 @@ def start(make: Callable[[], VerbSettings], then: Callable[[VerbSettings], None]
 
 def of_run(page: Opened) -> dict[str, Any]:
     """Return the options of a job on the open run."""
-    return {"dataset": page.dataset.name, "model": page.table.run and page.table.run.name}
+    return {"dataset": page.dataset.name, "model": page.opened.run and page.opened.run.name}
 
 
 def first_job(

@@ -184,9 +184,9 @@ def _notice_the_end(job: JobRecord | None) -> None:
         del st.session_state[_SEEN]
         announce(f"{describe(job)}: done in {duration(job.updated - job.started)}")
         started_here = st.session_state.get(STARTED) == job.argv
-        shown = page().table
+        shown = page().opened
         if started_here and job.verb in ("import", "fetch") and job.dataset in find_workspace().names():
             del st.session_state[STARTED]
-            if shown is None or shown.dataset.name != job.dataset:
+            if shown is None or shown.samples.name != job.dataset:
                 url_state.write(View(dataset=job.dataset))
         st.rerun()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.titles import learnt_here, titles
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.networks.neighbours.graph import OUTLIER, NeighbourGraph
 from avhcurate.networks.neighbours.service import RECALL
 from avhcurate.networks.scoring.accuracy import Accuracy, accuracy_of, chance_warning
@@ -100,7 +100,7 @@ and mostly weaker. The queue kept no chances of every image, so they cannot be c
     return f"{text} weaker. {advice}"
 
 
-def show_queue_note(table: DatasetTable) -> None:
+def show_queue_note(votes: Votes) -> None:
     """Show the sentence as a warning, if there is one."""
-    if text := queue_sentence(queue_use(table.counter)):
+    if text := queue_sentence(queue_use(votes)):
         st.warning(text, icon=":material/filter_alt:")

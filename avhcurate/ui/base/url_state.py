@@ -10,8 +10,8 @@ import streamlit as st
 from pydantic import AfterValidator, Field
 
 from avhcurate.datasets.table.address_values import read_value, write_value
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import FILTER_KEYS, Filters
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.people.bins import DEFAULT_EDGES, check_edges
 from avhcurate.ui.base.signin import session
@@ -107,13 +107,13 @@ def _with_parameter(view: View, key: str, text: str) -> View:
     return view.choosing(key, text)
 
 
-def fit(view: View, table: DatasetTable) -> tuple[View, list[str]]:
+def fit(view: View, samples: SampleTable) -> tuple[View, list[str]]:
     """Return the view without columns and values that the table lacks, and a notice for each."""
-    filters, notices = view.filters.fit(table)
+    filters, notices = view.filters.fit(samples)
     view = replace(view, filters=filters)
     for field, use in (("sort", "to sort by"), ("caption", "to show on the images")):
         column = getattr(view, field)
-        if column and column not in table.columns:
+        if column and column not in samples.columns:
             notices.append(f"Unknown column {column} {use}.")
             view = replace(view, **{field: getattr(View(), field)})
     return view, notices

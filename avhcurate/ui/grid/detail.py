@@ -83,13 +83,13 @@ def _details(frame: Opened, listed: GridView | None) -> None:
             "Close", icon=":material/close:", key="detail.close", type="tertiary", on_click=open_sample, args=(None,)
         )
     try:
-        frame.table.refresh()
-        frame = replace(frame, entry=frame.table.annotated)
-        inspection = inspect(frame.table, view.sample)
+        frame.opened.refresh()
+        frame = replace(frame, entry=frame.opened.samples.entry)
+        inspection = inspect(frame.opened.samples, frame.opened.run, frame.opened.votes, view.sample)
     except CurateError as error:
         show_user_error(error)
         return
-    ids = [id for id in side_by_side(view) if id < frame.table.size]
+    ids = [id for id in side_by_side(view) if id < frame.opened.samples.size]
     if len(ids) > 1:
         _viewer(frame, ids, view.sample, listed)
     image_column, score_column = st.columns([3, 2], gap="medium")
@@ -113,8 +113,8 @@ _NAMED = ["id", "path", "label_name", "curated_label_name", "predicted_name", "t
 
 
 def _viewer(frame: Opened, ids: Sequence[int], sample: int, listed: GridView | None) -> None:
-    rows = rows_of(frame.table, ids, columns=_NAMED).astype(object)
-    address = partial(image_url, frame.table)
+    rows = rows_of(frame.opened.samples, ids, columns=_NAMED).astype(object)
+    address = partial(image_url, frame.opened.samples)
     image_viewer(
         [_picture(row, address) for row in rows.where(rows.notna(), None).to_dict("records")],
         key=_VIEWER,
@@ -169,7 +169,7 @@ def _nearby(listed: GridView | None, id: int) -> Nearby:
 
 
 def _has_features(frame: Opened) -> bool:
-    return frame.table.run is not None and frame.table.run.has_features
+    return frame.opened.run is not None and frame.opened.run.has_features
 
 
 def _curate(frame: Opened, row: dict[str, Any]) -> None:
@@ -184,15 +184,15 @@ def _curate(frame: Opened, row: dict[str, Any]) -> None:
 
 def _history(frame: Opened, id: int) -> None:
     """Draw the decisions on this sample and the sets that hold it, if there are any."""
-    entries, count = history_entries(frame.table, sample=id, limit=_ENTRIES)
-    sets = frame.table.sets_of(id)
+    entries, count = history_entries(frame.opened.decisions, sample=id, limit=_ENTRIES)
+    sets = frame.opened.samples.sets_of(id)
     if not entries and not sets:
         return
     with st.expander(f"History ({count})", icon=":material/history:"):
         if sets:
             st.markdown(f"In the sets {plain(', '.join(sets))}")
         for entry in entries:
-            text = f"{describe(entry, frame.table.classes)} · {entry.who}"
+            text = f"{describe(entry, frame.opened.samples.classes)} · {entry.who}"
             if entry.undone_by:
                 text += f", undone by {entry.undone_by}"
             st.caption(f"{entry.at:%Y-%m-%d %H:%M} UTC · {plain(text)}")
@@ -205,7 +205,7 @@ def _history(frame: Opened, id: int) -> None:
 
 def _compare(frame: Opened, inspection: Inspection) -> None:
     row = inspection.row
-    simulated = frame.table.simulated
+    simulated = frame.opened.samples.simulated
     facts = {"Given label": row["label_name"] or "none", "Predicted": row["predicted_name"] or "not scored"}
     if row["hsf"] is not None:
         facts[of_hsf(simulated)] = f"{row['hsf']:.2f}"
@@ -219,12 +219,12 @@ def _compare(frame: Opened, inspection: Inspection) -> None:
                 st.caption(name)
                 st.text(value)
     if inspection.softmax is not None or inspection.votes is not None:
-        show_chart(class_bars(frame.table.classes, inspection, simulated=simulated), key="detail.bars")
+        show_chart(class_bars(frame.opened.samples.classes, inspection, simulated=simulated), key="detail.bars")
 
 
 def _why(frame: Opened, id: int) -> None:
     """Draw why the image is hard, with a button that puts the nearest image of the other class beside it."""
-    near = lookalike(frame.table, id)
+    near = lookalike(frame.opened.samples, frame.opened.run, frame.opened.neighbours, id)
     if near is None:
         return
     with apart():
@@ -243,7 +243,7 @@ def _why(frame: Opened, id: int) -> None:
 def _scores(frame: Opened, inspection: Inspection) -> None:
     """Draw the sample's scores, and its values in the user's columns."""
     percentiles = inspection.percentiles
-    keys = list(dict.fromkeys([*percentiles, *frame.table.kinds]))
+    keys = list(dict.fromkeys([*percentiles, *frame.opened.samples.kinds]))
     if not keys:
         return
     harder = {key: SCORES[key].harder for key in percentiles}
@@ -271,14 +271,14 @@ def _scores(frame: Opened, inspection: Inspection) -> None:
 
 
 def _neighbours(frame: Opened, id: int) -> None:
-    table = frame.table
+    opened = frame.opened
     st.markdown("**Nearest by angle**")
     try:
-        nearest = neighbours(table, id, count=_NEIGHBOURS)
+        nearest = neighbours(opened.samples, opened.run, opened.neighbours, id, count=_NEIGHBOURS)
     except CurateError as error:
         st.caption(said(error.text))
         return
-    if note := neighbours_note(table.neighbours):
+    if note := neighbours_note(opened.neighbours):
         st.caption(note)
     tiles = tiles_of(frame, nearest.ids.tolist(), score="angle", values=pd.Series(nearest.angles, nearest.ids))
     image_grid(tiles, key="detail.near", tile_size=88, label="Nearest neighbours by angle", on_open=open_sample)

@@ -10,9 +10,10 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.curate.saved import Saved
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample import by_angle, by_vector
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.names import USUAL
 from avhcurate.networks.neighbours.settings import NeighboursSettings
@@ -47,22 +48,22 @@ def choose_order(page: Opened, menu: Any, *, like: bool = False) -> None:
     `like`: the address may order by likeness instead.
     """
     view = page.view
-    table = page.table
-    names = {column: _title(column) for column in [*filterable(table), "id"]}
+    opened = page.opened
+    names = {column: _title(column) for column in [*filterable(opened.samples), "id"]}
     like = like and bool(LIKE.asked() or _TYPED.asked())
     shown = view.sort
     if like:
         names = {LIKE.name: "Likeness"} | names
         shown = LIKE.name
-    below = {column: _title(column) for column in caption_columns(table)} | {"": "HSF"}
-    if table.votes is None:
+    below = {column: _title(column) for column in caption_columns(opened.samples)} | {"": "HSF"}
+    if opened.samples.votes is None:
         below[""] = "score only"
     order = {True: "High first", False: "Low first"}
     title = plain(shortened(names.get(shown, shown), _LONGEST))
     if not like:
         title += f", {order[view.descending].lower()}"
     with st.popover(title, icon=":material/sort:", key="gallery.order"):
-        _choice(st.selectbox, shown, "sort", "Sort by", names, on_change=_set_sort, args=(table,))
+        _choice(st.selectbox, shown, "sort", "Sort by", names, on_change=_set_sort, args=(opened,))
         _choice(st.segmented_control, view.descending, "descending", "Order", order, required=True, disabled=like)
         _choice(st.selectbox, view.caption, "caption", "On tiles", below)
     with menu:
@@ -71,7 +72,7 @@ def choose_order(page: Opened, menu: Any, *, like: bool = False) -> None:
 
 def saved_views(page: Opened) -> None:
     """Draw links to the saved views of the gallery, the first few of many."""
-    views = [view for view in Saved(page.workspace, page.table.present_name()).views() if view.page == "gallery"]
+    views = [view for view in Saved(page.workspace, page.decisions.present_name()).views() if view.page == "gallery"]
     for view in views[:_MOST_VIEWS]:
         label = plain(shortened(view.name, 24))
         st.page_link(
@@ -95,31 +96,40 @@ def _choice(widget: Any, shown: Any, field: str, label: str, names: dict[Any, st
     widget(label, options, key=key, format_func=lambda value: names.get(value, str(value)), **look)
 
 
-def filterable(table: DatasetTable) -> list[str]:
+def filterable(samples: SampleTable) -> list[str]:
     """Return the columns to sort by and, but for dates, to filter by: scores, HSF and votes, measures, the user's."""
-    voted = ["hsf", "votes"] if table.votes else []
-    offered = {*table.own("number", "date"), *table.groups}
-    own = [name for name in table.user_columns if name in offered]
-    return [*table.scores, *voted, *table.predictions, *table.measures, *own]
+    voted = ["hsf", "votes"] if samples.votes else []
+    offered = {*samples.own("number", "date"), *samples.groups}
+    own = [name for name in samples.user_columns if name in offered]
+    return [*samples.scores, *voted, *samples.predictions, *samples.measures, *own]
 
 
-def caption_columns(table: DatasetTable) -> list[str]:
+def caption_columns(samples: SampleTable) -> list[str]:
     """Return the columns that can stand below an image, "" for the usual."""
-    voted = ["votes"] if table.votes else []
-    return ["", *table.user_columns, *table.scores, *voted, *table.predictions, *table.measures, "path", "split"]
+    voted = ["votes"] if samples.votes else []
+    return [
+        "",
+        *samples.user_columns,
+        *samples.scores,
+        *voted,
+        *samples.predictions,
+        *samples.measures,
+        "path",
+        "split",
+    ]
 
 
-def hardest_first(table: DatasetTable, column: str) -> bool:
+def hardest_first(samples: SampleTable, column: str) -> bool:
     """Return whether a column's hard samples come first in descending order.
 
     If no hard end is known, large numbers and late dates come first; texts, truths and positions begin at their first,
     and angles to words at the smallest.
     """
-    if column in table.words:
+    if column in samples.words:
         return False
-    if column in table.ranked:
-        return table.ranked[column].harder != "low"
-    return column not in ("hsf", "id") and table.kinds.get(column, "number") in ("number", "date")
+    if column in samples.ranked:
+        return samples.ranked[column].harder != "low"
+    return column not in ("hsf", "id") and samples.kinds.get(column, "number") in ("number", "date")
 
 
 def _title(column: str) -> str:
@@ -145,7 +155,7 @@ def like_view(page: Opened, within: GridView | None = None) -> GridView | None:
             args=((),),
         )
     try:
-        return _by_likeness(page, within, *_by_angle(page.table, page.filters, like))
+        return _by_likeness(page, within, *_by_angle(page.samples, page.opened.run, page.filters, like))
     except CurateError as error:
         show_user_error(error)
         return None
@@ -180,23 +190,23 @@ def nothing_matches(
     def ways_out() -> None:
         with in_a_row():
             st.button(label, key="gallery.clear", on_click=url_state.change, kwargs={"filters": filters})
-            undo_button(page.table, key="gallery.undo", type="tertiary")
+            undo_button(page.opened, key="gallery.undo", type="tertiary")
 
     empty_state(title, "filter_alt_off", story, ways_out)
     st.stop()
 
 
-def undo_button(table: DatasetTable, *, key: str, **widget: Any) -> None:
+def undo_button(opened: OpenDataset, *, key: str, **widget: Any) -> None:
     """Draw the button that undoes the user's last entry."""
     widget = for_curators(**({"help": "Undoes your last tag, relabel or exclusion."} | widget))
-    st.button("Undo", icon=":material/undo:", key=key, on_click=attempt, args=(_undo, table), **widget)
+    st.button("Undo", icon=":material/undo:", key=key, on_click=attempt, args=(_undo, opened), **widget)
 
 
 # --- callbacks -----------------------------------------------------------------------------------------------
 
 
-def _undo(table: DatasetTable) -> None:
-    say(undo_last(table))
+def _undo(opened: OpenDataset) -> None:
+    say(undo_last(opened.decisions))
 
 
 def _set(field: str, key: str) -> None:
@@ -205,13 +215,13 @@ def _set(field: str, key: str) -> None:
     url_state.change(**{field: st.session_state[key]})
 
 
-def _set_sort(table: DatasetTable) -> None:
+def _set_sort(opened: OpenDataset) -> None:
     """Sort by the column chosen, the hardest first."""
     column = st.session_state["gallery.sort"]
     if column == LIKE.name:
         return
     _like_nothing()
-    url_state.change(sort=column, descending=hardest_first(table, column))
+    url_state.change(sort=column, descending=hardest_first(opened.samples, column))
 
 
 def _like_nothing() -> None:
@@ -240,15 +250,15 @@ _PATIENCE_S = 120
 
 def words_box(page: Opened) -> None:
     """Draw the box, or where the run has no encoder of texts what makes the dataset searchable."""
-    table = page.table
+    opened = page.opened
     if _SEARCHABLE.asked() and running_job():
         return
-    if words_lacking(table.run):
+    if words_lacking(opened.run):
         with st.popover(_TITLE, icon=":material/text_fields:", key="gallery.words_lacking"):
             _make_searchable(page)
         return
     shown = _TYPED.asked()
-    if not shown and page.view.sort in table.words:
+    if not shown and page.view.sort in opened.samples.words:
         shown = page.view.sort.removeprefix(WORDS)
     if _column(st.session_state.get(_KEY, "")) != _column(shown):  # else it would take back what is being typed
         st.session_state[_KEY] = shown
@@ -267,7 +277,7 @@ def _make_searchable(page: Opened) -> None:
         st.markdown("A network of images and words makes the dataset searchable. Install what reads it:")
         st.code(install_command("transformers"), language="bash")
         return
-    about = duration(_BEGIN_S + _SECONDS * page.table.size)
+    about = duration(_BEGIN_S + _SECONDS * page.samples.size)
     st.markdown(
         f"A network of images and words looks at each image once: about {about} on two cores by the first below. "
         "Then words order the images as you type."
@@ -289,7 +299,7 @@ def _scoring(model: str, **options: Any) -> ScoreSettings:
 def await_words(page: Opened) -> None:
     """Draw the job that adds words or makes the dataset searchable, and show what it brought once it is done."""
     awaited = _AWAITED.asked()
-    if awaited in page.table.words:
+    if awaited in page.samples.words:
         url_state.change(sort=awaited, descending=False)
         _AWAITED.put("")
         _TYPED.put("")
@@ -318,7 +328,7 @@ def _find(page: Opened) -> None:
         url_state.change(sort=url_state.View.sort, descending=True)
         return
     column = words_column(_settings(page, text).like_text)
-    if column in page.table.words:
+    if column in page.samples.words:
         url_state.change(sort=column, descending=False)
     else:
         _TYPED.put(column.removeprefix(WORDS))
@@ -331,7 +341,7 @@ def _settings(page: Opened, text: Any) -> NeighboursSettings:
 def _like_words(page: Opened, within: GridView | None, text: str) -> GridView | None:
     """Return the samples by the angle to words, with a button that keeps this angle as a score."""
     column = _column(text)
-    run = page.table.run
+    run = page.opened.run
     if not column or run is None or words_lacking(run):
         return None
     with st.container(key="chips_like"):
@@ -345,7 +355,9 @@ def _like_words(page: Opened, within: GridView | None, text: str) -> GridView | 
             help="To filter, sort and export by it.",
         )
     try:
-        return _by_likeness(page, within, *by_vector(page.table, page.filters, _vector(run.root, column)))
+        return _by_likeness(
+            page, within, *by_vector(page.samples, page.opened.run, page.filters, _vector(run.root, column))
+        )
     except CurateError as error:
         show_user_error(error)
         return None

@@ -12,7 +12,9 @@ from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.history import entry_text, undo_entry
 from avhcurate.datasets.curate.keys import key_actions, keys_of, save_keys, write_keys
 from avhcurate.datasets.curate.saved import Saved
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.decisions import Decisions
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.ui.base.export_menu import export_choice
 from avhcurate.ui.base.frame import Opened, announce, attempt, show_messages, show_user_error, while_allowed
@@ -80,7 +82,7 @@ def actions_grid(
     if name == "export" and chosen.view.about == view.about:
         _export(page, view, chosen)
     elif name == "keys":
-        _keys(page.table)
+        _keys(page.decisions)
 
 
 def deciding_buttons(page: Opened) -> list[dict[str, Any]]:
@@ -129,7 +131,7 @@ def _on_selection(page: Opened, like: bool) -> list[BarAction]:
             "compare", "Side by side", "view_column", lambda chosen, _: open_side_by_side(chosen.ids), reads=True
         ),
     ]
-    if like and page.table.run is not None:
+    if like and page.opened.run is not None:
         about = "Orders the gallery by the angle to the nearest of the selected images."
         actions.append(
             BarAction(
@@ -177,13 +179,13 @@ def _export(page: Opened, view: GridView, chosen: GridSelection) -> None:
         count = chosen.count
     elif not view.filters:
         only = view.ids.tolist()
-    export_choice(page.table, page.filters, count, only=only, order=lambda: view.ids, key="gallery")
+    export_choice(page.opened, page.filters, count, only=only, order=lambda: view.ids, key="gallery")
 
 
 @st.dialog("Keys", icon=":material/keyboard:", on_dismiss=_dismiss)
 @while_allowed
-def _keys(table: DatasetTable) -> None:
-    if keys_form(table):
+def _keys(decisions: Decisions) -> None:
+    if keys_form(decisions):
         _dismiss()
         st.rerun()
 
@@ -210,12 +212,12 @@ def key_data(page: Opened, key: str = GRID) -> dict[str, Any]:
 
 def key_names(page: Opened) -> dict[str, Any]:
     """Return what decisions name, names of classes, tags and sets to complete, and what keys do."""
-    table = page.table
+    opened = page.opened
     return about(page) | {
-        "classes": list(table.classes[:_MOST_NAMES]),
-        "tags": table.group_counts("tags")["value"].tolist(),
-        "sets": list(table.sets),
-        "keys": key_actions(keys_of(table), table.classes),
+        "classes": list(opened.samples.classes[:_MOST_NAMES]),
+        "tags": opened.samples.group_counts("tags")["value"].tolist(),
+        "sets": list(opened.samples.sets),
+        "keys": key_actions(keys_of(opened.decisions), opened.samples.classes),
     }
 
 
@@ -234,27 +236,27 @@ def act_by_key(more: Mapping[str, Doing]) -> None:
 # --- decisions ----------------------------------------------------------------------------------------------------
 
 
-def _annotate(table: DatasetTable, decision: Decision) -> Reply:
-    count = annotate(table, decision.images, decision.kind, decision.value)
-    return Reply(text=done_text(table, decision.kind, decision.value, count), undo=count > 0)
+def _annotate(opened: OpenDataset, decision: Decision) -> Reply:
+    count = annotate(opened.decisions, decision.images, decision.kind, decision.value)
+    return Reply(text=done_text(opened.samples, decision.kind, decision.value, count), undo=count > 0)
 
 
-def _undo(table: DatasetTable, decision: Decision) -> Reply:
+def _undo(opened: OpenDataset, decision: Decision) -> Reply:
     """Undo the decision that is named, the entry of that number, or the last entry of this person, or window."""
     entry = decision.value
     if decision.of:
-        entry = table.log.event_of(decision.of)
+        entry = opened.decisions.log.event_of(decision.of)
         if entry is None:
             return Reply("There is nothing to undo.")
     if isinstance(entry, int):
-        return Reply(text=f"Undid {undo_entry(table, str(entry))}")
-    return undo_last(table)
+        return Reply(text=f"Undid {undo_entry(opened.decisions, str(entry))}")
+    return undo_last(opened.decisions)
 
 
-def _save_set(table: DatasetTable, decision: Decision) -> Reply:
+def _save_set(opened: OpenDataset, decision: Decision) -> Reply:
     name = str(decision.value or "")
     ids = decision.images
-    Saved(table.workspace, table.present_name()).save_set(name, ids)
+    Saved(opened.workspace, opened.decisions.present_name()).save_set(name, ids)
     return Reply(text=f"{counted(len(ids), 'image')} saved as “{name}”")
 
 
@@ -262,12 +264,12 @@ def _save_set(table: DatasetTable, decision: Decision) -> Reply:
 TAKERS: Takers = dict.fromkeys(_ACTIONS, _annotate) | {"undo": _undo, "set": _save_set}
 
 
-def undo_last(table: DatasetTable) -> Reply:
+def undo_last(decisions: Decisions) -> Reply:
     """Undo the last entry of this person, or window, and say which it was; ask before undoing another's."""
-    entry = undo(table)
+    entry = undo(decisions)
     if entry is not None:
         return Reply(text=f"Undid {entry_text(entry)}")
-    other = table.log.last(table.dataset.id)
+    other = decisions.log.last(decisions.dataset.id)
     if other is None:
         return Reply(text="Nothing is left to undo")
     person = other.who
@@ -276,11 +278,11 @@ def undo_last(table: DatasetTable) -> Reply:
     return Reply(text=f"Nothing of yours is left. Undo what {person} did: {entry_text(other)}?", undo=other.id)
 
 
-def keys_form(table: DatasetTable) -> bool:
+def keys_form(decisions: Decisions) -> bool:
     """Draw what digits and letters do, to be changed for everybody; return whether that was saved."""
     text = st.text_area(
         "One key per line",
-        write_keys(keys_of(table)),
+        write_keys(keys_of(decisions)),
         key="gallery.keys_text",
         height=220,
         help="`1 label cat`, `b tag blurred`",
@@ -288,7 +290,7 @@ def keys_form(table: DatasetTable) -> bool:
     if not st.button("Save keys", type="primary", key="gallery.save_keys", **for_curators()):
         return False
     try:
-        save_keys(table, text)
+        save_keys(decisions, text)
     except CurateError as error:
         show_user_error(error)
         return False
@@ -308,7 +310,7 @@ def say_elsewhere() -> None:
         show_messages()
 
 
-def done_text(table: DatasetTable, action: str, value: Any, count: int) -> str:
+def done_text(samples: SampleTable, action: str, value: Any, count: int) -> str:
     """Return what was done to how many images, in words."""
     if not count:
         return "Nothing changed: it was already so"
@@ -321,7 +323,7 @@ def done_text(table: DatasetTable, action: str, value: Any, count: int) -> str:
         case "relabel" if value is None:
             return f"{images} have their given label again"
         case "relabel":
-            return f"{images} labelled {table.classes[int(value)]}"
+            return f"{images} labelled {samples.classes[int(value)]}"
         case "exclude":
             return f"{images} excluded"
     return f"{images} included again"

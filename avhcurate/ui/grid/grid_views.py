@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample import rows_of
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.answers import base_path
-from avhcurate.ui.base.cache import HASH_FUNCS, cache_key
+from avhcurate.ui.base.cache import HASH_FUNCS
 from avhcurate.ui.base.frame import Opened
 from avhcurate.ui.base.page_choices import open_sample
 from avhcurate.ui.base.score_help import format_score, score_name
@@ -133,19 +133,19 @@ def carried(old: GridView, ranges: Ranges, new: GridView) -> Ranges:
 
 def table_view(page: Opened) -> GridView:
     """Return the samples of the page's filters in the page's order."""
-    table = page.table
+    opened = page.opened
     view = page.view
     columns = tile_columns(view.sort, view.caption)
-    rows = table.page(page.filters, sort=view.sort, descending=view.descending, limit=FIRST, columns=columns)
+    rows = opened.samples.page(page.filters, sort=view.sort, descending=view.descending, limit=FIRST, columns=columns)
     return register(
         GridView(
             _about(page),
             page.count,
-            make_tiles(page, rows, score=view.sort, marks=percentile_marks(table, view.sort)),
-            order=lambda: table.order(page.filters, sort=view.sort, descending=view.descending),
+            make_tiles(page, rows, score=view.sort, marks=percentile_marks(opened.samples, view.sort)),
+            order=lambda: opened.samples.order(page.filters, sort=view.sort, descending=view.descending),
             tiles=partial(tiles_of, page, score=view.sort),
             order_name=f"{view.sort} {view.descending}",
-            version=cache_key(page.table),
+            version=page.samples.key,
             filters=page.filters,
             why=why_of(page),
         )
@@ -168,7 +168,7 @@ def list_view(
     exactly these samples, if any do.
     """
     order = np.asarray(ids, np.int32)
-    score = score or page.table.hardness
+    score = score or page.samples.hardness
     tiles = partial(tiles_of, page, score=score, values=values, look=look)
     return register(
         GridView(
@@ -180,7 +180,7 @@ def list_view(
             order_name=score,
             filters=filters,
             why=why_of(page),
-            version=f"{cache_key(page.table)} {blake2b(order.tobytes(), digest_size=16).hexdigest()}",
+            version=f"{page.samples.key} {blake2b(order.tobytes(), digest_size=16).hexdigest()}",
         )
     )
 
@@ -308,10 +308,10 @@ def tiles_of(
     if values is not None:
         column = "id"
         extra = {score: values.loc[list(ids)].to_numpy()}
-    rows = rows_of(page.table, ids, columns=tile_columns(column, page.view.caption)).assign(**extra)
+    rows = rows_of(page.samples, ids, columns=tile_columns(column, page.view.caption)).assign(**extra)
     marks: list[float] = []
     if values is None:
-        marks = percentile_marks(page.table, score)
+        marks = percentile_marks(page.samples, score)
     tiles = make_tiles(page, rows, score=score, marks=marks)
     if look is None:
         return tiles
@@ -328,13 +328,13 @@ def make_tiles(page: Opened, rows: pd.DataFrame, *, score: str, marks: Sequence[
 
 
 @st.cache_data(hash_funcs=HASH_FUNCS, max_entries=64, show_spinner=False)
-def percentile_marks(table: DatasetTable, column: str) -> list[float]:
+def percentile_marks(samples: SampleTable, column: str) -> list[float]:
     """Return the 0th to the 100th percentile of a score of all samples; none of another column."""
-    if column not in table.scores:
+    if column not in samples.scores:
         return []
-    name = table.column(column)
+    name = samples.column(column)
     shares = [share / 100 for share in range(101)]
-    ((marks,),) = table.query(f"SELECT quantile_disc({name}, {shares}) FROM samples WHERE isfinite({name}::DOUBLE)")
+    ((marks,),) = samples.query(f"SELECT quantile_disc({name}, {shares}) FROM samples WHERE isfinite({name}::DOUBLE)")
     return marks or []
 
 
@@ -344,7 +344,7 @@ def _tile(page: Opened, row: dict[Any, Any], score: str, marks: Sequence[float],
     predicted = row["predicted_name"]
     tile = Tile(
         id=int(row["id"]),
-        src=image_url(page.table, int(row["id"])),
+        src=image_url(page.samples, int(row["id"])),
         title=label or first_label,
         score=format_score(score, row[score]),
         predicted=predicted or "",

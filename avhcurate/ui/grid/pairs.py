@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import NamedTuple
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.ui.server.image_routes import image_url
 
 _CSS = """
@@ -29,13 +29,13 @@ class Pair(NamedTuple):
     out: bool = False
 
 
-def pairs_html(table: DatasetTable, pairs: Iterable[Pair]) -> str:
+def pairs_html(samples: SampleTable, pairs: Iterable[Pair]) -> str:
     """Return pictures of images before and after, which load as they come into sight."""
-    return f"{_CSS}<div class='avh-pairs'>{''.join(_figure(table, pair) for pair in pairs)}</div>"
+    return f"{_CSS}<div class='avh-pairs'>{''.join(_figure(samples, pair) for pair in pairs)}</div>"
 
 
-def _figure(table: DatasetTable, pair: Pair) -> str:
-    src = image_url(table, pair.id)
+def _figure(samples: SampleTable, pair: Pair) -> str:
+    src = image_url(samples, pair.id)
     image = f"<img src='{escape(src, quote=True)}' alt='' loading='lazy'>"
     before, after = (f"{image}<b title='{escape(text)}'>{escape(text)}</b>" for text in (pair.before, pair.after))
     name = escape(f"image {pair.id}: {pair.before}, now {pair.after}")

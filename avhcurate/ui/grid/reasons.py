@@ -14,14 +14,14 @@ from avhcurate.ui.server.image_routes import image_url
 
 def why_of(page: Opened) -> Callable[[int], Reason | None] | None:
     """Return what says of an image why it is hard; None where the run has no class weights or no embeddings."""
-    run = page.table.run
+    run = page.opened.run
     if run is None or not (run.has_heads and run.has_features):
         return None
     return partial(_reason, page)
 
 
 def _reason(page: Opened, id: int) -> Reason | None:
-    near = lookalike(page.table, id)
+    near = lookalike(page.samples, page.opened.run, page.opened.neighbours, id)
     if near is None:
         return None
     return reason_of(page, near)
@@ -29,13 +29,13 @@ def _reason(page: Opened, id: int) -> Reason | None:
 
 def reason_of(page: Opened, near: Lookalike) -> Reason:
     """Return the nearest image of another class as it is shown."""
-    label, other = (f"“{shortened(page.table.classes[number], 40)}”" for number in near.labels)
+    label, other = (f"“{shortened(page.samples.classes[number], 40)}”" for number in near.labels)
     title = f"Nearest image of {other}"
     if near.partly:
         title += f" of {MEMBERS:,} looked at"
     own_angle, other_angle = np.degrees(near.angles).tolist()
     return Reason(
-        src=image_url(page.table, near.id),
+        src=image_url(page.samples, near.id),
         title=title,
         angles=(own_angle, other_angle),
         words=(f"{own_angle:.0f}° to {label}, its label", f"{other_angle:.0f}° to {other}"),

@@ -20,7 +20,7 @@ from avhcurate.workspace.disk.app_files import PAGES
 _OPEN = "strip.open"
 #: Pictures of a kind that are shown.
 _SHOWN = 40
-#: What is decided about images, in the order of `DatasetTable.decided`, and the filters that choose these.
+#: What is decided about images, in the order of `OpenDataset.decided`, and the filters that choose these.
 _KINDS = {
     "relabelled": Filters(where="curated_label IS DISTINCT FROM label"),
     "excluded": Filters(excluded=True),
@@ -32,12 +32,12 @@ _KINDS = {
 @while_allowed
 def show_strip(page: Opened) -> None:
     """Draw the strip, in a band of its own below the page: see frame.css."""
-    table = page.table
-    table.refresh()
+    opened = page.opened
+    opened.refresh()
     with in_a_row(key="strip"):
-        counts = StripData(dataset=page.dataset.name, entry=table.annotated, counts=table.decided)
+        counts = StripData(dataset=page.dataset.name, entry=opened.samples.entry, counts=opened.samples.decided)
         decided_counts(counts, on_open=_open)
-        data = partial(export_bytes, table, Filters(), "csv")
+        data = partial(export_bytes, opened, Filters(), "csv")
         file = f"{page.dataset.name}-labels.csv"
         download("Download labels", data, file, key="strip.labels", type="tertiary", help="All that are not excluded.")
     if st.session_state.get(KEY, {}).get("open") and st.session_state.get(_OPEN) == st.query_params.to_dict():
@@ -56,17 +56,17 @@ def _close() -> None:
 @while_allowed
 def _pictures(page: Opened) -> None:
     """Draw the images of each kind of decision, the first of many, and the way to all of them."""
-    table = page.table
+    opened = page.opened
     names = ["id", "label_name", "curated_label_name"]
     words = {kind: kind for kind in ("excluded", "kept")}
-    for count, (kind, filters) in zip(table.decided, _KINDS.items(), strict=True):
+    for count, (kind, filters) in zip(opened.samples.decided, _KINDS.items(), strict=True):
         if not count:
             continue
         with in_a_row("center"):
             st.markdown(f"**{count:,} {kind}**", width="content")
             gallery_link("In the gallery", View(page.dataset.name, page.view.run, filters=filters).to_query())
-        rows = table.page(filters, limit=_SHOWN, columns=names).astype(object).fillna("no label")
+        rows = opened.samples.page(filters, limit=_SHOWN, columns=names).astype(object).fillna("no label")
         pairs = [Pair(id, before, words.get(kind, after), kind == "excluded") for id, before, after in rows.to_numpy()]
-        st.html(pairs_html(table, pairs))
+        st.html(pairs_html(opened.samples, pairs))
     query = page.view.choosing("saved.part", "changes").elsewhere
     st.page_link(PAGES / "saved.py", label="By day and person", icon=":material/history:", query_params=query)

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from streamlit.logger import get_logger
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.errors import CurateError, Unavailable
 from avhcurate.ui.base import cache, signin
 from avhcurate.ui.base.answers import NEVER_KEPT, base_path, passing
@@ -121,7 +121,7 @@ class Outcome(Reply):
 
 
 #: Does the decisions of one kind.
-Taker = Callable[[DatasetTable, Decision], Reply]
+Taker = Callable[[OpenDataset, Decision], Reply]
 Takers = Mapping[str, Taker]
 
 
@@ -165,17 +165,17 @@ def _nonce(sent: Any) -> str:
 
 def _done(workspace: Workspace, decision: Decision, person: Person, takers: Takers) -> Outcome:
     """Do a decision unless that has been done; what is refused is an outcome too."""
-    table = None
+    opened = None
     with acting_as(replace(person, window=decision.window or person.window, act=decision.nonce)):
         try:
-            table = _table_of(workspace, decision)
-            if table.log.event_of(decision.nonce) is not None:
+            opened = _table_of(workspace, decision)
+            if opened.decisions.log.event_of(decision.nonce) is not None:
                 raise DoneBefore("This was done already.")
             if decision.kind not in takers:
                 raise CurateError("Unknown action. Reload the page.")
             require(Role.ANNOTATOR if decision.kind in ANNOTATING else Role.CURATOR, "this decision")
-            decision.refuse_others(table.size)
-            reply = takers[decision.kind](table, decision)
+            decision.refuse_others(opened.samples.size)
+            reply = takers[decision.kind](opened, decision)
         except DoneBefore:
             reply = Reply()
         except Unavailable:
@@ -183,12 +183,12 @@ def _done(workspace: Workspace, decision: Decision, person: Person, takers: Take
         except CurateError as error:
             reply = Reply(in_page(error.text))
     outcome = Outcome(**asdict(reply), nonce=decision.nonce)
-    if table is None:
+    if opened is None:
         return outcome
-    return replace(outcome, entry=table.log.version(table.dataset.id), counts=table.decided)
+    return replace(outcome, entry=opened.decisions.log.version(opened.dataset.id), counts=opened.samples.decided)
 
 
-def _table_of(workspace: Workspace, decision: Decision) -> DatasetTable:
+def _table_of(workspace: Workspace, decision: Decision) -> OpenDataset:
     """Return a table of the samples that a decision is about; refuse one about others.
 
     What has no version, image or task is about names, of classes or entries, which mean the same in any table.
@@ -197,12 +197,12 @@ def _table_of(workspace: Workspace, decision: Decision) -> DatasetTable:
     if name not in workspace.names():
         raise CurateError(f"{name} was {_fate(workspace, name)}; nothing was changed.")
     named = not (decision.version or decision.ids or decision.task)
-    table = cache.any_table(workspace, name, current=not named)
+    opened = cache.any_opened(workspace, name, current=not named)
     if named:
-        return table
-    if decision.version != table.version:
+        return opened
+    if decision.version != opened.samples.version:
         raise CurateError(f"{name} was imported anew, or its classes changed; nothing was changed. Reload the page.")
-    return table
+    return opened
 
 
 def _fate(workspace: Workspace, name: str) -> str:

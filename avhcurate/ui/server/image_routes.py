@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.ui.base.answers import NEVER_KEPT, base_path, kept
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -51,16 +51,16 @@ class AnotherImport(CurateError):
     """The address is of an import that another has replaced: the id may mean another sample now."""
 
 
-def image_url(table: DatasetTable, id: int | str, *, size: Size = "") -> str:
+def image_url(samples: SampleTable, id: int | str, *, size: Size = "") -> str:
     """Return the address of a sample's image, `/images/digits/7?v=3f0c…`, which the browser keeps.
 
     It names the import, whose images stay as they are, whatever becomes of its classes. The id "{id}" gives a pattern
     of such addresses.
     """
-    query = {"v": table.imported[:_DIGITS]}
+    query = {"v": samples.imported[:_DIGITS]}
     if size:
         query["size"] = size
-    return f"{base_path()}/images/{quote(table.dataset.name, safe='')}/{id}?{urlencode(query)}"
+    return f"{base_path()}/images/{quote(samples.name, safe='')}/{id}?{urlencode(query)}"
 
 
 def health_url() -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.filter_kinds import Chip
 from avhcurate.datasets.table.filters import FILTERS, Filters
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.frame import SIMULATED, Opened, with_run
 from avhcurate.ui.base.layout import help_menu, in_a_row
@@ -52,11 +52,11 @@ def title_line(title: str, story: str) -> tuple[Any, Any]:
 
 def in_view(page: Opened, *, votes: bool = True) -> str:
     """Return how many images match the filters, with the mark of simulated votes."""
-    size = counted(page.table.size, "image")
+    size = counted(page.samples.size, "image")
     text = f"**{page.count:,}** of {size}"
-    if page.count == page.table.size:
+    if page.count == page.samples.size:
         text = f"All {size}"
-    if votes and page.table.simulated:
+    if votes and page.samples.simulated:
         text += f" {SIMULATED}"
     return text
 
@@ -82,16 +82,16 @@ _SEVERAL = ("ranges", "values", "tags", "sets")
 def show_chips(page: Opened) -> None:
     """Draw a chip for each condition that narrows the samples; they all hold at once."""
     filters = page.view.filters
-    chips = [_button(field, getattr(filters, field), chip) for field, chip in chips_of(page.table, filters)]
-    chip_buttons(chips, key="chips", on_remove=partial(_remove, page.table))
+    chips = [_button(field, getattr(filters, field), chip) for field, chip in chips_of(page.samples, filters)]
+    chip_buttons(chips, key="chips", on_remove=partial(_remove, page.samples))
 
 
-def chips_of(table: DatasetTable, filters: Filters) -> Iterator[tuple[str, Chip]]:
+def chips_of(samples: SampleTable, filters: Filters) -> Iterator[tuple[str, Chip]]:
     """Yield the chips of each filter that is set, with its field."""
     for field, entry in FILTERS.items():
         value = getattr(filters, field)
         if value != getattr(Filters(), field):
-            for chip in entry.chips(value, table):
+            for chip in entry.chips(value, samples):
                 yield field, chip
 
 
@@ -116,9 +116,9 @@ def _button(field: str, value: Any, chip: Chip) -> ChipButton:
     return ChipButton(key, shortened(text, _LONGEST), event)
 
 
-def _remove(table: DatasetTable, key: Any) -> None:
+def _remove(samples: SampleTable, key: Any) -> None:
     filters = url_state.current().filters
-    for field, (_, remaining) in chips_of(table, filters):
+    for field, (_, remaining) in chips_of(samples, filters):
         if key_of(field, getattr(filters, field), remaining) == key:
             url_state.change(filters=filters.with_(**{field: remaining}))
             return

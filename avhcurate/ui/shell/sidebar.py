@@ -6,9 +6,10 @@ from typing import Any
 import streamlit as st
 
 from avhcurate.datasets.curate.saved import LONGEST_NAME, Saved
-from avhcurate.datasets.table.dataset_table import DatasetTable, finished_run
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.head_notes import EPOCHS_OF_NETWORK, head_note
+from avhcurate.datasets.table.open_dataset import OpenDataset, finished_run
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
 from avhcurate.ui.base import cache, navigation, url_state
@@ -61,8 +62,8 @@ def draw(workspace: Workspace, pages: navigation.Pages, page: Any) -> None:
             navigation.show(pages, page, frame.view.elsewhere)
     enter(frame)
     follow_mark()
-    if frame.table and frame.table.run and page.url_path not in BLIND:
-        warn_of_chance(frame.table.dataset, frame.table.run)
+    if frame.opened and frame.opened.run and page.url_path not in BLIND:
+        warn_of_chance(frame.opened.dataset, frame.opened.run)
     if notices:
         st.warning("  \n".join(map(plain, notices)), icon=":material/link_off:")
 
@@ -75,26 +76,27 @@ def _open(workspace: Workspace, view: View, notices: list[str], page: str) -> Fr
         return Frame(workspace, view, gone=_fate(view.dataset))
     if not names:
         return Frame(workspace, view)
-    view, table = _choose_data(workspace, names, view, notices, page in BLIND)
-    frame = Frame(workspace, view, table, entry=table.annotated, filtered=page not in UNFILTERED)
+    view, opened = _choose_data(workspace, names, view, notices, page in BLIND)
+    frame = Frame(workspace, view, opened, entry=opened.samples.entry, filtered=page not in UNFILTERED)
+    samples = opened.samples
     if page in BLIND:
-        return replace(frame, count=table.size)
-    view, lost = url_state.fit(view, table)
+        return replace(frame, count=samples.size)
+    view, lost = url_state.fit(view, samples)
     notices += lost
-    if view.sort in SCORES and table.run is None:
+    if view.sort in SCORES and opened.run is None:
         view = replace(view, sort="id", descending=False)
-    elif view.sort in SCORES and view.sort not in table.scores:
-        view = replace(view, sort=table.hardness, descending=SCORES[table.hardness].harder == "high")
+    elif view.sort in SCORES and view.sort not in samples.scores:
+        view = replace(view, sort=samples.hardness, descending=SCORES[samples.hardness].harder == "high")
     frame = replace(frame, view=view)
     if page in UNFILTERED:
-        return replace(frame, count=cache.count(table, Filters()))
-    count, problem = _filter(workspace, view, table)
+        return replace(frame, count=cache.count(samples, Filters()))
+    count, problem = _filter(workspace, view, opened)
     return replace(frame, count=count, problem=problem)
 
 
 def _choose_data(
     workspace: Workspace, names: list[str], view: View, notices: list[str], blind: bool
-) -> tuple[View, DatasetTable]:
+) -> tuple[View, OpenDataset]:
     folder = workspace.dataset(view.dataset or names[0])
     view = replace(view, dataset=folder.name)
     _choose_dataset(names, folder.name)
@@ -105,13 +107,13 @@ def _choose_data(
         view = replace(view, run="")
     if run := finished_run(folder, view.run or None):
         view = replace(view, run=run.name)
-    table = cache.table(workspace, folder.name, view.run, view.edges)
+    opened = cache.open_shared(workspace, folder.name, view.run, view.edges)
     _put_in_address(view)
     if not blind:
-        if table.run:
-            _choose_run(workspace, folder, table.run.name, list(runs))
-        _describe(table)
-    return view, table
+        if opened.run:
+            _choose_run(workspace, folder, opened.run.name, list(runs))
+        _describe(opened)
+    return view, opened
 
 
 def _choose_dataset(names: list[str], name: str | None) -> None:
@@ -185,18 +187,18 @@ def _choose_run(workspace: Workspace, folder: DatasetFolder, name: str, runs: li
         )
 
 
-def _describe(table: DatasetTable) -> None:
+def _describe(opened: OpenDataset) -> None:
     """Draw what must be known of votes and run, as badges with a note."""
     badges = []
     notes = []
-    run = table.run
+    run = opened.run
     if run is not None:
-        notes.append(plain(run_titles(table.dataset)[run.name]))
-    if table.votes is None:
+        notes.append(plain(run_titles(opened.dataset)[run.name]))
+    if opened.samples.votes is None:
         badges.append(":gray-badge[No human votes]")
-    elif table.simulated:
+    elif opened.samples.simulated:
         badges.append(SIMULATED)
-        notes.append(table.votes.note)
+        notes.append(opened.samples.votes.note)
     if run is None:
         badges.append(":gray-badge[Not scored yet]")
     else:
@@ -207,13 +209,13 @@ def _describe(table: DatasetTable) -> None:
         elif run.record.rows:
             badges.append(":gray-badge[Classes by name]")
         notes.append(plain(head_note(run.record)))
-        if run.record.fitted and (table.training or table.learnt):
+        if run.record.fitted and (opened.training or opened.learnt):
             notes.append(EPOCHS_OF_NETWORK)
     if badges:
         st.markdown(" ".join(badges), help="  \n".join(filter(None, notes)) or None)
 
 
-def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int, str]:
+def _filter(workspace: Workspace, view: View, opened: OpenDataset) -> tuple[int, str]:
     """Draw the filters; return the number of matching samples, and the problem of their condition, if any.
 
     A condition that is not valid matches nothing: all samples would pass for those it was meant for.
@@ -228,19 +230,19 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int,
             on_click=url_state.change,
             kwargs={"filters": Filters()},
         )
-        _save_view(workspace, table)
+        _save_view(workspace, opened.samples)
     count = 0
     problem = ""
     try:
-        count = cache.count(table, view.filters)
+        count = cache.count(opened.samples, view.filters)
     except CurateError as error:
         problem = error.text
-    st.caption(f"{count:,} of {counted(table.size, 'image')} match")
-    show_filters(table, view, unfolded=bool(problem))
+    st.caption(f"{count:,} of {counted(opened.samples.size, 'image')} match")
+    show_filters(opened, view, unfolded=bool(problem))
     return count, problem
 
 
-def _save_view(workspace: Workspace, table: DatasetTable) -> None:
+def _save_view(workspace: Workspace, samples: SampleTable) -> None:
     """Draw the form that saves the page's view under a name, for the page Saved."""
     with (
         closing_popover("Save view", icon=":material/bookmark:", type="tertiary", key="frame.save", **for_curators()),
@@ -252,7 +254,7 @@ def _save_view(workspace: Workspace, table: DatasetTable) -> None:
             type="primary",
             key="frame.save_view",
             on_click=_keep_view,
-            args=(workspace, table.dataset.name),
+            args=(workspace, samples.name),
         )
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import streamlit as st
 
 from avhcurate.datasets.table.address_values import kind_of
-from avhcurate.datasets.table.dataset_table import DatasetTable
 from avhcurate.datasets.table.facets import (
     MOST_VALUES,
     Counts,
@@ -20,6 +19,8 @@ from avhcurate.datasets.table.facets import (
     facet_of,
 )
 from avhcurate.datasets.table.filters import FILTERS, Filters
+from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.people.bins import bin_labels
 from avhcurate.ui.base import cache, url_state
@@ -33,45 +34,45 @@ from avhcurate.ui.components.facets import Bar, FacetEvent, Panel, facet_panels
 from avhcurate.ui.grid.grid_actions import filterable
 
 
-def show_filters(table: DatasetTable, view: View, *, unfolded: bool = False) -> None:
+def show_filters(opened: OpenDataset, view: View, *, unfolded: bool = False) -> None:
     """Draw the facets and widgets, the rarer ones in an expander, which may be `unfolded`."""
-    panels = panels_of(table, view)
+    panels = panels_of(opened.samples, view)
     folded = [field for field, entry in FILTERS.items() if entry.folded]
-    show_facets(table, {key: panel for key, panel in panels.items() if key not in folded})
+    show_facets(opened.samples, {key: panel for key, panel in panels.items() if key not in folded})
     for field, widget in WIDGETS.items():
         if field not in folded:
-            widget(table, view.filters)
+            widget(opened, view.filters)
     label = "More filters"
     if used := sum(bool(getattr(view.filters, field)) for field in folded):
         label = f"More filters ({used})"
     with st.expander(label, expanded=unfolded):
         rare = {key: panel for key, panel in panels.items() if key in folded}
-        show_facets(table, rare, key="facets.more", label="More filters")
+        show_facets(opened.samples, rare, key="facets.more", label="More filters")
         for field in folded:
             if field in WIDGETS:
-                WIDGETS[field](table, view.filters)
-        _edges(table)
+                WIDGETS[field](opened, view.filters)
+        _edges(opened)
 
 
-def _mistakes(table: DatasetTable, filters: Filters) -> None:
-    if table.run is not None:
+def _mistakes(opened: OpenDataset, filters: Filters) -> None:
+    if opened.run is not None:
         _show(st.toggle, bool, FILTERS["mistakes"].title, "mistakes", filters.mistakes)
 
 
-def _locked(table: DatasetTable, filters: Filters) -> None:
-    if table.locked_by or filters.locked:
+def _locked(opened: OpenDataset, filters: Filters) -> None:
+    if opened.samples.locked_by or filters.locked:
         _show(st.toggle, bool, FILTERS["locked"].title, "locked", filters.locked)
 
 
-def _excluded(table: DatasetTable, filters: Filters) -> None:
+def _excluded(opened: OpenDataset, filters: Filters) -> None:
     names = {"Hide": False, "Show": None, "Only": True}
     chosen = next(name for name, choice in names.items() if choice is filters.excluded)
-    label = f"Excluded images ({cache.count(table, Filters(excluded=True)):,})"
+    label = f"Excluded images ({cache.count(opened.samples, Filters(excluded=True)):,})"
     _show(st.segmented_control, names.__getitem__, label, "excluded", chosen, options=list(names), required=True)
 
 
-def _sets(table: DatasetTable, filters: Filters) -> None:
-    if sizes := table.set_sizes:
+def _sets(opened: OpenDataset, filters: Filters) -> None:
+    if sizes := opened.samples.set_sizes:
         _show(
             st.multiselect,
             tuple,
@@ -84,7 +85,7 @@ def _sets(table: DatasetTable, filters: Filters) -> None:
         )
 
 
-def _condition(_: DatasetTable, filters: Filters) -> None:
+def _condition(_: OpenDataset, filters: Filters) -> None:
     _show(
         st.text_input,
         str,
@@ -96,15 +97,15 @@ def _condition(_: DatasetTable, filters: Filters) -> None:
     )
 
 
-def _edges(table: DatasetTable) -> None:
+def _edges(opened: OpenDataset) -> None:
     """Ask for the edges of the HSF bins, which the bin filter offers."""
-    if table.votes is not None:
+    if opened.samples.votes is not None:
         st.text_input(
             "HSF bin edges",
             help="Increasing numbers from 0 to 1, or q5 for five bins of equally many of the images in view.",
-            key=mirrored("filter.edges", ", ".join(f"{edge:g}" for edge in table.edges)),
+            key=mirrored("filter.edges", ", ".join(f"{edge:g}" for edge in opened.samples.edges)),
             on_change=attempt,
-            args=(_set_edges, table),
+            args=(_set_edges, opened),
         )
 
 
@@ -115,10 +116,10 @@ _FIELDS = {"number": "ranges", "text": "values", "yes or no": "values"}
 _STARTS: dict[str, tuple[Any, ...]] = {"ranges": (None, None), "values": ()}
 
 
-def _columns(table: DatasetTable, filters: Filters) -> None:
+def _columns(opened: OpenDataset, filters: Filters) -> None:
     """Ask for the columns to filter by, scores and the user's; each gets a facet."""
     used = [item[0] for field in _STARTS for item in getattr(filters, field)]
-    offered = [name for name in [*filterable(table), *used] if table.kinds.get(name) != "date"]
+    offered = [name for name in [*filterable(opened.samples), *used] if opened.samples.kinds.get(name) != "date"]
     if offered:
         st.multiselect(
             "Scores and columns",
@@ -127,12 +128,12 @@ def _columns(table: DatasetTable, filters: Filters) -> None:
             placeholder="Any",
             key=mirrored("filter.columns", used),
             on_change=_set_columns,
-            args=(table,),
+            args=(opened,),
         )
 
 
 #: Widgets that a filter has besides those that follow from its entry.
-WIDGETS: dict[str, Callable[[DatasetTable, Filters], None]] = {
+WIDGETS: dict[str, Callable[[OpenDataset, Filters], None]] = {
     "ranges": _columns,
     "sets": _sets,
     "excluded": _excluded,
@@ -156,19 +157,19 @@ def _set(field: str, read: Callable[[Any], Any]) -> None:
     _change(**{field: read(st.session_state[f"filter.{field}"])})
 
 
-def _set_edges(table: DatasetTable) -> None:
+def _set_edges(opened: OpenDataset) -> None:
     filters = url_state.current().filters.with_(hsf_bins=())
-    url_state.change(edges=table.edges_from(st.session_state["filter.edges"], filters), filters=filters)
+    url_state.change(edges=opened.samples.edges_from(st.session_state["filter.edges"], filters), filters=filters)
 
 
-def _set_columns(table: DatasetTable) -> None:
+def _set_columns(opened: OpenDataset) -> None:
     """Add conditions that always hold for the columns now chosen, and remove those of the others."""
     filters = url_state.current().filters
     chosen = st.session_state["filter.columns"]
     changes = {}
     for field, start in _STARTS.items():
         before = {item[0]: item for item in getattr(filters, field)}
-        names = [name for name in chosen if _FIELDS[table.kinds.get(name, "number")] == field]
+        names = [name for name in chosen if _FIELDS[opened.samples.kinds.get(name, "number")] == field]
         changes[field] = tuple(before.get(name, (name, *start)) for name in names)
     _change(**changes)
 
@@ -186,62 +187,62 @@ _KNOWN = 20_000
 _FIND = "facets.find.{}"
 
 
-def panels_of(table: DatasetTable, view: View) -> dict[str, Panel]:
+def panels_of(samples: SampleTable, view: View) -> dict[str, Panel]:
     """Return what to draw, by the facet's key, in the order of the table of filters.
 
     A facet in which too few values occur is left out.
     """
-    facets = _facets(table, view)
-    everything = _count(table, Filters(excluded=None), tuple(replace(facet, find="") for facet in facets), _KNOWN)
+    facets = _facets(samples, view)
+    everything = _count(samples, Filters(excluded=None), tuple(replace(facet, find="") for facet in facets), _KNOWN)
     try:
-        matching = _count(table, view.filters, tuple(facets), MOST_VALUES)
+        matching = _count(samples, view.filters, tuple(facets), MOST_VALUES)
     except CurateError:  # the sidebar reports the condition that does not fit; no sample matches it
         matching = [{}] * len(facets)
     return {
-        facet.key: _panel(table, view, facet, whole, counts)
+        facet.key: _panel(samples, view, facet, whole, counts)
         for facet, whole, counts in zip(facets, everything, matching, strict=True)
         if len(whole.keys() - {None}) >= FILTERS[facet.field].least or facet.chosen(view.filters) or facet.find
     }
 
 
-def show_facets(table: DatasetTable, panels: dict[str, Panel], *, key: str = "facets", label: str = "Filters") -> None:
+def show_facets(samples: SampleTable, panels: dict[str, Panel], *, key: str = "facets", label: str = "Filters") -> None:
     """Draw some of the panels, if there are any."""
     if panels:
-        facet_panels(list(panels.values()), key=key, label=label, on_event=partial(_react, table.dataset.name))
+        facet_panels(list(panels.values()), key=key, label=label, on_event=partial(_react, samples.name))
 
 
 # --- what there is -------------------------------------------------------------------------------------------
 
 
-def _facets(table: DatasetTable, view: View) -> list[Facet]:
+def _facets(samples: SampleTable, view: View) -> list[Facet]:
     columns = {field: [column_of(entry)] for field, entry in FILTERS.items() if entry.column}
     columns["ranges"] = [view.sort, *(name for name, *_ in view.filters.ranges)]  # the sorted score, and other ranges
     columns["values"] = [str(name) for name, *_ in view.filters.values]
-    of_columns = {field: [_facet(table, name) for name in dict.fromkeys(columns.get(field, ()))] for field in FILTERS}
+    of_columns = {field: [_facet(samples, name) for name in dict.fromkeys(columns.get(field, ()))] for field in FILTERS}
     facets = [facet for field in FILTERS for facet in of_columns[field] if facet and facet.field == field]
-    find: dict[str, str] = st.session_state.get(_FIND.format(table.dataset.name), {})
+    find: dict[str, str] = st.session_state.get(_FIND.format(samples.name), {})
     return [replace(facet, find=find.get(facet.key, "")) for facet in facets]
 
 
 @st.cache_data(hash_funcs=HASH_FUNCS, max_entries=64, show_spinner=False)
-def _facet(table: DatasetTable, name: str) -> Facet | None:
-    return facet_of(table, name)
+def _facet(samples: SampleTable, name: str) -> Facet | None:
+    return facet_of(samples, name)
 
 
 @st.cache_data(hash_funcs=HASH_FUNCS, max_entries=64, show_spinner=False)
-def _ends(table: DatasetTable, columns: tuple[str, ...]) -> dict[str, tuple[float, float]]:
-    return ends_of(table, columns)
+def _ends(samples: SampleTable, columns: tuple[str, ...]) -> dict[str, tuple[float, float]]:
+    return ends_of(samples, columns)
 
 
 @st.cache_data(hash_funcs=HASH_FUNCS, max_entries=256, show_spinner=False)
-def _count(table: DatasetTable, filters: Filters, facets: tuple[Facet, ...], most: int) -> list[Counts]:
-    return count_facets(table, filters, facets, limit=most)
+def _count(samples: SampleTable, filters: Filters, facets: tuple[Facet, ...], most: int) -> list[Counts]:
+    return count_facets(samples, filters, facets, limit=most)
 
 
 # --- what is drawn -------------------------------------------------------------------------------------------
 
 
-def _panel(table: DatasetTable, view: View, facet: Facet, everything: Counts, matching: Counts) -> Panel:
+def _panel(samples: SampleTable, view: View, facet: Facet, everything: Counts, matching: Counts) -> Panel:
     """Return what to draw of a facet, with the counts of all samples and of those that match."""
     entry = FILTERS[facet.field]
     chosen = facet.chosen(view.filters)
@@ -250,13 +251,13 @@ def _panel(table: DatasetTable, view: View, facet: Facet, everything: Counts, ma
         return Bar(text, everything.get(counted, 0), matching.get(counted, 0), **ends)
 
     if facet.edges:
-        return _range(table, facet, chosen or (None, None), bar, removable=facet.column != view.sort)
+        return _range(samples, facet, chosen or (None, None), bar, removable=facet.column != view.sort)
     values = _values(facet, everything, matching, chosen)
-    bars = tuple(bar(value, shortened(entry.name(value, table), 80), value=value) for value in values)
+    bars = tuple(bar(value, shortened(entry.name(value, samples), 80), value=value) for value in values)
     if facet.field == "hsf_bins":
-        bins = ", ".join(bin_labels(table.edges))
+        bins = ", ".join(bin_labels(samples.edges))
         about = f"Human selection frequency: share of votes for the given label. Bins {bins}."
-        return Panel(facet.key, f"{of_hsf(table.simulated)} bin", "columns", bars, chosen, about)
+        return Panel(facet.key, f"{of_hsf(samples.simulated)} bin", "columns", bars, chosen, about)
     title = entry.title or shortened(facet.column, 60)
     values_there = {*range(len(facet.names)), *everything}
     unlisted = 0
@@ -280,11 +281,11 @@ def _values(facet: Facet, everything: Counts, matching: Counts, chosen: tuple[An
 
 
 def _range(
-    table: DatasetTable, facet: Facet, chosen: tuple[Any, ...], bar: Callable[..., Bar], *, removable: bool
+    samples: SampleTable, facet: Facet, chosen: tuple[Any, ...], bar: Callable[..., Bar], *, removable: bool
 ) -> Panel:
-    bars = [bar(number, text, low=low, high=high) for number, (text, low, high) in enumerate(bars_of(table, facet))]
+    bars = [bar(number, text, low=low, high=high) for number, (text, low, high) in enumerate(bars_of(samples, facet))]
     title = shortened(score_name(facet.column), 60)
-    ends = _ends(table, (facet.column,))[facet.column]
+    ends = _ends(samples, (facet.column,))[facet.column]
     return Panel(facet.key, title, "range", tuple(bars), chosen, ends=ends, removable=removable)
 
 

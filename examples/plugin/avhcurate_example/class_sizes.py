@@ -5,4 +5,4 @@ import streamlit as st
 from avhcurate.ui.shell.page_header import open_page
 
 page = open_page("Class sizes", "How many images of each class are in view.")
-st.dataframe(page.table.group_counts("label_name", page.filters), hide_index=True)
+st.dataframe(page.samples.group_counts("label_name", page.filters), hide_index=True)

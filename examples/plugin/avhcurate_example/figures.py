@@ -7,5 +7,5 @@ def sizes(plots, *, where=None):
     """Draw a bar a class, of the samples that satisfy a condition."""
     import plotly.graph_objects as go
 
-    counts = plots.dataset.sample_table.group_counts("label_name", filters_of(where))
+    counts = plots.dataset.opened.samples.group_counts("label_name", filters_of(where))
     return go.Figure(go.Bar(x=counts["value"], y=counts["n"]))

@@ -9,8 +9,8 @@ import pytest
 from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.history import history_entries
 from avhcurate.datasets.curate.keys import key_actions, keys_of, read_keys, save_keys
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate.task_pool import task_pool
 from avhcurate.workspace.data.workspace import Workspace
@@ -19,32 +19,32 @@ from tests.fakes.workspaces import by
 
 def test_a_tag_on_a_filter_reaches_all_that_match_and_no_other(own_digits):
     filters = Filters(classes=(3,), splits=("test",))
-    count = annotate(own_digits, filters, "tag", "threes")
-    frame = own_digits.frame()
+    count = annotate(own_digits.decisions, filters, "tag", "threes")
+    frame = own_digits.samples.frame()
     tagged = frame["tags"].map(lambda tags: "threes" in tags)
     assert count == tagged.sum() > 0
     assert (tagged == ((frame["label"] == 3) & (frame["split"] == "test"))).all()
-    assert own_digits.count(Filters(tags=("threes",))) == count
+    assert own_digits.samples.count(Filters(tags=("threes",))) == count
 
 
 def test_a_relabel_changes_the_curated_label_only_and_undo_brings_it_back(own_digits):
-    before = own_digits.sample(5)
-    annotate(own_digits, [5], "relabel", (before["label"] + 1) % 10)
-    after = own_digits.sample(5)
+    before = own_digits.samples.sample(5)
+    annotate(own_digits.decisions, [5], "relabel", (before["label"] + 1) % 10)
+    after = own_digits.samples.sample(5)
     assert after["label"] == before["label"]
     assert after["curated_label"] == (before["label"] + 1) % 10
-    assert after["curated_label_name"] == own_digits.classes[after["curated_label"]]
-    assert undo(own_digits).action == "relabel"
-    assert own_digits.sample(5) == before
+    assert after["curated_label_name"] == own_digits.samples.classes[after["curated_label"]]
+    assert undo(own_digits.decisions).action == "relabel"
+    assert own_digits.samples.sample(5) == before
 
 
 def test_an_excluded_sample_leaves_the_view_until_it_is_included_again(own_digits):
-    everything = own_digits.count(Filters())
-    annotate(own_digits, [7, 8], "exclude")
-    assert own_digits.count(Filters()) == everything - 2
-    assert own_digits.frame(Filters(excluded=True))["id"].tolist() == [7, 8]
-    annotate(own_digits, Filters(excluded=True), "include")
-    assert own_digits.count(Filters()) == everything
+    everything = own_digits.samples.count(Filters())
+    annotate(own_digits.decisions, [7, 8], "exclude")
+    assert own_digits.samples.count(Filters()) == everything - 2
+    assert own_digits.samples.frame(Filters(excluded=True))["id"].tolist() == [7, 8]
+    annotate(own_digits.decisions, Filters(excluded=True), "include")
+    assert own_digits.samples.count(Filters()) == everything
 
 
 @pytest.mark.parametrize(
@@ -61,16 +61,16 @@ def test_an_excluded_sample_leaves_the_view_until_it_is_included_again(own_digit
 )
 def test_what_cannot_be_done_is_said_and_nothing_is_written(own_digits, action, value, message):
     with pytest.raises(CurateError, match=message):
-        annotate(own_digits, [1], action, value)
-    assert history_entries(own_digits) == ([], 0)
+        annotate(own_digits.decisions, [1], action, value)
+    assert history_entries(own_digits.decisions) == ([], 0)
 
 
 def test_an_empty_choice_and_unknown_ids_are_refused(own_digits):
     with pytest.raises(CurateError, match="No sample satisfies the condition"):
-        annotate(own_digits, Filters(where="avh > 5"), "exclude")
-    assert annotate(own_digits, list(np.array([3, 5, 3])), "tag", "odd") == 2, "an id given twice counts once"
+        annotate(own_digits.decisions, Filters(where="avh > 5"), "exclude")
+    assert annotate(own_digits.decisions, list(np.array([3, 5, 3])), "tag", "odd") == 2, "an id given twice counts once"
     with pytest.raises(CurateError, match=r"No sample has id 999999\. Ids run"):
-        annotate(own_digits, [999_999], "exclude")
+        annotate(own_digits.decisions, [999_999], "exclude")
 
 
 @pytest.mark.parametrize(
@@ -85,36 +85,36 @@ def test_an_empty_choice_and_unknown_ids_are_refused(own_digits):
     ],
 )
 def test_what_is_so_already_writes_nothing(own_digits, action, value):
-    annotate(own_digits, [5], action, value)
-    before = history_entries(own_digits)[1]
-    assert annotate(own_digits, [5], action, value) == 0
-    assert history_entries(own_digits)[1] == before <= 1
+    annotate(own_digits.decisions, [5], action, value)
+    before = history_entries(own_digits.decisions)[1]
+    assert annotate(own_digits.decisions, [5], action, value) == 0
+    assert history_entries(own_digits.decisions)[1] == before <= 1
     if before:
-        assert annotate(own_digits, [5, 6], action, value) == 1, "the other is changed"
+        assert annotate(own_digits.decisions, [5, 6], action, value) == 1, "the other is changed"
 
 
 def test_a_table_that_takes_over_what_changed_is_one_that_is_opened_anew(own_digits, own_demo_root):
     for ids, action, value in ([0, 1], "tag", "odd"), ([1, 2], "relabel", 4), ([2, 3], "exclude", "blurred"):
-        annotate(own_digits, ids, action, value)
-    undo(own_digits)
-    annotate(own_digits, [1], "untag", "odd")
-    opened = open_table(Workspace(own_demo_root), "digits")
-    pd.testing.assert_frame_equal(own_digits.frame(None), opened.frame(None))
-    assert opened.frame(None)["excluded"].sum() == 0
+        annotate(own_digits.decisions, ids, action, value)
+    undo(own_digits.decisions)
+    annotate(own_digits.decisions, [1], "untag", "odd")
+    opened = open_dataset(Workspace(own_demo_root), "digits")
+    pd.testing.assert_frame_equal(own_digits.samples.frame(None), opened.samples.frame(None))
+    assert opened.samples.frame(None)["excluded"].sum() == 0
 
 
 def test_annotators_are_asked_anew_after_an_exclusion_and_not_after_a_tag(own_digits):
     pool = task_pool(own_digits)
-    annotate(own_digits, [0], "tag", "odd")
+    annotate(own_digits.decisions, [0], "tag", "odd")
     assert task_pool(own_digits) is pool
-    annotate(own_digits, [0], "exclude")
+    annotate(own_digits.decisions, [0], "exclude")
     assert not task_pool(own_digits).eligible[0]
-    undo(own_digits)
+    undo(own_digits.decisions)
     assert task_pool(own_digits).eligible[0]
 
 
 def test_a_refresh_that_began_earlier_never_undoes_a_later_one(own_digits, monkeypatch):
-    state, entered, go_on = own_digits.log.state, threading.Event(), threading.Event()
+    state, entered, go_on = own_digits.decisions.log.state, threading.Event(), threading.Event()
 
     def slow_state(*asked, **more):
         found = state(*asked, **more)
@@ -123,29 +123,33 @@ def test_a_refresh_that_began_earlier_never_undoes_a_later_one(own_digits, monke
             go_on.wait(5)
         return found
 
-    monkeypatch.setattr(own_digits.log, "state", slow_state)
-    by("me", own_digits.log.annotate, "digits", "tag", "one", own_digits.paths_of([0]))
+    monkeypatch.setattr(own_digits.decisions.log, "state", slow_state)
+    by("me", own_digits.decisions.log.annotate, "digits", "tag", "one", own_digits.samples.paths_of([0]))
     slow = threading.Thread(target=own_digits.refresh)
     slow.start()
     entered.wait(5)
-    by("me", own_digits.log.annotate, "digits", "tag", "two", own_digits.paths_of([0]))
+    by("me", own_digits.decisions.log.annotate, "digits", "tag", "two", own_digits.samples.paths_of([0]))
     fast = threading.Thread(target=own_digits.refresh)
     fast.start()
     fast.join(0.3)
     go_on.set()
     slow.join()
     fast.join()
-    assert own_digits.sample(0)["tags"] == ["one", "two"]
+    assert own_digits.samples.sample(0)["tags"] == ["one", "two"]
 
 
 def test_keys_are_kept_with_the_dataset_and_stand_in_its_history(own_demo_root):
-    table = open_table(Workspace(own_demo_root), "digits")
-    assert keys_of(table)["3"] == "label 3"
-    save_keys(table, "a label 8\nb tag out of focus")
-    again = open_table(Workspace(own_demo_root), "digits")
-    assert keys_of(again) == {"a": "label 8", "b": "tag out of focus"}
-    assert key_actions(keys_of(again), again.classes)["a"] == {"action": "relabel", "value": 8, "text": "label 8"}
-    (newest, *_), _ = history_entries(again)
+    opened = open_dataset(Workspace(own_demo_root), "digits")
+    assert keys_of(opened.decisions)["3"] == "label 3"
+    save_keys(opened.decisions, "a label 8\nb tag out of focus")
+    again = open_dataset(Workspace(own_demo_root), "digits")
+    assert keys_of(again.decisions) == {"a": "label 8", "b": "tag out of focus"}
+    assert key_actions(keys_of(again.decisions), again.samples.classes)["a"] == {
+        "action": "relabel",
+        "value": 8,
+        "text": "label 8",
+    }
+    (newest, *_), _ = history_entries(again.decisions)
     assert newest.action == "save keys"
 
 

@@ -19,17 +19,25 @@ from tests.fakes.workspaces import copied
 NAMES = [str(digit) for digit in range(10)]
 
 
-def _split(table):
-    return classes.split(table, "1", classes.parts_by(table, "1", "bold"))
+def _split(opened):
+    return classes.split(opened.decisions, opened.workspace, "1", classes.parts_by(opened.samples, "1", "bold"))
 
 
 #: Each change, the classes after it, and of each the classes that its probability is the sum of.
 CHANGES = {
-    "rename": (lambda table: classes.rename(table, "3", "three"), [*NAMES[:3], "three", *NAMES[4:]], {"three": "3"}),
-    "merge": (lambda table: classes.merge(table, ["3", "5"], "x"), [*NAMES[:3], "x", "4", *NAMES[6:]], {"x": "35"}),
-    "add": (lambda table: classes.add(table, "new"), [*NAMES, "new"], {"new": ""}),
+    "rename": (
+        lambda opened: classes.rename(opened.decisions, opened.workspace, "3", "three"),
+        [*NAMES[:3], "three", *NAMES[4:]],
+        {"three": "3"},
+    ),
+    "merge": (
+        lambda opened: classes.merge(opened.decisions, opened.workspace, ["3", "5"], "x"),
+        [*NAMES[:3], "x", "4", *NAMES[6:]],
+        {"x": "35"},
+    ),
+    "add": (lambda opened: classes.add(opened.decisions, opened.workspace, "new"), [*NAMES, "new"], {"new": ""}),
     "split": (_split, [*NAMES, "1 bold"], {"1 bold": ""}),
-    "retire": (lambda table: classes.retire(table, "4"), [*NAMES[:4], *NAMES[5:]], {}),
+    "retire": (lambda opened: classes.retire(opened.decisions, opened.workspace, "4"), [*NAMES[:4], *NAMES[5:]], {}),
 }
 
 
@@ -39,8 +47,8 @@ def example_root(once):
 
     def make(root):
         digits = avhcurate.example(fresh=True)
-        ones = digits.sample_table.order(Filters(classes=(1,)))[:4]
-        annotate(digits.sample_table, ones, "tag", "bold")
+        ones = digits.opened.samples.order(Filters(classes=(1,)))[:4]
+        annotate(digits.opened.decisions, ones, "tag", "bold")
         copied(digits.workspace.root, root / "workspace")
 
     return once("example with a tag", make) / "workspace"
@@ -53,11 +61,11 @@ def changed(request, example_root, tmp_path):
     change, names, sums = CHANGES[name]
     root = copied(example_root, tmp_path / "workspace")
     digits = avhcurate.open(root, "digits")
-    before = pd.DataFrame(softmax(digits.sample_table.run.logits_of(np.arange(120)), axis=1), columns=NAMES)
-    change(digits.sample_table)
+    before = pd.DataFrame(softmax(digits.opened.run.logits_of(np.arange(120)), axis=1), columns=NAMES)
+    change(digits.opened)
     if undone:
         _ = avhcurate.open(root, "digits").table  # what is made for the classes between
-        undo(avhcurate.open(root, "digits").sample_table, actions=CLASS_ACTIONS)
+        undo(avhcurate.open(root, "digits").opened.decisions, actions=CLASS_ACTIONS)
         names, sums = NAMES, {}
     probs = np.stack([before[list(sums.get(name, name))].sum(axis=1) for name in names], axis=1)
     return avhcurate.open(root, "digits"), names, probs / probs.sum(axis=1, keepdims=True)

@@ -9,8 +9,8 @@ from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.history import describe, history_entries
 from avhcurate.datasets.curate.label_files import LabelCounts, relabel_from
 from avhcurate.datasets.export.service import export
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from tests.fakes.datasets import bare_dataset
 from tests.fakes.sources import write_csv
@@ -20,38 +20,40 @@ from tests.fakes.sources import write_csv
 def pets(workspace):
     """Four samples of two classes, one without a label."""
     bare_dataset(workspace, ["cat/a.png", "cat/b.png", "dog/c.png", "d.png"], [0, 0, 1, None], ["cat", "dog"], "pets")
-    return open_table(workspace, "pets")
+    return open_dataset(workspace, "pets")
 
 
-def curated(table):
-    return table.frame()["curated_label_name"].tolist()
+def curated(opened):
+    return opened.samples.frame()["curated_label_name"].tolist()
 
 
 def test_a_table_relabels_what_differs_and_counts_the_rest(pets, tmp_path):
     file = write_csv(
         tmp_path / "labels.csv", "path,label_name\ncat/a.png,dog\nb.png,cat\nd.png,cat\nelse.png,cat\ndog/c.png,horse\n"
     )
-    assert relabel_from(pets, file) == LabelCounts(applied=2, same=1, unknown_path=1, unknown_class=1, by_part=1)
+    assert relabel_from(pets.decisions, file) == LabelCounts(
+        applied=2, same=1, unknown_path=1, unknown_class=1, by_part=1
+    )
     assert curated(pets) == ["dog", "cat", "dog", "cat"]
-    assert pets.frame()["label"].fillna(-1).tolist() == [0, 0, 1, -1]
+    assert pets.samples.frame()["label"].fillna(-1).tolist() == [0, 0, 1, -1]
 
 
 def test_one_undo_takes_the_whole_file_back_and_history_names_it(pets, tmp_path):
-    annotate(pets, [1], "relabel", 1)
-    relabel_from(pets, write_csv(tmp_path / "labels.csv", "id,label\n0,1\n1,0\n2,0\n"))
+    annotate(pets.decisions, [1], "relabel", 1)
+    relabel_from(pets.decisions, write_csv(tmp_path / "labels.csv", "id,label\n0,1\n1,0\n2,0\n"))
     assert curated(pets)[:3] == ["dog", "cat", "cat"]
-    (entry, _), count = history_entries(pets)
-    assert (describe(entry, pets.classes), entry.samples, count) == ("took labels from labels.csv", 3, 2)
-    assert undo(pets).samples == 3
+    (entry, _), count = history_entries(pets.decisions)
+    assert (describe(entry, pets.samples.classes), entry.samples, count) == ("took labels from labels.csv", 3, 2)
+    assert undo(pets.decisions).samples == 3
     assert curated(pets)[:3] == ["cat", "dog", "dog"]
 
 
 @pytest.mark.parametrize("format", ["csv", "parquet"])
 def test_an_export_of_ours_brings_its_curated_labels_into_another_workspace(pets, tmp_path, format):
-    annotate(pets, [0], "relabel", 1)
+    annotate(pets.decisions, [0], "relabel", 1)
     export(pets, Filters(), format, tmp_path / f"labels.{format}")
-    undo(pets)
-    assert relabel_from(pets, tmp_path / f"labels.{format}").applied == 1
+    undo(pets.decisions)
+    assert relabel_from(pets.decisions, tmp_path / f"labels.{format}").applied == 1
     assert curated(pets)[0] == "dog"
 
 
@@ -70,7 +72,7 @@ def test_coco_gives_an_image_the_category_of_its_annotations(pets, tmp_path):
         ],
     }
     file = write_csv(tmp_path / "coco.json", json.dumps(content))
-    assert relabel_from(pets, file) == LabelCounts(
+    assert relabel_from(pets.decisions, file) == LabelCounts(
         applied=2, same=0, unknown_path=1, unknown_class=0, several_classes=1, by_part=1
     )
     assert curated(pets)[:3] == ["dog", "dog", "dog"]
@@ -79,7 +81,7 @@ def test_coco_gives_an_image_the_category_of_its_annotations(pets, tmp_path):
 def pets_called(workspace, classes):
     """A sample of each class, in a folder called so."""
     bare_dataset(workspace, [f"{name}/{name}.png" for name in classes], range(len(classes)), classes, "called")
-    return open_table(workspace, "called")
+    return open_dataset(workspace, "called")
 
 
 @pytest.mark.parametrize(
@@ -95,20 +97,20 @@ def pets_called(workspace, classes):
     ],
 )
 def test_a_number_is_an_index_only_where_it_is_not_a_name(workspace, tmp_path, classes, content, becomes):
-    table = pets_called(workspace, classes)
-    assert relabel_from(table, write_csv(tmp_path / "labels.csv", content)).applied == 1
-    assert curated(table)[2] == becomes
+    opened = pets_called(workspace, classes)
+    assert relabel_from(opened.decisions, write_csv(tmp_path / "labels.csv", content)).applied == 1
+    assert curated(opened)[2] == becomes
 
 
 @pytest.mark.parametrize("classes", [["01", "02", "10"], ["1", "2", "10"], ["=1+1", "@home", "nan"]])
 def test_an_export_of_ours_is_taken_as_it_was_whatever_its_classes_are_called(workspace, tmp_path, classes):
-    table = pets_called(workspace, classes)
-    annotate(table, [0], "relabel", 2)
-    export(table, Filters(), "csv", tmp_path / "labels.csv")
-    undo(table)
-    counts = relabel_from(table, tmp_path / "labels.csv")
+    opened = pets_called(workspace, classes)
+    annotate(opened.decisions, [0], "relabel", 2)
+    export(opened, Filters(), "csv", tmp_path / "labels.csv")
+    undo(opened.decisions)
+    counts = relabel_from(opened.decisions, tmp_path / "labels.csv")
     assert counts == LabelCounts(applied=1, same=2, unknown_path=0, unknown_class=0)
-    assert curated(table) == [classes[2], *classes[1:]]
+    assert curated(opened) == [classes[2], *classes[1:]]
 
 
 @pytest.mark.parametrize(
@@ -126,8 +128,8 @@ def test_an_export_of_ours_is_taken_as_it_was_whatever_its_classes_are_called(wo
 )
 def test_a_file_that_cannot_be_meant_is_refused_and_nothing_is_written(pets, tmp_path, content, message):
     with pytest.raises(CurateError, match=re.escape(message)):
-        relabel_from(pets, write_csv(tmp_path / "labels.csv", content))
-    assert history_entries(pets)[1] == 0
+        relabel_from(pets.decisions, write_csv(tmp_path / "labels.csv", content))
+    assert history_entries(pets.decisions)[1] == 0
 
 
 def choice_of(label, **more):
@@ -152,9 +154,9 @@ def choice_of(label, **more):
     ],
 )
 def test_labels_come_back_from_json_of_other_tools(pets, tmp_path, content):
-    assert relabel_from(pets, write_csv(tmp_path / "labels.json", json.dumps(content))).applied == 2
+    assert relabel_from(pets.decisions, write_csv(tmp_path / "labels.json", json.dumps(content))).applied == 2
     assert curated(pets)[:3] == ["dog", "cat", "cat"]
-    assert pets.frame()["curated_label"].isna().tolist() == [False, False, False, True]
+    assert pets.samples.frame()["curated_label"].isna().tolist() == [False, False, False, True]
 
 
 @pytest.mark.parametrize(
@@ -162,4 +164,4 @@ def test_labels_come_back_from_json_of_other_tools(pets, tmp_path, content):
 )
 def test_json_that_is_not_coco_is_refused(pets, tmp_path, content):
     with pytest.raises(CurateError, match=r"not a COCO file|not JSON of FiftyOne"):
-        relabel_from(pets, write_csv(tmp_path / "coco.json", content))
+        relabel_from(pets.decisions, write_csv(tmp_path / "coco.json", content))

@@ -12,8 +12,8 @@ from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.export.service import export
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.sources.uploads import keep_upload
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.removal import remove_dataset, rename_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate import annotators, answers, queue, setup
@@ -37,12 +37,12 @@ ANN = "ann@x.org"
 @pytest.fixture
 def pets(workspace):
     make_labelled(workspace, [0, 1, 2] * 4)
-    table = open_table(workspace, "pets")
-    collect(table)
+    opened = open_dataset(workspace, "pets")
+    collect(opened)
     for who, label in (("carl", 0), ("dora", 0), ("bob", 1)):
-        question = next(one for one in queue.next_questions(table, who, ahead=12) if one.id == 0)
-        assert say(table, who, question, label) == ""
-    return table
+        question = next(one for one in queue.next_questions(opened, who, ahead=12) if one.id == 0)
+        assert say(opened, who, question, label) == ""
+    return opened
 
 
 @pytest.fixture
@@ -51,38 +51,38 @@ def act_as(monkeypatch):
     return lambda role, name=ANN: monkeypatch.setattr(people, "_who", lambda: Person(name, role))
 
 
-def _actions(workspace, table, tmp_path):
+def _actions(workspace, opened, tmp_path):
     """What each role is the first that may do it, as calls of the services in Ann's name."""
-    name, root = table.dataset.name, workspace.root
+    name, root = opened.samples.name, workspace.root
     votes = write_csv(tmp_path / "votes.csv", "path,label\npets/0.png,cat\n")
     return {
         Role.ANNOTATOR: {
-            "ask": partial(queue.next_questions, table, ANN, ahead=1),
-            "answer": partial(answers.answer, table, ANN, "t", 0, 1, nonce="n", reaction_ms=900),
-            "take back": partial(answers.take_back, table, ANN),
-            "withdraw": partial(annotators.withdraw, table, ANN),
+            "ask": partial(queue.next_questions, opened, ANN, ahead=1),
+            "answer": partial(answers.answer, opened, ANN, "t", 0, 1, nonce="n", reaction_ms=900),
+            "take back": partial(answers.take_back, opened.votes, ANN),
+            "withdraw": partial(annotators.withdraw, opened, ANN),
         },
         Role.CURATOR: {
-            "tag": partial(annotate, table, [0], "tag", "odd"),
-            "undo": partial(undo, table),
-            "undo one": partial(undo_entry, table, "2"),
+            "tag": partial(annotate, opened.decisions, [0], "tag", "odd"),
+            "undo": partial(undo, opened.decisions),
+            "undo one": partial(undo_entry, opened.decisions, "2"),
             "save a set": partial(Saved(workspace, name).save_set, "some", [0, 1]),
             "save a view": partial(Saved(workspace, name).save_view, "view", {}, "gallery"),
             "rename a set": partial(Saved(workspace, name).rename, "set", "old", "new"),
-            "keys": partial(save_keys, table, "1 tag odd"),
-            "exclude": partial(annotators.set_status, table, "bob", "exclude", who=ANN),
-            "collect": partial(setup.configure, table, setup.CollectionSettings(design="classify", target=7), who=ANN),
-            "source of HSF": partial(setup.choose_source, table, who=ANN),
+            "keys": partial(save_keys, opened.decisions, "1 tag odd"),
+            "exclude": partial(annotators.set_status, opened.votes, "bob", "exclude", who=ANN),
+            "collect": partial(setup.configure, opened, setup.CollectionSettings(design="classify", target=7), who=ANN),
+            "source of HSF": partial(setup.choose_source, opened, who=ANN),
             "job": partial(background.start, root, ["list"], verb="list"),
             "toy": partial(toy.trained, root, ToySettings()),
             "cancel": partial(background.cancel, root, Jobs(root).create("list", "", []).id),
             "upload": partial(keep_upload, workspace, "a.csv", io.BytesIO(b"path\n")),
-            "export": partial(export, table, Filters(), "csv", tmp_path / "out.csv", force=True),
+            "export": partial(export, opened, Filters(), "csv", tmp_path / "out.csv", force=True),
             "import": partial(import_dataset, workspace, "new", write_images(tmp_path / "new", {"cat/a.png": "red"})),
             "votes": partial(attach_votes, workspace, name, votes),
         },
         Role.OWNER: {
-            "withdraw others": partial(annotators.withdraw, table, "bob"),
+            "withdraw others": partial(annotators.withdraw, opened, "bob"),
             "rename": partial(rename_dataset, workspace, "others", "animals"),
             "remove": partial(remove_dataset, workspace, "pets"),
             "grant": partial(grant, open_events(workspace.root), "bob@x.org", "owner"),
@@ -91,10 +91,10 @@ def _actions(workspace, table, tmp_path):
     }
 
 
-def _prepare(workspace, table):
+def _prepare(workspace, opened):
     """What the actions act on."""
     for tag in ("one", "two", "three"):
-        by(ANN, annotate, table, [1], "tag", tag)
+        by(ANN, annotate, opened.decisions, [1], "tag", tag)
     Saved(workspace, "pets").save_set("old", [0])
     grant(open_events(workspace.root), "bob@x.org", "viewer")
     make_labelled(workspace, [0, 1], name="others")
@@ -137,14 +137,14 @@ def test_who_is_signed_in_cannot_sign_as_another_and_history_says_who_it_was(wor
     for call in (
         partial(say, pets, "bob@x.org", question, 1),
         partial(queue.next_questions, pets, "bob@x.org", ahead=1),
-        partial(annotators.set_status, pets, "bob", "exclude", who="bob@x.org"),
+        partial(annotators.set_status, pets.votes, "bob", "exclude", who="bob@x.org"),
     ):
         with pytest.raises(NotAllowed, match=f"signed in as {ANN}"):
             call()
-    annotate(pets, [0], "tag", "odd")
+    annotate(pets.decisions, [0], "tag", "odd")
     assert say(pets, ANN, question, 1) == ""
-    assert [entry.who for entry in history_entries(pets)[0]] == [ANN]
-    assert annotators.responses(pets)["annotator"].tolist()[-1] == ANN
+    assert [entry.who for entry in history_entries(pets.decisions)[0]] == [ANN]
+    assert annotators.responses(pets.votes)["annotator"].tolist()[-1] == ANN
 
 
 def test_the_newest_entry_stands_and_the_highest_of_ones_own_and_ones_groups_counts(database):

@@ -10,8 +10,8 @@ from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.history import describe, history_entries, undo_entry
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.datasets import write_images
@@ -23,8 +23,8 @@ def own(own_demo_root):
     return Workspace(own_demo_root)
 
 
-def members(table, *names):
-    return table.frame(Filters(excluded=None, sets=names), columns=["id"])["id"].tolist()
+def members(opened, *names):
+    return opened.samples.frame(Filters(excluded=None, sets=names), columns=["id"])["id"].tolist()
 
 
 def test_a_filter_by_sets_takes_what_is_in_all_of_them(own, own_digits):
@@ -35,8 +35,8 @@ def test_a_filter_by_sets_takes_what_is_in_all_of_them(own, own_digits):
     assert members(own_digits, "few, 'odd'", "even") == [2, 4]
     filters = Filters(sets=("even", "few, 'odd'"), classes=(2,))
     assert Filters.from_query(filters.to_query()) == filters
-    assert own_digits.sets_of(4) == ["even", "few, 'odd'"]
-    assert own_digits.sets_of(5) == []
+    assert own_digits.samples.sets_of(4) == ["even", "few, 'odd'"]
+    assert own_digits.samples.sets_of(5) == []
 
 
 def test_a_table_follows_sets_that_others_save_replace_and_remove(own, own_digits):
@@ -49,10 +49,10 @@ def test_a_table_follows_sets_that_others_save_replace_and_remove(own, own_digit
     assert (members(own_digits, "s"), members(own_digits, "t")) == ([7], [8])
     removal = Saved(own, "digits").remove("set", "s")
     own_digits.refresh()
-    assert own_digits.sets == ("t",)
+    assert own_digits.samples.sets == ("t",)
     with pytest.raises(CurateError, match="There is no set s"):
-        own_digits.count(Filters(sets=("s",)))
-    undo_entry(own_digits, f"{removal}")
+        own_digits.samples.count(Filters(sets=("s",)))
+    undo_entry(own_digits.decisions, f"{removal}")
     assert members(own_digits, "s") == [7]
 
 
@@ -60,19 +60,19 @@ def test_a_set_outlives_a_reimport_in_another_order(tmp_path, workspace, make_da
     make_dataset({"b/x.png": "red", "c/x.png": "red"}, "own")
     Saved(workspace, "own").save_set("kept", [0])
     import_dataset(workspace, "own", write_images(tmp_path / "own", {"a/x.png": "red"}), force=True)
-    table = open_table(workspace, "own")
-    assert [table.sample(id)["path"] for id in members(table, "kept")] == ["b/x.png"]
+    opened = open_dataset(workspace, "own")
+    assert [opened.samples.sample(id)["path"] for id in members(opened, "kept")] == ["b/x.png"]
 
 
 def test_sets_are_combined(own):
     for name, ids in (("a", [1, 2, 3]), ("b", [3, 4]), ("c", [3])):
         Saved(own, "digits").save_set(name, ids)
     ways = {"union": {1, 2, 3, 4}, "intersection": {3}, "difference": {1, 2}}
-    table = open_table(own, "digits")
+    opened = open_dataset(own, "digits")
     for how, want in ways.items():
         assert Saved(own, "digits").combine("new", ["a", "b", "c"], how) == len(want)
-        table.refresh()
-        assert set(members(table, "new")) == want
+        opened.refresh()
+        assert set(members(opened, "new")) == want
     with pytest.raises(CurateError, match="empty"):
         Saved(own, "digits").combine("none", ["c", "b"], "difference")
     with pytest.raises(CurateError, match="Choose two sets"):
@@ -101,7 +101,7 @@ def test_a_renamed_set_keeps_its_members_and_a_view_its_address(own):
     ],
 )
 def test_a_list_of_paths_or_ids_becomes_a_set_and_names_what_is_unknown(own, own_digits, content):
-    text = content.format(path=own_digits.sample(1)["path"])
+    text = content.format(path=own_digits.samples.sample(1)["path"])
     assert Saved(own, "digits").import_set("listed", text.encode()) == (2, ["nowhere.png"])
     own_digits.refresh()
     assert members(own_digits, "listed") == [1, 5]
@@ -125,24 +125,24 @@ def test_what_cannot_be_saved_is_refused_and_nothing_is_written(own):
 
 
 def test_history_says_in_words_who_did_what(own, own_digits):
-    by("ann", annotate, own_digits, [3], "relabel", 7)
-    by("bob", annotate, own_digits, [3, 4], "tag", "odd")
+    by("ann", annotate, own_digits.decisions, [3], "relabel", 7)
+    by("bob", annotate, own_digits.decisions, [3, 4], "tag", "odd")
     by("bob", Saved(own, "digits").save_set, "s", [3])
-    found, count = history_entries(own_digits)
-    words = [(entry.who, describe(entry, own_digits.classes)) for entry in found]
+    found, count = history_entries(own_digits.decisions)
+    words = [(entry.who, describe(entry, own_digits.samples.classes)) for entry in found]
     assert count == 3
     assert words == [
         ("bob", "saved the set s"),
         ("bob", "tagged odd"),
-        ("ann", f"relabelled as {own_digits.classes[7]}"),
+        ("ann", f"relabelled as {own_digits.samples.classes[7]}"),
     ]
-    assert [entry.who for entry in history_entries(own_digits, sample=4)[0]] == ["bob"]
-    by("zoe", undo_entry, own_digits, found[2].key)
-    assert own_digits.sample(3)["curated_label"] == own_digits.sample(3)["label"]
-    assert history_entries(own_digits)[0][2].undone_by == "zoe"
+    assert [entry.who for entry in history_entries(own_digits.decisions, sample=4)[0]] == ["bob"]
+    by("zoe", undo_entry, own_digits.decisions, found[2].key)
+    assert own_digits.samples.sample(3)["curated_label"] == own_digits.samples.sample(3)["label"]
+    assert history_entries(own_digits.decisions)[0][2].undone_by == "zoe"
     for key in ("7", f"{10**20}", "tag"):
         with pytest.raises(CurateError, match=f"ntry {key}"):
-            undo_entry(own_digits, key)
+            undo_entry(own_digits.decisions, key)
 
 
 @pytest.fixture
@@ -171,8 +171,8 @@ def test_sets_and_views_are_saved_exported_and_removed_from_a_shell(run, own, tm
     query = {"dataset": "digits", "edges": "0,0.9,1", "bin": "0", "where": "id < 100 OR id > 1700"}
     Saved(own, "digits").save_view("low", query, "gallery")
     run("export", "digits", "--view", "low", "--where", "id < 200", "--format", "csv", "--out", out, "--force")
-    table = open_table(own, "digits")
-    want = table.frame(Filters(where="hsf < 0.9 AND id < 100"), columns=["id"])["id"].tolist()
+    opened = open_dataset(own, "digits")
+    want = opened.samples.frame(Filters(where="hsf < 0.9 AND id < 100"), columns=["id"])["id"].tolist()
     assert pd.read_csv(out)["id"].tolist() == want
     for name in ("low", "ones"):
         Saved(own, "digits").remove("view", name)

@@ -20,17 +20,17 @@ from tests.fakes.workspaces import by
 @pytest.fixture
 def decided(pets):
     """Cats, dogs and birds in turn: ann relabels 1, 2 and 4 as cats, bob keeps 5, excludes 6 as wrong and 7 as dark."""
-    by("ann", annotate, pets, [1, 2, 4], "relabel", 0)
-    by("bob", annotate, pets, [5], "tag", "label-ok")
-    by("bob", annotate, pets, [6], "exclude")
-    by("bob", annotate, pets, [7], "exclude", "dark")
+    by("ann", annotate, pets.decisions, [1, 2, 4], "relabel", 0)
+    by("bob", annotate, pets.decisions, [5], "tag", "label-ok")
+    by("bob", annotate, pets.decisions, [6], "exclude")
+    by("bob", annotate, pets.decisions, [7], "exclude", "dark")
     collect(pets, queue="decided", control_share=0.0)
     return pets
 
 
-def answered(table, who):
+def answered(opened, who):
     """What somebody is asked about now."""
-    return {question.id for question in next_questions(table, who, ahead=20)}
+    return {question.id for question in next_questions(opened, who, ahead=20)}
 
 
 def test_another_person_is_asked_once_about_each_decision_and_never_who_decided(decided):
@@ -42,8 +42,8 @@ def test_another_person_is_asked_once_about_each_decision_and_never_who_decided(
         assert vars(question).keys() == {"task", "id"}
         assert say(decided, "ann", question, 2) == ""
     assert answered(decided, "dan") == set()
-    assert (progress(decided).done, queue_use(decided.counter).biased) == (2, 2)
-    by("ann", undo, decided)  # three labels at once
+    assert (progress(decided).done, queue_use(decided.votes).biased) == (2, 2)
+    by("ann", undo, decided.decisions)  # three labels at once
     assert progress(decided).samples == 2
     with pytest.raises(CurateError, match="which class"):
         collect(decided, design="select", queue="decided")
@@ -53,20 +53,29 @@ def test_agreement_takes_the_first_answer_after_the_decision_of_people_who_count
     collect(pets, control_share=0.0, target=3)
     truth = [0, 0, 0, 1, 0, 2]
     answer_all(pets, "early", lambda id: truth[id % 6], 60)
-    by("ann", annotate, pets, [0, 3], "tag", "label-ok")
-    by("ann", annotate, pets, [1, 2, 4], "relabel", 0)
-    by("ann", annotate, pets, [8], "exclude")
-    second = second_person(pets)
+    by("ann", annotate, pets.decisions, [0, 3], "tag", "label-ok")
+    by("ann", annotate, pets.decisions, [1, 2, 4], "relabel", 0)
+    by("ann", annotate, pets.decisions, [8], "exclude")
+    second = second_person(pets.decisions, pets.votes)
     assert second.rows["agree"].tolist() == [1, 1, 1, 0, 1, 1]  # 3 is a cat, whom early calls a dog
     assert (second.confirmed, second.agreement[0], second.contradicted["id"].tolist()) == (5, 0, [3])
     answer_all(pets, "ann", lambda id: 1, 59)
     answer_all(pets, "late", lambda id: 0, 59)
-    second = second_person(pets)
+    second = second_person(pets.decisions, pets.votes)
     assert second.agreement[:2] == (5, 1.0)  # what ann says herself is nothing more
     assert "same" in second.kappa.reason
-    assert second.people(pets.frame(columns=["id"])["id"].to_numpy()[:5], [0, 0, 0, 0, 1]).tolist() == [3, 3, 3, 2, 0]
-    set_status(pets, "late", "exclude", who="boss")
-    assert (second_person(pets).agreement[0], second_person(pets).confirmed) == (0, 5)
+    assert second.people(pets.samples.frame(columns=["id"])["id"].to_numpy()[:5], [0, 0, 0, 0, 1]).tolist() == [
+        3,
+        3,
+        3,
+        2,
+        0,
+    ]
+    set_status(pets.votes, "late", "exclude", who="boss")
+    assert (
+        second_person(pets.decisions, pets.votes).agreement[0],
+        second_person(pets.decisions, pets.votes).confirmed,
+    ) == (0, 5)
 
 
 def test_exports_say_by_how_many_people_and_hold_confirmed_decisions_alone_where_asked(decided, tmp_path):
@@ -89,5 +98,5 @@ def test_exports_say_by_how_many_people_and_hold_confirmed_decisions_alone_where
     rows = pd.read_csv(tmp_path / "confirmed.csv").set_index("id")
     assert rows["curated_label"][[1, 2, 4, 5, 6]].tolist() == [0, 2, 0, 2, 0]
     assert rows["deciders"][[1, 2, 4, 5, 6]].tolist() == [2, 0, 2, 2, 0]
-    assert decided.sample(6)["excluded"]
-    assert decided.sample(2)["curated_label"] == 0
+    assert decided.samples.sample(6)["excluded"]
+    assert decided.samples.sample(2)["curated_label"] == 0

@@ -21,8 +21,8 @@ from avhcurate.datasets.export.service import export, export_bytes
 from avhcurate.datasets.export.text import csv_text, text_file
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.columns import STANDARD
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.sample import by_angle
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.workspace import Workspace
@@ -35,8 +35,8 @@ from tests.fakes.workspaces import HOSTILE_COLUMN
 VIEW = Filters(hsf_bins=(0, 1), where="label IN (1, 8)")
 
 
-def expected(table, filters=VIEW):
-    return table.frame(filters, columns=list(STANDARD))
+def expected(opened, filters=VIEW):
+    return opened.samples.frame(filters, columns=list(STANDARD))
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
@@ -49,7 +49,7 @@ def test_a_table_comes_back_from_pandas_with_the_same_rows_and_columns(digits, t
     place = STANDARD.index("hsf_bin") + 1
     standard = [*STANDARD[:place], "hsf_source", *STANDARD[place:]]
     standard.insert(standard.index("curated_label_name") + 1, "deciders")
-    assert list(got.columns) == [*standard, *digits.user_columns]
+    assert list(got.columns) == [*standard, *digits.samples.user_columns]
     for column in ("id", "label", "curated_label", "path", "hsf_bin"):
         assert got[column].tolist() == want[column].tolist(), column
     for column in ("avh", "confidence", "hsf", "loss"):
@@ -63,12 +63,12 @@ def test_a_table_comes_back_from_pandas_with_the_same_rows_and_columns(digits, t
 
 
 def test_image_folder_reads_the_folder_with_the_curated_labels(own_digits, tmp_path):
-    annotate(own_digits, Filters(classes=(1,)), "relabel", 8)
+    annotate(own_digits.decisions, Filters(classes=(1,)), "relabel", 8)
     filters = Filters(classes=(1, 8), splits=("test",))
     count = export(own_digits, filters, "folder", tmp_path / "folder")
     dataset = ImageFolder(tmp_path / "folder")
-    assert dataset.classes == [own_digits.classes[8]]
-    assert len(dataset) == count == own_digits.count(filters)
+    assert dataset.classes == [own_digits.samples.classes[8]]
+    assert len(dataset) == count == own_digits.samples.count(filters)
     assert dataset[0][0].size == (8, 8)
 
 
@@ -79,12 +79,12 @@ def test_the_datasets_library_reads_the_hub_layout_with_class_names_and_splits(d
     assert sum(len(part) for part in loaded.values()) == count
     for split, part in loaded.items():
         want = expected(digits, VIEW.with_(splits=(split,)))
-        assert part.features["label"].names == list(digits.classes)
+        assert part.features["label"].names == list(digits.samples.classes)
         assert part["label"] == want["label"].tolist()
         assert part[0]["image"].size == (8, 8)
         assert part["id"] == want["id"].tolist()
     card = DatasetCard.load(tmp_path / "hf" / "README.md")
-    assert card.data.label_names == list(digits.classes)
+    assert card.data.label_names == list(digits.samples.classes)
     assert (card.data.task_categories, card.data.size_categories) == (["image-classification"], ["n<1K"])
     assert sum(card.data.splits.values()) == count
     assert card.data.license is None
@@ -93,7 +93,7 @@ def test_the_datasets_library_reads_the_hub_layout_with_class_names_and_splits(d
 
 
 def test_excluded_samples_stay_out_unless_asked_for_or_chosen(own_digits, tmp_path):
-    annotate(own_digits, [0, 1], "exclude")
+    annotate(own_digits.decisions, [0, 1], "exclude")
     assert export(own_digits, Filters(), "csv", tmp_path / "a.csv") == 1795
     assert export(own_digits, Filters(excluded=None), "csv", tmp_path / "b.csv") == 1797
     text = export_bytes(own_digits, Filters(excluded=None, ids=(3, 1)), "csv").decode()
@@ -113,7 +113,7 @@ def shards(folder, pattern="*.tar"):
     "format", ["csv", "jsonl", "parquet", "folder", "yolo", "webdataset", "hf", "label-studio", "cleanlab", "coco"]
 )
 def test_samples_come_in_an_order_that_is_asked_for(digits, tmp_path, format):
-    order = digits.order(VIEW, sort="loss", descending=True)
+    order = digits.samples.order(VIEW, sort="loss", descending=True)
     out = tmp_path / f"labels.{format}"
     assert export(digits, VIEW, format, out, order=order[2:]) == len(order)
     read = {
@@ -128,18 +128,18 @@ def test_samples_come_in_an_order_that_is_asked_for(digits, tmp_path, format):
         "cleanlab": lambda: pd.read_csv(out / "samples.csv")["id"],
         "coco": lambda: [image["id"] for image in json.loads((out / "annotations.json").read_text())["images"]],
     }[format]
-    rows = digits.frame(VIEW, columns=["id", "avh", "split"]).set_index("id", drop=False)
+    rows = digits.samples.frame(VIEW, columns=["id", "avh", "split"]).set_index("id", drop=False)
     want = rows.loc[[*order[2:], *sorted(order[:2])]]
     want = want[want["split"] == "train"] if format == "hf" else want
     assert list(read()) == pytest.approx(want["avh" if format == "label-studio" else "id"].tolist())
 
 
 def test_a_saved_view_is_exported_in_its_order(cli, own_demo_root, tmp_path):
-    table, out = open_table(Workspace(own_demo_root), "digits"), tmp_path / "a.csv"
+    opened, out = open_dataset(Workspace(own_demo_root), "digits"), tmp_path / "a.csv"
     filters = Filters(classes=(3,))
     views = {
-        "easy": ({"sort": "hsf"}, table.order(filters, sort="hsf", descending=True)),
-        "like": ({"gallery.like": "7"}, by_angle(table, filters, [7])[0]),
+        "easy": ({"sort": "hsf"}, opened.samples.order(filters, sort="hsf", descending=True)),
+        "like": ({"gallery.like": "7"}, by_angle(opened.samples, opened.run, filters, [7])[0]),
     }
     for name, (query, want) in views.items():
         Saved(Workspace(own_demo_root), "digits").save_view(name, {"class": "3", **query}, "gallery")
@@ -182,7 +182,7 @@ def test_a_failing_export_leaves_nothing_behind(digits, tmp_path):
 
 
 def test_formulas_from_tags_are_defused_in_csv_and_stay_in_parquet(own_digits, tmp_path):
-    annotate(own_digits, [2], "tag", "=cmd|'/c calc'!A1")
+    annotate(own_digits.decisions, [2], "tag", "=cmd|'/c calc'!A1")
     chosen = Filters(ids=(2,))
     export(own_digits, chosen, "csv", tmp_path / "a.csv")
     assert pd.read_csv(tmp_path / "a.csv")["tags"][0] == "'=cmd|'/c calc'!A1"
@@ -195,9 +195,9 @@ def test_a_file_that_is_no_image_leaves_in_no_export(tmp_path, workspace):
     (tmp_path / "a.png").write_bytes(png(0))
     (tmp_path / "manifest.csv").write_text(f"path,label\na.png,cat\n{tmp_path}/secrets.toml,cat\n")
     import_dataset(workspace, "pets", tmp_path / "manifest.csv")
-    table = open_table(workspace, "pets")
+    opened = open_dataset(workspace, "pets")
     for format in ("folder", "yolo", "webdataset", "hf", "coco", "fiftyone", "label-studio"):
-        export(table, Filters(), format, tmp_path / format)
+        export(opened, Filters(), format, tmp_path / format)
         files = [path for path in (tmp_path / format).rglob("*") if path.is_file()]
         assert files
         assert not any(b"s3cr3t" in path.read_bytes() for path in files), format
@@ -208,23 +208,23 @@ def test_a_file_that_is_no_image_leaves_in_no_export(tmp_path, workspace):
 
 
 def test_yolo_has_a_folder_a_split_with_the_same_classes_and_no_image_without_a_label(own_digits, tmp_path):
-    annotate(own_digits, [1], "relabel", 8)
-    classes.retire(own_digits, "0")  # its images have no label
-    table = open_table(own_digits.workspace, "digits")
-    want = table.frame(columns=["id", "split", "curated_label_name"]).dropna()
-    assert export(table, Filters(), "yolo", tmp_path / "out") == len(want) < table.size
+    annotate(own_digits.decisions, [1], "relabel", 8)
+    classes.retire(own_digits.decisions, own_digits.workspace, "0")  # its images have no label
+    opened = open_dataset(own_digits.workspace, "digits")
+    want = opened.samples.frame(columns=["id", "split", "curated_label_name"]).dropna()
+    assert export(opened, Filters(), "yolo", tmp_path / "out") == len(want) < opened.samples.size
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
-    assert manifest["left_out"] == table.size - len(want)
+    assert manifest["left_out"] == opened.samples.size - len(want)
     names = (tmp_path / "out" / "classes.txt").read_text().split()
     for split in ("train", "test"):
         read = ImageFolder(tmp_path / "out" / split)  # as Ultralytics reads it
-        assert read.classes == names == list(table.classes)
+        assert read.classes == names == list(opened.samples.classes)
         found = {int(path.rpartition("-")[2].removesuffix(".png")): names[label] for path, label in read.samples}
         assert found == want[want["split"] == split].set_index("id")["curated_label_name"].to_dict()
 
 
 def test_webdataset_comes_back_with_equal_pictures_from_shards_of_bounded_size(own_digits, tmp_path, monkeypatch):
-    annotate(own_digits, [1], "relabel", 8)
+    annotate(own_digits.decisions, [1], "relabel", 8)
     monkeypatch.setattr(export_images, "_SHARD_BYTES", 4000)
     chosen = Filters(ids=tuple(range(40)))
     assert export(own_digits, chosen, "webdataset", tmp_path / "out") == 40
@@ -233,8 +233,8 @@ def test_webdataset_comes_back_with_equal_pictures_from_shards_of_bounded_size(o
     assert all(sum(sizes[:-3]) < 4000 for sizes in tars)  # the last sample may exceed it
     names = (tmp_path / "out" / "classes.txt").read_text().split()
     back = import_dataset(own_digits.workspace, "back", f"wds:{tmp_path}/out/*.tar", label_column="curated_label_name")
-    rows = own_digits.frame(chosen, columns=["id", "curated_label_name", "avh"])
-    read = open_table(own_digits.workspace, "back").frame(columns=["id", "label_name", "cls", "user_avh"])
+    rows = own_digits.samples.frame(chosen, columns=["id", "curated_label_name", "avh"])
+    read = open_dataset(own_digits.workspace, "back").samples.frame(columns=["id", "label_name", "cls", "user_avh"])
     assert (
         read["label_name"].tolist()
         == rows["curated_label_name"].tolist()
@@ -278,8 +278,8 @@ def test_hf_keeps_every_sample_where_splits_are_missing_or_share_a_file_name(tmp
     count = 400
     splits = [[None, "train", "a b", "a-b", "", "train", "a b", "a-b"][number % 8] for number in range(count - 1)]
     splits.append("Train")
-    table = make_dataset(pa.table({"image": images(count), "label": [0, 1] * (count // 2), "split": splits}), "own")
-    assert export(table, Filters(), "hf", tmp_path / "hf") == count
+    opened = make_dataset(pa.table({"image": images(count), "label": [0, 1] * (count // 2), "split": splits}), "own")
+    assert export(opened, Filters(), "hf", tmp_path / "hf") == count
     files = sorted((tmp_path / "hf" / "data").iterdir())
     names = [f"{split}-{number:05d}-of-00002.parquet" for split in ("a_b", "train") for number in range(2)]
     assert [file.name for file in files] == ["Train_-00000-of-00001.parquet", *names]
@@ -289,8 +289,8 @@ def test_hf_keeps_every_sample_where_splits_are_missing_or_share_a_file_name(tmp
 
 def test_classes_whose_names_a_folder_cannot_tell_apart_get_a_folder_each(tmp_path, make_dataset):
     names = ["a:b", "a*b", "Cat", "cat"]
-    table = make_dataset(pa.table({"image": images(4), "label": names}), "own")
-    export(table, Filters(), "folder", tmp_path / "out")
+    opened = make_dataset(pa.table({"image": images(4), "label": names}), "own")
+    export(opened, Filters(), "folder", tmp_path / "out")
     folder = ImageFolder(tmp_path / "out")
     assert len(folder.classes) == len({name.casefold() for name in folder.classes}) == len(names)
     assert len(folder) == len(names)  # though no image has a name of its own
@@ -301,21 +301,21 @@ def test_json_lines_hold_no_number_that_is_none_in_json(make_dataset):
         raise AssertionError(constant)
 
     values = [float("nan"), float("inf"), 1.5]
-    table = make_dataset(pa.table({"image": images(3), "label": [0, 0, 0], "area": values}), "own")
-    lines = export_bytes(table, Filters(), "jsonl").decode().splitlines()
+    opened = make_dataset(pa.table({"image": images(3), "label": [0, 0, 0], "area": values}), "own")
+    lines = export_bytes(opened, Filters(), "jsonl").decode().splitlines()
     assert [json.loads(line, parse_constant=refuse)["area"] for line in lines] == [None, None, 1.5]
-    assert table.frame(Filters(where="area IS NULL"))["id"].to_list() == [0]
+    assert opened.samples.frame(Filters(where="area IS NULL"))["id"].to_list() == [0]
 
 
 def test_columns_of_the_users_are_kept_apart_from_those_that_an_export_adds(make_dataset, tmp_path):
     own = {"file": ["scan0", "scan1"], "hsf_source": ["x", "y"], "gap": [1, 2], "simulated": ["by hand", ""]}
-    table = make_dataset(pa.table({"image": images(2), "label": ["a", "b"], **own}), "own")
-    assert table.user_columns == ("file", "user_hsf_source", "user_gap", "simulated")
-    export(table, Filters(), "folder", tmp_path / "out")
+    opened = make_dataset(pa.table({"image": images(2), "label": ["a", "b"], **own}), "own")
+    assert opened.samples.user_columns == ("file", "user_hsf_source", "user_gap", "simulated")
+    export(opened, Filters(), "folder", tmp_path / "out")
     samples = pd.read_csv(tmp_path / "out" / "samples.csv")
     assert all((tmp_path / "out" / file).is_file() for file in samples["file"])
     assert sorted(samples["user_file"]) == ["scan0", "scan1"]
-    export(table, Filters(), "label-studio", tmp_path / "tasks")
+    export(opened, Filters(), "label-studio", tmp_path / "tasks")
     task = json.loads((tmp_path / "tasks" / "tasks.json").read_text())[0]["data"]
     assert (task["sample_simulated"], "simulated" in task) == ("by hand", False)
 
@@ -336,11 +336,11 @@ def own_values(folder, format):
 
 @pytest.mark.parametrize("format", ["csv", "hf", "coco", "label-studio"])
 def test_own_columns_are_in_every_format(columns_root, tmp_path, format):
-    table = open_table(Workspace(columns_root), "digits")
+    opened = open_dataset(Workspace(columns_root), "digits")
     chosen = Filters(ids=(3, 4, 50))
     out = tmp_path / "out"
-    assert export(table, chosen, format, out) == 3
-    found, wanted = own_values(out, format), table.frame(chosen).set_index("id")
+    assert export(opened, chosen, format, out) == 3
+    found, wanted = own_values(out, format), opened.samples.frame(chosen).set_index("id")
     assert set(found) == {3, 4, 50}
     for id, row in found.items():
         assert row[HOSTILE_COLUMN] == wanted.loc[id, HOSTILE_COLUMN]

@@ -40,12 +40,12 @@ def test_an_export_that_is_cancelled_between_batches_or_while_it_packs_leaves_no
 
 
 def _menu(only):
-    from avhcurate.datasets.table import dataset_table, filters
+    from avhcurate.datasets.table import filters, open_dataset
     from avhcurate.ui.base import export_menu as menu
     from avhcurate.workspace.data import workspace
 
-    table = dataset_table.open_table(workspace.find_workspace(), "digits")
-    menu.export_choice(table, filters.Filters(classes=(1,)), 1, key="gallery", only=only)
+    opened = open_dataset.open_dataset(workspace.find_workspace(), "digits")
+    menu.export_choice(opened, filters.Filters(classes=(1,)), 1, key="gallery", only=only)
 
 
 @pytest.mark.slow

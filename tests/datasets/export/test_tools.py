@@ -14,8 +14,8 @@ from PIL import Image
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.label_files import relabel_from
 from avhcurate.datasets.export.service import FOLDERS, export, export_bytes
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.workspace import Workspace
@@ -23,8 +23,8 @@ from avhcurate.workspace.data.workspace import Workspace
 VIEW = Filters(where="id < 120 AND label IN (1, 8)")
 
 
-def rows(table, filters=VIEW):
-    return table.frame(filters).set_index("id")
+def rows(opened, filters=VIEW):
+    return opened.samples.frame(filters).set_index("id")
 
 
 @pytest.fixture
@@ -39,11 +39,11 @@ def odd(make_dataset):
 
 def test_pycocotools_reads_labels_sizes_and_images(own_digits, tmp_path, capsys):
     coco = pytest.importorskip("pycocotools.coco")
-    annotate(own_digits, [1], "relabel", 8)
+    annotate(own_digits.decisions, [1], "relabel", 8)
     count = export(own_digits, VIEW, "coco", tmp_path / "coco")
     read, want = coco.COCO(str(tmp_path / "coco" / "annotations.json")), rows(own_digits)
     names = {category["id"]: category["name"] for category in read.loadCats(read.getCatIds())}
-    assert list(names.values()) == list(own_digits.classes)
+    assert list(names.values()) == list(own_digits.samples.classes)
     assert sorted(read.getImgIds()) == want.index.tolist()
     assert count == len(want)
     for image in read.loadImgs(read.getImgIds()):
@@ -57,12 +57,12 @@ def test_pycocotools_reads_labels_sizes_and_images(own_digits, tmp_path, capsys)
 
 
 def test_fiftyones_labels_match_images_by_name_and_carry_scores(own_digits, tmp_path):
-    annotate(own_digits, [1], "relabel", 8)
-    annotate(own_digits, [1, 8], "tag", "odd")
+    annotate(own_digits.decisions, [1], "relabel", 8)
+    annotate(own_digits.decisions, [1, 8], "tag", "odd")
     count = export(own_digits, VIEW, "fiftyone", tmp_path / "fo")
     read, want = json.loads((tmp_path / "fo" / "labels.json").read_text()), rows(own_digits)
     files = {file.stem: file for file in (tmp_path / "fo" / "data").iterdir()}
-    assert read["classes"] == list(own_digits.classes)
+    assert read["classes"] == list(own_digits.samples.classes)
     assert set(read["labels"]) == set(files)
     assert len(files) == count == len(want)
     for name, label in read["labels"].items():
@@ -87,7 +87,7 @@ def test_fiftyones_own_code_reads_the_labels_and_what_it_writes_comes_back(own_d
     monkeypatch.setenv("FIFTYONE_DISABLE_SERVICES", "1")  # readers and writers need no database
     data = pytest.importorskip("fiftyone.utils.data", reason="FiftyOne is not installed: pip install fiftyone")
     export(own_digits, VIEW, "fiftyone", tmp_path / "fo")
-    want, wrong, classes = rows(own_digits), [], list(own_digits.classes)
+    want, wrong, classes = rows(own_digits), [], list(own_digits.samples.classes)
     importer = data.FiftyOneImageClassificationDatasetImporter(dataset_dir=str(tmp_path / "fo"))
     exporter = data.FiftyOneImageClassificationDatasetExporter(str(tmp_path / "back"), classes=classes)
     with importer, exporter:
@@ -100,7 +100,7 @@ def test_fiftyones_own_code_reads_the_labels_and_what_it_writes_comes_back(own_d
                 wrong.append(label.sample_id)
             exporter.export_sample(path, label)
     assert len(importer) == len(want)
-    counts = relabel_from(own_digits, tmp_path / "back" / "labels.json")
+    counts = relabel_from(own_digits.decisions, tmp_path / "back" / "labels.json")
     assert (counts.applied, counts.same) == (len(wrong), len(want) - len(wrong))
     back = rows(own_digits)
     assert back["curated_label"].tolist() == back["predicted"].tolist()
@@ -109,11 +109,11 @@ def test_fiftyones_own_code_reads_the_labels_and_what_it_writes_comes_back(own_d
 def test_votes_come_back_from_label_studios_tasks_as_they_were(digits, own_demo_root, tmp_path):
     export(digits, VIEW, "label-studio", tmp_path / "ls")
     workspace = Workspace(own_demo_root)
-    before = rows(open_table(workspace, "digits"))
+    before = rows(open_dataset(workspace, "digits"))
     attach_votes(workspace, "digits", tmp_path / "ls" / "tasks.json", force=True)
-    again = open_table(workspace, "digits")
-    assert again.simulated
-    after = again.frame(Filters(where="votes > 0", excluded=None)).set_index("id")
+    again = open_dataset(workspace, "digits")
+    assert again.samples.simulated
+    after = again.samples.frame(Filters(where="votes > 0", excluded=None)).set_index("id")
     pd.testing.assert_frame_equal(after[["hsf", "votes"]], before[["hsf", "votes"]])
 
 
@@ -123,10 +123,10 @@ def test_ticks_come_back_from_label_studios_tasks_and_a_relabel_is_no_vote(own_d
     ticks = wanted[["path"]].assign(**{"class": wanted["label_name"]}, selected=np.arange(len(wanted)) % 4, shown=3)
     ticks[ticks["path"] != wanted["path"].iloc[0]].to_parquet(tmp_path / "ticks.parquet")
     attach_votes(workspace, "digits", tmp_path / "ticks.parquet", force=True)
-    table = open_table(workspace, "digits")
-    annotate(table, [int(wanted.index[1])], "relabel", 4)
-    export(table, VIEW, "label-studio", tmp_path / "ls")
-    before = rows(table)[["hsf", "votes"]]
+    opened = open_dataset(workspace, "digits")
+    annotate(opened.decisions, [int(wanted.index[1])], "relabel", 4)
+    export(opened, VIEW, "label-studio", tmp_path / "ls")
+    before = rows(opened)[["hsf", "votes"]]
     tasks = json.loads((tmp_path / "ls" / "tasks.json").read_text())
     (truth,) = [annotation for annotation in tasks[1]["annotations"] if annotation["ground_truth"]]
     assert truth["result"][0]["value"]["choices"] == ["4"]
@@ -135,7 +135,7 @@ def test_ticks_come_back_from_label_studios_tasks_and_a_relabel_is_no_vote(own_d
     assert 'name="belongs"' in config
     assert 'name="label"' in config
     attach_votes(workspace, "digits", tmp_path / "ls" / "tasks.json", force=True)
-    after = rows(open_table(workspace, "digits"))[["hsf", "votes"]]
+    after = rows(open_dataset(workspace, "digits"))[["hsf", "votes"]]
     pd.testing.assert_frame_equal(after, before)
     assert after["votes"].isna().sum() == 1
 
@@ -170,7 +170,7 @@ def test_label_studios_own_code_reads_the_tasks_and_what_it_writes_comes_back(od
     )
     from label_studio_sdk.converter import Converter
 
-    annotate(odd, [1], "relabel", 0)
+    annotate(odd.decisions, [1], "relabel", 0)
     export(odd, Filters(), "label-studio", tmp_path / "ls")
     config = (tmp_path / "ls" / "label_config.xml").read_text()
     tasks = json.loads((tmp_path / "ls" / "tasks.json").read_text())
@@ -184,13 +184,13 @@ def test_label_studios_own_code_reads_the_tasks_and_what_it_writes_comes_back(od
     for form in ("CSV", "JSON"):
         Converter(config, str(tmp_path)).convert(str(tmp_path / "tasks.json"), str(tmp_path / form), form, is_dir=False)
     for written in ("CSV/result.csv", "JSON/result.json"):
-        assert relabel_from(odd, tmp_path / written).applied == 1
-        assert odd.frame()["curated_label_name"].tolist()[:2] == ['<a>&"/../x', "dog"]
-        annotate(odd, [1], "relabel", 0)
+        assert relabel_from(odd.decisions, tmp_path / written).applied == 1
+        assert odd.samples.frame()["curated_label_name"].tolist()[:2] == ['<a>&"/../x', "dog"]
+        annotate(odd.decisions, [1], "relabel", 0)
 
 
 def test_without_votes_the_curated_label_is_the_annotation(odd, tmp_path):
-    annotate(odd, [1], "relabel", 0)
+    annotate(odd.decisions, [1], "relabel", 0)
     export(odd, Filters(), "label-studio", tmp_path / "ls")
     tasks = json.loads((tmp_path / "ls" / "tasks.json").read_text())
     said = [[(a["result"][0]["value"]["choices"], a["ground_truth"]) for a in task["annotations"]] for task in tasks]
@@ -202,11 +202,11 @@ def test_without_votes_the_curated_label_is_the_annotation(odd, tmp_path):
 
 def test_cleanlab_finds_planted_label_errors_in_the_files_and_corrections_come_back(own_digits, tmp_path):
     cleanlab = pytest.importorskip("cleanlab.filter")
-    test = own_digits.frame(Filters(splits=("test",)))
+    test = own_digits.samples.frame(Filters(splits=("test",)))
     sure = test[(test["predicted"] == test["label"]) & (test["confidence"] > 0.99)]["id"].tolist()
     wrong = sure[:12]
     for id in wrong:
-        annotate(own_digits, [id], "relabel", (int(own_digits.sample(id)["label"]) + 5) % 10)
+        annotate(own_digits.decisions, [id], "relabel", (int(own_digits.samples.sample(id)["label"]) + 5) % 10)
     count = export(own_digits, Filters(splits=("test",)), "cleanlab", tmp_path / "cl")
     labels, probs = np.load(tmp_path / "cl" / "labels.npy"), np.load(tmp_path / "cl" / "pred_probs.npy")
     samples = pd.read_csv(tmp_path / "cl" / "samples.csv")
@@ -220,8 +220,8 @@ def test_cleanlab_finds_planted_label_errors_in_the_files_and_corrections_come_b
     assert set(samples["id"].to_numpy()[found[:12]]) == set(wrong)
     doubted = samples.iloc[found[:12]]
     doubted[["path"]].assign(label_name=doubted["predicted_name"]).to_csv(tmp_path / "corrected.csv", index=False)
-    assert relabel_from(own_digits, tmp_path / "corrected.csv").applied == 12
-    back = own_digits.frame(Filters(ids=tuple(wrong)))
+    assert relabel_from(own_digits.decisions, tmp_path / "corrected.csv").applied == 12
+    back = own_digits.samples.frame(Filters(ids=tuple(wrong)))
     assert back["curated_label"].tolist() == back["label"].tolist()
 
 

@@ -12,8 +12,8 @@ from avhcurate.datasets.curate.label_files import relabel_from
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.export.service import export
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate import answers, queue, setup
 from avhcurate.features.annotate.setup import NO_CLASS, CollectionSettings
@@ -34,65 +34,65 @@ def photos(tmp_path):
 def pets(workspace, photos):
     """A table of them."""
     import_dataset(workspace, "pets", photos)
-    return open_table(workspace, "pets")
+    return open_dataset(workspace, "pets")
 
 
 def again(workspace, source):
     import_dataset(workspace, "pets", source, force=True)
-    return open_table(workspace, "pets")
+    return open_dataset(workspace, "pets")
 
 
-def curated(table):
+def curated(opened):
     """Names of the labels that people have changed, by path."""
-    frame = table.frame(columns=["path", "label_name", "curated_label_name"])
+    frame = opened.samples.frame(columns=["path", "label_name", "curated_label_name"])
     changed = frame[frame["label_name"] != frame["curated_label_name"]]
     return dict(zip(changed["path"], changed["curated_label_name"], strict=True))
 
 
-def words(table, **narrowed):
-    entries, _ = history_entries(table, **narrowed)
-    return [describe(entry, table.classes) for entry in entries]
+def words(opened, **narrowed):
+    entries, _ = history_entries(opened.decisions, **narrowed)
+    return [describe(entry, opened.samples.classes) for entry in entries]
 
 
 def test_relabels_keep_their_class_when_another_comes_before_it(workspace, pets, photos, tmp_path):
-    annotate(pets, [3], "relabel", 0)
-    relabel_from(pets, write_csv(tmp_path / "labels.csv", "path,label_name\ncat/0.png,dog\n"))
+    annotate(pets.decisions, [3], "relabel", 0)
+    relabel_from(pets.decisions, write_csv(tmp_path / "labels.csv", "path,label_name\ncat/0.png,dog\n"))
     grey_images(photos, "ant/4.png")
-    table = again(workspace, photos)
-    assert table.classes == ("ant", "cat", "dog")
-    assert curated(table) == {"dog/3.png": "cat", "cat/0.png": "dog"}
-    assert "relabels, saved views and collections keep them by name" in said(table.dataset)
-    assert words(table) == ["took labels from labels.csv", "relabelled as cat"]
+    opened = again(workspace, photos)
+    assert opened.samples.classes == ("ant", "cat", "dog")
+    assert curated(opened) == {"dog/3.png": "cat", "cat/0.png": "dog"}
+    assert "relabels, saved views and collections keep them by name" in said(opened.dataset)
+    assert words(opened) == ["took labels from labels.csv", "relabelled as cat"]
 
 
 def test_undo_goes_back_over_the_import(workspace, database, monkeypatch, photos):
     monkeypatch.setenv("AVHCURATE_DATABASE_URL", database)
     pets = again(workspace, photos)
-    annotate(pets, [3], "relabel", 0)
+    annotate(pets.decisions, [3], "relabel", 0)
     grey_images(photos, "ant/4.png")
-    table = again(workspace, photos)
-    dog = table.paths().index("dog/3.png")
-    annotate(table, [dog], "relabel", 0)
-    assert curated(table) == {"dog/3.png": "ant"}
-    assert words(table) == ["relabelled as ant", "relabelled as cat"]
-    undo(table)
-    assert curated(table) == {"dog/3.png": "cat"}
-    undo(table)
-    assert curated(table) == {}
-    assert undo(table) is None
+    opened = again(workspace, photos)
+    dog = opened.samples.paths().index("dog/3.png")
+    annotate(opened.decisions, [dog], "relabel", 0)
+    assert curated(opened) == {"dog/3.png": "ant"}
+    assert words(opened) == ["relabelled as ant", "relabelled as cat"]
+    undo(opened.decisions)
+    assert curated(opened) == {"dog/3.png": "cat"}
+    undo(opened.decisions)
+    assert curated(opened) == {}
+    assert undo(opened.decisions) is None
 
 
 def test_a_class_that_is_gone_gives_samples_their_label_again_until_it_comes_back(workspace, pets, photos, tmp_path):
-    annotate(pets, [0, 1], "relabel", 1)
+    annotate(pets.decisions, [0, 1], "relabel", 1)
     shutil.move(photos / "dog", tmp_path / "dog")
     grey_images(photos, "eel/4.png")
-    table = again(workspace, photos)
-    assert curated(table) == {}
-    assert "2 relabels as dog: these samples have their given label again" in said(table.dataset)
+    opened = again(workspace, photos)
+    assert curated(opened) == {}
+    assert "2 relabels as dog: these samples have their given label again" in said(opened.dataset)
     shutil.move(tmp_path / "dog", photos / "dog")
-    table = again(workspace, photos)
-    assert table.classes == ("cat", "dog", "eel")
-    assert curated(table) == {"cat/0.png": "dog", "cat/1.png": "dog"}
+    opened = again(workspace, photos)
+    assert opened.samples.classes == ("cat", "dog", "eel")
+    assert curated(opened) == {"cat/0.png": "dog", "cat/1.png": "dog"}
 
 
 def test_bare_integers_keep_their_number_when_they_get_names(workspace, tmp_path):
@@ -100,48 +100,48 @@ def test_bare_integers_keep_their_number_when_they_get_names(workspace, tmp_path
     grey_images(tmp_path, "a.png", "b.png", "c.png")
     source = write_csv(tmp_path / "pets.csv", f"path,label\n{rows}")
     import_dataset(workspace, "pets", source)
-    annotate(open_table(workspace, "pets"), [0], "relabel", 2)
+    annotate(open_dataset(workspace, "pets").decisions, [0], "relabel", 2)
     import_dataset(workspace, "pets", source, classes=["cat", "dog", "eel"], force=True)
-    assert curated(open_table(workspace, "pets")) == {"a.png": "eel"}
+    assert curated(open_dataset(workspace, "pets")) == {"a.png": "eel"}
 
 
 def test_a_table_that_was_opened_before_writes_no_more_and_says_so(workspace, pets, photos, tmp_path):
     grey_images(photos, "ant/4.png")
-    assert pets.current
+    assert pets.decisions.current
     again(workspace, photos)
-    assert not pets.current
+    assert not pets.decisions.current
     labels = write_csv(tmp_path / "labels.csv", "path,label_name\ncat/0.png,dog\n")
     for write in (
-        lambda: annotate(pets, [3], "relabel", 0),
-        lambda: annotate(pets, [3], "tag", "odd"),
-        lambda: relabel_from(pets, labels),
+        lambda: annotate(pets.decisions, [3], "relabel", 0),
+        lambda: annotate(pets.decisions, [3], "tag", "odd"),
+        lambda: relabel_from(pets.decisions, labels),
         lambda: export(pets, Filters(), "folder", tmp_path / "out"),
     ):
         with pytest.raises(CurateError, match="imported again since, or its classes changed: open it again"):
             write()
     assert not (tmp_path / "out").exists()
-    assert words(open_table(workspace, "pets")) == []
+    assert words(open_dataset(workspace, "pets")) == []
 
 
 def test_answers_over_an_import_are_about_the_images_that_were_shown(workspace, pets, photos):
     setup.configure(pets, CollectionSettings(design="classify"), who="boss")
     (question,) = queue.next_questions(pets, "ann", ahead=1)
-    shown = pets.paths_of([question.id])
+    shown = pets.samples.paths_of([question.id])
     grey_images(photos, "ant/4.png")
-    table = again(workspace, photos)
+    opened = again(workspace, photos)
     with pytest.raises(CurateError, match="imported again since"):
         answers.answer(pets, "ann", question.task, question.id, 0, nonce="n", reaction_ms=700)
-    (same,) = queue.next_questions(table, "ann", ahead=1)
-    assert table.paths_of([same.id]) == shown
+    (same,) = queue.next_questions(opened, "ann", ahead=1)
+    assert opened.samples.paths_of([same.id]) == shown
 
 
-def votes_of(table):
+def votes_of(opened):
     """The attached votes, by path: counts by class name that are not 0, or ticks."""
-    rows, paths = table.dataset.votes().to_dict("records"), table.paths()
+    rows, paths = opened.dataset.votes().to_dict("records"), opened.samples.paths()
     if "counts" not in rows[0]:
         return {paths[row["id"]]: (row["selected"], row["shown"]) for row in rows}
     return {
-        paths[row["id"]]: {name: int(n) for name, n in zip(table.classes, row["counts"], strict=True) if n}
+        paths[row["id"]]: {name: int(n) for name, n in zip(opened.samples.classes, row["counts"], strict=True) if n}
         for row in rows
     }
 
@@ -154,11 +154,11 @@ def test_votes_keep_their_class_when_another_comes_before_it(workspace, pets, ph
     attached(workspace, tmp_path, "path,label\ncat/0.png,cat\ncat/0.png,dog\ndog/2.png,dog\ndog/2.png,dog\n")
     before = pets.dataset.record.votes
     grey_images(photos, "ant/4.png", "eel/5.png")
-    table = again(workspace, photos)
-    assert table.classes == ("ant", "cat", "dog", "eel")
-    assert votes_of(table) == {"cat/0.png": {"cat": 1, "dog": 1}, "dog/2.png": {"dog": 2}}
-    assert (table.votes.total, table.votes.source) == (4, before.source)
-    hsf = table.frame(columns=["path", "hsf"]).set_index("path")["hsf"]
+    opened = again(workspace, photos)
+    assert opened.samples.classes == ("ant", "cat", "dog", "eel")
+    assert votes_of(opened) == {"cat/0.png": {"cat": 1, "dog": 1}, "dog/2.png": {"dog": 2}}
+    assert (opened.samples.votes.total, opened.samples.votes.source) == (4, before.source)
+    hsf = opened.samples.frame(columns=["path", "hsf"]).set_index("path")["hsf"]
     assert (hsf["cat/0.png"], hsf["dog/2.png"]) == (0.5, 1)
 
 
@@ -166,10 +166,13 @@ def test_votes_for_a_class_that_is_gone_are_dropped_and_said(workspace, pets, ph
     attached(workspace, tmp_path, "path,label\ncat/0.png,cat\ncat/0.png,dog\ndog/2.png,dog\n")
     shutil.rmtree(photos / "dog")
     grey_images(photos, "eel/4.png")
-    table = again(workspace, photos)
-    assert votes_of(table) == {"cat/0.png": {"cat": 1}}
+    opened = again(workspace, photos)
+    assert votes_of(opened) == {"cat/0.png": {"cat": 1}}
     lost = "1 votes of samples that are gone; dropped: 1 votes for dog, which is no longer a class"
-    assert table.votes.messages[-1] == f"kept from the import before (1 samples with votes are gone); dropped: {lost}"
+    assert (
+        opened.samples.votes.messages[-1]
+        == f"kept from the import before (1 samples with votes are gone); dropped: {lost}"
+    )
 
 
 def test_ticks_are_kept_where_the_label_has_the_same_name(workspace, tmp_path):
@@ -180,9 +183,9 @@ def test_ticks_are_kept_where_the_label_has_the_same_name(workspace, tmp_path):
     grey_images(tmp_path, *(f"{number}.png" for number in range(3)))
     imported("cat", "cat", "dog")
     attached(workspace, tmp_path, "path,selected,shown\n0.png,3,4\n1.png,1,4\n2.png,4,4\n")
-    table = imported("cat", "ant", "dog")
-    assert votes_of(table) == {"0.png": (3, 4), "2.png": (4, 4)}
-    assert "dropped: 4 votes of samples that have another label now" in table.votes.messages[-1]
+    opened = imported("cat", "ant", "dog")
+    assert votes_of(opened) == {"0.png": (3, 4), "2.png": (4, 4)}
+    assert "dropped: 4 votes of samples that have another label now" in opened.samples.votes.messages[-1]
 
 
 def test_a_saved_view_filters_by_the_same_classes(workspace, pets, photos):
@@ -204,26 +207,26 @@ def test_a_collection_asks_about_the_same_classes(workspace, pets, photos):
     settings = CollectionSettings(design="select", classes=(1,), candidates=2, controls=0, target=1)
     setup.configure(pets, settings, who="lead")
     grey_images(photos, "ant/4.png")
-    table = again(workspace, photos)
-    assert setup.settings_of(table).classes == (2,)
-    assert queue.next_grid(table, "ann").class_name == "dog"
-    setup.configure(table, setup.settings_of(table), who="lead")
-    assert setup.settings_of(table).classes == (2,)
+    opened = again(workspace, photos)
+    assert setup.settings_of(opened.votes).classes == (2,)
+    assert queue.next_grid(opened, "ann").class_name == "dog"
+    setup.configure(opened, setup.settings_of(opened.votes), who="lead")
+    assert setup.settings_of(opened.votes).classes == (2,)
 
 
 def test_a_collection_whose_classes_are_gone_does_not_ask_about_others(workspace, pets, photos):
     setup.configure(pets, CollectionSettings(design="select", classes=(1,)), who="lead")
     shutil.rmtree(photos / "dog")
     grey_images(photos, "eel/4.png")
-    table = again(workspace, photos)
-    assert setup.settings_of(table).classes == (NO_CLASS,)
-    assert queue.next_grid(table, "ann") is None
-    assert queue.progress(table).samples == 0
+    opened = again(workspace, photos)
+    assert setup.settings_of(opened.votes).classes == (NO_CLASS,)
+    assert queue.next_grid(opened, "ann") is None
+    assert queue.progress(opened).samples == 0
 
 
 def test_the_refusal_names_all_that_goes(workspace, pets, photos, tmp_path):
     attached(workspace, tmp_path, "path,label\ncat/0.png,cat\ncat/0.png,dog\ndog/2.png,dog\n")
-    annotate(pets, [0], "relabel", 1)
+    annotate(pets.decisions, [0], "relabel", 1)
     for folder in ("runs/a", "runs/b", "training/c", "self-training/d", "quality", "predictions/e", "queues"):
         (pets.dataset.root / folder).mkdir(parents=True)
     shutil.rmtree(photos / "dog")

@@ -9,7 +9,7 @@ import pytest
 from avhcurate.datasets.sources import uploads
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.sources.uploads import keep_upload
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from tests.fakes.sources import png
 
@@ -31,8 +31,8 @@ def test_a_zip_of_folders_becomes_a_dataset_and_is_kept_once(workspace):
     assert keep_upload(workspace, "My pets.zip", zipped(PETS)) == place
     assert sorted(path.name for path in place.parent.rglob("*") if path.is_file()) == ["a.png", "a.png"]
     import_dataset(workspace, "pets", place)
-    table = open_table(workspace, "pets")
-    assert (table.classes, table.size) == (("cat", "dog"), 2)
+    opened = open_dataset(workspace, "pets")
+    assert (opened.samples.classes, opened.samples.size) == (("cat", "dog"), 2)
 
 
 def test_a_manifest_in_the_zip_is_the_source_and_one_alone_is_kept(workspace):
@@ -40,7 +40,7 @@ def test_a_manifest_in_the_zip_is_the_source_and_one_alone_is_kept(workspace):
     place = keep_upload(workspace, "pets.zip", zipped({"labels.csv": manifest, "cat/a.png": png(0)}))
     assert place.name == "labels.csv"
     import_dataset(workspace, "pets", place)
-    assert open_table(workspace, "pets").classes == ("tabby",)
+    assert open_dataset(workspace, "pets").samples.classes == ("tabby",)
     assert keep_upload(workspace, "votes.csv", io.BytesIO(b"sample,label\n")).read_bytes() == b"sample,label\n"
 
 

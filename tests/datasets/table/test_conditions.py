@@ -119,7 +119,7 @@ def test_what_passes_is_a_single_condition_within_brackets(text):
 )
 def test_a_condition_that_fails_only_when_it_runs_is_a_mistake_of_the_users(digits, text):
     with pytest.raises(CurateError):
-        digits.count(Filters(where=text))
+        digits.samples.count(Filters(where=text))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_condition_that_fails_only_when_it_runs_is_a_mistake_of_the_users(digi
     ],
 )
 def test_a_class_compared_with_text_is_meant_by_its_name(digits, text, same):
-    assert digits.count(Filters(where=text)) == digits.count(Filters(where=same))
+    assert digits.samples.count(Filters(where=text)) == digits.samples.count(Filters(where=same))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_class_compared_with_text_is_meant_by_its_name(digits, text, same):
 )
 def test_a_text_that_is_no_class_is_answered_with_the_nearest(digits, text, said):
     with pytest.raises(CurateError, match=re.escape(said)):
-        digits.count(Filters(where=text))
+        digits.samples.count(Filters(where=text))
 
 
 NUMBERS, TEXTS = ("id", "avh", "hsf", "label"), ("label_name", "Taken On")
@@ -183,7 +183,7 @@ def table(request, tmp_path_factory):
             {"samples": folder / "samples.parquet", "scores": folder / "scores.parquet"},
             ["cat", "dog's", "eel", *TEXTS_COMPARED],
             votes=lambda ids: votes[votes["id"].isin(ids)],
-            bins=["0"],
+            edges=(0.0, 1.0),
         )
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.export.service import export
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.saved.split_service import make_split
 from tests.fakes.datasets import bare_dataset
@@ -15,7 +15,7 @@ from tests.fakes.datasets import bare_dataset
 @pytest.fixture
 def pets(workspace):
     bare_dataset(workspace, ["a.png", "b.png", "c.png"], [0, 1, None], ["cat", "dog"], "pets")
-    return open_table(workspace, "pets")
+    return open_dataset(workspace, "pets")
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def uses(pets, tmp_path):
     return [
         lambda filters: export(pets, filters, "csv", tmp_path / "a.csv"),
         lambda filters: make_split(pets, (0.5, 0.5), filters=filters),
-        lambda filters: annotate(pets, filters, "tag", "odd"),
+        lambda filters: annotate(pets.decisions, filters, "tag", "odd"),
     ]
 
 
@@ -36,7 +36,7 @@ def test_a_condition_on_votes_that_there_are_none_of_names_the_command(uses):
 
 
 def test_a_condition_that_excluded_samples_alone_satisfy_says_so(pets, uses):
-    annotate(pets, Filters(where="id < 2"), "exclude")
+    annotate(pets.decisions, Filters(where="id < 2"), "exclude")
     for use in uses:
         with pytest.raises(CurateError, match=r"All 2 samples that match are excluded\. Run `avhcurate exclude pets"):
             use(Filters(where="id < 2"))

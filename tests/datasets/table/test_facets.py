@@ -17,11 +17,11 @@ NARROW = Filters(hsf_bins=(0, 1), classes=(3, 8), ranges=(("avh", 0.04, 0.06),),
 
 @pytest.fixture(scope="module")
 def facets(digits):
-    edges = round_edges(*ends_of(digits, ["avh"])["avh"], whole=False)
+    edges = round_edges(*ends_of(digits.samples, ["avh"])["avh"], whole=False)
     return [
-        Facet("hsf_bins", "_hsf_bin", names=tuple(bin_labels(digits.edges))),
+        Facet("hsf_bins", "_hsf_bin", names=tuple(bin_labels(digits.samples.edges))),
         Facet("ranges", "avh", edges=edges),
-        Facet("classes", "label", names=digits.classes),
+        Facet("classes", "label", names=digits.samples.classes),
         Facet("splits", "split"),
         Facet("tags", "tags"),
     ]
@@ -29,40 +29,40 @@ def facets(digits):
 
 @pytest.mark.parametrize("filters", [Filters(), Filters(classes=(3,)), NARROW])
 def test_each_facet_counts_the_samples_that_match_its_other_filters(digits, facets, filters):
-    hsf, avh, classes, splits, _ = count_facets(digits, filters, facets)
-    assert classes == {k: n for k in range(10) if (n := digits.count(filters.with_(classes=(k,))))}
-    assert hsf == {b: n for b in range(5) if (n := digits.count(filters.with_(hsf_bins=(b,))))}
-    assert splits == {s: n for s in ("train", "test") if (n := digits.count(filters.with_(splits=(s,))))}
+    hsf, avh, classes, splits, _ = count_facets(digits.samples, filters, facets)
+    assert classes == {k: n for k in range(10) if (n := digits.samples.count(filters.with_(classes=(k,))))}
+    assert hsf == {b: n for b in range(5) if (n := digits.samples.count(filters.with_(hsf_bins=(b,))))}
+    assert splits == {s: n for s in ("train", "test") if (n := digits.samples.count(filters.with_(splits=(s,))))}
     edges, anywhere = facets[1].edges, filters.with_(ranges=())
     for bar, count in avh.items():
         inside = (("avh", edges[bar], math.nextafter(edges[bar + 1], 0)),)
-        assert count == digits.count(filters.with_(ranges=inside))
-    assert sum(avh.values()) == digits.count(anywhere)
+        assert count == digits.samples.count(filters.with_(ranges=inside))
+    assert sum(avh.values()) == digits.samples.count(anywhere)
 
 
 def test_a_histogram_counts_every_value_once_in_bars_that_lead_to_them(digits):
     for column, filters in (("avh", NARROW), ("hsf", Filters(classes=(3,)))):
-        bars = histogram(digits, column, filters)
-        assert bars["n"].sum() == digits.count(filters) > 0
-        assert [digits.count(filters.narrowed(to)) for to in bars["to"]] == bars["n"].tolist()
-    assert histogram(digits, "aum", Filters()).empty
+        bars = histogram(digits.samples, column, filters)
+        assert bars["n"].sum() == digits.samples.count(filters) > 0
+        assert [digits.samples.count(filters.narrowed(to)) for to in bars["to"]] == bars["n"].tolist()
+    assert histogram(digits.samples, "aum", Filters()).empty
 
 
 def test_tags_count_one_by_one_and_among_those_that_have_the_chosen_ones(own_digits):
-    annotate(own_digits, range(10), "tag", "blurred")
-    annotate(own_digits, range(8, 13), "tag", "odd")
-    annotate(own_digits, [12], "exclude")
+    annotate(own_digits.decisions, range(10), "tag", "blurred")
+    annotate(own_digits.decisions, range(8, 13), "tag", "odd")
+    annotate(own_digits.decisions, [12], "exclude")
     tags = [Facet("tags", "tags")]
-    assert count_facets(own_digits, Filters(), tags)[0] == {"blurred": 10, "odd": 4}
-    assert count_facets(own_digits, Filters(tags=("blurred",)), tags)[0] == {"blurred": 10, "odd": 2}
+    assert count_facets(own_digits.samples, Filters(), tags)[0] == {"blurred": 10, "odd": 4}
+    assert count_facets(own_digits.samples, Filters(tags=("blurred",)), tags)[0] == {"blurred": 10, "odd": 2}
 
 
 def test_of_many_values_the_chosen_and_the_most_frequent_are_counted_and_a_text_finds_others(digits, facets):
-    (few,) = count_facets(digits, Filters(classes=(9,)), [facets[2]], limit=3)
+    (few,) = count_facets(digits.samples, Filters(classes=(9,)), [facets[2]], limit=3)
     assert list(few) == [1, 3, 9]
     named = Facet("classes", "label", names=("ant", "bee", "cat", "Bear", *"456789"), find="be")
-    assert list(count_facets(digits, Filters(), [named])[0]) == [1, 3]
-    assert list(count_facets(digits, Filters(), [Facet("splits", "split", find="EST")])[0]) == ["test"]
+    assert list(count_facets(digits.samples, Filters(), [named])[0]) == [1, 3]
+    assert list(count_facets(digits.samples, Filters(), [Facet("splits", "split", find="EST")])[0]) == ["test"]
 
 
 def test_samples_without_a_value_count_as_none(tmp_path):

@@ -44,9 +44,7 @@ def base(**columns):
 
 def open_samples(folder, table, **more):
     pq.write_table(table, folder / "samples.parquet")
-    table = SampleTable({"samples": folder / "samples.parquet"}, ("cat", "dog", "eel"), **more)
-    table.edges = (0.0, 1.0)
-    return table
+    return SampleTable({"samples": folder / "samples.parquet"}, ("cat", "dog", "eel"), edges=(0.0, 1.0), **more)
 
 
 @pytest.fixture(scope="module")

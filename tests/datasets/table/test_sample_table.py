@@ -14,19 +14,22 @@ from hypothesis import strategies as st
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table import build, columns, conditions, sample
 from avhcurate.datasets.table.columns import STANDARD
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.sample import inspect, lookalike, neighbours, rows_of
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import SCORES
 from avhcurate.networks.neighbours.service import find_neighbours
+from avhcurate.people.bins import bin_labels
 
 #: The scores that need more than a run with class weights.
 DYNAMICS = [key for key, score in SCORES.items() if score.training]
 HELD_OUT_DYNAMICS = [key for key in DYNAMICS if not key.startswith("train_")]
 PROTOTYPES = [key for key, score in SCORES.items() if score.needs == "prototypes"]
 PLAIN = [key for key, score in SCORES.items() if score.needs not in ("training", "prototypes", "neighbours")]
+EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+BINS = bin_labels(EDGES)
 N, CLASSES = 400, ("cat", "dog", "eel")
 
 
@@ -60,7 +63,7 @@ def make_table(folder):
     votes = votes[votes["id"] % 9 != 0]
     samples.to_parquet(folder / "samples.parquet")
     scores.to_parquet(folder / "scores.parquet")
-    table = SampleTable(files_in(folder), CLASSES, votes=lambda ids: votes[votes["id"].isin(ids)], bins=[*"01234"])
+    table = SampleTable(files_in(folder), CLASSES, votes=lambda ids: votes[votes["id"].isin(ids)], edges=EDGES)
     state = {"path": ["images/3.png", "images/4.png", "gone.png"], "tags": [["odd", "seen"], ["seen"], ["odd"]]}
     table.annotate(pa.table({**state, "curated_label": [2, None, 1], "excluded": [False, True, False]}))
     return table
@@ -113,7 +116,7 @@ def by_pandas(frame, filters):
     keep = pd.Series(True, frame.index)
     for column, chosen in (("hsf_bin", filters.hsf_bins), ("label", filters.classes), ("split", filters.splits)):
         if chosen:
-            values = [str(c) if column == "hsf_bin" else c for c in chosen]
+            values = [c if c is None or column != "hsf_bin" else BINS[c] for c in chosen]
             keep &= frame[column].isin(values) | (frame[column].isna() & (None in chosen))
     for tag in filters.tags:
         keep &= frame["tags"].map(lambda tags, tag=tag: tag in tags)
@@ -285,8 +288,8 @@ def test_an_open_table_has_one_thread_of_its_own(tmp_path):
 
 
 def test_softmax_angles_votes_and_percentiles_agree_with_the_table(digits):
-    hardest = int(digits.page(sort="avh", descending=True, limit=1)["id"][0])
-    found, row = inspect(digits, hardest), digits.sample(hardest)
+    hardest = int(digits.samples.page(sort="avh", descending=True, limit=1)["id"][0])
+    found, row = inspect(digits.samples, digits.run, digits.votes, hardest), digits.samples.sample(hardest)
     assert found.percentiles["avh"] == 1
     assert found.softmax.sum() == pytest.approx(1)
     assert found.softmax[row["label"]] == pytest.approx(row["confidence"], rel=1e-3)
@@ -300,7 +303,7 @@ def test_neighbours_are_the_smallest_angles_by_an_independent_formula(digits):
     unit = features / np.linalg.norm(features, axis=1, keepdims=True)
     angles = np.arccos(np.clip(unit @ unit[7], -1, 1))
     angles[7] = np.inf
-    found = neighbours(digits, 7, count=5)
+    found = neighbours(digits.samples, digits.run, digits.neighbours, 7, count=5)
     np.testing.assert_allclose(found.angles, np.sort(angles)[:5], atol=1e-6)
 
 
@@ -313,13 +316,13 @@ def unit(rows):
 def test_the_lookalike_is_the_nearest_image_of_the_other_class_whose_weights_are_nearest(own_digits, searched):
     if searched:
         find_neighbours(own_digits.dataset, own_digits.run)
-    table = open_table(own_digits.workspace, "digits")
-    assert bool(table.neighbours) is searched
-    features, weights = unit(table.run.features()), unit(table.run.class_weights())
-    labels, angles = table.dataset.labels(), np.arccos(features @ weights.T)
-    hardest = [int(id) for id in table.page(sort="avh", descending=True, limit=8)["id"]]
+    opened = open_dataset(own_digits.workspace, "digits")
+    assert bool(opened.neighbours) is searched
+    features, weights = unit(opened.run.features()), unit(opened.run.class_weights())
+    labels, angles = opened.dataset.labels(), np.arccos(features @ weights.T)
+    hardest = [int(id) for id in opened.samples.page(sort="avh", descending=True, limit=8)["id"]]
     for id in [*hardest, 0, 1]:
-        near = lookalike(table, id)
+        near = lookalike(opened.samples, opened.run, opened.neighbours, id)
         label, other = near.labels
         assert label == labels[id]
         assert other == np.delete(np.arange(10), label)[np.delete(angles[id], label).argmin()]
@@ -327,30 +330,35 @@ def test_the_lookalike_is_the_nearest_image_of_the_other_class_whose_weights_are
         members = np.flatnonzero(labels == other)
         assert near.id == members[(features[members] @ features[id]).argmax()]
         assert not near.partly
-    annotate(table, [near.id], "exclude")
-    table.refresh()
-    assert lookalike(table, id).id not in (near.id, id)
-    annotate(table, [id], "relabel", other)
-    table.refresh()
-    assert lookalike(table, id).labels[0] == other
+    annotate(opened.decisions, [near.id], "exclude")
+    opened.refresh()
+    assert lookalike(opened.samples, opened.run, opened.neighbours, id).id not in (near.id, id)
+    annotate(opened.decisions, [id], "relabel", other)
+    opened.refresh()
+    assert lookalike(opened.samples, opened.run, opened.neighbours, id).labels[0] == other
 
 
 def test_there_is_no_lookalike_without_a_run_a_label_or_class_weights_and_of_many_some_are_compared(
     own_digits, made_up, workspace, monkeypatch
 ):
     monkeypatch.setattr(sample, "MEMBERS", 5)
-    assert lookalike(own_digits, 0).partly
+    assert lookalike(own_digits.samples, own_digits.run, own_digits.neighbours, 0).partly
     _, run = made_up([[1, 0], [0, 1], [1, 1], [0, 0]], [0, 1, -1, 0])
-    dots = open_table(workspace, "dots", run.name)
-    assert [lookalike(dots, id) is None for id in range(4)] == [False, False, True, True]
+    dots = open_dataset(workspace, "dots", run.name)
+    assert [lookalike(dots.samples, dots.run, dots.neighbours, id) is None for id in range(4)] == [
+        False,
+        False,
+        True,
+        True,
+    ]
     run.root.joinpath("class_weights.npy").unlink()
-    assert lookalike(dots, 0) is None
+    assert lookalike(dots.samples, dots.run, dots.neighbours, 0) is None
     dots.run = None
-    assert lookalike(dots, 0) is None
+    assert lookalike(dots.samples, dots.run, dots.neighbours, 0) is None
 
 
 def test_rows_come_in_the_order_asked_for_and_an_unknown_sample_is_refused(digits):
-    assert rows_of(digits, [9, 3, 5], columns=["id", "path"])["id"].tolist() == [9, 3, 5]
-    assert rows_of(digits, [], columns=["id"]).empty
+    assert rows_of(digits.samples, [9, 3, 5], columns=["id", "path"])["id"].tolist() == [9, 3, 5]
+    assert rows_of(digits.samples, [], columns=["id"]).empty
     with pytest.raises(CurateError, match="Unknown sample 5000"):
-        inspect(digits, 5000)
+        inspect(digits.samples, digits.run, digits.votes, 5000)

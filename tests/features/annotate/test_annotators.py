@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate import annotators, queue, setup
 from avhcurate.features.annotate.plots import votes_of_samples, votes_over_time
@@ -18,29 +18,31 @@ CAREFUL = ("ann", "bob", "cid")
 EACH = 30
 
 
-def give(table, annotator, number, *, off=0, every=1):
+def give(opened, annotator, number, *, off=0, every=1):
     """Lets an annotator answer questions, of every so many images with a class so far off the given label."""
-    right = truth(table)
-    answer_all(table, annotator, lambda id: (right(id) + off * (id % every == 0)) % len(table.classes), number)
-    table.refresh()
+    right = truth(opened)
+    answer_all(
+        opened, annotator, lambda id: (right(id) + off * (id % every == 0)) % len(opened.samples.classes), number
+    )
+    opened.refresh()
 
 
 def test_excluding_and_including_an_annotator_moves_hsf_and_opens_places(pets):
     collect(pets, control_share=0.0, target=2)
     give(pets, "ann", 60)
     give(pets, "bob", 60, off=1)
-    assert (pets.frame()["hsf"] == 0.5).all()
+    assert (pets.samples.frame()["hsf"] == 0.5).all()
     assert queue.next_questions(pets, "cyd") == ()
-    annotators.set_status(pets, "bob", "exclude", why="always wrong", who="boss")
-    assert (pets.frame()["hsf"] == 1.0).all()
-    assert setup.source(pets).left_out == 1
+    annotators.set_status(pets.votes, "bob", "exclude", why="always wrong", who="boss")
+    assert (pets.samples.frame()["hsf"] == 1.0).all()
+    assert setup.source(pets.votes).left_out == 1
     assert len(queue.next_questions(pets, "cyd", ahead=60)) == 60
-    found = annotators.annotators(pets).set_index("annotator")
+    found = annotators.annotators(pets.votes).set_index("annotator")
     assert found["excluded"].to_dict() == {"ann": False, "bob": True}
     assert (found.loc["bob", "why"], found.loc["bob", "by"]) == ("always wrong", "hand: boss")
-    annotators.set_status(pets, "bob", "include", who="boss")
-    assert (pets.frame()["hsf"] == 0.5).all()
-    assert annotators.status_changes(pets)["action"].tolist() == ["include", "exclude"]
+    annotators.set_status(pets.votes, "bob", "include", who="boss")
+    assert (pets.samples.frame()["hsf"] == 0.5).all()
+    assert annotators.status_changes(pets.votes)["action"].tolist() == ["include", "exclude"]
 
 
 def test_a_withdrawn_annotator_is_gone_from_hsf_and_tables(pets):
@@ -48,35 +50,35 @@ def test_a_withdrawn_annotator_is_gone_from_hsf_and_tables(pets):
     give(pets, "ann", 60)
     give(pets, "bob", 30, off=1)
     assert annotators.withdraw(pets, "bob") == 30
-    assert (pets.frame()["hsf"] == 1.0).all()
-    assert annotators.annotators(pets)["annotator"].tolist() == ["ann"]
+    assert (pets.samples.frame()["hsf"] == 1.0).all()
+    assert annotators.annotators(pets.votes)["annotator"].tolist() == ["ann"]
     annotators.withdraw(pets, "ann")
-    assert pets.frame()["hsf"].isna().all()
-    assert pets.frame()["votes"].isna().all()
-    assert pets.votes is None
+    assert pets.samples.frame()["hsf"].isna().all()
+    assert pets.samples.frame()["votes"].isna().all()
+    assert pets.samples.votes is None
 
 
 def test_the_control_filter_leaves_out_who_fails_controls_unless_included_by_hand(own_digits):
     collect(own_digits, control_share=0.5, target=5)
     give(own_digits, "ann", 40)
     give(own_digits, "bob", 40, off=1)
-    found = annotators.annotators(own_digits).set_index("annotator")
+    found = annotators.annotators(own_digits.votes).set_index("annotator")
     assert found["control_accuracy"].to_dict() == {"ann": 1.0, "bob": 0.0}
     assert setup.choose_source(own_digits, who="boss").collected == 40
     source = setup.choose_source(own_digits, control_filter=0.8, who="boss")
     assert (source.collected, source.annotators, source.left_out) == (20, 1, 1)
-    assert (own_digits.frame()["hsf"].dropna() == 1.0).all()
-    found = annotators.annotators(own_digits).set_index("annotator")
+    assert (own_digits.samples.frame()["hsf"].dropna() == 1.0).all()
+    found = annotators.annotators(own_digits.votes).set_index("annotator")
     assert (found.loc["bob", "why"], found.loc["bob", "by"]) == ("0 of 20 controls right, below 80%", "rule")
-    annotators.set_status(own_digits, "bob", "include", who="boss")
-    assert setup.source(own_digits).collected == 40
+    annotators.set_status(own_digits.votes, "bob", "include", who="boss")
+    assert setup.source(own_digits.votes).collected == 40
 
 
 def ask(root):
     """The digits with a collection that asks everybody about the same images first, a fifth of them checks."""
-    table = open_table(Workspace(root), "digits")
-    collect(table, queue="hardest", target=10, control_share=0.2)
-    return table
+    opened = open_dataset(Workspace(root), "digits")
+    collect(opened, queue="hardest", target=10, control_share=0.2)
+    return opened
 
 
 @pytest.fixture
@@ -88,45 +90,45 @@ def asked(own_demo_root):
 def voted_root(demo_root, tmp_path_factory):
     """Three careful annotators and one who always says one class more."""
     root = tmp_path_factory.mktemp("voted") / "demo"
-    table = ask(copied(demo_root, root))
+    opened = ask(copied(demo_root, root))
     for name in CAREFUL:
-        give(table, name, EACH)
-    give(table, "mal", EACH, off=1)
+        give(opened, name, EACH)
+    give(opened, "mal", EACH, off=1)
     return root
 
 
 @pytest.fixture
 def voted(voted_root, tmp_path):
-    return open_table(Workspace(copied(voted_root, tmp_path / "voted")), "digits")
+    return open_dataset(Workspace(copied(voted_root, tmp_path / "voted")), "digits")
 
 
 def test_votes_are_those_of_the_log_without_controls(voted):
-    quality = annotators.vote_quality(voted, "classify")
-    answers = annotators.responses(voted, controls=True)
+    quality = annotators.vote_quality(voted.votes, "classify")
+    answers = annotators.responses(voted.votes, controls=True)
     plain = answers[answers["control"] == "none"]
     assert len(quality.votes) == len(plain) < len(answers)
     assert quality.by_sample.sum() == len(plain)
-    np.testing.assert_array_equal(quality.by_sample, np.bincount(plain["id"], minlength=voted.size))
+    np.testing.assert_array_equal(quality.by_sample, np.bincount(plain["id"], minlength=voted.samples.size))
 
 
 def test_agreement_rises_without_who_guesses(voted):
-    before = annotators.vote_quality(voted, "classify")
+    before = annotators.vote_quality(voted.votes, "classify")
     table = before.table.set_index("annotator")
     assert table["control_accuracy"].to_dict() == {"ann": 1, "bob": 1, "cid": 1, "mal": 0}
     assert table.loc["mal", "agreement"] < table.loc[list(CAREFUL), "agreement"].min()
-    annotators.set_status(voted, "mal", "exclude", who="lead")
-    after = annotators.vote_quality(voted, "classify")
+    annotators.set_status(voted.votes, "mal", "exclude", who="lead")
+    after = annotators.vote_quality(voted.votes, "classify")
     assert before.alpha.value < after.alpha.value == pytest.approx(1)
     assert set(after.votes["annotator"]) == set(CAREFUL)
     assert set(after.table["annotator"]) == {*CAREFUL, "mal"}
 
 
 def test_how_many_more_votes_starts_from_the_correlation_there_is(voted):
-    annotators.set_status(voted, "mal", "exclude", why="", who="lead")
+    annotators.set_status(voted.votes, "mal", "exclude", why="", who="lead")
     for name in ("eve", "fay", "gil"):  # who all find the same images hard
         give(voted, name, EACH, off=1, every=3)
-    known = voted.frame(columns=["hsf", "avh"]).dropna()
-    need = annotators.need(voted, score="avh", width=0.05)
+    known = voted.samples.frame(columns=["hsf", "avh"]).dropna()
+    need = annotators.need(voted.samples, voted.votes, score="avh", width=0.05)
     assert need.samples == len(known)
     low, high = fisher_interval(spearmanr(known["hsf"], known["avh"])[0], len(known))
     assert need.width_now == pytest.approx(high - low)
@@ -141,7 +143,7 @@ def test_ticks_count_for_the_given_label_only(asked):
             grid = queue.next_grid(asked, name)
             assert tick(asked, name, grid, members(grid, asked)) == ""
     asked.refresh()
-    quality = annotators.vote_quality(asked, "select")
+    quality = annotators.vote_quality(asked.votes, "select")
     assert len(quality.votes) == 2 * 3 * 6
     assert quality.votes["selected"].all()
     assert quality.alpha.reason, "every vote is a tick, so chance would agree as well"
@@ -149,26 +151,26 @@ def test_ticks_count_for_the_given_label_only(asked):
 
 
 def test_quality_of_nothing_is_empty_and_says_why(asked):
-    quality = annotators.vote_quality(asked, "classify")
+    quality = annotators.vote_quality(asked.votes, "classify")
     assert quality.votes.empty
     assert quality.table.empty
     assert quality.alpha.reason
     assert quality.reliability.reason
     assert not quality.by_sample.any()
-    assert annotators.disputed_labels(asked, "classify").empty
+    assert annotators.disputed_labels(asked.votes, "classify").empty
     give(asked, "ann", 2)
     setup.choose_source(asked, who="boss")
     with pytest.raises(CurateError, match="Collect more votes"):
-        annotators.need(asked, score="avh", width=0.1)
+        annotators.need(asked.samples, asked.votes, score="avh", width=0.1)
 
 
 def test_what_people_say_against_the_label_is_found_by_dawid_skene(asked):
     for name in CAREFUL:  # who see in every third image something else than its label
         give(asked, name, EACH, off=1, every=3)
     give(asked, "mal", EACH, off=5)
-    found = annotators.disputed_labels(asked, "classify")
+    found = annotators.disputed_labels(asked.votes, "classify")
     labels = asked.dataset.labels()
-    seen = annotators.vote_quality(asked, "classify").by_sample
+    seen = annotators.vote_quality(asked.votes, "classify").by_sample
     several = found[found["votes"] >= 3]
     assert set(several["id"]) == set(np.flatnonzero((seen >= 3) & (np.arange(len(seen)) % 3 == 0)))
     assert (several["said"] == (labels[several["id"]] + 1) % 10).all()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.removal import rename_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate import annotators, answers, queue
@@ -26,11 +26,11 @@ def test_a_grid_is_taken_whole_and_only_as_it_was_shown(pets):
     assert tick(pets, "ann", grid, [], ms=100) == answers.FAST
     with pytest.raises(CurateError, match="not on screen"):
         tick(pets, "ann", grid, others)
-    assert annotators.responses(pets, controls=True).empty
+    assert annotators.responses(pets.votes, controls=True).empty
     assert tick(pets, "ann", grid, grid.ids[:2], nonce="n") == ""
     assert tick(pets, "ann", grid, grid.ids[:2], nonce="n") == ""
     assert tick(pets, "ann", grid, [], nonce="m") == answers.ANSWERED
-    rows = annotators.responses(pets, controls=True)
+    rows = annotators.responses(pets.votes, controls=True)
     assert len(rows) == 6
     assert set(rows["id"][rows["selected"] == True]) == set(grid.ids[:2])  # noqa: E712
 
@@ -43,14 +43,14 @@ def test_cannot_tell_is_kept_is_no_vote_and_only_where_the_collection_allows_it(
     collect(pets, control_share=0.0, target=1, skip=True)
     assert say(pets, "ann", first, None) == say(pets, "ann", second, 2) == ""
     pets.refresh()
-    assert [len(annotators.responses(pets)), queue.progress(pets).votes] == [2, 1]
-    assert responses_in_use(pets)["path"].tolist() == [pets.sample(second.id)["path"]]
-    (row,) = annotators.annotators(pets)[["votes", "skipped", "controls"]].to_dict("records")
+    assert [len(annotators.responses(pets.votes)), queue.progress(pets).votes] == [2, 1]
+    assert responses_in_use(pets.votes)["path"].tolist() == [pets.samples.sample(second.id)["path"]]
+    (row,) = annotators.annotators(pets.votes)[["votes", "skipped", "controls"]].to_dict("records")
     assert row == {"votes": 1, "skipped": 1, "controls": 0}
     asked = {who: {one.id for one in queue.next_questions(pets, who, ahead=60)} for who in ("ann", "bob")}
     assert {who: first.id in ids for who, ids in asked.items()} == {"ann": False, "bob": True}
-    assert answers.take_back(pets, "ann", of="")
-    assert answers.take_back(pets, "ann", of="")
+    assert answers.take_back(pets.votes, "ann", of="")
+    assert answers.take_back(pets.votes, "ann", of="")
     assert {one.id for one in queue.next_questions(pets, "ann", ahead=2)} == {first.id, second.id}
 
 
@@ -59,12 +59,12 @@ def test_a_grid_that_is_taken_back_comes_again_as_it_was(pets):
     grid = queue.next_grid(pets, "ann")
     tick(pets, "ann", grid, grid.ids[1:3])
     following = queue.next_grid(pets, "ann")
-    assert answers.take_back(pets, "ann")
+    assert answers.take_back(pets.votes, "ann")
     again = queue.next_grid(pets, "ann")
     assert again.ids == grid.ids
     assert set(again.ticked) == set(grid.ids[1:3])
     assert again.task != grid.task
-    assert annotators.responses(pets).empty
+    assert annotators.responses(pets.votes).empty
     assert tick(pets, "ann", again, []) == ""
     assert queue.next_grid(pets, "ann").ids == following.ids
 
@@ -77,7 +77,7 @@ def test_a_stale_or_impossibly_fast_answer_is_refused_and_says_so(pets):
     assert say(pets, "bob", first, 0) == answers.STALE
     assert say(pets, "ann", first, 0, ms=99) == answers.FAST
     assert answers.answer(pets, "ann", "made up", first.id, 0, nonce="n", reaction_ms=700) == answers.STALE
-    assert annotators.responses(pets).empty
+    assert annotators.responses(pets.votes).empty
     assert queue.next_questions(pets, "ann")[0] == first
     assert say(pets, "ann", first, 0, ms=100) == ""
 
@@ -87,7 +87,7 @@ def test_an_answer_in_a_window_that_was_open_during_a_renaming_is_kept(pets, wor
     (question,) = queue.next_questions(pets, "ann", ahead=1)
     rename_dataset(workspace, "pets", "animals")
     assert say(pets, "ann", question, 0) == ""
-    assert len(annotators.responses(open_table(workspace, "animals"))) == 1
+    assert len(annotators.responses(open_dataset(workspace, "animals").votes)) == 1
 
 
 def test_an_answer_sent_again_counts_once_and_another_one_is_refused(pets):
@@ -96,7 +96,7 @@ def test_an_answer_sent_again_counts_once_and_another_one_is_refused(pets):
     assert say(pets, "ann", question, 0, nonce="n") == ""
     assert say(pets, "ann", question, 0, nonce="n") == ""
     assert say(pets, "ann", question, 1, nonce="m") == answers.ANSWERED
-    assert annotators.responses(pets)["label"].tolist() == [0]
+    assert annotators.responses(pets.votes)["label"].tolist() == [0]
 
 
 def test_what_makes_no_sense_is_refused(pets):
@@ -118,12 +118,12 @@ def test_backspace_takes_answers_back_one_by_one_and_asks_them_again_first(pets)
     first, second, third, *_ = queue.next_questions(pets, "ann", ahead=5)
     say(pets, "ann", first, 0)
     say(pets, "ann", second, 1)
-    assert [answers.take_back(pets, "ann") for _ in range(3)] == [True, True, False]
+    assert [answers.take_back(pets.votes, "ann") for _ in range(3)] == [True, True, False]
     again = queue.next_questions(pets, "ann", ahead=5)
     assert [question.id for question in again[:3]] == [first.id, second.id, third.id]
-    assert annotators.responses(pets).empty
-    assert annotators.responses(pets, controls=True).empty
-    assert len(pets.response_log.columns(pets.dataset.id).rows) == 2  # what was taken back is not deleted
+    assert annotators.responses(pets.votes).empty
+    assert annotators.responses(pets.votes, controls=True).empty
+    assert len(pets.votes.log.columns(pets.dataset.id).rows) == 2  # what was taken back is not deleted
     assert say(pets, "ann", again[1], 2) == ""
 
 
@@ -132,17 +132,17 @@ def test_a_backspace_that_is_sent_again_takes_back_no_second_answer(pets):
     first, second, *_ = queue.next_questions(pets, "ann", ahead=5)
     say(pets, "ann", first, 0, nonce="one")
     say(pets, "ann", second, 1, nonce="two")
-    assert all(answers.take_back(pets, "ann", of="two") for _ in range(2))
-    assert len(annotators.responses(pets, controls=True)) == 1
+    assert all(answers.take_back(pets.votes, "ann", of="two") for _ in range(2))
+    assert len(annotators.responses(pets.votes, controls=True)) == 1
     back = queue.next_questions(pets, "ann", ahead=5)[0]
     assert back.id == second.id
     assert say(pets, "ann", back, 2) == ""
-    answers.take_back(pets, "ann", of="two")
-    assert not answers.take_back(pets, "ann", of="unknown")
-    assert not answers.take_back(pets, "bob", of="one")
-    assert len(annotators.responses(pets, controls=True)) == 2
-    answers.take_back(pets, "ann", of="one")
-    assert annotators.responses(pets, controls=True)["id"].tolist() == [second.id]
+    answers.take_back(pets.votes, "ann", of="two")
+    assert not answers.take_back(pets.votes, "ann", of="unknown")
+    assert not answers.take_back(pets.votes, "bob", of="one")
+    assert len(annotators.responses(pets.votes, controls=True)) == 2
+    answers.take_back(pets.votes, "ann", of="one")
+    assert annotators.responses(pets.votes, controls=True)["id"].tolist() == [second.id]
 
 
 @pytest.mark.slow
@@ -153,27 +153,29 @@ def test_fifty_annotators_at_once_lose_nothing_double_nothing_and_waste_nothing(
         monkeypatch.setenv("AVHCURATE_DATABASE_URL", url)
         workspace = Workspace(tmp_path / "workspace")
         make_labelled(workspace, [0, 1, 2] * 100)
-        table = open_table(workspace, "pets")
-        collect(table, control_share=0.1, target=10)
+        opened = open_dataset(workspace, "pets")
+        collect(opened, control_share=0.1, target=10)
 
         def annotate(who):
             acknowledged = []
             while (done := len(acknowledged)) < 8:
-                for question in queue.next_questions(table, who, ahead=8 - done):
+                for question in queue.next_questions(opened, who, ahead=8 - done):
                     nonce = uuid.uuid4().hex
-                    assert not any(say(table, who, question, question.id % 3, nonce=nonce) for _ in range(1 + done % 2))
+                    assert not any(
+                        say(opened, who, question, question.id % 3, nonce=nonce) for _ in range(1 + done % 2)
+                    )
                     acknowledged.append((who, question.id))
             return acknowledged
 
         with ThreadPoolExecutor(50) as pool:
             acknowledged = list(chain.from_iterable(pool.map(annotate, [f"w{number}" for number in range(50)])))
-        found = annotators.responses(table, controls=True)
+        found = annotators.responses(opened.votes, controls=True)
         written = list(zip(found["annotator"], found["id"], strict=True))
         assert len(acknowledged) == 50 * 8
         assert sorted(written) == sorted(acknowledged)
         assert len(set(written)) == len(written)
         votes = found[found["control"] == "none"]["id"].value_counts()
         assert votes.max() <= 10
-        table.refresh()
-        assert table.frame()["votes"].sum() == len(found[found["control"] == "none"])
-        assert (table.frame()["hsf"].dropna() == 1.0).all()
+        opened.refresh()
+        assert opened.samples.frame()["votes"].sum() == len(found[found["control"] == "none"])
+        assert (opened.samples.frame()["hsf"].dropna() == 1.0).all()

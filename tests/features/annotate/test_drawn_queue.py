@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate import queue, setup
 from avhcurate.features.annotate.next_labels import next_labels
@@ -27,34 +27,34 @@ from tests.fakes.votes import say
 DRAWN = CollectionSettings(design="classify", queue="hardest", target=1, control_share=0.0)
 
 
-def give(table, number, who="ann"):
+def give(opened, number, who="ann"):
     """Lets an annotator answer questions, wrongly of the hardest half by AVH every other time; their ids in order."""
-    setup.choose_source(table, who="lead")  # these count, though the simulated votes are more
-    labels, avh, ids = table.dataset.labels(), table.frame(columns=["avh"])["avh"], []
+    setup.choose_source(opened, who="lead")  # these count, though the simulated votes are more
+    labels, avh, ids = opened.dataset.labels(), opened.samples.frame(columns=["avh"])["avh"], []
     for _ in range(number):
-        (question,) = queue.next_questions(table, who, ahead=1)
+        (question,) = queue.next_questions(opened, who, ahead=1)
         wrong = avh[question.id] > avh.median() and len(ids) % 2
         label = int(labels[question.id] + wrong) % 10
-        assert say(table, who, question, label) == ""
+        assert say(opened, who, question, label) == ""
         ids.append(question.id)
-    table.refresh()
+    opened.refresh()
     return ids
 
 
 def test_a_queue_that_draws_keeps_its_chances_and_correlations_are_weighted_by_them(own_digits):
     setup.configure(own_digits, DRAWN, who="lead")
-    settings = settings_of(own_digits)
+    settings = settings_of(own_digits.votes)
     record = read_record(own_digits.dataset, settings.record)
     ids = give(own_digits, 40)
     assert ids == np.argsort(record["time"]).tolist()[:40]
-    avh = own_digits.frame(columns=["avh"])["avh"].to_numpy()
+    avh = own_digits.samples.frame(columns=["avh"])["avh"].to_numpy()
     assert spearmanr(record["rate"], avh).statistic == pytest.approx(1)
 
-    use = queue_use(own_digits.counter)
+    use = queue_use(own_digits.votes)
     assert use.votes == {"hardest": 40}
     assert np.flatnonzero(~np.isnan(use.weights)).tolist() == sorted(ids)
-    assert use.weights[ids].sum() == pytest.approx(own_digits.size, rel=0.5)
-    result = correlate(own_digits, keys=["avh", "confidence"])
+    assert use.weights[ids].sum() == pytest.approx(own_digits.samples.size, rel=0.5)
+    result = correlate(own_digits.samples, own_digits.run, own_digits.votes, keys=["avh", "confidence"])
     table = export_table(result)
     row = table.iloc[0]
     assert (row["queue"], row["n"]) == ("hardest", 40)
@@ -66,11 +66,11 @@ def test_a_queue_that_draws_keeps_its_chances_and_correlations_are_weighted_by_t
 
     # Other settings of the same queue keep its record; a queue that does not draw has none, and its votes no weights.
     setup.configure(own_digits, settings.with_(target=2), who="lead")
-    assert settings_of(own_digits).record == settings.record
+    assert settings_of(own_digits.votes).record == settings.record
     setup.configure(own_digits, settings.with_(queue="fewest"), who="lead")
-    assert settings_of(own_digits).record == 0
+    assert settings_of(own_digits.votes).record == 0
     give(own_digits, 2)
-    mixed = queue_use(own_digits.counter)
+    mixed = queue_use(own_digits.votes)
     assert mixed.votes == {"hardest": 40, "fewest": 2}
     assert mixed.weights is None
 
@@ -87,12 +87,12 @@ def test_batches_of_several_queues_that_draw_are_weighted_together(own_digits):
     for settings, number in steps:
         record = setup.configure(own_digits, settings, who="lead").record
         asked.append((read_record(own_digits.dataset, record).reset_index(), give(own_digits, number)))
-    use = queue_use(own_digits.counter)
+    use = queue_use(own_digits.votes)
     assert use.votes == {"random": 40, "hardest": 60}
     voted = np.concatenate([ids for _, ids in asked])
     assert len(np.unique(voted)) == 100
     # Worked out by hand: the time of the first sample that a batch left, and the chance to come later in all of them.
-    escapes, left = np.ones(own_digits.size), np.ones(own_digits.size, bool)
+    escapes, left = np.ones(own_digits.samples.size), np.ones(own_digits.samples.size, bool)
     for record, ids in asked:
         left[ids] = False
         end = record["time"][left].min()
@@ -103,7 +103,7 @@ def test_batches_of_several_queues_that_draw_are_weighted_together(own_digits):
     # No two batches go by the same times, whatever the seed of the collection.
     units = [record["rate"] * record["time"] for record, _ in asked]
     assert abs(spearmanr(units[1], units[2]).statistic) < 0.1
-    result = correlate(own_digits, keys=["avh"])
+    result = correlate(own_digits.samples, own_digits.run, own_digits.votes, keys=["avh"])
     assert result.weighted is not None
     assert "inverse of its chance" in queue_sentence(result.queue, weighs=True)
 
@@ -112,7 +112,7 @@ def test_a_random_order_keeps_half_of_the_known_members_for_the_end(own_digits):
     settings = setup.configure(own_digits, DRAWN.with_(queue="random"), who="lead")
     record = read_record(own_digits.dataset, settings.record)
     kept = (record["rate"] == LAST).to_numpy()
-    assert 0 < kept.sum() < 0.2 * own_digits.size
+    assert 0 < kept.sum() < 0.2 * own_digits.samples.size
     assert record["time"][kept].min() > record["time"][~kept].max()
 
 
@@ -121,13 +121,16 @@ def test_the_noise_ceiling_of_drawn_votes_is_of_the_samples_asked_about_and_no_w
     setup.configure(own_digits, DRAWN.with_(target=3), who="lead")
     for who in ("ann", "bob", "cid"):
         give(own_digits, 40, who)
-    result, counts = correlate(own_digits, keys=["avh"]), own_digits.counter.counts
+    result, counts = (
+        correlate(own_digits.samples, own_digits.run, own_digits.votes, keys=["avh"]),
+        own_digits.votes.counts,
+    )
     asked = np.flatnonzero(counts.asked)
     assert result.weighted is not None
     assert result.ceiling == of_ticks(counts.hits[asked], counts.asked[asked])
     row = export_table(result).iloc[0]
     assert row["disattenuated"] == pytest.approx(row["spearman"] / result.ceiling.ceiling)
-    record = predict_hsf(own_digits).record
+    record = predict_hsf(own_digits.samples, own_digits.run, own_digits.votes).record
     assert record.weighted
     assert (record.ceiling, record.ceiling_low, record.ceiling_high) == (None, None, None)
 
@@ -171,24 +174,24 @@ def photos(workspace, tmp_path):
     """A table of 16 photos of two classes."""
     grey_images(tmp_path / "photos", *(f"{name}/{number}.png" for name in "ab" for number in range(8)))
     import_dataset(workspace, "p", tmp_path / "photos")
-    return open_table(workspace, "p")
+    return open_dataset(workspace, "p")
 
 
 def with_more(workspace, tmp_path, *names):
     """The table after an import of the same folder with more images."""
     grey_images(tmp_path / "photos", *names)
     import_dataset(workspace, "p", tmp_path / "photos", force=True)
-    return open_table(workspace, "p")
+    return open_dataset(workspace, "p")
 
 
-def answer(table, number, who="ann"):
+def answer(opened, number, who="ann"):
     """Paths that an annotator is asked about one by one, each answered."""
     paths = []
     for _ in range(number):
-        (question,) = queue.next_questions(table, who, ahead=1)
-        assert say(table, who, question, 0) == ""
-        paths.append(table.paths()[question.id])
-    table.refresh()
+        (question,) = queue.next_questions(opened, who, ahead=1)
+        assert say(opened, who, question, 0) == ""
+        paths.append(opened.samples.paths()[question.id])
+    opened.refresh()
     return paths
 
 
@@ -196,21 +199,21 @@ def test_annotators_go_on_after_images_were_added_and_the_new_ones_come_last(pho
     setup.configure(photos, DRAWN.with_(queue="random"), who="lead")
     order = read_record(photos.dataset, 1).sort_values("time").index.tolist()
     first = answer(photos, 5)
-    table = with_more(workspace, tmp_path, "a/new.png", "b/new.png")
-    assert first + answer(table, 11) == order
-    assert sorted(answer(table, 2)) == ["a/new.png", "b/new.png"]
-    assert queue.next_questions(table, "ann") == ()
+    opened = with_more(workspace, tmp_path, "a/new.png", "b/new.png")
+    assert first + answer(opened, 11) == order
+    assert sorted(answer(opened, 2)) == ["a/new.png", "b/new.png"]
+    assert queue.next_questions(opened, "ann") == ()
 
 
 def test_saved_again_the_queue_draws_anew_from_all_that_is_left(photos, workspace, tmp_path):
     assert setup.configure(photos, DRAWN.with_(queue="random"), who="lead").record == 1
     first = answer(photos, 5)
-    table = with_more(workspace, tmp_path, "a/new.png")
-    again = setup.configure(table, setup.settings_of(table), who="lead")
+    opened = with_more(workspace, tmp_path, "a/new.png")
+    again = setup.configure(opened, setup.settings_of(opened.votes), who="lead")
     assert again.record == 2
-    assert set(read_record(table.dataset, 2).index) == set(table.paths())
-    assert sorted(first + answer(table, 12)) == sorted(table.paths())
-    assert setup.configure(table, again, who="lead").record == 2
+    assert set(read_record(opened.dataset, 2).index) == set(opened.samples.paths())
+    assert sorted(first + answer(opened, 12)) == sorted(opened.samples.paths())
+    assert setup.configure(opened, again, who="lead").record == 2
 
 
 def test_votes_are_weighted_by_the_records_of_before_and_after_the_import(photos, workspace, tmp_path):
@@ -218,20 +221,20 @@ def test_votes_are_weighted_by_the_records_of_before_and_after_the_import(photos
     record = write_record(
         photos.dataset, photos.dataset.samples(["path"])["path"].to_numpy(object), np.linspace(1, 20, 16)
     )
-    settings = DRAWN.with_(record=record).model_dump() | {"class_names": photos.own_classes}
-    with photos.response_log.transaction(photos.dataset.name) as log:
+    settings = DRAWN.with_(record=record).model_dump() | {"class_names": photos.decisions.own_classes}
+    with photos.votes.log.transaction(photos.samples.name) as log:
         log.choose(SETTINGS, json.dumps(settings), who="lead", at=0.0)
     before = answer(photos, 5)
-    assert queue_use(photos.counter).weights is not None
-    table = with_more(workspace, tmp_path, "a/new.png", "a/newer.png")
-    use = queue_use(table.counter)
+    assert queue_use(photos.votes).weights is not None
+    opened = with_more(workspace, tmp_path, "a/new.png", "a/newer.png")
+    use = queue_use(opened.votes)
     assert (use.votes, use.weights) == ({"hardest": 5}, None)  # the new images had no chance yet
 
-    setup.configure(table, setup.settings_of(table).with_(queue="random"), who="lead")
-    after = answer(table, 4)
-    weights = queue_use(table.counter).weights
-    first, second = (read_record(table.dataset, number) for number in (1, 2))
-    for path, weight in zip(table.paths(), weights, strict=True):
+    setup.configure(opened, setup.settings_of(opened.votes).with_(queue="random"), who="lead")
+    after = answer(opened, 4)
+    weights = queue_use(opened.votes).weights
+    first, second = (read_record(opened.dataset, number) for number in (1, 2))
+    for path, weight in zip(opened.samples.paths(), weights, strict=True):
         if path not in before + after:
             assert np.isnan(weight)
             continue
@@ -248,29 +251,29 @@ def test_each_cluster_comes_before_a_second_of_one_and_those_with_a_label_are_kn
     labels = np.full(300, -1)
     labels[[200, 260]] = 0, 1
     made_up(20 * np.eye(3, 8)[clusters] + rng.normal(size=(300, 8)), labels)
-    table = open_table(workspace, "dots")
-    found = next_labels(table, 40)
+    opened = open_dataset(workspace, "dots")
+    found = next_labels(opened, 40)
     assert clusters[found.ids[0]] == 0  # the others have a labelled image each
     assert (found.labelled, found.samples) == (2, 300)
     assert not np.isin([200, 260], found.ids).any()
     assert found.covered[-1] > found.at_random[-1]
     assert (np.diff(found.covered) > 0).all()
     assert set(clusters[found.ids[:6]]) == {0, 1, 2}
-    within = next_labels(table, 3, filters=Filters(where="id >= 260"))
+    within = next_labels(opened, 3, filters=Filters(where="id >= 260"))
     assert (within.ids >= 260).all()
     with pytest.raises(CurateError, match="left to label"):
-        next_labels(table, 3, filters=Filters(where="id = 260"))
+        next_labels(opened, 3, filters=Filters(where="id = 260"))
 
 
 @pytest.mark.slow
 def test_the_queue_goes_by_the_order_without_chances_and_saving_again_gives_the_next_batch(own_digits):
     order = next_labels(own_digits, 30).ids.tolist()
-    avc = own_digits.frame(columns=["avc"])["avc"].rank(pct=True)
+    avc = own_digits.samples.frame(columns=["avc"])["avc"].rank(pct=True)
     assert avc[order].mean() < 0.4  # the less certain first
     diverse = DRAWN.with_(queue="diverse")
     first = setup.configure(own_digits, diverse, who="lead")
     assert give(own_digits, 20) == order[:20]
-    use = queue_use(own_digits.counter)
+    use = queue_use(own_digits.votes)
     assert (use.votes, use.biased, use.weights) == ({"diverse": 20}, 20, None)
     following = next_labels(own_digits, 5).ids.tolist()
     assert not set(following) & set(order[:20])

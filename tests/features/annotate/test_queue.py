@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from avhcurate.datasets.curate.annotations import annotate
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate import annotators, answers, setup
 from avhcurate.features.annotate import queue as annotate_queue
@@ -31,14 +31,14 @@ from tests.fakes.votes import answer_all, collect, members, say, tick, truth
 def test_settings_that_give_no_tasks_are_refused(pets, changes, message):
     with pytest.raises(CurateError, match=message):
         setup.configure(pets, CollectionSettings(**changes), who="boss")
-    assert setup.settings_of(pets) is None
+    assert setup.settings_of(pets.votes) is None
 
 
 def test_settings_hold_for_everybody_and_after_a_restart(pets, workspace):
     wanted = CollectionSettings(design="select", classes=(1, 2), definitions=(("dog", "It barks."),))
     setup.configure(pets, wanted, who="boss")
     # A random order keeps a record of its chances, the first.
-    assert setup.settings_of(open_table(workspace, "pets")) == wanted.with_(record=1)
+    assert setup.settings_of(open_dataset(workspace, "pets").votes) == wanted.with_(record=1)
 
 
 def test_an_image_that_one_holds_is_not_given_to_another_beyond_the_target(pets):
@@ -82,18 +82,18 @@ def test_everybody_sees_each_image_once_and_all_of_them(pets):
     for who in ("ann", "bob", "cyd"):
         answer_all(pets, who, truth(pets), 60)
         assert annotate_queue.next_questions(pets, who) == ()
-    found = annotators.responses(pets)
+    found = annotators.responses(pets.votes)
     assert found.groupby("annotator")["id"].nunique().tolist() == [60, 60, 60]
     progress = annotate_queue.progress(pets, "ann")
     assert (progress.answers, progress.left, progress.done, progress.votes) == (60, 0, 60, 180)
     collect(pets, queue="fewest", target=4, control_share=0.0)
     answer_all(pets, "dan", truth(pets), 40)
-    seen = set(annotators.responses(pets).query("annotator == 'dan'")["id"])
+    seen = set(annotators.responses(pets.votes).query("annotator == 'dan'")["id"])
     assert not seen & {question.id for question in annotate_queue.next_questions(pets, "eve", ahead=20)}
 
 
 def test_an_excluded_sample_is_not_asked_about(pets):
-    annotate(pets, list(range(30)), "exclude")
+    annotate(pets.decisions, list(range(30)), "exclude")
     collect(pets, control_share=0.0)
     assert {question.id for question in annotate_queue.next_questions(pets, "ann", ahead=60)} == set(range(30, 60))
 
@@ -101,13 +101,13 @@ def test_an_excluded_sample_is_not_asked_about(pets):
 def test_checks_are_mixed_in_by_their_share_and_look_like_the_others(own_digits):
     collect(own_digits, control_share=0.2, target=5)
     answer_all(own_digits, "ann", truth(own_digits), 100)
-    rows = annotators.responses(own_digits, controls=True)
+    rows = annotators.responses(own_digits.votes, controls=True)
     checks = rows[rows["control"] == "attention"]
     assert len(checks) == 20
     assert (checks["expected"].astype(int) == own_digits.dataset.labels()[checks["id"]]).all()
     assert rows["id"].is_unique
     # The checks are images that the model finds easy for their class.
-    easier = own_digits.frame(columns=["label", "avh"]).groupby("label")["avh"].rank(pct=True)
+    easier = own_digits.samples.frame(columns=["label", "avh"]).groupby("label")["avh"].rank(pct=True)
     assert (easier[checks["id"]] < 0.5).all()
     question = annotate_queue.next_questions(own_digits, "ann")[0]
     assert set(asdict(question)) == {"task", "id"}
@@ -122,7 +122,7 @@ def test_checks_are_mixed_in_by_their_share_and_look_like_the_others(own_digits)
 def test_hard_ones_come_first_by_the_score(own_digits):
     collect(own_digits, queue="hardest", score="avh", control_share=0.0)
     ids = [question.id for question in annotate_queue.next_questions(own_digits, "ann", ahead=60)]
-    avh = own_digits.frame(columns=["avh"])["avh"]
+    avh = own_digits.samples.frame(columns=["avh"])["avh"]
     assert avh.rank(pct=True)[ids].mean() > 0.6
 
 
@@ -138,7 +138,7 @@ def test_a_grid_holds_candidates_and_controls_of_the_right_classes(own_digits):
     grid = annotate_queue.next_grid(own_digits, "ann")
     assert len(grid.ids) == len(set(grid.ids)) == 48
     tick(own_digits, "ann", grid, members(grid, own_digits))
-    rows = annotators.responses(own_digits, controls=True)
+    rows = annotators.responses(own_digits.votes, controls=True)
     assert rows["control"].value_counts().to_dict() == {"none": 42, "positive": 3, "negative": 3}
     labels = pd.Series(own_digits.dataset.labels()[rows["id"]])
     assert (labels[rows["control"] != "negative"] == 3).all()
@@ -153,7 +153,7 @@ def test_grids_of_one_annotator_show_no_image_twice_for_a_class_and_end_when_all
     shown = defaultdict(list)
     while (grid := annotate_queue.next_grid(pets, "ann")) is not None:
         assert len(grid.ids) <= 8
-        shown[pets.classes.index(grid.class_name)] += grid.ids
+        shown[pets.samples.classes.index(grid.class_name)] += grid.ids
         assert tick(pets, "ann", grid, members(grid, pets)) == ""
     for label, ids in shown.items():
         assert len(ids) == len(set(ids))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from avhcurate.datasets.curate.annotations import annotate, undo
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.annotate.annotators import responses
 from avhcurate.features.annotate.queue import next_questions
 from avhcurate.workspace.data.people import OPERATOR, acting_as
@@ -19,7 +19,7 @@ from tests.fakes.votes import collect, make_labelled, say
 OTHER = """
 import json, sys
 from avhcurate.datasets.curate.annotations import annotate
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import Unavailable
 from avhcurate.features.annotate.annotators import responses
 from avhcurate.features.annotate.queue import next_questions
@@ -27,25 +27,25 @@ from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.votes import say
 
-table = open_table(Workspace(sys.argv[1]), "pets")
+opened = open_dataset(Workspace(sys.argv[1]), "pets")
 def asked():
-    return [question.id for question in next_questions(table, "bob", ahead=20)]
+    return [question.id for question in next_questions(opened, "bob", ahead=20)]
 def answer():
-    question = next_questions(table, "bob")[0]
-    return [say(table, "bob", question, 1), question.id]
+    question = next_questions(opened, "bob")[0]
+    return [say(opened, "bob", question, 1), question.id]
 def job():
     try:
-        Jobs(table.dataset.root.parents[1]).refuse_second()
+        Jobs(opened.dataset.root.parents[1]).refuse_second()
     except Unavailable as error:
         return str(error)
 def state():
-    frame = table.frame(columns=["tags", "excluded"])
-    given = responses(table)[["annotator", "id"]].to_numpy().tolist()
+    frame = opened.samples.frame(columns=["tags", "excluded"])
+    given = responses(opened.votes)[["annotator", "id"]].to_numpy().tolist()
     return [[id for id, tags in enumerate(frame["tags"]) if len(tags)], frame.index[frame["excluded"]].tolist(), given]
 
 print("ready", flush=True)
 for line in sys.stdin:
-    table.refresh()
+    opened.refresh()
     print(json.dumps(eval(line)), flush=True)
 """
 
@@ -70,26 +70,26 @@ def there(workspace, database, monkeypatch):
 
 
 def test_two_servers_see_each_others_votes_decisions_and_jobs(there, workspace):
-    table = open_table(workspace, "pets")
-    collect(table, target=1, control_share=0.0)
-    ours = next_questions(table, "ann", ahead=20)
+    opened = open_dataset(workspace, "pets")
+    collect(opened, target=1, control_share=0.0)
+    ours = next_questions(opened, "ann", ahead=20)
     theirs = there("asked()")
     assert len(theirs) == len(ours) == 20
     assert not set(theirs) & {question.id for question in ours}
 
-    assert say(table, "ann", ours[0], 0) == ""
+    assert say(opened, "ann", ours[0], 0) == ""
     assert there("answer()") == ["", theirs[0]]
-    annotate(table, [3], "tag", "blurred")
-    assert there("annotate(table, [4], 'exclude', None)") is not None
-    table.refresh()
+    annotate(opened.decisions, [3], "tag", "blurred")
+    assert there("annotate(opened.decisions, [4], 'exclude', None)") is not None
+    opened.refresh()
     assert there("state()") == [[3], [4], [["ann", ours[0].id], ["bob", theirs[0]]]]
-    assert table.frame(columns=["excluded"])["excluded"].sum() == 1
-    assert responses(table)["id"].tolist() == [ours[0].id, theirs[0]]
-    left = {question.id for question in next_questions(table, "cyd", ahead=60)}
+    assert opened.samples.frame(columns=["excluded"])["excluded"].sum() == 1
+    assert responses(opened.votes)["id"].tolist() == [ours[0].id, theirs[0]]
+    left = {question.id for question in next_questions(opened, "cyd", ahead=60)}
     assert left == set(range(60)) - set(theirs) - {question.id for question in ours} - {4}
 
     with acting_as(OPERATOR):  # pages of a test before this one may have left another window
-        assert undo(table).action == "exclude"  # the other server's, by the same person
+        assert undo(opened.decisions).action == "exclude"  # the other server's, by the same person
     assert there("state()")[1] == []
     jobs = Jobs(workspace.root)
     with jobs.running(jobs.create("score", "pets", ["score", "pets"])):

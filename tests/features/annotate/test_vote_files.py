@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.datasets.table.dataset_table import DatasetTable, open_table
+from avhcurate.datasets.table.open_dataset import OpenDataset, open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate.vote_files import log_votes, responses_in_use, responses_of, write_votes
 from avhcurate.people.annotators import annotator_table
@@ -30,12 +30,12 @@ def made_in(folder: Path) -> Workspace:
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> DatasetTable:
-    return open_table(made_in(tmp_path / "workspace"), "d")
+def opened(tmp_path: Path) -> OpenDataset:
+    return open_dataset(made_in(tmp_path / "workspace"), "d")
 
 
-def hsf(table: DatasetTable) -> dict[str, tuple[float, int]]:
-    known = table.frame().dropna(subset="hsf")
+def hsf(opened: OpenDataset) -> dict[str, tuple[float, int]]:
+    known = opened.samples.frame().dropna(subset="hsf")
     return {row["path"]: (row["hsf"], row["votes"]) for row in known.to_dict("records")}
 
 
@@ -51,43 +51,43 @@ def votes_of(kind: str) -> pd.DataFrame:
     return frame.drop(columns="label" if kind == "tick" else ["class", "selected"])
 
 
-def with_votes(root: Path, kind: str, *, simulated: bool = False) -> DatasetTable:
+def with_votes(root: Path, kind: str, *, simulated: bool = False) -> OpenDataset:
     workspace = made_in(root / "from")
     votes_of(kind).to_csv(root / "in.csv", index=False)
     attach_votes(workspace, "d", root / "in.csv", simulated=simulated)
-    return open_table(workspace, "d")
+    return open_dataset(workspace, "d")
 
 
 @pytest.mark.parametrize(("kind", "simulated"), [("k-way", True), ("tick", False)])
 def test_out_and_in_gives_the_same_hsf(tmp_path: Path, kind: str, simulated: bool) -> None:
-    table = with_votes(tmp_path, kind, simulated=simulated)
+    opened = with_votes(tmp_path, kind, simulated=simulated)
     workspace = made_in(tmp_path / "to")
-    assert len(hsf(table)) == 3
+    assert len(hsf(opened)) == 3
     for format in (".csv", ".parquet"):
         out = tmp_path / f"v{format}"
-        assert write_votes(table, out) == table.votes.total
+        assert write_votes(opened.samples, opened.votes, out) == opened.samples.votes.total
         record = attach_votes(workspace, "d", out)
-        assert (record.kind, record.simulated, record.total) == (kind, simulated, table.votes.total), format
-        assert hsf(open_table(workspace, "d")) == hsf(table), format
+        assert (record.kind, record.simulated, record.total) == (kind, simulated, opened.samples.votes.total), format
+        assert hsf(open_dataset(workspace, "d")) == hsf(opened), format
         assert json.loads(Path(f"{out}.manifest.json").read_text())["simulated"] == simulated
 
 
 def test_a_file_is_not_replaced_without_force(tmp_path: Path) -> None:
-    table = with_votes(tmp_path, "tick")
+    opened = with_votes(tmp_path, "tick")
     out = tmp_path / "v.csv"
     out.write_text("mine")
     with pytest.raises(CurateError, match="--force"):
-        write_votes(table, out)
+        write_votes(opened.samples, opened.votes, out)
     assert out.read_text() == "mine"
-    write_votes(table, out, force=True)
+    write_votes(opened.samples, opened.votes, out, force=True)
     assert out.read_text() != "mine"
 
 
-def test_missing_votes_and_another_ending_say_what_to_do(table: DatasetTable, tmp_path: Path) -> None:
+def test_missing_votes_and_another_ending_say_what_to_do(opened: OpenDataset, tmp_path: Path) -> None:
     with pytest.raises(CurateError, match=r"\.csv for every answer"):
-        write_votes(with_votes(tmp_path, "tick"), tmp_path / "v.npy")
+        write_votes(with_votes(tmp_path, "tick").samples, with_votes(tmp_path, "tick").votes, tmp_path / "v.npy")
     with pytest.raises(CurateError, match="Import or collect"):
-        write_votes(table, tmp_path / "v.csv")
+        write_votes(opened.samples, opened.votes, tmp_path / "v.csv")
 
 
 def test_the_verb_writes_and_says_that_votes_are_simulated(tmp_path: Path, cli) -> None:
@@ -117,29 +117,29 @@ def cifar10h(folder: Path) -> Path:
     return folder / "cifar10h-raw.csv"
 
 
-def test_cifar10h_checks_are_no_votes_but_judge_the_annotators(table: DatasetTable, tmp_path: Path) -> None:
+def test_cifar10h_checks_are_no_votes_but_judge_the_annotators(opened: OpenDataset, tmp_path: Path) -> None:
     sheet = read_votes(cifar10h(tmp_path))
-    responses, messages = responses_of(sheet, table.dataset)
+    responses, messages = responses_of(sheet, opened.dataset)
     assert len(responses) == 8
     assert "2 answers to controls judge the annotators and are not votes" in messages
     judged = annotator_table(responses).set_index("annotator")
     assert judged["controls"].to_dict() == {"0": 1, "1": 1}
     assert judged["control_accuracy"].to_dict() == {"0": 1.0, "1": 0.0}
     assert judged["median_ms"].to_dict() == {"0": 1501.5, "1": 1505.5}
-    found = log_votes(table, tmp_path / "cifar10h-raw.csv")
+    found = log_votes(opened.votes, tmp_path / "cifar10h-raw.csv")
     assert (found.answers, found.annotators, found.known) == (8, 2, 0)
-    assert hsf(table) == {PATHS[0]: (1, 2), PATHS[4]: (1, 2), PATHS[8]: (0.5, 2)}
+    assert hsf(opened) == {PATHS[0]: (1, 2), PATHS[4]: (1, 2), PATHS[8]: (0.5, 2)}
     other = made_in(tmp_path / "other")
     attach_votes(other, "d", tmp_path / "cifar10h-raw.csv")
-    assert hsf(open_table(other, "d")) == hsf(table), "attached or logged, the votes are the same"
+    assert hsf(open_dataset(other, "d")) == hsf(opened), "attached or logged, the votes are the same"
 
 
-def test_reading_a_file_twice_adds_nothing(table: DatasetTable, tmp_path: Path) -> None:
-    log_votes(table, cifar10h(tmp_path))
-    before = hsf(table)
-    again = log_votes(table, tmp_path / "cifar10h-raw.csv")
+def test_reading_a_file_twice_adds_nothing(opened: OpenDataset, tmp_path: Path) -> None:
+    log_votes(opened.votes, cifar10h(tmp_path))
+    before = hsf(opened)
+    again = log_votes(opened.votes, tmp_path / "cifar10h-raw.csv")
     assert (again.answers, again.known) == (0, 8)
-    assert hsf(table) == before
+    assert hsf(opened) == before
 
 
 def imagenetv2(folder: Path) -> Path:
@@ -171,43 +171,43 @@ def imagenetv2(folder: Path) -> Path:
     return folder / "theirs.json"
 
 
-def test_imagenetv2_counts_submitted_and_approved_answers(table: DatasetTable, tmp_path: Path) -> None:
+def test_imagenetv2_counts_submitted_and_approved_answers(opened: OpenDataset, tmp_path: Path) -> None:
     source = imagenetv2(tmp_path)
-    responses, messages = responses_of(read_votes(source), table.dataset)
+    responses, messages = responses_of(read_votes(source), opened.dataset)
     assert "2 answers that were rejected or have no task were left out" in messages
     judged = annotator_table(responses).set_index("annotator")
     assert judged["control_accuracy"].to_dict() == {"w1": 1.0, "w2": 0.25}  # w2: a dog ticked, two cats left
     assert judged["median_ms"].to_list() == [52_000 / 4] * 2
     assert responses["at"].iloc[0] == pd.Timestamp("2018-09-22 10:00:52", tz="UTC")
-    log_votes(table, source)
+    log_votes(opened.votes, source)
     # w2 saw cat1 in both tasks: the later answer counts.
-    assert hsf(table) == {PATHS[0]: (1, 2), PATHS[1]: (0.5, 2), PATHS[2]: (0, 1)}
+    assert hsf(opened) == {PATHS[0]: (1, 2), PATHS[1]: (0.5, 2), PATHS[2]: (0, 1)}
 
 
-def test_log_out_and_in_keeps_annotators_controls_and_times(table: DatasetTable, tmp_path: Path) -> None:
-    log_votes(table, imagenetv2(tmp_path))
-    quality = annotator_table(responses_in_use(table))
-    write_votes(table, tmp_path / "v.csv")
+def test_log_out_and_in_keeps_annotators_controls_and_times(opened: OpenDataset, tmp_path: Path) -> None:
+    log_votes(opened.votes, imagenetv2(tmp_path))
+    quality = annotator_table(responses_in_use(opened.votes))
+    write_votes(opened.samples, opened.votes, tmp_path / "v.csv")
     other = made_in(tmp_path / "other")
-    again = open_table(other, "d")
-    log_votes(again, tmp_path / "v.csv")
-    assert hsf(again) == hsf(table)
-    pd.testing.assert_frame_equal(annotator_table(responses_in_use(again)), quality)
+    again = open_dataset(other, "d")
+    log_votes(again.votes, tmp_path / "v.csv")
+    assert hsf(again) == hsf(opened)
+    pd.testing.assert_frame_equal(annotator_table(responses_in_use(again.votes)), quality)
     attach_votes(other, "d", tmp_path / "v.csv")  # beside the log they count twice, and say so by their number
-    assert open_table(other, "d").votes.total == 2 * table.votes.total
+    assert open_dataset(other, "d").samples.votes.total == 2 * opened.samples.votes.total
 
 
 def test_attached_counts_and_logged_answers_add_up(tmp_path: Path) -> None:
     workspace = made_in(tmp_path / "workspace")
     np.save(tmp_path / "v.npy", np.eye(13, 3, dtype=int) + 1)
     attach_votes(workspace, "d", tmp_path / "v.npy")
-    table = open_table(workspace, "d")
-    log_votes(table, cifar10h(tmp_path))
-    assert hsf(table)[PATHS[0]] == ((2 + 2) / (4 + 2), 6)
-    write_votes(table, tmp_path / "out.csv")
+    opened = open_dataset(workspace, "d")
+    log_votes(opened.votes, cifar10h(tmp_path))
+    assert hsf(opened)[PATHS[0]] == ((2 + 2) / (4 + 2), 6)
+    write_votes(opened.samples, opened.votes, tmp_path / "out.csv")
     other = made_in(tmp_path / "other")
     attach_votes(other, "d", tmp_path / "out.csv")
-    assert hsf(open_table(other, "d")) == hsf(table)
+    assert hsf(open_dataset(other, "d")) == hsf(opened)
 
 
 @pytest.mark.parametrize(
@@ -219,14 +219,14 @@ def test_attached_counts_and_logged_answers_add_up(tmp_path: Path) -> None:
         ("sample,annotator,label\ncat0.png,ann,cow\n", "cow"),
     ],
 )
-def test_what_cannot_enter_the_log_is_refused(table: DatasetTable, tmp_path: Path, text: str, words: str) -> None:
+def test_what_cannot_enter_the_log_is_refused(opened: OpenDataset, tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "v.csv").write_text(text)
     with pytest.raises(CurateError, match=words):
-        log_votes(table, tmp_path / "v.csv")
-    assert hsf(table) == {}
+        log_votes(opened.votes, tmp_path / "v.csv")
+    assert hsf(opened) == {}
 
 
-def test_the_verb_says_what_came_in(table: DatasetTable, tmp_path: Path, cli) -> None:
+def test_the_verb_says_what_came_in(opened: OpenDataset, tmp_path: Path, cli) -> None:
     words = ["votes", "d", cifar10h(tmp_path), "--log", "--json", "--workspace", tmp_path / "workspace"]
     assert json.loads(cli(*words).out) == {"answers": 8, "annotators": 2, "known": 0}
     assert json.loads(cli(*words).out) == {"answers": 0, "annotators": 2, "known": 8}

@@ -9,21 +9,21 @@ from typer.testing import CliRunner
 
 from avhcurate.cli import app
 from avhcurate.datasets.curate import classes
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.classes.service import classes_of, parts, run_notes
 from tests.fakes.workspaces import copied
 
 
 def test_the_table_agrees_with_an_independent_count(digits):
-    known = classes_of(digits)
-    frame = digits.frame()
+    known = classes_of(digits.samples, digits.run, digits.votes)
+    frame = digits.samples.frame()
     rows = known.classes.set_index("class")
     of_class = frame.groupby("label_name")
     pd.testing.assert_series_equal(rows["images"], of_class.size(), check_names=False)
     right = (frame["predicted"] == frame["label"]).groupby(frame["label_name"]).mean()
     np.testing.assert_allclose(rows["accuracy"], right)
-    counts = np.stack(digits.vote_counts()["counts"].to_list())
+    counts = np.stack(digits.votes.by_sample()["counts"].to_list())
     threes = counts[frame["label"] == 3]
     assert rows.loc["3", "crossings"] == pytest.approx(1 - threes[:, 3].sum() / threes.sum())
     weights = digits.run.class_weights().astype(float)
@@ -35,13 +35,13 @@ def test_the_table_agrees_with_an_independent_count(digits):
 def test_the_levels_agree_with_an_independent_count(own_digits, tmp_path):
     parents = {str(number): ("even", "odd")[number % 2] for number in range(10)}
     pd.DataFrame({"class": parents.keys(), "parent": parents.values()}).to_csv(tmp_path / "p.csv", index=False)
-    assert classes_of(own_digits).levels.empty
-    classes.set_parents(own_digits, str(tmp_path / "p.csv"))
-    table = open_table(own_digits.workspace, "digits")
-    rows = classes_of(table).levels.set_index("parent")
+    assert classes_of(own_digits.samples, own_digits.run, own_digits.votes).levels.empty
+    classes.set_parents(own_digits.decisions, own_digits.workspace, str(tmp_path / "p.csv"))
+    opened = open_dataset(own_digits.workspace, "digits")
+    rows = classes_of(opened.samples, opened.run, opened.votes).levels.set_index("parent")
     assert list(rows.index) == ["all images", "even", "odd"]
-    frame = table.frame()
-    counts = np.stack(table.vote_counts()["counts"].to_list())
+    frame = opened.samples.frame()
+    counts = np.stack(opened.votes.by_sample()["counts"].to_list())
     label = frame["label"].to_numpy(int)
     odd = label % 2 == 1
     of_odd = counts[:, 1::2].sum(axis=1)
@@ -58,23 +58,29 @@ def test_the_levels_agree_with_an_independent_count(own_digits, tmp_path):
 
 def test_two_merged_classes_are_the_first_to_split_and_the_parts_are_they(own_digits):
     label = own_digits.dataset.labels()
-    classes.merge(own_digits, ["3", "8"], "round")
-    table = open_table(own_digits.workspace, "digits")
-    known = classes_of(table)
+    classes.merge(own_digits.decisions, own_digits.workspace, ["3", "8"], "round")
+    opened = open_dataset(own_digits.workspace, "digits")
+    known = classes_of(opened.samples, opened.run, opened.votes)
     assert known.splits.loc[0, "class"] == "round"
-    part = parts(table, "round")
-    ids = table.order(Filters(classes=(table.classes.index("round"),)))
+    part = parts(opened, "round")
+    ids = opened.samples.order(Filters(classes=(opened.samples.classes.index("round"),)))
     in_part = np.isin(ids, list(part))
     agrees = (in_part == (label[ids] == 3)).mean()
     assert max(agrees, 1 - agrees) > 0.97
-    assert run_notes(table) == [f"{table.run.name}: round is 3 + 8; no class weights of round, so no AVH of its images"]
+    assert run_notes(opened.dataset) == [
+        f"{opened.run.name}: round is 3 + 8; no class weights of round, so no AVH of its images"
+    ]
 
 
 def test_without_votes_the_predictions_cross(own_digits):
     dataset = own_digits.dataset
     dataset.write_record(dataset.record.model_copy(update={"votes": None}))
-    known = classes_of(open_table(own_digits.workspace, "digits"))
-    frame = own_digits.frame()
+    known = classes_of(
+        open_dataset(own_digits.workspace, "digits").samples,
+        open_dataset(own_digits.workspace, "digits").run,
+        open_dataset(own_digits.workspace, "digits").votes,
+    )
+    frame = own_digits.samples.frame()
     assert known.chosen_by == "predictions"
     pair = known.pairs.set_index(["first", "second"]).loc[("8", "9")]
     both = frame[frame["label"].isin([8, 9]) & frame["predicted"].isin([8, 9])]

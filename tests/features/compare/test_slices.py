@@ -12,8 +12,8 @@ from scipy.stats import norm, t
 
 import avhcurate
 from avhcurate.datasets.curate.saved import Saved
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.compare.slices import FEW, WORSE, possible_slices, slice_runs
 from avhcurate.measures.stats.calibration import calibrate
@@ -56,25 +56,25 @@ def root(demo_root, tmp_path_factory, add_run):
 
 
 @pytest.fixture(scope="module")
-def table(root):
-    return open_table(Workspace(root), "digits")
+def opened(root):
+    return open_dataset(Workspace(root), "digits")
 
 
 @pytest.fixture(scope="module")
-def sliced(table):
-    return slice_runs(table, BY)
+def sliced(opened):
+    return slice_runs(opened.samples, opened.votes, opened.workspace, BY)
 
 
-def test_every_slice_is_what_pandas_counts(table, sliced):
+def test_every_slice_is_what_pandas_counts(opened, sliced):
     rows = sliced.table.set_index(["run", "by", "slice"])
-    frame = table.table.set_index("id")
+    frame = opened.samples.frame().set_index("id")
     # The intervals of all rows that are judged hold at once.
     assert sliced.compared == sliced.table["verdict"].isin(["", FEW]).eq(False).sum() > 20
     z, tail = norm.ppf(1 - 0.025 / sliced.compared), 1 - 0.025 / sliced.compared
-    for run in table.dataset.runs():
+    for run in opened.dataset.runs():
         scores = pq.read_table(run.scores_path).to_pandas().set_index("id")
         for key, images in sliced.images.items():
-            row, ids = rows.loc[(run.name, *key)], table.frame(images, columns=["id"])["id"]
+            row, ids = rows.loc[(run.name, *key)], opened.samples.frame(images, columns=["id"])["id"]
             some, labels = scores.loc[ids], frame.loc[ids, "label"]
             right = (some["predicted"].to_numpy() == labels.to_numpy(int)).astype(float)
             p, n = right.mean(), len(ids)
@@ -90,8 +90,8 @@ def test_every_slice_is_what_pandas_counts(table, sliced):
                     assert row[f"{name}_high"] == pytest.approx(min(1, values.mean() + reach))
 
 
-def test_what_samples_are_sliced_by(table, sliced):
-    frame = table.table
+def test_what_samples_are_sliced_by(opened, sliced):
+    frame = opened.samples.frame()
     names = sliced.table.drop_duplicates(["by", "slice"]).groupby("by")["slice"].agg(set)
     assert names["split"] == {"train", "test"}
     assert names["light"] == {"dim", "day", "none"}
@@ -102,8 +102,10 @@ def test_what_samples_are_sliced_by(table, sliced):
     assert (n[["split", "light", "glare", "taken", "hsf_bin"]] == N).all()
     assert n["few"] == 6
     assert n["hard"] == (frame["label"].isin([1, 2]) & (frame["avh"] >= 0.05)).sum()
-    assert {"hsf_bin", "split", "label", "light", "glare", "taken", "odd", "few", "hard"} <= set(possible_slices(table))
-    assert "serial" not in possible_slices(table)
+    assert {"hsf_bin", "split", "label", "light", "glare", "taken", "odd", "few", "hard"} <= set(
+        possible_slices(opened.samples, opened.workspace)
+    )
+    assert "serial" not in possible_slices(opened.samples, opened.workspace)
 
 
 def test_the_worst_slice_of_the_worst_run_comes_first_and_a_small_one_has_no_verdict(sliced):
@@ -118,24 +120,26 @@ def test_the_worst_slice_of_the_worst_run_comes_first_and_a_small_one_has_no_ver
     assert rows.query("run != 'dim-1' and by == 'light' and slice == 'dim'")["verdict"].item() != WORSE
 
 
-def test_slices_lie_within_the_view_and_are_counted_in_it(table):
+def test_slices_lie_within_the_view_and_are_counted_in_it(opened):
     within = Filters(where="glare > 0.3", ranges=(("glare", None, 1.2),), tags=("odd",))
-    rows = slice_runs(table, ["glare", "tags", "few"], ["dim-1"], filters=within)
-    assert rows.table["n"].iloc[0] == table.count(within)
+    rows = slice_runs(
+        opened.samples, opened.votes, opened.workspace, ["glare", "tags", "few"], ["dim-1"], filters=within
+    )
+    assert rows.table["n"].iloc[0] == opened.samples.count(within)
     for row in rows.table.itertuples():
-        assert table.count(within.narrowed(rows.images[row.by, row.slice])) == row.n > 0
+        assert opened.samples.count(within.narrowed(rows.images[row.by, row.slice])) == row.n > 0
 
 
-def test_what_cannot_be_sliced_by_is_said(table):
+def test_what_cannot_be_sliced_by_is_said(opened):
     with pytest.raises(
         CurateError, match=r"There is no lihgt to slice by\. Choose from hsf_bin, split, label, tags, li"
     ):
-        slice_runs(table, ["lihgt"])
+        slice_runs(opened.samples, opened.votes, opened.workspace, ["lihgt"])
     with pytest.raises(CurateError, match="serial has more than 100 values"):
-        slice_runs(table, ["serial"])
-    Saved(table.workspace, "digits").save_view("low", {"bin": "0", "edges": "0,0.1,1"}, "gallery")
+        slice_runs(opened.samples, opened.votes, opened.workspace, ["serial"])
+    Saved(opened.workspace, "digits").save_view("low", {"bin": "0", "edges": "0,0.1,1"}, "gallery")
     with pytest.raises(CurateError, match="The view low is by other HSF bins"):
-        slice_runs(table, ["low"])
+        slice_runs(opened.samples, opened.votes, opened.workspace, ["low"])
 
 
 @pytest.mark.slow

@@ -6,8 +6,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from avhcurate.datasets.curate.classes import set_parents
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.correlation.analyses import ALL_CLASSES, ANALYSES, analyse
 from avhcurate.features.correlation.service import correlate, export_table
@@ -31,7 +31,7 @@ def test_every_analysis_has_the_scores_in_order_and_is_marked_simulated(found):
 
 def test_what_avh_adds_to_confidence_is_turned_by_its_hard_end(digits, found):
     row = found["adding"].set_index("score").loc["avh"]
-    frame = digits.frame(Filters()).dropna(subset=["hsf"])
+    frame = digits.samples.frame(Filters()).dropna(subset=["hsf"])
     expected = partial_spearman(*(frame[name].to_numpy(float) for name in ("avh", "hsf", "confidence")))
     assert row["partial"] == pytest.approx(-expected.value)
     assert (row["partial_low"], row["partial_high"]) == pytest.approx((-expected.high, -expected.low))
@@ -43,7 +43,7 @@ def test_classes_keep_their_signs_and_have_a_mean_between_them(digits, found):
     rows = found["classes"]
     assert list(rows.columns[:8]) == ["score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value"]
     avh = rows[rows["score"] == "avh"].set_index("class")
-    frame = digits.frame(Filters(classes=(3,)))
+    frame = digits.samples.frame(Filters(classes=(3,)))
     assert avh.loc["3", "spearman"] == pytest.approx(spearmanr(frame["avh"], frame["hsf"]).statistic)
     single = avh.drop(ALL_CLASSES)
     mean = avh.loc[ALL_CLASSES]
@@ -57,7 +57,7 @@ def test_classes_keep_their_signs_and_have_a_mean_between_them(digits, found):
 
 def test_hard_samples_are_found_by_scores_turned_towards_hard(digits, found):
     hard = found["hard"].set_index("score")
-    assert hard.loc["confidence", "hard"] == (digits.frame(Filters())["hsf"] < 0.5).sum()
+    assert hard.loc["confidence", "hard"] == (digits.samples.frame(Filters())["hsf"] < 0.5).sum()
     assert (hard["auroc"] > 0.5).all()
 
 
@@ -65,14 +65,14 @@ def test_hsf_and_avh_of_parents_are_compared_with_those_of_classes(own_digits, t
     parents = [number % 2 for number in range(10)]
     rows = pd.DataFrame({"class": map(str, range(10)), "parent": np.array(["even", "odd"])[parents]})
     rows.to_csv(tmp_path / "parents.csv", index=False)
-    set_parents(own_digits, str(tmp_path / "parents.csv"))
-    table = open_table(own_digits.workspace, "digits")
-    rows = analyse(table, "parents", keys=["confidence"]).set_index("score")
-    frame = table.frame(Filters())
-    counts = np.stack(table.vote_counts()["counts"].to_list())
+    set_parents(own_digits.decisions, own_digits.workspace, str(tmp_path / "parents.csv"))
+    opened = open_dataset(own_digits.workspace, "digits")
+    rows = analyse(opened, "parents", keys=["confidence"]).set_index("score")
+    frame = opened.samples.frame(Filters())
+    counts = np.stack(opened.votes.by_sample()["counts"].to_list())
     same = np.equal.outer(frame["label"].to_numpy(int) % 2, parents)
     hsf = (counts * same).sum(axis=1) / counts.sum(axis=1)
-    theta = angles(table.run.features_of(frame["id"].to_numpy()), table.run.class_weights())
+    theta = angles(opened.run.features_of(frame["id"].to_numpy()), opened.run.class_weights())
     nearest = np.where(same, theta, 9).min(axis=1)
     avh = nearest / (nearest + np.where(same, 9, theta).min(axis=1))
     assert rows.loc["avh_parent", "hsf_parent"] == pytest.approx(-spearmanr(avh, hsf).statistic)
@@ -86,14 +86,14 @@ def test_hsf_and_avh_of_parents_are_compared_with_those_of_classes(own_digits, t
 
 def test_filters_narrow_and_what_cannot_be_analysed_is_refused(digits):
     of_test = Filters(splits=("test",))
-    assert analyse(digits, "hard", keys=["avh"], filters=of_test)["n"].iloc[0] == digits.count(of_test)
+    assert analyse(digits, "hard", keys=["avh"], filters=of_test)["n"].iloc[0] == digits.samples.count(of_test)
     for analysis, words in (("x", "Unknown analysis x"), ("parents", "classes have no parents")):
         with pytest.raises(CurateError, match=words):
             analyse(digits, analysis)
 
 
 def test_the_exported_table_has_holm_and_the_correlation_over_the_ceiling(digits):
-    result = correlate(digits, keys=KEYS)
+    result = correlate(digits.samples, digits.run, digits.votes, keys=KEYS)
     table = export_table(result)
     assert list(table.columns[:8]) == list(result.table.columns)
     of_all = table[table["bin"] == "all"]
@@ -107,9 +107,12 @@ def test_the_exported_table_has_holm_and_the_correlation_over_the_ceiling(digits
 
 
 def test_the_ceiling_is_that_of_the_samples_in_view_and_none_where_they_are_chosen_by_hsf(digits):
-    whole = correlate(digits, keys=["avh"]).ceiling
-    threes = correlate(digits, keys=["avh"], filters=Filters(classes=(3,))).ceiling
-    assert threes.samples == digits.count(Filters(classes=(3,))) < whole.samples
+    whole = correlate(digits.samples, digits.run, digits.votes, keys=["avh"]).ceiling
+    threes = correlate(digits.samples, digits.run, digits.votes, keys=["avh"], filters=Filters(classes=(3,))).ceiling
+    assert threes.samples == digits.samples.count(Filters(classes=(3,))) < whole.samples
     assert whole.ceiling == pytest.approx(0.96, abs=0.01)
     for chosen in (Filters(hsf_bins=(4,)), Filters(where="HSF > 0.5"), Filters(ranges=(("hsf", 0.5, np.inf),))):
-        assert "chosen by their HSF" in correlate(digits, keys=["avh"], filters=chosen).ceiling.reason
+        assert (
+            "chosen by their HSF"
+            in correlate(digits.samples, digits.run, digits.votes, keys=["avh"], filters=chosen).ceiling.reason
+        )

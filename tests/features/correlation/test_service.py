@@ -10,8 +10,8 @@ from scipy.stats import spearmanr
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.columns import set_harder
 from avhcurate.datasets.export.tabular import write_table
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.correlation.analyses import analyse
 from avhcurate.features.correlation.service import correlate, export_table, to_latex, weighted_table
@@ -21,8 +21,8 @@ from tests.fakes.workspaces import HOSTILE_COLUMN, copied
 
 
 def test_the_correlation_table_equals_scipy_in_every_group(digits):
-    found = correlate(digits)
-    frame = digits.frame(Filters())
+    found = correlate(digits.samples, digits.run, digits.votes)
+    frame = digits.samples.frame(Filters())
     assert list(found.table.columns) == ["score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value"]
     lacking = ("training", "prototypes", "neighbours")
     assert set(found.table["score"]) == {key for key, score in SCORES.items() if score.needs not in lacking}
@@ -37,13 +37,13 @@ def test_the_correlation_table_equals_scipy_in_every_group(digits):
 
 
 def test_filters_narrow_the_correlations(digits):
-    some = correlate(digits, keys=["avh"], filters=Filters(splits=("test",)))
-    assert some.table["n"].iloc[0] == digits.count(Filters(splits=("test",)))
+    some = correlate(digits.samples, digits.run, digits.votes, keys=["avh"], filters=Filters(splits=("test",)))
+    assert some.table["n"].iloc[0] == digits.samples.count(Filters(splits=("test",)))
     assert list(some.table["score"].unique()) == ["avh"]
 
 
 def test_correlation_files_are_marked_simulated_and_latex_has_a_row_a_score(digits, tmp_path):
-    found = correlate(digits, keys=["avh", "confidence"])
+    found = correlate(digits.samples, digits.run, digits.votes, keys=["avh", "confidence"])
     write_table(export_table(found), tmp_path / "c.csv")
     written = pd.read_csv(tmp_path / "c.csv")
     assert set(written["hsf_source"]) == {"simulated"}
@@ -56,13 +56,15 @@ def test_correlation_files_are_marked_simulated_and_latex_has_a_row_a_score(digi
 
 
 def test_votes_of_excluded_samples_only_are_not_the_same_as_none(own_digits):
-    annotate(own_digits, Filters(where="id < 1700"), "exclude")
+    annotate(own_digits.decisions, Filters(where="id < 1700"), "exclude")
     some = Filters(where="id < 1700")
-    for find in (correlate, partial(analyse, analysis="adding")):
+    opened = own_digits
+    correlated = partial(correlate, opened.samples, opened.run, opened.votes)
+    for find in (correlated, partial(analyse, opened, analysis="adding")):
         with pytest.raises(CurateError, match="ll 1700 samples that match are excluded"):
-            find(own_digits, filters=some)
+            find(filters=some)
         with pytest.raises(CurateError, match="No sample in view has human votes"):
-            find(own_digits, filters=Filters(where="avh > 5"))
+            find(filters=Filters(where="avh > 5"))
 
 
 # --- columns of the user's own --------------------------------------------------------------------------------
@@ -70,27 +72,27 @@ def test_votes_of_excluded_samples_only_are_not_the_same_as_none(own_digits):
 
 @pytest.fixture(scope="module")
 def columns(columns_root):
-    return open_table(Workspace(columns_root), "digits")
+    return open_dataset(Workspace(columns_root), "digits")
 
 
 @pytest.fixture(scope="module")
 def said(columns_root, tmp_path_factory):
     """The same with the harder ends said."""
     space = Workspace(copied(columns_root, tmp_path_factory.mktemp("said") / "workspace"))
-    set_harder(space, open_table(space, "digits"), {"my_score": "high", HOSTILE_COLUMN: "low"})
-    return open_table(space, "digits")
+    set_harder(space, open_dataset(space, "digits"), {"my_score": "high", HOSTILE_COLUMN: "low"})
+    return open_dataset(space, "digits")
 
 
 @pytest.mark.parametrize("name", ["my_score", HOSTILE_COLUMN])
 def test_an_own_number_is_correlated_beside_the_scores_and_in_place_of_hsf(columns, name):
-    frame = columns.frame(Filters())
-    found = correlate(columns, keys=["avh", name])
+    frame = columns.samples.frame(Filters())
+    found = correlate(columns.samples, columns.run, columns.votes, keys=["avh", name])
     row = found.table[(found.table["score"] == name) & (found.table["bin"] == "all")].iloc[0]
     expected = frame[name].astype(float).corr(frame["hsf"], method="spearman")
     assert (row["spearman"], row["n"]) == (pytest.approx(expected), frame[name].notna().sum())
     assert found.unsaid == [name]
     assert found.pairs.empty
-    against = correlate(columns, keys=["avh", "confidence"], against=name)
+    against = correlate(columns.samples, columns.run, columns.votes, keys=["avh", "confidence"], against=name)
     expected = frame["avh"].corr(frame[name].astype(float), method="spearman")
     assert against.table["spearman"].iloc[0] == pytest.approx(expected)
     assert against.pairs.empty
@@ -98,8 +100,8 @@ def test_an_own_number_is_correlated_beside_the_scores_and_in_place_of_hsf(colum
 
 
 def test_a_column_joins_by_itself_once_its_harder_end_is_said_and_is_compared(said, columns):
-    assert "my_score" not in set(correlate(columns).table["score"])
-    found = correlate(said)
+    assert "my_score" not in set(correlate(columns.samples, columns.run, columns.votes).table["score"])
+    found = correlate(said.samples, said.run, said.votes)
     assert list(dict.fromkeys(found.table["score"]))[-2:] == ["my_score", HOSTILE_COLUMN]
     pair = found.pairs.set_index(["first", "second"]).loc[("avh", "my_score")]
     assert pair["second_agreement"] > 0.7 > pair["first_agreement"] > 0  # my_score is 1 - HSF with a little noise
@@ -107,8 +109,8 @@ def test_a_column_joins_by_itself_once_its_harder_end_is_said_and_is_compared(sa
 
 
 def test_a_proxy_of_which_much_is_hard_turns_the_signs(said):
-    with_hsf = correlate(said, keys=["avh", "confidence"])
-    with_own = correlate(said, keys=["avh", "confidence"], against="my_score")
+    with_hsf = correlate(said.samples, said.run, said.votes, keys=["avh", "confidence"])
+    with_own = correlate(said.samples, said.run, said.votes, keys=["avh", "confidence"], against="my_score")
     assert (with_hsf.toward, with_own.toward) == (1, -1)
     for one, other in zip(with_hsf.pairs.itertuples(), with_own.pairs.itertuples(), strict=True):
         assert one.first_agreement * other.first_agreement > 0
@@ -126,7 +128,7 @@ def test_a_proxy_of_which_much_is_hard_turns_the_signs(said):
 )
 def test_columns_that_are_not_numbers_are_refused(columns, keys, against, reason):
     with pytest.raises(CurateError, match=reason):
-        correlate(columns, keys=keys, against=against)
+        correlate(columns.samples, columns.run, columns.votes, keys=keys, against=against)
 
 
 # --- votes of a queue that drew -----------------------------------------------------------------------------------

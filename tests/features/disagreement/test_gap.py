@@ -104,8 +104,8 @@ def test_cuts_that_would_let_the_sets_meet_are_refused(change, says):
 
 
 def test_the_two_sets_lie_beyond_their_cuts_and_never_meet(digits):
-    gap = disagree(digits, key="avh")
-    rows = gap_table(digits, gap)
+    gap = disagree(digits.samples, digits.run, digits.prediction, key="avh")
+    rows = gap_table(digits.samples, gap)
     humans, network = (rows[rows["set"] == name] for name in SETS)
     low, high = gap.sets.score_cuts
     assert (humans["hsf"] <= 0.2).all()
@@ -118,7 +118,7 @@ def test_the_two_sets_lie_beyond_their_cuts_and_never_meet(digits):
 
 
 def test_every_compared_sample_is_a_point_and_the_members_are_in_their_sets(digits):
-    gap = disagree(digits, key="avh")
+    gap = disagree(digits.samples, digits.run, digits.prediction, key="avh")
     assert len(gap.points) == gap.sets.samples == 1797
     assert len(gap.members) == sum(map(len, gap.ids.values()))
     for name in SETS:
@@ -128,7 +128,7 @@ def test_every_compared_sample_is_a_point_and_the_members_are_in_their_sets(digi
 
 def test_an_unknown_score_is_named(digits):
     with pytest.raises(CurateError, match="hardness"):
-        disagree(digits, key="hardness")
+        disagree(digits.samples, digits.run, digits.prediction, key="hardness")
 
 
 # --- the chart ----------------------------------------------------------------------------------------------------

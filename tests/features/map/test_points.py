@@ -6,8 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from avhcurate.datasets.curate.annotations import annotate
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.map.plots import ends, fold, group_colors, hardest_last
 from avhcurate.features.map.points import color_options, points_in_view
 from avhcurate.ui.charts.chart_style import HARD, SLATE, ramp
@@ -16,26 +16,26 @@ from tests.fakes.workspaces import HOSTILE_COLUMN, copied
 
 
 @pytest.fixture(scope="module")
-def table(demo_root, tmp_path_factory, plant_map):
+def opened(demo_root, tmp_path_factory, plant_map):
     root = copied(demo_root, tmp_path_factory.mktemp("mapping") / "demo")
     plant_map(root)
-    table = open_table(Workspace(root), "digits")
-    annotate(table, [4, 5, 6], "tag", "odd")
-    annotate(table, [7, 8], "exclude")
-    return table
+    opened = open_dataset(Workspace(root), "digits")
+    annotate(opened.decisions, [4, 5, 6], "tag", "odd")
+    annotate(opened.decisions, [7, 8], "exclude")
+    return opened
 
 
 @pytest.fixture(scope="module")
-def folder(table, plant_map):
-    return plant_map(table.dataset.root.parents[1])
+def folder(opened, plant_map):
+    return plant_map(opened.dataset.root.parents[1])
 
 
 EVERY = Filters(excluded=None)
 
 
-def test_samples_in_view_lie_where_the_map_has_them(table, folder):
-    points = points_in_view(table, folder, Filters(classes=(3, 8)), color="label")
-    labels = table.dataset.labels()
+def test_samples_in_view_lie_where_the_map_has_them(opened, folder):
+    points = points_in_view(opened.samples, folder, Filters(classes=(3, 8)), color="label")
+    labels = opened.dataset.labels()
     expected = [id for id in range(1797) if labels[id] in (3, 8) and id not in (7, 8)]
     assert points["id"].tolist() == expected
     assert (points["x"] == 30 + points["id"] % 7).all()
@@ -47,35 +47,35 @@ def test_samples_in_view_lie_where_the_map_has_them(table, folder):
     ("color", "column"),
     [("hsf_bin", "hsf_bin"), ("split", "split"), ("excluded", "excluded"), ("predicted", "predicted_name")],
 )
-def test_groups_are_those_of_the_table(table, folder, color, column):
-    colors = points_in_view(table, folder, EVERY, color=color)["color"]
-    values = table.frame(EVERY, columns=[column])[column].replace({False: "kept", True: "excluded"})
+def test_groups_are_those_of_the_table(opened, folder, color, column):
+    colors = points_in_view(opened.samples, folder, EVERY, color=color)["color"]
+    values = opened.samples.frame(EVERY, columns=[column])[column].replace({False: "kept", True: "excluded"})
     assert colors.tolist() == values.tolist()
     names = {"split": ["test", "train"], "excluded": ["kept", "excluded"]}
     assert colors.cat.categories.tolist() == names.get(color, colors.cat.categories.tolist())
 
 
-def test_mistakes_and_tags_are_groups(table, folder):
-    points = points_in_view(table, folder, EVERY, color="mistake")
-    frame = table.frame(EVERY, columns=["label", "predicted"])
+def test_mistakes_and_tags_are_groups(opened, folder):
+    points = points_in_view(opened.samples, folder, EVERY, color="mistake")
+    frame = opened.samples.frame(EVERY, columns=["label", "predicted"])
     assert (points["color"].cat.codes == (frame["label"] != frame["predicted"]).to_numpy(int)).all()
-    points = points_in_view(table, folder, EVERY, color="tag:odd")
+    points = points_in_view(opened.samples, folder, EVERY, color="tag:odd")
     assert points["id"][points["color"] == "with it"].tolist() == [4, 5, 6]
 
 
-def test_samples_without_a_place_are_left_out(table, folder):
+def test_samples_without_a_place_are_left_out(opened, folder):
     ids, places = folder.coordinates()
     kept = ids % 3 == 0
     folder.finish(folder.record, ids[kept], places[kept], folder.class_weights())
-    points = points_in_view(table, folder, EVERY, color="avh")
+    points = points_in_view(opened.samples, folder, EVERY, color="avh")
     assert points["id"].tolist() == list(range(0, 1797, 3))
-    np.testing.assert_array_equal(points["color"], table.frame(EVERY, columns=["avh"])["avh"].to_numpy()[::3])
+    np.testing.assert_array_equal(points["color"], opened.samples.frame(EVERY, columns=["avh"])["avh"].to_numpy()[::3])
     folder.finish(folder.record, ids, places, folder.class_weights())
 
 
-def test_colours_are_offered_where_there_is_something_to_see(table, digits):
-    assert {"label", "hsf_bin", "split", "avh", "hsf", "tag:odd"} <= set(color_options(table))
-    assert "tag:odd" not in color_options(digits)
+def test_colours_are_offered_where_there_is_something_to_see(opened, digits):
+    assert {"label", "hsf_bin", "split", "avh", "hsf", "tag:odd"} <= set(color_options(opened.samples))
+    assert "tag:odd" not in color_options(digits.samples)
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +85,11 @@ def columns(columns_root, tmp_path_factory, plant_map):
     rows = pq.read_table(samples)
     rows = rows.append_column("mistake", pa.array(range(len(rows)))).append_column("tag:x", pa.array(["a"] * len(rows)))
     pq.write_table(rows, samples)
-    return open_table(Workspace(root), "digits"), plant_map(root)
+    return open_dataset(Workspace(root), "digits"), plant_map(root)
 
 
 def test_own_columns_colour_and_those_of_many_texts_do_not(columns):
-    options = color_options(columns[0])
+    options = color_options(columns[0].samples)
     assert {"my_score", HOSTILE_COLUMN, "place", "seen", "mistake", "own:mistake", "own:tag:x"} < set(options)
     assert "camera" not in options
     assert options["own:mistake"] == "mistake"
@@ -97,10 +97,10 @@ def test_own_columns_colour_and_those_of_many_texts_do_not(columns):
 
 @pytest.mark.parametrize("color", ["my_score", HOSTILE_COLUMN, "own:mistake"])
 def test_an_own_number_is_the_colour_of_its_samples(columns, color):
-    table, folder = columns
-    points = points_in_view(table, folder, EVERY, color=color)
+    opened, folder = columns
+    points = points_in_view(opened.samples, folder, EVERY, color=color)
     np.testing.assert_array_equal(
-        points["color"], table.frame(EVERY)[color.removeprefix("own:")].to_numpy(float, na_value=np.nan)
+        points["color"], opened.samples.frame(EVERY)[color.removeprefix("own:")].to_numpy(float, na_value=np.nan)
     )
 
 
@@ -108,10 +108,10 @@ def test_an_own_number_is_the_colour_of_its_samples(columns, color):
     ("color", "names"), [("place", ("park, old", "zoo")), ("seen", ("no", "yes")), ("own:tag:x", ("a",))]
 )
 def test_texts_and_truths_are_groups(columns, color, names):
-    table, folder = columns
-    points = points_in_view(table, folder, EVERY, color=color)
+    opened, folder = columns
+    points = points_in_view(opened.samples, folder, EVERY, color=color)
     assert tuple(points["color"].cat.categories) == names
-    values = table.frame(EVERY)[color.removeprefix("own:")]
+    values = opened.samples.frame(EVERY)[color.removeprefix("own:")]
     assert (points["color"].isna() == values.isna().to_numpy()).all()
     if color == "place":
         assert points["color"].dropna().tolist() == values.dropna().tolist()

@@ -55,7 +55,7 @@ def test_the_curve_shows_that_hard_images_are_the_worst_to_train_on(own_digits):
 
 
 def test_select_writes_what_is_kept_with_its_labels_and_no_locked_image(cli, own_digits, tmp_path):
-    lock(own_digits)
+    lock(own_digits.decisions, own_digits.run)
     file = tmp_path / "keep.csv"
     root = own_digits.workspace.root
     code, out, err = cli(
@@ -64,12 +64,12 @@ def test_select_writes_what_is_kept_with_its_labels_and_no_locked_image(cli, own
     assert code == 0, err
     rows = pd.read_csv(file)
     assert json.loads(out) == {"rule": "keep", "portion": 0.5, "samples": len(rows)}
-    assert not locked_mask(own_digits)[rows["id"]].any()
-    assert len(rows) == pytest.approx(0.5 * (~locked_mask(own_digits)).sum(), abs=6)
+    assert not locked_mask(own_digits.dataset)[rows["id"]].any()
+    assert len(rows) == pytest.approx(0.5 * (~locked_mask(own_digits.dataset)).sum(), abs=6)
     manifest = json.loads(file.with_name("keep.csv.manifest.json").read_text())
     assert (manifest["rule"], manifest["portion"]) == ("keep", 0.5)
 
 
 def test_a_portion_that_is_none_is_refused(own_digits):
     with pytest.raises(CurateError, match="above 0 and up to 1"):
-        keep(own_digits, 0, filters=Filters())
+        keep(own_digits.samples, own_digits.dataset, 0, filters=Filters())

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from avhcurate.datasets.export.service import export
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.predicted_hsf.service import predict_hsf
 from avhcurate.features.predicted_hsf.settings import PredictSettings
@@ -20,27 +20,29 @@ from tests.fakes.linear_algebra import threads_at
 
 @pytest.fixture(scope="module")
 def predicted(predicted_root):
-    return open_table(Workspace(predicted_root), "digits")
+    return open_dataset(Workspace(predicted_root), "digits")
 
 
-def reopened(table):
+def reopened(opened):
     """The table as another process would open it."""
-    return open_table(Workspace(table.dataset.root.parents[1]), "digits")
+    return open_dataset(Workspace(opened.dataset.root.parents[1]), "digits")
 
 
 def test_every_sample_has_a_prediction_and_only_voted_ones_have_votes(predicted):
-    frame = predicted.frame()
+    frame = predicted.samples.frame()
     assert frame["hsf"].notna().sum() == 250
     assert frame["hsf_predicted"].between(frame["hsf_predicted_low"], frame["hsf_predicted_high"]).all()
     assert frame["human_gap"].to_numpy() == pytest.approx((frame["hsf_predicted"] - frame["confidence"]).to_numpy())
-    assert predicted.simulated
+    assert predicted.samples.simulated
     assert predicted.prediction.record.votes_simulated
 
 
 def test_predictions_follow_votes_that_the_model_never_saw(predicted, demo_root):
     """The demo has votes on all digits, the copy on 250."""
-    every = open_table(Workspace(demo_root), "digits").frame(columns=["hsf"])["hsf"]
-    frame = predicted.frame(columns=["hsf", "hsf_predicted", "hsf_predicted_low", "hsf_predicted_high", "confidence"])
+    every = open_dataset(Workspace(demo_root), "digits").samples.frame(columns=["hsf"])["hsf"]
+    frame = predicted.samples.frame(
+        columns=["hsf", "hsf_predicted", "hsf_predicted_low", "hsf_predicted_high", "confidence"]
+    )
     new = frame["hsf"].isna()
     truth = standard_ranks(every[new].to_numpy())
     rho = spearman(standard_ranks(frame["hsf_predicted"][new].to_numpy()), truth)
@@ -52,7 +54,7 @@ def test_predictions_follow_votes_that_the_model_never_saw(predicted, demo_root)
 def test_inputs_and_models_are_computed_in_one_thread(own_predicted):
     settings = PredictSettings(dataset="digits", seed=1)
     with threads_at(np.linalg, "inv") as threads:
-        predict_hsf(own_predicted, settings)
+        predict_hsf(own_predicted.samples, own_predicted.run, own_predicted.votes, settings)
     assert threads == {1}
 
 
@@ -64,7 +66,7 @@ def test_the_record_says_what_was_reached(predicted):
     assert [point.learnt for point in record.curve] == [25, 50, 100, 200]
     assert record.curve[-1].rho > record.confidence_rho
     assert record.gain == pytest.approx(record.curve[-1].rho - record.confidence_rho)
-    columns = predicted.frame(columns=["hsf", "hsf_predicted", "confidence"]).dropna().to_numpy(float).T
+    columns = predicted.samples.frame(columns=["hsf", "hsf_predicted", "confidence"]).dropna().to_numpy(float).T
     rng, drawn = np.random.default_rng(0), []
     for _ in range(400):
         hsf, *others = (standard_ranks(values) for values in columns[:, rng.integers(250, size=250)])
@@ -82,21 +84,27 @@ def test_an_export_marks_what_was_predicted(predicted, tmp_path):
 
 
 def test_the_same_call_does_nothing_and_a_cancelled_one_leaves_the_prediction_before(own_predicted):
-    table = own_predicted
-    before = table.prediction.scores_path.stat().st_mtime_ns
-    assert predict_hsf(table).scores_path.stat().st_mtime_ns == before
+    opened = own_predicted
+    before = opened.prediction.scores_path.stat().st_mtime_ns
+    assert predict_hsf(opened.samples, opened.run, opened.votes).scores_path.stat().st_mtime_ns == before
     with pytest.raises(Cancelled):
-        predict_hsf(table, PredictSettings(dataset="digits", seed=1), progress=Progress(lambda *_: None, lambda: True))
-    assert reopened(table).prediction.name == table.prediction.name
+        predict_hsf(
+            opened.samples,
+            opened.run,
+            opened.votes,
+            PredictSettings(dataset="digits", seed=1),
+            progress=Progress(lambda *_: None, lambda: True),
+        )
+    assert reopened(opened).prediction.name == opened.prediction.name
 
 
 def test_a_killed_job_gives_the_same_numbers_when_it_runs_again(own_predicted):
-    table, folder = own_predicted, own_predicted.prediction
+    opened, folder = own_predicted, own_predicted.prediction
     first, record = folder.table(), folder.record
     folder.scores_path.unlink()
     folder.write_record(record.model_copy(update={"finished": None, "curve": []}))
-    assert reopened(table).prediction is None
-    again = predict_hsf(table)
+    assert reopened(opened).prediction is None
+    again = predict_hsf(opened.samples, opened.run, opened.votes)
     pd.testing.assert_frame_equal(again.table(), first)
     assert again.record.curve == record.curve
 
@@ -106,11 +114,15 @@ def test_all_runs_that_scored_the_same_images_teach_and_what_each_adds_is_said(o
     rng, root, own = np.random.default_rng(0), own_predicted.dataset.root.parents[1], own_predicted.run.name
 
     def shuffled(rows):
-        return rows.assign(**{key: rng.permutation(rows[key]) for key in own_predicted.scores if key in rows})
+        return rows.assign(**{key: rng.permutation(rows[key]) for key in own_predicted.samples.scores if key in rows})
 
     add_run(root, "noise-1", shuffled)
     add_run(root, "part-1", lambda rows: rows.head(900))
-    record = predict_hsf(open_table(Workspace(root), "digits", own)).record
+    record = predict_hsf(
+        open_dataset(Workspace(root), "digits", own).samples,
+        open_dataset(Workspace(root), "digits", own).run,
+        open_dataset(Workspace(root), "digits", own).votes,
+    ).record
     assert record.runs == [own, "noise-1"]
     of_own, of_noise = record.added
     assert of_noise.low < 0.01
@@ -121,14 +133,14 @@ def test_all_runs_that_scored_the_same_images_teach_and_what_each_adds_is_said(o
 
 
 def test_too_few_votes_and_odd_levels_are_refused(own_predicted):
-    table = own_predicted
+    opened = own_predicted
     with pytest.raises(CurateError, match="of --level is not valid"):
-        predict_hsf(table, PredictSettings(dataset="digits", level=1.0))
+        predict_hsf(opened.samples, opened.run, opened.votes, PredictSettings(dataset="digits", level=1.0))
     with pytest.raises(CurateError, match="no run 'nothing'"):
-        predict_hsf(table, PredictSettings(dataset="digits", runs=("nothing",)))
-    table.counter.counts.asked[:] = np.where(np.arange(1797) < 20, 50, 0)
+        predict_hsf(opened.samples, opened.run, opened.votes, PredictSettings(dataset="digits", runs=("nothing",)))
+    opened.votes.counts.asked[:] = np.where(np.arange(1797) < 20, 50, 0)
     with pytest.raises(CurateError, match="needs 30 or more"):
-        predict_hsf(table, PredictSettings(dataset="digits", seed=3))
+        predict_hsf(opened.samples, opened.run, opened.votes, PredictSettings(dataset="digits", seed=3))
 
 
 def test_the_verb_prints_what_was_reached(predicted_root, cli):

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from avhcurate import scores
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.pseudo_labels import model_outputs, rules, service
 from avhcurate.features.pseudo_labels.plots import accuracy_by_portion
@@ -18,9 +18,9 @@ from tests.fakes.sources import attach
 
 @pytest.mark.parametrize("rule", ["confidence", "avc", "lrent"])
 def test_selection_writes_selected_samples_only_with_a_manifest_that_adds_up(digits, tmp_path, rule):
-    found = service.select(digits, rule=rule, portion=0.3)
+    found = service.select(digits.samples, digits.run, digits.dataset, rule=rule, portion=0.3)
     out = tmp_path / "pseudo.csv"
-    count = service.write_pseudo_labels(digits, found, out, soft=True)
+    count = service.write_pseudo_labels(digits.samples, digits.run, digits.dataset, found, out, soft=True)
     rows = pd.read_csv(out)
     manifest = json.loads((tmp_path / "pseudo.csv.manifest.json").read_text())
     assert list(rows.columns) == [*service.COLUMNS, "soft_label"]
@@ -29,8 +29,8 @@ def test_selection_writes_selected_samples_only_with_a_manifest_that_adds_up(dig
     assert rows["pseudo_label"].notna().all()
     soft = np.array([json.loads(text) for text in rows["soft_label"]])
     np.testing.assert_allclose(soft.sum(1), 1, atol=1e-5)
-    assert manifest["classes"] == list(digits.classes)
-    truth = digits.frame(columns=["id", "label"]).set_index("id")["label"]
+    assert manifest["classes"] == list(digits.samples.classes)
+    truth = digits.samples.frame(columns=["id", "label"]).set_index("id")["label"]
     share = (rows["pseudo_label"].to_numpy() == truth[rows["id"]].to_numpy()).mean()
     assert manifest["accuracy_against_given_labels"] == pytest.approx(share)
 
@@ -42,10 +42,15 @@ def test_the_centred_gate_takes_the_means_away(digits, monkeypatch):
     logits = features @ weights.T + run.bias()
     expected = rules.select(lambda: [(logits, centred)], rule="avc-centred", portion=0.3)
     monkeypatch.setattr(model_outputs, "_BLOCK", 300 * features.shape[1])
-    found = service.select(digits, rule="avc-centred", portion=0.3, filters=Filters(excluded=None))
+    found = service.select(
+        digits.samples, digits.run, digits.dataset, rule="avc-centred", portion=0.3, filters=Filters(excluded=None)
+    )
     np.testing.assert_array_equal(found.selection.selected, expected.selected)
     np.testing.assert_allclose(found.selection.avc, expected.avc)
-    assert (found.selection.selected != service.select(digits, rule="avc", portion=0.3).selection.selected).any()
+    assert (
+        found.selection.selected
+        != service.select(digits.samples, digits.run, digits.dataset, rule="avc", portion=0.3).selection.selected
+    ).any()
 
 
 def test_one_class_has_no_centred_gate_and_says_so(workspace, tmp_path):
@@ -53,46 +58,52 @@ def test_one_class_has_no_centred_gate_and_says_so(workspace, tmp_path):
     np.savez(tmp_path / "outputs.npz", features=np.random.default_rng(0).normal(size=(6, 4)), weight=np.ones((1, 4)))
     attach(workspace, "d", str(tmp_path / "outputs.npz"), str(tmp_path / "outputs.npz"))
     with pytest.raises(CurateError, match="Centred AVC needs two classes or more"):
-        service.select(open_table(workspace, "d"), rule="avc-centred", portion=0.5)
+        service.select(
+            open_dataset(workspace, "d").samples,
+            open_dataset(workspace, "d").run,
+            open_dataset(workspace, "d").dataset,
+            rule="avc-centred",
+            portion=0.5,
+        )
 
 
 def test_the_run_features_give_the_scores_that_the_table_holds(digits):
     """Selection works the logits and AVC out again: they must be those of the scoring pass."""
-    found = service.select(digits, rule="avc", portion=1.0)
-    frame = digits.frame(Filters())
+    found = service.select(digits.samples, digits.run, digits.dataset, rule="avc", portion=1.0)
+    frame = digits.samples.frame(Filters())
     assert (found.selection.predicted == frame["predicted"].to_numpy()).all()
     same = found.selection.candidate == found.selection.predicted
     np.testing.assert_allclose(found.selection.avc[same], frame["avc"].to_numpy()[same], rtol=1e-4)
 
 
 def test_given_labels_play_no_part_in_the_selection(digits, monkeypatch):
-    before = service.select(digits, rule="avc", portion=0.3)
-    frame = digits.frame
+    before = service.select(digits.samples, digits.run, digits.dataset, rule="avc", portion=0.3)
+    frame = digits.samples.frame
 
     def shuffled(filters=None, *, columns=None):
         found = frame(filters, columns=columns)
         return found.assign(label=found["label"].sample(frac=1, random_state=0).to_numpy())
 
-    monkeypatch.setattr(digits, "frame", shuffled)
-    after = service.select(digits, rule="avc", portion=0.3)
+    monkeypatch.setattr(digits.samples, "frame", shuffled)
+    after = service.select(digits.samples, digits.run, digits.dataset, rule="avc", portion=0.3)
     assert (before.selected == after.selected).all()
     assert (before.selection.candidate == after.selection.candidate).all()
 
 
 def test_several_rules_select_what_each_alone_does_from_outputs_computed_once(digits, monkeypatch):
     names = ("confidence", "avc", "avc-centred", "lrent")
-    alone = {rule: service.select(digits, rule=rule, portion=0.3) for rule in names}
+    alone = {rule: service.select(digits.samples, digits.run, digits.dataset, rule=rule, portion=0.3) for rule in names}
     gates, blocks = [], model_outputs.ModelOutputs.blocks
     monkeypatch.setattr(
         model_outputs.ModelOutputs, "blocks", lambda own, gate="avc": gates.append(gate) or blocks(own, gate)
     )
-    together = service.select_by_each(digits, names, portion=0.3)
+    together = service.select_by_each(digits.samples, digits.run, digits.dataset, names, portion=0.3)
     assert gates == ["avc", "avc-centred"]
     for rule, found in together.items():
         pd.testing.assert_frame_equal(found.selection.table(), alone[rule].selection.table())
         pd.testing.assert_frame_equal(found.classes, alone[rule].classes)
     with pytest.raises(CurateError, match="Unknown rule 'other'"):
-        service.select_by_each(digits, ("avc", "other"))
+        service.select_by_each(digits.samples, digits.run, digits.dataset, ("avc", "other"))
 
 
 def test_a_line_a_rule_with_the_interval_of_the_rule_in_use():

@@ -15,8 +15,8 @@ import avhcurate
 from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.history import history_entries
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.quality import service as quality_service
 from avhcurate.features.quality.odd_files import USUAL, compared, flaw_of, odd_files
@@ -41,7 +41,7 @@ def own_root(planted_root, tmp_path):
 
 @pytest.fixture
 def own(own_root):
-    return open_table(Workspace(own_root), "pets")
+    return open_dataset(Workspace(own_root), "pets")
 
 
 @pytest.fixture
@@ -54,30 +54,30 @@ def examined(monkeypatch):
 
 
 @pytest.fixture
-def table(planted_root):
-    return open_table(Workspace(planted_root), "pets")
+def opened(planted_root):
+    return open_dataset(Workspace(planted_root), "pets")
 
 
 @pytest.fixture(scope="module")
 def measured_digits():
     """120 digits, measured, with image 20 made a copy of image 10 in the eyes of the network; for reading only."""
     made = avhcurate.example(fresh=True)
-    run = made.sample_table.run
+    run = made.opened.run
     features = np.load(run.root / "features.npy", mmap_mode="r+")
     features[20] = 3 * features[10]
     features.flush()
     measure_dataset(made.workspace, "digits")
-    return open_table(made.workspace, "digits")
+    return open_dataset(made.workspace, "digits")
 
 
-def names(table, ids):
-    return set(table.paths_of(list(ids)))
+def names(opened, ids):
+    return set(opened.samples.paths_of(list(ids)))
 
 
-def test_planted_copies_are_grouped_and_nothing_else_is(table):
+def test_planted_copies_are_grouped_and_nothing_else_is(opened):
     """Leaks come first, then the larger; conflicts are told."""
-    found = find_duplicates(table)
-    groups = [names(table, found.of([group])["id"]) for group in found.groups["group"]]
+    found = find_duplicates(opened.samples, opened.dataset)
+    groups = [names(opened, found.of([group])["id"]) for group in found.groups["group"]]
     assert groups == list(COPIES)
     assert len(found.members) == sum(map(len, COPIES))
     assert found.groups[["how", "n", "leak", "conflict"]].values.tolist() == [
@@ -85,48 +85,54 @@ def test_planted_copies_are_grouped_and_nothing_else_is(table):
         ["hash", 3, True, False],
         ["hash", 2, False, False],
     ]
-    kept = names(table, found.members["id"][found.members["keep"]])
+    kept = names(opened, found.members["id"][found.members["keep"]])
     assert kept == {"exact.jpg", "again.jpg", "bright.jpg"}  # the test copy of a leak, else the sharper one
 
 
 def test_keep_one_leaves_one_a_group_in_one_entry_and_undo_restores(own):
-    before, found = own.frame(), find_duplicates(own)
-    assert keep_one(own, found.members) == 4
-    left = own.frame(Filters(ids=tuple(found.members["id"].tolist())))
+    before, found = own.samples.frame(), find_duplicates(own.samples, own.dataset)
+    assert keep_one(own.decisions, found.members) == 4
+    left = own.samples.frame(Filters(ids=tuple(found.members["id"].tolist())))
     assert sorted(left["id"]) == sorted(found.members["id"][found.members["keep"]])
-    taken = own.frame(Filters(excluded=True))
+    taken = own.samples.frame(Filters(excluded=True))
     assert set(taken["id"]) == set(found.extra)
     assert all("duplicate" in tags for tags in taken["tags"])
-    assert find_duplicates(own).groups.empty
-    assert len(find_duplicates(own, Filters(excluded=None)).groups) == 3
+    assert find_duplicates(own.samples, own.dataset).groups.empty
+    assert len(find_duplicates(own.samples, own.dataset, Filters(excluded=None)).groups) == 3
     with pytest.raises(CurateError, match="excluded already"):
-        keep_one(own, find_duplicates(own, Filters(excluded=None)).members)
-    (event,) = history_entries(own)[0]
+        keep_one(own.decisions, find_duplicates(own.samples, own.dataset, Filters(excluded=None)).members)
+    (event,) = history_entries(own.decisions)[0]
     assert (event.action, event.value, event.samples) == ("exclude", "duplicate", 4)
-    undo(own)
-    pd.testing.assert_frame_equal(own.frame(), before)
-    small = find_duplicates(own, Filters(where="path = 'small.png'"))  # a group comes with any member in view
+    undo(own.decisions)
+    pd.testing.assert_frame_equal(own.samples.frame(), before)
+    small = find_duplicates(
+        own.samples, own.dataset, Filters(where="path = 'small.png'")
+    )  # a group comes with any member in view
     assert names(own, small.members["id"]) == COPIES[1]
-    assert keep_one(own, small.members) == 2
-    assert len(find_duplicates(own).groups) == 2
-    first = find_duplicates(own).members.iloc[:2]
-    annotate(own, [int(first["id"].iloc[1])], "relabel", own.classes.index(first["label_name"].iloc[0]))
-    assert find_duplicates(own).groups["conflict"].sum() == 0, "a corrected label settles a conflict"
+    assert keep_one(own.decisions, small.members) == 2
+    assert len(find_duplicates(own.samples, own.dataset).groups) == 2
+    first = find_duplicates(own.samples, own.dataset).members.iloc[:2]
+    annotate(
+        own.decisions, [int(first["id"].iloc[1])], "relabel", own.samples.classes.index(first["label_name"].iloc[0])
+    )
+    assert find_duplicates(own.samples, own.dataset).groups["conflict"].sum() == 0, (
+        "a corrected label settles a conflict"
+    )
 
 
-def test_odd_files_say_what_is_odd_and_the_pass_goes_on(table):
-    found = odd_files(table)
+def test_odd_files_say_what_is_odd_and_the_pass_goes_on(opened):
+    found = odd_files(opened.samples, opened.dataset)
     odd = dict(found.files[["path", "odd"]].itertuples(index=False))
     assert found.counts == {"file": 4, "tiny": 0, "black": 0, "blank": 0, "blurred": 21}  # they are drawn smooth
     odd = {path: said for path, said in odd.items() if not said.startswith("blurred")}
     assert odd.pop("cut.jpg").startswith("damaged")
     assert odd == {"page.jpg": "HTML, not an image", "wrong.png": "JPEG named .png", "moving.gif": "several frames"}
-    record = table.dataset.quality.record
-    assert (record.samples, record.skipped) == (table.size, 2)
-    unreadable = table.frame(Filters(where="problem IS NOT NULL"))
+    record = opened.dataset.quality.record
+    assert (record.samples, record.skipped) == (opened.samples.size, 2)
+    unreadable = opened.samples.frame(Filters(where="problem IS NOT NULL"))
     assert set(unreadable["path"]) == {"cut.jpg", "page.jpg"}
     assert unreadable["brightness"].isna().all()
-    assert unreadable["file_bytes"].tolist() == [len(table.dataset.images().read_one(id)) for id in unreadable["id"]]
+    assert unreadable["file_bytes"].tolist() == [len(opened.dataset.images().read_one(id)) for id in unreadable["id"]]
 
 
 @pytest.mark.parametrize(("value", "said"), [(lambda: 1 / 0, "ZeroDivisionError"), (lambda: [1, 2], "TypeError")])
@@ -158,11 +164,11 @@ def test_a_job_that_is_cancelled_resumes_without_measuring_an_image_twice(own_ro
     monkeypatch.setattr(quality_service, "SHARD", 8)
     with pytest.raises(Cancelled):
         measure_dataset(space, "pets", progress=Progress(should_stop=lambda: len(examined) >= 16))
-    assert not open_table(space, "pets").measured
+    assert not open_dataset(space, "pets").samples.measured
     first = len(examined)
     measure_dataset(space, "pets", progress=Progress(lambda *report: reports.append(report[:2])))
     assert 0 < first < len(before)
-    assert sorted(examined) == sorted(open_table(space, "pets").paths())
+    assert sorted(examined) == sorted(open_dataset(space, "pets").samples.paths())
     assert (reports[0][0], reports[-1]) == (first, (len(before), len(before)))
     pd.testing.assert_frame_equal(pd.read_parquet(folder.columns_path), before)
     examined.clear()
@@ -183,15 +189,15 @@ def test_measures_of_whole_and_of_smaller_jpegs_never_share_a_table(own_root, ex
     folder.write_record(folder.record.model_copy(update={"draft": 0}))
     examined.clear()
     measure_dataset(space, "pets")
-    assert sorted(examined) == sorted(open_table(space, "pets").paths())
+    assert sorted(examined) == sorted(open_dataset(space, "pets").samples.paths())
     assert folder.record.draft == 2
 
 
 def test_embeddings_alone_find_a_copy_without_joining_a_tight_class(measured_digits):
-    found = find_duplicates(measured_digits)
+    found = find_duplicates(measured_digits.samples, measured_digits.dataset)
     assert sorted(found.members["id"]) == [10, 20]
     assert found.groups["how"].tolist() == ["embedding"]
-    nearest = measured_digits.frame()["nearest_similarity"]
+    nearest = measured_digits.samples.frame()["nearest_similarity"]
     assert nearest[[10, 20]].to_list() == pytest.approx([1, 1])
     assert (nearest > 0.95).mean() > 0.5  # so that a fixed cosine of 0.95 would have joined most digits
 
@@ -209,13 +215,13 @@ def test_photos_mirrored_or_turned_are_found_and_no_other_pair_is(shared_data, t
     space = Workspace(tmp_path / "space")
     import_dataset(space, "photos", tmp_path / "images")
     measure_dataset(space, "photos")
-    table = open_table(space, "photos")
-    groups = find_duplicates(table)
+    opened = open_dataset(space, "photos")
+    groups = find_duplicates(opened.samples, opened.dataset)
     assert set(groups.groups["how"]) == {"turned"}
-    pairs = [names(table, ids) for _, ids in groups.members.groupby("group")["id"]]
+    pairs = [names(opened, ids) for _, ids in groups.members.groupby("group")["id"]]
     assert sorted(map(sorted, pairs)) == [[f"{number:02}-0.jpg", f"{number:02}-1.jpg"] for number in range(24)]
     measure_dataset(space, "photos", upright=True)
-    assert find_duplicates(open_table(space, "photos")).groups.empty
+    assert find_duplicates(open_dataset(space, "photos").samples, open_dataset(space, "photos").dataset).groups.empty
 
 
 def test_the_command_line_measures_lists_and_writes(own_root, tmp_path, cli):
@@ -278,11 +284,11 @@ def flawed(tmp_path_factory):
     space = Workspace(folder / "workspace")
     import_dataset(space, "flawed", folder / "images")
     measure_dataset(space, "flawed")
-    return open_table(space, "flawed")
+    return open_dataset(space, "flawed")
 
 
 def test_each_flaw_is_found_once_and_nothing_else_is_odd(flawed):
-    found = odd_files(flawed)
+    found = odd_files(flawed.samples, flawed.dataset)
     assert found.files["kind"].tolist() == ["tiny", "black", "blank", "blurred"]
     assert found.files["path"].map(lambda path: Path(path).stem).tolist() == found.files["kind"].tolist()
     assert found.limits["tiny"] == 24  # a quarter of the median of 96
@@ -290,10 +296,12 @@ def test_each_flaw_is_found_once_and_nothing_else_is_odd(flawed):
 
 
 def test_thresholds_and_filters_decide_what_is_odd(flawed):
-    assert odd_files(flawed, limits=USUAL | {"tiny": 20}).counts["tiny"] == 0
-    assert odd_files(flawed, limits=USUAL | {"tiny": 97}).counts["tiny"] == 16  # before any other flaw
-    assert odd_files(flawed, limits=dict.fromkeys(USUAL, 0.0)).counts["blurred"] == 0
-    found = odd_files(flawed, Filters(where="width = 96"))
+    assert odd_files(flawed.samples, flawed.dataset, limits=USUAL | {"tiny": 20}).counts["tiny"] == 0
+    assert (
+        odd_files(flawed.samples, flawed.dataset, limits=USUAL | {"tiny": 97}).counts["tiny"] == 16
+    )  # before any other flaw
+    assert odd_files(flawed.samples, flawed.dataset, limits=dict.fromkeys(USUAL, 0.0)).counts["blurred"] == 0
+    found = odd_files(flawed.samples, flawed.dataset, Filters(where="width = 96"))
     assert found.limits["tiny"] == 24  # of the whole dataset, whatever is in view
     assert len(found.files) == 3
 

@@ -21,8 +21,10 @@ STRATA = st.lists(st.integers(0, 5), min_size=1, max_size=120).map(np.array)
 
 def test_parts_are_alike_by_class_and_bin(digits):
     found = make_split(digits, SHARES, seed=1)
-    frame = digits.frame(columns=["id", "curated_label_name", "hsf_bin"]).merge(found.rows[["id", "part"]], on="id")
-    assert len(frame) == digits.size == found.strata["n"].sum()
+    frame = digits.samples.frame(columns=["id", "curated_label_name", "hsf_bin"]).merge(
+        found.rows[["id", "part"]], on="id"
+    )
+    assert len(frame) == digits.samples.size == found.strata["n"].sum()
     counted = frame.groupby(["curated_label_name", "hsf_bin"], dropna=False)["part"].value_counts()
     for _, row in found.strata.iterrows():
         for part, share in zip(found.counts, SHARES, strict=True):
@@ -55,7 +57,9 @@ def test_parts_become_sets_that_share_no_sample(own_digits):
     workspace = Workspace(own_digits.dataset.root.parents[1])
     found = make_split(own_digits, SHARES)
     assert save_parts(workspace, own_digits, found, "s") == ["s train", "s validation", "s test"]
-    ids = [own_digits.frame(Filters(sets=(f"s {name}",)), columns=["id"])["id"].tolist() for name in found.counts]
+    ids = [
+        own_digits.samples.frame(Filters(sets=(f"s {name}",)), columns=["id"])["id"].tolist() for name in found.counts
+    ]
     assert [len(part) for part in ids] == list(found.counts.values())
     assert sorted(np.concatenate(ids)) == list(range(1797))
     with pytest.raises(CurateError, match="1 to 60 printable"):

@@ -13,8 +13,8 @@ import avhcurate
 from avhcurate import scores
 from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.curate.history import history_entries
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.report.service import describe_suspects
 from avhcurate.features.suspects import decisions, service
@@ -32,18 +32,18 @@ from tests.fakes.sources import attach
 from tests.fakes.workspaces import copied
 
 
-def search(table, progress=SILENT, **options):
-    settings = SuspectsSettings(dataset=table.dataset.name, **options)
-    return service.find_suspects(table, settings, progress=progress)
+def search(opened, progress=SILENT, **options):
+    settings = SuspectsSettings(dataset=opened.samples.name, **options)
+    return service.find_suspects(opened.run, opened.votes, settings, progress=progress)
 
 
 @pytest.fixture
 def dots(blobs, workspace):
-    return open_table(workspace, "dots")
+    return open_dataset(workspace, "dots")
 
 
 def digits_of(root):
-    return open_table(Workspace(root), "digits")
+    return open_dataset(Workspace(root), "digits")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -59,7 +59,7 @@ def test_a_fold_without_which_one_class_is_left_is_refused_in_words(workspace, t
     np.savez(tmp_path / "outputs.npz", features=np.eye(3), weight=np.eye(2, 3))
     attach(workspace, "d", str(tmp_path / "outputs.npz"), str(tmp_path / "outputs.npz"))
     with pytest.raises(CurateError, match="Without one of the folds a single class is left"):
-        search(open_table(workspace, "d"), out_of_fold=True, folds=2)
+        search(open_dataset(workspace, "d"), out_of_fold=True, folds=2)
 
 
 def apart():
@@ -78,10 +78,10 @@ def blobs(made_up):
 
 
 def test_each_source_finds_most_planted_errors_and_chance_does_not(suspects_root, demo_root):
-    truth, table = digits_of(demo_root).dataset.labels(), digits_of(suspects_root)
-    wrong = set(np.flatnonzero(table.dataset.labels() != truth).tolist())
+    truth, opened = digits_of(demo_root).dataset.labels(), digits_of(suspects_root)
+    wrong = set(np.flatnonzero(opened.dataset.labels() != truth).tolist())
     assert len(wrong) == 30
-    folder = suspects_of(table.run)[-1]
+    folder = suspects_of(opened.run)[-1]
     found, n = folder.suspects(), len(wrong)
     assert folder.record.sources == ["angular", "neighbours", "cleanlab", "votes"]
     hits = {}
@@ -104,9 +104,9 @@ def test_each_source_finds_most_planted_errors_and_chance_does_not(suspects_root
 
 
 def test_the_list_holds_the_doubted_and_the_ambiguous_by_rank_with_both_kinds_of_neighbours(suspects_root):
-    table = digits_of(suspects_root)
-    folder = suspects_of(table.run)[-1]
-    found, record, labels = folder.suspects(), folder.record, table.dataset.labels()
+    opened = digits_of(suspects_root)
+    folder = suspects_of(opened.run)[-1]
+    found, record, labels = folder.suspects(), folder.record, opened.dataset.labels()
     doubted = np.any([found[f"{source}_doubts"] for source in record.sources], axis=0)
     assert (doubted | (found["verdict"] == "ambiguous")).all()
     assert found["rank"].is_monotonic_increasing
@@ -160,7 +160,7 @@ def test_labels_that_can_only_be_known_by_heart_are_not_predicted(made_up, works
     """Noise with labels by chance, that a head which saw a sample could repeat: out of fold it can only guess."""
     rng = np.random.default_rng(0)
     made_up(rng.normal(size=(80, 300)), rng.integers(0, 2, 80))
-    folder = search(open_table(workspace, "dots"), sources=("angular",), out_of_fold=True, folds=2)
+    folder = search(open_dataset(workspace, "dots"), sources=("angular",), out_of_fold=True, folds=2)
     assert 0.3 < folder.record.heads.accuracy < 0.7
 
 
@@ -217,7 +217,7 @@ def test_probabilities_alone_are_judged_as_with_their_network_and_say_what_else_
     run = dots.run
     np.save(tmp_path / "p.npy", softmax(run.logits_of(run.scored_ids()), axis=1))
     attach(workspace, "dots", probs=str(tmp_path / "p.npy"), name="alone")
-    alone = open_table(workspace, "dots", "alone")
+    alone = open_dataset(workspace, "dots", "alone")
     assert search(alone).record.missing["neighbours"] == "the run has no embeddings"
     folder, whole = search(alone, sources=["cleanlab"]), search(dots, sources=["cleanlab"])
     rows, same = (found.suspects().set_index("id")["cleanlab_score"] for found in (folder, whole))
@@ -234,7 +234,7 @@ def test_tick_votes_doubt_and_never_become_k_way_ones(dots, workspace, tmp_path)
     rows = [(f"{i}.png", "c0", who, int(i > 3)) for i in range(1, 20) for who in range(5)]
     pd.DataFrame(rows, columns=["sample", "class", "annotator", "selected"]).to_csv(tmp_path / "v.csv", index=False)
     attach_votes(workspace, "dots", tmp_path / "v.csv")
-    folder = search(open_table(workspace, "dots"), sources=["votes"])
+    folder = search(open_dataset(workspace, "dots"), sources=["votes"])
     found = folder.suspects().query("votes_doubts").set_index("id")
     assert folder.record.votes.kind == "tick"
     assert not folder.record.simulated
@@ -242,20 +242,20 @@ def test_tick_votes_doubt_and_never_become_k_way_ones(dots, workspace, tmp_path)
     assert (found["suggested"] == -1).all()
     assert (found["votes_n"] == 5).all()
     attach_votes(workspace, "dots", tmp_path / "v.csv", simulated=True, force=True)
-    assert search(open_table(workspace, "dots"), sources=["votes"]).record.simulated
+    assert search(open_dataset(workspace, "dots"), sources=["votes"]).record.simulated
 
 
 def test_decisions_stand_in_the_log_and_can_be_taken_back(dots):
-    decisions.accept(dots, {0: 0, 5: 1, 6: 2})  # one event for several labels
-    decisions.keep(dots, [7])
-    assert decisions.decided(dots, []).to_dict() == {}
-    assert decisions.decided(dots, [0, 5, 7, 8]).to_dict() == {0: "accepted", 5: "accepted", 7: "kept", 8: ""}
-    assert dots.frame(Filters(tags=(decisions.KEPT,)), columns=["id"])["id"].tolist() == [7]
-    undo(dots)
-    assert decisions.decided(dots, [0, 5, 7]).to_dict() == {0: "accepted", 5: "accepted", 7: ""}
-    undo(dots)
-    assert decisions.decided(dots, [0, 5, 7]).to_dict() == {0: "", 5: "", 7: ""}
-    assert [entry.action for entry in history_entries(dots)[0]] == ["tag", IMPORT_LABELS]
+    decisions.accept(dots.decisions, {0: 0, 5: 1, 6: 2})  # one event for several labels
+    decisions.keep(dots.decisions, [7])
+    assert decisions.decided(dots.samples, []).to_dict() == {}
+    assert decisions.decided(dots.samples, [0, 5, 7, 8]).to_dict() == {0: "accepted", 5: "accepted", 7: "kept", 8: ""}
+    assert dots.samples.frame(Filters(tags=(decisions.KEPT,)), columns=["id"])["id"].tolist() == [7]
+    undo(dots.decisions)
+    assert decisions.decided(dots.samples, [0, 5, 7]).to_dict() == {0: "accepted", 5: "accepted", 7: ""}
+    undo(dots.decisions)
+    assert decisions.decided(dots.samples, [0, 5, 7]).to_dict() == {0: "", 5: "", 7: ""}
+    assert [entry.action for entry in history_entries(dots.decisions)[0]] == ["tag", IMPORT_LABELS]
 
 
 def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path, cli):
@@ -291,7 +291,7 @@ def test_a_pair_of_classes_that_is_often_confused_comes_first_and_is_said(made_u
     labels[300] = 0
     made_up(features, labels)
     options = {"sources": ["angular", "neighbours"], "out_of_fold": True, "folds": 3}
-    folder = search(open_table(workspace, "dots"), **options)
+    folder = search(open_dataset(workspace, "dots"), **options)
     assert folder.record.often == (0, 1)
     found = folder.suspects()
     first = found.index[found["id"] == 300][0]
@@ -299,18 +299,18 @@ def test_a_pair_of_classes_that_is_often_confused_comes_first_and_is_said(made_u
     assert (found["id"][:first] < 40).all()
     command = ["suspects", "dots", "--sources", "angular,neighbours", "--out-of-fold", "--folds", 3]
     assert "“c0” is often called “c1”: these labels come first.\n" in cli(*command, "--workspace", workspace.root).out
-    assert "“c0” is often called “c1”" in describe_suspects(open_table(workspace, "dots")).text
+    assert "“c0” is often called “c1”" in describe_suspects(open_dataset(workspace, "dots")).text
 
 
 def test_votes_are_no_target_and_the_network_counts_beside_them_as_far_as_it_is_right(dots, workspace, tmp_path):
     """The order of what nobody voted on is that of the network alone, however wrong people say the others are."""
     sources = ["angular", "neighbours"]
-    alone = service.LabelSearch(dots, dots.run, SILENT)
+    alone = service.LabelSearch(dots.run, dots.votes, SILENT)
     network = alone.weighed(alone.evidence(sources, alone.judged()), alone.judged()).doubt
     rows = [(f"{i}.png", "c0", who, int(i > 9)) for i in range(1, 20) for who in range(5)]
     pd.DataFrame(rows, columns=["sample", "class", "annotator", "selected"]).to_csv(tmp_path / "v.csv", index=False)
     attach_votes(workspace, "dots", tmp_path / "v.csv")
-    voted = service.LabelSearch(open_table(workspace, "dots"), dots.run, SILENT)
+    voted = service.LabelSearch(dots.run, open_dataset(workspace, "dots").votes, SILENT)
     judged = voted.judged()
     weighed = voted.weighed(voted.evidence([*sources, "votes"], judged), judged)
     right = 2 * (judged.view["predicted"] == voted.labels).mean() - 1
@@ -324,19 +324,19 @@ def test_what_is_decided_or_excluded_is_left_out_of_every_list(made_up, workspac
     features, labels = apart()
     labels[[0, 1, 20, 21, 40]] = 1, 2, 0, 2, 0
     made_up(features, labels)
-    table = open_table(workspace, "dots")
-    found = search(table, sources=["angular"]).suspects()
+    opened = open_dataset(workspace, "dots")
+    found = search(opened, sources=["angular"]).suspects()
     first, second, third, *others = found["id"]
-    decisions.keep(table, [first])
-    decisions.accept(table, {second: int(found["suggested"][1])})
-    annotate(table, [third], "exclude")
+    decisions.keep(opened.decisions, [first])
+    decisions.accept(opened.decisions, {second: int(found["suggested"][1])})
+    annotate(opened.decisions, [third], "exclude")
     command = ["suspects", "dots", "--sources", "angular", "--workspace", workspace.root]
     assert "3 are decided or excluded and left out" in cli(*command, "--out", tmp_path / "out.csv").out
     assert pd.read_csv(tmp_path / "out.csv")["id"].tolist() == others
     printed = json.loads(cli(*command, "--json").out)
     assert (printed["left_out"], [row["id"] for row in printed["rows"]]) == (3, others)
     assert avhcurate.open(workspace.root, "dots").suspects(sources="angular")["id"].tolist() == others
-    section = describe_suspects(open_table(workspace, "dots"))
+    section = describe_suspects(open_dataset(workspace, "dots"))
     assert "3 are decided or excluded" in section.text
     (shown,) = section.galleries
     assert len(shown.tiles) + shown.others == len(others) > 1

@@ -18,8 +18,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.lab.degradation.corruptions import KINDS, strengths
 from avhcurate.lab.degradation.service import KEYS, degradations, degrade_dataset, example, read
@@ -58,8 +58,8 @@ def folder(degraded_root):
 
 
 @pytest.fixture(scope="module")
-def table(degraded_root):
-    return open_table(Workspace(degraded_root), "digits")
+def opened(degraded_root):
+    return open_dataset(Workspace(degraded_root), "digits")
 
 
 def test_every_image_is_scored_once_at_every_level(folder):
@@ -82,13 +82,13 @@ def test_level_0_repeats_the_runs_own_scores(folder, digits):
     assert (rows["predicted"] == own["predicted"]).all()
 
 
-def test_a_level_is_the_network_on_the_picture_that_the_example_shows(folder, table):
+def test_a_level_is_the_network_on_the_picture_that_the_example_shows(folder, opened):
     """Decoded from the example's own PNG and run through the network by hand."""
     model = load_model(ModelSpec(name="avhcurate:digits"))
     rows = rows_of(folder).set_index(["id", "kind", "level"])
     id = int(rows.index[0][0])
     mean, std = model.preprocess.mean[0], model.preprocess.std[0]
-    for (kind, level), picture in example(table, folder, id).items():
+    for (kind, level), picture in example(opened.dataset, folder, id).items():
         pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("L"), np.float32) / 255
         with torch.inference_mode():
             features, _ = FeatureTap(model.module, model.head)(torch.from_numpy((pixels - mean) / std)[None, None])
@@ -103,9 +103,9 @@ def test_a_run_with_products_rounded_on_a_gpu_is_degraded_without_one_exactly(ow
     assert degraded.record.precision == "float32"
 
 
-def test_digits_get_harder_level_by_level(folder, table):
+def test_digits_get_harder_level_by_level(folder, opened):
     """What anyone would expect of a network that reads digits well."""
-    found = read(table, folder)
+    found = read(opened.samples, folder)
     for kind, levels in found.folder.record.strengths.items():
         accuracy = found.rows[found.rows["kind"].isin(["none", kind])].groupby("level")["correct"].mean()
         assert accuracy[0] > 0.97
@@ -119,11 +119,11 @@ def test_digits_get_harder_level_by_level(folder, table):
     assert (summary["expected_low"] <= summary["expected"]).all()
 
 
-def test_filters_choose_the_images_and_bins_part_them(folder, table):
-    whole = read(table, folder)
+def test_filters_choose_the_images_and_bins_part_them(folder, opened):
+    whole = read(opened.samples, folder)
     assert sorted(np.concatenate(list(whole.bins.values()))) == sorted(whole.rows["id"].unique())
-    ones = read(table, folder, Filters(classes=(1,)))
-    labels = table.dataset.labels()
+    ones = read(opened.samples, folder, Filters(classes=(1,)))
+    labels = opened.dataset.labels()
     assert set(ones.rows["id"]) == {id for id in whole.rows["id"] if labels[id] == 1}
     assert len(ones.ids) == (labels[whole.ids] == 1).sum()
 
@@ -235,7 +235,7 @@ def test_a_network_of_the_users_with_other_preprocessing_is_rebuilt_from_the_rec
     rows = rows_of(folder).query("level == 0").set_index("id")
     np.testing.assert_allclose(rows["avh"], own["avh"], rtol=1e-4)
     assert folder.record.side == 16
-    assert len(example(open_table(workspace, "pets"), folder, 0)) == folder.record.steps
+    assert len(example(open_dataset(workspace, "pets").dataset, folder, 0)) == folder.record.steps
 
 
 def test_an_older_run_is_repeated_with_whole_jpegs_and_never_mixed_with_a_new_one(colours, tmp_path, monkeypatch):
@@ -271,7 +271,7 @@ def test_images_without_labels_have_the_scores_that_need_none(demo_root, tmp_pat
     import_dataset(workspace, "bare", tmp_path / "bare.parquet")
     score_dataset(workspace, "bare", ModelSpec(name="avhcurate:digits"))
     folder = degrade_dataset(workspace, DegradeSettings(dataset="bare", kinds=["noise"]))
-    found = read(open_table(workspace, "bare"), folder)
+    found = read(open_dataset(workspace, "bare").samples, folder)
     counts = found.summary.set_index("score")["n"]
     assert (counts["avh"], counts["norm"], counts["entropy"]) == (0, 40, 40)
     assert found.rows["correct"].isna().all()
@@ -289,9 +289,9 @@ def test_an_image_that_broke_since_is_skipped_and_the_job_goes_on(colours, tmp_p
     out = cli("degrade", "pets", "--kinds", "contrast", "--workspace", workspace.root).out
     assert "7 images at 8 steps, 1 skipped" in out
     assert re.search(r"\n +1 \S.*\nCheck that these images are still where", out)
-    assert len(read(open_table(workspace, "pets"), folder).ids) == 7
+    assert len(read(open_dataset(workspace, "pets").samples, folder).ids) == 7
     with pytest.raises(CurateError, match="Image 1 cannot be read"):
-        example(open_table(workspace, "pets"), folder, 1)
+        example(open_dataset(workspace, "pets").dataset, folder, 1)
 
 
 def test_a_dataset_imported_anew_is_refused(colours, tmp_path):

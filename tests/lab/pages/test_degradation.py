@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.lab.degradation.corruptions import KINDS
 from avhcurate.lab.degradation.service import degradations, degrade_dataset, read
 from avhcurate.lab.degradation.settings import DegradeSettings
@@ -25,8 +25,8 @@ def root(demo_root, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def summary(root):
-    table = open_table(Workspace(root), "digits")
-    return read(table, degradations(table.run)[-1]).summary
+    opened = open_dataset(Workspace(root), "digits")
+    return read(opened.samples, degradations(opened.run)[-1]).summary
 
 
 def test_the_page_shows_curves_table_and_one_image(open_page, root, words, summary, asked, figures):
@@ -63,9 +63,9 @@ def test_hsf_bins_part_the_curves_and_simulated_votes_are_called_so(open_page, r
 
 def test_filters_apply_and_one_that_leaves_nothing_says_so(open_page, root, words):
     text = words(open_page("degradation", root, **{"class": "1"}))
-    table = open_table(Workspace(root), "digits")
-    rows = pd.read_parquet(degradations(table.run)[-1].scores_path, columns=["id"])
-    ones = int((table.dataset.labels()[rows["id"].unique()] == 1).sum())
+    opened = open_dataset(Workspace(root), "digits")
+    rows = pd.read_parquet(degradations(opened.run)[-1].scores_path, columns=["id"])
+    ones = int((opened.dataset.labels()[rows["id"].unique()] == 1).sum())
     assert f"all n {ones:,}" in text
     assert "No image" in words(open_page("degradation", root, where="id < 0"))
 

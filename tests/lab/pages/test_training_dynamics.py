@@ -8,8 +8,8 @@ import pytest
 
 import avhcurate
 from avhcurate.datasets.curate.annotations import annotate
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.lab.training_dynamics import service
 from avhcurate.ui.charts.regions import read_region
 from avhcurate.workspace.data.workspace import Workspace
@@ -30,8 +30,8 @@ def opened(open_page, trained_root):
 
 
 @pytest.fixture
-def table(trained_root):
-    return open_table(Workspace(trained_root), "digits")
+def trained(trained_root):
+    return open_dataset(Workspace(trained_root), "digits")
 
 
 def numbers(values):
@@ -64,9 +64,9 @@ def test_without_a_training_it_offers_one_with_what_can_be_found_out_filled_in(o
     assert not app.get("plotly_chart")
 
 
-def test_curves_are_the_services_numbers_for_all_samples_and_every_bin(opened, figures, table):
+def test_curves_are_the_services_numbers_for_all_samples_and_every_bin(opened, figures, trained):
     app = opened(ONE)
-    expected = service.curves(table, table.dataset.training(ONE))
+    expected = service.curves(trained, trained.dataset.training(ONE))
     drawn = [trace for trace in figures(app)[0]["data"] if "standard error" in trace.get("hovertemplate", "")]
     drawn = [trace for trace in drawn if trace["legendgroup"] != "training data"]
     names = ["all", *dict.fromkeys(name for name in expected["bin"] if name != "all")]
@@ -87,18 +87,18 @@ def test_trainings_side_by_side_are_chosen_from_the_list_and_kept_in_the_address
     assert sum(trace["type"] == "scattergl" for trace in figures(app)[1]["data"]) == 1
 
 
-def test_filters_of_the_frame_narrow_curves_map_and_reading(opened, figures, table):
+def test_filters_of_the_frame_narrow_curves_map_and_reading(opened, figures, trained):
     app = opened(ONE, **{"class": "3"})
-    threes = set(table.frame(columns=["id", "label"]).query("label == 3")["id"])
+    threes = set(trained.samples.frame(columns=["id", "label"]).query("label == 3")["id"])
     ids = set(points_on(figures(app)[1]))
-    assert ids == threes & set(table.dataset.training(ONE).ids())
+    assert ids == threes & set(trained.dataset.training(ONE).ids())
     first = next(trace for trace in figures(app)[0]["data"] if trace.get("name") == "all")
     assert {int(row[0]) for row in numbers(first["customdata"])} == {len(ids)}
 
 
-def test_the_five_discoveries_are_read_with_their_figures(opened, words, table):
+def test_the_five_discoveries_are_read_with_their_figures(opened, words, trained):
     app = opened(ONE)
-    expected = service.findings(table, [table.dataset.training(ONE)])
+    expected = service.findings(trained.samples, trained.run, trained.votes, [trained.dataset.training(ONE)])
     said = words(app)
     assert [finding.discovery for finding in expected] == [1, 2, 3, 4, 5]
     for finding in expected:
@@ -166,18 +166,18 @@ def test_without_votes_there_are_no_bins_and_hsf_is_not_offered(voteless_root, t
     assert "imulated" not in words(app)
 
 
-def test_the_map_of_samples_learnt_from_is_another(opened, asked, words, figures, table):
+def test_the_map_of_samples_learnt_from_is_another(opened, asked, words, figures, trained):
     app = opened(ONE, dynamics__region="-inf:-inf:inf:inf")
     app.segmented_control(key="dynamics.samples").set_value("learnt from").run()
     assert not app.exception
     assert asked(app, "dynamics.samples") == "learnt from"
-    training = table.dataset.training(ONE)
+    training = trained.dataset.training(ONE)
     assert set(points_on(figures(app)[1])) == set(training.ids("learnt from"))
     assert "120 images learnt from" in words(app)
 
 
 @pytest.mark.slow
-def test_a_box_drawn_on_the_map_goes_into_the_address_and_shows_its_images(opened, asked, grids, words, table):
+def test_a_box_drawn_on_the_map_goes_into_the_address_and_shows_its_images(opened, asked, grids, words, trained):
     app = opened(ONE)
     assert "Images" not in grids(app)
     box = {"xref": "x", "yref": "y", "x": [0.5, 0.2], "y": [0.0, 0.8]}
@@ -187,7 +187,7 @@ def test_a_box_drawn_on_the_map_goes_into_the_address_and_shows_its_images(opene
     assert asked(app, "dynamics.region") == "0.2:0:0.5:0.8"
     assert app.session_state["dynamics.turn"] == 1
     region = read_region("0.2:0:0.5:0.8")
-    points = service.data_map(table, table.dataset.training(ONE))
+    points = service.data_map(trained, trained.dataset.training(ONE))
     inside = points[region.holds(points["variability"], points["confidence_mean"])]
     assert len(inside) > 5
     assert tiles(grids, app) == inside.sort_values("confidence_mean", kind="stable")["id"].tolist()[:60]
@@ -203,14 +203,14 @@ def test_a_box_drawn_on_the_map_goes_into_the_address_and_shows_its_images(opene
 @pytest.mark.slow
 def test_images_of_a_region_are_tagged_and_excluded(own_trained, open_page, grids, act, figures):
     root, folder = own_trained
-    table = open_table(Workspace(root), "digits")
-    annotate(table, [1700], "tag", "odd")
+    opened = open_dataset(Workspace(root), "digits")
+    annotate(trained.decisions, [1700], "tag", "odd")
     app = open_page("training_dynamics", root, dynamics__region="-inf:-inf:inf:inf")
     before = tiles(grids, app)
     act(app, "tag", 0, grids(app)["Images"]["count"], value="odd")
     assert not app.exception
-    table.refresh()
-    assert set(table.frame(Filters(tags=("odd",)), columns=["id"])["id"]) == {1700, *folder.ids()}
+    opened.refresh()
+    assert set(trained.samples.frame(Filters(tags=("odd",)), columns=["id"])["id"]) == {1700, *folder.ids()}
     act(app, "exclude", 0, 2)
     assert not app.exception
     assert not set(before[:2]) & set(tiles(grids, app))

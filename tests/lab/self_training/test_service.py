@@ -22,7 +22,7 @@ from avhcurate import cli
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.export import service as export
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.pseudo_labels import round_export
 from avhcurate.features.pseudo_labels.service import COLUMNS
@@ -226,13 +226,13 @@ def test_without_a_model_and_a_run_the_message_names_the_option(shifted_root):
 def test_one_dataset_in_two_parts_and_what_people_decided(own_root):
     """One condition parts it; an excluded sample is not learnt from, and a curated label is what is learnt."""
     workspace = Workspace(own_root)
-    table = open_table(workspace, "digits")
-    annotate(table, [2], "exclude")
+    opened = open_dataset(workspace, "digits")
+    annotate(opened.decisions, [2], "exclude")
     settings = SETTINGS.with_(target="digits", source_where="id < 700", rounds=1, portion="0.3")
     found = self_train_dataset(workspace, settings)
     assert found.record.source_samples == 699
     assert found.record.target_where == "(id < 700) IS NOT TRUE"
-    assert found.selection(1)["id"].tolist() == list(range(700, table.size))
+    assert found.selection(1)["id"].tolist() == list(range(700, opened.samples.size))
 
 
 def test_rounds_and_selections_as_tables(adapted):

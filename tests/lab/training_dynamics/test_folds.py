@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from avhcurate.datasets.curate.annotations import annotate
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.sample import inspect
 from avhcurate.errors import CurateError
 from avhcurate.features.suspects.service import find_suspects
@@ -27,9 +27,9 @@ FOLDS = SETTINGS.with_(folds=3, epochs=2, batch_size=100)
 @pytest.mark.slow
 def test_each_image_is_judged_by_a_network_that_never_saw_it_also_when_cut_short(fresh, open_page):
     relabelled, excluded = 7, 11
-    table = open_table(fresh, "digits")
-    annotate(table, [relabelled], "relabel", table.classes[3])
-    annotate(table, [excluded], "exclude")
+    opened = open_dataset(fresh, "digits")
+    annotate(opened.decisions, [relabelled], "relabel", opened.samples.classes[3])
+    annotate(opened.decisions, [excluded], "exclude")
     done = []
 
     def report(at, total, message):
@@ -65,14 +65,14 @@ def test_each_image_is_judged_by_a_network_that_never_saw_it_also_when_cut_short
         features, logits = tap(pixels)
     np.testing.assert_allclose(run.features_of(judged), features, atol=2e-5)
     np.testing.assert_allclose(run.logits_of(judged), logits, atol=2e-5)
-    table = open_table(fresh, "digits", run.name)
-    rows = table.frame(Filters(excluded=None), columns=["id", "predicted", "confidence"]).sort_values("id")
+    opened = open_dataset(fresh, "digits", run.name)
+    rows = opened.samples.frame(Filters(excluded=None), columns=["id", "predicted", "confidence"]).sort_values("id")
     wanted = torch.softmax(logits.double(), 1).numpy()[np.arange(len(judged)), digits.labels[judged]]
     np.testing.assert_allclose(rows["confidence"].to_numpy()[judged], wanted, atol=2e-5)
-    assert inspect(table, int(judged[0])).angles.shape == (10,)
+    assert inspect(opened.samples, opened.run, opened.votes, int(judged[0])).angles.shape == (10,)
 
     # What would mix the networks is refused with the reason; the other sources judge.
-    found = find_suspects(table, SuspectsSettings(dataset="digits")).record
+    found = find_suspects(opened.run, opened.votes, SuspectsSettings(dataset="digits")).record
     assert found.sources == ["angular", "cleanlab"]
     assert "several networks" in found.missing["neighbours"]
     for refused in (run.features, run.class_weights, lambda: rebuild_model(run, None)):

@@ -8,8 +8,8 @@ from scipy import stats
 from avhcurate.datasets.export.service import describe_export, export_bytes
 from avhcurate.datasets.export.tabular import export_columns
 from avhcurate.datasets.table.columns import STANDARD
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.correlation.service import correlate, to_latex
 from avhcurate.features.disagreement.service import disagree, gap_table
 from avhcurate.lab.training_dynamics import service
@@ -39,7 +39,7 @@ def of_seed(root, seed):
     dataset = workspace.dataset("digits")
     weights = training(root, seed).record.weights_sha256
     run = next(run for run in dataset.runs() if run.record.weights_sha256 == weights)
-    return open_table(workspace, "digits", run.name)
+    return open_dataset(workspace, "digits", run.name)
 
 
 def training(root, seed):
@@ -60,8 +60,8 @@ def history(folder, column):
 def test_the_scores_of_the_epochs_join_the_run_of_the_trained_weights(trained, folder):
     assert trained.training is not None
     assert trained.training.name == folder.name
-    assert trained.scores[-len(DYNAMICS) :] == DYNAMICS == (*KEYS, *(f"train_{key}" for key in KEYS))
-    frame = trained.frame(columns=["id", "split", *KEYS]).set_index("id")
+    assert trained.samples.scores[-len(DYNAMICS) :] == DYNAMICS == (*KEYS, *(f"train_{key}" for key in KEYS))
+    frame = trained.samples.frame(columns=["id", "split", *KEYS]).set_index("id")
     seen = frame.loc[folder.ids()]
     confidence, correct = history(folder, "confidence").astype(float), history(folder, "correct")
     np.testing.assert_allclose(seen["confidence_mean"], confidence.mean(axis=1), rtol=1e-5)
@@ -78,15 +78,17 @@ def test_the_scores_of_the_epochs_join_the_run_of_the_trained_weights(trained, f
 
 
 def test_a_run_of_other_weights_has_no_such_columns(digits, trained_root):
-    own = open_table(Workspace(trained_root), "digits", digits.run.name)  # the committed network, in the same workspace
-    for table in (digits, own):
-        assert table.training is None
-        assert not set(DYNAMICS) & {*table.columns, *table.scores, *table.standard}
-        assert export_columns(table)[: len(STANDARD)] == list(STANDARD)
+    own = open_dataset(
+        Workspace(trained_root), "digits", digits.run.name
+    )  # the committed network, in the same workspace
+    for opened in (digits, own):
+        assert opened.training is None
+        assert not set(DYNAMICS) & {*opened.samples.columns, *opened.samples.scores, *opened.samples.standard}
+        assert export_columns(opened.samples)[: len(STANDARD)] == list(STANDARD)
 
 
 def test_their_columns_follow_the_scores_in_an_export_and_the_manifest_names_the_training(trained):
-    columns = export_columns(trained)
+    columns = export_columns(trained.samples)
     place = columns.index("prototype_distance") + 1
     assert columns[place : place + len(DYNAMICS)] == list(DYNAMICS)
     assert [name for name in columns if name not in DYNAMICS] == list(STANDARD)
@@ -96,20 +98,22 @@ def test_their_columns_follow_the_scores_in_an_export_and_the_manifest_names_the
 
 
 def test_they_are_correlated_sorted_by_and_filtered_by_like_any_score(trained):
-    found = correlate(trained)
-    assert list(dict.fromkeys(found.table["score"])) == list(trained.scores)
-    frame = trained.frame(columns=["aum", "hsf"]).dropna()
+    found = correlate(trained.samples, trained.run, trained.votes)
+    assert list(dict.fromkeys(found.table["score"])) == list(trained.samples.scores)
+    frame = trained.samples.frame(columns=["aum", "hsf"]).dropna()
     row = found.table[(found.table["score"] == "aum") & (found.table["bin"] == "all")].iloc[0]
     assert row["n"] == len(frame) == 896
     assert row["spearman"] == pytest.approx(stats.spearmanr(frame["aum"], frame["hsf"]).statistic, abs=1e-9)
     assert "Held-out learning speed" in to_latex(found)
-    hardest = trained.page(sort="aum", limit=3)
-    assert hardest["aum"].tolist() == sorted(trained.frame()["aum"].dropna())[:3]
-    assert trained.count(Filters(ranges=(("aum", -np.inf, float(hardest["aum"][2])),))) == 3
-    assert trained.count(Filters(where="forgetting >= 1")) == int((trained.frame()["forgetting"] >= 1).sum())
-    assert set(KEYS) <= set(trained.percentiles(4))
-    gap = disagree(trained, key="confidence_mean")
-    assert set(KEYS) < set(gap_table(trained, gap).columns)
+    hardest = trained.samples.page(sort="aum", limit=3)
+    assert hardest["aum"].tolist() == sorted(trained.samples.frame()["aum"].dropna())[:3]
+    assert trained.samples.count(Filters(ranges=(("aum", -np.inf, float(hardest["aum"][2])),))) == 3
+    assert trained.samples.count(Filters(where="forgetting >= 1")) == int(
+        (trained.samples.frame()["forgetting"] >= 1).sum()
+    )
+    assert set(KEYS) <= set(trained.samples.percentiles(4))
+    gap = disagree(trained.samples, trained.run, trained.prediction, key="confidence_mean")
+    assert set(KEYS) < set(gap_table(trained.samples, gap).columns)
 
 
 # --- curves and map ------------------------------------------------------------------------------------------
@@ -122,7 +126,7 @@ def test_curves_are_means_of_the_looks_over_all_and_in_each_bin(trained, folder)
     overall = folder.evaluations()
     for key in ("epoch", "step", "n", "avh", "norm", "accuracy", "loss", "confidence"):
         np.testing.assert_allclose(whole[key], overall[key], rtol=1e-5)
-    last = folder.samples(-1).merge(trained.frame(columns=["id", "hsf_bin"]), on="id")
+    last = folder.samples(-1).merge(trained.samples.frame(columns=["id", "hsf_bin"]), on="id")
     for name, rows in last.groupby("hsf_bin"):
         row = found[(found["bin"] == name) & (found["epoch"] == 10)].iloc[0]
         assert row["n"] == len(rows)
@@ -133,9 +137,9 @@ def test_curves_are_means_of_the_looks_over_all_and_in_each_bin(trained, folder)
 
 
 def test_curves_keep_to_the_filters_and_the_edges(trained, trained_root, folder):
-    halves = open_table(Workspace(trained_root), "digits", trained.run.name, edges=(0, 0.5, 1))
+    halves = open_dataset(Workspace(trained_root), "digits", trained.run.name, edges=(0, 0.5, 1))
     found = service.curves(halves, folder, filters=Filters(classes=(3,)))
-    some = trained.frame(Filters(classes=(3,), splits=("test",)), columns=["id", "hsf"])
+    some = trained.samples.frame(Filters(classes=(3,), splits=("test",)), columns=["id", "hsf"])
     assert found["n"][0] == len(some)
     assert list(dict.fromkeys(found["bin"])) == ["all", "[0, 0.5)", "[0.5, 1]"]
     assert found["n"][1] == (some["hsf"] < 0.5 - 1e-9).sum()
@@ -153,7 +157,11 @@ def test_the_data_map_has_a_row_a_recorded_sample_in_view(trained, folder):
     assert service.parts(trained, folder) == ["held out", "learnt from"]
     learnt = service.data_map(trained, folder, part="learnt from").set_index("id")
     assert sorted(learnt.index) == sorted(folder.ids("learnt from"))
-    own = trained.frame(columns=["id", "train_variability"]).set_index("id").loc[learnt.index, "train_variability"]
+    own = (
+        trained.samples.frame(columns=["id", "train_variability"])
+        .set_index("id")
+        .loc[learnt.index, "train_variability"]
+    )
     np.testing.assert_allclose(learnt["variability"], own, rtol=1e-6)
 
 
@@ -162,11 +170,11 @@ def test_the_data_map_has_a_row_a_recorded_sample_in_view(trained, folder):
 
 def test_models_are_the_runs_on_the_samples_that_all_saw(trained, trained_root):
     chosen = Workspace(trained_root).dataset("digits").trainings()
-    found, samples = service.compared_models(trained, chosen)
+    found, samples = service.compared_models(trained.samples, trained.run, trained.votes, chosen)
     by_name = {model.name: model for model in found}
     assert set(by_name) == {"avhcurate:digits", *(f"digits · cross-entropy · seed {seed}" for seed in (0, 1))}
     assert {len(model.correct) for model in found} == {len(samples)} == {896}
-    model, frame = by_name["digits · cross-entropy · seed 0"], trained.frame(Filters(splits=("test",)))
+    model, frame = by_name["digits · cross-entropy · seed 0"], trained.samples.frame(Filters(splits=("test",)))
     assert model.accuracy == pytest.approx((frame["predicted"] == frame["label"]).mean())
     assert model.avh.mean() == pytest.approx(frame["avh"].astype(float).mean(), rel=1e-5)
 
@@ -174,21 +182,23 @@ def test_models_are_the_runs_on_the_samples_that_all_saw(trained, trained_root):
 def test_a_network_that_learnt_the_samples_is_not_compared_on_them(trained, trained_root, monkeypatch):
     """As where a training held out another part: it may know those of the first by heart."""
     every = service._held_out(trained.dataset)
-    learnt = {weights: np.setdiff1d(np.arange(trained.size), ids) for weights, ids in every.items()}
+    learnt = {weights: np.setdiff1d(np.arange(trained.samples.size), ids) for weights, ids in every.items()}
     monkeypatch.setattr(service, "_held_out", lambda _: learnt)
     chosen = Workspace(trained_root).dataset("digits").trainings()
-    found, _ = service.compared_models(trained, chosen)
+    found, _ = service.compared_models(trained.samples, trained.run, trained.votes, chosen)
     assert [model.name for model in found] == ["avhcurate:digits"]
 
 
 def test_the_five_findings_of_real_trainings(trained, trained_root):
-    found = service.findings(trained, Workspace(trained_root).dataset("digits").trainings())
+    found = service.findings(
+        trained.samples, trained.run, trained.votes, Workspace(trained_root).dataset("digits").trainings()
+    )
     assert [finding.discovery for finding in found] == [1, 2, 3, 4, 5]
     by_number = {finding.discovery: finding for finding in found}
     assert len(by_number[1].figures) == 2  # without the unfinished one
     assert by_number[4].verdict == "holds"  # the simulated panel and AVH agree: see docs/results.md
     assert by_number[4].sentence(simulated=True).endswith("HSF comes from simulated votes.")
-    frame = trained.frame(Filters(splits=("test",)))
+    frame = trained.samples.frame(Filters(splits=("test",)))
     expected = stats.spearmanr(frame["avh"], frame["hsf"]).statistic
     (figure,) = (one for one in by_number[4].figures if one.name.endswith("seed 0"))
     assert figure.value == pytest.approx(expected, abs=1e-6)
@@ -198,11 +208,14 @@ def test_findings_without_votes_or_trainings_say_what_is_missing(trained_root, t
     root = copied(trained_root, tmp_path / "voteless")
     dataset = Workspace(root).dataset("digits")
     dataset.write_record(dataset.record.model_copy(update={"votes": None}))
-    table = of_seed(root, 0)
-    found = {finding.discovery: finding for finding in service.findings(table, [table.training])}
+    opened = of_seed(root, 0)
+    found = {
+        finding.discovery: finding
+        for finding in service.findings(opened.samples, opened.run, opened.votes, [opened.training])
+    }
     assert [found[number].verdict for number in (2, 4, 5)] == ["too little data"] * 3
     assert "human votes" in found[4].sentence()
     assert found[1].verdict != "too little data"
-    assert set(service.curves(table, table.training)["bin"]) == {"all"}
-    none = {finding.discovery: finding for finding in service.findings(table, [])}
+    assert set(service.curves(opened, opened.training)["bin"]) == {"all"}
+    none = {finding.discovery: finding for finding in service.findings(opened.samples, opened.run, opened.votes, [])}
     assert none[1].verdict == none[3].verdict == "too little data"

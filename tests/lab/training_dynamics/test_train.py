@@ -21,8 +21,8 @@ from safetensors.torch import load_file
 
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.subset import Subset
 from avhcurate.errors import CurateError
 from avhcurate.lab.training_dynamics.held_out import held_out_copies, stratified, train_and_held_out
@@ -90,9 +90,9 @@ def test_with_one_condition_what_satisfies_it_is_never_in_the_rest(fresh, demo_r
     place = rows.column_names.index("label")
     pq.write_table(rows.set_column(place, "label", pa.array(labels, pa.int64())), tmp_path / "few.parquet")
     import_dataset(fresh, "few", tmp_path / "few.parquet")
-    table, condition = open_table(fresh, "few"), "id % 6 < 4"
-    annotate(table, [0, 1], "exclude")
-    annotate(table, [3], "relabel", table.classes[0])
+    opened, condition = open_dataset(fresh, "few"), "id % 6 < 4"
+    annotate(opened.decisions, [0, 1], "exclude")
+    annotate(opened.decisions, [3], "relabel", opened.samples.classes[0])
     known, held = train_and_held_out(fresh, SETTINGS.with_(dataset="few", train_where=condition))
     assert (held.ids % 6 >= 4).all()
     assert not {0, 1} & set(known.ids.tolist())
@@ -104,10 +104,10 @@ def test_with_one_condition_what_satisfies_it_is_never_in_the_rest(fresh, demo_r
 
 def test_excluded_samples_are_not_trained_on_and_relabelled_ones_by_their_new_label(fresh):
     before, _ = train_and_held_out(fresh, SETTINGS)
-    table = open_table(fresh, "digits")
+    opened = open_dataset(fresh, "digits")
     first, second = before.ids[:2].tolist()
-    annotate(table, [first], "exclude")
-    annotate(table, [second], "relabel", "9" if before.labels[1] != 9 else "8")
+    annotate(opened.decisions, [first], "exclude")
+    annotate(opened.decisions, [second], "relabel", "9" if before.labels[1] != 9 else "8")
     known, held = train_and_held_out(fresh, SETTINGS)
     assert first not in known.ids
     assert known.labels[known.ids == second].item() == (9 if before.labels[1] != 9 else 8)
@@ -218,8 +218,10 @@ def test_the_name_depends_on_what_decides_numbers_and_samples(fresh):
 
 def test_a_share_of_each_class_trained_on_is_evaluated_too_and_kept_apart(trained):
     workspace, training, _ = trained
-    ids, table = training.ids("learnt from"), open_table(workspace, "digits")
-    frame = table.frame(columns=["id", "split", "label", "aum", "train_aum", "train_correctness"]).set_index("id")
+    ids, opened = training.ids("learnt from"), open_dataset(workspace, "digits")
+    frame = opened.samples.frame(columns=["id", "split", "label", "aum", "train_aum", "train_correctness"]).set_index(
+        "id"
+    )
     learnt = frame.loc[ids]
     assert set(learnt["split"]) == {"train"}
     shares = learnt["label"].value_counts() / frame[frame["split"] == "train"]["label"].value_counts()
@@ -234,9 +236,9 @@ def test_a_share_of_each_class_trained_on_is_evaluated_too_and_kept_apart(traine
 
 @pytest.mark.slow
 def test_samples_learnt_by_another_label_are_evaluated_by_the_given_one_as_their_run_is(fresh):
-    settings, table = SETTINGS.with_(epochs=1, train_sample=901), open_table(fresh, "digits")
-    changed = table.frame(Filters(where="split = 'train' AND label <> 9"))["id"][:20].to_list()
-    annotate(table, changed, "relabel", 9)
+    settings, opened = SETTINGS.with_(epochs=1, train_sample=901), open_dataset(fresh, "digits")
+    changed = opened.samples.frame(Filters(where="split = 'train' AND label <> 9"))["id"][:20].to_list()
+    annotate(opened.decisions, changed, "relabel", 9)
     training = train_model(fresh, settings)
     last = training.samples(-1, part="learnt from").set_index("id")
     scored = pd.read_parquet(fresh.dataset("digits").run().scores_path).set_index("id").loc[last.index]
@@ -251,11 +253,11 @@ def test_samples_learnt_from_another_dataset_join_that_ones_table_once_its_run_h
     settings = PHOTOS.with_(epochs=1, batch_size=6, held_out="other")
     training = train_model(fresh, settings)
     score_dataset(fresh, "photos", ModelSpec(name="avhcurate:digits", weights=training.weights_path))
-    photos_table, other = open_table(fresh, "photos"), open_table(fresh, "other")
-    assert photos_table.frame()["train_aum"].notna().all()
-    assert "aum" not in photos_table.columns
-    assert other.frame()["aum"].notna().all()
-    assert "train_aum" not in other.columns
+    photos_table, other = open_dataset(fresh, "photos"), open_dataset(fresh, "other")
+    assert photos_table.samples.frame()["train_aum"].notna().all()
+    assert "aum" not in photos_table.samples.columns
+    assert other.samples.frame()["aum"].notna().all()
+    assert "train_aum" not in other.samples.columns
     none = train_model(fresh, settings.with_(train_sample=0), seed=1)
     assert (len(none.ids("learnt from")), none.train_dynamics_path) == (0, None)
 

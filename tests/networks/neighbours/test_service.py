@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.sample import neighbours
 from avhcurate.errors import CurateError
 from avhcurate.measures.stats.neighbours import nearest_of
@@ -102,22 +102,22 @@ def test_a_cancelled_search_resumes_and_gives_the_same(clusters, many):
 
 def test_outliers_have_a_score_and_the_details_their_neighbours(clusters, workspace):
     dataset, run = clusters
-    before = open_table(workspace, "dots")
-    assert "neighbour_angle" not in before.columns
-    stamp, compared = dataset.stamp(), neighbours(before, 5, count=8)
+    before = open_dataset(workspace, "dots")
+    assert "neighbour_angle" not in before.samples.columns
+    stamp, compared = dataset.stamp(), neighbours(before.samples, before.run, before.neighbours, 5, count=8)
     graph = find_neighbours(dataset, run)
     assert dataset.stamp() != stamp
-    table = open_table(workspace, "dots")
-    assert table.scores[-1] == "neighbour_angle"
-    score = table.frame(columns=["neighbour_angle"])["neighbour_angle"].to_numpy(float, na_value=np.nan)
+    opened = open_dataset(workspace, "dots")
+    assert opened.samples.scores[-1] == "neighbour_angle"
+    score = opened.samples.frame(columns=["neighbour_angle"])["neighbour_angle"].to_numpy(float, na_value=np.nan)
     np.testing.assert_allclose(score, graph.angles()[:, :OUTLIER].mean(axis=1), atol=1e-6)
-    read = neighbours(table, 5, count=8)
+    read = neighbours(opened.samples, opened.run, opened.neighbours, 5, count=8)
     assert read.ids.tolist() == compared.ids.tolist()
     assert read.angles == pytest.approx(compared.angles, abs=1e-6)
     with pytest.raises(CurateError, match="Unknown sample 600"):
-        neighbours(table, 600)
+        neighbours(opened.samples, opened.run, opened.neighbours, 600)
     with pytest.raises(CurateError, match="zero or not finite"):
-        neighbours(table, 7)
+        neighbours(opened.samples, opened.run, opened.neighbours, 7)
 
 
 def test_what_cannot_be_searched_is_refused_in_a_line(clusters):

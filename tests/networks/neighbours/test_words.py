@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import avhcurate
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.networks.neighbours.words import angles_to_words, words_column
 from avhcurate.workspace.data.workspace import Workspace
@@ -40,7 +40,7 @@ def test_the_angle_to_a_text_is_that_of_the_networks_own_logit(scored):
         ["a red car", "snow"], padding="max_length", return_tensors="pt"
     )
     # The image side of the run, which is held to the network's own in tests/networks/models.
-    features = torch.from_numpy(np.array(dataset.sample_table.run.features()))
+    features = torch.from_numpy(np.array(dataset.opened.run.features()))
     with torch.inference_mode():
         output = network(**tokens, pixel_values=torch.zeros(1, 3, 16, 16))
         scale = network.logit_scale.exp()
@@ -56,18 +56,18 @@ def test_the_angle_to_a_text_is_that_of_the_networks_own_logit(scored):
 
 def test_words_order_filter_and_export_by_a_column_that_names_them(scored, tmp_path, cli):
     dataset, _ = scored
-    run = dataset.sample_table.run
+    run = dataset.opened.run
     near = dataset.like("black cat, -white")
     column = near.columns[-1]
     assert near[column].is_monotonic_increasing
     bytes_before = run.words_path.read_bytes()
     assert angles_to_words(run, ["black cat", "-white"]) == column == "like: black cat, -white"
     assert run.words_path.read_bytes() == bytes_before  # neither network nor images are read again
-    table, cut = open_table(dataset.workspace, "pets"), float(near[column][5])
+    opened, cut = open_dataset(dataset.workspace, "pets"), float(near[column][5])
     within = Filters(ranges=((column, None, cut),))
-    assert table.order(within, sort=column).tolist() == near["id"][near[column] <= cut].tolist()
+    assert opened.samples.order(within, sort=column).tolist() == near["id"][near[column] <= cut].tolist()
     assert Filters.from_query(within.to_query()) == within  # the words are in the address
-    assert table.count(Filters(where=f'"{column}" <= {cut}')) == table.count(within)
+    assert opened.samples.count(Filters(where=f'"{column}" <= {cut}')) == opened.samples.count(within)
     out, there = tmp_path / "near.csv", ("--workspace", dataset.workspace.root)
     assert cli("export", "pets", "--like-text", "navy", "--where", "id < 6", "--out", out, *there)[0] == 0
     written = pd.read_csv(out)
@@ -80,14 +80,14 @@ def test_words_order_filter_and_export_by_a_column_that_names_them(scored, tmp_p
 
 def test_words_that_cannot_be_looked_for_say_what_to_do(scored, demo_root, tmp_path):
     dataset, folder = scored
-    run = dataset.sample_table.run
+    run = dataset.opened.run
     for words, named in ((["-snow"], "without a dash"), (["red", ""], "Say what"), (["x" * 201], "at most 200")):
         with pytest.raises(CurateError, match=named):
             words_column(words)
     with pytest.raises(CurateError, match="cancel each other"):
         angles_to_words(run, ["red", "-red"])
     with pytest.raises(CurateError, match=r"To find images by words.*clip:FOLDER"):
-        angles_to_words(open_table(Workspace(demo_root), "digits").run, ["red"])
+        angles_to_words(open_dataset(Workspace(demo_root), "digits").run, ["red"])
     aside = folder.rename(tmp_path / "network")
     save_clip(folder) if "siglip" in (aside / "config.json").read_text() else save_siglip(folder)
     with pytest.raises(CurateError, match="no longer the network of run"):

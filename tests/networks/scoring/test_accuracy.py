@@ -31,7 +31,7 @@ def turned(tmp_path):
 
 
 def test_accuracy_and_its_interval_are_those_of_the_table(digits):
-    accuracy, frame = accuracy_of(digits.dataset, digits.run), digits.frame()
+    accuracy, frame = accuracy_of(digits.dataset, digits.run), digits.samples.frame()
     correct = int((frame["predicted"] == frame["label"]).sum())
     assert accuracy == Accuracy(1797, correct, 10)
     interval = stats.binomtest(correct, 1797).proportion_ci(method="wilson")

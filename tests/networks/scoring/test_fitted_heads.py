@@ -17,8 +17,8 @@ import avhcurate
 from avhcurate import scores
 from avhcurate.datasets.export.tabular import Chosen
 from avhcurate.datasets.export.tools import write_cleanlab
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.sample import inspect
 from avhcurate.datasets.table.titles import titles
 from avhcurate.errors import CurateError
@@ -77,24 +77,24 @@ def scored_root(tmp_path_factory, few_strengths):
 
 
 @pytest.fixture
-def table(scored_root):
-    return open_table(Workspace(scored_root), "stripes")
+def opened(scored_root):
+    return open_dataset(Workspace(scored_root), "stripes")
 
 
 def rows_of(run):
     return pd.read_parquet(run.scores_path).set_index("id")
 
 
-def test_every_labelled_sample_is_scored_by_a_head_that_never_saw_it_its_copy_or_its_group(table):
+def test_every_labelled_sample_is_scored_by_a_head_that_never_saw_it_its_copy_or_its_group(opened):
     """Every number again, by hand, from heads fitted on the other folds alone."""
-    run, labels = table.run, table.dataset.labels()
+    run, labels = opened.run, opened.dataset.labels()
     folds, features, rows = run.folds(), np.array(run.features()), rows_of(run)
     assert folds[0] == folds[COPY]
     assert len(set(folds[GROUP])) == 1
     assert np.flatnonzero(folds == -1).tolist() == UNLABELLED
     assert sorted(set(folds.tolist())) == [-1, 0, 1, 2]
     labelled = np.flatnonzero(labels >= 0)
-    groups, _ = sample_groups(table.dataset, run.features(), labelled, column="patient")
+    groups, _ = sample_groups(opened.dataset, run.features(), labelled, column="patient")
     for fold in (-1, 0, 1, 2):
         seen = (folds[labelled] != fold) if fold >= 0 else np.ones(len(labelled), bool)
         ids = labelled[seen]
@@ -109,8 +109,8 @@ def test_every_labelled_sample_is_scored_by_a_head_that_never_saw_it_its_copy_or
     assert rows.loc[UNLABELLED, "avc"].notna().all()
 
 
-def test_the_record_says_how_the_heads_were_fitted_and_how_good_they_are(table):
-    run, labels = table.run, table.dataset.labels()
+def test_the_record_says_how_the_heads_were_fitted_and_how_good_they_are(opened):
+    run, labels = opened.run, opened.dataset.labels()
     fitted, rows = run.record.fitted, rows_of(run)
     known = labels >= 0
     assert (fitted.folds, fitted.seed, fitted.groups, fitted.samples) == (3, 0, "patient", 60)
@@ -121,21 +121,21 @@ def test_the_record_says_how_the_heads_were_fitted_and_how_good_they_are(table):
     assert 0.5 < fitted.agreement < 1
     assert run.record.head == "head"
     assert run.record.classes == ["c0", "c1", "c2"]
-    assert titles(table.dataset)[run.name] == "avhcurate:digits · fitted head"
+    assert titles(opened.dataset)[run.name] == "avhcurate:digits · fitted head"
 
 
-def test_details_exports_and_degraded_images_take_the_head_that_scored_each_sample(table, tmp_path):
-    rows, labels = rows_of(table.run), table.dataset.labels()
+def test_details_exports_and_degraded_images_take_the_head_that_scored_each_sample(opened, tmp_path):
+    rows, labels = rows_of(opened.run), opened.dataset.labels()
     for id in (0, 7, COPY, UNLABELLED[0]):
-        shown = inspect(table, id)
+        shown = inspect(opened.samples, opened.run, opened.votes, id)
         assert shown.softmax.max() == pytest.approx(rows.loc[id, "max_confidence"], rel=1e-5)
         near = np.pi - shown.angles
         assert near[rows.loc[id, "predicted"]] / near.sum() == pytest.approx(rows.loc[id, "avc"], rel=1e-5)
-    write_cleanlab(table, Chosen(Filters()), tmp_path / "out")
+    write_cleanlab(opened, Chosen(Filters()), tmp_path / "out")
     probs = np.load(tmp_path / "out" / "pred_probs.npy")
     known = np.flatnonzero(labels >= 0)
     np.testing.assert_allclose(probs[np.arange(len(known)), labels[known]], rows.loc[known, "confidence"], rtol=1e-5)
-    workspace = Workspace(shutil.copytree(table.dataset.root.parents[1], tmp_path / "space"))
+    workspace = Workspace(shutil.copytree(opened.dataset.root.parents[1], tmp_path / "space"))
     folder = degrade_dataset(workspace, DegradeSettings(dataset="stripes", kinds=["noise"]))
     plain = pd.read_parquet(folder.scores_path).query("level == 0").set_index("id").sort_index()
     np.testing.assert_allclose(plain["avh"], rows["avh"], rtol=1e-4)
@@ -191,7 +191,7 @@ KILLED = """
 
 
 @pytest.mark.slow
-def test_a_run_killed_while_its_heads_are_fitted_resumes_to_the_very_same_table(scored_root, table, tmp_path):
+def test_a_run_killed_while_its_heads_are_fitted_resumes_to_the_very_same_table(scored_root, opened, tmp_path):
     """Renames: room for features, record, shard; bias and weights of the head of all, of each fold; the rest."""
     roots = {}
     for moment in ("7", "9"):
@@ -204,8 +204,8 @@ def test_a_run_killed_while_its_heads_are_fitted_resumes_to_the_very_same_table(
         (left,) = (root / "datasets" / "stripes" / "runs").iterdir()
         assert len(list((left / "heads").glob("*/class_weights.npy"))) == {"7": 1, "9": 2}[moment]
         run = score_dataset(Workspace(root), "stripes", SPEC, fit=FIT)
-        pd.testing.assert_frame_equal(rows_of(run), rows_of(table.run), obj=moment)
-        fitted, expected = (each.record.fitted.model_copy(update={"seconds": None}) for each in (run, table.run))
+        pd.testing.assert_frame_equal(rows_of(run), rows_of(opened.run), obj=moment)
+        fitted, expected = (each.record.fitted.model_copy(update={"seconds": None}) for each in (run, opened.run))
         assert fitted == expected
 
 
@@ -225,10 +225,10 @@ def test_the_command_line_fits_and_says_how_well(scored_root, tmp_path, cli, mon
         assert (ended.code, message in ended.err) == (2, True), ended.err
 
 
-def test_a_notebook_fits_the_same_heads_and_the_app_can_resume_its_job(scored_root, tmp_path, table):
+def test_a_notebook_fits_the_same_heads_and_the_app_can_resume_its_job(scored_root, tmp_path, opened):
     root = copied(scored_root, tmp_path / "space")
     found = avhcurate.open(root, "stripes").score("avhcurate:digits", head="fit", groups="patient", folds=3, seed=0)
-    assert found.table["avh"].astype(float).tolist() == pytest.approx(rows_of(table.run)["avh"].tolist(), nan_ok=True)
+    assert found.table["avh"].astype(float).tolist() == pytest.approx(rows_of(opened.run)["avh"].tolist(), nan_ok=True)
     options = ["--model=avhcurate:digits", "--head=fit", "--groups=patient", "--folds=3", "--seed=0"]
     assert set(options) <= set(Jobs(root).newest().argv)
     assert len(list((root / "datasets" / "stripes" / "runs").iterdir())) == 1

@@ -18,7 +18,7 @@ from PIL import Image
 from avhcurate import scores
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError, Unavailable
 from avhcurate.measures.scores import SCORES
 from avhcurate.networks.models.head import FeatureTap
@@ -217,14 +217,14 @@ def test_classes_that_only_the_model_knows_have_its_names_or_numbers(demo_root, 
     workspace = Workspace(tmp_path / "workspace")
     import_dataset(workspace, "bare", tmp_path / "bare.parquet")
     score_dataset(workspace, "bare", SPEC)
-    opened = open_table(workspace, "bare")
-    assert len(opened.classes) == 10
-    frame = opened.table
+    opened = open_dataset(workspace, "bare")
+    assert len(opened.samples.classes) == 10
+    frame = opened.samples.frame()
     assert frame["label"].isna().all()
     assert frame["avh"].isna().all()
-    assert frame["predicted_name"].to_list() == [opened.classes[label] for label in frame["predicted"]]
-    assert annotate(opened, [0], "relabel", 7) == 1
-    assert opened.sample(0)["curated_label_name"] == opened.classes[7]
+    assert frame["predicted_name"].to_list() == [opened.samples.classes[label] for label in frame["predicted"]]
+    assert annotate(opened.decisions, [0], "relabel", 7) == 1
+    assert opened.samples.sample(0)["curated_label_name"] == opened.samples.classes[7]
 
 
 def test_every_image_counts_once_whatever_the_batch_size(mixed, net):

@@ -6,7 +6,7 @@ import pytest
 
 import avhcurate
 from avhcurate import scores
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.loading import ModelSpec
 from avhcurate.networks.scoring.dataset_model import rebuild_model
@@ -49,7 +49,7 @@ def test_every_image_without_a_label_has_avc_and_confidence_but_not_the_length_t
     assert table[["avh", "confidence", "loss", "prototype_distance", "norm"]].isna().all(axis=None)
     avc = scores.avc(np.asarray(run.features()), run.class_weights())
     np.testing.assert_allclose(table["avc"], avc[np.arange(6), table["predicted"]], rtol=1e-5)
-    assert list(open_table(unlabelled, "pets").classes) == ["cat", "dog", "fox"]
+    assert list(open_dataset(unlabelled, "pets").samples.classes) == ["cat", "dog", "fox"]
     lengths = np.linalg.norm(run.features(), axis=1)
     np.testing.assert_allclose(lengths, lengths[0], rtol=1e-5)
 

@@ -4,8 +4,8 @@ import streamlit as st
 
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.curate.saved import Saved
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.ui.base import cache
 from avhcurate.ui.base.cache import HASH_FUNCS
 from avhcurate.workspace.data.workspace import Workspace
@@ -21,11 +21,11 @@ def test_a_result_is_kept_until_filters_or_annotations_change(own_digits):
         return table.count(filters)
 
     everything, part = Filters(), Filters(classes=(3,))
-    assert count(own_digits, everything) == count(own_digits, Filters()) == own_digits.size
+    assert count(own_digits.samples, everything) == count(own_digits.samples, Filters()) == own_digits.samples.size
     assert len(asked) == 1
-    assert count(own_digits, part) < own_digits.size
-    annotate(own_digits, [0], "exclude")
-    assert count(own_digits, everything) == own_digits.size - 1
+    assert count(own_digits.samples, part) < own_digits.samples.size
+    annotate(own_digits.decisions, [0], "exclude")
+    assert count(own_digits.samples, everything) == own_digits.samples.size - 1
     assert asked == [everything, part, everything]
 
 
@@ -38,28 +38,28 @@ def test_a_result_is_not_kept_when_a_set_is_replaced(own_digits):
     for n in (3, 20):
         Saved(workspace, "digits").save_set("some", range(n))
         own_digits.refresh()
-        assert count_kept(own_digits, Filters(sets=("some",))) == n
+        assert count_kept(own_digits.samples, Filters(sets=("some",))) == n
 
 
 def test_a_count_while_a_decision_is_being_read_is_not_that_of_after_it(own_digits):
     """As when a page counts what matches and the server writes the next decision meanwhile."""
-    annotate(open_table(own_digits.workspace, "digits"), [0], "exclude")
-    assert cache.count(own_digits, Filters()) == own_digits.size
+    annotate(open_dataset(own_digits.workspace, "digits").decisions, [0], "exclude")
+    assert cache.count(own_digits.samples, Filters()) == own_digits.samples.size
     own_digits.refresh()
-    assert cache.count(own_digits, Filters()) == own_digits.size - 1
+    assert cache.count(own_digits.samples, Filters()) == own_digits.samples.size - 1
 
 
 def test_a_count_while_votes_are_being_read_is_not_that_of_after_it(pets, monkeypatch):
-    voted, update = Filters(where="votes > 0"), pets.update_votes
+    voted, update = Filters(where="votes > 0"), pets.samples.update_votes
     counts = []
 
     def slow_update(votes):
-        counts.append(cache.count(pets, voted))
+        counts.append(cache.count(pets.samples, voted))
         update(votes)
 
-    monkeypatch.setattr(pets, "update_votes", slow_update)
+    monkeypatch.setattr(pets.samples, "update_votes", slow_update)
     collect(pets)
     answer_all(pets, "ann", truth(pets), 10)
     pets.refresh()
-    assert (counts, cache.count(pets, voted)) == ([0], pets.count(voted))
-    assert pets.count(voted) > 0
+    assert (counts, cache.count(pets.samples, voted)) == ([0], pets.samples.count(voted))
+    assert pets.samples.count(voted) > 0

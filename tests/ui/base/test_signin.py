@@ -41,7 +41,9 @@ def _stale_page() -> None:
     from avhcurate.ui.base.frame import while_allowed
 
     st.session_state["runs"] = st.session_state.get("runs", 0) + 1
-    st.session_state["frame.here"] = SimpleNamespace(table=SimpleNamespace(current=st.session_state["runs"] > 1))
+    st.session_state["frame.here"] = SimpleNamespace(
+        opened=SimpleNamespace(decisions=SimpleNamespace(current=st.session_state["runs"] > 1))
+    )
     while_allowed(st.write)("samples")
 
 

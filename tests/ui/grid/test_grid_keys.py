@@ -5,8 +5,8 @@ import json
 from streamlit.testing.v1 import AppTest
 
 from avhcurate.datasets.curate.keys import keys_of
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.workspace.data import people
 from avhcurate.workspace.data.people import Person, Role
 from avhcurate.workspace.data.workspace import Workspace
@@ -21,12 +21,12 @@ def said(outcomes):
 def test_a_decision_is_about_the_images_that_it_names_and_can_be_undone(own_demo_root):
     outcomes = decide(own_demo_root, decision("tag", 0, 1, 5, value="blurred"))
     assert said(outcomes) == ["3 images tagged blurred"]
-    table = open_table(Workspace(own_demo_root), "digits")
-    assert table.frame(Filters(tags=("blurred",)), columns=["id"])["id"].tolist() == [0, 1, 5]
-    assert (outcomes[0].undo, outcomes[0].entry) == (True, table.annotated)
+    opened = open_dataset(Workspace(own_demo_root), "digits")
+    assert opened.samples.frame(Filters(tags=("blurred",)), columns=["id"])["id"].tolist() == [0, 1, 5]
+    assert (outcomes[0].undo, outcomes[0].entry) == (True, opened.samples.entry)
     assert said(decide(own_demo_root, decision("undo"))) == ["Undid tag blurred on 3 images"]
-    table.refresh()
-    assert table.count(Filters(tags=("blurred",))) == 0
+    opened.refresh()
+    assert opened.samples.count(Filters(tags=("blurred",))) == 0
 
 
 def test_an_undo_is_of_ones_own_window_and_asks_before_it_is_of_anothers(own_demo_root):
@@ -42,14 +42,14 @@ def test_what_cannot_be_done_says_why_and_changes_nothing(own_demo_root):
         (outcome,) = decide(own_demo_root, decision(kind, 0, 1, value=value))
         assert outcome.why, kind
     assert decide(own_demo_root, decision("tag", 1797, value="odd"))[0].why
-    assert open_table(Workspace(own_demo_root), "digits").log.version("digits") == 0
+    assert open_dataset(Workspace(own_demo_root), "digits").decisions.log.version("digits") == 0
 
 
 def _bar():
     import os
     from pathlib import Path
 
-    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.datasets.table.open_dataset import open_dataset
     from avhcurate.ui.base.frame import Opened
     from avhcurate.ui.base.url_state import View
     from avhcurate.ui.grid.grid_bar import actions_grid
@@ -57,8 +57,8 @@ def _bar():
     from avhcurate.workspace.data.workspace import Workspace
 
     root = Workspace(Path(os.environ["AVHCURATE_WORKSPACE"]))
-    table = open_table(root, "digits")
-    page = Opened(root, View("digits"), table, table.count(View().filters))
+    opened = open_dataset(root, "digits")
+    page = Opened(root, View("digits"), opened, opened.samples.count(View().filters))
     actions_grid(page, table_view(page), tile_size=96)
 
 
@@ -74,11 +74,11 @@ def _form():
     import os
     from pathlib import Path
 
-    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.datasets.table.open_dataset import open_dataset
     from avhcurate.ui.grid.grid_bar import keys_form
     from avhcurate.workspace.data.workspace import Workspace
 
-    keys_form(open_table(Workspace(Path(os.environ["AVHCURATE_WORKSPACE"])), "digits"))
+    keys_form(open_dataset(Workspace(Path(os.environ["AVHCURATE_WORKSPACE"])), "digits").decisions)
 
 
 def test_the_form_of_the_keys_keeps_what_is_wrong_and_says_so(own_demo_root, monkeypatch):
@@ -88,4 +88,4 @@ def test_the_form_of_the_keys_keeps_what_is_wrong_and_says_so(own_demo_root, mon
         app.text_area(key="gallery.keys_text").set_value(text)
         app.button(key="gallery.save_keys").click().run()
         assert (len(app.error), app.text_area(key="gallery.keys_text").value) == (errors, text)
-    assert keys_of(open_table(Workspace(own_demo_root), "digits")) == {"q": "tag blurred"}
+    assert keys_of(open_dataset(Workspace(own_demo_root), "digits").decisions) == {"q": "tag blurred"}

@@ -12,8 +12,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from avhcurate.datasets.curate.annotations import annotate
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.sample import lookalike
 from avhcurate.ui.base.frame import Opened
 from avhcurate.ui.base.url_state import View
@@ -35,9 +35,9 @@ client = TestClient(Starlette(routes=grid_routes.routes()))
 
 
 def opened(root, **choices):
-    table = open_table(Workspace(root), "digits")
+    opened = open_dataset(Workspace(root), "digits")
     view = View("digits", **choices)
-    return Opened(Workspace(root), view, table, table.count(view.filters))
+    return Opened(Workspace(root), view, opened, opened.samples.count(view.filters))
 
 
 def ids(view, start, stop):
@@ -49,7 +49,7 @@ def ids(view, start, stop):
 def test_windows_are_those_of_the_pages_that_the_table_gives(demo_root):
     page = opened(demo_root, filters=Filters(classes=(3, 4)), sort="loss", descending=False)
     view = table_view(page)
-    rows = page.table.page(page.filters, sort="loss", limit=400)["id"].tolist()
+    rows = page.samples.page(page.filters, sort="loss", limit=400)["id"].tolist()
     assert ids(view, 0, 60) == rows[:60]
     assert ids(view, 300, 900) == rows[300:]
     assert page.count == len(rows)
@@ -67,13 +67,18 @@ def test_why_an_image_is_hard_is_asked_of_a_view_whose_run_has_class_weights(dem
     (hardest,) = ids(view, 0, 1)
     reason = client.get(f"{view.url}/why?id={hardest}").json()["reason"]
     row = view.tiles([hardest])[0]
-    near = lookalike(open_table(Workspace(demo_root), "digits"), hardest)
+    near = lookalike(
+        open_dataset(Workspace(demo_root), "digits").samples,
+        open_dataset(Workspace(demo_root), "digits").run,
+        open_dataset(Workspace(demo_root), "digits").neighbours,
+        hardest,
+    )
     assert reason["words"][0].endswith(f"to “{row.title}”, its label")
     assert reason["angles"] == pytest.approx(np.degrees(near.angles))
     assert reason["src"].startswith(f"/images/digits/{near.id}?v=")
     assert [client.get(f"{view.url}/why?id={id}").status_code for id in ("x", 5000)] == [400, 409]
     page = opened(demo_root, sort="id")
-    page.table.run = None
+    page.opened.run = None
     without = table_view(page)
     assert client.get(f"{without.url}/why?id=0").json() == {"reason": None}
 
@@ -83,7 +88,7 @@ def test_a_key_changes_with_the_decisions_and_ends_with_its_session(own_demo_roo
     page = opened(own_demo_root)
     view, address = table_view(page), table_view(page).url
     assert table_view(page).url == address
-    annotate(page.table, [0], "tag", "odd")
+    annotate(page.decisions, [0], "tag", "odd")
     other = table_view(page)
     assert other.url != address
     assert client.get(f"{address}/rows?start=0&stop=1").status_code == 200
@@ -150,8 +155,8 @@ def test_what_is_no_selection_is_refused():
 # --- tiles -----------------------------------------------------------------------------------------------------------
 
 
-TABLE = SimpleNamespace(dataset=SimpleNamespace(name="pets"), imported="v1")
-PAGE = SimpleNamespace(table=TABLE, view=SimpleNamespace(caption=""))
+SAMPLES = SimpleNamespace(name="pets", imported="v1")
+PAGE = SimpleNamespace(samples=SAMPLES, view=SimpleNamespace(caption=""))
 ROW = {
     "id": 5,
     "label": 1,

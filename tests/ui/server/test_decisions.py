@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from avhcurate.datasets.curate.history import history_entries
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.removal import remove_dataset
 from avhcurate.errors import Unavailable
 from avhcurate.features.annotate import ui as annotate_ui
@@ -37,7 +37,10 @@ DECISION = ANYTHING | st.fixed_dictionaries(
 
 
 def entries(root):
-    return [(one.action, one.value, one.samples) for one in history_entries(open_table(Workspace(root), "digits"))[0]]
+    return [
+        (one.action, one.value, one.samples)
+        for one in history_entries(open_dataset(Workspace(root), "digits").decisions)[0]
+    ]
 
 
 @given(sent=st.lists(DECISION, max_size=4))
@@ -61,7 +64,7 @@ def test_a_decision_that_comes_again_is_done_once_also_an_undo(own_demo_root):
     for _ in range(3):
         outcomes = decide(own_demo_root, *both, undo)
         assert [one.why for one in outcomes] == ["", "", ""]
-    found, _ = history_entries(open_table(Workspace(own_demo_root), "digits"))
+    found, _ = history_entries(open_dataset(Workspace(own_demo_root), "digits").decisions)
     assert [(one.action, one.undone_by is not None) for one in found] == [("exclude", True), ("exclude", False)]
 
 
@@ -124,7 +127,7 @@ def test_people_decide_in_their_own_name_and_by_their_role(own_demo_root):
     (viewer,) = decide(own_demo_root, decision("tag", 1, value="a"), person=Person("bob", Role.VIEWER))
     assert "needs the role curator" in viewer.why
     decide(own_demo_root, decision("tag", 1, value="a"), person=Person("ann", Role.CURATOR))
-    (entry,) = history_entries(open_table(Workspace(own_demo_root), "digits"))[0]
+    (entry,) = history_entries(open_dataset(Workspace(own_demo_root), "digits").decisions)[0]
     assert (entry.who, entry.value) == ("ann", "a")
     other = decision("answer", 1, who="bob", task="t", ms=900)
     (refused,) = decide(own_demo_root, other, person=Person("ann", Role.ANNOTATOR))
@@ -206,11 +209,14 @@ def test_a_browser_keeps_decisions_by_workspace_and_person(tmp_path, monkeypatch
 
 
 def test_a_decision_waits_while_the_database_is_away(workspace, make_dataset, monkeypatch):
-    table = make_dataset({"cat/a.png": "red", "dog/b.png": "blue"})
+    opened = make_dataset({"cat/a.png": "red", "dog/b.png": "blue"})
     sent = decision("exclude", 0, dataset="pets"), decision("exclude", 1, dataset="pets")
     with monkeypatch.context() as away:
         away.setenv("AVHCURATE_DATABASE_URL", f"sqlite:///{workspace.root}/absent/annotations.db")
         assert decide(workspace.root, *sent) == []
     assert [one.why for one in decide(workspace.root, *sent)] == ["", ""]
-    table.refresh()
-    assert [(one.action, one.samples) for one in history_entries(table)[0]] == [("exclude", 1), ("exclude", 1)]
+    opened.refresh()
+    assert [(one.action, one.samples) for one in history_entries(opened.decisions)[0]] == [
+        ("exclude", 1),
+        ("exclude", 1),
+    ]

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from avhcurate.datasets.curate import classes
 from avhcurate.datasets.curate.annotations import undo
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.ui.server import image_routes
 from avhcurate.ui.server.image_routes import image_url
 from avhcurate.workspace.data.event import CLASS_ACTIONS
@@ -38,7 +38,7 @@ def workspace(tmp_path_factory):
 @pytest.fixture
 def cats(workspace):
     """The images, as the pages know them."""
-    return open_table(workspace, "cats")
+    return open_dataset(workspace, "cats")
 
 
 @pytest.fixture
@@ -91,14 +91,14 @@ def test_only_an_id_of_a_dataset_in_the_index_is_found(client, path):
 
 
 def test_a_broken_image_gets_a_placeholder_that_is_never_kept(client, cats):
-    answer = client.get(image_url(cats, 1))
+    answer = client.get(image_url(cats.samples, 1))
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "image/svg+xml"
     assert answer.headers["cache-control"] == "no-store"
 
 
 def test_an_address_of_an_import_that_was_replaced_or_a_part_of_one_shows_no_image(client, cats):
-    for version in ("0123456789ab", cats.imported[:1], cats.imported[:11]):
+    for version in ("0123456789ab", cats.samples.imported[:1], cats.samples.imported[:11]):
         answer = client.get(f"/images/cats/0?v={version}")
         assert (answer.status_code, answer.headers["content-type"]) == (409, "image/svg+xml")
         assert answer.headers["cache-control"] == "no-store"
@@ -109,24 +109,27 @@ def test_addresses_hold_whatever_becomes_of_the_classes(client, workspace, tmp_p
         (tmp_path / name).mkdir()
         Image.new("RGB", (20, 10)).save(tmp_path / name / "a.png")
     import_dataset(workspace, "three", tmp_path)
-    table = open_table(workspace, "three")
-    address = image_url(table, 2)
+    opened = open_dataset(workspace, "three")
+    address = image_url(opened.samples, 2)
 
     def assert_there():
-        assert image_url(open_table(workspace, "three"), 2) == address
+        assert image_url(open_dataset(workspace, "three").samples, 2) == address
         assert client.get(address).status_code == 200
 
     assert_there()
-    for change in (lambda: classes.merge(table, ["ant", "bee"], "ant"), lambda: classes.rename(table, "cow", "ox")):
+    for change in (
+        lambda: classes.merge(opened.decisions, opened.workspace, ["ant", "bee"], "ant"),
+        lambda: classes.rename(opened.decisions, opened.workspace, "cow", "ox"),
+    ):
         change()
         assert_there()
     for _ in range(2):
-        undo(open_table(workspace, "three"), actions=CLASS_ACTIONS)
+        undo(open_dataset(workspace, "three").decisions, actions=CLASS_ACTIONS)
         assert_there()
 
 
 def test_a_versioned_image_is_kept_for_good_and_privately(client, cats):
-    answer = client.get(image_url(cats, 0))
+    answer = client.get(image_url(cats.samples, 0))
     assert {"private", "immutable"} <= set(answer.headers["cache-control"].split(", "))
     assert client.get("/images/cats/0").headers["cache-control"] == "private, no-cache"
 
@@ -147,11 +150,11 @@ def test_a_dataset_imported_again_shows_its_new_images(client, workspace, tmp_pa
     (tmp_path / "cat").mkdir()
     Image.new("RGB", (20, 10)).save(tmp_path / "cat" / "new.png")
     import_dataset(workspace, "fresh", tmp_path)
-    address = image_url(open_table(workspace, "fresh"), 0)
+    address = image_url(open_dataset(workspace, "fresh").samples, 0)
     assert _size(client.get(address)) == (20, 10)
     Image.new("RGB", (30, 10)).save(tmp_path / "cat" / "new.png")
     import_dataset(workspace, "fresh", tmp_path, force=True)
-    assert _size(client.get(image_url(open_table(workspace, "fresh"), 0))) == (30, 10)
+    assert _size(client.get(image_url(open_dataset(workspace, "fresh").samples, 0))) == (30, 10)
     assert client.get(address).status_code == 409
 
 
@@ -160,7 +163,7 @@ def test_several_thumbnails_come_in_one_answer_which_is_kept_if_all_are_there(cl
         answer = client.get("/images/several", params={"at": addresses})
         return answer, [int(size) for size in answer.headers["sizes"].split(",")]
 
-    addresses = [image_url(cats, id) for id in (0, 1, 2)]
+    addresses = [image_url(cats.samples, id) for id in (0, 1, 2)]
     each = [client.get(address).content for address in addresses]
     answer, sizes = several(addresses[2], addresses[0])
     assert (answer.content, sizes) == (each[2] + each[0], [len(each[2]), len(each[0])])

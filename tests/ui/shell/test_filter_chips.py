@@ -23,16 +23,16 @@ FILTERED = Filters(
 
 
 def test_a_chip_says_its_condition(digits):
-    assert [text for _, (text, _) in chips_of(digits, FILTERED)] == [
+    assert [text for _, (text, _) in chips_of(digits.samples, FILTERED)] == [
         *("HSF 0–0.2 or 0.8–1", "AVH from 0.04", "Norm 1–2", "Class 3 or none", "Tag odd", "Tag seen", "Split none"),
         *("Set hard", "Excluded too", "The model disagrees", "avh > 0"),
     ]
-    assert list(chips_of(digits, Filters())) == []
+    assert list(chips_of(digits.samples, Filters())) == []
 
 
 def test_taking_out_every_chip_leaves_no_condition(digits):
     filters = FILTERED.with_(ranges=FILTERED.ranges[:2])
-    while chips := list(chips_of(digits, filters)):
+    while chips := list(chips_of(digits.samples, filters)):
         field, (_, left) = chips[0]
         filters = filters.with_(**{field: left})
     assert filters == Filters()
@@ -40,7 +40,7 @@ def test_taking_out_every_chip_leaves_no_condition(digits):
 
 def test_each_chip_has_a_key_of_its_own_also_where_its_text_is_cut(digits):
     filters = FILTERED.with_(sets=("a" * 80, "a" * 80 + "b"))
-    keys = [key_of(field, getattr(filters, field), left) for field, (_, left) in chips_of(digits, filters)]
+    keys = [key_of(field, getattr(filters, field), left) for field, (_, left) in chips_of(digits.samples, filters)]
     assert len(set(keys)) == len(keys)
     assert {"hsf_bins", "ranges:avh", "tags:odd", "tags:seen", "where"} < set(keys)
 

@@ -9,7 +9,7 @@ from PIL import ExifTags, Image
 
 from avhcurate.datasets.curate.locked import lock, locked_mask, told
 from avhcurate.datasets.sources.service import import_dataset
-from avhcurate.datasets.table.dataset_table import open_table
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.saved.split_service import make_split
 from avhcurate.workspace.data.bursts import AUTO, bursts
 from avhcurate.workspace.data.sample_groups import sample_groups
@@ -86,10 +86,10 @@ def test_a_lock_and_folds_keep_bursts_whole_and_say_how_many_there_are(photos, t
     rows = pd.DataFrame({"path": dataset.samples(["path"])["path"], "label": np.where(KNOWN % 2, "a", "b")})
     rows.to_csv(tmp_path / "photos" / "list.csv", index=False)
     import_dataset(Workspace(tmp_path / "w"), "labelled", tmp_path / "photos" / "list.csv")
-    table = open_table(Workspace(tmp_path / "w"), "labelled")
-    lock(table, share=0.3, groups=AUTO)
-    assert pd.Series(locked_mask(table)).groupby(KNOWN).nunique().eq(1).all()
-    assert "In bursts are 36 images by names and times." in told(table)
-    parts = make_split(table, (0.5, 0.5), group=AUTO)
+    opened = open_dataset(Workspace(tmp_path / "w"), "labelled")
+    lock(opened.decisions, opened.run, share=0.3, groups=AUTO)
+    assert pd.Series(locked_mask(opened.dataset)).groupby(KNOWN).nunique().eq(1).all()
+    assert "In bursts are 36 images by names and times." in told(opened.decisions, opened.run)
+    parts = make_split(opened, (0.5, 0.5), group=AUTO)
     assert parts.rows["part"].groupby(KNOWN).nunique().eq(1).all()
     assert parts.manifest["joined"]["bursts by names and times"] == 36

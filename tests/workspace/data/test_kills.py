@@ -17,7 +17,7 @@ KILLED = """
     from avhcurate.workspace.data.workspace import Workspace
     from avhcurate.datasets.export.service import export
     from avhcurate.datasets.sources.service import import_dataset
-    from avhcurate.datasets.table.dataset_table import open_table
+    from avhcurate.datasets.table.open_dataset import open_dataset
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.people.attach import attach_votes
     from tests.campaign.child import in_child
@@ -34,7 +34,7 @@ KILLED = """
 
     def write(format, where="1=1"):
         def go(place):
-            table = open_table(Workspace(place / "ws"), "pets")
+            table = open_dataset(Workspace(place / "ws"), "pets")
             export(table, Filters(where=where), format, place / "out", force=True)
         return go
 

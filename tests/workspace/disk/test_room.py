@@ -11,8 +11,8 @@ from contextlib import suppress
 import pytest
 
 from avhcurate.datasets.curate.annotations import annotate
-from avhcurate.datasets.table.dataset_table import open_table
 from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.people.log import open_response_log
 from avhcurate.workspace.data import logs
@@ -67,12 +67,12 @@ def test_on_a_full_disk_writing_is_refused_in_one_line_and_reading_works_until_t
         assert "disk is full" in ended.err or "room" in ended.err
     assert cli("correlate", "digits", "--scores", "avh", "--workspace", root).code == 0
     assert cli("history", "digits", "--workspace", root).code == 0
-    table = open_table(Workspace(root), "digits")
-    assert table.count() == 1797
+    opened = open_dataset(Workspace(root), "digits")
+    assert opened.samples.count() == 1797
     fill(full=False)
     assert cli("tag", "digits", "odd", "--ids", "1,2", "--workspace", root).code == 0
-    table.refresh()
-    assert table.count(Filters(tags=("odd",))) == 2
+    opened.refresh()
+    assert opened.samples.count(Filters(tags=("odd",))) == 2
 
 
 @pytest.mark.parametrize("left", [0, 16_000])
@@ -99,7 +99,7 @@ def test_a_full_disk_is_never_called_damage(cli, decided_disk, left, logged):
 def decided_disk(full_disk):
     """A workspace with a decision on a small disk, and a function that leaves so many bytes, and a log or none."""
     root, _ = full_disk
-    annotate(open_table(Workspace(root), "digits"), [1], "tag", "kept")
+    annotate(open_dataset(Workspace(root), "digits").decisions, [1], "tag", "kept")
     file, filler = root / "annotations.db", root.parent / "filler"
 
     def fill(left, logged):
@@ -119,13 +119,13 @@ def decided_disk(full_disk):
 @pytest.mark.slow
 def test_reading_works_on_a_write_protected_disk(cli, own_demo_root, disk):
     root = copied(own_demo_root, disk / "workspace")
-    annotate(open_table(Workspace(root), "digits"), [1, 2, 3], "tag", "blurred")
+    annotate(open_dataset(Workspace(root), "digits").decisions, [1, 2, 3], "tag", "blurred")
     logs._shared.cache_clear()  # closes the database
     gc.collect()
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     assert cli("correlate", "digits", "--scores", "avh", "--workspace", root).code == 0
     assert "blurred" in cli("history", "digits", "--workspace", root).out
-    assert open_table(Workspace(root), "digits").count(Filters(tags=("blurred",))) == 3
+    assert open_dataset(Workspace(root), "digits").samples.count(Filters(tags=("blurred",))) == 3
     ended = cli("tag", "digits", "odd", "--ids", "1,2", "--workspace", root)
     assert ended.code == 2
     assert "write-protected" in ended.err

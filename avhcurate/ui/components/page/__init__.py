@@ -58,11 +58,11 @@ def follow(frame: Frame, *, runs: bool, decisions: bool, answers: bool) -> None:
     """
     address = dataset = ""
     told = url_state.told()
-    if frame.table:
-        dataset = frame.table.dataset.name
+    if frame.opened:
+        dataset = frame.opened.samples.name
         query = {"address": str(told.number)}
         if runs:
-            query["runs"] = _runs(frame.table.dataset)
+            query["runs"] = _runs(frame.opened.dataset)
         if decisions:
             query["entry"] = str(frame.entry)
         if answers:
