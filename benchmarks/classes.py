@@ -30,7 +30,7 @@ class Known:
 
     def __init__(self, root: Path, name: str, images: int, seed: int) -> None:
         self.opened = open_dataset(Workspace(root), name)
-        votes = self.opened.vote_counts()
+        votes = self.opened.votes.by_sample()
         assert self.opened.run is not None
         assert votes is not None
         labels = self.opened.dataset.labels()
@@ -41,7 +41,7 @@ class Known:
         self.labels = labels[ids][drawn]
         self.votes = self.counts[drawn]
         self.all_labels = labels[ids]
-        self.names = list(self.opened.classes)
+        self.names = list(self.opened.samples.classes)
 
 
 def crossed(labels: np.ndarray, votes: np.ndarray) -> np.ndarray:

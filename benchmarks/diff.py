@@ -14,7 +14,7 @@ import pyarrow as pa
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.saved import diff_service
-from avhcurate.workspace.data.datasets import DatasetRecord
+from avhcurate.workspace.data.dataset_records import DatasetRecord
 from avhcurate.workspace.data.workspace import Workspace
 
 CLASSES = [str(number) for number in range(10)]

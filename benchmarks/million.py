@@ -38,8 +38,9 @@ from avhcurate.measures.scores import SCORES
 from avhcurate.people import bins
 from avhcurate.ui.base.navigation import TITLES
 from avhcurate.ui.shell import main as main_script
-from avhcurate.workspace.data.datasets import DatasetRecord, VotesRecord
-from avhcurate.workspace.data.runs import SHARD, RunFolder, RunRecord
+from avhcurate.workspace.data.dataset_records import DatasetRecord, VotesRecord
+from avhcurate.workspace.data.run_records import SHARD, RunRecord
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import write_tables
 from benchmarks.served import browser_page, served

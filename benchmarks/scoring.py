@@ -53,7 +53,7 @@ from avhcurate.networks.models.loading import LoadedModel, ModelSpec, load_model
 from avhcurate.networks.models.runtime import PRECISIONS, find_device, keep_freed_memory
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.networks.scoring.shards import Engine, ShardWork, Step
-from avhcurate.workspace.data.runs import SHARD
+from avhcurate.workspace.data.run_records import SHARD
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Progress
 from avhcurate.workspace.images.decoding import decode, decode_image, encode_thumbnail

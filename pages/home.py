@@ -4,7 +4,7 @@ import streamlit as st
 
 from avhcurate.features.annotate import ui_setup
 from avhcurate.features.home import ui as home_ui
-from avhcurate.features.home import ui_guide
+from avhcurate.features.home import ui_guide, ui_runs
 from avhcurate.ui.base import frame
 from avhcurate.ui.base.layout import halves
 from avhcurate.ui.base.user_errors import plain
@@ -45,4 +45,4 @@ home_ui.own_columns(page)
 home_ui.messages(opened.samples, opened.dataset)
 with st.expander("Details", icon=":material/info:", key="home.details"):
     home_ui.dataset_facts(opened.samples, opened.dataset)
-    home_ui.model_runs(opened.run, opened.dataset)
+    ui_runs.model_runs(opened.run, opened.dataset)

@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from typer.exceptions import TyperException
-from typer.main import get_command
 
 import avhcurate
 from avhcurate.cli import app, home_of, main
@@ -345,27 +344,6 @@ def test_without_a_verb_there_is_the_help(cli):
     assert [title for title in navigation.ANALYSES if title not in titles] == []
 
 
-def parameters(command):
-    """The real parameters of each verb, by its name; --help is not one."""
-    for name, verb in command.commands.items():
-        if hasattr(verb, "commands"):
-            yield from parameters(verb)
-        else:
-            yield name, sum(param.name != "help" for param in verb.params)
-
-
-def test_the_command_line_has_few_parameters():
-    counts = dict(parameters(get_command(app)))
-    # More than 240: --like-text of export, and of neighbours, which the page's box starts as a job; two states
-    # and a run of `diff`, and the way back to one, `history --restore`; --budget of select; the run of a condition of
-    # tag, relabel and exclude; --classes of attach and votes; the four of review; the ten of classes; --where
-    # of suspects; --by of models; --confirmed of export; --card of report; --no-lock of review and score; --force
-    # beside --out; the eight of annotators, four of them limits of a rule; --format of votes-out; --beyond of
-    # correlate.
-    assert sum(counts.values()) + len(get_command(app).params) <= 290
-    assert max(counts.values()) <= 24
-
-
 #: Libraries that take a tenth of a second or more to import, and what each call may use of them. Whatever Arrow and
 #: DuckDB convert, they import pandas for.
 HEAVY = {
@@ -410,6 +388,19 @@ def test_help_and_version_are_asked_for_as_elsewhere(cli):
     assert cli("-h").out == cli("help").out == cli("--help").out
     assert cli("score", "-h").out == cli("help", "score").out == cli("score", "--help").out
     assert "--head" in cli("score", "-h").out
+
+
+def test_a_verb_says_in_which_group_it_stands_and_whether_it_has_a_table(cli):
+    sections = re.findall(r"^([A-Z].*):\n((?:  .+\n)+)", cli("--help").out, re.MULTILINE)
+    verbs = {title: re.findall(r"^  (\S+)", lines, re.MULTILINE) for title, lines in sections if title != "Options"}
+    assert list(verbs) == ["Start", "Images", "People and network", "Data", "Training", "Workspace"]
+    assert verbs["Start"] == ["demo", "review", "import", "fetch", "score", "attach", "serve"]
+    assert verbs["Training"] == ["train", "self-train", "degrade", "toy"]
+    assert {"list", "roles"} <= {*verbs["Workspace"]}
+    said = {verb: " ".join(cli(verb, "-h").out.split()) for group in verbs.values() for verb in group}
+    tables = {verb for verb, text in said.items() if "--out FILE writes the table" in text}
+    assert {"list", "suspects", "degrade"} <= tables
+    assert not {"score", "export", "train"} & tables
 
 
 @pytest.mark.parametrize(("words", "code"), [("--version", 0), ("nothing", 2)])

@@ -22,7 +22,7 @@ from avhcurate.features.suspects.store import OutOfFoldFolder, SuspectsFolder
 from avhcurate.lab.degradation.service import DegradationFolder
 from avhcurate.networks.neighbours.graph import NeighbourGraph
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.events import TABLES
+from avhcurate.workspace.data.event_tables import TABLES
 from avhcurate.workspace.data.log_tables import METADATA
 from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.prediction import PredictionFolder

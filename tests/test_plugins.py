@@ -20,7 +20,7 @@ from avhcurate.datasets.table.columns import EXTRA, PREDICTED_COLUMNS, STANDARD
 from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import PREDICTIONS, SCORES
-from avhcurate.measures.scores.table import of_plugin
+from avhcurate.measures.scores.score import of_plugin
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.app_files import added_pages
 from avhcurate.workspace.images.measures import MEASURES

@@ -38,6 +38,8 @@ def of_a_dataset(images: np.ndarray, labels: np.ndarray) -> None:
         pets.heard(ids, batch, name="resnet18")
     assert_type(pets.relabel(pets.suspects().head(3), "cat"), int)
     pets.score("efficientnet-lite0", hed="fit")  # type: ignore[call-arg]
+    pets.attach(probs=images, nme="mine")  # type: ignore[call-arg]
+    pets.predict(level="high")  # type: ignore[arg-type]
     pets.suspects(limit="3")  # type: ignore[arg-type]
     pets.select("loss")  # type: ignore[arg-type]
 

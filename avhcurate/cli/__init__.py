@@ -19,21 +19,21 @@ from avhcurate.plugins import load, names
 if TYPE_CHECKING:
     from typer import Typer
 
-#: The modules that have verbs, and the verbs of each.
+#: The modules that have verbs, in the order in which the help lists them, and the verbs of each.
 _MODULES = {
     "demo": "demo",
+    "review": "review",
     "data": "import fetch columns quality",
-    "workspace": "list default check remove rename jobs report",
     "score": "score attach",
-    "analysis": "correlate disagree models predict",
     "images": "suspects neighbours project",
-    "curate": "tag relabel exclude lock payoff classes",
-    "export": "export split",
+    "curate": "tag relabel exclude lock classes payoff",
+    "votes": "votes votes-out annotators",
+    "analysis": "correlate disagree models predict",
     "select": "select",
     "saved": "saved history diff",
-    "votes": "votes votes-out annotators",
+    "export": "export split",
+    "workspace": "list default check remove rename jobs report",
     "doctor": "doctor plugins",
-    "review": "review",
     "roles": "roles",
     "serve": "serve",
 }

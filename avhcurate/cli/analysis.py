@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from avhcurate.features.disagreement.service import Gap
 
 
-@options.verb(CorrelateSettings)
+@options.verb(CorrelateSettings, group="People and network", table=True)
 def correlate(settings: CorrelateSettings) -> None:
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.correlation import service
@@ -118,7 +118,7 @@ def _print_analysis(opened: "OpenDataset", analysis: str, settings: CorrelateSet
     options.print_table(rows.dropna(axis=1, how="all"))
 
 
-@options.verb(DisagreeSettings)
+@options.verb(DisagreeSettings, group="People and network", table=True)
 def disagree(settings: DisagreeSettings) -> None:
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.disagreement import service
@@ -147,7 +147,7 @@ def _print_sets(opened: "OpenDataset", gap: "Gap", rows: "pd.DataFrame") -> None
             print(in_set[columns].head(10).to_string(index=False) + "\n")
 
 
-@options.app.command()
+@options.verb(group="People and network", table=True)
 def models(
     name: options.NameArgument,
     runs: Annotated[
@@ -227,7 +227,7 @@ def _print_slices(opened: "OpenDataset", by: list[str], runs: list[str]) -> None
     print(f"Intervals hold at once for the {sliced.compared} rows that are judged (95 %, Bonferroni).")
 
 
-@options.verb(PredictSettings)
+@options.verb(PredictSettings, group="People and network", table=True)
 def predict(settings: PredictSettings) -> None:
     from avhcurate.features.predicted_hsf.learning_curve import forecast_of
     from avhcurate.features.predicted_hsf.service import added_text, coverage_text, predict_hsf, predictions

@@ -16,12 +16,12 @@ from avhcurate.features.payoff.settings import PayoffSettings
 
 if TYPE_CHECKING:
     from avhcurate.datasets.table.open_dataset import OpenDataset
-    from avhcurate.workspace.data.events import Event
+    from avhcurate.workspace.data.event import Event
 
 UndoOption = Annotated[bool, typer.Option("--undo", help="Undo your newest entry of this verb.")]
 
 
-@options.app.command()
+@options.verb(group="Images")
 def tag(
     name: options.NameArgument,
     tag: Annotated[str | None, typer.Argument(metavar="TAG", help="The tag.")] = None,
@@ -45,7 +45,7 @@ def tag(
     _decide(opened, ids, where, action, tag)
 
 
-@options.app.command()
+@options.verb(group="Images")
 def relabel(
     name: options.NameArgument,
     to: Annotated[
@@ -90,7 +90,7 @@ def relabel(
         _decide(opened, ids, where, "relabel", class_index(opened.samples, to))
 
 
-@options.app.command()
+@options.verb(group="Images")
 def exclude(
     name: options.NameArgument,
     ids: options.IdsOption = None,
@@ -113,7 +113,7 @@ def exclude(
     _decide(opened, ids, where, action, reason)
 
 
-@options.app.command()
+@options.verb(group="Images")
 def lock(
     name: options.NameArgument,
     share: Annotated[
@@ -146,7 +146,7 @@ def lock(
     )
 
 
-@options.app.command()
+@options.verb(group="Data", table=True)
 def classes(
     name: options.NameArgument,
     rename: Annotated[str | None, typer.Option(metavar="OLD=NEW", help="Give a class another name.")] = None,
@@ -170,7 +170,7 @@ def classes(
     from avhcurate.datasets.curate import classes as changes
     from avhcurate.datasets.curate.history import entry_text
     from avhcurate.features.classes import service
-    from avhcurate.workspace.data.events import CLASS_ACTIONS
+    from avhcurate.workspace.data.event import CLASS_ACTIONS
 
     opened = options.run_table(name, model)
     acts: dict[str, tuple[str | None, Callable[[str], Event]]] = {
@@ -251,7 +251,7 @@ def _undo(opened: "OpenDataset", actions: Sequence[str]) -> None:
     options.print_result({"undone": undone}, f"undone: {entry_text(entry)}")
 
 
-@options.verb(PayoffSettings)
+@options.verb(PayoffSettings, group="Data")
 def payoff(settings: PayoffSettings) -> None:
     from avhcurate.features.payoff import service, texts
     from avhcurate.features.suspects.after_lock import follow_lock

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from avhcurate.datasets.sources.fetch import PublicDataset
 
 
-@options.verb(ImportSettings)
+@options.verb(ImportSettings, group="Start")
 def import_(settings: ImportSettings) -> None:
     from avhcurate.datasets.sources.manifest import class_list
     from avhcurate.datasets.sources.service import import_dataset
@@ -43,7 +43,7 @@ def import_(settings: ImportSettings) -> None:
     options.print_dataset(folder)
 
 
-@options.verb(FetchSettings)
+@options.verb(FetchSettings, group="Start")
 def fetch(settings: FetchSettings) -> None:
     from avhcurate.datasets.sources.fetch import PUBLIC, fetch_public, find_public
 
@@ -84,7 +84,7 @@ def _megabytes(size: int) -> str:
     return f"about {size / 1e6:,.0f} MB"
 
 
-@options.verb(ColumnsSettings)
+@options.verb(ColumnsSettings, group="Images", table=True)
 def columns(settings: ColumnsSettings) -> None:
     from avhcurate.datasets.curate.columns import describe_columns, set_harder
 
@@ -109,12 +109,12 @@ def _column_and_end(text: str) -> tuple[str, str]:
     return column, end
 
 
-@options.verb(QualitySettings)
+@options.verb(QualitySettings, group="Data", table=True)
 def quality(settings: QualitySettings) -> None:
     name = settings.dataset
     with options.engine(settings.engine, "avhcurate.features.quality.service") as engine:
         from avhcurate.features.quality import service
-        from avhcurate.features.quality.service import FLAWS, KINDS, odd_files, rule
+        from avhcurate.features.quality.odd_files import FLAWS, KINDS, odd_files, rule
 
         with options.job(settings) as progress:
             folder = service.measure_dataset(

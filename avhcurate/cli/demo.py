@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from avhcurate.workspace.disk.jobs import Progress
 
 
-@options.verb(DemoSettings)
+@options.verb(DemoSettings, group="Start")
 def demo(settings: DemoSettings) -> None:
     from avhcurate.datasets.sources.demo import prepare_demo
     from avhcurate.people.log import open_response_log

@@ -28,7 +28,7 @@ _LOADERS = (
 )
 
 
-@options.app.command()
+@options.verb()
 def plugins() -> None:
     """List what installed packages add, each tried; exit code 2 where one is broken."""
     import numpy as np
@@ -70,7 +70,7 @@ def _try(group: str, key: str, call: Callable[[], object]) -> None:
         plugins_.note(group, key, str(error))
 
 
-@options.app.command()
+@options.verb()
 def doctor() -> None:
     """Show versions, extras, device and what could call out: what a report needs, without names, paths or data."""
     from avhcurate.networks.models.runtime import device_name, find_device

@@ -18,7 +18,7 @@ _HARDEST = (
 )
 
 
-@options.verb(ExportSettings)
+@options.verb(ExportSettings, group="Images")
 def export(settings: ExportSettings) -> None:
     from avhcurate.datasets.curate.second_person import confirmed_only, second_person
     from avhcurate.datasets.export.service import export, format_named, order_of
@@ -92,7 +92,7 @@ def _simulated(opened: "OpenDataset") -> str:
     return "\nThe HSF columns come from simulated votes; the file says so."
 
 
-@options.verb(SplitSettings)
+@options.verb(SplitSettings, group="Data")
 def split(settings: SplitSettings) -> None:
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.saved import split_service

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FIRST = 20
 
 
-@options.verb(SuspectsSettings)
+@options.verb(SuspectsSettings, group="Images", table=True)
 def suspects(settings: SuspectsSettings) -> None:
     from avhcurate.features.suspects import decisions
     from avhcurate.features.suspects import service as suspects_service
@@ -75,7 +75,7 @@ def _print_suspects(
 # --- neighbours and map ------------------------------------------------------------------------------------------
 
 
-@options.verb(NeighboursSettings)
+@options.verb(NeighboursSettings, group="Images", table=True)
 def neighbours(settings: NeighboursSettings) -> None:
     from avhcurate.networks.neighbours.service import RECALL, find_neighbours
     from avhcurate.networks.neighbours.words import angles_to_words
@@ -111,7 +111,7 @@ def _print_like(dataset: str, run: str, column: str) -> None:
         options.print_table(nearest, digits=4)
 
 
-@options.verb(ProjectSettings)
+@options.verb(ProjectSettings, group="Images", table=True)
 def project(settings: ProjectSettings) -> None:
     import numpy as np
     import pandas as pd

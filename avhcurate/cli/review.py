@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from avhcurate.workspace.data.workspace import Workspace
 
 
-@options.verb(ReviewSettings)
+@options.verb(ReviewSettings, group="Start")
 def review(settings: ReviewSettings) -> None:
     from avhcurate.cli.photo_review import PhotoReview
     from avhcurate.datasets.sources.service import absolute, name_for

@@ -8,14 +8,14 @@ from avhcurate.cli import completion, options
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
-    from avhcurate.workspace.data.events import Event
+    from avhcurate.workspace.data.event import Event
     from avhcurate.workspace.data.workspace import Workspace
 
 #: Pairs of classes that are printed.
 _MOST_PAIRS = 20
 
 
-@options.app.command()
+@options.verb(group="Data")
 def saved(
     name: options.NameArgument,
     save_set: Annotated[str | None, typer.Option(help="Save a set under this name: see --where and --ids.")] = None,
@@ -63,7 +63,7 @@ def _save(name: str, title: str, where: str, ids: str | None) -> None:
     Saved(options.open_workspace(), name).save_set(title, chosen)
 
 
-@options.app.command()
+@options.verb(group="Data", table=True)
 def history(
     name: options.NameArgument,
     who: Annotated[str | None, typer.Option(help="Only what this person did.")] = None,
@@ -102,7 +102,7 @@ def history(
     print(f"{len(entries)} of {count} entries")
 
 
-@options.app.command()
+@options.verb(group="Data", table=True)
 def diff(
     first: Annotated[
         str,

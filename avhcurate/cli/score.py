@@ -1,15 +1,19 @@
 """The verbs that make a run: score, and attach for outputs of a network computed elsewhere."""
 
+from typing import TYPE_CHECKING
+
 from avhcurate.cli import options
 from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
 
+if TYPE_CHECKING:
+    from avhcurate.workspace.data.run_records import RunRecord
 
-@options.verb(ScoreSettings)
+
+@options.verb(ScoreSettings, group="Start")
 def score(settings: ScoreSettings) -> None:
     # What takes long to import is imported while the engine starts.
     with options.engine(settings.engine, "avhcurate.networks.scoring.image_pass") as engine:
         from avhcurate.datasets.curate.locked import lock_before
-        from avhcurate.networks.models.backends import AS_IS, FEW_IMAGES
         from avhcurate.networks.scoring.accuracy import accuracy_of, chance_warning
         from avhcurate.networks.scoring.dataset_model import before_edit
         from avhcurate.networks.scoring.service import score_settings
@@ -35,13 +39,7 @@ def score(settings: ScoreSettings) -> None:
         print(f"{record.model} is not what it was in run {before}, so all images were scored anew.")
     if record.skipped:
         print(f"The column problem says why. Once these images can be read, or more memory is allowed, {again}")
-    if record.backend and record.backend.why not in ("", FEW_IMAGES):
-        how = "The network ran in float32"
-        if record.backend.name == AS_IS:
-            how = "The network ran as it is, which may be slower"
-        print(f"{how}: {record.backend.why}")
-    if record.precision == "tf32" and settings.precision == "auto":
-        print("Products were rounded to TF32, as is usual on an NVIDIA GPU. For exact ones give `--precision float32`.")
+    _print_arithmetic(record, settings)
     if record.rows is not None:
         print(f"{len(record.rows)} rows of the model's head were taken, by the names of the dataset's classes")
     fitted = record.fitted
@@ -58,7 +56,20 @@ def score(settings: ScoreSettings) -> None:
     options.print_next_of_run(name)
 
 
-@options.verb(AttachSettings)
+def _print_arithmetic(record: "RunRecord", settings: ScoreSettings) -> None:
+    """Say where the numbers are not those of the fastest or of the exact way."""
+    from avhcurate.networks.models.backends import AS_IS, FEW_IMAGES
+
+    if record.backend and record.backend.why not in ("", FEW_IMAGES):
+        how = "The network ran in float32"
+        if record.backend.name == AS_IS:
+            how = "The network ran as it is, which may be slower"
+        print(f"{how}: {record.backend.why}")
+    if record.precision == "tf32" and settings.precision == "auto":
+        print("Products were rounded to TF32, as is usual on an NVIDIA GPU. For exact ones give `--precision float32`.")
+
+
+@options.verb(AttachSettings, group="Start")
 def attach(settings: AttachSettings) -> None:
     from avhcurate.datasets.sources.attach import attach_run
     from avhcurate.networks.scoring.accuracy import accuracy_of, chance_warning

@@ -9,7 +9,7 @@ from avhcurate.cli import options
 from avhcurate.errors import CurateError
 
 
-@options.app.command()
+@options.verb(group="Data")
 def select(
     name: options.NameArgument,
     out: Annotated[

@@ -23,7 +23,7 @@ from avhcurate.workspace.disk.app_files import ROOT, SCRIPT, install_command
 _SECRET_BYTES = 32
 
 
-@options.app.command()
+@options.verb(group="Start")
 def serve(
     port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 8501,
     host: Annotated[

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from avhcurate.features.annotate.annotators import VoteQuality
 
 
-@options.verb(VotesSettings)
+@options.verb(VotesSettings, group="People and network")
 def votes(settings: VotesSettings) -> None:
     from avhcurate.people.attach import attach_votes
 
@@ -48,7 +48,7 @@ def _log_votes(settings: VotesSettings) -> None:
     options.print_messages([f"{logged.known} answers were already in it", *logged.messages])
 
 
-@options.verb(VotesOutSettings)
+@options.verb(VotesOutSettings, group="People and network")
 def votes_out(settings: VotesOutSettings) -> None:
     from avhcurate.features.annotate.vote_files import LABEL_STUDIO
     from avhcurate.features.annotate.vote_files import votes_out as write
@@ -72,7 +72,7 @@ _SHOWN = ["annotator", "answers", "votes", "control_accuracy", "controls", "agre
 _PAIRS_SHOWN = 20
 
 
-@options.verb(AnnotatorsSettings)
+@options.verb(AnnotatorsSettings, group="People and network", table=True)
 def annotators(settings: AnnotatorsSettings) -> None:
     from avhcurate.features.annotate.annotators import design_of, vote_quality
 

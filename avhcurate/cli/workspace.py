@@ -11,10 +11,11 @@ from avhcurate.cli import completion, options
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
-    from avhcurate.workspace.disk.jobs import JobRecord, Jobs
+    from avhcurate.workspace.disk.job_record import JobRecord
+    from avhcurate.workspace.disk.jobs import Jobs
 
 
-@options.app.command("list")
+@options.verb(name="list", table=True)
 def list_() -> None:
     """Datasets with their runs, trainings and self-trainings: images, accuracy, size on the disk."""
     from avhcurate.workspace.data.inventory import inventory
@@ -66,7 +67,7 @@ def size_text(bytes: int) -> str:
     return f"{bytes / 1e3:.0f} kB"
 
 
-@options.app.command()
+@options.verb()
 def remove(
     name: options.NameArgument,
     run: Annotated[str | None, typer.Option(help="Remove only this run.", autocompletion=completion.of("run"))] = None,
@@ -108,7 +109,7 @@ def _confirm(question: str, yes: bool) -> None:
         raise CurateError("Nothing was removed.")
 
 
-@options.app.command()
+@options.verb()
 def check(
     backup: Annotated[
         Path | None, typer.Option(**options.NEW_PATH, help="Copy the workspace into this new folder instead.")
@@ -140,7 +141,7 @@ def check(
         )
 
 
-@options.app.command()
+@options.verb()
 def rename(
     name: options.NameArgument,
     new: Annotated[str, typer.Argument(metavar="NEW", help="The new name.")],
@@ -152,7 +153,7 @@ def rename(
     options.print_result({"name": new, "was": name}, f"{name} is now called {new}")
 
 
-@options.app.command()
+@options.verb()
 def default(
     name: options.NameArgument,
     run: Annotated[
@@ -165,7 +166,7 @@ def default(
     options.print_result({"name": name, "default_run": chosen}, f"{name} now opens with the run {chosen}")
 
 
-@options.app.command()
+@options.verb(table=True)
 def jobs(
     cancel: Annotated[str | None, typer.Option(help="Ask this job to stop: its id, or `running`.")] = None,
     limit: Annotated[int, typer.Option(help="How many jobs, newest first.", min=1, max=options.MOST_ENTRIES)] = 20,
@@ -201,7 +202,7 @@ def _running(jobs: "Jobs", which: str) -> "JobRecord":
     raise CurateError(f"No such job is running: {which}. List them with `avhcurate jobs`.")
 
 
-@options.app.command()
+@options.verb(group="Images")
 def report(
     name: options.NameArgument,
     out: Annotated[Path | None, typer.Option(**options.NEW_PATH, help="HTML file to write.")] = None,

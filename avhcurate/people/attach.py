@@ -16,7 +16,8 @@ from avhcurate.people.files.sheet import check_shape
 from avhcurate.people.hsf import count_answers, count_ticks
 from avhcurate.people.row_matching import match_samples
 from avhcurate.workspace.data.class_lists import class_numbers, columns_of, order_notes
-from avhcurate.workspace.data.datasets import DatasetFolder, VotesRecord, count_matrix
+from avhcurate.workspace.data.dataset_records import VotesRecord
+from avhcurate.workspace.data.datasets import DatasetFolder, count_matrix
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import write_parquet
 from avhcurate.workspace.disk.fingerprints import fingerprint_table

@@ -15,7 +15,8 @@ from avhcurate.people.hsf_source import DESIGN_OF, SETTINGS, HsfSource, left_out
 from avhcurate.people.log import ResponseLog
 from avhcurate.people.log_columns import ResponseColumns
 from avhcurate.workspace.data.class_changes import ClassChanges, added_up
-from avhcurate.workspace.data.datasets import DatasetFolder, VotesRecord, count_matrix
+from avhcurate.workspace.data.dataset_records import VotesRecord
+from avhcurate.workspace.data.datasets import DatasetFolder, count_matrix
 
 #: Counts that are kept: of two designs, with and without the annotators that a control filter leaves out.
 _KEPT = 4

@@ -16,7 +16,7 @@ from avhcurate.features.annotate import annotators
 from avhcurate.features.classes.service import classes_of
 from avhcurate.features.suspects.decisions import KEPT
 from avhcurate.features.suspects.store import suspects_of
-from avhcurate.workspace.data.events import CLASS_ACTIONS
+from avhcurate.workspace.data.event import CLASS_ACTIONS
 from avhcurate.workspace.data.workspace import Workspace
 from tests.browser.pages import NOTHING_KEPT, TILES, expect, intercept, open_at, parameter, settled, unanswered
 from tests.fakes.datasets import write_images

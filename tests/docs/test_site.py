@@ -49,6 +49,8 @@ def test_the_interfaces_of_python_are_there(site):
     pages = {name: (site / f"{name}.html").read_text(encoding="utf-8") for name in named}
     assert [one for page, names in named.items() for one in names if f'id="{one}"' not in pages[page]] == []
     assert pages["api"].count('<span class="gp">') > 20  # examples of docstrings are code, no quotations
+    assert "Images in a forward pass." in pages["api"]  # an option of `score`, with what its settings say of it
+    assert "Unpack" not in pages["api"]
     assert "<blockquote>" not in "".join(pages.values())
 
 

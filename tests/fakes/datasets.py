@@ -13,7 +13,8 @@ from PIL import Image
 
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.open_dataset import OpenDataset, open_dataset
-from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord
+from avhcurate.workspace.data.dataset_records import DatasetRecord
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
 
 #: What becomes a file: an image, its pixels, the colour of a small one, or bytes as they are.

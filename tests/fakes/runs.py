@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from avhcurate import scores
-from avhcurate.workspace.data.runs import RunFolder, RunRecord
+from avhcurate.workspace.data.run_records import RunRecord
+from avhcurate.workspace.data.runs import RunFolder
 from tests.fakes.datasets import bare_dataset
 
 

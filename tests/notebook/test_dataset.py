@@ -3,6 +3,7 @@
 import copy
 import inspect
 import pickle
+import pydoc
 import re
 import subprocess
 import sys
@@ -18,14 +19,17 @@ import avhcurate
 from avhcurate import scores
 from avhcurate.cli import app as cli_app
 from avhcurate.errors import CurateError
+from avhcurate.features.map.settings import ProjectSettings
 from avhcurate.features.predicted_hsf.settings import PredictSettings
 from avhcurate.features.quality.settings import QualitySettings
 from avhcurate.features.suspects.settings import SuspectsSettings
+from avhcurate.networks.neighbours.settings import NeighboursSettings
 from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.notebook import guesses
 from avhcurate.notebook.dataset import Dataset
 from avhcurate.workspace.data import terminal
 from avhcurate.workspace.disk.jobs import Jobs
+from tests.fakes import verb_options
 from tests.fakes.refusals import refused
 
 ROOT = Path(__file__).parents[2]
@@ -199,6 +203,8 @@ def test_the_figures_are_those_of_the_pages(own_demo_root, trained_root, plant_m
 def test_a_method_takes_the_options_of_its_verb_with_their_defaults():
     verbs = {
         "score": (ScoreSettings, {"engine"}),
+        "project": (ProjectSettings, {"model"}),
+        "neighbours": (NeighboursSettings, {"model", "like_text"}),
         "suspects": (SuspectsSettings, {"model"}),
         "predict": (PredictSettings, set()),
         "quality": (QualitySettings, {"model", "engine", "tiny", "black", "blank", "blurred"}),
@@ -209,6 +215,25 @@ def test_a_method_takes_the_options_of_its_verb_with_their_defaults():
         assert {each.name: each.default for each in taken if each.name != "self"} == offered | (
             {"model": inspect.Parameter.empty} if verb == "score" else {}
         )
+
+
+def test_the_types_of_options_are_those_of_the_settings():
+    told = verb_options.FILE.read_text(encoding="utf-8")
+    assert told == verb_options.generated(), "run: python -m tests.fakes.verb_options"
+
+
+def test_help_and_completion_show_the_options_and_a_misspelt_one_is_refused(pets):
+    names = [*inspect.signature(pets.attach).parameters]
+    assert names[:2] == ["features", "class_weights"]
+    assert names[-3:] == ["by", "classes", "name"]
+    assert "options" not in inspect.signature(pets.predict).parameters
+    assert "level: float = 0.9" in pydoc.render_doc(Dataset.predict)
+    with pytest.raises(TypeError, match=r"score\(\) got an unexpected keyword argument 'hed'. Did you mean 'head'\?"):
+        pets.score("avhcurate:digits", hed="fit")
+    with pytest.raises(TypeError, match="argument 'engine'"):
+        pets.score("avhcurate:digits", engine="ray")
+    pets.attach(probs=np.full((12, 2), 0.5), classes=np.array(["dog", "cat"]), name="turned")
+    assert pets.opened.run.name == "turned"
 
 
 @pytest.mark.parametrize(

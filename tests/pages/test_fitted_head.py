@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avhcurate.errors import Option, Text
-from avhcurate.workspace.data.runs import FittedHeads
+from avhcurate.workspace.data.run_records import FittedHeads
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Jobs
 from tests.fakes.workspaces import copied

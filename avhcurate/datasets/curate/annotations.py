@@ -9,7 +9,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.class_lists import stored_class
-from avhcurate.workspace.data.events import ACTIONS, Event
+from avhcurate.workspace.data.event import ACTIONS, Event
 from avhcurate.workspace.disk.columns import listed
 
 #: The samples that an action changes, as SQL of its value: what changes nothing is not written.

@@ -14,7 +14,7 @@ from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.class_changes import ClassChanges
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.events import CLASS_ACTIONS, Event
+from avhcurate.workspace.data.event import CLASS_ACTIONS, Event
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.columns import listed
 from avhcurate.workspace.disk.tabular import read_table

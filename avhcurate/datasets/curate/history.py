@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.errors import CurateError, Run
 from avhcurate.workspace.data.class_lists import class_number
-from avhcurate.workspace.data.events import ACTIONS, Event
+from avhcurate.workspace.data.event import ACTIONS, Event
 
 #: No database takes a longer number.
 _MOST_DIGITS = 18

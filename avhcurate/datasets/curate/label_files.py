@@ -19,7 +19,7 @@ from avhcurate.people.files.label_studio import are_tasks, label_of_task, read_j
 from avhcurate.people.files.sheet import SAMPLE_COLUMNS
 from avhcurate.people.row_matching import match_rows
 from avhcurate.workspace.data.class_lists import stored_class
-from avhcurate.workspace.data.events import IMPORT_LABELS
+from avhcurate.workspace.data.event import IMPORT_LABELS
 from avhcurate.workspace.disk.columns import (
     LABEL_NAMES,
     MISSING,

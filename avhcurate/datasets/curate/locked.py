@@ -14,8 +14,9 @@ from avhcurate.measures.stats.folds import stratified_draw
 from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.workspace.data.bursts import AUTO, found_text
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.events import LOCK, Event
-from avhcurate.workspace.data.runs import RunFolder, RunRecord
+from avhcurate.workspace.data.event import LOCK, Event
+from avhcurate.workspace.data.run_records import RunRecord
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.sample_groups import check_groups, sample_groups
 from avhcurate.workspace.data.workspace import Workspace
 

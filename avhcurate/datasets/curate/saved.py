@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from avhcurate.datasets.curate.annotations import check_text
-from avhcurate.datasets.table.filters import FILTERS, Filters, read_value, write_value
+from avhcurate.datasets.table.address_values import read_value, write_value
+from avhcurate.datasets.table.filters import FILTERS, Filters
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.class_lists import present_numbers
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.events import Event, Kind, SavedView
+from avhcurate.workspace.data.event import Event, Kind, SavedView
 from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.columns import plain_cell

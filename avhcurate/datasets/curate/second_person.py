@@ -25,7 +25,7 @@ from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.votes import Votes
 from avhcurate.measures.stats.intervals import share
 from avhcurate.people.agreement import Agreement, cohen_kappa
-from avhcurate.workspace.data.events import DECIDED
+from avhcurate.workspace.data.event_folds import DECIDED
 
 #: By how many people a label was decided, as exports say it.
 DECIDED_BY = ("nobody", "one", "two_or_more")

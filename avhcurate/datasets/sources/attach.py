@@ -22,7 +22,8 @@ from avhcurate.networks.scoring.settings import AttachSettings
 from avhcurate.networks.scoring.shard_scores import add_scores, score_columns, sum_by_class
 from avhcurate.workspace.data.class_lists import order_notes
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.runs import SHARD, Attached, AttachedFile, RunFolder, RunRecord
+from avhcurate.workspace.data.run_records import SHARD, Attached, AttachedFile, RunRecord
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace, check_name
 from avhcurate.workspace.disk.columns import listed
 from avhcurate.workspace.disk.jobs import SILENT, Progress

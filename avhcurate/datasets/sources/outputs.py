@@ -17,7 +17,7 @@ from avhcurate.networks.scoring.settings import AttachSettings
 from avhcurate.people.row_matching import match_paths
 from avhcurate.workspace.data.class_lists import columns_of, stored_class
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.runs import Attached, AttachedFile
+from avhcurate.workspace.data.run_records import Attached, AttachedFile
 from avhcurate.workspace.disk.arrays import ArrayInFile, open_array, read_texts
 from avhcurate.workspace.disk.budget import check_budget
 from avhcurate.workspace.disk.columns import PATH_NAMES, check_column, listed

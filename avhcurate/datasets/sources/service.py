@@ -25,7 +25,8 @@ from avhcurate.people.files import VoteSheet, read_votes
 from avhcurate.people.queues import carry_records
 from avhcurate.plugins import checked_function, load
 from avhcurate.workspace.data.class_lists import under_new_names
-from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord
+from avhcurate.workspace.data.dataset_records import DatasetRecord
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.columns import bytes_leaf, listed
@@ -72,12 +73,7 @@ def import_dataset(
     megabytes; the same call resumes them. Cancelled before it is written, it leaves everything unchanged.
     """
     workspace.check_new(name)
-    root = workspace.root.resolve()
-    if user_path(source).is_dir() and root.is_relative_to(user_path(source).resolve()):
-        raise CurateError(
-            f"The workspace {root} lies inside {source}, and nothing is written there.",
-            fix=f"Choose another with {Option('workspace')}",
-        )
+    _refuse_around(workspace, source)
     place = source
     if str(source).startswith(_HUB):
         first = FirstChecksums(workspace.checksums, accept=force)
@@ -113,6 +109,16 @@ def import_dataset(
         if folder is before:
             return workspace.dataset(name)
         return workspace.adopt(name, folder)
+
+
+def _refuse_around(workspace: Workspace, source: Path | str) -> None:
+    """Refuse a folder that holds the workspace."""
+    root = workspace.root.resolve()
+    if user_path(source).is_dir() and root.is_relative_to(user_path(source).resolve()):
+        raise CurateError(
+            f"The workspace {root} lies inside {source}, and nothing is written there.",
+            fix=f"Choose another with {Option('workspace')}",
+        )
 
 
 def _refuse_outside(workspace: Workspace, place: str, table: SourceTable) -> None:
@@ -324,13 +330,7 @@ def read_source(source: Path | str, options: ImportOptions) -> SourceTable:
         return read_webdataset(str(source).removeprefix("wds:"), options)
     source = user_path(source)
     if source.is_dir():
-        scan = scan_folder(source)
-        if scan.images:
-            return read_folder(source, scan, options)
-        if scan.parquet:
-            return read_parquet([source / name for name in scan.parquet], source, options)
-        tables = [name for name in scan.others if is_csv(source / name)]
-        raise CurateError(f"{source} holds no images and no Parquet files. CSV files to import: {listed(tables, 3)}.")
+        return _read_directory(source, options)
     if source.exists() and is_parquet(source) and _holds_images(source, options):
         return read_parquet([source], source.parent, options)
     if source.exists() and (is_parquet(source) or is_csv(source)):
@@ -341,6 +341,17 @@ def read_source(source: Path | str, options: ImportOptions) -> SourceTable:
         f"{source} does not exist, or is not a source. Give a folder of images, a CSV, Parquet or COCO file, "
         "list:FILE, wds:PATTERN or hf:REPO; unpack archives first."
     )
+
+
+def _read_directory(source: Path, options: ImportOptions) -> SourceTable:
+    """Read a folder of images, or of Parquet files."""
+    scan = scan_folder(source)
+    if scan.images:
+        return read_folder(source, scan, options)
+    if scan.parquet:
+        return read_parquet([source / name for name in scan.parquet], source, options)
+    tables = [name for name in scan.others if is_csv(source / name)]
+    raise CurateError(f"{source} holds no images and no Parquet files. CSV files to import: {listed(tables, 3)}.")
 
 
 def _holds_images(source: Path, options: ImportOptions) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from avhcurate.measures.scores import SCORES, Score
-from avhcurate.workspace.data.datasets import Harder
+from avhcurate.workspace.data.dataset_records import Harder
 from avhcurate.workspace.data.prediction import PREDICTED
 from avhcurate.workspace.data.runs import WORDS
 from avhcurate.workspace.images.measures import MEASURES

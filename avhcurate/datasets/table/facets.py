@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from avhcurate.datasets.table.columns import quote
-from avhcurate.datasets.table.filters import FILTERS, Filter, Filters, Ranges, Values, offered_ranges
+from avhcurate.datasets.table.filter_kinds import Filter, Ranges, Values
+from avhcurate.datasets.table.filters import FILTERS, Filters, offered_ranges
 from avhcurate.datasets.table.sample_table import SampleTable
 
 #: Bars of a histogram, and values of a facet, at most.

@@ -1,7 +1,7 @@
 """Which head a run's scores come from, in words: fitted heads, rows of a published one, or nothing to say."""
 
 from avhcurate.workspace.data.bursts import AUTO, found_text
-from avhcurate.workspace.data.runs import FittedHeads, RunRecord
+from avhcurate.workspace.data.run_records import FittedHeads, RunRecord
 
 #: On pages that work with one head for all samples.
 HEAD_OF_ALL = (

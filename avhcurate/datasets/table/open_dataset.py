@@ -14,7 +14,8 @@ from avhcurate.errors import CurateError, Run
 from avhcurate.networks.neighbours.graph import NeighbourGraph
 from avhcurate.people import bins
 from avhcurate.people.log import open_response_log
-from avhcurate.workspace.data.datasets import DatasetFolder, DatasetRecord
+from avhcurate.workspace.data.dataset_records import DatasetRecord
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.prediction import PREDICTED, PredictionFolder
 from avhcurate.workspace.data.runs import RunFolder

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from avhcurate.errors import CurateError
 from avhcurate.people.log import open_response_log
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.events import ACTIONS
+from avhcurate.workspace.data.event import ACTIONS
 from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.people import Role, require
 from avhcurate.workspace.data.runs import RunFolder

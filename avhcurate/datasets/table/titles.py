@@ -8,7 +8,7 @@ from typing import Any
 from avhcurate.errors import CurateError
 from avhcurate.networks.models import DIGITS_WEIGHTS
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.runs import RunRecord
+from avhcurate.workspace.data.run_records import RunRecord
 from avhcurate.workspace.data.trainings import TrainingFolder, TrainingRecord
 
 #: How a record's `weights_source` begins if the weights are those that the network is published with.

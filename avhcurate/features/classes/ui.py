@@ -29,7 +29,7 @@ from avhcurate.ui.components.task import read_seen
 from avhcurate.ui.grid.grid_bar import about, narrow_grid
 from avhcurate.ui.grid.grid_views import GridView
 from avhcurate.ui.server.decisions import Decision, Reply, Takers
-from avhcurate.workspace.data.events import CLASS_ACTIONS, Event
+from avhcurate.workspace.data.event import CLASS_ACTIONS, Event
 from avhcurate.workspace.data.people import Role
 
 _PARTS = {"merge": "Two that may be one", "split": "One that may be two"}

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.sample_table import HARDNESS, SampleTable
+from avhcurate.datasets.table.sample_rows import HARDNESS
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.titles import titles
 from avhcurate.datasets.table.votes import Votes
 from avhcurate.features.compare.discoveries import Finding, Model, avh_follows_hsf, norm_is_inconsistent

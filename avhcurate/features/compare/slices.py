@@ -10,8 +10,9 @@ from scipy.stats import t
 
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table import columns
+from avhcurate.datasets.table.address_values import write_value
 from avhcurate.datasets.table.facets import facet_of, value_counts
-from avhcurate.datasets.table.filters import Filters, write_value
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.titles import titles
 from avhcurate.datasets.table.votes import Votes
@@ -21,7 +22,7 @@ from avhcurate.measures.stats.calibration import BINS, NO_CALIBRATION, of_bins
 from avhcurate.measures.stats.correlation import ALL
 from avhcurate.measures.stats.intervals import wilson
 from avhcurate.people.bins import DEFAULT_EDGES
-from avhcurate.workspace.data.events import Event
+from avhcurate.workspace.data.event import Event
 from avhcurate.workspace.data.workspace import Workspace
 
 #: Slices of fewer samples, or beside fewer, are not judged.

@@ -18,7 +18,7 @@ from avhcurate.features.payoff.expected import Action, Pair, expected_gains
 from avhcurate.features.payoff.rules import Gain
 from avhcurate.features.payoff.study import LEAST_CLASSES, Compared, Decided, Payoff
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.events import IMPORT_LABELS
+from avhcurate.workspace.data.event import IMPORT_LABELS
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.sample_groups import sample_groups
 from avhcurate.workspace.disk.jobs import SILENT, Progress

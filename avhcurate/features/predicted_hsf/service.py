@@ -130,17 +130,7 @@ def predict_hsf(
     for each in runs:
         refuse_before_lock(dataset, each)
     use = queue_use(votes)
-    inputs_of = {
-        "version": _VERSION,
-        "dataset": dataset.record.version,
-        "runs": [[run.name, run.scores_path.stat().st_mtime_ns] for run in runs],
-        "votes": counted.key,
-        "level": settings.level,
-        "seed": settings.seed,
-        **duplicates_digest(dataset),
-        **dataset.lock_note(),
-    }
-    folder = PredictionFolder.of(dataset, settings_digest(inputs_of)[:12])
+    folder = PredictionFolder.of(dataset, _digest(dataset, runs, counted.key, settings))
     with folder.alone():
         if folder.complete:
             return folder
@@ -149,27 +139,17 @@ def predict_hsf(
         progress.tell(0, total, "reading the inputs")
         inputs = Inputs(dataset, runs)
         voted = _voted(samples, votes, inputs, runs[0], settings.seed, use.weights)
-        record = PredictionRecord(
-            name=folder.name,
-            runs=[run.name for run in runs],
-            dataset_fingerprint=dataset.record.version,
-            votes_fingerprint=counted.fingerprint,
-            votes_simulated=counted.simulated,
-            queues=use.votes,
-            samples=len(inputs.ids),
-            voted=int((votes.counts.asked > 0).sum()),
-            learnt=len(voted.ids),
-            votes=round(float(np.median(voted.votes))),
-            level=settings.level,
-            folds=FOLDS,
-            seed=settings.seed,
-            weighted=bool((voted.weights != 1).any()),
-            inputs={"scores": inputs.scores, "features": inputs.features},
-            versions=versions("numpy", "scipy", "scikit-learn"),
-            started=now(),
-            locked=locked_by,
-        )
-        folder.write_record(record)
+        record = {
+            "name": folder.name,
+            "runs": [run.name for run in runs],
+            "dataset_fingerprint": dataset.record.version,
+            "votes_fingerprint": counted.fingerprint,
+            "votes_simulated": counted.simulated,
+            "queues": use.votes,
+            "voted": int((votes.counts.asked > 0).sum()),
+            "locked": locked_by,
+        }
+        folder.write_record(_record(inputs, voted, settings, **record))
         fits = count(1)
 
         def check() -> None:
@@ -184,10 +164,46 @@ def predict_hsf(
         changes |= {"finished": now(), "seconds": round(time.perf_counter() - started, 3)}
         folder.finish([folder.shard(0)], changes)
         progress.report(total, total, "")
-    for other in PredictionFolder.all_of(dataset):
-        if other.name != folder.name:
-            shutil.rmtree(other.root, ignore_errors=True)
+    _remove_others(dataset, folder)
     return folder
+
+
+def _digest(dataset: DatasetFolder, runs: Sequence[RunFolder], votes: str, settings: PredictSettings) -> str:
+    """Return what a prediction is named by: another where anything that decides its numbers differs."""
+    decides = {
+        "version": _VERSION,
+        "dataset": dataset.record.version,
+        "runs": [[run.name, run.scores_path.stat().st_mtime_ns] for run in runs],
+        "votes": votes,
+        "level": settings.level,
+        "seed": settings.seed,
+        **duplicates_digest(dataset),
+        **dataset.lock_note(),
+    }
+    return settings_digest(decides)[:12]
+
+
+def _record(inputs: Inputs, learnt: VotedSamples, settings: PredictSettings, **about: Any) -> PredictionRecord:
+    """Return the record of a prediction as it begins; `about` is what it says of the votes and the dataset."""
+    return PredictionRecord(
+        samples=len(inputs.ids),
+        learnt=len(learnt.ids),
+        votes=round(float(np.median(learnt.votes))),
+        level=settings.level,
+        folds=FOLDS,
+        seed=settings.seed,
+        weighted=bool((learnt.weights != 1).any()),
+        inputs={"scores": inputs.scores, "features": inputs.features},
+        versions=versions("numpy", "scipy", "scikit-learn"),
+        started=now(),
+        **about,
+    )
+
+
+def _remove_others(dataset: DatasetFolder, kept: PredictionFolder) -> None:
+    for other in PredictionFolder.all_of(dataset):
+        if other.name != kept.name:
+            shutil.rmtree(other.root, ignore_errors=True)
 
 
 def fit_prediction(voted: VotedSamples, *, level: float = LEVEL, check: Check = lambda: None) -> Prediction:

@@ -12,7 +12,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.errors import CurateError
 from avhcurate.features.pseudo_labels.service import export_columns, manifest
-from avhcurate.workspace.data.events import DECIDED
+from avhcurate.workspace.data.event_folds import DECIDED
 from avhcurate.workspace.data.self_trainings import SelfTrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.files import safe_name

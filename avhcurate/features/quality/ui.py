@@ -12,9 +12,10 @@ from avhcurate.datasets.table.facets import histogram
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.titles import title_of
-from avhcurate.features.quality import service
+from avhcurate.features.quality import odd_files, service
+from avhcurate.features.quality.odd_files import FLAWS, KINDS, USUAL, OddFiles, rule
 from avhcurate.features.quality.plots import measure_histograms, similarity_histogram
-from avhcurate.features.quality.service import FLAWS, KINDS, TAG, USUAL, Duplicates, OddFiles, rule
+from avhcurate.features.quality.service import TAG, Duplicates
 from avhcurate.features.quality.settings import QualitySettings
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.frame import Opened, attempt
@@ -97,7 +98,7 @@ def counts(record: QualityRecord, duplicates: Duplicates, odd: OddFiles) -> None
 
 
 find_duplicates = kept("Grouping near duplicates …")(service.find_duplicates)
-_odd_files = kept("Looking for odd files …")(service.odd_files)
+_odd_files = kept("Looking for odd files …")(odd_files.odd_files)
 
 
 @kept()
@@ -188,22 +189,7 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
     shown = groups[places.start : places.stop]
     members = duplicates.of(shown["group"]).groupby("group", sort=False).head(_MEMBERS).fillna({"split": "none"})
     by_group = shown.set_index("group").to_dict("index")
-    tiles = []
-    ids = members["id"].tolist()
-    for tile, member in zip(tiles_of(page, ids, score="id"), members.to_dict("records"), strict=True):
-        group = by_group[member["group"]]
-        badges = tile.badges
-        if member["keep"]:
-            badges = ("keep", *badges)
-        tiles.append(
-            replace(
-                tile,
-                score=f"{member['pixels']:,.0f} px",
-                sub=f"split {member['split']}",
-                badges=badges,
-                differs=group["leak"],
-            )
-        )
+    tiles = _copies(page, members, {number: group["leak"] for number, group in by_group.items()})
 
     def keep(chosen: GridSelection, _: object) -> None:
         selected = duplicates.members["id"].isin(chosen.ids)
@@ -217,6 +203,26 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
     view = _grid(page, tiles, about=f"duplicates {ONLY.asked()} {places.start}", first=[action], groups=headed)
     turn_pages(PAGE, places, len(groups), _GROUPS)
     return view
+
+
+def _copies(page: Opened, members: pd.DataFrame, leaks: Mapping[Any, bool]) -> list[Tile]:
+    """Return a tile a copy: its size, its split, whether it is the one to keep, and whether its group leaks."""
+    tiles = []
+    ids = members["id"].tolist()
+    for tile, member in zip(tiles_of(page, ids, score="id"), members.to_dict("records"), strict=True):
+        badges = tile.badges
+        if member["keep"]:
+            badges = ("keep", *badges)
+        tiles.append(
+            replace(
+                tile,
+                score=f"{member['pixels']:,.0f} px",
+                sub=f"split {member['split']}",
+                badges=badges,
+                differs=leaks[member["group"]],
+            )
+        )
+    return tiles
 
 
 def _caption(number: int, group: Mapping[Any, Any]) -> str:

@@ -25,7 +25,8 @@ from avhcurate.features.correlation.service import correlate, overall
 from avhcurate.features.disagreement.service import SETS, disagree
 from avhcurate.features.payoff.service import payoff
 from avhcurate.features.payoff.texts import by_kind, sentence, way_on
-from avhcurate.features.quality.service import KINDS, find_duplicates, odd_files
+from avhcurate.features.quality.odd_files import KINDS, odd_files
+from avhcurate.features.quality.service import find_duplicates
 from avhcurate.features.saved.diff_rules import KINDS as KINDS_OF_CHANGES
 from avhcurate.features.saved.diff_service import diff
 from avhcurate.features.suspects.decisions import undecided

@@ -10,9 +10,10 @@ import pandas as pd
 
 from avhcurate.datasets.curate.history import describe
 from avhcurate.datasets.curate.second_person import second_person
+from avhcurate.datasets.table.address_values import LONGEST_ADDRESS
 from avhcurate.datasets.table.columns import KEPT
 from avhcurate.datasets.table.decisions import Decisions
-from avhcurate.datasets.table.filters import LONGEST_ADDRESS, Filters
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import OpenDataset, open_dataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
@@ -20,7 +21,7 @@ from avhcurate.features.saved import diff_rules
 from avhcurate.features.saved.diff_rules import counts_of, text_of
 from avhcurate.features.suspects.store import suspects_of
 from avhcurate.workspace.data.class_lists import stored_class
-from avhcurate.workspace.data.events import CLASS_ACTIONS, IMPORT_LABELS, Event
+from avhcurate.workspace.data.event import CLASS_ACTIONS, IMPORT_LABELS, Event
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace
 

@@ -26,7 +26,7 @@ from avhcurate.ui.base.text import counted
 from avhcurate.ui.base.url_state import View
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.server.image_routes import image_url
-from avhcurate.workspace.data.events import Event, Kind
+from avhcurate.workspace.data.event import Event, Kind
 from avhcurate.workspace.disk.app_files import PAGES, page_file
 
 #: Session state: dataset, kind and name of the entry whose dialog is open, and the action.

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from avhcurate.errors import CurateError
 from avhcurate.features.suspects.rules import SOURCES
-from avhcurate.workspace.data.datasets import DatasetFolder, VotesRecord
+from avhcurate.workspace.data.dataset_records import VotesRecord
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import FoldHeads, RunFolder
 from avhcurate.workspace.disk.folders import ResultFolder
 from avhcurate.workspace.disk.provenance import Provenance, WorkRecord

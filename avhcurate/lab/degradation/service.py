@@ -4,6 +4,7 @@ Record and scores are written shard by shard next to the run's own.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,8 @@ from avhcurate.measures import scores
 from avhcurate.measures.scores import SCORES
 from avhcurate.networks.scoring.shards import LOCAL, Engine, ShardResult
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.runs import BackendRecord, RunFolder
+from avhcurate.workspace.data.run_records import BackendRecord
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.folders import ShardedFolder
 from avhcurate.workspace.disk.jobs import SILENT, Progress
@@ -32,6 +34,7 @@ from avhcurate.workspace.images.decoding import BrokenImage, decode, encode_thum
 # Torch takes seconds to import, and a page that only reads results shall not wait for it.
 if TYPE_CHECKING:
     from avhcurate.networks.models.engine import Network
+    from avhcurate.networks.models.loading import LoadedModel
     from avhcurate.networks.scoring.image_pass import ImagePass, ShardOutputs
 
 #: Scores of degraded images: those that need no second pass over the dataset.
@@ -111,11 +114,7 @@ def degrade_dataset(
     from avhcurate.networks.scoring.image_pass import ImagePass, network_options
 
     dataset = workspace.dataset(settings.dataset)
-    run = dataset.run(settings.model)
-    if not run.complete:
-        raise CurateError(
-            f"The run {run.name} is not finished.", fix=f"{Run('score', dataset.name, '...')} again to resume it"
-        )
+    run = _complete_run(dataset, settings.model)
     record = run.record
     weights: Any = settings.weights
     if weights is None and (training := trainings_of(dataset, run)[0]):
@@ -144,24 +143,12 @@ def degrade_dataset(
         if folder.complete:
             progress.report(total, total, "complete already")
             return folder
-        precision = record.precision
-        if precision == "tf32" and not engine.device(settings.device).startswith("cuda"):
-            precision = "float32"
+        precision = _precision_on(engine.device(settings.device), record.precision)
         options = network_options(workspace, folder, dataset, ids, shape, images_per_sample=len(steps))
         network = engine.network(loaded, device=settings.device, **({"precision": precision} | options))
         if not folder.begun:
             folder.write_record(_record(folder, run, network, levels, len(ids)))
-        fitted = None
-        if record.fitted is not None:
-            fitted = run
-        score = partial(
-            _scores_of_shard,
-            class_weights=loaded.class_weights,
-            labels=dataset.labels(),
-            steps=steps,
-            fitted=fitted,
-            one_length=bool(loaded.prompts),
-        )
+        score = _scoring(run, loaded, dataset.labels(), steps)
         images = ImagePass(
             dataset, folder, ids, SHARD, degrade, shape, network, score, images_per_sample=len(steps), progress=progress
         )
@@ -173,6 +160,39 @@ def degrade_dataset(
         images.run(engine, commit)
         _finish(folder, images)
     return folder
+
+
+def _complete_run(dataset: DatasetFolder, model: str | None) -> RunFolder:
+    run = dataset.run(model)
+    if not run.complete:
+        raise CurateError(
+            f"The run {run.name} is not finished.", fix=f"{Run('score', dataset.name, '...')} again to resume it"
+        )
+    return run
+
+
+def _precision_on(device: str, precision: str) -> str:
+    """Return the precision of a run on a device: TF32 is of CUDA."""
+    if precision == "tf32" and not device.startswith("cuda"):
+        return "float32"
+    return precision
+
+
+def _scoring(
+    run: RunFolder, loaded: "LoadedModel", labels: np.ndarray, steps: list[tuple[str, int]]
+) -> "Callable[[ShardOutputs], ShardResult]":
+    """Return what makes the rows of a shard, by the heads of the run if it fitted some."""
+    fitted = None
+    if run.record.fitted is not None:
+        fitted = run
+    return partial(
+        _scores_of_shard,
+        class_weights=loaded.class_weights,
+        labels=labels,
+        steps=steps,
+        fitted=fitted,
+        one_length=bool(loaded.prompts),
+    )
 
 
 def _finish(folder: DegradationFolder, images: "ImagePass") -> None:

@@ -24,7 +24,6 @@ from avhcurate.ui.base import job_forms as forms
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.frame import Opened, while_allowed
-from avhcurate.ui.base.job_panel import duration
 from avhcurate.ui.base.layout import help_menu, in_a_row
 from avhcurate.ui.base.page_choices import one_of, some_of
 from avhcurate.ui.base.text import PAPER
@@ -38,6 +37,7 @@ from avhcurate.ui.grid.grid_bar import sample_grid
 from avhcurate.ui.grid.grid_views import GridView
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.trainings import Part, TrainingFolder
+from avhcurate.workspace.disk.job_record import duration
 
 #: Networks that are usually trained here, the project's own first.
 MODELS = (

@@ -27,7 +27,8 @@ from avhcurate.measures.scores.blocks import (
 )
 from avhcurate.measures.scores.formulas import Batch
 from avhcurate.measures.scores.prototypes import ClassSums, class_sums, prototype_angles
-from avhcurate.measures.scores.table import PREDICTIONS, SCORES, Needs, Score, of_plugin
+from avhcurate.measures.scores.score import Needs, Score, of_plugin
+from avhcurate.measures.scores.table import PREDICTIONS, SCORES
 
 __all__ = [
     "PREDICTIONS",

@@ -1,6 +1,8 @@
 """Per-sample scores in blocks, so that no more than a block of (N, K) is ever in memory."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from types import ModuleType
 
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import formulas
@@ -41,52 +43,99 @@ def per_sample(
     that have "prototype" in their name; without logits `predicted` is the nearest of them, and -1 without either.
     `keys` defaults to every score that can be computed from these and needs no second pass. `block_size` is in samples.
     """
+    inputs = _checked(features, class_weights, logits, prototypes)
+    xp = inputs.xp
+    wanted = _offered(keys, inputs.at_hand)
+    rows = inputs.rows
+    if labels is None:
+        labels = xp.zeros_like(rows[:, 0], dtype=xp.int64) - 1
+    # Without classes, as for embeddings only, any label is valid.
+    labels = label_indices(xp, labels, like=rows, num_classes=inputs.num_classes or 1 << 31)
+    step = block_size or max(1, _BLOCK_ELEMENTS // max(1, inputs.num_classes))
+    parts: list[dict[str, Array]] = []
+    for start in range(0, max(rows.shape[0], 1), step):
+        parts.append(_scores_of(inputs.batch(slice(start, start + step), labels), wanted))
+    return {key: xp.concat([part[key] for part in parts]) for key in parts[0]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Inputs:
+    """What scores are computed from, checked; what is not at hand is None."""
+
+    xp: ModuleType
+    features: Array  # (N, D)
+    class_weights: Array  # (K, D)
+    unit_class_weights: Array
+    logits: Array  # (N, K)
+    prototypes: ClassSums | None
+    num_classes: int
+
+    @property
+    def rows(self) -> Array:
+        """Return an array with a row for each sample."""
+        if self.features is not None:
+            return self.features
+        return self.logits
+
+    @property
+    def at_hand(self) -> set[str]:
+        """Return which needs of scores are met; class weights give logits too."""
+        parts = {
+            "prototypes": self.prototypes,
+            "features": self.features,
+            "class_weights": self.class_weights,
+            "logits": self.logits,
+        }
+        there = {name for name, part in parts.items() if part is not None}
+        if "class_weights" in there:
+            there.add("logits")
+        return there
+
+    def batch(self, block: slice, labels: Array) -> formulas.Batch:
+        """Return a block of the samples."""
+        x = f = None
+        if self.features is not None:
+            x = self.features[block, :]
+        if self.logits is not None:
+            f = self.logits[block, :]
+        elif self.class_weights is not None:
+            f = x @ self.class_weights.T
+        return formulas.Batch(self.xp, x, self.unit_class_weights, f, labels[block], self.prototypes)
+
+
+def _checked(features: Array, class_weights: Array, logits: Array, prototypes: ClassSums | None) -> _Inputs:
+    """Return what is given in one namespace; refuse shapes that do not fit."""
     arrays = [array for array in (features, logits) if array is not None]
     if not arrays:
         raise CurateError("Scores need features, logits or both. Give one of them.")
+    if class_weights is not None and features is None:
+        raise CurateError("Class weights score embeddings. Give features too.")
     xp = namespace(*arrays)
-    num_samples = arrays[0].shape[0]
     num_classes = 0
     unit_class_weights = None
-    at_hand: set[str] = set()
     if prototypes is not None:
-        at_hand.add("prototypes")
         num_classes = prototypes.sums.shape[0]
     if logits is not None:
-        at_hand.add("logits")
         num_classes = logits.shape[-1]
     if features is not None:
-        at_hand.add("features")
         features = matrix(xp, features, "features")
     if class_weights is not None:
-        if features is None:
-            raise CurateError("Class weights score embeddings. Give features too.")
-        at_hand |= {"class_weights", "logits"}
         xp, features, class_weights = pair(features, class_weights)
         unit_class_weights = unit(xp, class_weights)
         num_classes = class_weights.shape[0]
     if logits is not None:
         logits = logit_matrix(xp, logits)
-        if tuple(logits.shape) != (num_samples, num_classes):
-            raise CurateError(f"logits must have shape {(num_samples, num_classes)}, not {tuple(logits.shape)}.")
-    wanted = _offered(keys, at_hand)
-    if labels is None:
-        labels = xp.zeros_like(arrays[0][:, 0], dtype=xp.int64) - 1
-    # Without classes, as for embeddings only, any label is valid.
-    labels = label_indices(xp, labels, like=arrays[0], num_classes=num_classes or 1 << 31)
-    step = block_size or max(1, _BLOCK_ELEMENTS // max(1, num_classes))
-    parts: list[dict[str, Array]] = []
-    for start in range(0, max(num_samples, 1), step):
-        block = slice(start, start + step)
-        x = f = None
-        if features is not None:
-            x = features[block, :]
-        if logits is not None:
-            f = logits[block, :]
-        elif class_weights is not None:
-            f = x @ class_weights.T
-        parts.append(_scores_of(formulas.Batch(xp, x, unit_class_weights, f, labels[block], prototypes), wanted))
-    return {key: xp.concat([part[key] for part in parts]) for key in parts[0]}
+        if tuple(logits.shape) != (arrays[0].shape[0], num_classes):
+            raise CurateError(f"logits must have shape {(arrays[0].shape[0], num_classes)}, not {tuple(logits.shape)}.")
+    return _Inputs(
+        xp=xp,
+        features=features,
+        class_weights=class_weights,
+        unit_class_weights=unit_class_weights,
+        logits=logits,
+        prototypes=prototypes,
+        num_classes=num_classes,
+    )
 
 
 def _scores_of(batch: formulas.Batch, keys: list[str]) -> dict[str, Array]:

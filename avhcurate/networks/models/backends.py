@@ -104,17 +104,10 @@ def find_backend(
     than the module, it computes in float32. A named backend is not judged again. Raises CurateError where it cannot
     run here.
     """
-    if name == AS_IS or (name is None and example.device.type != "cpu"):
+    if name == AS_IS:
         return as_is(module)
-    if name is None:
-        if images is not None and images * example[0, :, :, 0].numel() < _FEW_PIXELS:
-            return as_is(module, FEW_IMAGES)
-        if dtype not in _PRECISIONS:
-            return as_is(module)
-        if find_spec("openvino") is None:
-            return as_is(module, MISSING)
-        if dtype is torch.bfloat16 and not _has_bfloat16():
-            return as_is(module)
+    if name is None and (why_not := _why_as_is(example, dtype, images)) is not None:
+        return as_is(module, why_not)
     try:
         if name not in (None, OPENVINO) or example.device.type != "cpu":
             raise RuntimeError("it is not a backend of this device")
@@ -137,6 +130,21 @@ def find_backend(
             f"The run began with {name}, which cannot run the network here ({first_line(error)}). Resume it on the "
             "device and with the packages that it began with, or remove its folder to begin again."
         ) from error
+
+
+def _why_as_is(example: Tensor, dtype: torch.dtype, images: int | None) -> str | None:
+    """Return why a pass over so many images runs the module itself, "" where there is no choice; None if not."""
+    if example.device.type != "cpu":
+        return ""
+    if images is not None and images * example[0, :, :, 0].numel() < _FEW_PIXELS:
+        return FEW_IMAGES
+    if dtype not in _PRECISIONS:
+        return ""
+    if find_spec("openvino") is None:
+        return MISSING
+    if dtype is torch.bfloat16 and not _has_bfloat16():
+        return ""
+    return None
 
 
 def openvino(name: str = f"backend {OPENVINO}") -> Any:

@@ -23,7 +23,7 @@ from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.models.runtime import one_thread
 from avhcurate.networks.models.weights import Weights, load_weights, own_weights, read_weights, without_prefixes
 from avhcurate.networks.models.zero_shot import TEMPLATES, zero_shot
-from avhcurate.workspace.data.runs import PromptsRecord
+from avhcurate.workspace.data.run_records import PromptsRecord
 
 _MAKERS = {"timm": extras.timm_architecture, "transformers": hub_classifier, "onnx": onnx_classifier, FACTORY: factory}
 

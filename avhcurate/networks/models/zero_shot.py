@@ -18,7 +18,7 @@ from avhcurate.networks.models.architecture import Architecture
 from avhcurate.networks.models.hub import HubModel
 from avhcurate.networks.models.runtime import one_thread
 from avhcurate.networks.models.weights import own_weights
-from avhcurate.workspace.data.runs import PromptsRecord
+from avhcurate.workspace.data.run_records import PromptsRecord
 
 #: The prompt where none is given; the class name takes the place of the braces.
 TEMPLATES = ("a photo of a {}",)

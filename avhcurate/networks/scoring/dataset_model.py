@@ -15,7 +15,8 @@ from avhcurate.networks.models.loading import LoadedModel, ModelSpec, OtherClass
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.scoring.fitted_heads import check_fit
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.runs import FittedHeads, PromptsRecord, RunFolder, RunRecord
+from avhcurate.workspace.data.run_records import FittedHeads, PromptsRecord, RunRecord
+from avhcurate.workspace.data.runs import RunFolder
 
 
 def model_for(
@@ -59,18 +60,22 @@ def model_for(
     if fit is not None:
         return model, None
     if not classes_from_model:
-        num_classes = len(model.class_weights)
-        if labels.max() >= num_classes:
-            raise CurateError(
-                f"Dataset {dataset.name!r} has labels up to {labels.max()}, and {model.name} has {num_classes} "
-                "classes.",
-                fix=f"Fit a head by {Option('head', 'fit')}, or give a model of at least {labels.max() + 1} classes",
-            )
+        _refuse_too_few(dataset, model, labels)
         names = model.classes or ()
         if not declared or set(names) != set(record.classes) or list(names) == record.classes:
             return model, None
     rows = rows_of_classes(record.classes, model.classes, model=model.name)
     return replace(model, class_weights=model.class_weights[rows], bias=model.bias[rows]), rows
+
+
+def _refuse_too_few(dataset: DatasetFolder, model: LoadedModel, labels: np.ndarray) -> None:
+    """Refuse a model with fewer classes than labels have."""
+    num_classes = len(model.class_weights)
+    if labels.max() >= num_classes:
+        raise CurateError(
+            f"Dataset {dataset.name!r} has labels up to {labels.max()}, and {model.name} has {num_classes} classes.",
+            fix=f"Fit a head by {Option('head', 'fit')}, or give a model of at least {labels.max() + 1} classes",
+        )
 
 
 def before_edit(dataset: DatasetFolder, record: RunRecord) -> str:
@@ -83,12 +88,8 @@ def before_edit(dataset: DatasetFolder, record: RunRecord) -> str:
     return ""
 
 
-def rebuild_model(run: RunFolder, weights: Literal["random"] | Path | None) -> LoadedModel:
-    """Return the network of a run; refused unless weights, head and preprocessing are the run's.
-
-    Where the run fitted heads, or took some rows of the model's, it has the run's class weights and bias.
-    """
-    record = run.record
+def _refuse_without_network(record: RunRecord) -> None:
+    """Refuse a run whose outputs came from elsewhere, or from networks that are gone."""
     if record.attached is not None:
         raise CurateError(
             f"Run {record.name} was attached from outputs computed elsewhere and has no network. Score the dataset "
@@ -98,6 +99,15 @@ def rebuild_model(run: RunFolder, weights: Literal["random"] | Path | None) -> L
         raise CurateError(
             f"Run {record.name} is of {record.fitted.folds} networks, which are not kept. Choose a run of one network."
         )
+
+
+def rebuild_model(run: RunFolder, weights: Literal["random"] | Path | None) -> LoadedModel:
+    """Return the network of a run; refused unless weights, head and preprocessing are the run's.
+
+    Where the run fitted heads, or took some rows of the model's, it has the run's class weights and bias.
+    """
+    record = run.record
+    _refuse_without_network(record)
     preprocess = Preprocess.from_record(record.preprocess)
     prompts = record.prompts or PromptsRecord(templates=(), names=())
     if weights is None and record.weights_source == "random":

@@ -18,7 +18,8 @@ from avhcurate.networks.scoring.heads import RECIPE, Fits, fit_folds
 from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.networks.scoring.shards import Engine
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.runs import FittedHeads, RunFolder
+from avhcurate.workspace.data.run_records import FittedHeads
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.sample_groups import check_groups, duplicates_digest, sample_groups
 from avhcurate.workspace.disk.provenance import settings_digest
 

@@ -19,7 +19,8 @@ from avhcurate.networks.training.images import LabelledImages
 from avhcurate.networks.training.learner import Learner
 from avhcurate.networks.training.recipe import Recipe, as_numbers
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.runs import FOLD_FEATURES, SHARD, FittedHeads, RunFolder, RunRecord
+from avhcurate.workspace.data.run_records import SHARD, FittedHeads, RunRecord
+from avhcurate.workspace.data.runs import FOLD_FEATURES, RunFolder
 from avhcurate.workspace.disk.jobs import Progress
 from avhcurate.workspace.disk.provenance import now, settings_digest, versions
 

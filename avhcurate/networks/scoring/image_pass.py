@@ -15,7 +15,7 @@ from avhcurate.networks.models.engine import Network, embed
 from avhcurate.networks.models.preprocess import Preprocess
 from avhcurate.networks.scoring.shards import Engine, ShardResult, Step, work_through
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.runs import BackendRecord
+from avhcurate.workspace.data.run_records import BackendRecord
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.folders import ShardedFolder
 from avhcurate.workspace.disk.jobs import SILENT, Progress

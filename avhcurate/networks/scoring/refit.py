@@ -21,7 +21,8 @@ from avhcurate.networks.scoring.heads import seconds_of_heads
 from avhcurate.networks.scoring.shard_scores import by_fitted_heads, scored, with_distances
 from avhcurate.networks.scoring.shards import LOCAL
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.runs import SHARD, FittedHeads, RunFolder, RunRecord
+from avhcurate.workspace.data.run_records import SHARD, FittedHeads, RunRecord
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk.files import replacing
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import now

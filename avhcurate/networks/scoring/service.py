@@ -19,20 +19,9 @@ from avhcurate.networks.models.engine import Network
 from avhcurate.networks.models.loading import LoadedModel, ModelSpec, decisive
 from avhcurate.networks.models.runtime import precision_name
 from avhcurate.networks.scoring.dataset_model import model_for
-from avhcurate.networks.scoring.fitted_heads import (
-    fit_heads,
-    head_settings,
-    name_of,
-    number_of_classes,
-    out_of_fold,
-)
+from avhcurate.networks.scoring.fitted_heads import fit_heads, head_settings, name_of, number_of_classes, out_of_fold
 from avhcurate.networks.scoring.heads import seconds_of_heads
-from avhcurate.networks.scoring.image_pass import (
-    ImagePass,
-    ShardOutputs,
-    backend_values,
-    network_options,
-)
+from avhcurate.networks.scoring.image_pass import ImagePass, ShardOutputs, backend_values, network_options
 from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.networks.scoring.shard_scores import (
     ShardScores,
@@ -44,7 +33,8 @@ from avhcurate.networks.scoring.shard_scores import (
 )
 from avhcurate.networks.scoring.shards import LOCAL, Engine, ShardResult
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.runs import SHARD, FittedHeads, RankAgreement, RunFolder, RunRecord
+from avhcurate.workspace.data.run_records import SHARD, FittedHeads, RankAgreement, RunRecord
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import SILENT, Progress, Stages
 from avhcurate.workspace.disk.provenance import now

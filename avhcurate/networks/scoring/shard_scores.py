@@ -13,7 +13,8 @@ from avhcurate.networks.scoring.fitted_heads import scores_by_head
 from avhcurate.networks.scoring.image_pass import ShardOutputs
 from avhcurate.networks.scoring.shards import ShardResult
 from avhcurate.workspace.data.datasets import DatasetFolder
-from avhcurate.workspace.data.runs import SHARD, RunFolder
+from avhcurate.workspace.data.run_records import SHARD
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk.files import replacing, write_tables
 from avhcurate.workspace.disk.folders import spread
 from avhcurate.workspace.disk.jobs import SILENT, Progress

@@ -19,8 +19,9 @@ from avhcurate.datasets.curate.saved import LONGEST_NAME, Saved
 from avhcurate.datasets.export.images import bytes_of_images
 from avhcurate.datasets.export.service import FOLDERS, FORMATS, MOST_BYTES, export_bytes
 from avhcurate.datasets.export.settings import ExportSettings
+from avhcurate.datasets.table.address_values import write_value
 from avhcurate.datasets.table.decisions import Decisions
-from avhcurate.datasets.table.filters import Filters, write_value
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.errors import CurateError
 from avhcurate.ui.base import cache

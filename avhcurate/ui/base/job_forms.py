@@ -18,7 +18,8 @@ from avhcurate.workspace.data import background
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.settings import OptionField, VerbSettings, joined
 from avhcurate.workspace.data.workspace import Workspace, find_workspace
-from avhcurate.workspace.disk.jobs import JobRecord, Jobs
+from avhcurate.workspace.disk.job_record import JobRecord
+from avhcurate.workspace.disk.jobs import Jobs
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16", "tf32")

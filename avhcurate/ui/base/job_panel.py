@@ -18,7 +18,7 @@ from avhcurate.ui.base.user_errors import plain
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.workspace import find_workspace
 from avhcurate.workspace.disk.app_files import page_file
-from avhcurate.workspace.disk.jobs import JobRecord, duration
+from avhcurate.workspace.disk.job_record import JobRecord, duration
 
 #: Session state: the job last seen running, the page that it opened, jobs dismissed, jobs asked to stop.
 _SEEN = "jobs.seen"

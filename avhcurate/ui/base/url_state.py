@@ -9,7 +9,8 @@ from weakref import WeakValueDictionary
 import streamlit as st
 from pydantic import AfterValidator, Field
 
-from avhcurate.datasets.table.filters import FILTER_KEYS, Filters, read_value, write_value
+from avhcurate.datasets.table.address_values import read_value, write_value
+from avhcurate.datasets.table.filters import FILTER_KEYS, Filters
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.people.bins import DEFAULT_EDGES, check_edges

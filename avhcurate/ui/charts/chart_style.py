@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from avhcurate.datasets.table.filters import LONGEST_ADDRESS, Filters
+from avhcurate.datasets.table.address_values import LONGEST_ADDRESS
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample import Inspection
 
 #: Mid-tones in the manner of Okabe and Ito: distinct, and legible on white and on near-black. Data are slate, what is

@@ -17,12 +17,7 @@ from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.names import USUAL
 from avhcurate.networks.neighbours.settings import NeighboursSettings
-from avhcurate.networks.neighbours.words import (
-    run_with_words,
-    words_column,
-    words_lacking,
-    words_vector,
-)
+from avhcurate.networks.neighbours.words import run_with_words, words_column, words_lacking, words_vector
 from avhcurate.networks.scoring.settings import ScoreSettings
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.cache import kept, worker
@@ -39,7 +34,7 @@ from avhcurate.ui.grid.grid_bar import say, say_elsewhere, undo_last
 from avhcurate.ui.grid.grid_views import GridView, list_view
 from avhcurate.workspace.data.runs import WORDS, RunFolder
 from avhcurate.workspace.disk.app_files import PAGES, install_command
-from avhcurate.workspace.disk.jobs import duration
+from avhcurate.workspace.disk.job_record import duration
 
 #: Saved views that the gallery links to.
 _MOST_VIEWS = 5

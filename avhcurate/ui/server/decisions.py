@@ -23,7 +23,7 @@ from avhcurate.errors import CurateError, Unavailable
 from avhcurate.ui.base import cache, signin
 from avhcurate.ui.base.answers import NEVER_KEPT, base_path, passing
 from avhcurate.ui.base.user_errors import in_page
-from avhcurate.workspace.data.events import DoneBefore
+from avhcurate.workspace.data.event import DoneBefore
 from avhcurate.workspace.data.people import Person, Role, acting_as, require
 from avhcurate.workspace.data.workspace import Workspace, find_workspace
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.datasets.table.filters import FILTERS, Chip, Filters
+from avhcurate.datasets.table.filter_kinds import Chip
+from avhcurate.datasets.table.filters import FILTERS, Filters
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.ui.base import url_state
 from avhcurate.ui.base.frame import SIMULATED, Opened, with_run

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from avhcurate.datasets.table.address_values import kind_of
 from avhcurate.datasets.table.facets import (
     MOST_VALUES,
     Counts,
@@ -18,7 +19,7 @@ from avhcurate.datasets.table.facets import (
     ends_of,
     facet_of,
 )
-from avhcurate.datasets.table.filters import FILTERS, Filters, kind_of
+from avhcurate.datasets.table.filters import FILTERS, Filters
 from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError

@@ -15,7 +15,8 @@ from avhcurate.errors import CurateError
 from avhcurate.workspace.data.people import Role, require
 from avhcurate.workspace.data.settings import VerbSettings
 from avhcurate.workspace.disk.app_files import CHECKOUT
-from avhcurate.workspace.disk.jobs import JOB_VARIABLE, SILENT, JobRecord, Jobs, Progress
+from avhcurate.workspace.disk.job_record import JobRecord
+from avhcurate.workspace.disk.jobs import JOB_VARIABLE, SILENT, Jobs, Progress
 
 _LOG = logging.getLogger("avhcurate")
 

@@ -9,10 +9,9 @@ import itertools
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -21,125 +20,33 @@ import sqlalchemy as sa
 
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.class_changes import ClassChanges
-from avhcurate.workspace.data.class_lists import class_number
+from avhcurate.workspace.data.event import (
+    ACTIONS,
+    CLASS_ACTIONS,
+    EVERY_DATASET,
+    IMPORT_LABELS,
+    LOCK,
+    DoneBefore,
+    Event,
+    Kind,
+)
+from avhcurate.workspace.data.event_folds import fold
+from avhcurate.workspace.data.event_tables import (
+    EVENT,
+    EVENT_ACTS,
+    EVENT_SAMPLES,
+    EVENTS,
+    SAMPLE,
+    SET_MEMBERS,
+    TABLES,
+    decided_event,
+    decisions_about,
+    event_window,
+    newest_first,
+    standing,
+)
 from avhcurate.workspace.data.people import Role, acting, require, user
 from avhcurate.workspace.disk.database import lock_entries, open_engine
-
-#: The action of labels that came in a file: each sample has its own, and `value` names the file.
-IMPORT_LABELS = "import labels"
-#: The action that locks a part of a dataset.
-LOCK = "lock"
-#: Decisions about samples.
-ACTIONS = ("tag", "untag", "relabel", IMPORT_LABELS, "exclude", "include", "check")
-#: Changes of the classes; their details say what becomes of `names` and which classes are `added`, or the `parents`.
-CLASS_ACTIONS = ("rename class", "merge classes", "add class", "split class", "retire class", "set parents")
-#: Roles are of the whole workspace.
-EVERY_DATASET = ""
-
-Kind = Literal["set", "view", "keys"]
-
-
-def _event_number(**options: Any) -> sa.Column[int]:
-    return sa.Column("event", sa.Integer, sa.ForeignKey("events.id", ondelete="CASCADE"), **options)
-
-
-TABLES = sa.MetaData()
-EVENTS = sa.Table(
-    "events",
-    TABLES,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("dataset", sa.String, nullable=False, index=True),
-    sa.Column("at", sa.Double, nullable=False),
-    sa.Column("who", sa.String, nullable=False),
-    sa.Column("action", sa.String, nullable=False),
-    # a tag, or the name of a class, a set, a view, a file or a person
-    sa.Column("value", sa.String),
-    # the address of a view, what the keys do, a role, how a part was drawn; of a decision about samples, the window it
-    # was made in
-    sa.Column("details", sa.JSON),
-    sa.Column("samples", sa.Integer, nullable=False),
-    sa.Column("reverts", sa.Integer, sa.ForeignKey("events.id", ondelete="CASCADE"), unique=True),
-    sqlite_autoincrement=True,
-)
-#: The columns of an event.
-EVENT = EVENTS.c
-#: The window in which an event was written, "" where that is not known.
-_window = sa.func.coalesce(EVENT.details["window"].as_string(), "")
-#: The event that an event is about: the one that it undoes, else itself.
-_decided = sa.func.coalesce(EVENT.reverts, EVENT.id)
-EVENT_SAMPLES = sa.Table(
-    "event_samples",
-    TABLES,
-    _event_number(primary_key=True),
-    sa.Column("path", sa.String, primary_key=True),
-    sa.Column("label", sa.String),
-)
-#: The columns of a sample that an event is about.
-SAMPLE = EVENT_SAMPLES.c
-#: The act of a browser that an event is of.
-EVENT_ACTS = sa.Table(
-    "event_acts",
-    TABLES,
-    sa.Column("act", sa.String, primary_key=True),
-    _event_number(nullable=False),
-)
-#: The columns of what stands about samples: their path and tags, the number of their curated label, null without one.
-DECIDED = pa.schema(
-    {"path": pa.string(), "tags": pa.list_(pa.string()), "curated_label": pa.int64(), "excluded": pa.bool_()}
-)
-#: The members of a set or of the locked part as one Parquet file of paths: a million are written and read at once.
-SET_MEMBERS = sa.Table(
-    "set_members",
-    TABLES,
-    _event_number(primary_key=True),
-    sa.Column("paths", sa.LargeBinary, nullable=False),
-)
-
-
-class SavedView(NamedTuple):
-    """The address of a page: its file name and parameters, and the class names that numbers in these mean."""
-
-    page: str
-    query: dict[str, str]
-    classes: Sequence[str] = ()
-
-
-class DoneBefore(CurateError):
-    """This act was written already: the browser had not heard of it and sent it again."""
-
-
-@dataclass(frozen=True)
-class Event:
-    """`who` did `action` (such as "tag" or "save set") about `value` and so many `samples`, unless it is undone."""
-
-    id: int
-    at: datetime
-    who: str
-    action: str
-    value: str | None
-    #: a `SavedView`, what each key does, a role, how a locked part was drawn; of a decision about samples, the window
-    #: that it was made in
-    details: Any
-    samples: int
-    undone_by: str | None = None
-
-    @property
-    def key(self) -> str:
-        """How people name it to undo it."""
-        return str(self.id)
-
-    @property
-    def name(self) -> str:
-        """The name of a set, a view or a person."""
-        return self.value or ""
-
-    @property
-    def page(self) -> str:
-        return SavedView(*self.details).page
-
-    @property
-    def query(self) -> dict[str, str]:
-        return SavedView(*self.details).query
 
 
 class EventLog:
@@ -160,7 +67,7 @@ class EventLog:
 
     def news(self, dataset: str, *, since: int, window: str) -> bool:
         """Return whether anything was written elsewhere than in a `window` after the event of that number."""
-        query = sa.select(EVENT.id).filter_by(dataset=dataset).where(EVENT.id > since, _window != window)
+        query = sa.select(EVENT.id).filter_by(dataset=dataset).where(EVENT.id > since, event_window != window)
         return bool(self._read(query.limit(1)))
 
     def event_of(self, act: str) -> int | None:
@@ -250,16 +157,16 @@ class EventLog:
         Without a login everybody has one name: then only those of the acting person's window.
         """
         person = acting()
-        theirs = _newest_first(dataset, actions).filter_by(who=user())
+        theirs = newest_first(dataset, actions).filter_by(who=user())
         if not person.name:
-            theirs = theirs.where(_window == person.window)
+            theirs = theirs.where(event_window == person.window)
         with suppress(sa.exc.IntegrityError):  # another window undid the same event at the same moment
             return self._revert(theirs)
         return self._revert(theirs)
 
     def last(self, dataset: str, actions: Sequence[str] = ACTIONS) -> Event | None:
         """Return the newest event of anybody, by one of `actions`, that is not undone; None without any."""
-        return next(map(_event, self._read(_newest_first(dataset, actions).limit(1))), None)
+        return next(map(_event, self._read(newest_first(dataset, actions).limit(1))), None)
 
     def revert(self, dataset: str, event: int) -> Event:
         """Undo one event of anyone and return it; one that is already undone is refused.
@@ -267,7 +174,7 @@ class EventLog:
         Later events about the same tag, label, exclusion or name still count.
         """
         with suppress(sa.exc.IntegrityError):
-            if reverted := self._revert(_standing(dataset).filter_by(id=event)):
+            if reverted := self._revert(standing(dataset).filter_by(id=event)):
                 return reverted
         raise CurateError(f"Entry {event} is already undone, or does not exist. Reload the list.")
 
@@ -290,7 +197,7 @@ class EventLog:
 
     def newest(self, dataset: str, *actions: str) -> dict[str, Event]:
         """Return the newest event by one of `actions` about each value, without those undone, by value."""
-        query = _standing(dataset).where(EVENT.action.in_(actions)).order_by(EVENT.id)
+        query = standing(dataset).where(EVENT.action.in_(actions)).order_by(EVENT.id)
         return dict(sorted({row.value: _event(row) for row in self._read(query)}.items()))
 
     def saved(self, dataset: str, kind: Kind) -> list[Event]:
@@ -308,7 +215,7 @@ class EventLog:
 
     def class_changes(self, dataset: str) -> ClassChanges:
         """Return what people have made of the classes."""
-        query = _standing(dataset).where(EVENT.action.in_(CLASS_ACTIONS)).order_by(EVENT.id)
+        query = standing(dataset).where(EVENT.action.in_(CLASS_ACTIONS)).order_by(EVENT.id)
         return ClassChanges.of(map(_event, self._read(query)))
 
     def parts(self, events: Sequence[int]) -> dict[str, str]:
@@ -338,7 +245,7 @@ class EventLog:
         `who`, `actions` (any of them) and `path` (a sample that was annotated) narrow them.
         """
         undo = EVENTS.alias()
-        query = _history(sa.select(EVENTS, undo.c.who.label("undone_by")), dataset)
+        query = decisions_about(sa.select(EVENTS, undo.c.who.label("undone_by")), dataset)
         query = query.outerjoin(undo, undo.c.reverts == EVENT.id)
         if who is not None:
             query = query.where(EVENT.who == who)
@@ -360,7 +267,7 @@ class EventLog:
 
     def history_values(self, dataset: str, column: Literal["who", "action"]) -> list[str]:
         """Return everyone, or every action, in the history."""
-        return sorted(value for (value,) in self._read(_history(sa.select(EVENT[column]).distinct(), dataset)))
+        return sorted(value for (value,) in self._read(decisions_about(sa.select(EVENT[column]).distinct(), dataset)))
 
     def state(self, dataset: str, classes: Sequence[str], *, since: int = 0, until: int | None = None) -> pa.Table:
         """Return what stands about every annotated sample, as `DECIDED`.
@@ -370,12 +277,12 @@ class EventLog:
         `until`, the state after the event of that number, without what came later.
         """
         value = sa.func.coalesce(SAMPLE.label, EVENT.value)
-        query = _standing(dataset, until).join(EVENT_SAMPLES).order_by(EVENT.id)
+        query = standing(dataset, until).join(EVENT_SAMPLES).order_by(EVENT.id)
         entries: sa.Select[Any] = query.with_only_columns(EVENT.action, value, SAMPLE.path)
         paths: list[str] = []
         with self.engine.connect() as connection:
             if since:
-                newer = sa.select(_decided).filter_by(dataset=dataset).where(EVENT.id > since)
+                newer = sa.select(decided_event).filter_by(dataset=dataset).where(EVENT.id > since)
                 touched = sa.select(SAMPLE.path).where(SAMPLE.event.in_(newer)).distinct()
                 paths = list(connection.execute(touched).scalars())
                 entries = entries.where(SAMPLE.path.in_(touched))
@@ -388,7 +295,7 @@ class EventLog:
         about = EVENTS.alias()
         query = sa.select(EVENT.id, EVENT.at, EVENT.who, about.c.action, about.c.value)
         query = query.add_columns(EVENT.reverts.is_not(None), SAMPLE.path)
-        query = query.join(about, about.c.id == _decided)
+        query = query.join(about, about.c.id == decided_event)
         query = query.join(EVENT_SAMPLES, SAMPLE.event == about.c.id)
         query = query.where(EVENT.dataset == dataset, EVENT.id > since, EVENT.id <= until)
         names = ["event", "at", "who", "action", "value", "undo", "path"]
@@ -407,7 +314,7 @@ class EventLog:
         ("exclude") or tagged it as `kept` ("tag") and is not undone: a row for each sample and action.
         """
         action = sa.case((EVENT.action == IMPORT_LABELS, "relabel"), else_=EVENT.action)
-        query = _standing(dataset).join(EVENT_SAMPLES).order_by(EVENT.id)
+        query = standing(dataset).join(EVENT_SAMPLES).order_by(EVENT.id)
         query = query.where(
             EVENT.action.in_(("relabel", IMPORT_LABELS, "exclude")) | ((EVENT.action == "tag") & (EVENT.value == kept))
         )
@@ -417,7 +324,7 @@ class EventLog:
 
     def checks(self, dataset: str) -> dict[str, str | None]:
         """Return the class that a person last saw on each sample that was checked, by path; None for none named."""
-        query = _standing(dataset).where(EVENT.action == "check").join(EVENT_SAMPLES).order_by(EVENT.id)
+        query = standing(dataset).where(EVENT.action == "check").join(EVENT_SAMPLES).order_by(EVENT.id)
         return dict(map(tuple, self._read(query.with_only_columns(SAMPLE.path, EVENT.value))))
 
     def _read(self, query: sa.Select[Any]) -> Sequence[Any]:
@@ -448,82 +355,6 @@ def _of_window(details: dict[str, Any]) -> dict[str, Any]:
     if window := acting().window:
         return details | {"window": window}
     return details
-
-
-def _standing(dataset: str, until: int | None = None) -> sa.Select[Any]:
-    """Select the decisions that are not undone, or were not after the event `until`."""
-    reverted = sa.select(EVENT.reverts).where(EVENT.reverts.is_not(None))
-    query = _history(sa.select(EVENTS), dataset)
-    if until is not None:
-        reverted = reverted.where(EVENT.id <= until)
-        query = query.where(EVENT.id <= until)
-    return query.where(EVENT.id.not_in(reverted))
-
-
-def _newest_first(dataset: str, actions: Sequence[str]) -> sa.Select[Any]:
-    """Select the decisions by some actions that are not undone, newest first."""
-    return _standing(dataset).where(EVENT.action.in_(actions)).order_by(EVENT.id.desc())
-
-
-def _history(query: sa.Select[Any], dataset: str) -> sa.Select[Any]:
-    """Narrow a query to what people decided about a dataset, undone or not."""
-    return query.where(EVENT.dataset == dataset, EVENT.reverts.is_(None))
-
-
-@dataclass(slots=True)
-class _Decided:
-    """What stands about a sample after some events; the reasons of an exclusion are tags until it is included again."""
-
-    tags: tuple[str, ...] = ()
-    reasons: tuple[str | None, ...] = ()
-    label: str | None = None
-    excluded: bool = False
-
-    def follow(self, action: str, value: str | None) -> None:
-        """Take the next event into account."""
-        if action == "tag":
-            self.tags = (*self.tags, str(value))
-        elif action == "untag":
-            self.tags = tuple(tag for tag in self.tags if tag != value)
-            self.reasons = tuple(tag for tag in self.reasons if tag != value)
-        elif action == "exclude":
-            self.excluded = True
-            self.reasons = (*self.reasons, value)
-        elif action == "include":
-            self.excluded = False
-            self.reasons = ()
-        elif action in ("relabel", IMPORT_LABELS):
-            self.label = value
-
-
-def fold(
-    events: Iterable[Sequence[Any]],
-    classes: Sequence[str],
-    paths: Sequence[str] = (),
-    *,
-    names: Mapping[str, str] = MappingProxyType({}),
-) -> pa.Table:
-    """Return what stands after events `action, value, path`, oldest first, as `DECIDED`: a row for each sample that
-    they are about, and for each of `paths`, first. `names`: what classes that had another name are called today.
-
-    >>> events = [("tag", "blurred", "a"), ("exclude", "dark", "a"), ("include", None, "a")]
-    >>> fold(events, []).to_pylist()
-    [{'path': 'a', 'tags': ['blurred'], 'curated_label': None, 'excluded': False}]
-    """
-    samples = {path: _Decided() for path in paths}
-    for action, value, path in events:
-        samples.setdefault(path, _Decided()).follow(action, value)
-    labels = {sample.label for sample in samples.values() if sample.label is not None}
-    numbers: dict[str | None, int | None] = {label: class_number(names.get(label, label), classes) for label in labels}
-    return pa.table(
-        {
-            "path": list(samples),
-            "tags": [sorted({*sample.tags, *filter(None, sample.reasons)}) for sample in samples.values()],
-            "curated_label": [numbers.get(sample.label) for sample in samples.values()],
-            "excluded": [sample.excluded for sample in samples.values()],
-        },
-        schema=DECIDED,
-    )
 
 
 def _event(row: Any) -> Event:

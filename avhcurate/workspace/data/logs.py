@@ -14,7 +14,9 @@ from filelock import FileLock
 
 from avhcurate.errors import CurateError, Run
 from avhcurate.workspace.data.class_changes import ClassChanges
-from avhcurate.workspace.data.events import LOCK, TABLES, Event, EventLog
+from avhcurate.workspace.data.event import LOCK, Event
+from avhcurate.workspace.data.event_tables import TABLES
+from avhcurate.workspace.data.events import EventLog
 from avhcurate.workspace.data.log_tables import METADATA
 from avhcurate.workspace.disk import files
 from avhcurate.workspace.disk.database import open_engine

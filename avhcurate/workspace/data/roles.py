@@ -3,7 +3,8 @@
 from collections.abc import Collection
 
 from avhcurate.errors import CurateError
-from avhcurate.workspace.data.events import EVERY_DATASET, Event, EventLog
+from avhcurate.workspace.data.event import EVERY_DATASET, Event
+from avhcurate.workspace.data.events import EventLog
 from avhcurate.workspace.data.people import Role
 
 #: Stands for all who can sign in.

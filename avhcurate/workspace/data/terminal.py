@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from avhcurate.workspace.disk.jobs import JobRecord
+from avhcurate.workspace.disk.job_record import JobRecord
 
 #: Seconds between two lines where no bar can be drawn.
 _LINE_INTERVAL = 10.0

@@ -3,7 +3,7 @@
 from avhcurate.cli import options
 
 
-@options.app.command()
+@options.verb()
 def sizes(name: options.NameArgument) -> None:
     """How many images each class has."""
     options.print_table(options.run_table(name).samples.group_counts("label_name"))

@@ -25,7 +25,7 @@ from avhcurate.networks.scoring.fitted_heads import heads_to_fit
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.people.attach import attach, attach_sheet, attach_votes
 from avhcurate.people.files.sheet import VoteSheet
-from avhcurate.workspace.data.events import CLASS_ACTIONS
+from avhcurate.workspace.data.event import CLASS_ACTIONS
 from avhcurate.workspace.data.people import Person, Role, acting_as
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.refusals import refused

@@ -13,7 +13,7 @@ from avhcurate.datasets.curate.annotations import annotate, undo
 from avhcurate.datasets.export.service import FORMATS
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.workspace.data.events import CLASS_ACTIONS
+from avhcurate.workspace.data.event import CLASS_ACTIONS
 from tests.fakes.workspaces import copied
 
 NAMES = [str(digit) for digit in range(10)]

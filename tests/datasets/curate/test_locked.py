@@ -31,7 +31,7 @@ from avhcurate.networks.scoring import heads, shard_scores
 from avhcurate.networks.scoring.fitted_heads import heads_to_fit
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.networks.scoring.settings import ScoreSettings
-from avhcurate.workspace.data.events import LOCK
+from avhcurate.workspace.data.event import LOCK
 from avhcurate.workspace.data.people import acting, acting_as
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.provenance import now

@@ -14,7 +14,7 @@ from avhcurate.datasets.sources.demo import prepare_demo
 from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.errors import CurateError
 from avhcurate.people.attach import attach_votes
-from avhcurate.workspace.data.runs import FittedHeads
+from avhcurate.workspace.data.run_records import FittedHeads
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.sources import grey_images
 

@@ -15,7 +15,8 @@ import pytest
 from avhcurate.datasets.table import salvage
 from avhcurate.people.log import Lease, ResponseLog, open_response_log
 from avhcurate.workspace.data import logs
-from avhcurate.workspace.data.events import TABLES, EventLog
+from avhcurate.workspace.data.event_tables import TABLES
+from avhcurate.workspace.data.events import EventLog
 from avhcurate.workspace.data.log_tables import METADATA
 from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.workspace import Workspace

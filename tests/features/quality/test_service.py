@@ -19,7 +19,8 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.quality import service as quality_service
-from avhcurate.features.quality.service import USUAL, find_duplicates, keep_one, measure_dataset, odd_files
+from avhcurate.features.quality.odd_files import USUAL, compared, flaw_of, odd_files
+from avhcurate.features.quality.service import find_duplicates, keep_one, measure_dataset
 from avhcurate.workspace.data.quality import QualityFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
@@ -312,11 +313,7 @@ def test_photos_are_spared_and_found_when_they_are_blurred_or_darkened(shared_da
     limits = {"black": 0.03, "blank": 0.02, "blurred": 1.5}
 
     def flaws(images):
-        return pd.Series(
-            quality_service.flaw_of(
-                quality_service.compared(pd.concat(pd.DataFrame(measure_pixels([rgb])) for rgb in images)), limits
-            )
-        )
+        return pd.Series(flaw_of(compared(pd.concat(pd.DataFrame(measure_pixels([rgb])) for rgb in images)), limits))
 
     assert set(flaws(photos)) == {""}
     blurred = [np.asarray(Image.fromarray(rgb).filter(ImageFilter.GaussianBlur(3))) for rgb in photos]

@@ -23,7 +23,7 @@ from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.features.suspects.store import OutOfFoldFolder, suspects_of
 from avhcurate.networks.scoring import heads
 from avhcurate.people.attach import attach_votes
-from avhcurate.workspace.data.events import IMPORT_LABELS
+from avhcurate.workspace.data.event import IMPORT_LABELS
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import SILENT, Cancelled, Jobs, Progress
 from tests.fakes.datasets import bare_dataset

@@ -289,11 +289,11 @@ KILLED = """
     import os, sys
     import torch._dynamo  # by the first optimiser of each child, otherwise
     import avhcurate.networks.scoring.service, avhcurate.lab.training_dynamics.train
-    import avhcurate.networks.training.image_cache, avhcurate.networks.training.trainer as trainer
+    import avhcurate.networks.training.image_cache, avhcurate.networks.training.loop as loop
     from avhcurate.cli import main
     from tests.fakes.killing import die_at_rename
 
-    trainer._SOON = 0.0  # a checkpoint after every epoch
+    loop._SOON = 0.0  # a checkpoint after every epoch
     sys.argv = ["avhcurate", *sys.argv[1:]]
     for dies in (True, False):
         child = os.fork()

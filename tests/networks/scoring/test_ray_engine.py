@@ -27,11 +27,12 @@ from avhcurate.errors import CurateError
 from avhcurate.features.quality.service import measure_dataset
 from avhcurate.networks.models.engine import Network, embed
 from avhcurate.networks.models.loading import ModelSpec, load_model
-from avhcurate.networks.scoring import image_pass
-from avhcurate.networks.scoring import ray_engine as ray_engine_module
+from avhcurate.networks.scoring import image_pass, ray_pool
 from avhcurate.networks.scoring.fitted_heads import heads_to_fit
 from avhcurate.networks.scoring.image_pass import ImagePass
-from avhcurate.networks.scoring.ray_engine import RayEngine, _Actor, _Pool, _Resources, _resources, ray_engine
+from avhcurate.networks.scoring.ray_cluster import Resources, resources_of
+from avhcurate.networks.scoring.ray_engine import RayEngine, ray_engine
+from avhcurate.networks.scoring.ray_pool import ActorPool, _Actor
 from avhcurate.networks.scoring.service import score_dataset
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
@@ -145,7 +146,7 @@ def alive():
 def engine_of(resources):
     """Yield an engine that has started, and end its actors."""
     started = Future()
-    started.set_result(_Pool(resources))
+    started.set_result(ActorPool(resources))
     yield RayEngine(started)
     started.result().end()
 
@@ -153,13 +154,13 @@ def engine_of(resources):
 @pytest.fixture
 def engine(connected):
     """An engine on both nodes, which ends with the test."""
-    yield from engine_of(_resources(alive()))
+    yield from engine_of(resources_of(alive()))
 
 
 @pytest.fixture
 def one_actor(connected):
     """An engine on one of them: half the start-up, where one is enough to show it."""
-    yield from engine_of(_Resources(cpus=1, actors=1, gpu_cpus=1, gpus=0))
+    yield from engine_of(Resources(cpus=1, actors=1, gpu_cpus=1, gpus=0))
 
 
 def table(folder):
@@ -168,7 +169,7 @@ def table(folder):
 
 def test_where_no_cluster_answers_or_another_token_is_wanted_is_told_in_one_line(nodes, monkeypatch):
     monkeypatch.delenv("RAY_AUTH_TOKEN_PATH")
-    monkeypatch.setattr("avhcurate.networks.scoring.ray_engine._OPEN_S", 1)
+    monkeypatch.setattr("avhcurate.networks.scoring.ray_cluster._OPEN_S", 1)
     silent = socket.create_server(("127.0.0.1", 0))
     listening = f"127.0.0.1:{silent.getsockname()[1]}"
     addresses = dict.fromkeys(("nowhere", "127.0.0.1:1", listening), "No Ray cluster answers")
@@ -230,7 +231,7 @@ def test_what_an_actor_has_in_hand_is_one_stream_of_batches(connected, digits, m
     monkeypatch.setattr(image_pass, "embed", lambda *given: streams.append(1) or embed(*given))
     monkeypatch.setattr("ray.get", lambda reference: reference)
     # Its threads would be those of all later tests here, whose numbers they would round otherwise.
-    monkeypatch.setattr(ray_engine_module, "_use_own_cpus", lambda: None)
+    monkeypatch.setattr(ray_pool, "_use_own_cpus", lambda: None)
     actor = _Actor()
     process = actor.ready("")
     with ThreadPoolExecutor(4) as calls:

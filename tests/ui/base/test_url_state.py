@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from avhcurate.datasets.table.filters import FILTER_KEYS, FILTERS, Filters, OneOf
+from avhcurate.datasets.table.filter_kinds import OneOf
+from avhcurate.datasets.table.filters import FILTER_KEYS, FILTERS, Filters
 from avhcurate.ui.base.url_state import View, fit, parse
 from avhcurate.ui.shell.sidebar_filters import WIDGETS
 

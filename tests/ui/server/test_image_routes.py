@@ -15,7 +15,7 @@ from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.ui.server import image_routes
 from avhcurate.ui.server.image_routes import image_url
-from avhcurate.workspace.data.events import CLASS_ACTIONS
+from avhcurate.workspace.data.event import CLASS_ACTIONS
 from avhcurate.workspace.data.workspace import Workspace
 
 SIZE = (400, 300)

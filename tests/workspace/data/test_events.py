@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data import people
-from avhcurate.workspace.data.events import EventLog, _write, fold
+from avhcurate.workspace.data.event_folds import fold
+from avhcurate.workspace.data.events import EventLog, _write
 from tests.fakes.killing import lines_until_killed
 from tests.fakes.refusals import refused
 from tests.fakes.workspaces import by

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from avhcurate.errors import CurateError
-from avhcurate.workspace.data.runs import RunFolder, RunRecord
+from avhcurate.workspace.data.run_records import RunRecord
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk.files import temporary_name
 
 

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 
 from avhcurate.people.log import ResponseLog
-from avhcurate.workspace.data.events import EVENTS, TABLES, EventLog
+from avhcurate.workspace.data.event_tables import EVENTS, TABLES
+from avhcurate.workspace.data.events import EventLog
 from avhcurate.workspace.data.log_tables import METADATA
 from avhcurate.workspace.disk import database
 from avhcurate.workspace.disk.database import open_engine

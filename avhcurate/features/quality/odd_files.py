@@ -1,0 +1,101 @@
+"""Odd files: what cannot be read, is misnamed, or is below a threshold of a measure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.datasets.table.filters import Filters
+from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.features.quality.service import ready
+from avhcurate.features.quality.settings import QualitySettings
+from avhcurate.workspace.data.datasets import DatasetFolder
+
+#: Flaws in the order in which they are tried: what is below a threshold, the smallest of some measures.
+FLAWS = {
+    "tiny": ("shorter side", ["width", "height"]),
+    "black": ("brightness", ["brightness"]),
+    "blank": ("contrast", ["contrast"]),
+    "blurred": ("sharpness", ["sharpness"]),
+}
+#: The thresholds unless others are given. Apart from two small ones of 300 ImageNet photos, they spare these, 2,000
+#: images of CIFAR-10, 2,000 of PACS and the digits; `docs/results.md` has the figures.
+USUAL: dict[str, float | None] = {key: QualitySettings.model_fields[key].get_default() for key in FLAWS}
+#: Kinds of odd files and their names, in order: those that cannot be read or are not what they are named, then flaws.
+KINDS = {"file": "Broken or misnamed"} | {key: key.capitalize() for key in FLAWS}
+#: A side is tiny below this share of the dataset's median, where no number of pixels is given.
+TINY_SHARE = 0.25
+
+
+def rule(kind: str, limit: float) -> str:
+    """Return when an image has a flaw.
+
+    >>> rule("tiny", 94.0)
+    'shorter side below 94'
+    """
+    return f"{FLAWS[kind][0]} below {limit:.4g}"
+
+
+def compared(measured: pd.DataFrame) -> pd.DataFrame:
+    """Return what is compared with the threshold of each flaw whose measures are columns, NaN where not measured."""
+    return pd.DataFrame(
+        {
+            key: measured[measures].astype(float).min(axis=1)
+            for key, (_, measures) in FLAWS.items()
+            if set(measures) <= set(measured)
+        }
+    )
+
+
+def flaw_of(values: pd.DataFrame, limits: Mapping[str, float]) -> np.ndarray:
+    """Return the first flaw of each row of what is `compared`, "" for none and if nothing was measured.
+
+    >>> rows = pd.DataFrame({"width": [9, 64, 64], "height": 64, "contrast": [0.2, 0.0, 0.2]})
+    >>> flaw_of(compared(rows), {"tiny": 16, "blank": 0.02}).tolist()
+    ['tiny', 'blank', '']
+    """
+    below = [values[key] < limit for key, limit in limits.items()]
+    return np.select([*below, np.ones(len(values), bool)], [*limits, ""], "").astype(object)
+
+
+@dataclass(frozen=True)
+class OddFiles:
+    """`files`: `id, path, kind, odd`, in the order of KINDS, broken ones first. `limits`: threshold of each flaw."""
+
+    files: pd.DataFrame
+    limits: dict[str, float]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of files of each kind that was looked for."""
+        return {kind: int((self.files["kind"] == kind).sum()) for kind in ("file", *self.limits)}
+
+
+def odd_files(
+    samples: SampleTable,
+    dataset: DatasetFolder,
+    filters: Filters | None = None,
+    limits: Mapping[str, float | None] = USUAL,
+) -> OddFiles:
+    """Return the odd files among the samples that satisfy `filters`; each counts once, as the first kind that fits.
+
+    `limits`: the threshold of each of FLAWS; none for `tiny` is a quarter of the median of the whole dataset.
+    """
+    ready(dataset)
+    # A column of the user's own may replace a measure of its name.
+    needed = [key for _, measures in FLAWS.values() for key in measures if key in samples.measures]
+    whole = compared(samples.frame(Filters(excluded=None), columns=["id", *needed]))
+    thresholds = {key: limit or 0.0 for key, limit in limits.items() if key in whole}
+    if "tiny" in thresholds and not thresholds["tiny"]:
+        thresholds["tiny"] = TINY_SHARE * float(np.nan_to_num(whole["tiny"].median()))
+    files = samples.frame(filters or Filters(), columns=["id", "path", *needed, "problem", "oddity"])
+    values = compared(files)
+    reasons = files["problem"].fillna(files["oddity"])
+    kinds = pd.Series(np.where(reasons.notna(), "file", flaw_of(values, thresholds)))
+    for key in thresholds:
+        reasons[kinds == key] = [f"{key}: {FLAWS[key][0]} {value:.4g}" for value in values[key][kinds == key]]
+    order = kinds.map({kind: place for place, kind in enumerate(KINDS)})
+    files = files.assign(kind=kinds, odd=reasons, order=order, read=files["problem"].isna()).dropna(subset="order")
+    files = files.sort_values(["order", "read"], kind="stable", ignore_index=True)
+    return OddFiles(files[["id", "path", "kind", "odd"]], thresholds)
