@@ -23,6 +23,8 @@ from avhcurate.measures import scores
 from avhcurate.measures.stats.neighbours import nearest_of
 from avhcurate.networks.neighbours.service import SEARCH_SECONDS, find_neighbours
 from avhcurate.networks.scoring.heads import RECIPE, seconds_of_heads
+from avhcurate.workspace.data.dataset_records import VotesRecord
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import FoldHeads, RunFolder
 from avhcurate.workspace.data.sample_groups import duplicates_digest
 from avhcurate.workspace.disk.files import write_parquet
@@ -66,16 +68,9 @@ def find_suspects(
     counted = None
     if "votes" in chosen:
         counted = votes.record
-    identity: dict[str, Any] = {
-        "version": _VERSION,
-        "sources": chosen,
-        "dataset": dataset.record.version,
-        "votes": counted and counted.key,
-        **dataset.lock_note(),
-    }
+    identity = _identity(dataset, chosen, counted)
     if cross_validated:
-        identity["out_of_fold"] = [settings.folds, RECIPE]
-        identity |= duplicates_digest(dataset)
+        identity |= {"out_of_fold": [settings.folds, RECIPE]} | duplicates_digest(dataset)
     folder = SuspectsFolder.of(run, settings_digest(identity)[:12])
     stages = progress.stages(search.seconds(settings.folds))
     with folder.alone():
@@ -101,11 +96,7 @@ def find_suspects(
                 heads=judged_by,
                 votes=counted,
                 samples=len(search.ids),
-                listed=len(suspects),
-                doubting=doubting,
-                weights=weighed.weights,
-                often=weighed.often,
-                verdicts={key: int((suspects["verdict"] == key).sum()) for key in VERDICTS},
+                **_found(suspects, doubting, weighed),
                 versions=versions("numpy", "scipy", "scikit-learn", "cleanlab"),
                 locked=locked_by,
                 asked=now(),
@@ -114,6 +105,24 @@ def find_suspects(
             )
         )
     return folder
+
+
+def _identity(dataset: DatasetFolder, sources: Sequence[str], counted: VotesRecord | None) -> dict[str, Any]:
+    """Return what makes suspects others: of what they are, and by which sources."""
+    votes = counted and counted.key
+    identity = {"version": _VERSION, "sources": sources, "dataset": dataset.record.version, "votes": votes}
+    return identity | dataset.lock_note()
+
+
+def _found(suspects: pd.DataFrame, doubting: dict[str, int], weighed: weighing.Weighed) -> dict[str, Any]:
+    """Return what the record says of the suspects."""
+    return {
+        "listed": len(suspects),
+        "doubting": doubting,
+        "weights": weighed.weights,
+        "often": weighed.often,
+        "verdicts": {key: int((suspects["verdict"] == key).sum()) for key in VERDICTS},
+    }
 
 
 def _refuse_without_scores(run: RunFolder, settings: SuspectsSettings, cross_validated: bool) -> None:
