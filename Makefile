@@ -69,7 +69,7 @@ browser:
 
 # Attacks on everything that is promised, for half an hour, with a table of what held.
 campaign: $(VENV)/tested browser
-	$(BIN)/python -m tests.campaign
+	$(BIN)/python -m tests.fakes.campaign
 
 # The tests that need an NVIDIA GPU, and a table of what one does, at the path that it prints; fails where there is none.
 gpu-check: $(VENV)/tested

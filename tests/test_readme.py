@@ -12,7 +12,7 @@ from avhcurate.measures.scores import SCORES
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
-    *("README.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md", "tests/campaign/README.md"),
+    *("README.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md", "tests/fakes/campaign/README.md"),
     *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")),
 ]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

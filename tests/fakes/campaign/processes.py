@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.campaign.outcome import Outcome
+from tests.fakes.campaign.outcome import Outcome
 from tests.fakes.child import avhcurate, in_child
 
 PROCESSES = LEAST = 8

@@ -6,8 +6,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from tests.campaign.kills import damage
-from tests.campaign.outcome import Outcome
+from tests.fakes.campaign.kills import damage
+from tests.fakes.campaign.outcome import Outcome
 from tests.fakes.child import Said, avhcurate, in_child
 
 LEAST = 2

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.campaign.outcome import Outcome
+from tests.fakes.campaign.outcome import Outcome
 from tests.fakes.databases import NoPostgres, postgres_server
 from tests.fakes.waiting import wait_until
 

@@ -22,8 +22,8 @@ import numpy as np
 from PIL import Image
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value, generate_xsrf_token_string
 
-from tests.campaign.outcome import Outcome
-from tests.campaign.served import PATIENCE_S, XSRF, Server, Session, served
+from tests.fakes.campaign.outcome import Outcome
+from tests.fakes.campaign.served import PATIENCE_S, XSRF, Server, Session, served
 from tests.fakes.child import avhcurate, in_child
 from tests.fakes.databases import NoPostgres, postgres_away, postgres_server
 from tests.fakes.waiting import wait_until

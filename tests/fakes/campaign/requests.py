@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from tests.campaign.outcome import Outcome
-from tests.campaign.served import served
+from tests.fakes.campaign.outcome import Outcome
+from tests.fakes.campaign.served import served
 from tests.fakes.child import in_child
 
 LEAST = 20

@@ -28,8 +28,8 @@ from avhcurate.networks.models.weights import read_weights
 from avhcurate.networks.scoring.settings import AttachSettings
 from avhcurate.people.attach import attach_votes
 from avhcurate.workspace.data.workspace import Workspace
-from tests.campaign.images import fuzz, two_classes
-from tests.campaign.outcome import Outcome
+from tests.fakes.campaign.images import fuzz, two_classes
+from tests.fakes.campaign.outcome import Outcome
 from tests.fakes.child import in_child
 from tests.fakes.datasets import write_images
 

@@ -1,7 +1,7 @@
 """The campaign: every attack in turn, and one table of what held.
 
-    python -m tests.campaign --minutes 27
-    python -m tests.campaign --only images,kills --minutes 5
+    python -m tests.fakes.campaign --minutes 27
+    python -m tests.fakes.campaign --only images,kills --minutes 5
 
 Exits with 1 where something fell or was not tried, and says what. Needs the test requirements; a full disk is tried
 where one can be mounted.
@@ -18,8 +18,8 @@ from pathlib import Path
 # Before torch is loaded: children share it, and one thread each is what keeps them from waiting for each other.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
-from tests.campaign import annotators, disk, images, inputs, kills, processes, readers, requests, together
-from tests.campaign.outcome import Attack, Outcome, table
+from tests.fakes.campaign import annotators, disk, images, inputs, kills, processes, readers, requests, together
+from tests.fakes.campaign.outcome import Attack, Outcome, table
 
 ATTACKS = (
     Attack(kills, 0.34, "kill -9 at any change of the disk and the same call give what no kill does"),

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from tests.campaign.images import two_classes
-from tests.campaign.outcome import Outcome
+from tests.fakes.campaign.images import two_classes
+from tests.fakes.campaign.outcome import Outcome
 from tests.fakes.child import Said, avhcurate, in_child
 from tests.fakes.datasets import write_images
 

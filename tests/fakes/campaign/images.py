@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.campaign.outcome import Outcome
+from tests.fakes.campaign.outcome import Outcome
 from tests.fakes.child import in_child
 from tests.fakes.large_images import KINDS, bombs
 

@@ -7,10 +7,10 @@ from types import ModuleType
 import duckdb
 import pytest
 
-from tests.campaign import images
-from tests.campaign.__main__ import ATTACKS, campaign, main
-from tests.campaign.mutations import MUTATIONS, ROOT, Mutation, mutated, try_all
-from tests.campaign.outcome import Attack, Outcome
+from tests.fakes.campaign import images
+from tests.fakes.campaign.__main__ import ATTACKS, campaign, main
+from tests.fakes.campaign.mutations import MUTATIONS, ROOT, Mutation, mutated, try_all
+from tests.fakes.campaign.outcome import Attack, Outcome
 from tests.fakes.child import in_child
 from tests.fakes.large_images import bombs
 
@@ -22,7 +22,7 @@ MARKED = [pytest.param(a, id=a.name, marks=[pytest.mark.slow] * (a.name in LONG)
 
 
 def test_each_attack_has_its_row_where_its_promise_is_read():
-    for page, cell in (("docs/reliability.md", "| {} |"), ("tests/campaign/README.md", "| `{}` |")):
+    for page, cell in (("docs/reliability.md", "| {} |"), ("tests/fakes/campaign/README.md", "| `{}` |")):
         text = (ROOT / page).read_text(encoding="utf-8")
         assert [attack.name for attack in ATTACKS if f"\n{cell.format(attack.name)}" not in text] == []
 
@@ -36,7 +36,7 @@ def test_a_short_campaign_holds(attack):
 def test_an_attack_that_tried_too_little_has_not_held(monkeypatch, capsys):
     nothing = ModuleType("kills")
     nothing.LEAST, nothing.attack = 5, lambda folder, seconds: Outcome(tried=4)
-    monkeypatch.setattr("tests.campaign.__main__.ATTACKS", (Attack(nothing, 1.0, ""),))
+    monkeypatch.setattr("tests.fakes.campaign.__main__.ATTACKS", (Attack(nothing, 1.0, ""),))
     monkeypatch.setattr("sys.argv", ["campaign"])
     assert main() == 1
     assert "FELL kills: not tried: 4 of at least 5" in capsys.readouterr().out

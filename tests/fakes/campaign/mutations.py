@@ -1,7 +1,7 @@
 """Breaks one guarantee after another in a copy of the tree, and shows the test that notices.
 
-    python -m tests.campaign.mutations
-    python -m tests.campaign.mutations --only "host,own session"
+    python -m tests.fakes.campaign.mutations
+    python -m tests.fakes.campaign.mutations --only "host,own session"
 
 Exits with 1 where a mutation is caught by no test, or where its test fails without it.
 """
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class Mutation(NamedTuple):

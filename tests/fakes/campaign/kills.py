@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tests.campaign.images import two_classes
-from tests.campaign.outcome import Outcome
+from tests.fakes.campaign.images import two_classes
+from tests.fakes.campaign.outcome import Outcome
 from tests.fakes.child import Said, avhcurate, in_child
 from tests.fakes.datasets import write_images
 from tests.fakes.killing import calls_in, die_at_call, die_at_change, is_change, trace_calls

@@ -1,0 +1,1 @@
+"""Attacks on the program, each with what it tried and what held: `make campaign`."""
