@@ -57,14 +57,14 @@ def decide(
 ) -> np.ndarray:
     """Return labels after decisions on the `number` most doubtful images: -1 where one is excluded."""
     n = len(labels)
-    accepted = expected.decided(probs, labels, action="accept", number=number)
+    accepted = expected.labels_after(probs, labels, action="accept", number=number)
     after = labels.copy()
     if what == "accept all":
         after = accepted
     elif what == "good reviewer":
         after = np.where(accepted == labels, labels, np.where(rng.random(n) < 0.95, truth, accepted))
     elif what == "exclude":
-        after = expected.decided(probs, labels, action="exclude", number=number)
+        after = expected.labels_after(probs, labels, action="exclude", number=number)
     elif what == "random tenth":
         some = rng.permutation(n)[: n // 10]
         after[some] = (labels[some] + rng.integers(1, probs.shape[1], len(some))) % probs.shape[1]

@@ -79,8 +79,8 @@ def draw(features: np.ndarray, truth: np.ndarray, seed: int) -> list[tuple[str, 
     groups = np.arange(IMAGES)
     penalty = rules.choose_penalty(x[:IMAGES], before, classes, groups).value
     probs = expected.out_of_fold(x[:IMAGES], before, groups, num_classes=classes, penalty=penalty)
-    accepted = expected.decided(probs, before, action="accept", number=DECIDED)
-    excluded = expected.decided(probs, before, action="exclude", number=DECIDED)
+    accepted = expected.labels_after(probs, before, action="accept", number=DECIDED)
+    excluded = expected.labels_after(probs, before, action="exclude", number=DECIDED)
     right = rng.random(IMAGES) < 0.95
     reviewed = np.where(accepted == before, before, np.where(right, truth[mine], accepted))
     after = [accepted, excluded, reviewed]

@@ -97,7 +97,7 @@ def plant(kind: str, truth: np.ndarray, probs: np.ndarray, near: np.ndarray, rng
 
 def row(name: str, search: LabelSearch, wrong: np.ndarray, truth: np.ndarray | None = None) -> list[str]:
     """Return the average precision of each source, of the best, of all together, and how many suggestions are right."""
-    judged = search.judged()
+    judged = search.predictions()
     evidence = search.evidence([*SOURCES, *["votes"] * (search.counted is not None)], judged)
     doubts = prune(judged.probs, search.labels, np.unique(search.labels))
     evidence["cleanlab"] = replace(evidence["cleanlab"], doubts=doubts)
@@ -163,7 +163,7 @@ def main() -> None:
         axes = principal_axes(data.run.features_of(clean.ids), asked.parts)
         fit("clean", clean)
         truth, everyone = clean.labels, np.arange(len(clean.ids))
-        probs = clean.judged().probs
+        probs = clean.predictions().probs
         print(f"{len(truth):,} images, heads {np.mean(probs.argmax(axis=1) == truth):.1%} right on the true labels")
         place = np.full(len(clean.all_labels), -1)
         place[clean.ids] = everyone

@@ -57,12 +57,12 @@ def annotator_table(responses: pd.DataFrame) -> pd.DataFrame:
     result = pd.DataFrame({"answers": people.size()}).rename_axis("annotator")
     result["votes"] = voters.size().reindex(result.index, fill_value=0)
     result["skipped"] = people["answer"].agg(lambda answers: (answers == CANNOT_TELL).sum())
-    for name, number, judged in (
+    for name, number, values in (
         ("control_accuracy", "controls", people["right"]),
         ("agreement", "compared", voters["agrees"]),
     ):
-        trials = judged.count().reindex(result.index, fill_value=0)
-        hits = judged.sum().reindex(result.index, fill_value=0).astype(float)
+        trials = values.count().reindex(result.index, fill_value=0)
+        hits = values.sum().reindex(result.index, fill_value=0).astype(float)
         result[number], result[name] = trials, hits / trials.where(trials > 0)
         prefix = name.removesuffix("_accuracy")
         result[f"{prefix}_low"], result[f"{prefix}_high"] = wilson(hits.to_numpy(), trials.to_numpy())

@@ -67,8 +67,8 @@ def control_hits(columns: ResponseColumns, design: str) -> tuple[np.ndarray, np.
     kind = np.array(CONTROLS)[rows["control"]]
     attention = kind == "attention"
     right = np.where(attention, rows["answer"] == rows["expected"], (rows["selected"] == 1) == (kind == "positive"))
-    judged = np.isin(kind, ["positive", "negative"]) | (attention & (rows["expected"] >= 0))
+    checkable = np.isin(kind, ["positive", "negative"]) | (attention & (rows["expected"] >= 0))
     number = len(columns.annotators.texts)
-    hits = rows["annotator"][right & judged]
-    trials = rows["annotator"][judged]
+    hits = rows["annotator"][right & checkable]
+    trials = rows["annotator"][checkable]
     return np.bincount(hits, minlength=number), np.bincount(trials, minlength=number)

@@ -79,8 +79,8 @@ def correct_controls(responses: pd.DataFrame) -> pd.Series:
     attention = control == "attention"
     as_expected = responses["answer"].astype(str) == responses["expected"].astype(str)
     as_shown = (ticks_of(responses["selected"]) == 1) == (control == "positive")
-    judged = control.isin(["positive", "negative"]) | (attention & responses["expected"].notna())
-    return as_expected.where(attention, as_shown).astype("boolean").where(judged)
+    checkable = control.isin(["positive", "negative"]) | (attention & responses["expected"].notna())
+    return as_expected.where(attention, as_shown).astype("boolean").where(checkable)
 
 
 def ticks_of(selected: pd.Series) -> np.ndarray:

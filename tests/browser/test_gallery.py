@@ -157,7 +157,7 @@ def test_escape_clears_before_the_server_says_where_the_selection_is_and_a_key_b
         page.keyboard.press("Escape")
         says_selected(page, 0)
     settled(page).wait_for_function(NOTHING_KEPT)
-    assert open_dataset(Workspace(own_demo_root), "digits").samples.decided == (0, 0, 0)
+    assert open_dataset(Workspace(own_demo_root), "digits").samples.decision_counts == (0, 0, 0)
     page.keyboard.press("End")
     expect(page.locator(f"{TILES}[data-id='{first}']")).to_have_attribute("aria-selected", "false")
     says_selected(page, 0)
@@ -339,7 +339,7 @@ def test_an_image_that_has_not_come_is_not_decided_about(page, gallery, serve, o
     expect(last.locator("img")).to_be_visible()
     page.keyboard.press("x")
     expect(page.locator(".message")).to_contain_text("1 image excluded")
-    assert open_dataset(Workspace(own_demo_root), "digits").samples.decided[1] == 1
+    assert open_dataset(Workspace(own_demo_root), "digits").samples.decision_counts[1] == 1
 
 
 @pytest.mark.slow

@@ -376,7 +376,7 @@ def test_where_a_dataset_is_removed_nothing_of_another_is_shown_until_that_is_ch
 
 def excluded(root):
     """How many images of each dataset are excluded."""
-    return {name: open_dataset(Workspace(root), name).samples.decided[1] for name in ("digits", "pets")}
+    return {name: open_dataset(Workspace(root), name).samples.decision_counts[1] for name in ("digits", "pets")}
 
 
 def shown_dataset(page, name):

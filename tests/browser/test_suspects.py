@@ -42,7 +42,7 @@ def test_keys_accept_keep_skip_and_undo(page, suspects_root, serve, tmp_path):
     judged(page, 3)
     expect(page.locator(".review")).to_have_attribute("data-unsaved", "0")
     opened.refresh()
-    assert decisions.decided(opened.samples, ids[:5]).tolist() == ["accepted", "kept", "kept", "", ""]
+    assert decisions.states(opened.samples, ids[:5]).tolist() == ["accepted", "kept", "kept", "", ""]
     expect(page.locator(".tally")).to_have_text("Of 3 you looked at last, 1 was wrong.")
     assert opened.samples.sample(ids[0])["curated_label"] == suggested[0]
     page.keyboard.press("ArrowLeft")
@@ -144,7 +144,7 @@ def test_groups_are_accepted_kept_and_gone_through_and_counts_run_down(page, sus
     headings.first.get_by_role("button", name="None").click()
     expect(headings.first).to_contain_text(f"{sizes[2]} {titled(pairs[2])}")
     opened.refresh()
-    states = [set(decisions.decided(opened.samples, members)) for members in ids]
+    states = [set(decisions.states(opened.samples, members)) for members in ids]
     assert states == [{"accepted"}, {"kept"}, {""}]
     settled(page)
     headings.first.get_by_role("button", name="One by one").focus()

@@ -56,7 +56,7 @@ def accept(app, suspect, **more):
 
 
 def stands(root, ids):
-    return decisions.decided(digits_of(root).samples, ids).to_dict()
+    return decisions.states(digits_of(root).samples, ids).to_dict()
 
 
 def test_the_card_holds_the_first_suspects_with_their_evidence(open_page, suspects_root, found, words):

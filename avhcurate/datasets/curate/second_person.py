@@ -114,24 +114,24 @@ class SecondPerson:
 
 def second_person(decisions: Decisions, votes: Votes) -> SecondPerson:
     """Return the decisions about labels that stand, and what other people say of them."""
-    decided = _decisions(decisions)
+    standing = _decisions(decisions)
     rows, ids, labels = votes.answers("classify")
-    about = np.isin(ids, decided["id"])
+    about = np.isin(ids, standing["id"])
     rows = rows[about]
     names = np.array(votes.log.columns(decisions.dataset.id).annotators.texts, object)
     answers = pd.DataFrame({"id": ids[about], "said": labels[about], "answered": rows["at"]})
     answers["annotator"] = names[rows["annotator"]] if len(rows) else ""
-    pairs = decided.merge(answers, on="id")
+    pairs = standing.merge(answers, on="id")
     pairs = pairs[pairs["annotator"] != pairs["who"]].sort_values("answered", kind="stable")
     named = pairs["label"] >= 0
     pairs["agrees"] = (named & (pairs["said"] == pairs["label"])) | (~named & (pairs["said"] != pairs["given"]))
     latest = pairs.drop_duplicates(["id", "annotator"], keep="last").groupby("id")
     said = latest.agg(others=("agrees", "size"), agree=("agrees", "sum"), said=("said", "last"))
     since = pairs[pairs["answered"] > pairs["at"]].drop_duplicates("id").set_index("id")
-    decided = decided.set_index("id")
-    result = decided.join(said.reindex(decided.index, fill_value=0)).assign(
-        second=since["said"].reindex(decided.index, fill_value=-1),
-        agrees=since["agrees"].reindex(decided.index, fill_value=False),
+    standing = standing.set_index("id")
+    result = standing.join(said.reindex(standing.index, fill_value=0)).assign(
+        second=since["said"].reindex(standing.index, fill_value=-1),
+        agrees=since["agrees"].reindex(standing.index, fill_value=False),
     )
     return SecondPerson(result.reset_index())
 

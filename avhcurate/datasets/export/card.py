@@ -51,7 +51,7 @@ def dataset_card(opened: OpenDataset, filters: Filters) -> str:
 
 def _provenance(opened: OpenDataset, filters: Filters) -> list[str]:
     """Return who gave the labels, what people changed, and how far they agree."""
-    relabelled, excluded, kept = opened.samples.decided
+    relabelled, excluded, kept = opened.samples.decision_counts
     second = second_person(opened.decisions, opened.votes)
     numbers = second.describe(opened, filters)["labels_decided_by"]
     parts = [

@@ -57,7 +57,7 @@ class SampleTable(SampleRows):
         #: How often samples were excluded, included or locked since this was opened.
         self.exclusions = 0
         #: How many samples are relabelled, excluded and kept, up to the event of a number.
-        self._decided = (-1, (0, 0, 0))
+        self._decision_counts = (-1, (0, 0, 0))
         self._bins = list(bins.bin_labels(self.edges)) if edges else []
         #: The files as they were when they were read.
         self._files = [f"{file} {file.stat().st_mtime_ns}" for file in files.values()] + [
@@ -171,13 +171,13 @@ class SampleTable(SampleRows):
         return dict.fromkeys(self.sets, 0) | dict(self.query("SELECT name, count(*) FROM memberships GROUP BY name"))
 
     @property
-    def decided(self) -> tuple[int, int, int]:
+    def decision_counts(self) -> tuple[int, int, int]:
         """How many samples are relabelled, excluded, and kept as they are by a tag: counted once after each event."""
         entry = self.entry
-        if self._decided[0] != entry:
+        if self._decision_counts[0] != entry:
             ((relabelled, excluded, kept),) = self.query(COUNT_DECIDED)
-            self._decided = entry, (relabelled, excluded, kept)
-        return self._decided[1]
+            self._decision_counts = entry, (relabelled, excluded, kept)
+        return self._decision_counts[1]
 
     def edges_from(self, text: str, filters: Filters) -> tuple[float, ...]:
         """Return edges of HSF bins from text, as `votes.bins.edges_of` does: "q5" for five bins of about equally many

@@ -164,11 +164,11 @@ class TaskQueue:
         if self.design == "select":
             labels = self.opened.votes.class_numbers(self.columns)[self.answers["answer"]]
             counted &= labels == self.pool.labels[ids]
-        theirs = self.decided["id"][self.decided["who"] == self.annotator]
+        theirs = self.asked_decisions["id"][self.asked_decisions["who"] == self.annotator]
         return np.union1d(ids[counted], theirs)
 
     @cached_property
-    def decided(self) -> pd.DataFrame:
+    def asked_decisions(self) -> pd.DataFrame:
         """The decisions that the queue asks a second person about, rows of `SecondPerson`."""
         if self.settings.queue != "decided":
             return pd.DataFrame({"id": [], "who": [], "others": []}).astype({"id": np.int64})
@@ -179,7 +179,7 @@ class TaskQueue:
     def scope(self) -> np.ndarray:
         """Mask (N,) of the samples that may be asked about: of decisions also those that exclude an image as wrong."""
         scope = self.settings.scope(self.pool).copy()
-        scope[self.decided["id"]] = True
+        scope[self.asked_decisions["id"]] = True
         return scope
 
     @cached_property
@@ -195,7 +195,8 @@ class TaskQueue:
         if self.settings.queue in ("asked", "decided"):
             wanted[:] = 0
             # One answer more where nobody but the person who decided has said anything.
-            wanted[self.decided["id"]] = self.votes[self.decided["id"]] + (self.decided["others"] == 0)
+            decisions = self.asked_decisions
+            wanted[decisions["id"]] = self.votes[decisions["id"]] + (decisions["others"] == 0)
         asked = self.pool.asked(self.opened)
         wanted[asked] = np.maximum(wanted[asked], PEOPLE)
         return wanted

@@ -46,9 +46,9 @@ def exclusion_rule(page: Opened, quality: VoteQuality) -> None:
         _buttons(page, exclusion.left_out_by(page.votes, quality.table, limits.rule))
 
 
-def _least_share(label: str, key: str, judged: str) -> float | None:
+def _least_share(label: str, key: str, evidence: str) -> float | None:
     """Return the least share that is asked for in percent; None without one."""
-    help = f"It judges annotators with {judged}."
+    help = f"It judges annotators with {evidence}."
     key = f"annotators.rule.{key}"
     percent = st.number_input(
         f"{label}, at least", 0, 100, None, step=5, key=key, placeholder="% (no limit)", help=help, width=_WIDTH

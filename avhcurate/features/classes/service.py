@@ -51,11 +51,11 @@ def classes_of(samples: SampleTable, run: RunFolder | None, votes: Votes) -> Cla
     rows = samples.frame(Filters(), columns=["id", "label", "curated_label", "predicted"])
     number = len(samples.classes)
     labels = rows["label"].to_numpy(int, na_value=-1)
-    judged = rows.dropna(subset=["label", "predicted"])
-    chosen, chosen_by = _chosen(samples, votes, rows["id"].to_numpy(), labels, judged)
+    predictions = rows.dropna(subset=["label", "predicted"])
+    chosen, chosen_by = _chosen(samples, votes, rows["id"].to_numpy(), labels, predictions)
     weights = _class_weights(samples, run)
     (nearest,), (angle,) = (found.T for found in nearest_classes(weights, count=1))
-    rows["right"] = (judged["label"] == judged["predicted"]).astype(float)
+    rows["right"] = (predictions["label"] == predictions["predicted"]).astype(float)
     of_class = rows.groupby("label")["right"].agg(["size", "mean"]).reindex(range(number))
     times = chosen.sum(axis=1)
     with np.errstate(invalid="ignore"):
@@ -89,9 +89,9 @@ def _levels(samples: SampleTable, run: RunFolder | None, votes: Votes, chosen: s
     if not samples.parents:
         return pd.DataFrame()
     images = at_parents(samples, run, votes, Filters())
-    judged = images.dropna(subset="predicted")
-    images["accuracy"] = (judged["predicted"] == judged["label"]).astype(float)
-    images["accuracy_parent"] = (judged["predicted_parent"] == judged["parent"]).astype(float)
+    predictions = images.dropna(subset="predicted")
+    images["accuracy"] = (predictions["predicted"] == predictions["label"]).astype(float)
+    images["accuracy_parent"] = (predictions["predicted_parent"] == predictions["parent"]).astype(float)
     parents = np.array(samples.parents, object)
     label, other = chosen.coords
     wrong = label != other
@@ -108,14 +108,14 @@ def _levels(samples: SampleTable, run: RunFolder | None, votes: Votes, chosen: s
 
 
 def _chosen(
-    samples: SampleTable, votes: Votes, ids: np.ndarray, labels: np.ndarray, judged: pd.DataFrame
+    samples: SampleTable, votes: Votes, ids: np.ndarray, labels: np.ndarray, predictions: pd.DataFrame
 ) -> tuple[sparse.coo_array, str]:
     """Return how often images of each class were taken for each class, (K, K), by people or else by the run."""
     number = len(samples.classes)
     counted = votes.by_sample()
     if counted is None or "counts" not in counted:
-        label, predicted = judged[["label", "predicted"]].to_numpy(int).T
-        return _counted(label, predicted, np.ones(len(judged), np.int64), number), "predictions"
+        label, predicted = predictions[["label", "predicted"]].to_numpy(int).T
+        return _counted(label, predicted, np.ones(len(predictions), np.int64), number), "predictions"
     label_of = np.full(samples.size, -1)
     label_of[ids] = labels
     given = label_of[counted["id"]]

@@ -53,7 +53,7 @@ class RunPair:
         return ["a", "b"]
 
     @property
-    def judged(self) -> pd.DataFrame:
+    def judged_points(self) -> pd.DataFrame:
         """The points with votes; without any, all points."""
         return self.points[self.points["people"] >= min(0, self.points["people"].max())]
 
@@ -148,8 +148,8 @@ def who_is_right(pair: RunPair) -> pd.DataFrame:
     Columns `slice, judge, n, right, right_low, right_high`, over the samples with votes.
     """
     rows = []
-    for name, inside in _groups(pair.judged["bin"], pair.bins):
-        points = pair.judged[inside]
+    for name, inside in _groups(pair.judged_points["bin"], pair.bins):
+        points = pair.judged_points[inside]
         rows += [(name, judge, *share(int(points[judge].sum()), len(points))) for judge in pair.judges]
     return pd.DataFrame(rows, columns=["slice", "judge", "n", "right", "right_low", "right_high"])
 
@@ -160,6 +160,6 @@ def outcomes(pair: RunPair) -> pd.DataFrame:
     Over the samples with votes; without any, over all, and people is missing.
     """
     combinations = pd.MultiIndex.from_product([(1, 0)] * len(pair.judges), names=pair.judges)
-    table = pair.judged[pair.judges].value_counts().reindex(combinations, fill_value=0).rename("n").reset_index()
+    table = pair.judged_points[pair.judges].value_counts().reindex(combinations, fill_value=0).rename("n").reset_index()
     table["share"] = table["n"] / max(1, table["n"].sum())
     return table.sort_values("n", ascending=False, kind="stable", ignore_index=True)

@@ -70,7 +70,7 @@ def side_by_side(
     shared = shared_samples(samples, votes, names, keys, filters)
     rows = shared.samples
     called = titles(votes.dataset)
-    judged = []
+    records = []
     models = []
     calibrations = {}
     columns = {key: Scratch() for key in {*keys, "avh", "norm"}}
@@ -78,12 +78,12 @@ def side_by_side(
         for key, of_runs in columns.items():
             of_runs[run] = scores[key].to_numpy()
         row, calibrations[run] = _judged(scores, called[run], shared.left_out[run])
-        judged.append(row)
+        records.append(row)
         models.append(Model(called[run], scores.right.to_numpy(), columns["avh"][run], columns["norm"][run]))
     labels = bins.bin_labels(samples.edges)
     parts = [correlate(columns[key], rows["hsf"], rows["bin"], labels).assign(key=key) for key in keys]
     agreement = pd.concat(parts, ignore_index=True).rename(columns={"score": "run", "key": "score"})
-    by_run = pd.DataFrame(judged)
+    by_run = pd.DataFrame(records)
     for key in keys:
         overall = agreement[(agreement["bin"] == ALL) & (agreement["score"] == key)].set_index("run")
         for end, column in {"_n": "n", "": "spearman", "_low": "ci_low", "_high": "ci_high"}.items():

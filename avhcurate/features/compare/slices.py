@@ -184,12 +184,12 @@ def _judged(measured: pd.DataFrame) -> pd.DataFrame:
     whole = measured["whole"] == 1
     rows = measured[whole].reset_index(drop=True)
     rest = rows.groupby("run")[["n", "right"]].transform("first") - rows[["n", "right"]]
-    judged = np.minimum(rows["n"], rest["n"]) >= LEAST
-    comparisons = max(1, int(judged.sum()))
+    enough = np.minimum(rows["n"], rest["n"]) >= LEAST
+    comparisons = max(1, int(enough.sum()))
     rows["accuracy"] = rows["right"] / rows["n"]
     low, high = wilson(rows["right"], rows["n"], comparisons=comparisons)
     least, most = wilson(rest["right"], rest["n"], comparisons=comparisons)
-    rows["verdict"] = np.select([rest["n"] == 0, ~judged, high < least, low > most], ["", FEW, WORSE, BETTER], UNCLEAR)
+    rows["verdict"] = np.select([rest["n"] == 0, ~enough, high < least, low > most], ["", FEW, WORSE, BETTER], UNCLEAR)
     rows["accuracy_low"] = low
     rows["accuracy_high"] = high
     errors = [
@@ -201,7 +201,7 @@ def _judged(measured: pd.DataFrame) -> pd.DataFrame:
         reach = t.ppf(1 - 0.025 / comparisons, n - 1) * rows[f"{key}_sd"] / np.sqrt(n)
         rows[f"{key}_low"] = (rows[key] - reach).clip(lower=0)
         rows[f"{key}_high"] = (rows[key] + reach).clip(upper=1)
-    first = np.select([rows["slice"] == 0, judged], [0, 1], 2)
+    first = np.select([rows["slice"] == 0, enough], [0, 1], 2)
     return rows.assign(first=first).sort_values(["first", "accuracy"], kind="stable", ignore_index=True)
 
 

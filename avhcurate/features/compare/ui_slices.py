@@ -62,14 +62,14 @@ def _images(page: Opened, sliced: Slices) -> dict[tuple[str, str], Filters]:
 
 def _worst(sliced: Slices) -> str:
     """Say how many slices are worse than the rest, and which is the least accurate of those that are judged."""
-    judged = sliced.table[sliced.table["verdict"].isin(JUDGED)]
-    if judged.empty:
+    tested = sliced.table[sliced.table["verdict"].isin(JUDGED)]
+    if tested.empty:
         return "No slice has enough images to be judged."
-    worst = judged.iloc[0]
-    worse = (judged["verdict"] == WORSE).sum()
+    worst = tested.iloc[0]
+    worse = (tested["verdict"] == WORSE).sum()
     where = f"**{plain(worst['by'])} {plain(worst['slice'])}** of {plain(worst['model'])}"
     right = f"{100 * worst['accuracy']:.1f} % of {worst['n']:,} images"
-    return f"**{worse:,}** of {len(judged):,} are worse than the rest. Least accurate: {where}, {right}."
+    return f"**{worse:,}** of {len(tested):,} are worse than the rest. Least accurate: {where}, {right}."
 
 
 def _row(row: Mapping[Any, Any]) -> str:

@@ -46,7 +46,7 @@ def expected_gains(
         before = labels[learnt]
         probs = out_of_fold(x[learnt], before, groups[learnt], num_classes=num_classes, penalty=penalty)
         number = round(share * learnt.sum())
-        after = [decided(probs, before, action=action, number=number, pair=pair) for pair in pairs]
+        after = [labels_after(probs, before, action=action, number=number, pair=pair) for pair in pairs]
         found = differences(x[learnt], before, after, x[~learnt], labels[~learnt], num_classes, penalty)
         by_class[:, ~learnt] = [one.by_class for one in found]
         by_head[..., ~learnt] = [one.by_head for one in found]
@@ -69,7 +69,7 @@ def out_of_fold(
     return probs
 
 
-def decided(
+def labels_after(
     probs: np.ndarray, labels: np.ndarray, *, action: Action, number: int, pair: Pair | None = None
 ) -> np.ndarray:
     """Return labels (n,) after so many images, those of the least margin, get the likeliest other class, or -1.

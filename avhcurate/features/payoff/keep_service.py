@@ -9,7 +9,7 @@ from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.features.payoff import keep_rules, rules
-from avhcurate.features.payoff.service import decided, embeddings
+from avhcurate.features.payoff.service import embeddings, label_changes
 from avhcurate.features.payoff.study import usable
 from avhcurate.measures.stats.blas import one_thread
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -37,7 +37,7 @@ def keep(samples: SampleTable, dataset: DatasetFolder, portion: float, *, filter
 @one_thread()
 def keep_curve(opened: OpenDataset) -> pd.DataFrame:
     """Return the accuracy on the locked part by rule and share kept, see `keep_rules.curve`."""
-    now = decided(opened)
+    now = label_changes(opened)
     features = embeddings(opened.samples, opened.run)
     assert opened.run is not None
     ids = usable(opened.run.scored_ids(), now, opened.samples.classes, dataset=opened.samples.name)

@@ -16,7 +16,7 @@ from avhcurate.errors import CurateError, Option
 from avhcurate.features.payoff import rules, study
 from avhcurate.features.payoff.expected import Action, Pair, expected_gains
 from avhcurate.features.payoff.rules import Gain
-from avhcurate.features.payoff.study import LEAST_CLASSES, Compared, Decided, Payoff
+from avhcurate.features.payoff.study import LEAST_CLASSES, Compared, LabelChanges, Payoff
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.event import IMPORT_LABELS
 from avhcurate.workspace.data.runs import RunFolder
@@ -32,13 +32,13 @@ def payoff(opened: OpenDataset, *, since: int | None = None, progress: Progress 
     lock, which may rest on the labels of the part, where a class has no locked image, and where all decisions are about
     locked images; Cancelled when asked to stop.
     """
-    return judged(
+    return payoff_of(
         opened.decisions,
-        compare(opened.samples, opened.run, opened.dataset, decided(opened, since=since), progress=progress),
+        compare(opened.samples, opened.run, opened.dataset, label_changes(opened, since=since), progress=progress),
     )
 
 
-def decided(opened: OpenDataset, *, since: int | None = None) -> Decided:
+def label_changes(opened: OpenDataset, *, since: int | None = None) -> LabelChanges:
     """Return what was decided after an entry of the history, by default after all that may know locked labels."""
     opened.refresh()
     first = judged_since(opened.decisions, opened.run)
@@ -53,33 +53,33 @@ def decided(opened: OpenDataset, *, since: int | None = None) -> Decided:
     rows = opened.samples.frame(columns=["path", "label", "curated_label", "excluded"])
     given = rows["label"].to_numpy(np.int64, na_value=-1)
     after = np.where(rows["excluded"], -1, rows["curated_label"].to_numpy(np.int64, na_value=-1))
-    place = pd.Index(rows["path"])
+    paths = pd.Index(rows["path"])
+    earlier = opened.decisions.log.state(opened.dataset.id, opened.decisions.own_classes, until=since).to_pandas()
+    positions = paths.get_indexer(earlier["path"])
+    earlier = earlier[positions >= 0]
+    positions = positions[positions >= 0]
+    relabelled = earlier["curated_label"].fillna(-1).to_numpy(np.int64)
     before = given.copy()
-    then = opened.decisions.log.state(opened.dataset.id, opened.decisions.own_classes, until=since).to_pandas()
-    at = place.get_indexer(then["path"])
-    then = then[at >= 0]
-    at = at[at >= 0]
-    labels = then["curated_label"].fillna(-1).to_numpy(np.int64)
-    before[at] = np.where(then["excluded"], -1, np.where(labels >= 0, labels, given[at]))
+    before[positions] = np.where(earlier["excluded"], -1, np.where(relabelled >= 0, relabelled, given[positions]))
     changed = before != after
     excluded = changed & (after < 0)
-    several = _in_bulk(opened.decisions, place, since)
+    several = _in_bulk(opened.decisions, paths, since)
     kinds = {
         "by_hand": changed & ~excluded & ~several,
         "in_bulk": changed & ~excluded & several,
         "excluded": excluded,
     }
-    return Decided(given, before, after, kinds, locked_mask(opened.dataset))
+    return LabelChanges(given, before, after, kinds, locked_mask(opened.dataset))
 
 
-def _in_bulk(decisions: Decisions, place: pd.Index, since: int) -> np.ndarray:
-    """Return the images (N,), by the `place` of their paths, whose last relabel was of several at once."""
+def _in_bulk(decisions: Decisions, paths: pd.Index, since: int) -> np.ndarray:
+    """Return the mask (N,) of the images, with these `paths`, whose last relabel was of several at once."""
     acts = decisions.log.decisions(decisions.dataset.id, since=since, until=decisions.samples.entry)
     acts = acts[acts["action"].isin(["relabel", IMPORT_LABELS]) & ~acts["undo"].astype(bool)]
     last = acts.assign(images=acts.groupby("event")["path"].transform("size")).drop_duplicates("path", keep="last")
-    at = place.get_indexer(pd.Index(last["path"]))
-    several = np.zeros(len(place), bool)
-    several[at[(at >= 0) & (last["images"] > 1).to_numpy()]] = True
+    positions = paths.get_indexer(pd.Index(last["path"]))
+    several = np.zeros(len(paths), bool)
+    several[positions[(positions >= 0) & (last["images"] > 1).to_numpy()]] = True
     return several
 
 
@@ -87,27 +87,27 @@ def compare(
     samples: SampleTable,
     run: RunFolder | None,
     dataset: DatasetFolder,
-    decided: Decided,
+    changes: LabelChanges,
     *,
     progress: Progress = SILENT,
 ) -> Compared:
     """Return how heads on the embeddings of the run differ before and after decisions, see `study.compare`."""
     features = embeddings(samples, run)
     assert run is not None
-    ids = study.usable(run.scored_ids(), decided, samples.classes, dataset=samples.name)
+    ids = study.usable(run.scored_ids(), changes, samples.classes, dataset=samples.name)
     return study.compare(
         features,
         ids,
-        decided,
+        changes,
         lambda images: sample_groups(dataset, features, images)[0],
         len(samples.classes),
         progress=progress,
     )
 
 
-def judged(decisions: Decisions, compared: Compared) -> Payoff:
+def payoff_of(decisions: Decisions, compared: Compared) -> Payoff:
     """Return the gain that the given labels of the locked images and the checks there are tell."""
-    return study.judged(compared, checks(decisions))
+    return study.payoff_of(compared, checks(decisions))
 
 
 # --- checks by hand ----------------------------------------------------------------------------------------------
@@ -132,8 +132,8 @@ def checks(decisions: Decisions) -> dict[int, int]:
             "SELECT path, id FROM samples WHERE path IN (SELECT unnest(?::VARCHAR[]))", [list(seen)]
         )
     )
-    place = {name: number for number, name in enumerate(decisions.samples.classes)}
-    return {ids[path]: place.get(name or "", -1) for path, name in seen.items() if path in ids}
+    label_of = {name: number for number, name in enumerate(decisions.samples.classes)}
+    return {ids[path]: label_of.get(name or "", -1) for path, name in seen.items() if path in ids}
 
 
 # --- what cannot judge -------------------------------------------------------------------------------------------

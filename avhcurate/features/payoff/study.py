@@ -26,9 +26,9 @@ LEAST_CLASSES = 2
 
 
 @dataclass(frozen=True)
-class Decided:
-    """What is decided about the images of a dataset: labels (N,) `given` and `before` and `after` the decisions, -1
-    where a head learns nothing; masks (N,) of what was decided, by kind, and of what is `locked`.
+class LabelChanges:
+    """What decisions change: labels (N,) of the images `given` and `before` and `after` the decisions, -1 where a head
+    learns nothing; masks (N,) of the images they are about, by kind, and of those that are `locked`.
     """
 
     given: np.ndarray
@@ -134,7 +134,7 @@ def payoff(
     before = np.asarray(before, np.int64)
     after = np.asarray(after, np.int64)
     changed = before != after
-    decided = Decided(
+    changes = LabelChanges(
         given=before if given is None else np.asarray(given, np.int64),
         before=before,
         after=after,
@@ -143,20 +143,20 @@ def payoff(
     )
     finite = np.isfinite(features).all(axis=1) & features.any(axis=1)
     of_image = np.arange(len(features)) if groups is None else np.asarray(groups)
-    num_classes = 1 + int(max(before.max(), after.max(), decided.given.max()))
+    num_classes = 1 + int(max(before.max(), after.max(), changes.given.max()))
     names = [str(label) for label in range(num_classes)]
-    ids = usable(np.flatnonzero(finite), decided, names)
-    return judged(compare(features, ids, decided, of_image.__getitem__, num_classes), checks or {})
+    ids = usable(np.flatnonzero(finite), changes, names)
+    return payoff_of(compare(features, ids, changes, of_image.__getitem__, num_classes), checks or {})
 
 
-def usable(scored: np.ndarray, decided: Decided, classes: Sequence[str], *, dataset: str = "NAME") -> np.ndarray:
+def usable(scored: np.ndarray, changes: LabelChanges, classes: Sequence[str], *, dataset: str = "NAME") -> np.ndarray:
     """Return which of the images `scored` (n,) have a label before or after; refuse a locked part that cannot judge."""
-    ids = scored[(decided.before[scored] >= 0) | (decided.after[scored] >= 0)]
-    given = decided.given[ids]
+    ids = scored[(changes.before[scored] >= 0) | (changes.after[scored] >= 0)]
+    given = changes.given[ids]
     present = np.unique(given[given >= 0])
     if len(present) < LEAST_CLASSES:
         raise CurateError("The labels are of one class, so no decision can change what a head says.")
-    missing = np.setdiff1d(present, given[decided.locked[ids]])
+    missing = np.setdiff1d(present, given[changes.locked[ids]])
     if len(missing):
         names = ", ".join(classes[label] for label in missing[:5])
         raise CurateError(
@@ -169,7 +169,7 @@ def usable(scored: np.ndarray, decided: Decided, classes: Sequence[str], *, data
 def compare(
     features: np.ndarray,
     ids: np.ndarray,
-    decided: Decided,
+    changes: LabelChanges,
     groups_of: Callable[[np.ndarray], np.ndarray],
     num_classes: int,
     *,
@@ -180,32 +180,32 @@ def compare(
     features: (N, D). ids: (n,) the images that are used, see `usable`. groups_of: returns the groups (m,) of some
     images, of which those of one stay together.
     """
-    locked = decided.locked[ids]
-    inside = ids[locked & (decided.given[ids] >= 0)]
+    locked = changes.locked[ids]
+    inside = ids[locked & (changes.given[ids] >= 0)]
     outside = ids[~locked]
-    given = decided.given[inside]
-    decisions = {kind: int(mask[outside].sum()) for kind, mask in decided.kinds.items() if mask[outside].any()}
+    given = changes.given[inside]
+    decisions = {kind: int(mask[outside].sum()) for kind, mask in changes.kinds.items() if mask[outside].any()}
     if not decisions:
-        _refuse_locked_only(decided, inside)
-        return Compared(inside, given, {}, {}, decided.earlier, None)
+        _refuse_locked_only(changes, inside)
+        return Compared(inside, given, {}, {}, changes.earlier, None)
     progress.tell(0, rules.SUBSAMPLES, "axes and penalty")
     x = rules.principal(features, outside)
-    before = decided.before[outside]
+    before = changes.before[outside]
     learnt = before >= 0
     groups = groups_of(outside[learnt])
     penalty = rules.choose_penalty(x[outside[learnt]], before[learnt], num_classes, groups)
-    after = {"all": decided.after[outside]}
+    after = {"all": changes.after[outside]}
     if len(decisions) > 1:
-        after |= {kind: np.where(decided.kinds[kind][outside], after["all"], before) for kind in decisions}
+        after |= {kind: np.where(changes.kinds[kind][outside], after["all"], before) for kind in decisions}
     progress.check("cancelled before heads were compared")
     differences = rules.differences(
         x[outside], before, list(after.values()), x[inside], given, num_classes, penalty.value
     )
     progress.report(rules.SUBSAMPLES, rules.SUBSAMPLES, "")
-    return Compared(inside, given, dict(zip(after, differences, strict=True)), decisions, decided.earlier, penalty)
+    return Compared(inside, given, dict(zip(after, differences, strict=True)), decisions, changes.earlier, penalty)
 
 
-def judged(compared: Compared, labels: Mapping[int, int]) -> Payoff:
+def payoff_of(compared: Compared, labels: Mapping[int, int]) -> Payoff:
     """Return the gain that the given labels of the locked images and checks tell: `labels` by id, -1 for another."""
     rows = {row: labels[id] for row, id in enumerate(compared.ids.tolist()) if id in labels}
     drawn = compared.drawn.tolist()
@@ -222,9 +222,9 @@ def judged(compared: Compared, labels: Mapping[int, int]) -> Payoff:
     return Payoff(total, gains, compared.decisions, compared.earlier, compared.penalty, tuple(unchecked))
 
 
-def _refuse_locked_only(decided: Decided, inside: np.ndarray) -> None:
+def _refuse_locked_only(changes: LabelChanges, inside: np.ndarray) -> None:
     """Refuse decisions that are all about locked images."""
-    if any(mask[inside].any() for mask in decided.kinds.values()):
+    if any(mask[inside].any() for mask in changes.kinds.values()):
         raise CurateError(
             "All decisions are about locked images, which no head learns from. Decide about others, as Suspects lists."
         )

@@ -14,7 +14,7 @@ from avhcurate.features.payoff import service, texts
 from avhcurate.features.payoff.keep_service import keep_curve
 from avhcurate.features.payoff.plots import gain_dots, keep_chart
 from avhcurate.features.payoff.settings import PayoffSettings
-from avhcurate.features.payoff.study import KINDS, Compared, Decided, Payoff
+from avhcurate.features.payoff.study import KINDS, Compared, LabelChanges, Payoff
 from avhcurate.ui.base.cache import file_key, kept
 from avhcurate.ui.base.frame import Opened, attempt, while_allowed
 from avhcurate.ui.base.job_forms import job_button, of_run, running_job, start
@@ -72,7 +72,7 @@ def offer_heads(page: Opened) -> None:
 
 def compare(page: Opened) -> Compared:
     """Return heads before and after all decisions since the lock."""
-    return _compared(page.samples, page.opened.run, page.dataset, service.decided(page.opened))
+    return _compared(page.samples, page.opened.run, page.dataset, service.label_changes(page.opened))
 
 
 #: What a comparison of heads depends on, with the embeddings of the run: checks change the log, and no head.
@@ -81,17 +81,17 @@ _HEADS: dict[str | type, Any] = {
     RunFolder: lambda run: file_key(run.scores_path),
     DatasetFolder: lambda dataset: str(dataset.root),
     OpenDataset: lambda opened: f"{opened.samples.fingerprint} {file_key(opened.run.scores_path)}",
-    Decided: Decided.digest,
+    LabelChanges: LabelChanges.digest,
 }
 
 
 @kept("Fitting heads before and after …", most=4, funcs=_HEADS)
-def _compared(samples: SampleTable, run: RunFolder | None, dataset: DatasetFolder, decided: Decided) -> Compared:
-    return service.compare(samples, run, dataset, decided)
+def _compared(samples: SampleTable, run: RunFolder | None, dataset: DatasetFolder, changes: LabelChanges) -> Compared:
+    return service.compare(samples, run, dataset, changes)
 
 
 @kept("Fitting heads to shares of the images …", most=4, funcs=_HEADS)
-def _curve(opened: OpenDataset, decided: Decided) -> pd.DataFrame:
+def _curve(opened: OpenDataset, changes: LabelChanges) -> pd.DataFrame:
     return keep_curve(opened)
 
 
@@ -101,7 +101,7 @@ def show_keep(page: Opened) -> None:
     _KEEPING.show(st.toggle, "What to keep, if not all", help=about)
     if not _KEEPING.asked():
         return
-    show_chart(keep_chart(_curve(page.opened, service.decided(page.opened))), key="payoff.curve")
+    show_chart(keep_chart(_curve(page.opened, service.label_changes(page.opened))), key="payoff.curve")
     st.caption(
         "Bars are 95 % intervals over five draws. The hardest images are mostly the worst to train on. To write the "
         "images of a rule:"
@@ -115,7 +115,7 @@ def show_keep(page: Opened) -> None:
 def show(page: Opened, compared: Compared) -> None:
     """Draw what the decisions were worth and, on demand, an image to check; redrawn alone after each answer."""
     page.opened.refresh()
-    found = service.judged(page.decisions, compared)
+    found = service.payoff_of(page.decisions, compared)
     st.markdown(f"## {texts.sentence(found)}")
     if not found.decisions:
         return

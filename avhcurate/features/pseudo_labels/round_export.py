@@ -74,13 +74,13 @@ def export(
         write_frame(rows, out, about, format=format, force=force)
         return len(rows)
     # A table of the target in which the pseudo-labels are the curated labels.
-    decided = {"path": rows["path"], "tags": [[]] * len(rows), "curated_label": rows["pseudo_label"]}
-    decided["excluded"] = [False] * len(rows)
+    curated = {"path": rows["path"], "tags": [[]] * len(rows), "curated_label": rows["pseudo_label"]}
+    curated["excluded"] = [False] * len(rows)
     dataset = workspace.dataset(folder.record.target)
     run = None
     if folder.record.target_run:  # a whole network has none, and scores of another network are not its own
         run = dataset.run(folder.record.target_run)
     opened = OpenDataset(workspace, dataset, run)
-    opened.samples.annotate(pa.table(decided, schema=DECIDED))
+    opened.samples.annotate(pa.table(curated, schema=DECIDED))
     filters = Filters(excluded=None, ids=tuple(rows["id"].tolist()))
     return avhcurate_export.export(opened, filters, format, out, force=force, about={"pseudo_labels": about})

@@ -272,8 +272,8 @@ def find_duplicates(samples: SampleTable, dataset: DatasetFolder, filters: Filte
     shown = Filters(excluded=None, ids=tuple(of_id["id"].tolist()))
     if filters.excluded is False:
         shown = shown.with_(excluded=False)
-    decided = samples.frame(shown, columns=["id", "split", "curated_label", "curated_label_name", "excluded"])
-    members = decided.merge(of_id, on="id").rename(columns={"curated_label_name": "label_name"})
+    curated = samples.frame(shown, columns=["id", "split", "curated_label", "curated_label_name", "excluded"])
+    members = curated.merge(of_id, on="id").rename(columns={"curated_label_name": "label_name"})
     members["pixels"] = (members["width"] * members["height"]).fillna(0)
     members = members[members.groupby("group")["id"].transform("size") > 1]
     groups = members.groupby("group").agg(

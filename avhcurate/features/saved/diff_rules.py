@@ -92,8 +92,8 @@ def _rows(kind: str, rows: pd.DataFrame, before: pd.Series | str = "", after: pd
 
 def by_day_and_person(changes: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
     """Return the changes by the day and who decided them, the last day first."""
-    decided = changes[changes["who"] != ""]
-    groups = decided.groupby([decided["at"].str[:10], "who"])
+    decisions = changes[changes["who"] != ""]
+    groups = decisions.groupby([decisions["at"].str[:10], "who"])
     return [(str(day), str(who), rows) for (day, who), rows in groups][::-1]
 
 

@@ -157,17 +157,17 @@ def state(decisions: Decisions, run: RunFolder | None, entry: int) -> pd.DataFra
     rows = decisions.samples.frame(columns=["id", "path", "label"])
     names = np.array([*decisions.samples.classes, ""], object)
     given = names[rows.pop("label").to_numpy(np.int64, na_value=-1)]
-    decided = decisions.log.state(decisions.dataset.id, decisions.own_classes, until=entry).to_pandas()
-    place = pd.Index(rows["path"]).get_indexer(decided["path"])
-    decided = decided[place >= 0]
+    states = decisions.log.state(decisions.dataset.id, decisions.own_classes, until=entry).to_pandas()
+    place = pd.Index(rows["path"]).get_indexer(states["path"])
+    states = states[place >= 0]
     place = place[place >= 0]
     label = given.copy()
     tags = np.full(len(rows), "", object)
     excluded = np.zeros(len(rows), bool)
-    curated = pd.Series(decisions.samples.classes).reindex(decided["curated_label"].astype("float")).to_numpy(object)
-    label[place] = np.where(decided["curated_label"].notna(), curated, label[place])
-    tags[place] = decided["tags"].map(";".join).to_numpy(object)
-    excluded[place] = decided["excluded"].to_numpy(bool)
+    curated = pd.Series(decisions.samples.classes).reindex(states["curated_label"].astype("float")).to_numpy(object)
+    label[place] = np.where(states["curated_label"].notna(), curated, label[place])
+    tags[place] = states["tags"].map(";".join).to_numpy(object)
+    excluded[place] = states["excluded"].to_numpy(bool)
     rows = rows.assign(given=given, label=label, excluded=excluded, tags=tags)
     return rows.assign(suspect=_suspects(run, rows))
 

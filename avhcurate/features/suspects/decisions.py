@@ -13,7 +13,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import SampleTable
 
 
-def decided(samples: SampleTable, ids: Sequence[int]) -> pd.Series:
+def states(samples: SampleTable, ids: Sequence[int]) -> pd.Series:
     """Return the decision on each sample, by id in order: "accepted" (its label was changed), "kept" or ""."""
     rows = samples.frame(Filters(excluded=None, ids=tuple(ids)), columns=["id", "label", "curated_label", "tags"])
     changed = (rows["curated_label"] != rows["label"]).fillna(True)
@@ -33,7 +33,7 @@ def undecided(samples: SampleTable, suspects: pd.DataFrame, *, where: str = "") 
     """Return the suspects, rows with an `id`, that are not decided and not excluded, and satisfy a condition."""
     ids = suspects["id"].tolist()
     included = samples.frame(Filters(ids=tuple(ids), where=where), columns=["id"])["id"]
-    return suspects[suspects["id"].isin(included) & (decided(samples, ids) == "").to_numpy()]
+    return suspects[suspects["id"].isin(included) & (states(samples, ids) == "").to_numpy()]
 
 
 def accept(decisions: Decisions, suggested: Mapping[int, int]) -> None:

@@ -18,7 +18,7 @@ from avhcurate.features.suspects import out_of_fold, rules, weighing
 from avhcurate.features.suspects.rules import SOURCES, VERDICTS
 from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.features.suspects.store import OutOfFoldFolder, SuspectsFolder, SuspectsRecord
-from avhcurate.features.suspects.study import Judged, LabelStudy
+from avhcurate.features.suspects.study import LabelStudy, Predictions
 from avhcurate.measures import scores
 from avhcurate.measures.stats.neighbours import nearest_of
 from avhcurate.networks.neighbours.service import SEARCH_SECONDS, find_neighbours
@@ -202,11 +202,11 @@ class LabelSearch(LabelStudy):
             self.near = find_neighbours(self.dataset, self.run, progress=progress).near()
         self.progress = stages.begin("sources")
         self.progress.tell(len(self.ids), len(self.ids), "angles and probabilities")
-        judged = self.judged()
+        predictions = self.predictions()
         if self.heads:
-            accuracy = float((judged.view["predicted"] == self.labels).mean())
+            accuracy = float((predictions.view["predicted"] == self.labels).mean())
             self.heads.write_record(self.heads.record.model_copy(update={"accuracy": accuracy}))
-        suspects, doubting, weighed = self.examined(sources, judged)
+        suspects, doubting, weighed = self.examined(sources, predictions)
         for column, name in (("label", "near_given"), ("suggested", "near_suggested")):
             nearest = self._nearest_labelled(suspects["id"].to_numpy(), suspects[column].to_numpy())
             suspects[name] = [row[row >= 0] for row in nearest]
@@ -236,7 +236,7 @@ class LabelSearch(LabelStudy):
                 nearest[rows], _ = nearest_of(self.run.features(), ids[rows], count=SHOWN, among=members)
         return nearest
 
-    def judged(self) -> Judged:
+    def predictions(self) -> Predictions:
         """Return a view of the samples, their probabilities, none unless they fit, and confusions of few classes.
 
         The view is `rules.angular_view`, or `rules.softmax_view` without class weights, with prediction and confidence.
@@ -277,7 +277,7 @@ class LabelSearch(LabelStudy):
         confused = None
         if self.fits:
             confused = self.confused(probs)
-        return Judged(pd.concat(views, ignore_index=True), probs, confused)
+        return Predictions(pd.concat(views, ignore_index=True), probs, confused)
 
     def _by_heads(self, ids: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the angles to the class weights and the logits (n, K) of some samples."""

@@ -80,7 +80,7 @@ def suspects(
     view = rules.softmax_view(shares[ids], study.labels)
     view["predicted"] = shares[ids].argmax(axis=1)
     view["confidence"] = shares[ids, study.labels]
-    table, doubting, weighed = study.examined(sources, Judged(view, shares[ids], study.confused(shares[ids])))
+    table, doubting, weighed = study.examined(sources, Predictions(view, shares[ids], study.confused(shares[ids])))
     return Suspects(table, doubting, weighed.weights, weighed.often)
 
 
@@ -89,7 +89,7 @@ def _nearest(features: np.ndarray, ids: np.ndarray) -> np.ndarray:
     return np.concatenate([nearest_of(features, block, count=NEIGHBOURS)[0] for block in blocks])
 
 
-class Judged(NamedTuple):
+class Predictions(NamedTuple):
     """A view of the N samples, their probabilities (N, K), and `weighing.confusions`: see `LabelStudy.confused`."""
 
     view: pd.DataFrame
@@ -116,14 +116,16 @@ class LabelStudy:
         self.progress = progress
         self.near = np.full((len(all_labels), NEIGHBOURS), -1)
 
-    def examined(self, sources: Sequence[str], judged: Judged) -> tuple[pd.DataFrame, dict[str, int], weighing.Weighed]:
+    def examined(
+        self, sources: Sequence[str], predictions: Predictions
+    ) -> tuple[pd.DataFrame, dict[str, int], weighing.Weighed]:
         """Return the suspects by rank, how many labels each source doubts, and what all say together."""
-        view = judged.view
-        evidence = self.evidence(sources, judged)
+        view = predictions.view
+        evidence = self.evidence(sources, predictions)
         if "cleanlab" in sources:
-            doubts = rules.prune(judged.probs, self.labels, np.unique(self.labels))
+            doubts = rules.prune(predictions.probs, self.labels, np.unique(self.labels))
             evidence["cleanlab"] = replace(evidence["cleanlab"], doubts=doubts)
-        weighed = self.weighed(evidence, judged)
+        weighed = self.weighed(evidence, predictions)
         doubted = np.any([source.doubts for source in evidence.values()], axis=0)
         verdict = rules.verdicts(view, doubted)
         samples = pd.DataFrame({"id": self.ids, "label": self.labels, "verdict": verdict})
@@ -141,18 +143,18 @@ class LabelStudy:
         some = self._sampled_rows()
         return weighing.confusions(probs[some], self.labels[some])
 
-    def evidence(self, sources: Iterable[str], judged: Judged) -> dict[str, Evidence]:
+    def evidence(self, sources: Iterable[str], predictions: Predictions) -> dict[str, Evidence]:
         """Return the evidence of each source on the given labels."""
         near = self.near[self.ids, :NEIGHBOURS]
         examined = {
-            "angular": lambda: rules.angular(judged.view, self.labels),
+            "angular": lambda: rules.angular(predictions.view, self.labels),
             "neighbours": lambda: rules.neighbours(near, self.all_labels, self.labels),
-            "cleanlab": lambda: rules.confident_learning(judged.probs, self.labels, np.unique(self.labels)),
+            "cleanlab": lambda: rules.confident_learning(predictions.probs, self.labels, np.unique(self.labels)),
             "votes": self._votes,
         }
         return {source: examined[source]() for source in sources}
 
-    def weighed(self, evidence: dict[str, Evidence], judged: Judged) -> weighing.Weighed:
+    def weighed(self, evidence: dict[str, Evidence], predictions: Predictions) -> weighing.Weighed:
         """Put the sources together: those that find wrong labels drawn to test them; one alone keeps its order.
 
         The network counts less beside votes the less often it is right. A pair of classes that is often confused comes
@@ -162,9 +164,9 @@ class LabelStudy:
             shares = [np.nan_to_num(rank_shares(source.score)) for source in evidence.values()]
             return weighing.Weighed(np.mean(shares, axis=0), dict.fromkeys(evidence, 1 / len(evidence)))
         self.progress.tell(len(self.ids), len(self.ids), "weighing the sources")
-        opinions = self._opinions(evidence, judged, slice(None), self.labels)
-        names = self._best(evidence, judged, list(opinions))
-        predicted = judged.view["predicted"].to_numpy()
+        opinions = self._opinions(evidence, predictions, slice(None), self.labels)
+        names = self._best(evidence, predictions, list(opinions))
+        predicted = predictions.view["predicted"].to_numpy()
         doubt = weighing.together(opinions, names)
         counts = 1.0
         weights = dict.fromkeys(evidence, 0.0)
@@ -174,12 +176,12 @@ class LabelStudy:
             weights["votes"] = 1 / (1 + counts)
         weights |= dict.fromkeys(names, (1 - sum(weights.values())) / len(names))
         often = None
-        if judged.confused is not None and (often := weighing.often_called(judged.confused)):
+        if predictions.confused is not None and (often := weighing.often_called(predictions.confused)):
             doubt[(predicted == often[0]) & (self.labels == often[1])] += doubt.max()
         return weighing.Weighed(doubt, weights, often)
 
     def _opinions(
-        self, sources: Iterable[str], judged: Judged, rows: np.ndarray | slice, labels: np.ndarray
+        self, sources: Iterable[str], predictions: Predictions, rows: np.ndarray | slice, labels: np.ndarray
     ) -> dict[str, np.ndarray]:
         """Return the opinions of heads and neighbours if the images of some rows had these labels, by source.
 
@@ -188,34 +190,34 @@ class LabelStudy:
         opinions = {}
         all_labels = self.all_labels.copy()
         trust = np.zeros(len(all_labels))
-        trust[self.ids] = judged.view["confidence"]
+        trust[self.ids] = predictions.view["confidence"]
         ids = self.ids[rows]
         all_labels[ids] = labels
         heads = [source for source in ("cleanlab", "angular") if source in sources]
-        if judged.confused is not None:
-            probs = judged.probs[rows]
+        if predictions.confused is not None:
+            probs = predictions.probs[rows]
             trust[ids] = np.take_along_axis(probs, labels[:, None], 1)[:, 0]
             if heads:
-                opinions[heads[0]] = weighing.of_heads(probs, labels, weighing.naming(judged.confused))
+                opinions[heads[0]] = weighing.of_heads(probs, labels, weighing.naming(predictions.confused))
         elif heads:
-            opinions[heads[0]] = self.evidence(heads[:1], judged)[heads[0]].score
+            opinions[heads[0]] = self.evidence(heads[:1], predictions)[heads[0]].score
         if "neighbours" in sources:
             near = self.near[ids, :NEIGHBOURS]
             opinions["neighbours"] = weighing.of_neighbours(near, all_labels, trust, labels)
         return opinions
 
-    def _best(self, sources: Iterable[str], judged: Judged, names: list[str]) -> Sequence[str]:
+    def _best(self, sources: Iterable[str], predictions: Predictions, names: list[str]) -> Sequence[str]:
         """Return the opinions, all or one, that find wrong labels best which are drawn for the images."""
-        if judged.confused is None or len(names) < 2:
+        if predictions.confused is None or len(names) < 2:
             return names
         rng = np.random.default_rng(0)
         rows = self._sampled_rows()
         labels = self.labels[rows]
         drawn = []
         for _ in range(weighing.DRAWS):
-            wrong = weighing.draw_wrong_labels(labels, weighing.naming(judged.confused), rng)
-            drawn.append((self._opinions(sources, judged, rows, wrong), wrong != labels))
-        return weighing.best(self._opinions(sources, judged, rows, labels), drawn)
+            wrong = weighing.draw_wrong_labels(labels, weighing.naming(predictions.confused), rng)
+            drawn.append((self._opinions(sources, predictions, rows, wrong), wrong != labels))
+        return weighing.best(self._opinions(sources, predictions, rows, labels), drawn)
 
     def _sampled_rows(self) -> np.ndarray:
         """Return the rows on which confusions are counted and errors drawn: all, unless there are many."""

@@ -152,9 +152,9 @@ def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
     if pair := PAIR.asked():
         matches &= (suspects["label"] == pair[0]) & (suspects["suggested"] == (*pair[1:], -1)[0])
     in_view = suspects[matches]
-    decided = decisions.decided(page.samples, in_view["id"].tolist())
+    states = decisions.states(page.samples, in_view["id"].tolist())
     about = repr((page.dataset.name, page.version, folder.name, page.filters.to_query(), sources, verdicts, pair))
-    return SuspectsInView(record, suspects, in_view, in_view[(decided == "").to_numpy()], about)
+    return SuspectsInView(record, suspects, in_view, in_view[(states == "").to_numpy()], about)
 
 
 _read = kept("Reading the suspects …", most=4, funcs=_HASH_FUNCS)(SuspectsFolder.suspects)

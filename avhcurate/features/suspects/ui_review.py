@@ -75,7 +75,7 @@ def _keep(opened: OpenDataset, decision: Decision) -> Reply:
 def _undecided(made: Decisions, decision: Decision) -> list[int]:
     made.refresh()
     made.samples.paths_of(decision.images)  # refuses unknown ids
-    states = decisions.decided(made.samples, decision.images)
+    states = decisions.states(made.samples, decision.images)
     if not (states == "").any():
         raise CurateError("Someone else has already decided this.")
     return states.index[states == ""].tolist()
@@ -164,13 +164,13 @@ def _tally(page: Opened, doubt: pd.Series, id: int) -> str:
     """
     ids = doubt.index.tolist()
     place = ids.index(id)
-    states = decisions.decided(page.samples, ids[max(0, place - _SEARCHED) : place + stopping.NEXT])
-    decided = states[states != ""]
+    states = decisions.states(page.samples, ids[max(0, place - _SEARCHED) : place + stopping.NEXT])
+    past = states[states != ""]
     following = states[states == ""].index[: stopping.NEXT]
-    if len(decided) >= stopping.FROM and len(following):
-        changed = (decided == "accepted").to_numpy()
-        return stopping.forecast(doubt[decided.index].to_numpy(), changed, doubt[following].to_numpy()).text
-    last = decided.tail(_LAST)
+    if len(past) >= stopping.FROM and len(following):
+        changed = (past == "accepted").to_numpy()
+        return stopping.forecast(doubt[past.index].to_numpy(), changed, doubt[following].to_numpy()).text
+    last = past.tail(_LAST)
     wrong = int((last == "accepted").sum())
     if last.empty:
         return "Go on until few of the last 20 were wrong."
@@ -185,7 +185,7 @@ def suspects(page: Opened, record: SuspectsRecord, rows: pd.DataFrame, first: in
     page.opened.refresh()
     ids = rows["id"].tolist()
     now = rows_of(page.samples, ids, columns=["id", "tags", "excluded"]).to_dict("records")
-    states = decisions.decided(page.samples, ids)
+    states = decisions.states(page.samples, ids)
     answers = answers_about(page.votes, [state["id"] for state in now if ASKED in state["tags"]])
     return [
         _suspect(page, record, row, place, states[row["id"]], state, answers.get(row["id"]))
@@ -198,7 +198,7 @@ def _suspect(
     record: SuspectsRecord,
     row: dict[Any, Any],
     place: int,
-    decided: str,
+    decision: str,
     state: dict[Any, Any],
     answers: Counter[str] | None,
 ) -> Suspect:
@@ -220,7 +220,7 @@ def _suspect(
         facts=card_facts(row, names),
         rows=(*evidence(row, record, names), *asked_row(answers, given_name)),
         strips=tuple(Strip(f"Nearest labelled “{name}”", tuple(map(url, ids))) for name, ids in strips if len(ids)),
-        state=decided,
+        state=decision,
         tags=tuple(state["tags"]),
         excluded=bool(state["excluded"]),
         asked=answers is not None,

@@ -117,11 +117,11 @@ class Network:
         example = torch.randint(0, 256, (EXAMPLES, *module.shape), dtype=torch.uint8, generator=generator)
 
         def reference() -> tuple[nn.Module, Tensor]:
-            judged = example
+            batch = example
             # One image has no spread.
             if first_images is not None and len(squares := first_images()) > 1:
-                judged = torch.from_numpy(squares)
-            return self._module(), judged
+                batch = torch.from_numpy(squares)
+            return self._module(), batch
 
         try:
             return find_backend(

@@ -122,7 +122,7 @@ class FoldNetworks:
         """Train the network of a fold; keep the embeddings of the fold and, last, the network's head."""
         started = time.perf_counter()
         model = self.new()
-        judged = np.flatnonzero(self.folds == fold)
+        held_out = np.flatnonzero(self.folds == fold)
         checkpoint = run.root / f"checkpoint-{fold}.pt"
         module = trainer.train(
             model.module,
@@ -134,7 +134,7 @@ class FoldNetworks:
             checkpoint=checkpoint,
         )
         learner = Learner(module, model.head_name, None).to(self.device)
-        run.write_rows(FOLD_FEATURES, self.ids[judged], embed(learner, self.images.part(judged), self.device))
+        run.write_rows(FOLD_FEATURES, self.ids[held_out], embed(learner, self.images.part(held_out), self.device))
         seconds = (run.record.seconds or 0) + time.perf_counter() - started
         run.write_record(run.record.model_copy(update={"seconds": round(seconds, 3)}))
         run.write_head(*learner.numbers(), fold)

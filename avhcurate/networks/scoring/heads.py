@@ -144,8 +144,8 @@ def _choose(samples: Samples, seed: int, check: Callable[[], None]) -> ChosenPen
 
 def _less_loss(pairs: Sequence[tuple["_Fit", Samples]], strength: float) -> float:
     """Return the mean loss, taken as negative, of fits with this penalty on the samples that each did not have."""
-    loss = sum(_loss(fit.head(strength, _ROUGH), judged) for fit, judged in pairs)
-    return -loss / sum(len(judged) for _, judged in pairs)
+    loss = sum(_loss(fit.head(strength, _ROUGH), held_out) for fit, held_out in pairs)
+    return -loss / sum(len(held_out) for _, held_out in pairs)
 
 
 class _Fit:

@@ -57,14 +57,15 @@ def sheet_of_rows(rows: pd.DataFrame, samples: list[str], messages: list[str], *
         rows = rows.assign(control="none")
     control = rows["control"].fillna("none")
     padded = int((control == "padding").sum())
-    judged = rows[~control.isin(["none", "padding"])]
+    control_answers = rows[~control.isin(["none", "padding"])]
     messages = list(messages)
     if padded:
         messages.append(f"{padded} answers to padded tiles count as nothing")
     controls = None
-    if len(judged):
-        messages.append(f"{len(judged)} answers to controls judge the annotators and are not votes")
-        controls = VoteSheet(_columns(judged, samples), answers=judged.drop(columns=samples).reset_index(drop=True))
+    if len(control_answers):
+        messages.append(f"{len(control_answers)} answers to controls judge the annotators and are not votes")
+        answers = control_answers.drop(columns=samples).reset_index(drop=True)
+        controls = VoteSheet(_columns(control_answers, samples), answers=answers)
     votes = rows[control == "none"]
     answers = votes.drop(columns=["control", "expected", *samples], errors="ignore").reset_index(drop=True)
     return VoteSheet(

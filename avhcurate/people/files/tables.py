@@ -112,10 +112,10 @@ def _with_controls(table: pa.Table, rows: pd.DataFrame) -> pd.DataFrame:
     expected = _first(table, _EXPECTED)
     if check is not None:
         try:
-            judged = pc.fill_null(table[check].cast(pa.bool_()), False).to_pandas()
+            is_check = pc.fill_null(table[check].cast(pa.bool_()), False).to_pandas()
         except pa.ArrowException as problem:
             raise CurateError(f"Column {check!r} must be true or false in each row ({problem}).") from problem
-        rows["control"] = judged.map({True: "attention", False: "none"})
+        rows["control"] = is_check.map({True: "attention", False: "none"})
     elif control is not None and set(table[control].unique().to_pylist()) <= {*CONTROLS, None}:
         rows["control"] = table[control].to_pandas()
     if expected is not None and "control" in rows:

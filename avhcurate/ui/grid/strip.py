@@ -20,7 +20,7 @@ from avhcurate.workspace.disk.app_files import PAGES
 _OPEN = "strip.open"
 #: Pictures of a kind that are shown.
 _SHOWN = 40
-#: What is decided about images, in the order of `OpenDataset.decided`, and the filters that choose these.
+#: What is decided about images, in the order of `SampleTable.decision_counts`, and the filters that choose these.
 _KINDS = {
     "relabelled": Filters(where="curated_label IS DISTINCT FROM label"),
     "excluded": Filters(excluded=True),
@@ -35,7 +35,7 @@ def show_strip(page: Opened) -> None:
     opened = page.opened
     opened.refresh()
     with in_a_row(key="strip"):
-        counts = StripData(dataset=page.dataset.name, entry=opened.samples.entry, counts=opened.samples.decided)
+        counts = StripData(dataset=page.dataset.name, entry=opened.samples.entry, counts=opened.samples.decision_counts)
         decided_counts(counts, on_open=_open)
         data = partial(export_bytes, opened, Filters(), "csv")
         file = f"{page.dataset.name}-labels.csv"
@@ -59,7 +59,7 @@ def _pictures(page: Opened) -> None:
     opened = page.opened
     names = ["id", "label_name", "curated_label_name"]
     words = {kind: kind for kind in ("excluded", "kept")}
-    for count, (kind, filters) in zip(opened.samples.decided, _KINDS.items(), strict=True):
+    for count, (kind, filters) in zip(opened.samples.decision_counts, _KINDS.items(), strict=True):
         if not count:
             continue
         with in_a_row("center"):

@@ -185,7 +185,9 @@ def _done(workspace: Workspace, decision: Decision, person: Person, takers: Take
     outcome = Outcome(**asdict(reply), nonce=decision.nonce)
     if opened is None:
         return outcome
-    return replace(outcome, entry=opened.decisions.log.version(opened.dataset.id), counts=opened.samples.decided)
+    return replace(
+        outcome, entry=opened.decisions.log.version(opened.dataset.id), counts=opened.samples.decision_counts
+    )
 
 
 def _table_of(workspace: Workspace, decision: Decision) -> OpenDataset:

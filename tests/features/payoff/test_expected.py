@@ -26,10 +26,10 @@ def told(x, labels, action, share):
 def test_decisions_about_the_least_sure_images_are_made_and_no_others():
     probs = np.array([[0.9, 0.1, 0.0], [0.1, 0.2, 0.7], [0.5, 0.4, 0.1]])
     labels = np.array([0, 0, 0])
-    assert expected.decided(probs, labels, action="accept", number=2).tolist() == [0, 2, 1]
-    assert expected.decided(probs, labels, action="exclude", number=1).tolist() == [0, -1, 0]
-    assert expected.decided(probs, labels, action="accept", number=2, pair=(0, 2)).tolist() == [0, 2, 0]
-    assert expected.decided(probs, labels, action="accept", number=2, pair=(2, 0)).tolist() == [0, 0, 0]
+    assert expected.labels_after(probs, labels, action="accept", number=2).tolist() == [0, 2, 1]
+    assert expected.labels_after(probs, labels, action="exclude", number=1).tolist() == [0, -1, 0]
+    assert expected.labels_after(probs, labels, action="accept", number=2, pair=(0, 2)).tolist() == [0, 2, 0]
+    assert expected.labels_after(probs, labels, action="accept", number=2, pair=(2, 0)).tolist() == [0, 0, 0]
 
 
 @pytest.mark.slow
@@ -72,7 +72,7 @@ def test_what_is_told_beforehand_is_what_comes_and_the_obvious_way_flatters(acti
     for seed in range(8):
         x, labels, own_truth = drawn(seed, 600, 0.3)
         probs = expected.out_of_fold(x, labels, np.arange(600), num_classes=3, penalty=1.0)
-        after = expected.decided(probs, labels, action=action, number=120)
+        after = expected.labels_after(probs, labels, action=action, number=120)
         other, _, truth = drawn(1000 + seed, 3000, 0.0)
         (difference,) = rules.differences(x, labels, [after], other, truth, 3, 1.0)
         came = difference.by_class[np.arange(3000), truth].mean()
@@ -85,13 +85,13 @@ def test_what_is_told_beforehand_is_what_comes_and_the_obvious_way_flatters(acti
 def test_the_images_that_judge_are_unknown_to_what_is_decided(monkeypatch):
     x, labels, _ = drawn(0, 300, 0.2)
     seen = []
-    decided = expected.decided
+    decided = expected.labels_after
 
     def watched(probs, given, **how):
         seen.append(len(given))
         return decided(probs, given, **how)
 
-    monkeypatch.setattr(expected, "decided", watched)
+    monkeypatch.setattr(expected, "labels_after", watched)
     told(x, labels, "accept", 0.1)
     assert seen == [240] * 5
 

@@ -66,10 +66,10 @@ def test_only_decisions_after_an_entry_count_and_what_is_undone_does_not(opened)
 @pytest.mark.slow
 def test_checks_are_entries_that_replace_the_given_label_and_can_be_undone(opened):
     annotate(opened.decisions, outside(opened, 3)[:100], "relabel", 8)
-    compared = service.compare(opened.samples, opened.run, opened.dataset, service.decided(opened))
-    before = service.judged(opened.decisions, compared)
+    compared = service.compare(opened.samples, opened.run, opened.dataset, service.label_changes(opened))
+    before = service.payoff_of(opened.decisions, compared)
     labels = opened.dataset.labels()
-    while (said := service.judged(opened.decisions, compared)).unchecked:
+    while (said := service.payoff_of(opened.decisions, compared)).unchecked:
         id = said.unchecked[0]
         service.check(opened.decisions, id, int(labels[id]))
     assert said.gain.checked == len(service.checks(opened.decisions)) == len(before.unchecked)
@@ -78,7 +78,7 @@ def test_checks_are_entries_that_replace_the_given_label_and_can_be_undone(opene
     for _ in range(said.gain.checked):
         undo(opened.decisions)
     assert service.checks(opened.decisions) == {}
-    assert service.judged(opened.decisions, compared).gain == before.gain
+    assert service.payoff_of(opened.decisions, compared).gain == before.gain
 
 
 def test_a_check_changes_no_label_and_no_exclusion(opened):

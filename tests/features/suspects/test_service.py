@@ -249,13 +249,13 @@ def test_tick_votes_doubt_and_never_become_k_way_ones(dots, workspace, tmp_path)
 def test_decisions_stand_in_the_log_and_can_be_taken_back(dots):
     decisions.accept(dots.decisions, {0: 0, 5: 1, 6: 2})  # one event for several labels
     decisions.keep(dots.decisions, [7])
-    assert decisions.decided(dots.samples, []).to_dict() == {}
-    assert decisions.decided(dots.samples, [0, 5, 7, 8]).to_dict() == {0: "accepted", 5: "accepted", 7: "kept", 8: ""}
+    assert decisions.states(dots.samples, []).to_dict() == {}
+    assert decisions.states(dots.samples, [0, 5, 7, 8]).to_dict() == {0: "accepted", 5: "accepted", 7: "kept", 8: ""}
     assert dots.samples.frame(Filters(tags=(decisions.KEPT,)), columns=["id"])["id"].tolist() == [7]
     undo(dots.decisions)
-    assert decisions.decided(dots.samples, [0, 5, 7]).to_dict() == {0: "accepted", 5: "accepted", 7: ""}
+    assert decisions.states(dots.samples, [0, 5, 7]).to_dict() == {0: "accepted", 5: "accepted", 7: ""}
     undo(dots.decisions)
-    assert decisions.decided(dots.samples, [0, 5, 7]).to_dict() == {0: "", 5: "", 7: ""}
+    assert decisions.states(dots.samples, [0, 5, 7]).to_dict() == {0: "", 5: "", 7: ""}
     assert [entry.action for entry in history_entries(dots.decisions)[0]] == ["tag", IMPORT_LABELS]
 
 
@@ -307,12 +307,12 @@ def test_votes_are_no_target_and_the_network_counts_beside_them_as_far_as_it_is_
     """The order of what nobody voted on is that of the network alone, however wrong people say the others are."""
     sources = ["angular", "neighbours"]
     alone = service.LabelSearch(dots.run, dots.votes, SILENT)
-    network = alone.weighed(alone.evidence(sources, alone.judged()), alone.judged()).doubt
+    network = alone.weighed(alone.evidence(sources, alone.predictions()), alone.predictions()).doubt
     rows = [(f"{i}.png", "c0", who, int(i > 9)) for i in range(1, 20) for who in range(5)]
     pd.DataFrame(rows, columns=["sample", "class", "annotator", "selected"]).to_csv(tmp_path / "v.csv", index=False)
     attach_votes(workspace, "dots", tmp_path / "v.csv")
     voted = service.LabelSearch(dots.run, open_dataset(workspace, "dots").votes, SILENT)
-    judged = voted.judged()
+    judged = voted.predictions()
     weighed = voted.weighed(voted.evidence([*sources, "votes"], judged), judged)
     right = 2 * (judged.view["predicted"] == voted.labels).mean() - 1
     assert weighed.weights["votes"] == pytest.approx(1 / (1 + right)) != 0.5
