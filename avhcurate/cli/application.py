@@ -224,19 +224,19 @@ def _with_options(settings: "type[VerbSettings]", work: Callable[..., None]) -> 
 
 def _parameter(option: "OptionField", verb: str) -> inspect.Parameter:
     """Return an option of a verb as a parameter that typer reads."""
-    kind, about = _typed(option)
-    about |= {"help": option.help, "autocompletion": completion.of(option.name, verb)}
+    kind, details = _typed(option)
+    details |= {"help": option.help, "autocompletion": completion.of(option.name, verb)}
     if option.usual:
-        about["show_default"] = option.usual
+        details["show_default"] = option.usual
     if option.argument:
-        about["metavar"] = option.name.upper()
-        annotation: Any = Annotated[kind, typer.Argument(**about)]
+        details["metavar"] = option.name.upper()
+        annotation: Any = Annotated[kind, typer.Argument(**details)]
     elif kind is bool and option.default is False:
-        annotation = Annotated[bool, typer.Option(option.flag, **about)]
+        annotation = Annotated[bool, typer.Option(option.flag, **details)]
     elif option.also:
-        annotation = Annotated[kind | None, typer.Option(option.flag, option.also, **about)]
+        annotation = Annotated[kind | None, typer.Option(option.flag, option.also, **details)]
     else:
-        annotation = Annotated[kind | None, typer.Option(**about)]
+        annotation = Annotated[kind | None, typer.Option(**details)]
     default = inspect.Parameter.empty
     if not option.required:
         default = _typed_default(option)

@@ -54,7 +54,7 @@ def export(settings: ExportSettings) -> None:
             force=settings.force,
             order=order_of(opened.samples, opened.run, filters, query, sort=sort, like=settings.like),
             progress=progress,
-            about={"confirmed": settings.confirmed},
+            details={"confirmed": settings.confirmed},
         )
     result = {"samples": count, "out": str(settings.out), "simulated": opened.samples.simulated}
     options.print_result(result, f"{count} images of {name} written to {settings.out}" + _simulated(opened))

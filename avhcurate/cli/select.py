@@ -100,10 +100,10 @@ def _select_kept(name: str, model: str | None, where: str, portion: float | None
         raise CurateError("Say with --portion which share of each class to keep.")
     opened = options.run_table(name, model)
     ids = keep(opened.samples, opened.dataset, portion, filters=Filters(where=where))
-    about: dict[str, Any] = {"rule": "keep", "portion": portion}
+    details: dict[str, Any] = {"rule": "keep", "portion": portion}
     with options.output(out) as place:
-        export(opened, Filters(ids=tuple(ids.tolist())), format_named(out), place, force=force, about=about)
-    options.print_result(about | {"samples": len(ids)}, f"{len(ids)} images kept: {out}")
+        export(opened, Filters(ids=tuple(ids.tolist())), format_named(out), place, force=force, details=details)
+    options.print_result(details | {"samples": len(ids)}, f"{len(ids)} images kept: {out}")
 
 
 def _note_left_out(count: int) -> None:

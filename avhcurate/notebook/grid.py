@@ -92,7 +92,7 @@ class SampleGrid(anywidget.AnyWidget):
             count=view.count,
             source=view.url,
             view=view.key,
-            about=f"{id(self)} {view.about}",  # two grids in a notebook share no selection
+            about=f"{id(self)} {view.subject}",  # two grids in a notebook share no selection
             order=view.order_name,
             height=self._height,
             selectable=True,

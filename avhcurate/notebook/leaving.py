@@ -61,7 +61,7 @@ class ExportableDataset(OpenedDataset):
         opened = self.opened
         if confirmed:
             opened = confirmed_only(opened)
-        return export.export(opened, filters, format, Path(out), force=force, about={"confirmed": confirmed})
+        return export.export(opened, filters, format, Path(out), force=force, details={"confirmed": confirmed})
 
     def to_hf(self, where: str | Filters | None = None) -> "datasets.DatasetDict":
         """Return a Hugging Face DatasetDict of images, curated labels and all columns; its splits are the dataset's.

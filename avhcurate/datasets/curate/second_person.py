@@ -116,10 +116,10 @@ def second_person(decisions: Decisions, votes: Votes) -> SecondPerson:
     """Return the decisions about labels that stand, and what other people say of them."""
     standing = _decisions(decisions)
     rows, ids, labels = votes.answers("classify")
-    about = np.isin(ids, standing["id"])
-    rows = rows[about]
+    of_standing = np.isin(ids, standing["id"])
+    rows = rows[of_standing]
     names = np.array(votes.log.columns(decisions.dataset.id).annotators.texts, object)
-    answers = pd.DataFrame({"id": ids[about], "said": labels[about], "answered": rows["at"]})
+    answers = pd.DataFrame({"id": ids[of_standing], "said": labels[of_standing], "answered": rows["at"]})
     answers["annotator"] = names[rows["annotator"]] if len(rows) else ""
     pairs = standing.merge(answers, on="id")
     pairs = pairs[pairs["annotator"] != pairs["who"]].sort_values("answered", kind="stable")

@@ -85,8 +85,8 @@ def export(
 
     Returns how many were written. What a format cannot hold is left out and counted in the manifest: images that cannot
     be read, and for cleanlab samples without label or prediction. `options`: `order`, ids in the order of the samples,
-    those that it does not have come last; `about`, more for the manifest. Of a table of `confirmed_only` only confirmed
-    decisions are written.
+    those that it does not have come last; `details`, more for the manifest. Of a table of `confirmed_only` only
+    confirmed decisions are written.
 
     Cancelled, it leaves nothing: `progress` is asked between batches. It counts the files of a folder whose `out` ends
     in .zip, while they are packed into that file. An `out` hf:OWNER/NAME is a repository of the hub, hf:OWNER/NAME/FILE
@@ -145,7 +145,7 @@ def _export(
     force: bool = False,
     progress: Progress = SILENT,
     order: np.ndarray | None = None,
-    about: dict[str, Any] | None = None,
+    details: dict[str, Any] | None = None,
 ) -> int:
     if format not in FORMATS:
         raise CurateError(f"Unknown format {format}. Choose from {', '.join(FORMATS)}.")
@@ -159,7 +159,7 @@ def _export(
         if (written := write(opened, Chosen(filters, order, progress), path)) is None:
             written = count
         opened.decisions.present_name()  # after an import the images would be those of others
-        manifest |= describe_export(opened, filters, format, written) | {"left_out": count - written} | (about or {})
+        manifest |= describe_export(opened, filters, format, written) | {"left_out": count - written} | (details or {})
     return written
 
 

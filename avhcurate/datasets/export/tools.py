@@ -90,10 +90,10 @@ def write_coco(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
         {"id": number + 1, "name": name, "supercategory": ""} for number, name in enumerate(opened.samples.classes)
     ]
     with text_file(path / "annotations.json") as stream:
-        about = f"{opened.samples.name}: curated labels of whole images, each as a box around all of it."
+        description = f"{opened.samples.name}: curated labels of whole images, each as a box around all of it."
         if opened.samples.simulated:
-            about += " The human votes behind hsf are simulated."
-        stream.write(f'{{"info": {json_text({"description": about})},\n"categories": {json_text(categories)}')
+            description += " The human votes behind hsf are simulated."
+        stream.write(f'{{"info": {json_text({"description": description})},\n"categories": {json_text(categories)}')
         stream.write(',\n"images": [')
         written = write_items(
             stream,

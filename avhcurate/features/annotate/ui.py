@@ -18,7 +18,7 @@ from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.components.classify import Item, classify_card
 from avhcurate.ui.components.task import read_seen
 from avhcurate.ui.components.ticks import TickTile, tick_grid
-from avhcurate.ui.grid.grid_bar import about
+from avhcurate.ui.grid.grid_bar import decision_context
 from avhcurate.ui.server.decisions import Decision, Reply, Takers
 from avhcurate.ui.server.image_routes import image_url
 from avhcurate.workspace.data.people import Role
@@ -86,7 +86,7 @@ def current_task(page: Opened, annotator: str, settings: CollectionSettings) -> 
     # What the browser keeps is the work of one annotator.
     scope = f"{page.dataset.name}|{page.version}|{settings.design}|{annotator}"
     turn, broken = read_seen((st.session_state.get(key) or {}).get("seen"), scope)
-    draw(page, annotator, settings, broken, key=key, scope=scope, echo=turn, who=annotator, **about(page))
+    draw(page, annotator, settings, broken, key=key, scope=scope, echo=turn, who=annotator, **decision_context(page))
 
 
 def _classify(page: Opened, annotator: str, settings: CollectionSettings, broken: list[str], **task: Any) -> None:
@@ -106,7 +106,7 @@ def _classify(page: Opened, annotator: str, settings: CollectionSettings, broken
             finished=not questions,
             skip=settings.skip,
             least_ms=answers.FASTEST_MS,
-            about=[definitions.get(name, "") for name in opened.samples.classes],
+            definitions=[definitions.get(name, "") for name in opened.samples.classes],
             **task,
         )
     if not questions:

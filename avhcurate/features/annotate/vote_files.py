@@ -278,11 +278,11 @@ def _rows(naming: str, design: Design, answers: pd.DataFrame) -> list[dict[str, 
     """
     answers = answers.reset_index(drop=True)
     select = design == "select"
-    about = [answers["path"], answers["control"]]
+    question = [answers["path"], answers["control"]]
     if select:  # without tasks, what an annotator said about a class is one
-        about = [answers["answer"]]
+        question = [answers["answer"]]
     task = answers["task"].astype(object).fillna("")
-    parts = [part.astype(str) for part in (answers["annotator"], task, *about)]
+    parts = [part.astype(str) for part in (answers["annotator"], task, *question)]
     codes, keys = pd.factorize(pd.MultiIndex.from_arrays(parts))
     names = np.array([str(uuid.uuid5(_IMPORTED, "\0".join([naming, design, *key]))) for key in keys], object)
     milliseconds = pd.to_numeric(answers["reaction_ms"]).fillna(UNKNOWN_MS).clip(upper=2**31 - 1)

@@ -26,7 +26,7 @@ from avhcurate.ui.base.text import counted
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.components.proposals import Proposal, Undoable, proposals_card
 from avhcurate.ui.components.task import read_seen
-from avhcurate.ui.grid.grid_bar import about, narrow_grid
+from avhcurate.ui.grid.grid_bar import decision_context, narrow_grid
 from avhcurate.ui.grid.grid_views import GridView
 from avhcurate.ui.server.decisions import Decision, Reply, Takers
 from avhcurate.workspace.data.event import CLASS_ACTIONS, Event
@@ -90,7 +90,7 @@ def propose(page: Opened, classes: Classes) -> list[GridView | None]:
             on_move=_moved,
             scope=scope,
             echo=turn,
-            **about(page),
+            **decision_context(page),
         )
     return list(views)
 

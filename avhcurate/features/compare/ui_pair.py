@@ -82,7 +82,7 @@ def images(page: Opened, pair: RunPair, listing: ImageList | None) -> GridView |
         bare = replace(tile, predicted="", percentile=None)
         return replace(bare, score=hard, sub=says, differs=differs, alt=alt)
 
-    return sample_grid(page, ids, about=f"{pair.names} {title}", look=look)
+    return sample_grid(page, ids, subject=f"{pair.names} {title}", look=look)
 
 
 def class_names(samples: SampleTable, number: int) -> list[str]:

@@ -58,8 +58,8 @@ def choose_settings(page: Opened) -> dict[str, Any]:
     with in_a_row(gap="small"):
         key = SCORE.show(st.selectbox, "Score", page.samples.scores, value=key, format_func=score_name, width=160)
         if page.opened.prediction is not None:
-            about = "Compares all images by the HSF that a model of the votes predicts, not only those with votes."
-            predicted = HUMAN.show(st.toggle, "Predicted HSF", help=about)
+            help_text = "Compares all images by the HSF that a model of the votes predicts, not only those with votes."
+            predicted = HUMAN.show(st.toggle, "Predicted HSF", help=help_text)
         hsf_cuts = BY_HSF.show(st.slider, "HSF: hard below, easy above", 0.0, 1.0, step=0.05, width=215)
         label = f"{score_name(key)}: easiest and hardest share"
         score_cuts = BY_SCORE.show(st.slider, label, 0.0, 1.0, step=0.01, width=215)

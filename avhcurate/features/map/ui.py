@@ -114,7 +114,7 @@ class MapInView:
     note: str
 
     @property
-    def about(self) -> str:
+    def subject(self) -> str:
         """Identifies the map."""
         record = self.folder.record
         return f"{record.run} {record.name} {record.finished}"

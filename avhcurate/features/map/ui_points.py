@@ -65,7 +65,7 @@ def chart(page: Opened, shown: MapInView, *, linked: bool = False) -> None:
     if not isinstance(shown.points["color"].dtype, pd.CategoricalDtype):
         score = column_of(shown.color)
         title = shown.title
-    tiles = list_view(page, ids, about=f"{shown.about} points", score=score)
+    tiles = list_view(page, ids, subject=f"{shown.subject} points", score=score)
     st.session_state[f"{_CHART}.held"] = tiles, cloud  # a view and a cloud are readable as long as they are held
     marks = _marks(shown.folder, page.samples, page.opened.run)
     region = None
@@ -241,7 +241,7 @@ def of_region(page: Opened, shown: MapInView) -> GridView | None:
         regions.clear_button(REGION)
     if not ids:
         st.markdown("The region holds no image. Draw another one.")
-    return list_view(page, ids, about=f"{shown.about} {write_region(region)}", score=sort)
+    return list_view(page, ids, subject=f"{shown.subject} {write_region(region)}", score=sort)
 
 
 @kept(most=6, funcs=MAP_HASH_FUNCS)

@@ -24,7 +24,7 @@ from avhcurate.ui.base.signin import for_curators, say_why_not
 from avhcurate.ui.charts.show import show_chart
 from avhcurate.ui.components.classify import Item, classify_card
 from avhcurate.ui.components.task import read_seen
-from avhcurate.ui.grid.grid_bar import about
+from avhcurate.ui.grid.grid_bar import decision_context
 from avhcurate.ui.server.decisions import Decision, Reply, Takers
 from avhcurate.ui.server.image_routes import image_url
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -97,8 +97,10 @@ def _curve(opened: OpenDataset, changes: LabelChanges) -> pd.DataFrame:
 
 def show_keep(page: Opened) -> None:
     """Draw, on demand, which images to keep where only a share can be trained on."""
-    about = "Heads are fitted to shares of the images outside the locked part and judged on it: half a minute or so."
-    _KEEPING.show(st.toggle, "What to keep, if not all", help=about)
+    help_text = (
+        "Heads are fitted to shares of the images outside the locked part and judged on it: half a minute or so."
+    )
+    _KEEPING.show(st.toggle, "What to keep, if not all", help=help_text)
     if not _KEEPING.asked():
         return
     show_chart(keep_chart(_curve(page.opened, service.label_changes(page.opened))), key="payoff.curve")
@@ -155,7 +157,7 @@ def _card(page: Opened, found: Payoff) -> None:
         scope=scope,
         echo=turn,
         who="",
-        **about(page),
+        **decision_context(page),
     )
 
 

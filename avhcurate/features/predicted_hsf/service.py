@@ -183,8 +183,8 @@ def _digest(dataset: DatasetFolder, runs: Sequence[RunFolder], votes: str, setti
     return settings_digest(decides)[:12]
 
 
-def _record(inputs: Inputs, learnt: VotedSamples, settings: PredictSettings, **about: Any) -> PredictionRecord:
-    """Return the record of a prediction as it begins; `about` is what it says of the votes and the dataset."""
+def _record(inputs: Inputs, learnt: VotedSamples, settings: PredictSettings, **facts: Any) -> PredictionRecord:
+    """Return the record of a prediction as it begins; `facts` is what it says of the votes and the dataset."""
     return PredictionRecord(
         samples=len(inputs.ids),
         learnt=len(learnt.ids),
@@ -196,7 +196,7 @@ def _record(inputs: Inputs, learnt: VotedSamples, settings: PredictSettings, **a
         inputs={"scores": inputs.scores, "features": inputs.features},
         versions=versions("numpy", "scipy", "scikit-learn"),
         started=now(),
-        **about,
+        **facts,
     )
 
 

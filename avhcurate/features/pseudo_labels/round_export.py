@@ -38,7 +38,7 @@ def describe(folder: SelfTrainingFolder, number: int) -> dict[str, Any]:
     record = folder.record
     report = folder.report(number)
     columns = ["label", "label_name", "predicted", "candidates", "selected", "lambda", "beta", "precision", "note"]
-    about = {
+    details = {
         "self_training": record.model_dump(mode="json"),
         **{key: getattr(record, key) for key in ("rule", "alpha", "model", "weights_sha256", "versions")},
         "round": number,
@@ -49,7 +49,7 @@ def describe(folder: SelfTrainingFolder, number: int) -> dict[str, Any]:
         "dataset": record.target,
         "dataset_fingerprint": record.target_fingerprint,
     }
-    return manifest(about, folder.classes(number)[columns])
+    return manifest(details, folder.classes(number)[columns])
 
 
 def export_bytes(workspace: Workspace, folder: SelfTrainingFolder, number: int, format: str) -> bytes:
@@ -69,9 +69,9 @@ def export(
     if format not in avhcurate_export.FORMATS:
         raise CurateError(f"Unknown format {format!r}. Choose from {', '.join(avhcurate_export.FORMATS)}.")
     rows = pseudo_labels(workspace, folder, number)
-    about = describe(folder, number)
+    details = describe(folder, number)
     if format not in avhcurate_export.FOLDERS:
-        write_frame(rows, out, about, format=format, force=force)
+        write_frame(rows, out, details, format=format, force=force)
         return len(rows)
     # A table of the target in which the pseudo-labels are the curated labels.
     curated = {"path": rows["path"], "tags": [[]] * len(rows), "curated_label": rows["pseudo_label"]}
@@ -83,4 +83,4 @@ def export(
     opened = OpenDataset(workspace, dataset, run)
     opened.samples.annotate(pa.table(curated, schema=DECIDED))
     filters = Filters(excluded=None, ids=tuple(rows["id"].tolist()))
-    return avhcurate_export.export(opened, filters, format, out, force=force, about={"pseudo_labels": about})
+    return avhcurate_export.export(opened, filters, format, out, force=force, details={"pseudo_labels": details})

@@ -239,7 +239,7 @@ def describe_selection(
     assert run is not None  # it was selected from
     record = dataset.record
     selection = result.selection
-    about = {
+    details = {
         "rule": selection.rule,
         "portion": selection.portion,
         "alpha": selection.alpha,
@@ -256,13 +256,13 @@ def describe_selection(
         "dataset_fingerprint": record.fingerprint,
         "versions": versions("numpy", "torch"),
     }
-    return manifest(about, result.classes)
+    return manifest(details, result.classes)
 
 
-def manifest(about: Mapping[str, Any], classes: pd.DataFrame) -> dict[str, Any]:
-    """Return a manifest of pseudo-labels: `about`, counts and thresholds of each class, and the time."""
+def manifest(details: Mapping[str, Any], classes: pd.DataFrame) -> dict[str, Any]:
+    """Return a manifest of pseudo-labels: `details`, counts and thresholds of each class, and the time."""
     return {
-        **about,
+        **details,
         "selected": int(classes["selected"].sum()),
         "classes": classes["label_name"].tolist(),
         "per_class": records(classes),

@@ -118,11 +118,11 @@ def _constants(bars: Mapping[str, pd.DataFrame]) -> dict[str, str]:
 
 
 def _grid(
-    page: Opened, tiles: list[Tile], *, about: str, first: Sequence[BarAction] = (), groups: Sequence[Group] = ()
+    page: Opened, tiles: list[Tile], *, subject: str, first: Sequence[BarAction] = (), groups: Sequence[Group] = ()
 ) -> GridView:
     """Draw a grid to select from, with its bar; `first` are actions only of this list."""
-    about = f"{page.dataset.name} {page.version} {page.filters.to_query()} quality {about}"
-    view = tiles_view(tiles, about=about)
+    subject = f"{page.dataset.name} {page.version} {page.filters.to_query()} quality {subject}"
+    view = tiles_view(tiles, subject=subject)
     actions_grid(page, view, first=first, part=True, groups=groups)
     return view
 
@@ -157,7 +157,7 @@ def measures(page: Opened) -> GridView | None:
         page.filters, limit=_TAIL, columns=tile_columns(chosen, page.view.caption), **order
     ).dropna(subset=chosen)
     tiles = make_tiles(page, rows, score=chosen)
-    return _grid(page, tiles, about=f"measures {chosen} {end}")
+    return _grid(page, tiles, subject=f"measures {chosen} {end}")
 
 
 # --- near duplicates ---------------------------------------------------------------------------------------------
@@ -195,12 +195,12 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
         selected = duplicates.members["id"].isin(chosen.ids)
         _keep_one(page, duplicates.of(duplicates.members["group"][selected]))
 
-    about = "Excludes the other copies of each group that has a selected image."
-    action = BarAction("keep_one", "Keep one of each group", "filter_1", keep, help=about, primary=True)
+    help_text = "Excludes the other copies of each group that has a selected image."
+    action = BarAction("keep_one", "Keep one of each group", "filter_1", keep, help=help_text, primary=True)
     sizes = members.groupby("group", sort=False).size()
     counted = zip(sizes.index.tolist(), sizes.tolist(), strict=True)
     headed = [Group(_caption(number, by_group[number]), count) for number, count in counted]
-    view = _grid(page, tiles, about=f"duplicates {ONLY.asked()} {places.start}", first=[action], groups=headed)
+    view = _grid(page, tiles, subject=f"duplicates {ONLY.asked()} {places.start}", first=[action], groups=headed)
     turn_pages(PAGE, places, len(groups), _GROUPS)
     return view
 
@@ -295,4 +295,4 @@ def show_odd_files(page: Opened, odd: OddFiles) -> GridView | None:
     shown = files.head(_TAIL * 2)
     tiles = tiles_of(page, shown["id"].tolist(), score="id")
     tiles = [replace(tile, sub=odd, differs=False) for tile, odd in zip(tiles, shown["odd"], strict=True)]
-    return _grid(page, tiles, about=f"odd {kind}")
+    return _grid(page, tiles, subject=f"odd {kind}")

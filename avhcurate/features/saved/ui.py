@@ -75,8 +75,8 @@ def _list(
     with st.container(gap="xsmall"):
         for entry in entries[places.start : places.stop]:
             with in_a_row("center"):
-                about = draw(page, entry)
-                st.caption(f"{about} · {plain(entry.who)}, {entry.at:%Y-%m-%d %H:%M} UTC", width="stretch")
+                summary = draw(page, entry)
+                st.caption(f"{summary} · {plain(entry.who)}, {entry.at:%Y-%m-%d %H:%M} UTC", width="stretch")
                 _more(page, kind, entry.name)
     turn_pages(_PAGE, places, len(entries), _ROWS)
     *chosen, action = st.session_state.get(_ASKED, [None])
@@ -222,8 +222,8 @@ def _save_combined(page: Opened, key: str) -> None:
 
 def _import(page: Opened) -> None:
     with closing_popover("Import", icon=":material/upload:", key="saved.import", **for_curators()):
-        about = "One path or id per line, or CSV with such a column."
-        st.file_uploader("List of images", ["csv", "txt"], key="saved.file", help=about)
+        help_text = "One path or id per line, or CSV with such a column."
+        st.file_uploader("List of images", ["csv", "txt"], key="saved.file", help=help_text)
         _save_as(_save_imported, page, "saved.import")
 
 
@@ -353,8 +353,8 @@ def _settings(page: Opened) -> SplitSettings:
     opened = page.opened
     columns = [*{"duplicate_group"}.intersection(opened.samples.measured), *opened.samples.user_columns]
     with in_a_row():
-        about = "Two or more numbers that sum to 1, for train, validation and test."
-        shares = _SHARES.show(st.text_input, "Shares", width=200, help=about)
+        help_text = "Two or more numbers that sum to 1, for train, validation and test."
+        shares = _SHARES.show(st.text_input, "Shares", width=200, help=help_text)
         names = {key: title for key, title in _BY_NAMES.items() if key != "hsf" or opened.samples.votes}
         by = _BY.show(st.pills, "Stratify by", names, selection_mode="multi")
         seed = int(_SEED.asked())

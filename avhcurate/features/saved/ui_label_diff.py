@@ -48,8 +48,8 @@ def show_difference_from_dataset(page: Opened) -> None:
 
 def show_difference_from_file(page: Opened) -> None:
     """Draw an upload of a file of labels, and how the labels of the dataset differ from its labels."""
-    about = "CSV, Parquet or JSON lines with a path or id and a label, or JSON of COCO, FiftyOne or Label Studio."
-    allowed = for_curators("Giving files to the server", help=about)
+    help_text = "CSV, Parquet or JSON lines with a path or id and a label, or JSON of COCO, FiftyOne or Label Studio."
+    allowed = for_curators("Giving files to the server", help=help_text)
     file = st.file_uploader("From", _FILES, key="saved.labels", width=420, **allowed)
     if file is not None:
         _show(page, file.name, lambda: _from_file(page.opened, keep_upload(page.workspace, file.name, file)))

@@ -121,14 +121,14 @@ def start_form(page: Opened) -> None:
 class SuspectsInView:
     """All suspects of the run, and those `in_view` by rank, after the filters of the frame and of the page.
 
-    `open`: those in view that are undecided. `about` changes with every choice except decisions.
+    `open`: those in view that are undecided. `subject` changes with every choice except decisions.
     """
 
     record: SuspectsRecord
     suspects: pd.DataFrame
     in_view: pd.DataFrame
     open: pd.DataFrame
-    about: str
+    subject: str
 
     @property
     def nothing(self) -> str:
@@ -153,8 +153,8 @@ def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
         matches &= (suspects["label"] == pair[0]) & (suspects["suggested"] == (*pair[1:], -1)[0])
     in_view = suspects[matches]
     states = decisions.states(page.samples, in_view["id"].tolist())
-    about = repr((page.dataset.name, page.version, folder.name, page.filters.to_query(), sources, verdicts, pair))
-    return SuspectsInView(record, suspects, in_view, in_view[(states == "").to_numpy()], about)
+    subject = repr((page.dataset.name, page.version, folder.name, page.filters.to_query(), sources, verdicts, pair))
+    return SuspectsInView(record, suspects, in_view, in_view[(states == "").to_numpy()], subject)
 
 
 _read = kept("Reading the suspects …", most=4, funcs=_HASH_FUNCS)(SuspectsFolder.suspects)
@@ -275,7 +275,7 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
     ]
     if len(rows):
         _expected(page, len(rows))
-    view = list_view(page, rows["id"].to_numpy(), about=f"suspects {suspects.about}", look=look)
+    view = list_view(page, rows["id"].to_numpy(), subject=f"suspects {suspects.subject}", look=look)
     actions_grid(page, view, first=first, part=True, groups=groups)
     return view
 
@@ -315,10 +315,10 @@ def _told_of_groups(page: Opened, sizes: pd.DataFrame, number: int) -> dict[Pair
 
 def _expected(page: Opened, number: int) -> None:
     """Draw, on demand, what accepting or excluding all suspects shown is expected to do to accuracy."""
-    about = (
+    help_text = (
         "Heads are fitted before and after, in folds whose images judge and are not decided about. A minute or less."
     )
-    _EXPECTED.show(st.toggle, f"What would deciding about all {number:,} do?", help=about)
+    _EXPECTED.show(st.toggle, f"What would deciding about all {number:,} do?", help=help_text)
     if not _EXPECTED.asked():
         return
     for action, words in _DECIDING.items():

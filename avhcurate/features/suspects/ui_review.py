@@ -30,7 +30,7 @@ from avhcurate.ui.base.frame import Opened, while_allowed
 from avhcurate.ui.base.signin import say_why_not, who
 from avhcurate.ui.base.text import counted
 from avhcurate.ui.components.review import NamedClass, Row, Strip, Suspect, read_place, review_card
-from avhcurate.ui.grid.grid_bar import about, key_data
+from avhcurate.ui.grid.grid_bar import decision_context, key_data
 from avhcurate.ui.server.decisions import Decision, Reply, Takers
 from avhcurate.ui.server.image_routes import image_url
 from avhcurate.workspace.data.people import Role, user
@@ -100,12 +100,12 @@ TAKERS: Takers = {"accept": _accept, "keep": _keep, "ask": _ask}
 class ReviewSession:
     """The suspects that a person goes through.
 
-    `ids` is the queue by rank, which only grows while `about` stays the same, so that places do not move during the
-    review.
-    `queue` is its name for the browser, `place` the one to show, `turn` the browser's last request.
+    `ids` is the queue by rank, which only grows while `subject` stays the same, so that positions do not move during
+    the review.
+    `queue` is its name for the browser, `position` the one to show, `turn` the browser's last request.
     """
 
-    about: str = ""
+    subject: str = ""
     ids: list[int] = field(default_factory=list)
     queue: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     place: int = 0
@@ -129,9 +129,9 @@ def one_by_one(page: Opened, shown: SuspectsInView) -> None:
     record = shown.record
     rows = suggested_now(page.samples, page.votes, record, shown.suspects).set_index("id", drop=False)
     scope = f"{page.dataset.name}|{page.version}|{record.address}|{who()}"
-    query = f"{scope} {shown.about}"
+    query = f"{scope} {shown.subject}"
     session: ReviewSession = st.session_state.setdefault(_SESSION, ReviewSession())
-    if session.about != query or not session.ids:  # decisions may have been undone
+    if session.subject != query or not session.ids:  # decisions may have been undone
         session = ReviewSession(query, shown.open["id"].tolist(), turn=session.turn)
         st.session_state[_SESSION] = session
     undecided = decisions.undecided_ids(page.samples, shown.in_view["id"].tolist())
@@ -154,7 +154,7 @@ def one_by_one(page: Opened, shown: SuspectsInView) -> None:
         echo=session.turn,
         least_ms=_LEAST_MS,
         actions=key_data(page, _CARD),
-        **about(page),
+        **decision_context(page),
     )
 
 

@@ -95,7 +95,7 @@ def start_form(page: Opened) -> None:
             form.ask_where()
 
 
-def about(page: Opened) -> None:
+def explain(page: Opened) -> None:
     """Explain the degradations, kind by kind, in the menu *Help*."""
     with page.help:
         st.markdown(_ABOUT)
@@ -142,7 +142,7 @@ def choose_curves(page: Opened, result: Degraded) -> tuple[list[str], bool]:
         )
         by_bin = bool(result.bins) and BY_BIN.show(st.toggle, "By HSF bin")
         choose_result(_MADE, "Degradation", degradations(page.run), _title_of, width=330)
-        about(page)
+        explain(page)
     return measures, by_bin
 
 

@@ -28,7 +28,7 @@ with results:
         st.stop()
     self_training_ui.rounds_chart(page, begun)
     self_training_ui.runs_table(begun)
-    self_training_ui.about(chosen_runs)
+    self_training_ui.show_settings(chosen_runs)
 
     st.header("One round")
     if (chosen := ui_round.choose_round(page, begun)) is None:

@@ -43,5 +43,6 @@ with results:
         st.stop()
     tool = training_dynamics_ui.choose_region(page, points)
     clicked = training_dynamics_ui.chart(page, points, part, tool)
-    listed = training_dynamics_ui.images(page, points, part, about=f"{page.dataset.name} {page.version} {mapped.name}")
+    subject = f"{page.dataset.name} {page.version} {mapped.name}"
+    listed = training_dynamics_ui.images(page, points, part, subject=subject)
 show_details(page, listed, clicked)

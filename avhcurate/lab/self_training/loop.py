@@ -67,7 +67,7 @@ class TrainerSetup:
 
     source: Subset
     target: Subset
-    about: dict[str, Any]
+    details: dict[str, Any]
     make_trainer: Callable[[SelfTrainingFolder], Trainer]
 
 

@@ -148,7 +148,7 @@ def set_up(
 
     numbers = as_numbers(recipe)
     del numbers["seed"]
-    about = {
+    details = {
         "model": settings.model,
         "weights_sha256": model.weights_sha256,
         "weights_source": model.source,
@@ -160,4 +160,4 @@ def set_up(
         "device": str(device),
         "precision": recipe.precision,
     }
-    return TrainerSetup(source, target, about, make_trainer)
+    return TrainerSetup(source, target, details, make_trainer)

@@ -281,7 +281,7 @@ def set_up(
     rate = settings.learning_rate or ProbeRecipe.learning_rate
     recipe = recipe or ProbeRecipe(epochs=settings.epochs, learning_rate=rate)
     names = ("model", "weights_sha256", "weights_source", "head", "preprocess", "code", "device", "precision")
-    about = {
+    details = {
         "source_run": runs[0].name,
         "target_run": runs[1].name,
         "trainer": "probe",
@@ -299,4 +299,4 @@ def set_up(
             seed=settings.seed,
         )
 
-    return TrainerSetup(source, target, about, make_trainer)
+    return TrainerSetup(source, target, details, make_trainer)

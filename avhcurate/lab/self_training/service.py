@@ -72,10 +72,10 @@ def _record(settings: SelfTrainSettings, setup: TrainerSetup) -> SelfTrainingRec
     """Return the record, named by rule, seed and a fingerprint of everything that the results depend on."""
     source = setup.source
     target = setup.target
-    about = setup.about
+    details = setup.details
     decisive = {
-        "trainer": about["trainer"],
-        "recipe": about["recipe"],
+        "trainer": details["trainer"],
+        "recipe": details["recipe"],
         "classes": source.dataset.record.classes,
         "rule": settings.rule,
         "alpha": RULES[settings.rule].alpha,
@@ -84,7 +84,7 @@ def _record(settings: SelfTrainSettings, setup: TrainerSetup) -> SelfTrainingRec
         "seed": settings.seed,
     }
     keys = ("model", "weights_sha256", "head", "preprocess", "precision", "code")
-    network = {key: about[key] for key in keys if about[key] is not None}
+    network = {key: details[key] for key in keys if details[key] is not None}
     attached = [part.run.record.attached for part in (source, target) if part.run]
     # The record of a run hashes only the head of an attached network's files.
     files = [[file.sha256 for file in outputs.files] for outputs in attached if outputs]
@@ -103,7 +103,7 @@ def _record(settings: SelfTrainSettings, setup: TrainerSetup) -> SelfTrainingRec
         versions=versions("torch", "numpy", "scipy"),
         started=now(),
         locked=source.locked,
-        **(about | decisive),
+        **(details | decisive),
     )
 
 

@@ -164,7 +164,7 @@ def choose(folders: Sequence[SelfTrainingFolder]) -> list[SelfTrainingFolder]:
     return [by_name[name] for name in chosen]
 
 
-def about(folders: Sequence[SelfTrainingFolder]) -> None:
+def show_settings(folders: Sequence[SelfTrainingFolder]) -> None:
     """Show the settings of each run, and whether it is complete."""
     st.caption("  \n".join(plain(_settings(folder)) for folder in folders))
 

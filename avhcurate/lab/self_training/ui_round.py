@@ -150,8 +150,8 @@ def gallery(page: Opened, chosen: ChosenRound) -> GridView | None:
         differs = bool(row["label"] >= 0 and row["label"] != row["candidate"])
         return replace(tile, predicted="", sub=f"as {name}", score=value, differs=differs, alt=alt)
 
-    about = f"{folder.name} {number} {heading}"
-    return sample_grid(page, rows.index.tolist(), about=about, look=look, score="id")
+    subject = f"{folder.name} {number} {heading}"
+    return sample_grid(page, rows.index.tolist(), subject=subject, look=look, score="id")
 
 
 def _rows(page: Opened, folder: SelfTrainingFolder, number: int) -> pd.DataFrame:

@@ -38,7 +38,7 @@ class ToyResult:
     points (n, 2) and labels (n,): the training data on the map; bayes (H, W); avh, norm, predicted (E, H, W), AVH being
     that of the most likely label there. curves: a row for each entry with the means over held-out points and the
     Spearman correlations with the Bayes error: `*_samples` over held-out points (AVH of the given label), `*_map` over
-    the map, every area equally. about: `bayes_error`, `seconds`, `versions` and `created`.
+    the map, every area equally. details: `bayes_error`, `seconds`, `versions` and `created`.
     """
 
     settings: ToySettings
@@ -51,7 +51,7 @@ class ToyResult:
     norm: np.ndarray
     predicted: np.ndarray
     curves: pd.DataFrame
-    about: dict[str, Any]
+    details: dict[str, Any]
 
     @property
     def settled(self) -> dict[str, int]:
@@ -101,12 +101,12 @@ def read(workspace: Path, settings: ToySettings) -> ToyResult | None:
     """Return the result of `settings` in a workspace; None where it is missing or not readable."""
     try:
         with np.load(result_path(workspace, settings), allow_pickle=False) as stored:
-            about = json.loads(str(stored["about"]))
-            curves = pd.DataFrame(stored["curves"], columns=about.pop("columns"))
+            details = json.loads(str(stored["about"]))
+            curves = pd.DataFrame(stored["curves"], columns=details.pop("columns"))
             arrays = {name: stored[name] for name in _ARRAYS}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
-    return ToyResult(settings=settings, curves=curves.astype({"epoch": int}), about=about, **arrays)
+    return ToyResult(settings=settings, curves=curves.astype({"epoch": int}), details=details, **arrays)
 
 
 def summary(result: ToyResult) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def summary(result: ToyResult) -> dict[str, Any]:
     last = result.curves.iloc[-1]
     return {
         **result.settings.model_dump(),
-        **result.about,
+        **result.details,
         "error": 1 - float(last["accuracy"]),
         "spearman": last[["avh_samples", "norm_samples", "avh_map", "norm_map"]].to_dict(),
         "settled": result.settled,
@@ -156,7 +156,7 @@ def _compute(settings: ToySettings) -> ToyResult:
         norm=drawn.norm.reshape(shape).astype(np.float16),
         predicted=drawn.predicted.reshape(shape).astype(np.int8),
         curves=pd.DataFrame(curves),
-        about={
+        details={
             "bayes_error": blobs.mean_bayes_error,
             "seconds": seconds,
             "versions": versions("numpy", "scipy", "torch"),
@@ -167,8 +167,8 @@ def _compute(settings: ToySettings) -> ToyResult:
 
 def _to_bytes(result: ToyResult) -> bytes:
     """Return the result as .npz: arrays, curves as a matrix, and the rest as JSON."""
-    about = result.about | {"columns": list(result.curves.columns)}
+    details = result.details | {"columns": list(result.curves.columns)}
     arrays = {name: getattr(result, name) for name in _ARRAYS}
     stream = io.BytesIO()
-    np.savez(stream, **arrays, curves=result.curves.to_numpy(float), about=json.dumps(about))
+    np.savez(stream, **arrays, curves=result.curves.to_numpy(float), about=json.dumps(details))
     return stream.getvalue()

@@ -100,11 +100,11 @@ def explore(result: ToyResult) -> None:
     with following:
         st.markdown("**What follows the Bayes error**")
         show_chart(agreement_by_epoch(result.curves, epoch=epoch), key="toy.agreement")
-    about = result.about
-    versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
+    details = result.details
+    versions = ", ".join(f"{name} {number}" for name, number in details["versions"].items())
     st.caption(
-        f"Means over {HELD_OUT:,} held-out points. Trained in {about['seconds']:.1f} s on one core, "
-        f"{plain(about['created'])}, {plain(versions)}. In a shell: `{result.settings.line}`"
+        f"Means over {HELD_OUT:,} held-out points. Trained in {details['seconds']:.1f} s on one core, "
+        f"{plain(details['created'])}, {plain(versions)}. In a shell: `{result.settings.line}`"
     )
 
 
@@ -114,7 +114,7 @@ def _facts(result: ToyResult, epoch: int) -> None:
         for key, name in (("avh", "AVH with Bayes error"), ("norm", "Norm with Bayes error")):
             fact(name, _rho(row[f"{key}_samples"]), f"Spearman; over the map {_rho(row[f'{key}_map'])}")
         error = 1 - row["accuracy"]
-        fact("Held-out error", f"{100 * error:.1f} %", f"Bayes error {100 * result.about['bayes_error']:.1f} %")
+        fact("Held-out error", f"{100 * error:.1f} %", f"Bayes error {100 * result.details['bayes_error']:.1f} %")
         fact("Mean AVH", f"{row['avh']:.3f}", f"95 % by epoch {result.settled['avh']}")
         fact("Mean norm", f"{row['norm']:.2f}", f"95 % by epoch {result.settled['norm']}")
 

@@ -191,8 +191,8 @@ class _Training:
             checkpoint=self.folder.checkpoint_path,
         )
         if self.group.leads:
-            about = {"training": self.folder.name, "classes": json.dumps(train.dataset.record.classes)}
-            save_weights(module, self.folder.weights_path, about)
+            metadata = {"training": self.folder.name, "classes": json.dumps(train.dataset.record.classes)}
+            save_weights(module, self.folder.weights_path, metadata)
             self.folder.finish(sha256(self.folder.weights_path))
             self.folder.checkpoint_path.unlink(missing_ok=True)
 

@@ -363,10 +363,10 @@ def chart(page: Opened, points: pd.DataFrame, part: Part, tool: tuple[str, str])
     return clicked
 
 
-def images(page: Opened, points: pd.DataFrame, part: Part, *, about: str) -> GridView | None:
+def images(page: Opened, points: pd.DataFrame, part: Part, *, subject: str) -> GridView | None:
     """Show the images of the region in a grid; return the view of them, None where none are chosen.
 
-    `about` names what the map is of: a selection of images made on another is void.
+    `subject` names what the map is of: a selection of images made on another is void.
     """
     region = REGION.asked()
     if region is None:
@@ -379,5 +379,5 @@ def images(page: Opened, points: pd.DataFrame, part: Part, *, about: str) -> Gri
     values = inside.sort_values(score, kind="stable").set_index("id")[score]
     if part == "learnt from":
         score = f"train_{score}"
-    about = f"{about} {part} {write_region(region)}"
-    return sample_grid(page, values.index.tolist(), about=about, score=score, values=values)
+    subject = f"{subject} {part} {write_region(region)}"
+    return sample_grid(page, values.index.tolist(), subject=subject, score=score, values=values)

@@ -26,15 +26,15 @@ def choose_classes(rows: pd.DataFrame, value: pd.Series, *, names: str, what: st
         label_visibility="collapsed",
         width=300,
     ).strip()
-    about = f"{len(rows):,} classes."
+    caption = f"{len(rows):,} classes."
     if find:
         matches = rows[names].astype(str).str.contains(find, case=False, regex=False)
         rows = rows[matches]
         value = value[matches]
-        about = f"{len(rows):,} classes have “{plain(find)}” in their name."
+        caption = f"{len(rows):,} classes have “{plain(find)}” in their name."
     if len(rows) > MOST_CLASSES:
         order = value.dropna().sort_values(ascending=False, kind="stable").index
         rows = rows.loc[order[:_HALF].append(order[_HALF:][-_HALF:])]
-        about += f" Shown are the {_HALF} highest and the {_HALF} lowest by {what}."
-    st.caption(about)
+        caption += f" Shown are the {_HALF} highest and the {_HALF} lowest by {what}."
+    st.caption(caption)
     return rows

@@ -177,8 +177,8 @@ def _curate(frame: Opened, row: dict[str, Any]) -> None:
     if row["problem"]:
         st.warning(f"The image could not be read: {plain(row['problem'])}", icon=":material/broken_image:")
     if _has_features(frame):
-        about = "Orders the gallery by the angle to this image."
-        if st.button("More like this", icon=":material/image_search:", key="detail.like", help=about):
+        help_text = "Orders the gallery by the angle to this image."
+        if st.button("More like this", icon=":material/image_search:", key="detail.like", help=help_text):
             go_to_gallery(frame.filters, like=[row["id"]])
 
 
@@ -255,8 +255,8 @@ def _scores(frame: Opened, inspection: Inspection) -> None:
             "Harder": [harder.get(key, "") for key in keys],
         }
     )
-    about = "Share of images whose value is not larger."
-    percentile = st.column_config.ProgressColumn(format="%.0f", min_value=0, max_value=100, help=about)
+    help_text = "Share of images whose value is not larger."
+    percentile = st.column_config.ProgressColumn(format="%.0f", min_value=0, max_value=100, help=help_text)
     st.dataframe(
         scores,
         height=_ROW * (len(keys) + 1) + 3,

@@ -277,9 +277,9 @@ def _make_searchable(page: Opened) -> None:
         st.markdown("A network of images and words makes the dataset searchable. Install what reads it:")
         st.code(install_command("transformers"), language="bash")
         return
-    about = duration(_BEGIN_S + _SECONDS * page.samples.size)
+    wait = duration(_BEGIN_S + _SECONDS * page.samples.size)
     st.markdown(
-        f"A network of images and words looks at each image once: about {about} on two cores by the first below. "
+        f"A network of images and words looks at each image once: about {wait} on two cores by the first below. "
         "Then words order the images as you type."
     )
     then = lambda settings: _SEARCHABLE.put(settings.model)  # noqa: E731

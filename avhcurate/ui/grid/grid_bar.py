@@ -79,7 +79,7 @@ def actions_grid(
     actions = key_data(page) | {"bar": _buttons(bar)}
     selectable_grid(view, actions=actions, on_act=partial(act_by_key, doings), **options)
     name, chosen = st.session_state.get(_DIALOG, ("", GridSelection(view)))
-    if name == "export" and chosen.view.about == view.about:
+    if name == "export" and chosen.view.subject == view.subject:
         _export(page, view, chosen)
     elif name == "keys":
         _keys(page.decisions)
@@ -96,12 +96,14 @@ def _buttons(actions: Sequence[BarAction]) -> list[dict[str, Any]]:
     return [asdict(replace(action, do=None)) | {"decides": action.do is None} for action in actions]
 
 
-def sample_grid(page: Opened, ids: Sequence[int], *, about: str, score: str | None = None, **options: Any) -> GridView:
+def sample_grid(
+    page: Opened, ids: Sequence[int], *, subject: str, score: str | None = None, **options: Any
+) -> GridView:
     """Draw `ids` in their order with the gallery's actions; return the view of them.
 
-    `about` names the list: a selection made in another is void. `more` are arguments of `list_view`.
+    `subject` names the list: a selection made in another is void. `more` are arguments of `list_view`.
     """
-    view = list_view(page, ids, about=about, score=score, **options)
+    view = list_view(page, ids, subject=subject, score=score, **options)
     actions_grid(page, view, part=True)
     return view
 
@@ -116,7 +118,7 @@ def narrow_grid(
     look: Callable[[Tile], Tile] | None = None,
 ) -> GridView:
     """Draw samples as small tiles without selection, for half a page; return the view of them."""
-    view = list_view(page, ids, about=f"{key} {label}", score=score, look=look)
+    view = list_view(page, ids, subject=f"{key} {label}", score=score, look=look)
     browsing_grid(view, key=key, tile_size=_NARROW_TILE, label=label)
     return view
 
@@ -132,14 +134,14 @@ def _on_selection(page: Opened, like: bool) -> list[BarAction]:
         ),
     ]
     if like and page.opened.run is not None:
-        about = "Orders the gallery by the angle to the nearest of the selected images."
+        help_text = "Orders the gallery by the angle to the nearest of the selected images."
         actions.append(
             BarAction(
                 "like",
                 "More like this",
                 "image_search",
                 lambda chosen, _: more_like(chosen.ids),
-                help=about,
+                help=help_text,
                 reads=True,
             )
         )
@@ -213,7 +215,7 @@ def key_data(page: Opened, key: str = GRID) -> dict[str, Any]:
 def key_names(page: Opened) -> dict[str, Any]:
     """Return what decisions name, names of classes, tags and sets to complete, and what keys do."""
     opened = page.opened
-    return about(page) | {
+    return decision_context(page) | {
         "classes": list(opened.samples.classes[:_MOST_NAMES]),
         "tags": opened.samples.group_counts("tags")["value"].tolist(),
         "sets": list(opened.samples.sets),
@@ -221,7 +223,7 @@ def key_names(page: Opened) -> dict[str, Any]:
     }
 
 
-def about(page: Opened) -> dict[str, Any]:
+def decision_context(page: Opened) -> dict[str, Any]:
     """Return what every decision on a page names, and the newest entry of the log that the page shows."""
     return {"dataset": page.dataset.name, "version": page.version, "entry": page.entry}
 

@@ -46,12 +46,12 @@ _HELD = 4
 class GridView:
     """Samples in an order, and their tiles; the same rows under the same annotations have the same `key`.
 
-    `about` names what a selection belongs to: it outlives another order of the same samples, named `order_name`.
+    `subject` names what a selection belongs to: it outlives another order of the same samples, named `order_name`.
     `first` are the first tiles, or all; `order` returns all ids, and `tiles` the tiles of some. `filters` choose
     exactly these samples, if any do. `why` says of an image why it is hard, None where the run cannot.
     """
 
-    about: str
+    subject: str
     count: int
     first: Sequence[Tile]
     _: KW_ONLY
@@ -66,7 +66,7 @@ class GridView:
     @cached_property
     def key(self) -> str:
         """The name by which the browser reads it."""
-        parts = repr((self.about, self.count, self.first, self.order_name, self.version)).encode()
+        parts = repr((self.subject, self.count, self.first, self.order_name, self.version)).encode()
         return blake2b(parts, key=_SECRET, digest_size=16).hexdigest()
 
     @property
@@ -126,7 +126,7 @@ def carried(old: GridView, ranges: Ranges, new: GridView) -> Ranges:
     within = tuple((start, min(stop, old.count)) for start, stop in ranges if start < old.count)
     if old.key == new.key or not within:
         return within
-    if old.about == new.about and within == ((0, old.count),):
+    if old.subject == new.subject and within == ((0, old.count),):
         return ((0, new.count),)[: new.count]
     return new.ranges_of(old.chosen(within))
 
@@ -139,7 +139,7 @@ def table_view(page: Opened) -> GridView:
     rows = opened.samples.page(page.filters, sort=view.sort, descending=view.descending, limit=FIRST, columns=columns)
     return register(
         GridView(
-            _about(page),
+            _subject(page),
             page.count,
             make_tiles(page, rows, score=view.sort, marks=percentile_marks(opened.samples, view.sort)),
             order=lambda: opened.samples.order(page.filters, sort=view.sort, descending=view.descending),
@@ -156,13 +156,13 @@ def list_view(
     page: Opened,
     ids: Sequence[int] | np.ndarray,
     *,
-    about: str = "",
+    subject: str = "",
     score: str | None = None,
     values: pd.Series | None = None,
     look: Callable[[Tile], Tile] | None = None,
     filters: Filters | None = None,
 ) -> GridView:
-    """Return the samples `ids` in their order; `about` names the list, `score` the number on the tiles (hardness).
+    """Return the samples `ids` in their order; `subject` names the list, `score` the number on the tiles (hardness).
 
     `values` by id are those of `score` if the sample table has no such column; `look` changes a tile; `filters` choose
     exactly these samples, if any do.
@@ -172,7 +172,7 @@ def list_view(
     tiles = partial(tiles_of, page, score=score, values=values, look=look)
     return register(
         GridView(
-            f"{_about(page)} {about}",
+            f"{_subject(page)} {subject}",
             len(order),
             tiles(order[:FIRST].tolist()),
             order=lambda: order,
@@ -185,13 +185,13 @@ def list_view(
     )
 
 
-def tiles_view(tiles: Sequence[Tile], *, about: str) -> GridView:
-    """Return a view of a few tiles, all of which come with the page; `about` names them."""
+def tiles_view(tiles: Sequence[Tile], *, subject: str) -> GridView:
+    """Return a view of a few tiles, all of which come with the page; `subject` names them."""
     ids = np.array([tile.id for tile in tiles], np.int64)
-    return register(GridView(about, len(tiles), tiles, order=lambda: ids, tiles=lambda _: []))
+    return register(GridView(subject, len(tiles), tiles, order=lambda: ids, tiles=lambda _: []))
 
 
-def _about(page: Opened) -> str:
+def _subject(page: Opened) -> str:
     return f"{page.dataset.name} {page.version} {page.filters.to_query()}"
 
 
@@ -234,7 +234,7 @@ def selected_in(sent: Any, shown: GridView | None = None) -> GridSelection:
     shown = shown or st.session_state[_SHOWN][0]
     key, ranges = decode_selection(sent)
     made_in = registered(key)
-    if made_in is None or made_in.about != shown.about:
+    if made_in is None or made_in.subject != shown.subject:
         return GridSelection(shown)
     return GridSelection(shown, carried(made_in, ranges, shown))
 
@@ -265,7 +265,7 @@ def _grid(view: GridView, **options: Any) -> None:
         count=view.count,
         source=view.url,
         view=view.key,
-        about=view.about,
+        about=view.subject,
         order=view.order_name,
         open=url_state.current().sample is not None,
         why=view.why is not None,

@@ -77,8 +77,8 @@ def _roles(log: EventLog) -> None:
     rows = [(event.name, event.details, event.who, event.at) for event in roles.roles(log)]
     st.dataframe(pd.DataFrame(rows, columns=["Who", "Role", "Given by", "When"]), hide_index=True, key="frame.roles")
     with st.form("frame.give", border=False):
-        about = "An e-mail address, `group:NAME` as your provider names it, or `everyone` who can sign in."
-        st.text_input("Who", key="frame.give_who", placeholder="ann@example.org", help=about)
+        help_text = "An e-mail address, `group:NAME` as your provider names it, or `everyone` who can sign in."
+        st.text_input("Who", key="frame.give_who", placeholder="ann@example.org", help=help_text)
         st.selectbox("Role", [*map(str, Role), _NONE], key="frame.give_role")
         st.form_submit_button("Give role", type="primary", on_click=attempt, args=(_give, log))
 

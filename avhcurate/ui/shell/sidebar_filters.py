@@ -296,8 +296,8 @@ def _panel(samples: SampleTable, view: View, facet: Facet, everything: Counts, m
     bars = tuple(bar(value, shortened(entry.name(value, samples), 80), value=value) for value in values)
     if facet.field == "hsf_bins":
         bins = ", ".join(bin_labels(samples.edges))
-        about = f"Human selection frequency: share of votes for the given label. Bins {bins}."
-        return Panel(facet.key, f"{of_hsf(samples.simulated)} bin", "columns", bars, chosen, about)
+        help_text = f"Human selection frequency: share of votes for the given label. Bins {bins}."
+        return Panel(facet.key, f"{of_hsf(samples.simulated)} bin", "columns", bars, chosen, help_text)
     title = entry.title or shortened(facet.column, 60)
     values_there = {*range(len(facet.names)), *everything}
     unlisted = 0

@@ -292,11 +292,11 @@ class EventLog:
         """Return `path, event, at, who, action, value, undo` of decisions about samples after one event and up to
         another, oldest first; an undo (True) has the action and value of what it undoes.
         """
-        about = EVENTS.alias()
-        query = sa.select(EVENT.id, EVENT.at, EVENT.who, about.c.action, about.c.value)
+        decision = EVENTS.alias()
+        query = sa.select(EVENT.id, EVENT.at, EVENT.who, decision.c.action, decision.c.value)
         query = query.add_columns(EVENT.reverts.is_not(None), SAMPLE.path)
-        query = query.join(about, about.c.id == decided_event)
-        query = query.join(EVENT_SAMPLES, SAMPLE.event == about.c.id)
+        query = query.join(decision, decision.c.id == decided_event)
+        query = query.join(EVENT_SAMPLES, SAMPLE.event == decision.c.id)
         query = query.where(EVENT.dataset == dataset, EVENT.id > since, EVENT.id <= until)
         names = ["event", "at", "who", "action", "value", "undo", "path"]
         rows = pd.DataFrame(self._read(query.order_by(EVENT.id)), columns=names)

@@ -29,11 +29,11 @@ def inventory(workspace: Workspace) -> list[dict[str, Any]]:
 
 
 def _dataset(dataset: DatasetFolder) -> dict[str, Any]:
-    about = {"name": dataset.name, "size": disk_size(dataset.root), "problem": ""}
+    facts = {"name": dataset.name, "size": disk_size(dataset.root), "problem": ""}
     try:
         record = dataset.record
         labels = dataset.labels()
-        return about | {
+        return facts | {
             "source": record.source,
             "samples": record.samples,
             "labelled": int((labels >= 0).sum()),
@@ -43,7 +43,7 @@ def _dataset(dataset: DatasetFolder) -> dict[str, Any]:
             "results": list(_results(dataset, labels)),
         }
     except Exception as problem:
-        return about | {"problem": _problem(problem)}
+        return facts | {"problem": _problem(problem)}
 
 
 def _results(dataset: DatasetFolder, labels: np.ndarray) -> Iterator[dict[str, Any]]:
@@ -52,15 +52,15 @@ def _results(dataset: DatasetFolder, labels: np.ndarray) -> Iterator[dict[str, A
         default = dataset.default_run
     for kind, folders in _KINDS.items():
         for folder in folders.folders_of(dataset):
-            about = {"kind": kind, "name": folder.name, "size": disk_size(folder.root), "problem": ""}
+            facts = {"kind": kind, "name": folder.name, "size": disk_size(folder.root), "problem": ""}
             try:
                 if isinstance(folder, RunFolder):
                     folder = dataset.by_today(folder)
                 n, accuracy = _accuracy(folder, labels)
-                about["default"] = default is not None and folder.root == default.root
-                yield about | {"model": folder.record.model, "complete": folder.complete, "n": n, "accuracy": accuracy}
+                facts["default"] = default is not None and folder.root == default.root
+                yield facts | {"model": folder.record.model, "complete": folder.complete, "n": n, "accuracy": accuracy}
             except Exception as problem:
-                yield about | {"problem": _problem(problem), "accuracy": None}
+                yield facts | {"problem": _problem(problem), "accuracy": None}
 
 
 def _problem(error: Exception) -> str:

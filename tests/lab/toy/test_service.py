@@ -46,7 +46,7 @@ def test_with_softmax_angles_settle_before_the_norm(results):
 
 def test_the_network_comes_close_to_the_best_possible(results):
     for result in results["softmax"] + results["avh"]:
-        assert 1 - result.curves["accuracy"].iloc[-1] == pytest.approx(result.about["bayes_error"], abs=0.02)
+        assert 1 - result.curves["accuracy"].iloc[-1] == pytest.approx(result.details["bayes_error"], abs=0.02)
 
 
 def test_a_result_is_kept_whole_and_read_again(tmp_path):
@@ -56,7 +56,7 @@ def test_a_result_is_kept_whole_and_read_again(tmp_path):
     for name in ("points", "labels", "bayes", "avh", "norm", "predicted"):
         assert np.array_equal(getattr(read, name), getattr(made, name))
     assert read.avh.shape == (6, len(read.y), len(read.x))
-    assert read.about == made.about
+    assert read.details == made.details
     assert [path.suffix for path in (tmp_path / "toy").iterdir()] == [".npz"]
 
 

@@ -56,7 +56,7 @@ def test_windows_are_those_of_the_pages_that_the_table_gives(demo_root):
 
 
 def test_a_list_keeps_its_order_and_its_look(demo_root):
-    view = list_view(opened(demo_root), range(200, 0, -1), about="mine", score="id")
+    view = list_view(opened(demo_root), range(200, 0, -1), subject="mine", score="id")
     assert ids(view, 100, 103) == [100, 99, 98]
     answer = client.get(f"{view.url}/rows?start=199&stop=260").json()["tiles"]
     assert answer[0]["src"].startswith("/images/digits/1?v=")
@@ -103,10 +103,10 @@ def test_a_key_changes_with_the_decisions_and_ends_with_its_session(own_demo_roo
 FILTERS = Filters(classes=(3,))
 
 
-def view_of(ids, about="digits", filters=None):
+def view_of(ids, subject="digits", filters=None):
     order = np.array(ids)
     return register(
-        GridView(about, len(ids), [], order=lambda: order, tiles=lambda _: [], version=str(ids), filters=filters)
+        GridView(subject, len(ids), [], order=lambda: order, tiles=lambda _: [], version=str(ids), filters=filters)
     )
 
 
@@ -132,7 +132,7 @@ def test_a_selection_outlives_another_order_and_loses_what_is_gone():
 
 
 def test_a_selection_among_other_samples_or_in_a_view_that_is_gone_is_void(monkeypatch):
-    here, photos = view_of([5, 3]), view_of([5, 3], about="photos")
+    here, photos = view_of([5, 3]), view_of([5, 3], subject="photos")
     monkeypatch.setattr(grid_views.st, "session_state", {"selection.views": [photos]})
     assert selected_in({"view": here.key, "ranges": [[0, 2]]}).ids == []
     assert asked(photos, here.key, [0, 2]) == [[0, 2]]  # where a chart shows both

@@ -55,16 +55,16 @@ class ClassifyData(AnnotatorData):
 
 
 def classify_card(
-    items: Sequence[Item], classes: Sequence[str], *, about: Sequence[str] = (), subject: str = "", **data: Any
+    items: Sequence[Item], classes: Sequence[str], *, definitions: Sequence[str] = (), subject: str = "", **data: Any
 ) -> None:
     """Draw the card with the images to come, first one first; every text is shown as text, never as HTML.
 
-    `about` are definitions of the classes, `subject` and `data` the rest of `ClassifyData`.
+    `definitions` are those of the classes, `subject` and `data` the rest of `ClassifyData`.
     """
-    if not any(about):
-        about = ()
+    if not any(definitions):
+        definitions = ()
     keys = number_keys(classes)
-    mount_task(__file__, _HTML, subject=subject, items=items, classes=classes, keys=keys, about=about, **data)
+    mount_task(__file__, _HTML, subject=subject, items=items, classes=classes, keys=keys, about=definitions, **data)
 
 
 def number_keys(classes: Sequence[str]) -> list[str]:

@@ -12,8 +12,8 @@ from avhcurate.ui.components import commands
 from avhcurate.ui.components.mount import mount, told
 
 
-def _button(does: str, text: str, about: str, more: str = "") -> str:
-    return f'<button type="button" data-do="{does}" title="{about}" aria-label="{about}" {more}>{text}</button>'
+def _button(does: str, text: str, title: str, more: str = "") -> str:
+    return f'<button type="button" data-do="{does}" title="{title}" aria-label="{title}" {more}>{text}</button>'
 
 
 def _light(name: str) -> str:
