@@ -226,8 +226,8 @@ def _from_to(opened: "OpenDataset", text: str) -> tuple[str, str]:
 def _decide(opened: "OpenDataset", ids: str | None, where: str, action: str, value: str | int | None) -> None:
     from avhcurate.datasets.curate.annotations import annotate
 
-    chosen = options.samples(opened, ids, where, excluded=action == "include")
-    count = annotate(opened.decisions, chosen, action, value)
+    selected = options.samples(opened, ids, where, excluded=action == "include")
+    count = annotate(opened.decisions, selected, action, value)
     result = {"action": action, "value": value, "samples": count}
     text = f"{action}: images of {opened.samples.name}: {count}; --undo reverts it"
     if not count:

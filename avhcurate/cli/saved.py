@@ -54,13 +54,13 @@ def _save(name: str, title: str, where: str, ids: str | None) -> None:
     from avhcurate.datasets.table.filters import Filters
 
     opened = options.run_table(name)
-    chosen = options.samples(opened, ids, where)
-    if isinstance(chosen, Filters):
-        rows = opened.samples.frame(chosen, columns=["id"])
+    selected = options.samples(opened, ids, where)
+    if isinstance(selected, Filters):
+        rows = opened.samples.frame(selected, columns=["id"])
         if rows.empty:
-            raise empty_view(opened.samples, chosen, "No image satisfies the condition. Widen it.")
-        chosen = rows["id"].tolist()
-    Saved(options.open_workspace(), name).save_set(title, chosen)
+            raise empty_view(opened.samples, selected, "No image satisfies the condition. Widen it.")
+        selected = rows["id"].tolist()
+    Saved(options.open_workspace(), name).save_set(title, selected)
 
 
 @options.verb(group="Data", table=True)

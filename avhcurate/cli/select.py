@@ -84,10 +84,10 @@ def _select_next(name: str, model: str | None, where: str, budget: int | None, o
         raise CurateError("Say with --budget how many images to label.")
     opened = options.run_table(name, model)
     filters = Filters(where=where)
-    chosen = next_labels(opened, budget, filters=filters)
+    batch = next_labels(opened, budget, filters=filters)
     with options.output(out) as place:
-        record = write_next_labels(opened.samples, opened.run, opened.dataset, chosen, filters, place, force=force)
-    options.print_result(record, f"{chosen.summary}\nwritten to {out}")
+        record = write_next_labels(opened.samples, opened.run, opened.dataset, batch, filters, place, force=force)
+    options.print_result(record, f"{batch.summary}\nwritten to {out}")
 
 
 def _select_kept(name: str, model: str | None, where: str, portion: float | None, out: Path, force: bool) -> None:

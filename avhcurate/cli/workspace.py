@@ -162,8 +162,8 @@ def default(
     ],
 ) -> None:
     """Choose the run that pages and verbs use unless another is named; before that it is the first."""
-    chosen = options.open_workspace().choose_default(name, run)
-    options.print_result({"name": name, "default_run": chosen}, f"{name} now opens with the run {chosen}")
+    name_of_run = options.open_workspace().choose_default(name, run)
+    options.print_result({"name": name, "default_run": name_of_run}, f"{name} now opens with the run {name_of_run}")
 
 
 @options.verb(table=True)

@@ -9,7 +9,7 @@ import pandas as pd
 from avhcurate.datasets.curate import annotations, locked
 from avhcurate.errors import CurateError
 from avhcurate.notebook.opened import OpenedDataset
-from avhcurate.notebook.samples import Samples, chosen, chosen_ids
+from avhcurate.notebook.samples import Samples, selected, selected_ids
 from avhcurate.workspace.data.event import LOCK
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class DecidedDataset(OpenedDataset):
         if save_set is not None:
             if samples is None:
                 raise CurateError(f"The set {save_set} has no images. Give them.")
-            store.save_set(save_set, chosen_ids(self.opened.samples, samples))
+            store.save_set(save_set, selected_ids(self.opened.samples, samples))
         rows = [[entry.name, entry.samples, entry.who, entry.at] for entry in store.sets()]
         return pd.DataFrame(rows, columns=["set", "samples", "who", "at"])
 
@@ -205,7 +205,7 @@ class DecidedDataset(OpenedDataset):
     def _decide(self, samples: Samples, action: str, value: str | int | None = None, *, excluded: bool = False) -> int:
         opened = self.opened
         count = annotations.annotate(
-            opened.decisions, chosen(opened.samples, samples, excluded=excluded), action, value
+            opened.decisions, selected(opened.samples, samples, excluded=excluded), action, value
         )
         self._show_decided()
         return count

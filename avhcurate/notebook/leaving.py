@@ -12,7 +12,7 @@ from PIL.Image import Image
 
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.notebook.opened import OpenedDataset, filters_of
-from avhcurate.notebook.samples import Samples, chosen_ids
+from avhcurate.notebook.samples import Samples, selected_ids
 
 if TYPE_CHECKING:
     import datasets
@@ -57,7 +57,7 @@ class ExportableDataset(OpenedDataset):
         format = format or export.format_named(Path(out))
         filters = filters_of(where)
         if samples is not None:
-            filters = Filters(excluded=None, ids=tuple(chosen_ids(self.opened.samples, samples)))
+            filters = Filters(excluded=None, ids=tuple(selected_ids(self.opened.samples, samples)))
         opened = self.opened
         if confirmed:
             opened = confirmed_only(opened)

@@ -17,7 +17,7 @@ from avhcurate.datasets.table.open_dataset import OpenDataset, open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.notebook.errors import python_words, variable_of
 from avhcurate.notebook.guesses import no_such
-from avhcurate.notebook.samples import Samples, chosen, picture
+from avhcurate.notebook.samples import Samples, picture, selected
 from avhcurate.workspace.data import background
 from avhcurate.workspace.data.settings import VerbSettings
 from avhcurate.workspace.data.workspace import Workspace
@@ -108,7 +108,7 @@ class OpenedDataset:
             return opened.samples.frame(Filters(excluded=None), columns=[samples])[samples]
         if isinstance(samples, slice):
             samples = range(*samples.indices(opened.samples.size))
-        ids = chosen(opened.samples, samples, excluded=None)
+        ids = selected(opened.samples, samples, excluded=None)
         if not isinstance(ids, Filters):
             size = opened.samples.size
             ids = [id + size * (-size <= id < 0) for id in ids]  # from the end, where negative

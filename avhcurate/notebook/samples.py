@@ -17,7 +17,7 @@ from avhcurate.workspace.images.source import ImageSource
 Samples = int | str | Filters | pd.DataFrame | Iterable[int]
 
 
-def chosen(table: SampleTable, samples: Samples, *, excluded: bool | None = False) -> list[int] | Filters:
+def selected(table: SampleTable, samples: Samples, *, excluded: bool | None = False) -> list[int] | Filters:
     """Return ids or filters of some images; a condition is about those that are excluded, or are not."""
     if isinstance(samples, Filters):
         return samples
@@ -37,9 +37,9 @@ def chosen(table: SampleTable, samples: Samples, *, excluded: bool | None = Fals
     return [int(id) for id in values]
 
 
-def chosen_ids(table: SampleTable, samples: Samples) -> list[int]:
+def selected_ids(table: SampleTable, samples: Samples) -> list[int]:
     """Return the ids of some images."""
-    ids = chosen(table, samples)
+    ids = selected(table, samples)
     if isinstance(ids, Filters):
         return table.frame(ids, columns=["id"])["id"].tolist()
     return ids

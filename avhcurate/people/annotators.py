@@ -86,8 +86,8 @@ def exclusions(table: pd.DataFrame, rule: ExclusionRule) -> pd.DataFrame:
         if limit is not None:
             for row in table.index[(table[name] < limit) & (table[number] >= least)]:
                 reasons[row] += "; " + words.format(value=table[name][row], n=table[number][row], limit=limit)
-    chosen = pd.DataFrame({"annotator": table["annotator"], "why": reasons.str.removeprefix("; ")})
-    return chosen[reasons != ""].astype("str").reset_index(drop=True)
+    excluded = pd.DataFrame({"annotator": table["annotator"], "why": reasons.str.removeprefix("; ")})
+    return excluded[reasons != ""].astype("str").reset_index(drop=True)
 
 
 def _agreement(votes: pd.DataFrame) -> pd.Series:

@@ -81,8 +81,8 @@ class VoteCounter:
             return np.empty(0, np.int64)
         version = columns.version
         before = self.counts
-        chosen, control_filter = source_choice(columns)
-        key = self._key(columns, chosen)
+        choice, control_filter = source_choice(columns)
+        key = self._key(columns, choice)
         design = DESIGN_OF[key]
         excluded = left_out(columns, design, control_filter)
         imported = self._imported.get(key, self._none)
@@ -92,7 +92,7 @@ class VoteCounter:
         counted = np.setdiff1d(annotators, excluded)
         self.source = HsfSource(
             key=key,
-            chosen=chosen,
+            choice=choice,
             control_filter=control_filter,
             imported=int(imported.votes.sum()),
             collected=int(collected.votes.sum()),
@@ -221,8 +221,8 @@ class VoteCounter:
             ids = ids[hits]
             hits = rows["selected"][hits] == 1
         votes = np.bincount(ids, minlength=len(self.labels)).astype(np.int32)
-        chosen = np.bincount(ids[hits], minlength=len(self.labels)).astype(np.int32)
-        return VoteCounts(votes, chosen, np.where(self.labels >= 0, votes, 0))
+        hits_of = np.bincount(ids[hits], minlength=len(self.labels)).astype(np.int32)
+        return VoteCounts(votes, hits_of, np.where(self.labels >= 0, votes, 0))
 
     def _votes(
         self, columns: ResponseColumns, start: int, design: str, excluded: np.ndarray
@@ -261,12 +261,12 @@ class VoteCounter:
                 available[key] = number
         return available
 
-    def _key(self, columns: ResponseColumns, chosen: str) -> str | None:
+    def _key(self, columns: ResponseColumns, choice: str) -> str | None:
         available = self._available(columns)
-        if chosen in available:
-            return chosen
+        if choice in available:
+            return choice
         kinds = [key for key in available if key != "simulated"]
-        if chosen == "wanted":
+        if choice == "wanted":
             new = [key for key in kinds if key not in self._imported]
             wanted = [key for key in new if self._as_wanted(columns, key)]
             kinds = wanted or [key for key in available if key in self._imported] or kinds

@@ -71,12 +71,12 @@ def labels_by_dawid_skene(responses: pd.DataFrame, classes: Sequence[str]) -> pd
     names = ("by " + votes["annotator"].astype(str)).where(votes["annotator"].notna(), unsigned)
     annotator = pd.factorize(names)[0]
     if votes["design"].iloc[0] == "select":
-        chosen = labels[first]
+        label = labels[first]
         values = 1 - dawid_skene(question, annotator, ticked)[:, 0]
     else:
         voted, answer = np.unique(labels, return_inverse=True)
         prob = dawid_skene(question, annotator, answer)
-        chosen = voted[prob.argmax(axis=1)]
+        label = voted[prob.argmax(axis=1)]
         values = prob.max(axis=1)
     paths = votes["path"].to_numpy()[first]
-    return pd.DataFrame({"path": paths, "label": chosen, "prob": values, "votes": np.bincount(question)})
+    return pd.DataFrame({"path": paths, "label": label, "prob": values, "votes": np.bincount(question)})

@@ -52,13 +52,13 @@ def grid_of(
     negatives = rng.permutation(np.asarray(negatives))
     in_turn = [row for row in chain.from_iterable(zip_longest(positives, negatives)) if row is not None]
     used = set(np.asarray(seen, np.int64).tolist())
-    chosen = _take(candidates, size, used)
-    if not chosen:
+    selected = _take(candidates, size, used)
+    if not selected:
         return None
-    parts = {"none": chosen}
+    parts = {"none": selected}
     parts["positive"] = _take(positives, controls, used)
     parts["negative"] = _take(negatives, controls, used)
-    parts["padding"] = _take(in_turn, size - len(chosen), used)
+    parts["padding"] = _take(in_turn, size - len(selected), used)
     rows = np.array([row for part in parts.values() for row in part], np.int64)
     control = np.repeat(np.array(list(parts)), [len(part) for part in parts.values()])
     order = rng.permutation(len(rows))
@@ -132,6 +132,6 @@ def is_check(position: int, *, share: float, seed: int = 0) -> bool:
 def _take(rows: ArrayLike, number: int, used: set[int]) -> list[int]:
     """Return the first rows that are not used yet, and mark them used."""
     free = [row for row in dict.fromkeys(np.asarray(rows).tolist()) if row not in used]
-    chosen = free[: max(0, number)]
-    used.update(chosen)
-    return chosen
+    selected = free[: max(0, number)]
+    used.update(selected)
+    return selected

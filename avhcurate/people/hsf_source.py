@@ -24,14 +24,14 @@ CHOICE, SETTINGS = "source", "collection"
 
 @dataclass(frozen=True)
 class HsfSource:
-    """The votes that HSF uses now, of what was `chosen` (a key of SOURCES); `key` None without any votes.
+    """The votes that HSF uses now, by the `choice` that holds (a key of SOURCES); `key` None without any votes.
 
     imported, collected: votes of either origin. annotators: those whose collected votes count; left_out: those whose
     do not. control_filter: least share of right answers to controls, None for no limit.
     """
 
     key: str | None = None
-    chosen: str = "auto"
+    choice: str = "auto"
     control_filter: float | None = None
     imported: int = 0
     collected: int = 0

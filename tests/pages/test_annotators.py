@@ -29,7 +29,7 @@ def voted_root(demo_root, tmp_path_factory):
     for name in ("ann", "bob"):
         answer_all(opened, name, right, EACH)
     answer_all(opened, "mal", lambda id: (right(id) + 1) % 10, EACH)
-    setup.choose_source(opened, chosen="k-way", who="boss")
+    setup.choose_source(opened, key="k-way", who="boss")
     return root
 
 
@@ -181,7 +181,7 @@ def test_the_forms_hold_the_settings_of_the_dataset_that_is_open(open_page, own_
     copy_dataset(own_root, "more")
     opened = open_dataset(Workspace(own_root), "more")
     collect(opened, queue="fewest", target=7)
-    setup.choose_source(opened, chosen="simulated", control_filter=0.6, who="lead")
+    setup.choose_source(opened, key="simulated", control_filter=0.6, who="lead")
     app = open_page("annotators", own_root)
     app.number_input(key="annotators.settings.digits.target").set_value(9)
     press(app, "Save for everybody")
@@ -191,7 +191,7 @@ def test_the_forms_hold_the_settings_of_the_dataset_that_is_open(open_page, own_
     press(app, "Use")
     settings, source = setup.settings_of(opened.votes), setup.source(opened.votes)
     assert (settings.queue, settings.target) == ("fewest", 7)
-    assert (source.chosen, source.control_filter) == ("simulated", 0.6)
+    assert (source.choice, source.control_filter) == ("simulated", 0.6)
 
 
 def test_images_whose_label_people_contradict_are_shown_with_what_they_say(open_page, own_demo_root, grids):

@@ -62,7 +62,7 @@ def test_changes_that_a_quick_hand_sends_follow_each_other_by_name(open_page, ow
 
 
 def test_a_page_whose_classes_change_while_it_is_drawn_is_drawn_anew(open_page, own_digits, monkeypatch):
-    chosen = service._chosen
+    chosen = service._choices
 
     def undone_meanwhile(samples, votes, *of):
         if "round" in samples.classes:
@@ -70,7 +70,7 @@ def test_a_page_whose_classes_change_while_it_is_drawn_is_drawn_anew(open_page, 
         return chosen(samples, votes, *of)
 
     merged = classes.merge(own_digits.decisions, own_digits.workspace, ["3", "8"], "round")
-    monkeypatch.setattr(service, "_chosen", undone_meanwhile)
+    monkeypatch.setattr(service, "_choices", undone_meanwhile)
     app = open_page("classes", own_digits.workspace.root)
     assert not app.exception
     assert not app.error

@@ -24,7 +24,9 @@ _CHANGES = {
 _LONGEST_TAG = 60
 
 
-def annotate(decisions: Decisions, chosen: Sequence[int] | Filters, action: str, value: str | int | None = None) -> int:
+def annotate(
+    decisions: Decisions, selected: Sequence[int] | Filters, action: str, value: str | int | None = None
+) -> int:
     """Apply `action` (tag, untag, relabel, exclude, include) to samples by id or by filter; return how many changed.
 
     `value` is the tag, or the class index of a relabel (None restores the given label); an exclusion may have one as
@@ -33,14 +35,14 @@ def annotate(decisions: Decisions, chosen: Sequence[int] | Filters, action: str,
     """
     stored = _stored(decisions, action, value)
     decisions.refresh()
-    if not isinstance(chosen, Filters):
-        decisions.samples.paths_of(chosen)  # refuses unknown ids
-        chosen = Filters(excluded=None, ids=tuple(map(int, chosen)))
-    paths = decisions.samples.paths(chosen, _changes(action, stored, value))
-    if not paths and not decisions.samples.count(chosen):
-        if chosen.ids == ():
+    if not isinstance(selected, Filters):
+        decisions.samples.paths_of(selected)  # refuses unknown ids
+        selected = Filters(excluded=None, ids=tuple(map(int, selected)))
+    paths = decisions.samples.paths(selected, _changes(action, stored, value))
+    if not paths and not decisions.samples.count(selected):
+        if selected.ids == ():
             raise CurateError("No images are chosen. Select some first.")
-        raise empty_view(decisions.samples, chosen, "No image satisfies the condition. Widen it.")
+        raise empty_view(decisions.samples, selected, "No image satisfies the condition. Widen it.")
     if paths:
         decisions.log.annotate(decisions.present_id(), action, stored, paths)
         decisions.refresh()

@@ -32,15 +32,15 @@ def rename(decisions: Decisions, workspace: Workspace, old: str, new: str) -> Ev
 
 def merge(decisions: Decisions, workspace: Workspace, classes: Sequence[str], into: str) -> Event:
     """Make one class of several, under the name of one of them or a new one."""
-    chosen = list(dict.fromkeys(classes))
-    check_known(decisions.dataset, chosen)
+    names = list(dict.fromkeys(classes))
+    check_known(decisions.dataset, names)
     known = into in decisions.dataset.record.classes
     if not known:
-        into = _new_name(decisions.dataset, into, of=chosen)
-    if len({*chosen, into}) < 2 or (len(chosen) < 2 and not known):
+        into = _new_name(decisions.dataset, into, of=names)
+    if len({*names, into}) < 2 or (len(names) < 2 and not known):
         raise CurateError("Name two classes or more to merge.")
     return _write(
-        decisions, workspace, "merge classes", f"{', '.join(chosen)} → {into}", names=dict.fromkeys(chosen, into)
+        decisions, workspace, "merge classes", f"{', '.join(names)} → {into}", names=dict.fromkeys(names, into)
     )
 
 

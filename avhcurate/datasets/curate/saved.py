@@ -36,15 +36,15 @@ class Saved:
     def save_set(self, name: str, ids: Sequence[int] | np.ndarray) -> None:
         """Save samples as a named set; the same name again replaces what it holds, which undo brings back."""
         name = check_name(name)
-        chosen = np.unique(np.asarray(ids, np.int64))
+        selected_ids = np.unique(np.asarray(ids, np.int64))
         paths = self.folder.column("path")
-        if not len(chosen):
+        if not len(selected_ids):
             raise CurateError("No images are chosen. Select some first.")
-        if chosen[0] < 0 or chosen[-1] >= len(paths):
+        if selected_ids[0] < 0 or selected_ids[-1] >= len(paths):
             raise CurateError(
                 f"Some of the chosen images are not in {self.folder.name}. Ids run from 0 to {len(paths) - 1}."
             )
-        self._write_set(name, paths.take(pa.array(chosen)).to_pylist())
+        self._write_set(name, paths.take(pa.array(selected_ids)).to_pylist())
 
     def _write_set(self, name: str, paths: Collection[str]) -> None:
         self.log.save_set(self.id, name, paths)
@@ -76,13 +76,13 @@ class Saved:
         for field in ("classes", "predicted"):
             key = FILTERS[field].key
             try:
-                chosen = read_value(Filters, field, query[key])
+                values = read_value(Filters, field, query[key])
             except (KeyError, ValueError):  # no such filter, or not a valid one
                 continue
-            numbers = [number for number in chosen if number is not None]
+            numbers = [number for number in values if number is not None]
             now = zip(numbers, present_numbers(numbers, before, classes), strict=True)
             renumbered = {None: None} | {old: new for old, new in now if new is not None}
-            changed[key] = write_value([renumbered.get(old, -1) for old in chosen])
+            changed[key] = write_value([renumbered.get(old, -1) for old in values])
         return replace(view, details=SavedView(page, changed, classes))
 
     def remove(self, kind: Kind, name: str) -> int:
@@ -137,10 +137,10 @@ def listed_ids(dataset: DatasetFolder, content: bytes) -> tuple[list[int], list[
     paths = dataset.column("path").to_pylist()
     ids = {str(id): id for id in range(len(paths))} | {path: id for id, path in enumerate(paths)}
     entries = {text: ids.get(text, ids.get(plain_cell(text))) for text in _entries(content)}
-    chosen = dict.fromkeys(id for id in entries.values() if id is not None)
-    if not chosen:
+    listed = dict.fromkeys(id for id in entries.values() if id is not None)
+    if not listed:
         raise CurateError(f"The file lists no image of {dataset.name}. Write a path or an id in each line.")
-    return list(chosen), [text for text, id in entries.items() if id is None]
+    return list(listed), [text for text, id in entries.items() if id is None]
 
 
 def _entries(content: bytes) -> list[str]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avhcurate.datasets.export.card import dataset_card
-from avhcurate.datasets.export.tabular import Chosen, Row, batches, export_columns, without_missing
+from avhcurate.datasets.export.tabular import ExportSelection, Row, batches, export_columns, without_missing
 from avhcurate.datasets.export.text import csv_text, text_file, write_readme
 from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.empty_view import empty_view
@@ -34,22 +34,27 @@ _SAMPLES = "samples.csv"
 _BATCH = 1024
 
 
-def write_folder(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
+def write_folder(opened: OpenDataset, selection: ExportSelection, path: Path) -> int:
     """Write CLASS/FILE for every sample, and samples.csv with the file and all columns of each; return how many."""
     path.mkdir()
     folders = _folder_names(opened.samples.classes)
     return _write_folders(
-        opened.decisions, opened.votes, opened.prediction, chosen, path, lambda row: folders[row["curated_label_name"]]
+        opened.decisions,
+        opened.votes,
+        opened.prediction,
+        selection,
+        path,
+        lambda row: folders[row["curated_label_name"]],
     )
 
 
-def write_yolo(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
+def write_yolo(opened: OpenDataset, selection: ExportSelection, path: Path) -> int:
     """Write SPLIT/CLASS/FILE for every sample with a label, samples.csv, and classes.txt; return how many.
 
     Ultralytics' trainer looks for the splits train, val and test, and numbers classes by the order of their folders,
     in which classes.txt names these. A sample without a split is in train.
     """
-    labelled = replace(chosen, filters=chosen.filters.narrowed(Filters(where="curated_label IS NOT NULL")))
+    labelled = replace(selection, filters=selection.filters.narrowed(Filters(where="curated_label IS NOT NULL")))
     if not opened.samples.count(labelled.filters):
         raise empty_view(
             opened.samples, labelled.filters, "No image has a label, and yolo has no place for those without."
@@ -82,12 +87,12 @@ def _write_folders(
     decisions: Decisions,
     votes: Votes,
     prediction: PredictionFolder | None,
-    chosen: Chosen,
+    selection: ExportSelection,
     path: Path,
     within: Callable[[Row], str],
 ) -> int:
     written = 0
-    placed = place_images(decisions, votes, prediction, chosen, path, within)
+    placed = place_images(decisions, votes, prediction, selection, path, within)
     with text_file(path / _SAMPLES) as stream:
         for part in batched(placed, _BATCH):
             rows = []
@@ -104,7 +109,7 @@ def place_images(
     decisions: Decisions,
     votes: Votes,
     prediction: PredictionFolder | None,
-    chosen: Chosen,
+    selection: ExportSelection,
     folder: Path,
     within: Callable[[Row], str],
 ) -> Iterator[tuple[Row, Path]]:
@@ -113,7 +118,7 @@ def place_images(
     Samples whose images cannot be read are skipped.
     """
     source = decisions.dataset.images()
-    for batch in batches(decisions, votes, prediction, chosen, rows=_BATCH):
+    for batch in batches(decisions, votes, prediction, selection, rows=_BATCH):
         rows = batch.to_pylist()
         files = {row["id"]: folder / within(row) / _file_name(row["path"], row["id"]) for row in rows}
         broken = set(_write_files(source, files))
@@ -201,7 +206,7 @@ _HF_BATCHES = 10
 _HF_BATCH = 1000
 
 
-def write_hf(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
+def write_hf(opened: OpenDataset, selection: ExportSelection, path: Path) -> int:
     """Write data/SPLIT-00000-of-00001.parquet with image bytes and class names that the `datasets` library reads, and
     the card of the dataset as README.md.
 
@@ -210,24 +215,24 @@ def write_hf(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
     (path / "data").mkdir(parents=True)
     written = 0
     splits_of: dict[str, list[str]] = {}
-    for split in opened.samples.group_counts("split", chosen.filters)["value"].fillna(""):
+    for split in opened.samples.group_counts("split", selection.filters)["value"].fillna(""):
         splits_of.setdefault(re.sub(r"\W+", "_", split) or "train", []).append(split)
     used = set[str]()
     for name, splits in splits_of.items():
-        part = replace(chosen, filters=chosen.filters.with_(splits=tuple(splits)))
+        part = replace(selection, filters=selection.filters.with_(splits=tuple(splits)))
         written += _write_hf_split(
             path / "data", _distinct(name, used), _hf_tables(opened.decisions, opened.votes, opened.prediction, part)
         )
-    write_readme(path, dataset_card(opened, chosen.filters), simulated=opened.samples.simulated)
+    write_readme(path, dataset_card(opened, selection.filters), simulated=opened.samples.simulated)
     return written
 
 
 def _hf_tables(
-    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, chosen: Chosen
+    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, selection: ExportSelection
 ) -> Iterator[pa.Table]:
     columns = [name for name in export_columns(decisions.samples) if name not in ("label", "split")]
     source = decisions.dataset.images()
-    for batch in batches(decisions, votes, prediction, chosen, columns=columns, rows=_HF_BATCH):
+    for batch in batches(decisions, votes, prediction, selection, columns=columns, rows=_HF_BATCH):
         paths = batch.column("path").to_pylist()
         contents = list(map(image_bytes, source.read(batch.column("id").to_pylist())))
         images = [{"bytes": data, "path": PurePosixPath(path).name} for data, path in zip(contents, paths, strict=True)]
@@ -256,14 +261,14 @@ def _write_hf_split(folder: Path, name: str, tables: Iterator[pa.Table]) -> int:
 _SHARD_BYTES = 256 << 20
 
 
-def write_webdataset(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
+def write_webdataset(opened: OpenDataset, selection: ExportSelection, path: Path) -> int:
     """Write tar shards of ID.jpg (or the image's own ending), ID.cls with the number of its curated label, and ID.json
     with all columns; and classes.txt, a name for each number. Return how many samples' images can be read.
     """
     path.mkdir()
     (path / "classes.txt").write_text("".join(f"{name}\n" for name in opened.samples.classes), encoding="utf-8")
     written = 0
-    samples = _shard_samples(opened.decisions, opened.votes, opened.prediction, chosen)
+    samples = _shard_samples(opened.decisions, opened.votes, opened.prediction, selection)
     for shard, first in enumerate(samples):
         room = _SHARD_BYTES
         with tarfile.open(path / f"samples-{shard:06d}.tar", "w") as tar:
@@ -280,11 +285,11 @@ def write_webdataset(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
 
 
 def _shard_samples(
-    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, chosen: Chosen
+    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, selection: ExportSelection
 ) -> Iterator[dict[str, bytes]]:
     """Yield the files of each sample by their names."""
     source = decisions.dataset.images()
-    for batch in batches(decisions, votes, prediction, chosen, rows=_BATCH):
+    for batch in batches(decisions, votes, prediction, selection, rows=_BATCH):
         rows = batch.to_pylist()
         for row, data in zip(rows, map(image_bytes, source.read([row["id"] for row in rows])), strict=True):
             if data is None:

@@ -16,7 +16,7 @@ import numpy as np
 from avhcurate.datasets.curate.second_person import second_person
 from avhcurate.datasets.export.images import write_folder, write_hf, write_webdataset, write_yolo
 from avhcurate.datasets.export.output import atomic_output
-from avhcurate.datasets.export.tabular import Chosen, write_csv, write_jsonl, write_parquet
+from avhcurate.datasets.export.tabular import ExportSelection, write_csv, write_jsonl, write_parquet
 from avhcurate.datasets.export.tools import write_cleanlab, write_coco, write_fiftyone, write_label_studio
 from avhcurate.datasets.sources.hubs import endpoint
 from avhcurate.datasets.table.empty_view import empty_view
@@ -35,7 +35,7 @@ from avhcurate.workspace.disk.provenance import versions
 from avhcurate.workspace.disk.remote import check_host, words_of
 
 #: Writers by format; those that may leave samples out return how many they wrote.
-FORMATS: dict[str, Callable[[OpenDataset, Chosen, Path], int | None]] = {
+FORMATS: dict[str, Callable[[OpenDataset, ExportSelection, Path], int | None]] = {
     "csv": write_csv,
     "jsonl": write_jsonl,
     "parquet": write_parquet,
@@ -54,12 +54,12 @@ HUB = "hf:"
 MOST_BYTES = 512 << 20
 
 
-def _written(left_out: int | None, opened: OpenDataset, chosen: Chosen, path: Path) -> int:
+def _written(left_out: int | None, opened: OpenDataset, selection: ExportSelection, path: Path) -> int:
     """Return how many samples a plugin's function wrote; raise if it made no file, or returned no number."""
     if not path.exists():
         raise FileNotFoundError("it wrote nothing at the path that it was given")
     missing = index(left_out or 0)
-    return opened.samples.count(chosen.filters) - missing
+    return opened.samples.count(selection.filters) - missing
 
 
 FORMATS.update(load("exports", checked_function("exports", _written), taken=FORMATS))
@@ -156,7 +156,7 @@ def _export(
         instead = Text(f", or export with {Option('view', 'excluded=null')}")
         raise empty_view(opened.samples, filters, nothing, instead=instead)
     with atomic_output(out, folder=format in FOLDERS, force=force) as (path, manifest):
-        if (written := write(opened, Chosen(filters, order, progress), path)) is None:
+        if (written := write(opened, ExportSelection(filters, order, progress), path)) is None:
             written = count
         opened.decisions.present_name()  # after an import the images would be those of others
         manifest |= describe_export(opened, filters, format, written) | {"left_out": count - written} | (details or {})

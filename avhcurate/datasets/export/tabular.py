@@ -30,7 +30,7 @@ Row: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen:
+class ExportSelection:
     """The samples that an export holds: by id, or in the order of the ids `order`, (n,) int64; may be cancelled."""
 
     filters: Filters
@@ -44,17 +44,17 @@ def export_columns(samples: SampleTable) -> list[str]:
 
 
 def frames(
-    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, chosen: Chosen
+    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, selection: ExportSelection
 ) -> Iterator[pd.DataFrame]:
     """Yield all columns of the samples as CSV has them; integers with missing values are objects."""
-    for batch in batches(decisions, votes, prediction, chosen):
+    for batch in batches(decisions, votes, prediction, selection):
         frame = pa.Table.from_batches([batch]).to_pandas(integer_object_nulls=True)
         yield frame.assign(tags=frame["tags"].map(";".join))
 
 
-def rows(opened: OpenDataset, chosen: Chosen) -> Iterator[Row]:
+def rows(opened: OpenDataset, selection: ExportSelection) -> Iterator[Row]:
     """Yield the same, a row at a time, with tags as a list."""
-    for batch in batches(opened.decisions, opened.votes, opened.prediction, chosen):
+    for batch in batches(opened.decisions, opened.votes, opened.prediction, selection):
         yield from batch.to_pylist()
 
 
@@ -62,7 +62,7 @@ def batches(
     decisions: Decisions,
     votes: Votes,
     prediction: PredictionFolder | None,
-    chosen: Chosen,
+    selection: ExportSelection,
     *,
     columns: Sequence[str] | None = None,
     rows: int = 50_000,
@@ -79,9 +79,9 @@ def batches(
     if prediction is not None:
         sources["human_gap"] = "hsf_predicted_from", f"{_kind(prediction.record.votes_simulated)} votes"
     for batch in decisions.samples.batches(
-        chosen.filters, columns=columns or export_columns(decisions.samples), rows=rows, order=chosen.order
+        selection.filters, columns=columns or export_columns(decisions.samples), rows=rows, order=selection.order
     ):
-        chosen.progress.check()
+        selection.progress.check()
         for before, (name, text) in sources.items():
             if before in batch.schema.names:
                 place = batch.schema.get_field_index(before) + 1
@@ -123,21 +123,22 @@ def _is_infinite(value: Any) -> bool:
 _FRAME_FORMATS = ("csv", "jsonl", "parquet")
 
 
-def write_csv(opened: OpenDataset, chosen: Chosen, path: Path) -> None:
+def write_csv(opened: OpenDataset, selection: ExportSelection, path: Path) -> None:
     with text_file(path) as stream:
-        for number, frame in enumerate(frames(opened.decisions, opened.votes, opened.prediction, chosen)):
+        for number, frame in enumerate(frames(opened.decisions, opened.votes, opened.prediction, selection)):
             stream.write(csv_text(frame, header=number == 0))
 
 
-def write_jsonl(opened: OpenDataset, chosen: Chosen, path: Path) -> None:
+def write_jsonl(opened: OpenDataset, selection: ExportSelection, path: Path) -> None:
     with text_file(path) as stream:
-        for row in rows(opened, chosen):
+        for row in rows(opened, selection):
             stream.write(json_text(row) + "\n")
 
 
-def write_parquet(opened: OpenDataset, chosen: Chosen, path: Path) -> None:
+def write_parquet(opened: OpenDataset, selection: ExportSelection, path: Path) -> None:
     parts = (
-        pa.Table.from_batches([batch]) for batch in batches(opened.decisions, opened.votes, opened.prediction, chosen)
+        pa.Table.from_batches([batch])
+        for batch in batches(opened.decisions, opened.votes, opened.prediction, selection)
     )
     with open(path, "wb") as stream:
         files.write_tables(stream, parts, compression="zstd")

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import numpy as np
 
 from avhcurate.datasets.export.images import place_images
-from avhcurate.datasets.export.tabular import Chosen, Row, frames, without_missing
+from avhcurate.datasets.export.tabular import ExportSelection, Row, frames, without_missing
 from avhcurate.datasets.export.text import csv_text, text_file, write_items, write_readme
 from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.empty_view import not_scored
@@ -38,14 +38,14 @@ cleanlab expects probabilities of images that the model has not learnt from.
 """
 
 
-def write_cleanlab(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
+def write_cleanlab(opened: OpenDataset, selection: ExportSelection, path: Path) -> int:
     """Write the files; return how many samples there are: those with a label and a prediction."""
     run = opened.run
     name = opened.samples.name
     if run is None:
         raise not_scored(name)
     run.refuse_without_logits()
-    usable = opened.samples.frame(chosen.filters, columns=["curated_label", "predicted"]).dropna()
+    usable = opened.samples.frame(selection.filters, columns=["curated_label", "predicted"]).dropna()
     if usable.empty:
         raise CurateError("No image has both a label and a prediction, so there is nothing for cleanlab.")
     n = len(usable)
@@ -61,7 +61,7 @@ def write_cleanlab(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
         arrays["features"] = create_npy(path / "features.npy", np.float32, (n, run.record.width))
     start = 0
     with text_file(path / "samples.csv") as stream:
-        for frame in frames(opened.decisions, opened.votes, opened.prediction, chosen):
+        for frame in frames(opened.decisions, opened.votes, opened.prediction, selection):
             frame = frame.dropna(subset=["curated_label", "predicted"])
             rows = slice(start, start + len(frame))
             ids = frame["id"].to_numpy(np.int64)
@@ -78,7 +78,7 @@ def write_cleanlab(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
     return n
 
 
-def write_coco(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
+def write_coco(opened: OpenDataset, selection: ExportSelection, path: Path) -> int:
     """Write images/ and annotations.json; return how many images there are: those that can be read.
 
     An image's `id` is the sample's, a category's is the class index + 1, an annotation's the image's + 1: readers take
@@ -97,7 +97,9 @@ def write_coco(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
         stream.write(',\n"images": [')
         written = write_items(
             stream,
-            map(json_text, _coco_images(opened.decisions, opened.votes, opened.prediction, chosen, path, annotations)),
+            map(
+                json_text, _coco_images(opened.decisions, opened.votes, opened.prediction, selection, path, annotations)
+            ),
         )
         stream.write('],\n"annotations": [')
         write_items(stream, map(json_text, annotations))
@@ -109,12 +111,12 @@ def _coco_images(
     decisions: Decisions,
     votes: Votes,
     prediction: PredictionFolder | None,
-    chosen: Chosen,
+    selection: ExportSelection,
     path: Path,
     annotations: list[Row],
 ) -> Iterator[Row]:
     """Yield the image of every sample, and add its annotation."""
-    for row, file in place_images(decisions, votes, prediction, chosen, path, lambda _: "images"):
+    for row, file in place_images(decisions, votes, prediction, selection, path, lambda _: "images"):
         try:
             width, height = stored_size(file)
         except BrokenImage:
@@ -150,10 +152,10 @@ _FIFTYONE = """# {name}, curated
 """
 
 
-def write_fiftyone(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
+def write_fiftyone(opened: OpenDataset, selection: ExportSelection, path: Path) -> int:
     """Write data/, labels.json and README.md; return how many samples have readable images."""
     (path / "data").mkdir(parents=True)
-    placed = place_images(opened.decisions, opened.votes, opened.prediction, chosen, path, lambda _: "data")
+    placed = place_images(opened.decisions, opened.votes, opened.prediction, selection, path, lambda _: "data")
     with text_file(path / "labels.json") as stream:
         stream.write(f'{{"classes": {json_text(list(opened.samples.classes))},\n"labels": {{')
         labels = (f"{json_text(file.stem)}: {json_text(_fiftyone_label(row))}" for row, file in placed)
@@ -199,7 +201,7 @@ Predictions are the model's. Annotations are the votes, one each, and the curate
 """
 
 
-def write_label_studio(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
+def write_label_studio(opened: OpenDataset, selection: ExportSelection, path: Path) -> int:
     """Write tasks.json, label_config.xml, README.md; return how many samples have readable images.
 
     The images are written to images/ and named as files below Label Studio's document root.
@@ -208,7 +210,7 @@ def write_label_studio(opened: OpenDataset, chosen: Chosen, path: Path) -> int:
 
     path.mkdir()
     ticks = opened.samples.votes is not None and opened.samples.votes.kind == "tick"  # people ticked images of a class
-    placed = place_images(opened.decisions, opened.votes, opened.prediction, chosen, path, lambda _: "images")
+    placed = place_images(opened.decisions, opened.votes, opened.prediction, selection, path, lambda _: "images")
     with text_file(path / "tasks.json") as stream:
         stream.write("[")
         written = write_items(

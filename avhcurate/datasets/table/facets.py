@@ -44,11 +44,11 @@ class Facet:
             return f"{self.field}:{self.column}"
         return self.field
 
-    def chosen(self, filters: Filters) -> tuple[Any, ...]:
-        """Return the chosen values; of a range its two ends."""
+    def values(self, filters: Filters) -> tuple[Any, ...]:
+        """Return the values that are selected; of a range its two ends."""
         value: tuple[Any, ...] = getattr(filters, self.field)
         if self.by_column:
-            return next((tuple(chosen) for column, *chosen in value if column == self.column), ())
+            return next((tuple(values) for column, *values in value if column == self.column), ())
         return value
 
     def others(self, filters: Filters) -> Filters:
@@ -62,10 +62,10 @@ class Facet:
 
     def only(self, *value: Any) -> Filters:
         """Return the filters of the samples with one value, or between two ends."""
-        chosen: dict[str, Any] = {self.field: value}
+        fields: dict[str, Any] = {self.field: value}
         if self.by_column:
-            chosen = {self.field: ((self.column, *value),)}
-        return Filters(**chosen)
+            fields = {self.field: ((self.column, *value),)}
+        return Filters(**fields)
 
     def sql(self, table: SampleTable) -> str:
         """Return SQL of the value of a sample; an infinite number has none."""
@@ -99,9 +99,9 @@ def count_facets(
 
 def _count(table: SampleTable, filters: Filters, facet: Facet, limit: int) -> Counts:
     condition, parameters = facet.others(filters).to_sql(table)
-    chosen = list[str]()
+    values = list[str]()
     if not facet.edges:
-        chosen = [str(value) for value in facet.chosen(filters)]
+        values = [str(value) for value in facet.values(filters)]
     name = "value::VARCHAR"
     search = "TRUE"
     if facet.find:
@@ -114,7 +114,7 @@ def _count(table: SampleTable, filters: Filters, facet: Facet, limit: int) -> Co
         f"SELECT value, count(*) AS n FROM (SELECT {facet.sql(table)} AS value FROM samples WHERE {condition}) "
         f"WHERE {search} GROUP BY value "
         "ORDER BY (value IS NULL OR list_contains(?::VARCHAR[], value::VARCHAR)) DESC, n DESC, value LIMIT ?",
-        [*parameters, chosen, limit],
+        [*parameters, values, limit],
         where=filters.where,
     )
     if facet.edges or facet.names:

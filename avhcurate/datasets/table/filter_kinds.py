@@ -68,15 +68,15 @@ class AnyOf(Filter):
         return [(f"{self.title} {' or '.join(self.name(choice, table) for choice in value)}", ())]
 
 
-def among(column: str, chosen: Sequence[Any]) -> Sql:
+def among(column: str, values: Sequence[Any]) -> Sql:
     """Return the condition that a column has one of the values; None and "" choose samples without one."""
-    values = [value for value in chosen if value not in (None, "")]
+    present = [value for value in values if value not in (None, "")]
     tests = []
-    if values:
-        tests.append(f"{column} IN ({', '.join('?' * len(values))})")
-    if len(values) < len(chosen):
+    if present:
+        tests.append(f"{column} IN ({', '.join('?' * len(present))})")
+    if len(present) < len(values):
         tests.append(f"{column} IS NULL")
-    return " OR ".join(tests), values
+    return " OR ".join(tests), present
 
 
 @dataclass(frozen=True)
@@ -132,14 +132,14 @@ class Values(Filter):
     """Columns of the user's have one of the values that follow their name."""
 
     def sql(self, value: Any, table: Table) -> Sql:
-        return all_hold([among(f"nullif({table.column(name)}::VARCHAR, '')", chosen) for name, *chosen in value])
+        return all_hold([among(f"nullif({table.column(name)}::VARCHAR, '')", values) for name, *values in value])
 
     def chips(self, value: Any, table: Table) -> list[Chip]:
         return [
-            (f"{column} {' or '.join(self.name(choice, table) for choice in chosen)}", _without(value, entry))
+            (f"{column} {' or '.join(self.name(choice, table) for choice in values)}", _without(value, entry))
             for entry in value
-            for column, *chosen in [entry]
-            if chosen
+            for column, *values in [entry]
+            if values
         ]
 
 

@@ -144,8 +144,8 @@ class Filters:
 
     def to_sql(self, table: Table) -> Sql:
         """Return one condition over the sample table, in brackets, and its parameters."""
-        chosen = {name: getattr(self, name) for name in FILTERS}
-        parts = [FILTERS[name].sql(value, table) for name, value in chosen.items() if value != ""]
+        fields = {name: getattr(self, name) for name in FILTERS}
+        parts = [FILTERS[name].sql(value, table) for name, value in fields.items() if value != ""]
         condition, values = all_hold(parts)
         return f"({condition or 'TRUE'})", values
 

@@ -112,8 +112,8 @@ class SampleRows:
         order = self._ordering(sort, descending)
         # First which rows, reading only the columns of the conditions; then these few rows whole.
         rows = self._read("SELECT id FROM samples", filters, f"{order} LIMIT {int(limit)} OFFSET {int(offset)}")
-        chosen = Filters(excluded=None, ids=tuple(rows["id"].to_pylist()))
-        return nullable(self._read(f"SELECT {self._list(columns)} FROM samples", chosen, order))
+        filters_of_page = Filters(excluded=None, ids=tuple(rows["id"].to_pylist()))
+        return nullable(self._read(f"SELECT {self._list(columns)} FROM samples", filters_of_page, order))
 
     def order(self, filters: Filters | None = None, *, sort: str = "id", descending: bool = False) -> np.ndarray:
         """Return the ids of all samples that satisfy the filters, (n,) int32, in the order that `page` gives them."""

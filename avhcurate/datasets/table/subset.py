@@ -35,13 +35,13 @@ class Subset:
         content = self.ids.tobytes() + self.labels.tobytes()
         return f"{self.dataset.record.fingerprint} {hashlib.sha256(content).hexdigest()}"
 
-    def only(self, chosen: np.ndarray) -> "Subset":
-        """Return the samples for which `chosen` (n,) is true."""
-        return replace(self, ids=self.ids[chosen], labels=self.labels[chosen])
+    def only(self, mask: np.ndarray) -> "Subset":
+        """Return the samples for which `mask` (n,) is true."""
+        return replace(self, ids=self.ids[mask], labels=self.labels[mask])
 
-    def readable(self, chosen: np.ndarray) -> "Subset":
+    def readable(self, mask: np.ndarray) -> "Subset":
         """Return the same, and count the others as left out."""
-        return replace(self.only(chosen), left_out=self.left_out + int((~chosen).sum()))
+        return replace(self.only(mask), left_out=self.left_out + int((~mask).sum()))
 
 
 def read_subset(

@@ -48,11 +48,11 @@ def responses(votes: Votes, *, design: str | None = None, controls: bool = False
     """
     columns = columns_of(votes)
     rows = columns.rows
-    chosen = rows["standing"] & ((rows["control"] == 0) | controls)
+    mask = rows["standing"] & ((rows["control"] == 0) | controls)
     if design is not None:
-        chosen &= columns.of_design(design)
-    task = np.cumsum(rows["place"] == 0)[chosen]
-    rows = rows[chosen]
+        mask &= columns.of_design(design)
+    task = np.cumsum(rows["place"] == 0)[mask]
+    rows = rows[mask]
     left_out = {name: np.isin(rows["annotator"], excluded(columns, name)) for name in DESIGNS}
     return pd.DataFrame(
         {

@@ -121,8 +121,8 @@ def write_next_labels(
     """Write `id, path, order, covered` and the score as a table, with a manifest, which it returns."""
     format_of(out)  # refused before the work
     assert run is not None
-    chosen = Filters(excluded=None, ids=tuple(batch.ids.tolist()))
-    rows = samples.frame(chosen, columns=["id", "path", *filter(None, [batch.weighted_by])])
+    filters_of_batch = Filters(excluded=None, ids=tuple(batch.ids.tolist()))
+    rows = samples.frame(filters_of_batch, columns=["id", "path", *filter(None, [batch.weighted_by])])
     rows = rows.set_index("id").loc[batch.ids].reset_index()
     rows.insert(2, "order", np.arange(1, len(rows) + 1))
     rows.insert(3, "covered", batch.covered)

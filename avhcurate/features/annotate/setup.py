@@ -138,9 +138,9 @@ def settings_of(votes: Votes) -> CollectionSettings | None:
     if text is None:
         return None
     fields = json.loads(text)
-    chosen = present_numbers(fields["classes"], votes.dataset.names_now(fields.pop("class_names")), votes.classes)
-    classes = [number for number in chosen if number is not None]
-    if chosen:
+    numbers = present_numbers(fields["classes"], votes.dataset.names_now(fields.pop("class_names")), votes.classes)
+    classes = [number for number in numbers if number is not None]
+    if numbers:
         classes = classes or [NO_CLASS]
     return CollectionSettings(**(fields | {"classes": classes}))
 
@@ -156,15 +156,15 @@ def required_settings(votes: Votes, design: Design | None = None) -> CollectionS
 
 
 def choose_source(
-    opened: OpenDataset, *, chosen: str = "auto", control_filter: float | None = None, who: str
+    opened: OpenDataset, *, key: str = "auto", control_filter: float | None = None, who: str
 ) -> HsfSource:
     """Write which votes HSF uses from now on, for everybody.
 
     control_filter: annotators with a smaller share of right answers to controls do not count; None for no limit.
     """
-    if chosen not in SOURCES:
-        raise CurateError(f"{chosen!r} is not a source of HSF. Choose one of {', '.join(SOURCES)}.")
-    text = f"{chosen} "
+    if key not in SOURCES:
+        raise CurateError(f"{key!r} is not a source of HSF. Choose one of {', '.join(SOURCES)}.")
+    text = f"{key} "
     if control_filter is not None:
         text += repr(float(control_filter))
     with opened.votes.log.transaction(opened.votes.present_id()) as log:

@@ -137,10 +137,10 @@ def shown(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _actions(page: Opened, rows: pd.DataFrame) -> None:
     with in_a_row():
-        chosen = st.multiselect("Annotators to change", rows.index.tolist(), key="annotators.chosen")
+        selected = st.multiselect("Annotators to change", rows.index.tolist(), key="annotators.chosen")
         st.text_input("Reason", key="annotators.why", width=240)
-        excluded = [name for name in chosen if rows.loc[name, "excluded"]]
-        counting = [name for name in chosen if name not in excluded]
+        excluded = [name for name in selected if rows.loc[name, "excluded"]]
+        counting = [name for name in selected if name not in excluded]
         for verb, icon, names in (("Exclude", "block", counting), ("Include", "undo", excluded)):
             st.button(
                 verb,
@@ -150,9 +150,9 @@ def _actions(page: Opened, rows: pd.DataFrame) -> None:
                 on_click=_set_status,
                 args=(page, verb.lower(), names),
             )
-    if len(chosen) == 1:
+    if len(selected) == 1:
         with st.popover("Withdraw …", icon=":material/delete_forever:", type="tertiary", key="annotators.withdraw"):
-            _withdrawal(page, chosen[0], int(rows.loc[chosen[0], "answers"]))
+            _withdrawal(page, selected[0], int(rows.loc[selected[0], "answers"]))
 
 
 def _withdrawal(page: Opened, name: str, answers: int) -> None:

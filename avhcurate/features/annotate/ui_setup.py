@@ -143,8 +143,8 @@ def _choose(label: str, names: dict[str, str], value: str, key: str, name: str) 
 def _grid_settings(page: Opened, start: CollectionSettings, key: str) -> None:
     names = page.samples.classes
     definitions = dict(start.definitions)
-    chosen = [label for label in start.classes if label != setup.NO_CLASS]
-    st.multiselect("Classes", range(len(names)), chosen, names.__getitem__, key=f"{key}.classes", placeholder="All")
+    classes = [label for label in start.classes if label != setup.NO_CLASS]
+    st.multiselect("Classes", range(len(names)), classes, names.__getitem__, key=f"{key}.classes", placeholder="All")
     st.text_area("Rule", start.rule, key=f"{key}.rule", placeholder=RULE, help="What annotators read above the grid.")
     with st.expander("Definitions of the classes"):
         st.data_editor(
@@ -222,7 +222,7 @@ def _source_form(page: Opened, source: HsfSource, options: list[str]) -> None:
         st.radio(
             "Source",
             options,
-            index=options.index(source.chosen) if source.chosen in options else 0,
+            index=options.index(source.choice) if source.choice in options else 0,
             format_func=lambda key: f"{_ORIGINS[key]}: {SOURCES[key]}",
             key=f"{key}.chosen",
         )
@@ -244,7 +244,7 @@ def _save_source(page: Opened, key: str) -> None:
     attempt(
         setup.choose_source,
         page.opened,
-        chosen=st.session_state[f"{key}.chosen"],
+        key=st.session_state[f"{key}.chosen"],
         control_filter=st.session_state[f"{key}.control_filter"],
         who=user(),
         done="HSF now uses these votes",

@@ -47,16 +47,16 @@ def angles_of(vectors: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.
     return np.degrees(angles)
 
 
-def candidates(chosen: sparse.coo_array, *vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def candidates(choices: sparse.coo_array, *vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the pairs of classes that may be one: the lower numbers (P,) and the higher ones (P,).
 
-    All of them up to ALL_PAIRS classes. Of more, those of which images were taken for each other, `chosen` (K, K), and
+    All of them up to ALL_PAIRS classes. Of more, those of which images were taken for each other, `choices` (K, K), and
     the NEAREST of each class by its means and by its weights, `vectors` (K, D).
     """
-    number = chosen.shape[0]
+    number = choices.shape[0]
     if number <= ALL_PAIRS:
         return np.triu_indices(number, 1)
-    found = [np.stack(chosen.coords)]
+    found = [np.stack(choices.coords)]
     for of_class in vectors:
         near, _ = nearest_classes(of_class, count=NEAREST)
         found.append(np.stack([np.repeat(np.arange(number), near.shape[1]), near.ravel()]))
@@ -66,11 +66,11 @@ def candidates(chosen: sparse.coo_array, *vectors: np.ndarray) -> tuple[np.ndarr
 
 
 def pairs_of(
-    classes: Sequence[str], chosen: sparse.coo_array | np.ndarray, means: np.ndarray, weights: np.ndarray
+    classes: Sequence[str], choices: sparse.coo_array | np.ndarray, means: np.ndarray, weights: np.ndarray
 ) -> pd.DataFrame:
     """Return the pairs of classes of `candidates`, what looks most like one class first.
 
-    chosen (K, K): how often images of a class (row) were taken for each class; `crossings` is the share of the choices
+    choices (K, K): how often images of a class (row) were taken for each class; `crossings` is the share of the choices
     among the two, on images of the two, that are for the other class, and `votes` their number. means and weights
     (K, D): the mean embeddings and the class weights, and in the result the angles between them, in degrees; NaN for a
     class without any. The order is by the sum of the ranks of the crossings and of the angle of the means; without
@@ -78,11 +78,11 @@ def pairs_of(
     head sets apart what it was told to.
 
     >>> mean = np.array([[1.0, 0.0, 0.0], [0.8, 0.6, 0.0], [0.0, 0.0, 1.0]])
-    >>> chosen = np.array([[6, 4, 0], [2, 8, 0], [0, 0, 9]])
-    >>> pairs_of(["cat", "lynx", "dog"], chosen, mean, mean).round(1).to_numpy().tolist()[0]
+    >>> choices = np.array([[6, 4, 0], [2, 8, 0], [0, 0, 9]])
+    >>> pairs_of(["cat", "lynx", "dog"], choices, mean, mean).round(1).to_numpy().tolist()[0]
     ['cat', 'lynx', 0.3, 36.9, 36.9, 20]
     """
-    counts = sparse.coo_array(chosen)
+    counts = sparse.coo_array(choices)
     first, second = candidates(counts, means, weights)
     by_pair = counts.tocsr()
     crossed = _cells(by_pair, first, second) + _cells(by_pair, second, first)

@@ -52,12 +52,12 @@ def classes_of(samples: SampleTable, run: RunFolder | None, votes: Votes) -> Cla
     number = len(samples.classes)
     labels = rows["label"].to_numpy(int, na_value=-1)
     predictions = rows.dropna(subset=["label", "predicted"])
-    chosen, chosen_by = _chosen(samples, votes, rows["id"].to_numpy(), labels, predictions)
+    choices, chosen_by = _choices(samples, votes, rows["id"].to_numpy(), labels, predictions)
     weights = _class_weights(samples, run)
     (nearest,), (angle,) = (found.T for found in nearest_classes(weights, count=1))
     rows["right"] = (predictions["label"] == predictions["predicted"]).astype(float)
     of_class = rows.groupby("label")["right"].agg(["size", "mean"]).reindex(range(number))
-    times = chosen.sum(axis=1)
+    times = choices.sum(axis=1)
     with np.errstate(invalid="ignore"):
         classes = pd.DataFrame(
             {
@@ -65,7 +65,7 @@ def classes_of(samples: SampleTable, run: RunFolder | None, votes: Votes) -> Cla
                 "images": of_class["size"].fillna(0).astype(int),
                 "labelled": rows["curated_label"].value_counts().reindex(range(number), fill_value=0).to_numpy(),
                 "accuracy": of_class["mean"],
-                "crossings": 1 - chosen.diagonal() / times,
+                "crossings": 1 - choices.diagonal() / times,
                 "nearest": np.where(nearest >= 0, np.array(samples.classes, object)[nearest], ""),
                 "angle": angle,
             }
@@ -73,14 +73,14 @@ def classes_of(samples: SampleTable, run: RunFolder | None, votes: Votes) -> Cla
     means, splits = _embedded(samples, run, rows["id"].to_numpy(), labels)
     return Classes(
         classes=classes,
-        pairs=pairs_of(samples.classes, chosen, means, weights),
+        pairs=pairs_of(samples.classes, choices, means, weights),
         splits=splits,
-        levels=_levels(samples, run, votes, chosen),
+        levels=_levels(samples, run, votes, choices),
         chosen_by=chosen_by,
     )
 
 
-def _levels(samples: SampleTable, run: RunFolder | None, votes: Votes, chosen: sparse.coo_array) -> pd.DataFrame:
+def _levels(samples: SampleTable, run: RunFolder | None, votes: Votes, choices: sparse.coo_array) -> pd.DataFrame:
     """Return a row for all images and for each parent: means at the level of classes and, `KEY_parent`, of parents.
 
     Of `accuracy`, `hsf` and `avh`. `within` and `across`: the choices (K, K) for another class of the same parent, and
@@ -93,11 +93,11 @@ def _levels(samples: SampleTable, run: RunFolder | None, votes: Votes, chosen: s
     images["accuracy"] = (predictions["predicted"] == predictions["label"]).astype(float)
     images["accuracy_parent"] = (predictions["predicted_parent"] == predictions["parent"]).astype(float)
     parents = np.array(samples.parents, object)
-    label, other = chosen.coords
+    label, other = choices.coords
     wrong = label != other
     inside = parents[label] == parents[other]
-    within = np.bincount(label, chosen.data * (wrong & inside), len(parents)).astype(np.int64)
-    across = np.bincount(label, chosen.data * ~inside, len(parents)).astype(np.int64)
+    within = np.bincount(label, choices.data * (wrong & inside), len(parents)).astype(np.int64)
+    across = np.bincount(label, choices.data * ~inside, len(parents)).astype(np.int64)
     classes = pd.DataFrame({"parent": parents, "within": within, "across": across})
     counts, means = (
         pd.concat([rows.assign(parent="all images"), rows]).groupby("parent", sort=False) for rows in (classes, images)
@@ -107,7 +107,7 @@ def _levels(samples: SampleTable, run: RunFolder | None, votes: Votes, chosen: s
     return levels.assign(within_share=levels["within"] / (levels["within"] + levels["across"])).reset_index()
 
 
-def _chosen(
+def _choices(
     samples: SampleTable, votes: Votes, ids: np.ndarray, labels: np.ndarray, predictions: pd.DataFrame
 ) -> tuple[sparse.coo_array, str]:
     """Return how often images of each class were taken for each class, (K, K), by people or else by the run."""

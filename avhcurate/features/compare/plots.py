@@ -74,22 +74,22 @@ def rank_matrix(rhos: pd.DataFrame) -> go.Figure:
     return matrix(text, rho, hover, names, numbers)
 
 
-def confusion_matrix(counts: np.ndarray, chosen: Sequence[int], classes: Sequence[str], *, run: str) -> go.Figure:
-    """Draw the confusion matrix (K, K) of the `chosen` classes: row the given label, column the predicted class.
+def confusion_matrix(counts: np.ndarray, labels: Sequence[int], classes: Sequence[str], *, run: str) -> go.Figure:
+    """Draw the confusion matrix (K, K) of the classes `labels`: row the given label, column the predicted class.
 
     Colour says how often the two are confused, so that the diagonal does not outshine it.
     """
-    part = counts[np.ix_(chosen, chosen)]
+    part = counts[np.ix_(labels, labels)]
     shade = -part.astype(float)
     np.fill_diagonal(shade, 0)
     hover = []
     to = []
-    for label, predicted in product(chosen, chosen):
+    for label, predicted in product(labels, labels):
         name = as_text(classes[label])
         hover.append(f"label {name}, predicted {as_text(classes[predicted])}: {counts[label, predicted]:,}")
         to.append(Filters(classes=(label,), predicted=(predicted,)))
     text = np.where(part == 0, "", part.astype(str))
-    names = short_names(classes[label] for label in chosen)
+    names = short_names(classes[label] for label in labels)
     figure = matrix(text, shade, hover, names, names, **leads(part.ravel(), to, run=run))
     figure.update_xaxes(title_text="predicted")
     return figure.update_yaxes(title_text="given label")

@@ -41,8 +41,8 @@ def default_runs(runs: Sequence[RunFolder]) -> list[str]:
     # Of each network the run that scored most samples, the first of several.
     best = {run.record.network: run for run in sorted(runs, key=lambda run: -run.record.samples)[::-1]}
     samples = {run.name: run.record.samples for run in best.values()}
-    chosen = [run.name for run in runs if 2 * samples.get(run.name, -1) >= max(samples.values())]
-    return chosen[:MOST_RUNS]
+    names = [run.name for run in runs if 2 * samples.get(run.name, -1) >= max(samples.values())]
+    return names[:MOST_RUNS]
 
 
 @dataclass(frozen=True)
@@ -113,11 +113,11 @@ def _named_runs(samples: SampleTable, dataset: DatasetFolder, names: Sequence[st
     runs = comparable_runs(dataset)
     if names is None:
         names = default_runs(runs)
-    chosen = [dataset.run(name) for name in names]
-    if not chosen or len({run.name for run in chosen if run.complete}) < len(chosen):
+    selected = [dataset.run(name) for name in names]
+    if not selected or len({run.name for run in selected if run.complete}) < len(selected):
         has = ", ".join(run.name for run in runs) or "none"
         raise CurateError(f"Name each run once, and finished ones. {samples.name} has {has}.")
-    return chosen
+    return selected
 
 
 def labelled_samples(samples: SampleTable, votes: Votes, filters: Filters | None) -> pd.DataFrame:

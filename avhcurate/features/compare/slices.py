@@ -88,7 +88,7 @@ def slice_runs(
     shared = shared_samples(samples, votes, names, KEYS[:1], filters)
     images = {("", ALL): Filters()}
     for name in by:
-        images |= {(name, title): chosen for title, chosen in images_of(samples, workspace, name, filters).items()}
+        images |= {(name, title): part for title, part in images_of(samples, workspace, name, filters).items()}
     measured = [_measured(samples, scores, list(images.values())) for scores in shared.scores.values()]
     rows = _judged(pd.concat(measured, keys=list(shared.scores), names=["run"]).reset_index("run"))
     called = titles(votes.dataset)
@@ -155,11 +155,11 @@ def _periods(samples: SampleTable, by: str) -> dict[str, Filters]:
 
 def _of_view(samples: SampleTable, view: Event) -> Filters:
     """Return the filters of a saved view; what it says of excluded samples does not count."""
-    chosen, _ = Filters.from_query(view.query).fit(samples)
+    filters, _ = Filters.from_query(view.query).fit(samples)
     edges = write_value(samples.edges)
-    if chosen.hsf_bins and view.query.get("edges", write_value(DEFAULT_EDGES)) != edges:
+    if filters.hsf_bins and view.query.get("edges", write_value(DEFAULT_EDGES)) != edges:
         raise CurateError(f"The view {view.name} is by other HSF bins. Choose its edges, {edges} are in use.")
-    return chosen.with_(excluded=False)
+    return filters.with_(excluded=False)
 
 
 # --- what of them ------------------------------------------------------------------------------------------------
@@ -169,13 +169,13 @@ def _measured(samples: SampleTable, scores: RunScores, slices: Sequence[Filters]
     """Return the rows of `_MEASURED` of a run; `slice` is the number of the slice."""
     values = {"_right": scores.right, "_confidence": scores["max_confidence"], "_avh": scores["avh"]}
     rows = {name: pa.array(column.astype(float), from_pandas=True) for name, column in values.items()}
-    conditions = [chosen.with_(excluded=None).to_sql(samples) for chosen in slices]
+    conditions = [filters.with_(excluded=None).to_sql(samples) for filters in slices]
     tests = ", ".join(f"{condition} IS TRUE" for condition, _ in conditions)
     return samples.joined(
         _MEASURED.format(bins=BINS, slices=len(slices), tests=tests),
         [parameter for _, parameters in conditions for parameter in parameters],
         pa.table({"_id": scores.samples.index} | rows),
-        where="".join(chosen.where for chosen in slices),
+        where="".join(filters.where for filters in slices),
     )
 
 

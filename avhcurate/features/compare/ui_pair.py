@@ -159,11 +159,11 @@ def _outcomes(pair: RunPair, judge: str) -> ImageList | None:
     if event["selection"]["rows"]:
         regions.answer(OUTCOME, codes[event["selection"]["rows"][0]])
         st.rerun()
-    chosen = judges[codes == OUTCOME.asked()]
-    if chosen.empty:
+    outcomes = judges[codes == OUTCOME.asked()]
+    if outcomes.empty:
         st.caption("Select a row to see its images.")
         return None
-    right = chosen.iloc[0]
+    right = outcomes.iloc[0]
     title = ", ".join(f"{names[str(judge)]} {_VERDICTS[value]}" for judge, value in right.items())
     return title, pair.ids(" and ".join(f"{judge} == {value}" for judge, value in right.items()))
 
@@ -192,13 +192,13 @@ def _confusion(page: Opened, run: str) -> None:
     opened = cache.open_shared(page.workspace, page.dataset.name, run, page.view.edges)
     counts = _confusion_of(opened.samples, page.filters)
     classes = class_names(opened.samples, len(counts))
-    chosen = sorted(
+    labels = sorted(
         list(dict.fromkeys([*service.most_confused(counts, _MOST_PAIRS), *range(len(counts))]))[:_MOST_CLASSES]
     )
     st.markdown(f"**{plain(run_titles(page.dataset)[run])}** · n {counts.sum():,}")
-    if len(classes) > len(chosen):
-        st.caption(f"The {len(chosen)} classes that are confused most, of {len(classes):,}.")
-    show_chart(plots.confusion_matrix(counts, chosen, classes, run=run), key=f"models.confusion.{run}")
+    if len(classes) > len(labels):
+        st.caption(f"The {len(labels)} classes that are confused most, of {len(classes):,}.")
+    show_chart(plots.confusion_matrix(counts, labels, classes, run=run), key=f"models.confusion.{run}")
     st.markdown("**Each class**")
     rows = service.by_class(counts, classes)
     rows = choose_classes(rows, rows["f1"], names="name", what="F1", key=f"models.class.{run}")
@@ -230,24 +230,24 @@ def hard_for(page: Opened, pair: RunPair) -> ImageList | None:
     measure = score_name(pair.measure)
     n = len(pair.points)
     with in_a_row(gap="medium"):
-        chosen = SET.show(st.segmented_control, "Set", SETS, on_change=SET.restart, label_visibility="collapsed")
+        kind = SET.show(st.segmented_control, "Set", SETS, on_change=SET.restart, label_visibility="collapsed")
         label = f"Percentiles of {measure}: easy up to, hard from"
         easy, hard = CUTS.show(st.slider, label, _LEAST_CUT, _MOST_CUT, step=0.05, on_change=CUTS.restart, width=300)
-    if chosen == "all":
+    if kind == "all":
         ranks = ranks_shown(page)
         means = ranks[(ranks >= hard).all(axis=1)].mean(axis=1)
         ids = means.sort_values(ascending=False, kind="stable").index.tolist()
         n = len(ranks)
         rule = f"at or above percentile {100 * hard:.0f} of hardness in each of {ranks.shape[1]} runs"
     else:
-        side, other = sorted("ab", reverse=chosen == "b")
+        side, other = sorted("ab", reverse=kind == "b")
         ids = pair.ids(f"{side}_rank >= {hard} and {other}_rank <= {easy}", f"{side}_rank - {other}_rank")
         rule = f"hard: at or above percentile {100 * hard:.0f} of {measure}; easy: at or below {100 * easy:.0f}"
     st.caption(
         f"n {len(ids):,} of {n:,} ({100 * len(ids) / max(1, n):.1f} %) · {rule} · widest difference or highest mean "
         "first. A percentile is the share of the compared images with a lower value, ties counted half."
     )
-    return SETS[chosen], ids
+    return SETS[kind], ids
 
 
 #: What each part about two runs draws; it returns the samples that it lists.

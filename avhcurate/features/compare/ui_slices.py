@@ -57,7 +57,7 @@ def _images(page: Opened, sliced: Slices) -> dict[tuple[str, str], Filters]:
     where = "label IS NOT NULL"
     if lacking:
         where += " AND predicted IS NOT NULL"
-    return {key: chosen.narrowed(Filters(where=where)) for key, chosen in sliced.images.items()}
+    return {key: filters.narrowed(Filters(where=where)) for key, filters in sliced.images.items()}
 
 
 def _worst(sliced: Slices) -> str:

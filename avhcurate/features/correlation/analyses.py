@@ -48,16 +48,16 @@ def _voted(
     held: Sequence[str] = (),
 ) -> tuple[list[str], pd.DataFrame]:
     """Return the scores with a known harder end, and `id, hsf, label`, `held` and them, turned until high is easy."""
-    chosen = [key for key in checked_keys(samples, run, keys, HSF) if samples.ranked[key].harder]
-    if not chosen:
+    scores = [key for key in checked_keys(samples, run, keys, HSF) if samples.ranked[key].harder]
+    if not scores:
         raise CurateError("It is not known which end of these scores is harder. Choose other scores.")
-    columns = list(dict.fromkeys(["id", HSF, "label", *chosen, *held]))
+    columns = list(dict.fromkeys(["id", HSF, "label", *scores, *held]))
     rows = samples.frame(filters, columns=columns).dropna(subset=[HSF]).reset_index(drop=True)
     if rows.empty:
         raise no_sample(samples, filters, HSF)
-    for key in chosen:
+    for key in scores:
         rows[key] = -samples.ranked[key].sign * rows[key].astype(float)
-    return chosen, rows
+    return scores, rows
 
 
 def adding(opened: OpenDataset, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
@@ -68,14 +68,14 @@ def adding(opened: OpenDataset, keys: Sequence[str] | None, filters: Filters) ->
     """
     if keys is not None:
         keys = [*keys, BASE]
-    chosen, samples = _voted(opened.samples, opened.run, keys, filters)
-    if BASE not in chosen:
+    scores, samples = _voted(opened.samples, opened.run, keys, filters)
+    if BASE not in scores:
         raise CurateError(
             "This run has no confidence: its outputs lack logits.", fix=f"Attach it again with {Option('logits')}"
         )
     samples = samples.dropna(subset=BASE)
     rows = []
-    for key in chosen:
+    for key in scores:
         if key != BASE:
             scored = samples.dropna(subset=key)
             x, base, human = (scored[name].to_numpy(float) for name in (key, BASE, HSF))
@@ -107,13 +107,13 @@ def beyond(
     if not held:
         raise CurateError("No score is held. Choose one or more, as confidence.")
     checked_keys(opened.samples, opened.run, held, HSF)
-    chosen, samples = _voted(opened.samples, opened.run, keys, filters, held)
+    scores, samples = _voted(opened.samples, opened.run, keys, filters, held)
     edges = bins.check_edges(edges or opened.samples.edges)
     labels = np.array([ALL, *bins.bin_labels(edges)], object)
     samples["bin"] = labels[1 + bins.bin_index(samples[HSF], edges)]
     samples = samples.dropna(subset=held)
     rows = []
-    for key in chosen:
+    for key in scores:
         if key not in held:
             scored = samples.dropna(subset=key)
             for label in labels:
@@ -136,14 +136,14 @@ def by_class(opened: OpenDataset, keys: Sequence[str] | None, filters: Filters) 
     `mean of classes` `classes`, the number of those with a correlation: the mean of Fisher's z of these, with Student's
     interval and p, over `n` samples.
     """
-    chosen, samples = _voted(opened.samples, opened.run, keys, filters)
+    scores, samples = _voted(opened.samples, opened.run, keys, filters)
     index, numbers = pd.factorize(samples["label"], sort=True)
-    scores = {key: -opened.samples.ranked[key].sign * samples[key] for key in chosen}
-    rows = correlate(scores, samples[HSF], index, [opened.samples.classes[number] for number in numbers])
+    columns = {key: -opened.samples.ranked[key].sign * samples[key] for key in scores}
+    rows = correlate(columns, samples[HSF], index, [opened.samples.classes[number] for number in numbers])
     rows = rows.rename(columns={"bin": "class"})
     rows = rows[rows.groupby("score").cumcount() > 0]  # the first is over all samples
     rows["p_holm"] = rows.groupby("score")["p_value"].transform(holm)
-    means = [_mean_of_classes(key, rows[rows["score"] == key].dropna(subset="fisher_z")) for key in chosen]
+    means = [_mean_of_classes(key, rows[rows["score"] == key].dropna(subset="fisher_z")) for key in scores]
     return (
         pd.concat([pd.DataFrame(means), rows])
         .assign(bin="all")
@@ -167,9 +167,9 @@ def finding_hard(opened: OpenDataset, keys: Sequence[str] | None, filters: Filte
 
     Columns `score, n, hard, auroc, auroc_low, auroc_high, auroc_p`.
     """
-    chosen, samples = _voted(opened.samples, opened.run, keys, filters)
+    scores, samples = _voted(opened.samples, opened.run, keys, filters)
     rows = []
-    for key in chosen:
+    for key in scores:
         scored = samples.dropna(subset=key)
         hard = scored[HSF].to_numpy(float) < BELOW
         area = auroc(-scored[key].to_numpy(float), hard)
@@ -186,13 +186,13 @@ def by_parent(opened: OpenDataset, keys: Sequence[str] | None, filters: Filters)
     if not opened.samples.parents:
         raise CurateError("The classes have no parents.", fix=Run("classes", opened.samples.name, parents="FILE"))
     check_scores(opened.samples, ["avh"])
-    chosen, samples = _voted(opened.samples, opened.run, keys and [*keys, "avh"], filters)
+    scores, samples = _voted(opened.samples, opened.run, keys and [*keys, "avh"], filters)
     samples = samples.join(
         at_parents(opened.samples, opened.run, opened.votes, filters)[["hsf_parent", "avh_parent"]], on="id"
     )
     samples["avh_parent"] *= -1
     rows = []
-    for key in [*chosen, "avh_parent"]:
+    for key in [*scores, "avh_parent"]:
         scored = samples.dropna(subset=["avh", "hsf_parent", key])
         x, avh, human, of_parent = (scored[name].to_numpy(float) for name in (key, "avh", HSF, "hsf_parent"))
         rho, influence = spearman_influence(x, of_parent)

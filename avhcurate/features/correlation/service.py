@@ -125,11 +125,11 @@ def correlate(
     correlate, and when no sample has both.
     """
     filters = filters or Filters()
-    chosen = checked_keys(samples, run, keys, against)
-    columns = samples.numbers(filters, [against, *chosen])
+    scores = checked_keys(samples, run, keys, against)
+    columns = samples.numbers(filters, [against, *scores])
     ids = columns.pop("id").astype(np.int32)
     target = columns[against]
-    if against not in chosen:
+    if against not in scores:
         del columns[against]
     if np.isnan(target).all():
         raise no_sample(samples, filters, against)
@@ -155,7 +155,7 @@ def correlate(
     if against != HSF:
         toward = -samples.ranked[against].sign
     # What takes the place of HSF is turned until low means hard.
-    harder = {key: samples.ranked[key].hard_end for key in chosen if samples.ranked[key].sign * toward}
+    harder = {key: samples.ranked[key].hard_end for key in scores if samples.ranked[key].sign * toward}
     found = correlated(columns, target, index, labels, harder=harder, toward=toward)
     weighted = None
     if use.weights is not None:
@@ -303,9 +303,9 @@ def checked_keys(samples: SampleTable, run: RunFolder | None, keys: Sequence[str
     name = samples.name
     if keys is None:
         keys = default_keys(samples, said_columns(samples), against)
-    chosen = list(dict.fromkeys(keys))
-    unknown = [key for key in chosen if key not in samples.ranked]
-    if run is None and (unknown or not chosen):
+    scores = list(dict.fromkeys(keys))
+    unknown = [key for key in scores if key not in samples.ranked]
+    if run is None and (unknown or not scores):
         raise not_scored(name)
     if against == HSF and samples.votes is None:
         raise no_votes(name)
@@ -317,9 +317,9 @@ def checked_keys(samples: SampleTable, run: RunFolder | None, keys: Sequence[str
         raise CurateError(
             f"Scores cannot be compared with {against}. Choose hsf, {', '.join(PROXIES)} or a column of numbers."
         )
-    if unknown or not chosen:
+    if unknown or not scores:
         check_scores(samples, unknown)
-    return chosen
+    return scores
 
 
 def _escape(text: str) -> str:

@@ -53,31 +53,31 @@ def further(page: Opened, keys: Sequence[str]) -> None:
     """Draw a choice of one analysis, its table, a note and a download."""
     titles = {_NONE: "None"}
     titles |= {key: title for key, (title, _) in ANALYSES.items() if key != "parents" or page.samples.parents}
-    chosen = _ANALYSIS.show(st.segmented_control, "Further analyses", titles)
-    if chosen == _NONE:
+    analysis = _ANALYSIS.show(st.segmented_control, "Further analyses", titles)
+    if analysis == _NONE:
         return
     options: dict[str, Any] = {}
-    if chosen == "beyond":
+    if analysis == "beyond":
         options["held"] = _choose_held(keys)
     try:
-        rows = _analyse(page.opened, chosen, keys=list(keys), filters=page.filters, **options)
+        rows = _analyse(page.opened, analysis, keys=list(keys), filters=page.filters, **options)
     except CurateError as error:
         show_user_error(error)
         return
-    if chosen == "beyond":
+    if analysis == "beyond":
         st.html(_beyond_table(rows))
     else:
-        heads, cells_of = _LAYOUTS[chosen]
+        heads, cells_of = _LAYOUTS[analysis]
         drawn = [table_row(_name(row), cells_of(row)) for row in rows.drop_duplicates("score").to_dict("records")]
         st.html(html_table(["Score", *heads], drawn))
-    if chosen == "classes":
+    if analysis == "classes":
         _class_chart(page, rows[rows["class"] != ALL_CLASSES])
-    note = _NOTES[chosen]
+    note = _NOTES[analysis]
     if "queue" in rows:
         note += _NOT_WEIGHTED
     with apart():
         st.caption(note)
-        name = f"{page.dataset.name}-correlation-{chosen}.csv"
+        name = f"{page.dataset.name}-correlation-{analysis}.csv"
         download("CSV", csv_text(rows), name, key="correlation.more.csv")
 
 

@@ -217,11 +217,11 @@ def gap_table(samples: SampleTable, gap: Gap) -> pd.DataFrame:
 
     Columns at its end mark simulated votes, and sets by predicted HSF.
     """
-    chosen = gap.members[["id", "set", "gap"]]
-    members = Filters(excluded=None, ids=tuple(chosen["id"]))
+    gaps = gap.members[["id", "set", "gap"]]
+    members = Filters(excluded=None, ids=tuple(gaps["id"]))
     rows = samples.frame(members, columns=[*samples.standard, *samples.user_columns])
     rows["tags"] = rows["tags"].map(";".join)
-    result = chosen.merge(rows, on="id", how="left")
+    result = gaps.merge(rows, on="id", how="left")
     if gap.simulated:
         result = result.assign(hsf_source="simulated")
     if gap.predicted:

@@ -312,8 +312,8 @@ def _ask(page: Frame) -> None:
 
 def _proposed(here: Frame) -> str:
     """Return what the address names, else the first thing that a dataset of the user's lacks."""
-    if chosen := CHOICE.asked():
-        return chosen
+    if choice := CHOICE.asked():
+        return choice
     opened = here.opened
     if opened is None or is_demo(opened.dataset):
         return "images"

@@ -37,11 +37,11 @@ def kept(rule: str, labels: np.ndarray, confidence: np.ndarray, share: float, *,
     """
     rng = np.random.default_rng(seed)
     chance = rng.random(len(labels))
-    chosen = np.zeros(len(labels), bool)
+    mask = np.zeros(len(labels), bool)
     if rule in ("random", "hardest"):
         order = np.argsort(confidence if rule == "hardest" else chance, kind="stable")
-        chosen[order[: round(share * len(labels))]] = True
-        return chosen
+        mask[order[: round(share * len(labels))]] = True
+        return mask
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         number = max(1, round(share * len(members)))
@@ -51,8 +51,8 @@ def kept(rule: str, labels: np.ndarray, confidence: np.ndarray, share: float, *,
             surest = surest[: max(number, round((1 - _DROPPED) * len(members)))]
             offered = offered[np.isin(offered, surest)]
             offered = offered[_evenly(confidence[offered])]
-        chosen[offered[:number]] = True
-    return chosen
+        mask[offered[:number]] = True
+    return mask
 
 
 def _evenly(confidence: np.ndarray) -> np.ndarray:

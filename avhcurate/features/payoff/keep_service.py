@@ -30,8 +30,8 @@ def keep(samples: SampleTable, dataset: DatasetFolder, portion: float, *, filter
     if rows.empty:
         raise CurateError("No image in view has a label and a score. Widen the condition.")
     labels = rows["curated_label"].to_numpy(np.int64)
-    chosen = keep_rules.kept("keep", labels, -rows["loss"].to_numpy(float), portion, seed=_SEED)
-    return rows["id"].to_numpy(np.int64)[chosen]
+    mask = keep_rules.kept("keep", labels, -rows["loss"].to_numpy(float), portion, seed=_SEED)
+    return rows["id"].to_numpy(np.int64)[mask]
 
 
 @one_thread()

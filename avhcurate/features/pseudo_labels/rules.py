@@ -265,9 +265,9 @@ def soft_labels(selection: Selection, blocks: Blocks) -> Iterator[tuple[np.ndarr
         return
     start = 0
     for logits, _ in blocks():
-        chosen = np.flatnonzero(selection.selected[start : start + len(logits)])
-        ratios = _log_ratios(_log_softmax(logits[chosen]), selection.log_lambdas)
-        yield start + chosen, softmax(ratios / selection.alpha, axis=1).astype(np.float32)
+        selected = np.flatnonzero(selection.selected[start : start + len(logits)])
+        ratios = _log_ratios(_log_softmax(logits[selected]), selection.log_lambdas)
+        yield start + selected, softmax(ratios / selection.alpha, axis=1).astype(np.float32)
         start += len(logits)
 
 

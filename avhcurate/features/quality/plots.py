@@ -15,8 +15,8 @@ from avhcurate.workspace.images.measures import MEASURES
 _COLUMNS = 5
 
 
-def measure_histograms(bars: Mapping[str, pd.DataFrame], *, chosen: str = "") -> go.Figure:
-    """Draw a small histogram of each measure from bars `low, high, n, to`, that of `chosen` emphasised."""
+def measure_histograms(bars: Mapping[str, pd.DataFrame], *, measure: str = "") -> go.Figure:
+    """Draw a small histogram of each measure from bars `low, high, n, to`, that of `measure` emphasised."""
     rows = -(-len(bars) // _COLUMNS)
     titles = [f"{MEASURES[key].name}, {MEASURES[key].unit}".removesuffix(", ").replace(" ", "<br>", 1) for key in bars]
     figure = make_subplots(rows, _COLUMNS, subplot_titles=titles, horizontal_spacing=0.035, vertical_spacing=0.34)
@@ -26,7 +26,7 @@ def measure_histograms(bars: Mapping[str, pd.DataFrame], *, chosen: str = "") ->
             x=(counts["low"] + counts["high"]) / 2,
             y=counts["n"],
             width=0.92 * (counts["high"] - counts["low"]).clip(lower=1e-9),
-            marker={"color": {chosen: BLUE}.get(key, SLATE)},
+            marker={"color": {measure: BLUE}.get(key, SLATE)},
             customdata=counts[["low", "high"]].to_numpy(float),
             hovertemplate="%{customdata[0]:.4g} to %{customdata[1]:.4g}: %{y:,} images<extra></extra>",
             **leads(counts["n"], counts["to"]),

@@ -137,27 +137,27 @@ def measures(page: Opened) -> GridView | None:
     if not bars:
         st.markdown("No image in view could be measured. See Odd files.")
         return None
-    chosen = MEASURE.asked()
-    if chosen not in bars:
-        chosen = next(iter(bars))
+    measure = MEASURE.asked()
+    if measure not in bars:
+        measure = next(iter(bars))
     constants = _constants(bars)
     if varied := {key: counted for key, counted in bars.items() if key not in constants}:
-        show_chart(measure_histograms(varied, chosen=chosen), key="quality.histograms")
+        show_chart(measure_histograms(varied, measure=measure), key="quality.histograms")
     if constants:
         st.caption(f"The same in all images in view: {listed(list(constants.values()))}.")
     with in_a_row():
-        MEASURE.show(st.selectbox, "Measure", list(bars), value=chosen, format_func=score_name, width=220)
-        names = {"low": MEASURES[chosen].low_end.capitalize(), "high": MEASURES[chosen].high_end.capitalize()}
+        MEASURE.show(st.selectbox, "Measure", list(bars), value=measure, format_func=score_name, width=220)
+        names = {"low": MEASURES[measure].low_end.capitalize(), "high": MEASURES[measure].high_end.capitalize()}
         end = END.show(st.segmented_control, "Which end", names)
         with help_menu("quality.explain"):
-            explain_scores([chosen])
-        order: dict[str, Any] = {"sort": chosen, "descending": end == "high"}
+            explain_scores([measure])
+        order: dict[str, Any] = {"sort": measure, "descending": end == "high"}
         gallery_link("All of them in the gallery", **order)
     rows = opened.samples.page(
-        page.filters, limit=_TAIL, columns=tile_columns(chosen, page.view.caption), **order
-    ).dropna(subset=chosen)
-    tiles = make_tiles(page, rows, score=chosen)
-    return _grid(page, tiles, subject=f"measures {chosen} {end}")
+        page.filters, limit=_TAIL, columns=tile_columns(measure, page.view.caption), **order
+    ).dropna(subset=measure)
+    tiles = make_tiles(page, rows, score=measure)
+    return _grid(page, tiles, subject=f"measures {measure} {end}")
 
 
 # --- near duplicates ---------------------------------------------------------------------------------------------
@@ -191,8 +191,8 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
     by_group = shown.set_index("group").to_dict("index")
     tiles = _copies(page, members, {number: group["leak"] for number, group in by_group.items()})
 
-    def keep(chosen: GridSelection, _: object) -> None:
-        selected = duplicates.members["id"].isin(chosen.ids)
+    def keep(selection: GridSelection, _: object) -> None:
+        selected = duplicates.members["id"].isin(selection.ids)
         _keep_one(page, duplicates.of(duplicates.members["group"][selected]))
 
     help_text = "Excludes the other copies of each group that has a selected image."

@@ -244,15 +244,15 @@ def restore(decisions: Decisions, run: RunFolder | None, entry: int, changes: pd
             decisions.log.annotate(id, action, value, now["path"][rows].tolist(), labels=labels)
             changed[rows] = True
 
-    def chosen(*kinds: str) -> pd.Series:
+    def mask_of(*kinds: str) -> pd.Series:
         if changes is None:
             return pd.Series(True, now.index)
         return now["id"].isin(changes.loc[changes["kind"].isin(kinds), "id"])
 
-    moved = chosen("excluded", "included") & (then["excluded"] != now["excluded"])
+    moved = mask_of("excluded", "included") & (then["excluded"] != now["excluded"])
     decide("exclude", None, moved & then["excluded"])
     decide("include", None, moved & ~then["excluded"])
-    moved = chosen("relabelled") & (then["label"] != now["label"])
+    moved = mask_of("relabelled") & (then["label"] != now["label"])
     restored = moved & (then["label"] == then["given"])
     others = moved & ~restored
     stored = {
@@ -265,7 +265,7 @@ def restore(decisions: Decisions, run: RunFolder | None, entry: int, changes: pd
     for name in sorted(set(";".join([*then["tags"], *now["tags"]]).split(";")) - {""}):
         had = _tagged(then, name)
         has = _tagged(now, name)
-        decide("tag", name, chosen("tagged") & had & ~has)
-        decide("untag", name, chosen("tagged") & has & ~had)
+        decide("tag", name, mask_of("tagged") & had & ~has)
+        decide("untag", name, mask_of("tagged") & has & ~had)
     decisions.refresh()
     return int(changed.sum())

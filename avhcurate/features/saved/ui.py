@@ -79,9 +79,9 @@ def _list(
                 st.caption(f"{summary} · {plain(entry.who)}, {entry.at:%Y-%m-%d %H:%M} UTC", width="stretch")
                 _more(page, kind, entry.name)
     turn_pages(_PAGE, places, len(entries), _ROWS)
-    *chosen, action = st.session_state.get(_ASKED, [None])
+    *target, action = st.session_state.get(_ASKED, [None])
     for entry in entries:
-        if chosen == [page.dataset.name, kind, entry.name]:
+        if target == [page.dataset.name, kind, entry.name]:
             {"rename": _rename, "export": _export}[action](page, kind, entry)
 
 
@@ -339,14 +339,14 @@ _GROUP: Choice[str] = Choice("saved.group", "", str)
 
 def show_split(page: Opened) -> None:
     st.caption("Divides the images that match the filters.")
-    chosen = _settings(page)
+    settings = _settings(page)
     if page.count > _MOST:
         st.write(f"{page.count:,} images are too many for this page. Use the command line:")
-        st.code(chosen.with_(out=Path("split.parquet")).line, language="bash")
+        st.code(settings.with_(out=Path("split.parquet")).line, language="bash")
         st.caption("This divides all images. To divide the filtered ones, save them as a set and add --set NAME.")
         return
-    options = chosen.model_dump(include={"by", "seed", "group"})
-    _result(page, make_split(page.opened, chosen.shares, filters=page.filters, **options))
+    options = settings.model_dump(include={"by", "seed", "group"})
+    _result(page, make_split(page.opened, settings.shares, filters=page.filters, **options))
 
 
 def _settings(page: Opened) -> SplitSettings:

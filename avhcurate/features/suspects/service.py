@@ -64,11 +64,11 @@ def find_suspects(
     _refuse_without_scores(run, settings, cross_validated)
     started = time.perf_counter()
     search = LabelSearch(run, votes, progress)
-    chosen, missing = _available(search, settings)
+    sources, missing = _available(search, settings)
     counted = None
-    if "votes" in chosen:
+    if "votes" in sources:
         counted = votes.record
-    identity = _identity(dataset, chosen, counted)
+    identity = _identity(dataset, sources, counted)
     if cross_validated:
         identity |= {"out_of_fold": [settings.folds, RECIPE]} | duplicates_digest(dataset)
     folder = SuspectsFolder.of(run, settings_digest(identity)[:12])
@@ -80,7 +80,7 @@ def find_suspects(
         if cross_validated:
             heads = stages.begin("heads")
             search.heads = out_of_fold.cross_validate(dataset, run, folds=settings.folds, progress=heads)
-        suspects, doubting, weighed = search.examine(chosen, stages)
+        suspects, doubting, weighed = search.examine(sources, stages)
         judged_by = None
         if search.heads:
             judged_by = search.heads.record  # with their accuracy
@@ -91,7 +91,7 @@ def find_suspects(
                 name=folder.name,
                 run=run.name,
                 dataset_fingerprint=dataset.record.version,
-                sources=chosen,
+                sources=sources,
                 missing=missing,
                 heads=judged_by,
                 votes=counted,

@@ -262,8 +262,8 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
             alt=f"{tile.alt}, suggested {other}, {agree}",
         )
 
-    def one_by_one(chosen: GridSelection, _: object) -> None:
-        row = rows.loc[chosen.ids[0]].to_dict()
+    def one_by_one(selection: GridSelection, _: object) -> None:
+        row = rows.loc[selection.ids[0]].to_dict()
         PAIR.put(tuple(int(row[name]) for name in ("label", "suggested") if row[name] >= 0))
         VIEW.put("one")
 

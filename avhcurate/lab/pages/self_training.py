@@ -31,8 +31,8 @@ with results:
     self_training_ui.show_settings(chosen_runs)
 
     st.header("One round")
-    if (chosen := ui_round.choose_round(page, begun)) is None:
+    if (selected_round := ui_round.choose_round(page, begun)) is None:
         st.stop()
-    ui_round.classes(chosen)
-    listed = ui_round.gallery(page, chosen)
+    ui_round.classes(selected_round)
+    listed = ui_round.gallery(page, selected_round)
 show_details(page, listed)

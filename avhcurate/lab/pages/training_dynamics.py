@@ -26,16 +26,16 @@ results = st.container()
 with st.expander("Train another"):
     training_dynamics_ui.start_form(page)
 with results:
-    chosen = training_dynamics_ui.choose(page, trainings)
-    training_dynamics_ui.need_samples(page, chosen)
-    training_dynamics_ui.curves(page, chosen, live=not all(training.complete for training in chosen))
+    selected = training_dynamics_ui.choose(page, trainings)
+    training_dynamics_ui.need_samples(page, selected)
+    training_dynamics_ui.curves(page, selected, live=not all(training.complete for training in selected))
 
     st.header(f"The five discoveries of {PAPER}")
     show_queue_note(page.votes)
-    training_dynamics_ui.findings(page, chosen)
+    training_dynamics_ui.findings(page, selected)
 
     st.header("Data map")
-    mapped = chosen[0]
+    mapped = selected[0]
     part = training_dynamics_ui.choose_part(page, mapped)
     points = training_dynamics_ui.points(page.opened, mapped, part=part, filters=page.filters)
     if points.empty:

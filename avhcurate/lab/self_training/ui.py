@@ -152,7 +152,7 @@ def title(folder: SelfTrainingFolder) -> str:
 def choose(folders: Sequence[SelfTrainingFolder]) -> list[SelfTrainingFolder]:
     """Ask which runs are shown, the newest by default."""
     by_name = {folder.name: folder for folder in folders}
-    chosen = some_of("selftrain.runs", list(by_name), list(by_name)[:_NEWEST], most=_MOST_RUNS).show(
+    names = some_of("selftrain.runs", list(by_name), list(by_name)[:_NEWEST], most=_MOST_RUNS).show(
         st.multiselect,
         "Runs",
         {name: title(folder) for name, folder in by_name.items()},
@@ -161,7 +161,7 @@ def choose(folders: Sequence[SelfTrainingFolder]) -> list[SelfTrainingFolder]:
         help=f"Up to {_MOST_RUNS}, to compare. Newest first.",
         width="stretch",
     )
-    return [by_name[name] for name in chosen]
+    return [by_name[name] for name in names]
 
 
 def show_settings(folders: Sequence[SelfTrainingFolder]) -> None:

@@ -29,14 +29,14 @@ from avhcurate.ui.grid.grid_views import GridView
 from avhcurate.workspace.data.self_trainings import BY, SelfTrainingFolder
 
 #: A run and one of its rounds.
-ChosenRound = tuple[SelfTrainingFolder, int]
+SelectedRound = tuple[SelfTrainingFolder, int]
 
 _selections = kept("Reading the round …", funcs={SelfTrainingFolder: lambda folder: str(folder.root)})(
     service.selections
 )
 
 
-def choose_round(page: Opened, folders: Sequence[SelfTrainingFolder]) -> ChosenRound | None:
+def choose_round(page: Opened, folders: Sequence[SelfTrainingFolder]) -> SelectedRound | None:
     """Return the run and the round to show, with the export of its pseudo-labels; None before a round has selected."""
     runs = {folder.name: folder for folder in folders}
     which = one_of("selftrain.run", tuple(runs), next(iter(runs)))
@@ -64,9 +64,9 @@ def choose_round(page: Opened, folders: Sequence[SelfTrainingFolder]) -> ChosenR
 # --- each class before and after -----------------------------------------------------------------------------
 
 
-def classes(chosen: ChosenRound) -> None:
+def classes(selected_round: SelectedRound) -> None:
     """Show each class of the target by the source alone and after the round, with its thresholds."""
-    folder, number = chosen
+    folder, number = selected_round
     table = folder.classes(number)
     before = folder.classes(0)["accuracy"]
     shares = {"Round": "accuracy", "Precision": "precision", "Recall": "recall"}
@@ -112,10 +112,10 @@ def classes(chosen: ChosenRound) -> None:
 # --- selections compared ------------------------------------------------------------------------------------------
 
 
-def gallery(page: Opened, chosen: ChosenRound) -> GridView | None:
+def gallery(page: Opened, selected_round: SelectedRound) -> GridView | None:
     """Show what one gate selects and another does not, from the same network outputs, as a grid."""
     st.header("Selected by one and not by the other")
-    folder, number = chosen
+    folder, number = selected_round
     gates = {gate: RULE_NAMES[gate] for gate in service.gates(folder, number)}
     selecting = one_of("selftrain.one", tuple(gates), next(iter(gates)))
     first = selecting.asked()

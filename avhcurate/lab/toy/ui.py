@@ -42,8 +42,8 @@ the angles and then lengthens the embeddings. Both are measured here.
 
 def settings() -> ToySettings:
     """Return the settings of the address."""
-    chosen: dict[str, Any] = {name: choice.asked() for name, choice in NUMBERS.items()}
-    return ToySettings(**chosen | {"loss": LOSS.asked()})
+    numbers: dict[str, Any] = {name: choice.asked() for name, choice in NUMBERS.items()}
+    return ToySettings(**numbers | {"loss": LOSS.asked()})
 
 
 def choose_settings(settings: ToySettings) -> None:

@@ -165,12 +165,12 @@ def training(self: "Plots", *names: str, where: str | Filters | None = None) -> 
 
     opened = self.dataset.opened
     folder = opened.dataset
-    chosen = [folder.training(name) for name in names] or folder.trainings()[-1:]
-    if not chosen:
+    trainings = [folder.training(name) for name in names] or folder.trainings()[-1:]
+    if not trainings:
         raise CurateError(f"{folder.name} has no training.", fix=Run("train", folder.name, model="MODEL"))
     called = titles(folder)
     shown = {}
-    for course in chosen:
+    for course in trainings:
         curves = service.curves(opened, course, filters=filters_of(where))
         shown[called[course.name]] = with_learnt(curves, course.evaluations())
     return courses(shown, simulated=opened.samples.simulated)

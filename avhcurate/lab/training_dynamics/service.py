@@ -98,14 +98,14 @@ def findings(
     samples: SampleTable,
     run: RunFolder | None,
     votes: Votes,
-    chosen: Sequence[TrainingFolder],
+    trainings: Sequence[TrainingFolder],
     *,
     filters: Filters | None = None,
 ) -> list[Finding]:
     """Test the five discoveries on trainings, and on models where they are about models: see `compared_models`."""
     names = titles(votes.dataset)
-    curves = [_training_curves(samples, votes, training, names[training.name], filters) for training in chosen]
-    models, rows = compared_models(samples, run, votes, chosen, filters)
+    curves = [_training_curves(samples, votes, training, names[training.name], filters) for training in trainings]
+    models, rows = compared_models(samples, run, votes, trainings, filters)
     hsf = rows["hsf"].to_numpy(float)
     return [
         settles_early(curves),
@@ -169,23 +169,23 @@ def compared_models(
     samples: SampleTable,
     run: RunFolder | None,
     votes: Votes,
-    chosen: Sequence[TrainingFolder],
+    trainings: Sequence[TrainingFolder],
     filters: Filters | None = None,
 ) -> tuple[list[Model], pd.DataFrame]:
-    """Return every complete run with as many classes, on samples that all of them and all of `chosen` saw, and these
+    """Return every complete run with as many classes, on samples that all of them and all of `trainings` saw, and these
     samples as of `labelled_samples`.
 
     Runs that saw less than half of these are left out, and so are all but the `MOST_MODELS` newest. Of weights that a
     training made from this dataset, only the samples that it held out count as seen.
     """
     rows = labelled_samples(samples, votes, filters)
-    for training in chosen:
+    for training in trainings:
         rows = rows[rows.index.isin(training.ids())]
     learnt = learnt_here(votes.dataset)
     held_out = _held_out(votes.dataset)
     runs = []
     shared = np.full(len(rows), True)
-    for network in _networks(run, votes.dataset, chosen):
+    for network in _networks(run, votes.dataset, trainings):
         scored = RunScores(network, rows)["predicted"].notna().to_numpy()
         if network.name in learnt:
             scored = scored & rows.index.isin(held_out.get(network.record.weights_sha256, ()))
@@ -202,12 +202,12 @@ def compared_models(
     return models, rows
 
 
-def _networks(run: RunFolder | None, dataset: DatasetFolder, chosen: Sequence[TrainingFolder]) -> list[RunFolder]:
+def _networks(run: RunFolder | None, dataset: DatasetFolder, trainings: Sequence[TrainingFolder]) -> list[RunFolder]:
     """Return the newest complete runs with the classes of the open one, at most `MOST_MODELS`.
 
     Weights that were scored more than once count once, except for heads fitted on their features.
     """
-    classes = [training.record.num_classes for training in chosen]
+    classes = [training.record.num_classes for training in trainings]
     if run:
         classes = [run.num_classes]
     by_network: dict[tuple[str, ...], RunFolder] = {}

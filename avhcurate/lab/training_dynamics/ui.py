@@ -160,7 +160,7 @@ def choose(page: Opened, trainings: Sequence[TrainingFolder]) -> list[TrainingFo
     """Ask which of `trainings` are shown side by side."""
     by_name = {training.name: training for training in trainings}
     called = titles(page.dataset)
-    chosen = some_of("dynamics.trainings", list(by_name), list(by_name)[:1], most=MOST).show(
+    names = some_of("dynamics.trainings", list(by_name), list(by_name)[:1], most=MOST).show(
         st.multiselect,
         "Trainings",
         {name: called[name] for name in by_name},
@@ -169,7 +169,7 @@ def choose(page: Opened, trainings: Sequence[TrainingFolder]) -> list[TrainingFo
         help=f"Up to {MOST}, side by side. Newest first.",
         width="stretch",
     )
-    return [by_name[name] for name in chosen]
+    return [by_name[name] for name in names]
 
 
 def describe(training: TrainingFolder) -> str:
@@ -191,20 +191,20 @@ def describe(training: TrainingFolder) -> str:
     return said(Text(" · ".join(parts), " · ", leak_text(record.held_out_copies, record.dataset, record.held_out)))
 
 
-def need_samples(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
+def need_samples(page: Opened, trainings: Sequence[TrainingFolder]) -> None:
     """End the page where the filters leave none of the samples that the trainings were evaluated on."""
     ids = page.samples.frame(page.filters, columns=["id"])["id"].to_numpy()
-    if not any(np.isin(training.ids(training.main_part), ids).any() for training in chosen):
-        nothing_matches("No training was evaluated on the images in view", "  \n".join(map(describe, chosen)))
+    if not any(np.isin(training.ids(training.main_part), ids).any() for training in trainings):
+        nothing_matches("No training was evaluated on the images in view", "  \n".join(map(describe, trainings)))
 
 
 # --- curves --------------------------------------------------------------------------------------------------
 
 
-def curves(page: Opened, chosen: Sequence[TrainingFolder], *, live: bool) -> None:
+def curves(page: Opened, trainings: Sequence[TrainingFolder], *, live: bool) -> None:
     """Show what the trainings have reached, and their curves; while one is running (`live`) they grow."""
     pause = None
-    names = [training.name for training in chosen]
+    names = [training.name for training in trainings]
     if live:
         pause = _OFTEN
     with page.result:
@@ -265,14 +265,14 @@ def _curves(page: Opened, names: list[str]) -> None:
 # --- the five discoveries ------------------------------------------------------------------------------------
 
 
-def findings(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
+def findings(page: Opened, trainings: Sequence[TrainingFolder]) -> None:
     """Show the five discoveries, tested on those that hold images out, and on all models of the dataset."""
-    chosen = [training for training in chosen if training.main_part == "held out"]
-    if not chosen:
+    trainings = [training for training in trainings if training.main_part == "held out"]
+    if not trainings:
         st.caption("They are about images held out, and this training holds none out.")
         return
     with st.container(border=True, gap="small"):
-        for finding in _findings(page.samples, page.opened.run, page.votes, chosen, filters=page.filters):
+        for finding in _findings(page.samples, page.opened.run, page.votes, trainings, filters=page.filters):
             _finding(finding, simulated=page.samples.simulated)
 
 

@@ -49,12 +49,12 @@ class LabelledImages:
             return self.images[torch.from_numpy(rows)]
         return torch.from_numpy(np.asarray(self.images[rows]))
 
-    def part(self, chosen: np.ndarray) -> "LabelledImages":
+    def part(self, numbers: np.ndarray) -> "LabelledImages":
         """Return some of the samples, by position, without copying any image."""
-        rows = chosen
+        rows = numbers
         if self.rows is not None:
-            rows = self.rows[chosen]
-        return replace(self, labels=torch.as_tensor(self.labels)[torch.from_numpy(chosen)], rows=rows)
+            rows = self.rows[numbers]
+        return replace(self, labels=torch.as_tensor(self.labels)[torch.from_numpy(numbers)], rows=rows)
 
     def labels_of(self, index: Tensor) -> Tensor:
         """Return labels (n,) int64 of some of the samples, or soft ones (n, K)."""
@@ -104,9 +104,9 @@ class Augmentation(NamedTuple):
     left: Tensor | None = None
     mirrored: Tensor | None = None
 
-    def part(self, chosen: slice) -> "Augmentation":
+    def part(self, rows: slice) -> "Augmentation":
         """Return the changes of some of the images."""
-        return Augmentation(*(draw if draw is None else draw[chosen] for draw in self))
+        return Augmentation(*(draw if draw is None else draw[rows] for draw in self))
 
 
 def draw_augmentation(n: int, recipe: Recipe, generator: torch.Generator) -> Augmentation:

@@ -106,9 +106,9 @@ def make_learner(module: nn.Module, images: LabelledImages, recipe: Recipe, *, h
 def fit_first_layer(module: nn.Module, images: LabelledImages, *, seed: int) -> None:
     """Take the first layer of a `CifarFast` from some of the images, unless it has one."""
     if isinstance(module, CifarFast) and not module.fitted:
-        chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:_FITTED_TO].sort().values
+        rows = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:_FITTED_TO].sort().values
         mean, std = images.statistics(torch.device("cpu"), torch.float32)
-        module.fit(normalise(images.take(chosen), mean, std))
+        module.fit(normalise(images.take(rows), mean, std))
 
 
 def parameter_groups(

@@ -129,11 +129,11 @@ def _choices(task: dict[str, Any], left_out: dict[str, int]) -> Iterator[dict[st
         questions = {str(item.get("from_name")) for item in results}
         if len(questions) > 1:
             raise CurateError(f"Tasks answer several questions ({listed(sorted(questions))}). Export one of them.")
-        chosen = [choice for item in results for choice in _chosen(item)]
-        if len(chosen) != 1:
+        choices = [choice for item in results for choice in _chosen(item)]
+        if len(choices) != 1:
             left_out["without one choice"] += 1
             continue
-        label = chosen[0]
+        label = choices[0]
         meta = results[0].get("meta")
         if not isinstance(meta, dict):
             meta = {}

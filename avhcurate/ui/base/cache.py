@@ -70,8 +70,8 @@ def _opened(
 
 def _make_today(root: Path, name: str, run: str | None) -> None:
     dataset = Workspace(root).dataset(name)
-    chosen = finished_run(dataset, run)
-    _ = dataset.samples_path, chosen and chosen.scores_today
+    today_run = finished_run(dataset, run)
+    _ = dataset.samples_path, today_run and today_run.scores_today
 
 
 @st.cache_resource(show_spinner=False)

@@ -128,12 +128,12 @@ def some_of(
     def read(text: str) -> list[str]:
         if text == none:
             return []
-        chosen = list(dict.fromkeys(map(unquote, text.split(","))))
-        if not set(chosen) <= set(options) or len(chosen) > (most or len(options)):
+        names = list(dict.fromkeys(map(unquote, text.split(","))))
+        if not set(names) <= set(options) or len(names) > (most or len(options)):
             raise ValueError(text)
-        return chosen
+        return names
 
-    return Choice(name, list(default), read, lambda chosen: ",".join(map(quote, chosen)) or none)
+    return Choice(name, list(default), read, lambda names: ",".join(map(quote, names)) or none)
 
 
 def number(name: str, default: float, *, low: float, high: float) -> Choice[float]:

@@ -78,9 +78,9 @@ def actions_grid(
     doings = {action.name: action.do for action in bar if action.do}
     actions = key_data(page) | {"bar": _buttons(bar)}
     selectable_grid(view, actions=actions, on_act=partial(act_by_key, doings), **options)
-    name, chosen = st.session_state.get(_DIALOG, ("", GridSelection(view)))
-    if name == "export" and chosen.view.subject == view.subject:
-        _export(page, view, chosen)
+    name, selection = st.session_state.get(_DIALOG, ("", GridSelection(view)))
+    if name == "export" and selection.view.subject == view.subject:
+        _export(page, view, selection)
     elif name == "keys":
         _keys(page.decisions)
 
@@ -130,7 +130,7 @@ def _on_selection(page: Opened, like: bool) -> list[BarAction]:
         BarAction("exclude", "Exclude", "block"),
         BarAction("set", "Set", "bookmark_add", asks="set"),
         BarAction(
-            "compare", "Side by side", "view_column", lambda chosen, _: open_side_by_side(chosen.ids), reads=True
+            "compare", "Side by side", "view_column", lambda selection, _: open_side_by_side(selection.ids), reads=True
         ),
     ]
     if like and page.opened.run is not None:
@@ -140,7 +140,7 @@ def _on_selection(page: Opened, like: bool) -> list[BarAction]:
                 "like",
                 "More like this",
                 "image_search",
-                lambda chosen, _: more_like(chosen.ids),
+                lambda selection, _: more_like(selection.ids),
                 help=help_text,
                 reads=True,
             )
@@ -159,8 +159,8 @@ def _on_page() -> list[BarAction]:
     ]
 
 
-def _open(name: str, chosen: GridSelection, _: Any) -> None:
-    st.session_state[_DIALOG] = name, chosen
+def _open(name: str, selection: GridSelection, _: Any) -> None:
+    st.session_state[_DIALOG] = name, selection
 
 
 def _dismiss() -> None:
@@ -169,16 +169,16 @@ def _dismiss() -> None:
 
 @st.dialog("Export", icon=":material/download:", on_dismiss=_dismiss)
 @while_allowed
-def _export(page: Opened, view: GridView, chosen: GridSelection) -> None:
+def _export(page: Opened, view: GridView, selection: GridSelection) -> None:
     sources = ["All shown"]
-    if chosen.count:
+    if selection.count:
         sources.append("Selection")
     source = st.segmented_control("What", sources, default=sources[-1], required=True, key="gallery.export_what")
     only = None
     count = view.count
-    if source == "Selection" and not chosen.everything:
-        only = chosen.ids
-        count = chosen.count
+    if source == "Selection" and not selection.everything:
+        only = selection.ids
+        count = selection.count
     elif not view.filters:
         only = view.ids.tolist()
     export_choice(page.opened, page.filters, count, only=only, order=lambda: view.ids, key="gallery")

@@ -47,7 +47,7 @@ def _ranges(view: GridView, _: Mapping[str, str], body: bytes) -> dict[str, Any]
 def _ids(view: GridView, _: Mapping[str, str], body: bytes) -> dict[str, Any]:
     """Return the ids of the samples at places of the view, as ranges: a decision names these."""
     _key, places = decode_selection(json.loads(body))
-    return {"ranges": ranges_in(np.unique(view.chosen(places)))}
+    return {"ranges": ranges_in(np.unique(view.ids_at(places)))}
 
 
 def _why(view: GridView, query: Mapping[str, str], _: bytes) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class GridView:
             return list(self.first[start:stop])
         return self.tiles(self.ids[start:stop].tolist())
 
-    def chosen(self, ranges: Ranges) -> np.ndarray:
+    def ids_at(self, ranges: Ranges) -> np.ndarray:
         """Return the ids at ranges of places, (n,) int32."""
         return np.concatenate([np.empty(0, np.int32), *(self.ids[start:stop] for start, stop in ranges)])
 
@@ -128,7 +128,7 @@ def carried(old: GridView, ranges: Ranges, new: GridView) -> Ranges:
         return within
     if old.subject == new.subject and within == ((0, old.count),):
         return ((0, new.count),)[: new.count]
-    return new.ranges_of(old.chosen(within))
+    return new.ranges_of(old.ids_at(within))
 
 
 def table_view(page: Opened) -> GridView:
@@ -208,7 +208,7 @@ class GridSelection:
     @cached_property
     def ids(self) -> list[int]:
         """The selected ids in the order of the view."""
-        return self.view.chosen(self.ranges).tolist()
+        return self.view.ids_at(self.ranges).tolist()
 
     @property
     def count(self) -> int:
@@ -219,7 +219,7 @@ class GridSelection:
         return 0 < self.count == self.view.count
 
     @property
-    def chosen(self) -> Sequence[int] | Filters:
+    def samples(self) -> Sequence[int] | Filters:
         """The ids that an action applies to, or the filters if all that match are selected."""
         if self.everything and self.view.filters:
             return self.view.filters

@@ -68,9 +68,9 @@ def _locked(opened: OpenDataset, filters: Filters) -> None:
 
 def _excluded(opened: OpenDataset, filters: Filters) -> None:
     names = {"Hide": False, "Show": None, "Only": True}
-    chosen = next(name for name, choice in names.items() if choice is filters.excluded)
+    shown = next(name for name, choice in names.items() if choice is filters.excluded)
     label = f"Excluded images ({cache.count(opened.samples, Filters(excluded=True)):,})"
-    _show(st.segmented_control, names.__getitem__, label, "excluded", chosen, options=list(names), required=True)
+    _show(st.segmented_control, names.__getitem__, label, "excluded", shown, options=list(names), required=True)
 
 
 def _sets(opened: OpenDataset, filters: Filters) -> None:
@@ -193,11 +193,11 @@ def _set_edges(opened: OpenDataset) -> None:
 def _set_columns(opened: OpenDataset) -> None:
     """Add conditions that always hold for the columns now chosen, and remove those of the others."""
     filters = url_state.current().filters
-    chosen = st.session_state["filter.columns"]
+    columns = st.session_state["filter.columns"]
     changes = {}
     for field, start in _STARTS.items():
         before = {item[0]: item for item in getattr(filters, field)}
-        names = [name for name in chosen if _FIELDS[opened.samples.kinds.get(name, "number")] == field]
+        names = [name for name in columns if _FIELDS[opened.samples.kinds.get(name, "number")] == field]
         changes[field] = tuple(before.get(name, (name, *start)) for name in names)
     _change(**changes)
 
@@ -241,7 +241,7 @@ def panels_of(samples: SampleTable, view: View) -> dict[str, Panel]:
     return {
         facet.key: _panel(samples, view, facet, whole, counts)
         for facet, whole, counts in zip(facets, everything, matching, strict=True)
-        if len(whole.keys() - {None}) >= FILTERS[facet.field].least or facet.chosen(view.filters) or facet.find
+        if len(whole.keys() - {None}) >= FILTERS[facet.field].least or facet.values(view.filters) or facet.find
     }
 
 
@@ -285,48 +285,48 @@ def _count(samples: SampleTable, filters: Filters, facets: tuple[Facet, ...], mo
 def _panel(samples: SampleTable, view: View, facet: Facet, everything: Counts, matching: Counts) -> Panel:
     """Return what to draw of a facet, with the counts of all samples and of those that match."""
     entry = FILTERS[facet.field]
-    chosen = facet.chosen(view.filters)
+    selected = facet.values(view.filters)
 
     def bar(counted: int | str | None, text: str, **ends: Any) -> Bar:
         return Bar(text, everything.get(counted, 0), matching.get(counted, 0), **ends)
 
     if facet.edges:
-        return _range(samples, facet, chosen or (None, None), bar, removable=facet.column != view.sort)
-    values = _values(facet, everything, matching, chosen)
+        return _range(samples, facet, selected or (None, None), bar, removable=facet.column != view.sort)
+    values = _values(facet, everything, matching, selected)
     bars = tuple(bar(value, shortened(entry.name(value, samples), 80), value=value) for value in values)
     if facet.field == "hsf_bins":
         bins = ", ".join(bin_labels(samples.edges))
         help_text = f"Human selection frequency: share of votes for the given label. Bins {bins}."
-        return Panel(facet.key, f"{of_hsf(samples.simulated)} bin", "columns", bars, chosen, help_text)
+        return Panel(facet.key, f"{of_hsf(samples.simulated)} bin", "columns", bars, selected, help_text)
     title = entry.title or shortened(facet.column, 60)
     values_there = {*range(len(facet.names)), *everything}
     unlisted = 0
     if len(values_there) > MOST_VALUES:
         unlisted = len(values_there - {*values, None})
-    return Panel(facet.key, title, "rows", bars, chosen, more=unlisted, find=facet.find, removable=facet.by_column)
+    return Panel(facet.key, title, "rows", bars, selected, more=unlisted, find=facet.find, removable=facet.by_column)
 
 
-def _values(facet: Facet, everything: Counts, matching: Counts, chosen: tuple[Any, ...]) -> list[int | str | None]:
+def _values(facet: Facet, everything: Counts, matching: Counts, selected: tuple[Any, ...]) -> list[int | str | None]:
     """Return the values to list: all of a few; of many the found ones, or the chosen and the most frequent."""
     if facet.find:
         return list(matching)
     listed: list[Any] = list(range(len(facet.names)))
     if not 0 < len(listed) <= MOST_VALUES:
         frequent = sorted(matching, key=matching.__getitem__, reverse=True)
-        ranked = dict.fromkeys([*chosen, *frequent, *everything])
-        listed = [value for value in ranked if value is not None][: max(MOST_VALUES, len(chosen))]
+        ranked = dict.fromkeys([*selected, *frequent, *everything])
+        listed = [value for value in ranked if value is not None][: max(MOST_VALUES, len(selected))]
     if None in everything:
         listed.append(None)
     return listed
 
 
 def _range(
-    samples: SampleTable, facet: Facet, chosen: tuple[Any, ...], bar: Callable[..., Bar], *, removable: bool
+    samples: SampleTable, facet: Facet, selected: tuple[Any, ...], bar: Callable[..., Bar], *, removable: bool
 ) -> Panel:
     bars = [bar(number, text, low=low, high=high) for number, (text, low, high) in enumerate(bars_of(samples, facet))]
     title = shortened(score_name(facet.column), 60)
     ends = _ends(samples, (facet.column,))[facet.column]
-    return Panel(facet.key, title, "range", tuple(bars), chosen, ends=ends, removable=removable)
+    return Panel(facet.key, title, "range", tuple(bars), selected, ends=ends, removable=removable)
 
 
 # --- what the user does --------------------------------------------------------------------------------------

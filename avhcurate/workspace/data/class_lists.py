@@ -71,21 +71,21 @@ def columns_of(order: Sequence[str], classes: Sequence[str]) -> np.ndarray:
     return class_numbers(classes, order or classes)
 
 
-def order_notes(order: Sequence[str], classes: Sequence[str], labels: np.ndarray, chosen: np.ndarray) -> list[str]:
+def order_notes(order: Sequence[str], classes: Sequence[str], labels: np.ndarray, predicted: np.ndarray) -> list[str]:
     """Return in which order columns were taken as classes and, if so, which two make more sense exchanged.
 
-    labels, chosen (n,): of each sample the given class, and the one of the largest column; -1 for none. Two classes are
-    named where that would make clearly more of them equal.
+    labels, predicted (n,): of each sample the given class, and the one of the largest column; -1 for none. Two
+    classes are named where that would make clearly more of them equal.
 
     >>> order_notes([], ["cat", "dog"], np.repeat([0, 1], 10), np.repeat([1, 0], 10))[1]
     'with cat and dog exchanged, 20 of 20 images would have their given label, not 0: is that their order?'
     """
     notes = [f"classes were taken in this order: {listed(order or classes, _MOST)}"]
-    known = (labels >= 0) & (chosen >= 0)
+    known = (labels >= 0) & (predicted >= 0)
     labels = labels[known]
-    chosen = chosen[known]
-    right = np.bincount(labels[labels == chosen], minlength=len(classes))
-    pairs = np.sort([labels, chosen], axis=0)[:, labels != chosen]
+    predicted = predicted[known]
+    right = np.bincount(labels[labels == predicted], minlength=len(classes))
+    pairs = np.sort([labels, predicted], axis=0)[:, labels != predicted]
     (first, second), won = np.unique(pairs, axis=1, return_counts=True)
     lost = right[first] + right[second]
     gain = np.where(won - lost > _CLEAR * np.sqrt(won + lost), won - lost, 0)

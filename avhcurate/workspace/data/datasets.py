@@ -273,8 +273,8 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         if len(complete) > 1:
             locked_by = self.locked_by
             complete.sort(key=lambda run: (run.record.knows(locked_by), run.record.finished, run.name))
-        chosen = [run for run in complete if run.name == self.record.default_run]
-        return next(iter([*chosen, *complete]), None)
+        default = [run for run in complete if run.name == self.record.default_run]
+        return next(iter([*default, *complete]), None)
 
     def runs(self) -> list[RunFolder]:
         """Return the model runs, complete or not, oldest first."""

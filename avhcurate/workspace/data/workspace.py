@@ -116,11 +116,11 @@ class Workspace:
         """Let a finished run of a dataset be opened unless another is named; return its name."""
         with self.lock(name):
             dataset = self.dataset(name)
-            chosen = dataset.run(run)
-            if not chosen.complete:
-                raise CurateError(f"The run {chosen.name} is not finished. Choose one that is.")
-            dataset.write_record(dataset.record.model_copy(update={"default_run": chosen.name}))
-        return chosen.name
+            folder = dataset.run(run)
+            if not folder.complete:
+                raise CurateError(f"The run {folder.name} is not finished. Choose one that is.")
+            dataset.write_record(dataset.record.model_copy(update={"default_run": folder.name}))
+        return folder.name
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 
-def counts(opened, chosen, path: Path) -> None:
+def counts(opened, selection, path: Path) -> None:
     """A row a class, the most frequent first; writes the file `path`."""
-    labels = opened.samples.frame(chosen.filters, columns=["label_name"])["label_name"]
+    labels = opened.samples.frame(selection.filters, columns=["label_name"])["label_name"]
     labels.value_counts().rename_axis("label_name").reset_index(name="n").to_csv(path, index=False)

@@ -15,7 +15,7 @@ from PIL import Image
 
 import avhcurate
 from avhcurate import scores
-from avhcurate.datasets.export.tabular import Chosen
+from avhcurate.datasets.export.tabular import ExportSelection
 from avhcurate.datasets.export.tools import write_cleanlab
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import open_dataset
@@ -132,7 +132,7 @@ def test_details_exports_and_degraded_images_take_the_head_that_scored_each_samp
         assert shown.softmax.max() == pytest.approx(rows.loc[id, "max_confidence"], rel=1e-5)
         near = np.pi - shown.angles
         assert near[rows.loc[id, "predicted"]] / near.sum() == pytest.approx(rows.loc[id, "avc"], rel=1e-5)
-    write_cleanlab(opened, Chosen(Filters()), tmp_path / "out")
+    write_cleanlab(opened, ExportSelection(Filters()), tmp_path / "out")
     probs = np.load(tmp_path / "out" / "pred_probs.npy")
     known = np.flatnonzero(labels >= 0)
     np.testing.assert_allclose(probs[np.arange(len(known)), labels[known]], rows.loc[known, "confidence"], rtol=1e-5)

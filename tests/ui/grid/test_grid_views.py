@@ -119,7 +119,7 @@ def asked(view, before, *ranges):
 def test_everything_that_matches_is_a_predicate_and_never_a_list():
     view = GridView("d", 90_000, [], order=lambda: 1 / 0, tiles=lambda _: [], filters=FILTERS)
     everything = GridSelection(view, ((0, 90_000),))
-    assert (everything.everything, everything.count, everything.chosen) == (True, 90_000, FILTERS)
+    assert (everything.everything, everything.count, everything.samples) == (True, 90_000, FILTERS)
     less = GridView("d", 80_000, [], order=lambda: 1 / 0, tiles=lambda _: [], filters=FILTERS)
     assert carried(view, ((0, 90_000),), less) == ((0, 80_000),)
 
