@@ -32,13 +32,13 @@ if part == "all":
 if part == "confusion" and len(runs) < 2:
     ui_pair.confusions(page, (page.run.name,))
     st.stop()
-if (names := compare_ui.chosen_pair(page, runs)) is None:
+if (compared := compare_ui.chosen_pair(page, runs)) is None:
     st.stop()
 if part == "confusion":
-    ui_pair.confusions(page, names)
+    ui_pair.confusions(page, compared)
     st.stop()
 keys = compare_ui.chosen_scores() if part == "pair" else ["avh"]
-pair = compare_ui.compare_pair(page.samples, page.votes, *names, keys=keys, filters=page.filters)
+pair = compare_ui.compare_pair(page.samples, page.votes, *compared, keys=keys, filters=page.filters)
 with page.result:
     ui_pair.headline(pair)
 listing = ui_pair.LISTINGS[part](page, pair)

@@ -171,8 +171,8 @@ def _refused(error: BaseException) -> str:
         return "The name is too long for the file system. Choose a shorter one."
     if error.errno != errno.EROFS and not isinstance(error, _REFUSED):
         return ""
-    place = Path(str(error.filename or "a file"))
+    file = Path(str(error.filename or "a file"))
     why = error.strerror or error
-    if final := final_name(place):
+    if final := final_name(file):
         return f"{final} cannot be written ({why}). Choose another place with --out or --workspace."
-    return f"{place}: {why}"
+    return f"{file}: {why}"

@@ -26,10 +26,10 @@ def path(text: str) -> Path:
 
 def new_path(text: str) -> Path:
     """Return a path at which something is made, which must have a name."""
-    place = path(text)
-    if not place.name:
+    target = path(text)
+    if not target.name:
         raise CurateError(f"{text} is a folder without a name. Give the name of what to write.")
-    return place
+    return target
 
 
 #: How a path at which something is made is given to an option.

@@ -43,9 +43,9 @@ def answer(app: Callable[[list[str]], Any]) -> None:
 def _join_values() -> None:
     """Take out the = of --option=value, which bash gives as a word of its own."""
     words = os.environ["COMP_WORDS"].split("\n")
-    place = int(os.environ["COMP_CWORD"])
-    kept = [word for at, word in enumerate(words) if word != "=" or at == place]
-    os.environ |= {"COMP_WORDS": "\n".join(kept), "COMP_CWORD": str(place - words[:place].count("="))}
+    cursor = int(os.environ["COMP_CWORD"])
+    kept = [word for at, word in enumerate(words) if word != "=" or at == cursor]
+    os.environ |= {"COMP_WORDS": "\n".join(kept), "COMP_CWORD": str(cursor - words[:cursor].count("="))}
 
 
 def of(option: str, verb: str = "") -> Callable[..., list[str]] | None:

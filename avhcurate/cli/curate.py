@@ -215,12 +215,12 @@ def _merge(opened: "OpenDataset", text: str) -> "Event":
 
 def _from_to(opened: "OpenDataset", text: str) -> tuple[str, str]:
     """Return what stands before and after the equals sign that ends the name of a class, else the last one."""
-    signs = [place for place, letter in enumerate(text) if letter == "=" and text[:place] and text[place + 1 :]]
+    signs = [number for number in range(1, len(text) - 1) if text[number] == "="]
     if not signs:
         raise CurateError(f"{text} does not say what becomes of what. Write OLD=NEW, or A,B=C to merge.")
     classes = opened.dataset.record.classes
-    place = next((place for place in signs if text[:place] in classes), signs[-1])
-    return text[:place], text[place + 1 :]
+    position = next((position for position in signs if text[:position] in classes), signs[-1])
+    return text[:position], text[position + 1 :]
 
 
 def _decide(opened: "OpenDataset", ids: str | None, where: str, action: str, value: str | int | None) -> None:

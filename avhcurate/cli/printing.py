@@ -46,11 +46,11 @@ def output(out: Path) -> Iterator[Path]:
         raise CurateError("--json and --out - both print to standard output. Leave one out.")
     CALL.set(replace(CALL.get(), out=out))
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / "out.csv"
-        yield place
-        if place.is_dir():
+        file = Path(folder) / "out.csv"
+        yield file
+        if file.is_dir():
             raise CurateError("A folder cannot go to standard output. Give --out a name.")
-        sys.stdout.buffer.write(place.read_bytes())
+        sys.stdout.buffer.write(file.read_bytes())
 
 
 def print_dataset(folder: "DatasetFolder") -> None:
@@ -79,12 +79,12 @@ def print_next(commands: Sequence[Sequence[str]]) -> None:
     if not LOG.isEnabledFor(logging.WARNING):
         return
     workspace = CALL.get().workspace
-    place = []
+    options = []
     if workspace is not None:
-        place = ["--workspace", str(workspace)]
+        options = ["--workspace", str(workspace)]
     print("Now try:")
     for command in commands:
-        print("  " + shlex.join(["avhcurate", *command, *place]))
+        print("  " + shlex.join(["avhcurate", *command, *options]))
 
 
 def print_votes_note(opened: "OpenDataset") -> None:

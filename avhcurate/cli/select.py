@@ -63,9 +63,9 @@ def select(
     result = service.select(
         opened.samples, opened.run, opened.dataset, rule=cast(Any, rule), portion=portion, filters=Filters(where=where)
     )
-    with options.output(out) as place:
+    with options.output(out) as file:
         count = service.write_pseudo_labels(
-            opened.samples, opened.run, opened.dataset, result, place, soft=soft, force=force
+            opened.samples, opened.run, opened.dataset, result, file, soft=soft, force=force
         )
     _note_left_out(result.left_out)
     options.print_messages(result.notes)
@@ -85,8 +85,8 @@ def _select_next(name: str, model: str | None, where: str, budget: int | None, o
     opened = options.run_table(name, model)
     filters = Filters(where=where)
     batch = next_labels(opened, budget, filters=filters)
-    with options.output(out) as place:
-        record = write_next_labels(opened.samples, opened.run, opened.dataset, batch, filters, place, force=force)
+    with options.output(out) as file:
+        record = write_next_labels(opened.samples, opened.run, opened.dataset, batch, filters, file, force=force)
     options.print_result(record, f"{batch.summary}\nwritten to {out}")
 
 
@@ -101,8 +101,8 @@ def _select_kept(name: str, model: str | None, where: str, portion: float | None
     opened = options.run_table(name, model)
     ids = keep(opened.samples, opened.dataset, portion, filters=Filters(where=where))
     details: dict[str, Any] = {"rule": "keep", "portion": portion}
-    with options.output(out) as place:
-        export(opened, Filters(ids=tuple(ids.tolist())), format_named(out), place, force=force, details=details)
+    with options.output(out) as file:
+        export(opened, Filters(ids=tuple(ids.tolist())), format_named(out), file, force=force, details=details)
     options.print_result(details | {"samples": len(ids)}, f"{len(ids)} images kept: {out}")
 
 
@@ -122,8 +122,8 @@ def _select_round(
     folder = space.dataset(name).self_training(self_training)
     if number is None:
         number = max(folder.rounds(), default=1)
-    with options.output(out) as place:
-        count = round_export.export(space, folder, number, format or format_named(place), place, force=force)
+    with options.output(out) as file:
+        count = round_export.export(space, folder, number, format or format_named(file), file, force=force)
     _note_left_out(folder.record.target_left_out + folder.report(number).left_out)
     record = folder.record
     text = f"{count} of {record.target_samples} images selected by {record.rule} in round {number}: {out}"

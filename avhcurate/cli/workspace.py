@@ -222,7 +222,7 @@ def report(
     sizes: dict[str, int] = {}
     for file, write in ((out, partial(write_report, images=images)), (card, write_card)):
         if file is not None:
-            with options.output(file) as place:
-                sizes[str(file)] = write(opened, place, force=force).stat().st_size
+            with options.output(file) as target:
+                sizes[str(file)] = write(opened, target, force=force).stat().st_size
     result = {"out": out and str(out), "card": card and str(card), "bytes": sum(sizes.values())}
     options.print_result(result, "\n".join(f"{file}: {size_text(size)}" for file, size in sizes.items()))

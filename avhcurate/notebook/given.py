@@ -62,14 +62,14 @@ def import_given(
     if labels is not None and (is_path or is_frame or is_hugging_face):
         raise CurateError("labels go with an array of images. Elsewhere they are a column; name it by label_column.")
     if is_path:
-        place: Path | str = os.fspath(source)
+        path: Path | str = os.fspath(source)
     elif is_hugging_face:
-        place = _write_hugging_face(folder, name, source)
+        path = _write_hugging_face(folder, name, source)
     else:
         if not is_frame:
             source = _frame_of(source, labels)
-        place = _write_frame(folder, name, source, options)
-    import_dataset(workspace, name, place, **options)
+        path = _write_frame(folder, name, source, options)
+    import_dataset(workspace, name, path, **options)
 
 
 def _frame_of(images: Any, labels: Any) -> pd.DataFrame:
@@ -119,10 +119,10 @@ def _kept(folder: Path, name: str, write: Callable[[Path], None]) -> Path:
     try:
         write(making)
         digests = "".join(sha256(file) for file in sorted(making.iterdir()))
-        place = folder / f"{name}-{hashlib.sha256(digests.encode()).hexdigest()[:24]}"
-        if not place.exists():
-            making.rename(place)
-        return place
+        path = folder / f"{name}-{hashlib.sha256(digests.encode()).hexdigest()[:24]}"
+        if not path.exists():
+            making.rename(path)
+        return path
     finally:
         shutil.rmtree(making, ignore_errors=True)
 
@@ -144,7 +144,7 @@ def _write_frame(folder: Path, name: str, frame: pd.DataFrame, options: dict[str
     if column is None or not _holds_image(frame[column]):
         table = table_of_frame(frame, "the DataFrame")
         options["root"] = options["root"] or Path(".")
-        imported = _kept(folder, name, lambda place: write_parquet(place / "manifest.parquet", table))
+        imported = _kept(folder, name, lambda path: write_parquet(path / "manifest.parquet", table))
         return imported / "manifest.parquet"
     options |= {"root": None, "image_column": column}
     names = _names(frame)
@@ -157,8 +157,8 @@ def _write_frame(folder: Path, name: str, frame: pd.DataFrame, options: dict[str
             columns = {name: others[name].slice(start, _ROWS) for name in others.column_names}
             yield pa.table({column: encoded} | columns)
 
-    def write(place: Path) -> None:
-        with replacing(place / "images.parquet") as stream:
+    def write(path: Path) -> None:
+        with replacing(path / "images.parquet") as stream:
             write_tables(stream, blocks(), compression="none")
 
     return _kept(folder, name, write) / "images.parquet"
@@ -204,14 +204,14 @@ def _write_hugging_face(folder: Path, name: str, source: Any) -> Path:
         if not hasattr(part, "to_parquet") or not hasattr(part, "__len__"):
             raise CurateError(f"A {type(part).__name__} cannot be imported. Load it without streaming=True.")
 
-    def write(place: Path) -> None:
+    def write(path: Path) -> None:
         for file, part in splits.items():
-            write_hugging_face(part, place / file)
+            write_hugging_face(part, path / file)
 
-    place = _kept(folder, name, write)
+    path = _kept(folder, name, write)
     if isinstance(source, dict):
-        return place
-    return place / "images.parquet"
+        return path
+    return path / "images.parquet"
 
 
 # --- outputs of a network --------------------------------------------------------------------------------------------
@@ -230,18 +230,18 @@ def in_memory(values: Iterable[Any]) -> bool:
     return any(value is not None and not isinstance(value, str | os.PathLike) for value in values)
 
 
-def _as_file(place: Path, value: Any) -> str:
+def _as_file(path: Path, value: Any) -> str:
     if value is None:
         return ""
     if not in_memory([value]):
         return os.fspath(value)
     if isinstance(value, pd.DataFrame):
-        file = place.with_suffix(".parquet")
-        write_parquet(file, table_of_frame(value, place.name))
+        file = path.with_suffix(".parquet")
+        write_parquet(file, table_of_frame(value, path.name))
         return str(file)
     array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
     if array.dtype.kind not in "fiub":
-        raise CurateError(f"{place.name} holds {array.dtype} values: give an array of numbers")
-    file = place.with_suffix(".npy")
+        raise CurateError(f"{path.name} holds {array.dtype} values: give an array of numbers")
+    file = path.with_suffix(".npy")
     np.save(file, array)
     return str(file)

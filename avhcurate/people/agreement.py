@@ -100,7 +100,7 @@ def annotator_pairs(questions: ArrayLike, annotators: ArrayLike, answers: ArrayL
     """
     question, code, answer = (np.asarray(values, np.int64) for values in (questions, annotators, answers))
     order = np.argsort(code, kind="stable")
-    people, starts, place = np.unique(code[order], return_index=True, return_inverse=True)
+    people, starts, numbers_of = np.unique(code[order], return_index=True, return_inverse=True)
     question, answer = question[order], answer[order]
     said = np.full(int(question.max(initial=0)) + 1, -1)  # by the first of the two, by question
     parts = [np.empty((5, 0))]
@@ -111,7 +111,7 @@ def annotator_pairs(questions: ArrayLike, annotators: ArrayLike, answers: ArrayL
         ours = said[question[end:]]
         said[question[start:end]] = -1
         both = ours >= 0
-        ours, theirs, others = ours[both], answer[end:][both], place[end:][both]
+        ours, theirs, others = ours[both], answer[end:][both], numbers_of[end:][both]
         found = np.minimum(np.searchsorted(given, theirs), len(given) - 1)
         theirs = np.where(given[found] == theirs, found, len(given))
         shape = (len(people), len(given) + 1)

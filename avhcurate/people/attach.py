@@ -193,8 +193,8 @@ def votes_that_fit(
         counts = count_matrix(votes["counts"])
         moved = np.zeros((len(counts), len(classes)), np.int32)
         moved[:, numbers[numbers >= 0]] = counts[:, numbers >= 0]
-        for place in np.flatnonzero(numbers < 0).tolist():
-            lost[f"votes for {before[place]}, which is no longer a class"] = int(counts[:, place].sum())
+        for number in np.flatnonzero(numbers < 0).tolist():
+            lost[f"votes for {before[number]}, which is no longer a class"] = int(counts[:, number].sum())
         votes = _counts_table(votes["id"].to_numpy(), moved)
     return votes.sort_by("id"), [f"{number} {title}" for title, number in lost.items() if number]
 

@@ -147,9 +147,9 @@ def _even_starts(sizes: np.ndarray, count: int) -> list[int]:
         share = sizes[~tied].sum() / max(1, count - tied.sum())
     starts = [0]
     in_bin = 0
-    for place, size in enumerate(sizes.tolist()):
-        if place and (tied[place] or tied[place - 1] or in_bin + size / 2 >= share):
-            starts.append(place)
+    for position, size in enumerate(sizes.tolist()):
+        if position and (tied[position] or tied[position - 1] or in_bin + size / 2 >= share):
+            starts.append(position)
             in_bin = 0
         in_bin += size
     while len(starts) > count:

@@ -240,14 +240,14 @@ class VoteCounter:
     def _by_class(self, ids: np.ndarray) -> np.ndarray:
         """Return the votes for each class, (n, K) int32."""
         counts = np.zeros((len(ids), len(self.classes)), np.int32)
-        place = np.full(len(self.labels), -1)
-        place[ids] = np.arange(len(ids))
+        row_of = np.full(len(self.labels), -1)
+        row_of[ids] = np.arange(len(ids))
         attached = self.dataset.votes(int(ids[0]) if len(ids) == 1 else None)
         if self.source.imported and attached is not None and len(attached):
-            row = place[attached["id"]]
+            row = row_of[attached["id"]]
             counts[row[row >= 0]] = np.stack(attached["counts"].to_list())[row >= 0]
         _, collected, labels = self.answers("classify")
-        row = place[collected]
+        row = row_of[collected]
         np.add.at(counts, (row[row >= 0], labels[row >= 0]), 1)
         return counts
 

@@ -63,8 +63,8 @@ def match_rows(columns: dict[str, pa.ChunkedArray], paths: pa.ChunkedArray) -> R
         for title, column in columns.items()
         if is_text(column.type) and not (title in numbers and title.casefold() in ID_COLUMNS)
     }
-    for place, title in enumerate(texts):
-        ids, whole = match_paths(pc.coalesce(*list(texts.values())[place:]), paths)
+    for position, title in enumerate(texts):
+        ids, whole = match_paths(pc.coalesce(*list(texts.values())[position:]), paths)
         if (ids >= 0).any():
             return RowMatches(title, ids, int(((ids >= 0) & ~whole).sum()))
     empty = pa.array(["", None], pa.string())

@@ -246,44 +246,44 @@ def describe_export(opened: OpenDataset, filters: Filters, format: str, count: i
 # --- the hub -----------------------------------------------------------------------------------------------------
 
 
-def is_repository(place: str) -> bool:
-    """Return whether a place is a whole repository.
+def is_repository(address: str) -> bool:
+    """Return whether an address is that of a whole repository.
 
     >>> is_repository("hf:org/pets.v2"), is_repository("hf:org/pets/labels.csv"), is_repository("labels.csv")
     (True, False, False)
     """
-    return place.startswith(HUB) and place.count("/") == 1
+    return address.startswith(HUB) and address.count("/") == 1
 
 
-def push(place: str, write: Callable[[Path], int], *, force: bool) -> int:
+def push(address: str, write: Callable[[Path], int], *, force: bool) -> int:
     """Send what `write` makes to the hub as one commit, and return what it returns; a new repository is private.
 
     Raises CurateError for a repository or file that is there, unless `force`: then the commit replaces its data.
     """
     from huggingface_hub import HfApi, get_token
 
-    parts = place.removeprefix(HUB).split("/")
+    parts = address.removeprefix(HUB).split("/")
     # No part leads elsewhere, as .. does.
     if len(parts) < 2 or not all(part.strip(".") and part.isprintable() for part in parts):
-        raise CurateError(f"{place} is not a place on the hub. Write hf:OWNER/NAME, or hf:OWNER/NAME/FILE.")
+        raise CurateError(f"{address} is not a place on the hub. Write hf:OWNER/NAME, or hf:OWNER/NAME/FILE.")
     check_host(endpoint())
     api = HfApi(endpoint=endpoint(), token=get_token())
     repository = "/".join(parts[:2])
     file = "/".join(parts[2:])
     with tempfile.TemporaryDirectory() as folder:
         sent = Path(folder) / parts[-1]
-        with _answers(place):
+        with _answers(address):
             exists = api.repo_exists(repository, repo_type="dataset")
             if exists and file:
                 exists = api.file_exists(repository, file, repo_type="dataset")
         if exists and not force:
-            raise files.taken(place)
+            raise files.taken(address)
         count = write(sent)
         within = ""
         if file:  # with its manifest
             sent = Path(folder)
             within = str(PurePosixPath(file).parent)
-        with _answers(place):
+        with _answers(address):
             api.create_repo(repository, repo_type="dataset", private=True, exist_ok=True)
             api.upload_folder(
                 repo_id=repository,
@@ -297,12 +297,12 @@ def push(place: str, write: Callable[[Path], int], *, force: bool) -> int:
 
 
 @contextmanager
-def _answers(place: str) -> Iterator[None]:
+def _answers(address: str) -> Iterator[None]:
     """Say in one line what the hub did not do."""
     try:
         yield
     except Exception as problem:  # the hub's library uses one of several clients
         raise CurateError(
-            f"{place} could not be written at {endpoint()} ({words_of(problem)}). Check the network, and sign in by "
+            f"{address} could not be written at {endpoint()} ({words_of(problem)}). Check the network, and sign in by "
             "`hf auth login` or set HF_TOKEN to a token that may write."
         ) from problem

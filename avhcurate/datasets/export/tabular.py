@@ -84,13 +84,13 @@ def batches(
         selection.progress.check()
         for before, (name, text) in sources.items():
             if before in batch.schema.names:
-                place = batch.schema.get_field_index(before) + 1
-                batch = batch.add_column(place, name, pa.array([text] * batch.num_rows, pa.string()))
+                column = batch.schema.get_field_index(before) + 1
+                batch = batch.add_column(column, name, pa.array([text] * batch.num_rows, pa.string()))
         if "curated_label_name" in batch.schema.names:
             labels = batch.column("curated_label").fill_null(-1).to_numpy()
             people = second.people(batch.column("id").to_numpy(), labels)
-            place = batch.schema.get_field_index("curated_label_name") + 1
-            batch = batch.add_column(place, PEOPLE, pa.array(people))
+            column = batch.schema.get_field_index("curated_label_name") + 1
+            batch = batch.add_column(column, PEOPLE, pa.array(people))
         yield batch
 
 

@@ -241,16 +241,16 @@ def fetch_public(
     megabytes.
     """
     public = find_public(name)
-    place = (workspace.downloads / "fetch" / name).absolute()
+    folder = (workspace.downloads / "fetch" / name).absolute()
     fetched = FetchedFiles()
     if mirror is not None and not is_url(mirror):
         mirror = str(user_path(mirror).absolute())
         if not Path(mirror).is_dir():
             raise CurateError(f"{mirror} is not a folder.")
     first = FirstChecksums(workspace.checksums, accept=force)
-    _fetch_files(public, place, mirror, first, fetched, progress)
+    _fetch_files(public, folder, mirror, first, fetched, progress)
     progress.report(0, 0, "making a dataset of it")
-    source = public.prepare(fetched, place / "prepared")
+    source = public.prepare(fetched, folder / "prepared")
     progress.check("cancelled; the same command again resumes")
     fetched.folder = import_dataset(workspace, name, source, force=force)
     with workspace.lock(name):
@@ -264,7 +264,7 @@ def fetch_public(
 
 def _fetch_files(
     public: PublicDataset,
-    place: Path,
+    folder: Path,
     mirror: str | None,
     first: FirstChecksums,
     fetched: FetchedFiles,
@@ -281,7 +281,7 @@ def _fetch_files(
             continue
         try:
             after = megabytes.after(done, public.size)
-            file = fetch_file(wanted, place, first=first, mirror=mirror, progress=after)
+            file = fetch_file(wanted, folder, first=first, mirror=mirror, progress=after)
         except CurateError as problem:
             if not wanted.optional:
                 raise

@@ -76,11 +76,11 @@ def scan_folder(root: Path) -> FolderScan:
         scan.skipped[reason] += bool(reason)
         return not reason
 
-    for place, folders, files in os.walk(root, followlinks=True, onerror=lambda _: scan.skipped.update([_UNREADABLE])):
-        prefix = Path(place).relative_to(root).as_posix()
-        folders[:] = [name for name in folders if follows(Path(place, name))]
+    for parent, folders, files in os.walk(root, followlinks=True, onerror=lambda _: scan.skipped.update([_UNREADABLE])):
+        prefix = Path(parent).relative_to(root).as_posix()
+        folders[:] = [name for name in folders if follows(Path(parent, name))]
         for name in files:
-            _add_file(os.path.join(place, name), f"{prefix}/{name}".removeprefix("./"), scan)
+            _add_file(os.path.join(parent, name), f"{prefix}/{name}".removeprefix("./"), scan)
     for names in (scan.images, scan.parquet, scan.others):
         names.sort()
     return scan

@@ -187,11 +187,11 @@ def _refuse(bad: np.ndarray | np.bool, title: str, problem: str, start: int = 0,
 
 def _open(role: Role, text: str) -> ArrayInFile:
     """Return the array that a user names as FILE or FILE:NAME."""
-    place, _, member = text.rpartition(":")
+    file, _, member = text.rpartition(":")
     if user_path(text).is_file():
         return open_array(user_path(text), names=NAMES[role])
-    if place and user_path(place).is_file():
-        return open_array(user_path(place), member=member)
+    if file and user_path(file).is_file():
+        return open_array(user_path(file), member=member)
     raise CurateError(f"{text} is not a file. Give FILE or FILE:NAME of .npy, .npz, safetensors or Parquet.")
 
 

@@ -85,7 +85,7 @@ def _without_bytes(file: Path, schema: pa.Schema, column: str) -> pa.Table:
     return table.drop_columns([column]).append_column(_PATH, paths)
 
 
-def write_hugging_face(dataset: Any, place: Path) -> None:
+def write_hugging_face(dataset: Any, path: Path) -> None:
     """Write a `datasets.Dataset` as one Parquet file; images in files of their own are read into it.
 
     `to_parquet` would write the path of such an image and not its bytes. Raises CurateError if an image is gone.
@@ -101,7 +101,7 @@ def write_hugging_face(dataset: Any, place: Path) -> None:
             yield rows.features.arrow_schema.empty_table()
 
     try:
-        with replacing(place) as stream:
+        with replacing(path) as stream:
             write_tables(stream, blocks(), compression="none")
     except FileNotFoundError as problem:
         raise CurateError(

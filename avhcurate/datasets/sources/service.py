@@ -74,10 +74,10 @@ def import_dataset(
     """
     workspace.check_new(name)
     _refuse_around(workspace, source)
-    place = source
+    location = source
     if str(source).startswith(_HUB):
         first = FirstChecksums(workspace.checksums, accept=force)
-        place = fetch_hub(str(source).removeprefix(_HUB), workspace.downloads / "hf", first=first, progress=progress)
+        location = fetch_hub(str(source).removeprefix(_HUB), workspace.downloads / "hf", first=first, progress=progress)
     progress.report(0, 0, "reading names and labels")
     votes_column = None
     if votes is not None and not (Path(votes).exists() or Path(votes).suffix.casefold() in _VOTES):
@@ -87,8 +87,8 @@ def import_dataset(
         sheet = None
         if votes is not None and votes_column is None:
             sheet = read_votes(Path(votes))
-        table = read_source(place, ImportOptions(votes_column=votes_column, **options))
-        _refuse_outside(workspace, str(place), table)
+        table = read_source(location, ImportOptions(votes_column=votes_column, **options))
+        _refuse_outside(workspace, str(location), table)
         return sheet, table, _fingerprint(table)
 
     sheet, table, fingerprint = progress.waiting(read, f"cancelled before dataset {name!r} was written")
@@ -121,10 +121,10 @@ def _refuse_around(workspace: Workspace, source: Path | str) -> None:
         )
 
 
-def _refuse_outside(workspace: Workspace, place: str, table: SourceTable) -> None:
+def _refuse_outside(workspace: Workspace, location: str, table: SourceTable) -> None:
     """Refuse a table out of an uploaded zip that names files of this machine which did not come in the zip."""
     uploads = workspace.uploads.absolute()
-    path = Path(place).absolute()
+    path = Path(location).absolute()
     if not path.is_relative_to(uploads):
         return
     upload, *inside = path.relative_to(uploads).parts
@@ -138,9 +138,9 @@ def _refuse_outside(workspace: Workspace, place: str, table: SourceTable) -> Non
 
 def absolute(source: str) -> str:
     """Return a source as any folder calls it: the whole path of one that is on this machine."""
-    place = user_path(source)
-    if place.exists():
-        return str(place.resolve())
+    path = user_path(source)
+    if path.exists():
+        return str(path.resolve())
     return source
 
 
@@ -149,13 +149,13 @@ def name_for(workspace: Workspace, source: str, called: str = "") -> str:
 
     That is by default its path.
     """
-    place = absolute(source)
+    location = absolute(source)
     names = workspace.names()
     for name in names:
         with suppress(CurateError):  # a damaged one
-            if absolute(workspace.dataset(name).record.source) == place:
+            if absolute(workspace.dataset(name).record.source) == location:
                 return name
-    path = Path(called or place)
+    path = Path(called or location)
     stem = path.stem
     if path.is_dir():
         stem = path.name
@@ -316,14 +316,14 @@ def read_source(source: Path | str, options: ImportOptions) -> SourceTable:
 
     Raises `CurateError` for anything else.
     """
-    scheme, _, place = str(source).partition(":")
+    scheme, _, rest = str(source).partition(":")
     if scheme in PLUGINS:
-        read = PLUGINS[scheme](place, options)
+        read = PLUGINS[scheme](rest, options)
         if isinstance(read, SourceTable):
             return read
         return read_source(read, options)
     if scheme == "list":
-        return read_list(user_path(place), options)
+        return read_list(user_path(rest), options)
     if scheme == "wds" or is_tar(str(source)):
         if options.root is not None:
             raise CurateError("Tar shards hold their images.", fix=f"Leave {Option('root')} out")

@@ -96,12 +96,12 @@ def _braces(pattern: str) -> list[str]:
     ['a-9', 'a-10', 'b-9', 'b-10']
     """
     choices = [[part] for part in re.split(r"\{([^{}]*)\}", pattern)]
-    for place, (text,) in list(enumerate(choices))[1::2]:
-        choices[place] = text.split(",")
+    for position, (text,) in list(enumerate(choices))[1::2]:
+        choices[position] = text.split(",")
         if numbers := re.fullmatch(r"(\d+)\.\.(\d+)", text):
             first, last = map(int, numbers.groups())
             counted = range(first, min(last, first + _MOST_SHARDS) + 1)
-            choices[place] = [str(number).zfill(len(numbers[1])) for number in counted]
+            choices[position] = [str(number).zfill(len(numbers[1])) for number in counted]
     shards = ["".join(parts) for parts in islice(product(*choices), _MOST_SHARDS + 1)]
     if len(shards) > _MOST_SHARDS:
         raise CurateError(f"{pattern} names more than {_MOST_SHARDS} shards. Import a part of them.")

@@ -35,10 +35,10 @@ def votes_over_time(votes: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
     for name, color in zip([*busiest, _OTHERS], [*SERIES[: len(busiest)], GREY], strict=True):
         at = votes["at"][names == name].sort_values()
-        place = np.unique(np.linspace(0, len(at) - 1, min(_POINTS, len(at))).round().astype(np.int64))
+        positions = np.unique(np.linspace(0, len(at) - 1, min(_POINTS, len(at))).round().astype(np.int64))
         if len(at):
             line = {"shape": "hv", "width": 2, "color": color}
-            figure.add_scatter(x=at.iloc[place], y=place + 1, mode="lines", line=line, name=as_text(str(name)))
+            figure.add_scatter(x=at.iloc[positions], y=positions + 1, mode="lines", line=line, name=as_text(str(name)))
     bare(figure, height=250, y="votes", margin={"t": 30})
     return figure.update_layout(showlegend=True, legend=ABOVE).update_yaxes(rangemode="tozero")
 

@@ -247,12 +247,12 @@ class TaskQueue:
         # What was answered and what is out: together the position of the next image in the annotator's sequence.
         first = self.tasks_done + len(leases)
         new: list[Lease] = []
-        for place in range(need):
+        for position in range(need):
             if not questions:
                 break
             control = "none"
             expected = None
-            if checks and is_check(first + place, share=self.settings.control_share, seed=seed):
+            if checks and is_check(first + position, share=self.settings.control_share, seed=seed):
                 id = checks.pop()
                 control = "attention"
                 expected = pool.classes[pool.labels[id]]
@@ -264,7 +264,7 @@ class TaskQueue:
                     path=str(pool.paths[id]),
                     control=control,
                     expected=expected,
-                    turn=turn + 1 + place,
+                    turn=turn + 1 + position,
                     expires=time.time() + LEASE_S,
                 )
             )
@@ -307,8 +307,8 @@ class TaskQueue:
             return []
         first = Lease(task=uuid.uuid4().hex, path="", class_name=name, expires=time.time() + LEASE_S)
         return [
-            replace(first, path=str(pool.paths[id]), place=place, control=str(control))
-            for place, (id, control) in enumerate(zip(*grid, strict=True))
+            replace(first, path=str(pool.paths[id]), place=position, control=str(control))
+            for position, (id, control) in enumerate(zip(*grid, strict=True))
         ]
 
     def _classes_in_turn(self, unseen: np.ndarray) -> list[int]:

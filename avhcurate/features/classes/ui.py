@@ -69,19 +69,19 @@ def propose(page: Opened, classes: Classes) -> list[GridView | None]:
     """Draw one proposal with its keys and images; return the views of these."""
     part = PART.show(st.segmented_control, "Proposals", _PARTS, on_change=partial(PART.restart, AT.name))
     rows = {"merge": classes.pairs, "split": classes.splits}[part]
-    place = _place(rows[_NAMES[part]], AT.asked())
+    position = _place(rows[_NAMES[part]], AT.asked())
     scope = f"{page.dataset.name}|{part}|{who()}"
     turn, _ = read_seen(_seen(), scope)
-    begin = max(0, place - _AROUND)
+    begin = max(0, position - _AROUND)
     views = list[GridView]()
     if len(rows):
-        views = _draw_sides(page, _sides(page, rows.iloc[place]))
+        views = _draw_sides(page, _sides(page, rows.iloc[position]))
     with page.result:
         proposals_card(
             kind=_KINDS[part],
-            proposals=[_proposal(row, classes.chosen_by) for _, row in rows[begin : place + _AROUND].iterrows()],
+            proposals=[_proposal(row, classes.chosen_by) for _, row in rows[begin : position + _AROUND].iterrows()],
             begin=begin,
-            place=place,
+            place=position,
             total=len(rows),
             views=[view.key for view in views],
             undo=_undoable(page.decisions, _KINDS[part]),

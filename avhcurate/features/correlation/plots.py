@@ -156,8 +156,8 @@ def _target(result: Correlations) -> str:
 def _titles(result: Correlations, keys: Iterable[str]) -> list[str]:
     """Return short names of scores, all different, that Plotly shows literally."""
     short = [" ".join(result.ranked[key].name.split())[:_LONGEST] for key in keys]
-    for place, name in enumerate(short):
+    for position, name in enumerate(short):
         if short.count(name) > 1:
-            short[place] = f"{name} ({place + 1})"
+            short[position] = f"{name} ({position + 1})"
     # A per cent sign before a brace would begin a value of a hover text.
     return [escape(name).replace("%", "&#37;") for name in short]

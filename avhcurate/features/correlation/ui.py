@@ -153,11 +153,11 @@ def _leader(result: Correlations, rows: pd.DataFrame) -> str:
     shown = rows["agreement"].round(3)
     of_avh = shown[rows["score"] == "avh"]
     if len(of_avh) and best["score"] != "avh":
-        place = 1 + (shown > of_avh.iloc[0]).sum()
-        if place == 1:
+        rank = 1 + (shown > of_avh.iloc[0]).sum()
+        if rank == 1:
             text += ", and AVH as closely"
         else:
-            text += f"; AVH is number {place} of {len(rows)}, at {signed(of_avh.iloc[0], 3)}"
+            text += f"; AVH is number {rank} of {len(rows)}, at {signed(of_avh.iloc[0], 3)}"
     return f"{text}."
 
 

@@ -168,10 +168,10 @@ def _find(
     if id is None:
         return None, f"No image has this number or a path that contains {shortened(text, _LONGEST)}."
     ids, places = folder.coordinates()
-    place = places[ids == id].tolist()
-    if not place:
+    coordinates = places[ids == id].tolist()
+    if not coordinates:
         return None, f"Image {id:,} has no place on this map."
-    ((x, y),) = place
+    ((x, y),) = coordinates
     note = ""
     if not (points["id"] == id).any():
         note = f"Image {id:,}, which is marked, is not in view."

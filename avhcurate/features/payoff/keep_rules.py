@@ -89,8 +89,8 @@ def curve(
             learnt = np.where(np.stack(masks), labels[rows], -1)
             heads = fit_softmax_heads(x[rows], learnt, num_classes, penalty=penalty)
             predicted = heads.logits(locked).argmax(axis=2)
-            for place, cell in enumerate(some):
-                right.append((draw, *cell, np.mean(predicted[:, place] == locked_labels)))
+            for column, cell in enumerate(some):
+                right.append((draw, *cell, np.mean(predicted[:, column] == locked_labels)))
     found = pd.DataFrame(right, columns=["draw", "rule", "share", "accuracy"])
     by_chance = found[found["rule"] == "random"][["draw", "share", "accuracy"]]
     found = found.merge(by_chance, on=["draw", "share"], suffixes=("", "_by_chance"))

@@ -82,12 +82,12 @@ class Prediction:
         """Return the columns of the samples `ids`, ascending, (n,) each."""
         ranks = self.model.ranks(inputs)
         information = self.model.information(inputs)
-        place = np.minimum(np.searchsorted(self.voted.ids, ids), len(self.voted.ids) - 1)
-        has_votes = self.voted.ids[place] == ids
-        ranks[has_votes] = self.ranks[place[has_votes]]
+        positions = np.minimum(np.searchsorted(self.voted.ids, ids), len(self.voted.ids) - 1)
+        has_votes = self.voted.ids[positions] == ids
+        ranks[has_votes] = self.ranks[positions[has_votes]]
         for fold, model in enumerate(self.of_folds):
             # As if it had no votes: what a queue's chances depend on must not depend on who was asked about before.
-            rows = np.flatnonzero(has_votes & (self.voted.folds[place] == fold))
+            rows = np.flatnonzero(has_votes & (self.voted.folds[positions] == fold))
             information[rows] = model.information(inputs[rows])
         predicted = self.curve.hsf(ranks)
         low, high = self.interval.of(predicted)

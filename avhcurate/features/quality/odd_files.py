@@ -95,7 +95,7 @@ def odd_files(
     kinds = pd.Series(np.where(reasons.notna(), "file", flaw_of(values, thresholds)))
     for key in thresholds:
         reasons[kinds == key] = [f"{key}: {FLAWS[key][0]} {value:.4g}" for value in values[key][kinds == key]]
-    order = kinds.map({kind: place for place, kind in enumerate(KINDS)})
+    order = kinds.map({kind: position for position, kind in enumerate(KINDS)})
     files = files.assign(kind=kinds, odd=reasons, order=order, read=files["problem"].isna()).dropna(subset="order")
     files = files.sort_values(["order", "read"], kind="stable", ignore_index=True)
     return OddFiles(files[["id", "path", "kind", "odd"]], thresholds)

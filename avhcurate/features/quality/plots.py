@@ -20,7 +20,7 @@ def measure_histograms(bars: Mapping[str, pd.DataFrame], *, measure: str = "") -
     rows = -(-len(bars) // _COLUMNS)
     titles = [f"{MEASURES[key].name}, {MEASURES[key].unit}".removesuffix(", ").replace(" ", "<br>", 1) for key in bars]
     figure = make_subplots(rows, _COLUMNS, subplot_titles=titles, horizontal_spacing=0.035, vertical_spacing=0.34)
-    for place, (key, counts) in enumerate(bars.items()):
+    for number, (key, counts) in enumerate(bars.items()):
         counts = counts[counts["n"] > 0]
         figure.add_bar(
             x=(counts["low"] + counts["high"]) / 2,
@@ -30,8 +30,8 @@ def measure_histograms(bars: Mapping[str, pd.DataFrame], *, measure: str = "") -
             customdata=counts[["low", "high"]].to_numpy(float),
             hovertemplate="%{customdata[0]:.4g} to %{customdata[1]:.4g}: %{y:,} images<extra></extra>",
             **leads(counts["n"], counts["to"]),
-            row=place // _COLUMNS + 1,
-            col=place % _COLUMNS + 1,
+            row=number // _COLUMNS + 1,
+            col=number % _COLUMNS + 1,
         )
     bare(figure, height=40 + 130 * rows, margin={"t": 40})
     figure.update_annotations(font_size=11)
@@ -60,7 +60,7 @@ def similarity_histogram(nearest: np.ndarray, *, cut: float) -> go.Figure:
         marker={"color": np.where(edges[:-1] <= limit, BLUE, SLATE)},
         hovertemplate="from %{x:.3g}°: %{y:,} images<extra></extra>",
         **leads(
-            counts, [Filters(excluded=None, ids=tuple(ids[bar == place].tolist())) for place in range(len(counts))]
+            counts, [Filters(excluded=None, ids=tuple(ids[bar == number].tolist())) for number in range(len(counts))]
         ),
     )
     note = f"copies up to {limit:.3g}°, cosine {cut:.4f}"

@@ -44,10 +44,10 @@ def label_differences(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame
     >>> label_differences(before, after)[["kind", "path", "before", "after"]].values[:3].tolist()
     [['added', 'c', '', 'cat'], ['removed', 'a', 'cat', ''], ['relabelled', 'b', 'dog', 'cat']]
     """
-    place = before.index.get_indexer(after.index)
-    then = before.iloc[place[place >= 0]]
-    now = after[place >= 0].set_index(then.index)
-    new = after[(place < 0) & ~after["excluded"]]
+    positions = before.index.get_indexer(after.index)
+    then = before.iloc[positions[positions >= 0]]
+    now = after[positions >= 0].set_index(then.index)
+    new = after[(positions < 0) & ~after["excluded"]]
     gone = before.drop(then.index)
     gone = gone[~gone["excluded"]]
     differs = then["label"] != now["label"]

@@ -158,16 +158,16 @@ def state(decisions: Decisions, run: RunFolder | None, entry: int) -> pd.DataFra
     names = np.array([*decisions.samples.classes, ""], object)
     given = names[rows.pop("label").to_numpy(np.int64, na_value=-1)]
     states = decisions.log.state(decisions.dataset.id, decisions.own_classes, until=entry).to_pandas()
-    place = pd.Index(rows["path"]).get_indexer(states["path"])
-    states = states[place >= 0]
-    place = place[place >= 0]
+    positions = pd.Index(rows["path"]).get_indexer(states["path"])
+    states = states[positions >= 0]
+    positions = positions[positions >= 0]
     label = given.copy()
     tags = np.full(len(rows), "", object)
     excluded = np.zeros(len(rows), bool)
     curated = pd.Series(decisions.samples.classes).reindex(states["curated_label"].astype("float")).to_numpy(object)
-    label[place] = np.where(states["curated_label"].notna(), curated, label[place])
-    tags[place] = states["tags"].map(";".join).to_numpy(object)
-    excluded[place] = states["excluded"].to_numpy(bool)
+    label[positions] = np.where(states["curated_label"].notna(), curated, label[positions])
+    tags[positions] = states["tags"].map(";".join).to_numpy(object)
+    excluded[positions] = states["excluded"].to_numpy(bool)
     rows = rows.assign(given=given, label=label, excluded=excluded, tags=tags)
     return rows.assign(suspect=_suspects(run, rows))
 

@@ -207,7 +207,7 @@ def _place_groups(
     lacking = targets.astype(float)
     frame = pd.DataFrame({"group": groups})[groups >= 0]
     members = [rows.to_numpy() for rows in frame.groupby("group").groups.values()]
-    shuffled = [members[place] for place in generator.permutation(len(members))]
+    shuffled = [members[position] for position in generator.permutation(len(members))]
     for group in sorted(shuffled, key=len, reverse=True):
         codes, counts = np.unique(strata[group], return_counts=True)
         parts[group] = part = int(np.argmax(counts @ lacking[codes]))

@@ -56,14 +56,14 @@ def _answers(ids: pd.Series, asked: Mapping[int, Counter[str]], classes: tuple[s
     named = np.full((most, len(ids)), -1)
     people = np.zeros((most, len(ids)), int)
     answered = np.zeros(len(ids), int)
-    place_of = {id: place for place, id in enumerate(ids.tolist())}
+    column_of = {id: column for column, id in enumerate(ids.tolist())}
     for id, answers in asked.items():
-        place = place_of[id]
-        answered[place] = answers.total()
+        column = column_of[id]
+        answered[column] = answers.total()
         for row, (name, count) in enumerate(answers.items()):
             if name in number_of:
-                named[row, place] = number_of[name]
-                people[row, place] = count
+                named[row, column] = number_of[name]
+                people[row, column] = count
     return Answers(named, people, answered)
 
 

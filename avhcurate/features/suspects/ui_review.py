@@ -108,14 +108,14 @@ class ReviewSession:
     subject: str = ""
     ids: list[int] = field(default_factory=list)
     queue: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
-    place: int = 0
+    position: int = 0
     turn: int = 0
 
     def move(self, sent: Any) -> None:
         """Go to the place that the browser asks for, once."""
         request = read_place(sent, self.queue)
         if request and request[1] != self.turn:
-            self.place = min(request[0], max(0, len(self.ids) - 1))
+            self.position = min(request[0], max(0, len(self.ids) - 1))
             self.turn = request[1]
 
 
@@ -140,17 +140,17 @@ def one_by_one(page: Opened, shown: SuspectsInView) -> None:
     if not session.ids:
         st.info(shown.nothing, icon=":material/task_alt:")
         return
-    first = max(0, session.place - _BEHIND)
+    first = max(0, session.position - _BEHIND)
     review_card(
-        suspects(page, record, rows.loc[session.ids[first : session.place + _AHEAD]], first),
+        suspects(page, record, rows.loc[session.ids[first : session.position + _AHEAD]], first),
         key=_CARD,
         scope=scope,
         queue=session.queue,
         of=record.address,
-        place=session.place,
+        place=session.position,
         total=len(session.ids),
         left=len(undecided),
-        tally=_tally(page, shown.suspects.set_index("id")["doubt"], session.ids[session.place]),
+        tally=_tally(page, shown.suspects.set_index("id")["doubt"], session.ids[session.position]),
         echo=session.turn,
         least_ms=_LEAST_MS,
         actions=key_data(page, _CARD),
@@ -163,8 +163,8 @@ def _tally(page: Opened, doubt: pd.Series, id: int) -> str:
     many of the next will: it tells when to stop. `doubt` is by id, in the order of the list.
     """
     ids = doubt.index.tolist()
-    place = ids.index(id)
-    states = decisions.states(page.samples, ids[max(0, place - _SEARCHED) : place + stopping.NEXT])
+    position = ids.index(id)
+    states = decisions.states(page.samples, ids[max(0, position - _SEARCHED) : position + stopping.NEXT])
     past = states[states != ""]
     following = states[states == ""].index[: stopping.NEXT]
     if len(past) >= stopping.FROM and len(following):
@@ -188,8 +188,8 @@ def suspects(page: Opened, record: SuspectsRecord, rows: pd.DataFrame, first: in
     states = decisions.states(page.samples, ids)
     answers = answers_about(page.votes, [state["id"] for state in now if ASKED in state["tags"]])
     return [
-        _suspect(page, record, row, place, states[row["id"]], state, answers.get(row["id"]))
-        for place, (row, state) in enumerate(zip(rows.to_dict("records"), now, strict=True), first)
+        _suspect(page, record, row, position, states[row["id"]], state, answers.get(row["id"]))
+        for position, (row, state) in enumerate(zip(rows.to_dict("records"), now, strict=True), first)
     ]
 
 
@@ -197,7 +197,7 @@ def _suspect(
     page: Opened,
     record: SuspectsRecord,
     row: dict[Any, Any],
-    place: int,
+    position: int,
     decision: str,
     state: dict[Any, Any],
     answers: Counter[str] | None,
@@ -210,7 +210,7 @@ def _suspect(
     strips += [(names[label], _near(page.samples, page.opened.neighbours, row, label)) for label in _classes(row)]
     return Suspect(
         id=id,
-        place=place,
+        place=position,
         choices=tuple(NamedClass(label, names[label]) for label in row["named"].tolist()),
         suggested=int(row["suggested"]),
         src=url(id, size="full"),

@@ -72,7 +72,7 @@ def often_called(counts: np.ndarray) -> tuple[int, int] | None:
     """
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     np.fill_diagonal(shares, 0)
-    one, other = (int(place) for place in np.unravel_index(shares.argmax(), shares.shape))
+    one, other = (int(label) for label in np.unravel_index(shares.argmax(), shares.shape))
     share = shares[one, other]
     shares[one, other] = 0
     if len(shares) > 2:

@@ -55,10 +55,10 @@ def spearman_with_level(values: np.ndarray) -> np.ndarray:
     """
     ranks = stats.rankdata(values, axis=1)
     ranks -= ranks.mean(axis=1, keepdims=True)
-    place = np.arange(values.shape[1]) - (values.shape[1] - 1) / 2
-    length = np.linalg.norm(ranks, axis=1) * np.linalg.norm(place)
+    levels = np.arange(values.shape[1]) - (values.shape[1] - 1) / 2
+    length = np.linalg.norm(ranks, axis=1) * np.linalg.norm(levels)
     usable = (length > 0) & ~np.isnan(values).any(axis=1)
-    rho = np.divide(ranks @ place, length, out=np.full(len(values), np.nan), where=usable)
+    rho = np.divide(ranks @ levels, length, out=np.full(len(values), np.nan), where=usable)
     # Rounding must not turn perfect agreement into a little less.
     return np.where(np.abs(rho) > 1 - _ROUNDING, np.sign(rho), rho)
 
@@ -89,9 +89,9 @@ def median_interval(values: np.ndarray) -> tuple[float, float]:
     """
     if len(values) < 6:
         return float("nan"), float("nan")
-    place = int(stats.binom.ppf(0.025, len(values), 0.5))
+    rank = int(stats.binom.ppf(0.025, len(values), 0.5))
     ordered = np.sort(values)
-    return float(ordered[place - 1]), float(ordered[-place])
+    return float(ordered[rank - 1]), float(ordered[-rank])
 
 
 def curves(rows: pd.DataFrame, measures: Sequence[str], groups: Mapping[str, np.ndarray]) -> pd.DataFrame:

@@ -26,12 +26,12 @@ def curves(runs: Mapping[str, pd.DataFrame]) -> go.Figure:
     titles = [name for name, _ in PANELS.values()]
     figure = make_subplots(2, _COLUMNS, subplot_titles=titles, horizontal_spacing=0.1, vertical_spacing=0.17)
     for number, (key, (_, form)) in enumerate(PANELS.items()):
-        place = {"row": 1 + number // _COLUMNS, "col": 1 + number % _COLUMNS}
+        cell = {"row": 1 + number // _COLUMNS, "col": 1 + number % _COLUMNS}
         for (name, rounds), color, symbol in zip(runs.items(), SERIES, SYMBOLS, strict=False):
-            _line(figure, rounds, key, name=name, color=color, symbol=symbol, **place)
+            _line(figure, rounds, key, name=name, color=color, symbol=symbol, **cell)
         if form.endswith("%"):
             # Where all are right, the axis would else reach 200 %.
-            figure.update_yaxes(tickformat=".1~%", autorangeoptions={"clipmin": 0, "clipmax": 1.01}, **place)
+            figure.update_yaxes(tickformat=".1~%", autorangeoptions={"clipmin": 0, "clipmax": 1.01}, **cell)
     bare(figure, height=500, margin={"t": 84})
     figure.update_layout(showlegend=True, legend=AT_TOP | {"traceorder": "normal"})
     figure.update_annotations(font_size=13)

@@ -222,7 +222,7 @@ def runs_table(folders: Sequence[SelfTrainingFolder]) -> None:
 
 def _cells(rounds: pd.DataFrame) -> list[str]:
     cells = []
-    for place, key in _COLUMNS.values():
-        row = rounds.iloc[min(place, len(rounds) - 1)]
+    for first, key in _COLUMNS.values():
+        row = rounds.iloc[min(first, len(rounds) - 1)]
         cells.append(estimate(row[key], row[f"{key}_low"], row[f"{key}_high"], 1, percent=True))
     return cells

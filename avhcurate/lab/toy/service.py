@@ -142,9 +142,9 @@ def _compute(settings: ToySettings) -> ToyResult:
         "loss": samples.loss.mean(1, dtype=float),
         "accuracy": (samples.predicted == held_out_labels).mean(1),
     }
-    for place, history, error in (("samples", samples, blobs.bayes_error(held_out)), ("map", drawn, bayes)):
-        curves[f"avh_{place}"] = [follows(values, error) for values in history.avh]
-        curves[f"norm_{place}"] = [follows(values, error) for values in history.norm]
+    for name, history, error in (("samples", samples, blobs.bayes_error(held_out)), ("map", drawn, bayes)):
+        curves[f"avh_{name}"] = [follows(values, error) for values in history.avh]
+        curves[f"norm_{name}"] = [follows(values, error) for values in history.norm]
     return ToyResult(
         settings=settings,
         x=grid.x,

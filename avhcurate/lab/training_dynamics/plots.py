@@ -93,19 +93,19 @@ def courses(
     for number, (training, curves) in enumerate(shown.items()):
         to = images.get(training, {})
         for panel, key in enumerate(panels):
-            place = {"row": 1 + panel, "col": 1 + number}
+            cell = {"row": 1 + panel, "col": 1 + number}
             if alone:
-                place = {"row": 1 + panel // 2, "col": 1 + panel % 2}
+                cell = {"row": 1 + panel // 2, "col": 1 + panel % 2}
             for name, color in colors.items():
                 points = curves[(curves["bin"] == name) & curves[key].notna()].sort_values("epoch")
                 if len(points):
                     marks = leads(points["n"], to[name]) if name in to else {}
-                    _curve(figure, points, key, color, marks, showlegend=name not in in_legend, **place)
+                    _curve(figure, points, key, color, marks, showlegend=name not in in_legend, **cell)
                     in_legend.add(name)
             if key == "accuracy":
-                figure.update_yaxes(**place, tickformat=".0%")
+                figure.update_yaxes(**cell, tickformat=".0%")
             if not alone and not number:
-                figure.update_yaxes(**place, title_text=names[panel])
+                figure.update_yaxes(**cell, title_text=names[panel])
     figure.update_layout(showlegend=True, legend=AT_TOP | {"traceorder": "normal"})
     if bins:
         figure.update_layout(legend_title={"text": of_hsf(simulated), "font": {"size": 12}})

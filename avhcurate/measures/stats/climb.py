@@ -13,11 +13,11 @@ def climb(candidates: Sequence[T], start: int, value: Callable[[T], float]) -> t
     (8, -1)
     """
     values: dict[int, float] = {}
-    place = start
+    position = start
     while True:
-        near = [other for other in (place, place + 1, place - 1) if 0 <= other < len(candidates)]
+        near = [other for other in (position, position + 1, position - 1) if 0 <= other < len(candidates)]
         values |= {other: value(candidates[other]) for other in near if other not in values}
         best = max(near, key=lambda other: values[other])
-        if best == place:
-            return candidates[place], values[place]
-        place = best
+        if best == position:
+            return candidates[position], values[position]
+        position = best

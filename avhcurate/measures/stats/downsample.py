@@ -21,12 +21,12 @@ def downsample(groups: np.ndarray, *, most: int, even: bool = False) -> np.ndarr
     counts = np.bincount(codes)
     shuffled = np.random.default_rng(0).permutation(len(codes))
     order = shuffled[np.argsort(codes[shuffled], kind="stable")]
-    place = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)  # of each in its group
+    ranks = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)  # of each in its group
     if not even:
         least = np.minimum(counts, most // (4 * int((counts > 0).sum())))
-        share = (place - np.repeat(least, counts) + 1) / np.repeat(np.maximum(counts - least, 1), counts)
-        place = np.maximum(share, 0)
-    return np.sort(order[np.argsort(place, kind="stable")[:most]])
+        share = (ranks - np.repeat(least, counts) + 1) / np.repeat(np.maximum(counts - least, 1), counts)
+        ranks = np.maximum(share, 0)
+    return np.sort(order[np.argsort(ranks, kind="stable")[:most]])
 
 
 def evenly_spread(n: int, limit: int | None) -> np.ndarray:

@@ -66,9 +66,9 @@ def nearest_of(
     for start in range(0, len(pool), step):
         ids = pool[start : start + step]
         cosine = _cosines(_read(features, ids), u)
-        place = np.minimum(np.searchsorted(ids, rows), len(ids) - 1)
-        itself = np.flatnonzero(ids[place] == rows)
-        cosine[itself, place[itself]] = -np.inf
+        positions = np.minimum(np.searchsorted(ids, rows), len(ids) - 1)
+        itself = np.flatnonzero(ids[positions] == rows)
+        cosine[itself, positions[itself]] = -np.inf
         best = _largest(cosine, depth)
         cosines = np.concatenate([cosines, np.take_along_axis(cosine, best, 1)], axis=1)
         candidates = np.concatenate([candidates, ids[best]], axis=1)

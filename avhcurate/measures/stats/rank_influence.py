@@ -143,8 +143,8 @@ def semipartial_spearman(x: np.ndarray, y: np.ndarray, held: np.ndarray) -> Esti
     moved = np.zeros((m + 2, m + 2, n))
     for first, second in itertools.combinations(range(m + 2), 2):
         found = spearman_influence(columns[first], columns[second])
-        for place in ((first, second), (second, first)):
-            rho[place], moved[place] = found
+        for cell in ((first, second), (second, first)):
+            rho[cell], moved[cell] = found
     if np.isnan(rho).any():
         return NO_ESTIMATE
     # Those of `held` that rank the samples alike share their weight.

@@ -61,9 +61,9 @@ def _refuse_standard(module: str, name: str) -> None:
 
 
 def of_plugin(name: ModelName) -> Architecture:
-    """Return what the plugin of this family makes of the place."""
+    """Return what the plugin of this family makes of the address."""
     plugin = PLUGINS[name.family]
-    product = architecture = plugin(name.place)
+    product = architecture = plugin(name.address)
     if not isinstance(product, Architecture):
         architecture = _as_imagenet(name.text, lambda num_classes: copy.deepcopy(product))
     return replace(architecture, code=sources(plugin.__module__))

@@ -37,19 +37,19 @@ class HubModel:
     Raises CurateError when transformers is not installed, or a part cannot be had or would need code of its own.
     """
 
-    def __init__(self, family: str, place: str) -> None:
-        self.name = f"{family}:{place}"
+    def __init__(self, family: str, address: str) -> None:
+        self.name = f"{family}:{address}"
         self._library = package("transformers", self.name, "transformers")
         # Its warnings are of training and of files that are read well.
         self._library.utils.logging.set_verbosity_error()
         self._library.utils.logging.disable_progress_bar()
-        folder = user_path(place)
+        folder = user_path(address)
         self._local = folder.is_dir()
-        self._place = place
+        self._address = address
         if self._local:
-            self._place = str(folder)
-        elif not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", place):
-            raise CurateError(f"{self.name}: there is no folder {place!r}. Give one, or OWNER/NAME of the hub.")
+            self._address = str(folder)
+        elif not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", address):
+            raise CurateError(f"{self.name}: there is no folder {address!r}. Give one, or OWNER/NAME of the hub.")
         #: A folder's configuration, which may be edited, says what the network computes.
         self.code = None
         if self._local and (file := folder / "config.json").is_file():
@@ -101,7 +101,9 @@ class HubModel:
     def _read(self, kind: str, part: str, **options: Any) -> Any:
         try:
             reader = getattr(self._library, kind)
-            return reader.from_pretrained(self._place, trust_remote_code=False, local_files_only=self._local, **options)
+            return reader.from_pretrained(
+                self._address, trust_remote_code=False, local_files_only=self._local, **options
+            )
         except Exception as error:  # files, hub and libraries fail in many ways
             raise CurateError(
                 f"{part} of {self.name} is not available ({first_line(error)}). Check the name and the network, or the "
@@ -109,13 +111,13 @@ class HubModel:
             ) from None
 
 
-def hub_classifier(place: str) -> Architecture:
+def hub_classifier(address: str) -> Architecture:
     """Return the image classifier of `transformers:PLACE`, the names of its classes with it.
 
     Raises CurateError when it cannot be had, as `HubModel` does.
     """
     kind = "AutoModelForImageClassification"
-    model = HubModel("transformers", place)
+    model = HubModel("transformers", address)
 
     def build(num_classes: int | None, side: int) -> nn.Module:
         if num_classes is None:
@@ -123,7 +125,7 @@ def hub_classifier(place: str) -> Architecture:
         return model.untrained(kind, num_labels=num_classes)
 
     def load() -> Weights:
-        return own_weights(model.weights(kind), f"transformers {place}")
+        return own_weights(model.weights(kind), f"transformers {address}")
 
     return Architecture(build, model.preprocess(), load, _class_names(model.config), code=model.code)
 

@@ -130,17 +130,17 @@ def find_architecture(
     `prompts` tell a zero-shot network its classes. Names are those of `names.FORMS`. Raises CurateError with near
     matches for any other.
     """
-    family, place = name.family, name.place
+    family, address = name.family, name.address
     if name.text in extras.EFFICIENTNET_LITE:
-        return extras.efficientnet_lite(place)
-    if family == "torchvision" and place in torchvision_zoo.names():
-        return torchvision_zoo.architecture(place, sha256=sha256)
-    if family == "avhcurate" and place in OWN:
-        return OWN[place]()
+        return extras.efficientnet_lite(address)
+    if family == "torchvision" and address in torchvision_zoo.names():
+        return torchvision_zoo.architecture(address, sha256=sha256)
+    if family == "avhcurate" and address in OWN:
+        return OWN[address]()
     if family == "clip":
-        return zero_shot(place, prompts or PromptsRecord(templates=TEMPLATES, names=()))
+        return zero_shot(address, prompts or PromptsRecord(templates=TEMPLATES, names=()))
     if family in _MAKERS:
-        return _MAKERS[family](place)
+        return _MAKERS[family](address)
     if family in PLUGINS:
         return of_plugin(name)
     refuse_unknown(name)

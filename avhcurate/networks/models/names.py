@@ -51,27 +51,27 @@ FORMS = ", ".join(
 
 @dataclass(frozen=True)
 class ModelName:
-    """A model's name taken apart: its family, and its place there. A FACTORY's place is all of it.
+    """A model's name taken apart: its family, and its address there. A FACTORY's address is all of it.
 
-    >>> ModelName.of("timm:hf-hub:owner/name").place, ModelName.of("lab.nets:make").family == FACTORY
+    >>> ModelName.of("timm:hf-hub:owner/name").address, ModelName.of("lab.nets:make").family == FACTORY
     ('hf-hub:owner/name', True)
     """
 
     text: str
     family: str
-    place: str
+    address: str
 
     @classmethod
     def of(cls, text: str) -> "ModelName":
         """Return the name that a user writes."""
-        family, colon, place = text.partition(":")
+        family, colon, address = text.partition(":")
         if not colon:
             family = ""
-            place = text
+            address = text
         elif family not in FAMILIES and family not in PLUGINS:
             family = FACTORY
-            place = text
-        return cls(text, family, place)
+            address = text
+        return cls(text, family, address)
 
 
 @cache
@@ -132,7 +132,7 @@ def refuse_unknown(name: ModelName) -> None:
 def refuse_unlisted(name: ModelName) -> None:
     """Raise CurateError for a factory that `AVHCURATE_FACTORIES` does not list."""
     entries = {entry.strip() for entry in os.environ.get(ALLOWED_VARIABLE, "").split(",")}
-    module, _, factory = name.place.partition(":")
+    module, _, factory = name.address.partition(":")
     # What a module imports of others is not meant by its star.
     listed = name.text in entries or ("." not in factory and f"{module}:*" in entries)
     if name.family == FACTORY and not listed:

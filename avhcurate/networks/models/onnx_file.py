@@ -68,13 +68,13 @@ class OnnxClassifier(nn.Module):
         return self.head(torch.from_numpy(_outputs(self._run, self._input, pixels)[0]).to(images))
 
 
-def onnx_classifier(place: str) -> Architecture:
+def onnx_classifier(address: str) -> Architecture:
     """Return the classifier in an ONNX file; its images are prepared as ImageNet networks want them by default.
 
     Raises CurateError when onnx or OpenVINO is not installed, or the file is not such a classifier.
     """
-    name = f"onnx:{place}"
-    path = user_path(place)
+    name = f"onnx:{address}"
+    path = user_path(address)
     onnx = package("onnx", name, "onnx")
     core = openvino(name).Core()
     try:

@@ -49,8 +49,8 @@ def _file(name: str) -> Path | None:
         return None
     files = [Path(spec.origin or "")]
     if inner:
-        places = [Path(folder, *inner) for folder in spec.submodule_search_locations or ()]
-        files = [file for place in places for file in (place / "__init__.py", place.with_suffix(".py"))]
+        folders = [Path(folder, *inner) for folder in spec.submodule_search_locations or ()]
+        files = [file for folder in folders for file in (folder / "__init__.py", folder.with_suffix(".py"))]
     return next(filter(Path.is_file, files), None)
 
 

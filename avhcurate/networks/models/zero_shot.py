@@ -65,7 +65,7 @@ class ZeroShotClassifier(nn.Module):
         return self.head(F.normalize(embedding, dim=1) * self.scale)
 
 
-def zero_shot(place: str, prompts: PromptsRecord) -> Architecture:
+def zero_shot(address: str, prompts: PromptsRecord) -> Architecture:
     """The two encoders of `clip:PLACE` (CLIP, SigLIP and their like) as a classifier of the classes of `prompts`.
 
     Raises CurateError when they cannot be had, as `HubModel` does, or do not embed images and texts.
@@ -75,7 +75,7 @@ def zero_shot(place: str, prompts: PromptsRecord) -> Architecture:
             raise CurateError(
                 f"{Option('prompt')} {template!r}: put {{}} once where the class name goes, as {TEMPLATES[0]!r}"
             )
-    model = HubModel("clip", place)
+    model = HubModel("clip", address)
 
     def build(num_classes: int | None, side: int) -> nn.Module:
         if len(prompts.names) < 2 or num_classes not in (None, len(prompts.names)):
@@ -89,7 +89,7 @@ def zero_shot(place: str, prompts: PromptsRecord) -> Architecture:
         build,
         model.preprocess(),
         classes=prompts.names,
-        made=lambda module: own_weights(module, f"transformers {place}"),
+        made=lambda module: own_weights(module, f"transformers {address}"),
         fixed=True,
         code=model.code,
     )
@@ -98,8 +98,8 @@ def zero_shot(place: str, prompts: PromptsRecord) -> Architecture:
 class TextEncoder:
     """The encoder of texts of `clip:PLACE`."""
 
-    def __init__(self, place: str) -> None:
-        model = HubModel("clip", place)
+    def __init__(self, address: str) -> None:
+        model = HubModel("clip", address)
         self._network = _two_encoders(model)
         self._tokenizer = model.tokenizer()
 

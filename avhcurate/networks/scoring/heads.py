@@ -130,14 +130,14 @@ def _choose(samples: Samples, seed: int, check: Callable[[], None]) -> ChosenPen
     # Of many samples one part says enough.
     held_out = range(parts if len(samples) < CHOICE_SAMPLES else 1)
     penalties = []
-    place = len(STRENGTHS) // 2
+    position = len(STRENGTHS) // 2
     for standardised in (False, True):
         pairs = []
         for part in held_out:
             fit = _Fit(samples.part(of_sample != part), check, standardised=standardised)
             pairs.append((fit, samples.part(of_sample == part)))
-        strength, gain = climb(STRENGTHS, place, partial(_less_loss, pairs))
-        place = STRENGTHS.index(strength)
+        strength, gain = climb(STRENGTHS, position, partial(_less_loss, pairs))
+        position = STRENGTHS.index(strength)
         penalties.append(ChosenPenalty(-gain, strength, standardised))
     return min(penalties)
 

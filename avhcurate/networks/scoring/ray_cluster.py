@@ -47,9 +47,9 @@ def connect(address: str) -> None:
     if address == "local":
         options |= {"include_dashboard": False, "object_store_memory": _OBJECTS}
     try:
-        place = urlsplit(address if "://" in address else f"//{address}")
-        if place.hostname and place.port:
-            _check_port(place.hostname, place.port)
+        url = urlsplit(address if "://" in address else f"//{address}")
+        if url.hostname and url.port:
+            _check_port(url.hostname, url.port)
         ray.init(address, **options)
     # Some of Ray's own are of no class of theirs, as that of a start that takes too long.
     except Exception as problem:

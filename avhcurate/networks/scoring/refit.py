@@ -105,9 +105,9 @@ def _digests(dataset: DatasetFolder, run: RunFolder, ids: np.ndarray) -> np.ndar
     if fitted is None or not fitted.duplicates.get("files"):
         return None
     digests = np.empty(len(ids), object)
-    for place, encoded in enumerate(dataset.images(ids).read(ids.tolist())):
+    for row, encoded in enumerate(dataset.images(ids).read(ids.tolist())):
         if isinstance(encoded, bytes):
-            digests[place] = blake2b(encoded, digest_size=16).digest()
+            digests[row] = blake2b(encoded, digest_size=16).digest()
     return digests
 
 

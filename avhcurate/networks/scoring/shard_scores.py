@@ -128,8 +128,8 @@ def _with_distance(run: RunFolder, table: pa.Table, prototypes: np.ndarray, labe
     ids, usable = scored(table)
     distance = np.full(len(table), np.nan, np.float32)
     distance[usable] = scores.prototype_distance(run.features_of(ids), prototypes, labels[ids])
-    place = table.column_names.index("problem")
-    return table.add_column(place, "prototype_distance", pa.array(distance, from_pandas=True))
+    column = table.column_names.index("problem")
+    return table.add_column(column, "prototype_distance", pa.array(distance, from_pandas=True))
 
 
 def add_scores(run: RunFolder, labels: np.ndarray, *, progress: Progress = SILENT) -> None:

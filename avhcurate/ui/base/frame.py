@@ -179,8 +179,8 @@ def show_error(at: str = "", verb: str = "") -> None:
     `at` is the key of a form, which is of a `verb`, or "" for the page. A fragment may show only this, as a dialog may
     be open.
     """
-    place, error = st.session_state.get(_ERROR, (None, Text()))
-    if place == at:
+    key, error = st.session_state.get(_ERROR, (None, Text()))
+    if key == at:
         del st.session_state[_ERROR]
         show_problem(error, verb)
 

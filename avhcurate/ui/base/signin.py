@@ -134,8 +134,8 @@ def _start_session() -> None:
     if _TOKEN not in st.session_state:
         st.session_state[_TOKEN] = secrets.token_urlsafe(32)
         _SESSIONS[st.session_state[_TOKEN]] = _user()
-    place = f'data-url="{base_path()}/session" data-token="{st.session_state[_TOKEN]}"'
-    script = f'<div id="avhcurate-session" {place}></div><script>{KEEP_COOKIE}</script>'
+    attributes = f'data-url="{base_path()}/session" data-token="{st.session_state[_TOKEN]}"'
+    script = f'<div id="avhcurate-session" {attributes}></div><script>{KEEP_COOKIE}</script>'
     st.html(script, unsafe_allow_javascript=True)
     st.stop()
 

@@ -63,12 +63,12 @@ def in_page(text: Text, verb: str = "") -> str:
             title += f": {called.get(value, value)}"
         return f"“{title}”"
 
-    def place(run: Run) -> str:
+    def page_of(run: Run) -> str:
         if run.verb not in PLACES:
             return str(run)
         return f"use {PLACES[run.verb][0]}"
 
-    return text.words(control, place)
+    return text.words(control, page_of)
 
 
 def said(text: Text, verb: str = "") -> str:

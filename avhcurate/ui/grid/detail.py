@@ -156,13 +156,13 @@ def _nearby(listed: GridView | None, id: int) -> Nearby:
     places = np.flatnonzero(listed.ids == id).tolist()
     if places:
         st.session_state[_PLACE] = id, places[0]
-    last, place = st.session_state.get(_PLACE, (None, 0))
+    last, position = st.session_state.get(_PLACE, (None, 0))
     if last != id:
         return Nearby()
-    first = max(0, place - _NEARBY)
-    around = tuple(listed.ids[first : place + _NEARBY + 1].tolist())
-    position = {"place" if places else "next": place}
-    return Nearby(view=listed.key, count=listed.count, first=first, ids=around, **position)
+    first = max(0, position - _NEARBY)
+    around = tuple(listed.ids[first : position + _NEARBY + 1].tolist())
+    fields = {"place" if places else "next": position}
+    return Nearby(view=listed.key, count=listed.count, first=first, ids=around, **fields)
 
 
 # --- the image ---------------------------------------------------------------------------------------------

@@ -61,13 +61,13 @@ _READS = {"rows": _rows, "ranges": _ranges, "ids": _ids, "why": _why}
 
 def answer_at(address: str, body: bytes) -> Answer:
     """Return what lies at an address below that of a view."""
-    place = urlsplit(address)
-    key, name = place.path.split("/")[-2:]
+    url = urlsplit(address)
+    key, name = url.path.split("/")[-2:]
     view = registered(key)
     if view is None:
         return {"error": "This view is no longer open."}, 404
     try:
-        return _READS[name](view, dict(parse_qsl(place.query)), body), 200
+        return _READS[name](view, dict(parse_qsl(url.query)), body), 200
     except (KeyError, ValueError):
         return {"error": "There are no such rows."}, 400
     except CurateError as error:

@@ -143,9 +143,9 @@ def read_image(workspace: Workspace, dataset: str, id: int, *, size: Size = "", 
 def picture_at(workspace: Workspace, address: str) -> bytes:
     """Return the image at an address of `image_url`, b"" where there is none."""
     try:
-        place = urlsplit(address)
-        dataset, id = map(unquote, place.path.split("/")[-2:])
-        return read_image(workspace, dataset, _id_of(id), version=dict(parse_qsl(place.query))["v"])
+        url = urlsplit(address)
+        dataset, id = map(unquote, url.path.split("/")[-2:])
+        return read_image(workspace, dataset, _id_of(id), version=dict(parse_qsl(url.query))["v"])
     except (CurateError, BrokenImage, ValueError, KeyError):
         return b""
 

@@ -90,7 +90,7 @@ def order_notes(order: Sequence[str], classes: Sequence[str], labels: np.ndarray
     lost = right[first] + right[second]
     gain = np.where(won - lost > _CLEAR * np.sqrt(won + lost), won - lost, 0)
     if gain.any():
-        names = " and ".join(classes[place] for place in (first[gain.argmax()], second[gain.argmax()]))
+        names = " and ".join(classes[label] for label in (first[gain.argmax()], second[gain.argmax()]))
         notes.append(
             f"with {names} exchanged, {right.sum() + gain.max()} of {len(labels)} images would have their given "
             f"label, not {right.sum()}: is that their order?"

@@ -98,11 +98,11 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         assert record.changes is not None
         samples = pq.read_table(self.imported_path)
         parts = open_events(self._workspace).parts(record.changes.splits)
-        place = pc.index_in(samples["path"], value_set=pa.array(parts, pa.string())).fill_null(len(parts)).to_numpy()
+        part = pc.index_in(samples["path"], value_set=pa.array(parts, pa.string())).fill_null(len(parts)).to_numpy()
         label = samples["label"].fill_null(-1).to_numpy()
         numbers = record.changes.numbers([*record.imported_classes, ""], record.classes)
         of_part = record.changes.numbers([*parts.values(), ""], record.classes)
-        label = np.where(place < len(parts), of_part[place], numbers[label])
+        label = np.where(part < len(parts), of_part[part], numbers[label])
         column = samples.column_names.index("label")
         today = pa.array(label, samples["label"].type, mask=label < 0)
         write_parquet(path, samples.set_column(column, samples.schema.field("label"), today))

@@ -164,15 +164,15 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
             given = np.where(known, labels, -1)
             parts = [per_sample(None, None, self.logits_of(ids[block]), given[block], keys=keys) for block in blocks]
             scored = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-        for place, field in enumerate(table.schema):
-            column = table[place].combine_chunks()
+        for position, field in enumerate(table.schema):
+            column = table[position].combine_chunks()
             if field.name in scored:
                 column = spread(scored[field.name], usable, field.type)
             elif field.name in SCORES and SCORES[field.name].needs_label:
                 column = pc.if_else(alone, column, pa.scalar(None, field.type))
             if field.name == "predicted":
                 column = pc.if_else(known, column, pa.scalar(None, field.type))
-            table = table.set_column(place, field, column)
+            table = table.set_column(position, field, column)
         write_parquet(path, table)
 
     def scored_ids(self, limit: int | None = None) -> np.ndarray:

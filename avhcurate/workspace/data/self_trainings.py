@@ -144,8 +144,8 @@ class SelfTrainingFolder(ResultFolder[SelfTrainingRecord]):
         save: Callable[[Path], None],
     ) -> None:
         """Put a round on the disk, whole or not at all; `save(folder)` writes what the trainer keeps."""
-        place = self._path(report.round)
-        making = place.with_name(f".{place.name}.tmp")
+        path = self._path(report.round)
+        making = path.with_name(f".{path.name}.tmp")
         shutil.rmtree(making, ignore_errors=True)
         making.mkdir(parents=True)
         save(making)
@@ -153,7 +153,7 @@ class SelfTrainingFolder(ResultFolder[SelfTrainingRecord]):
         if selection is not None:
             write_parquet(making / "selection.parquet", selection)
         write_json(making / "report.json", report)
-        making.rename(place)
+        making.rename(path)
 
     def report(self, number: int) -> RoundReport:
         return RoundReport.model_validate_json((self.round(number) / "report.json").read_bytes())

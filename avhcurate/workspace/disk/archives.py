@@ -12,22 +12,22 @@ from avhcurate.workspace.disk.remote import words_of
 _MOST = 512 << 20
 
 
-def entries(place: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+def entries(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
     """Yield name ("/" between folders) and bytes of the regular files that are `wanted` by name.
 
     Files of a folder come sorted, members of a tar, which may be packed, in its order. Raise `CurateError` for a
     damaged archive.
     """
     try:
-        if place.is_dir():
-            yield from _files(place, wanted)
+        if path.is_dir():
+            yield from _files(path, wanted)
         else:
-            yield from _tarred(place, wanted)
+            yield from _tarred(path, wanted)
     except CurateError:
         raise
     except Exception as problem:  # damage, a password or an unknown compression raise almost anything
         raise CurateError(
-            f"{place} cannot be read to its end ({words_of(problem)}). Remove it and fetch it again."
+            f"{path} cannot be read to its end ({words_of(problem)}). Remove it and fetch it again."
         ) from problem
 
 
@@ -39,8 +39,8 @@ def _files(folder: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, b
             yield name, path.read_bytes()
 
 
-def _tarred(place: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-    with tarfile.open(place, "r:*") as tar:
+def _tarred(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(path, "r:*") as tar:
         while (member := tar.next()) is not None:
             tar.members.clear()  # type: ignore[attr-defined]  # it would keep every header
             if member.isreg() and wanted(member.name) and (stream := tar.extractfile(member)) is not None:

@@ -70,7 +70,7 @@ class FirstChecksums:
 
         Raise `CurateError` for another one. Folders of the user's are not addresses, and may change.
         """
-        notes = [self._note(wanted, place) for place in places if is_url(place)]
+        notes = [self._note(wanted, address) for address in places if is_url(address)]
         if wanted.checksum is not None or not notes:
             return fetched
         known = [note.read_text().strip() for note in notes if note.exists()]
@@ -84,9 +84,9 @@ class FirstChecksums:
             write_atomic(notes[0], fetched.sha256 + "\n")
         return replace(fetched, message=f"{fetched.message} Later downloads are compared with it.")
 
-    def _note(self, wanted: Wanted, place: str) -> Path:
+    def _note(self, wanted: Wanted, address: str) -> Path:
         """Named by a hash, since an address may hold a password."""
-        return self.folder / f"{safe_name(wanted.name)}-{hashlib.sha256(place.encode()).hexdigest()[:16]}.sha256"
+        return self.folder / f"{safe_name(wanted.name)}-{hashlib.sha256(address.encode()).hexdigest()[:16]}.sha256"
 
 
 def fetch_file(
@@ -132,14 +132,14 @@ def _fetch(
     """Return the file of the first place that has it, put at `target`; one that is not as published is removed."""
     problems = []
     part = target.with_name(f".{target.name}.part")
-    for place in wanted.places:
+    for address in wanted.places:
         try:
-            _download(wanted, place, part, secret, progress)
+            _download(wanted, address, part, secret, progress)
         except (RemoteError, OSError) as problem:
-            problems.append(f"{place}: {words_of(problem)}")
+            problems.append(f"{address}: {words_of(problem)}")
             continue
         try:
-            fetched = first.compare(wanted, [place], _checked(wanted, part), again="Fetch it again later")
+            fetched = first.compare(wanted, [address], _checked(wanted, part), again="Fetch it again later")
         except CurateError:
             part.unlink()
             raise
@@ -154,7 +154,7 @@ def _size(part: Path) -> int:
     return part.stat().st_size if part.exists() else 0
 
 
-def _download(wanted: Wanted, place: str, part: Path, secret: dict[str, str] | None, progress: Progress) -> None:
+def _download(wanted: Wanted, address: str, part: Path, secret: dict[str, str] | None, progress: Progress) -> None:
     """Download the rest, again and again where the connection breaks, when the server says that it may."""
     if wanted.checksum is None:  # a part may be of another version, which no checksum would show
         part.unlink(missing_ok=True)
@@ -163,7 +163,7 @@ def _download(wanted: Wanted, place: str, part: Path, secret: dict[str, str] | N
     while not done:
         before = _size(part)
         try:
-            _append(wanted, place, part, secret, progress)
+            _append(wanted, address, part, secret, progress)
             done = True
         except RemoteError as problem:
             tries += 1
@@ -176,11 +176,11 @@ def _download(wanted: Wanted, place: str, part: Path, secret: dict[str, str] | N
             progress.waiting(partial(wait_after, problem, tries), f"cancelled. {_RESUMES}")
 
 
-def _append(wanted: Wanted, place: str, part: Path, secret: dict[str, str] | None, progress: Progress) -> None:
+def _append(wanted: Wanted, address: str, part: Path, secret: dict[str, str] | None, progress: Progress) -> None:
     have = _size(part)
     if have and have == wanted.size:
         return
-    with _opened(place, have, secret) as (start, length, pieces):
+    with _opened(address, have, secret) as (start, length, pieces):
         total = length or wanted.size or 0
         if wanted.size is not None and total > wanted.size:
             raise RemoteError(f"{total} bytes would come, but {wanted.size} are expected")
@@ -193,15 +193,15 @@ def _append(wanted: Wanted, place: str, part: Path, secret: dict[str, str] | Non
 
 
 @contextmanager
-def _opened(place: str, have: int, secret: dict[str, str] | None) -> Iterator[tuple[int, int, Iterator[bytes]]]:
+def _opened(address: str, have: int, secret: dict[str, str] | None) -> Iterator[tuple[int, int, Iterator[bytes]]]:
     """Open a place after the first `have` bytes if possible; yield where its bytes start, the total, and the bytes."""
-    if not is_http(place):
-        with open_place(place) as stream:
+    if not is_http(address):
+        with open_place(address) as stream:
             total = stream.seek(0, os.SEEK_END)
             start = stream.seek(min(have, total))
             yield start, total, iter(lambda: stream.read(PIECE), b"")
         return
-    with open_http(place, {"Range": f"bytes={have}-"} if have else None, secret=secret) as answer:
+    with open_http(address, {"Range": f"bytes={have}-"} if have else None, secret=secret) as answer:
         start = 0
         length = int(answer.headers.get("Content-Length") or 0)
         if answer.status_code == 206:

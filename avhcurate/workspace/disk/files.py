@@ -154,9 +154,9 @@ def check_free(path: Path, *, force: bool) -> None:
         raise taken(path)
 
 
-def taken(place: object) -> CurateError:
+def taken(path: object) -> CurateError:
     """Return the error for a place where something is."""
-    return CurateError(f"{place} exists.", fix=f"Choose another name, or give {Option('force', True)} to replace it")
+    return CurateError(f"{path} exists.", fix=f"Choose another name, or give {Option('force', True)} to replace it")
 
 
 def temporary_name(path: Path) -> Path:
@@ -185,14 +185,14 @@ def remove_leftovers(folder: Path) -> None:
             remove(path)
 
 
-def link(place: Path, file: Path) -> None:
-    """Make a link at `place` to a file; a copy where the disk has no links."""
+def link(path: Path, file: Path) -> None:
+    """Make a link at `path` to a file; a copy where the disk has no links."""
     try:
-        place.symlink_to(file)
+        path.symlink_to(file)
     except OSError:
-        if place.exists():
+        if path.exists():
             raise
-        shutil.copyfile(file, place)
+        shutil.copyfile(file, path)
 
 
 def remove(path: Path) -> None:

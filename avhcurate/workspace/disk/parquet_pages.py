@@ -102,12 +102,12 @@ def chunks_of(file: pq.ParquetFile, group: int, wanted: Sequence[str]) -> list[t
     Where it contradicts itself, pyarrow would end the process: so the columns are opened first, which raises an error,
     and none of their rows is read.
     """
-    paths = [f"{file.schema.column(place).path}." for place in range(len(file.schema))]
-    places = [place for place, path in enumerate(paths) if any(path.startswith(f"{name}.") for name in wanted)]
-    if places:
-        list(file.reader.iter_batches(0, [group], column_indices=places, use_threads=False))
+    paths = [f"{file.schema.column(column).path}." for column in range(len(file.schema))]
+    columns = [column for column, path in enumerate(paths) if any(path.startswith(f"{name}.") for name in wanted)]
+    if columns:
+        list(file.reader.iter_batches(0, [group], column_indices=columns, use_threads=False))
     rows = file.metadata.row_group(group)
-    return [(rows.column(place), file.schema.column(place).length) for place in places]
+    return [(rows.column(column), file.schema.column(column).length) for column in columns]
 
 
 def pages_of(column: pq.ColumnChunkMetaData, stream: BinaryIO) -> Pages:

@@ -58,13 +58,13 @@ class RemoteError(Exception):
         self.wait = wait
 
 
-def is_url(place: str) -> bool:
+def is_url(address: str) -> bool:
     """Return True for http(s) and fsspec URLs, False for paths of this machine.
 
     >>> is_url("s3://bucket/a.jpg"), is_url("/data/a.jpg")
     (True, False)
     """
-    return _URL.match(place) is not None
+    return _URL.match(address) is not None
 
 
 def is_http(url: str) -> bool:
@@ -88,16 +88,16 @@ def read_url(url: str, *, start: int = 0, size: int | None = None, most: int) ->
     return data
 
 
-def open_place(place: str) -> IO[bytes]:
+def open_place(address: str) -> IO[bytes]:
     """Open a file of this machine or an address, to be sought in."""
-    if not is_url(place):
-        return open(place, "rb")
-    check_host(place)
-    if is_http(place):
+    if not is_url(address):
+        return open(address, "rb")
+    check_host(address)
+    if is_http(address):
         options = {"block_size": _BLOCK, "cache_type": "blockcache", "cache_options": {"maxblocks": _KEPT}}
-        file: IO[bytes] = _http_file()(None, place, size=_patiently(lambda: _size(place)), **options)
+        file: IO[bytes] = _http_file()(None, address, size=_patiently(lambda: _size(address)), **options)
     else:
-        file = _fsspec(place, "open")
+        file = _fsspec(address, "open")
     return file
 
 

@@ -20,7 +20,7 @@ _PARQUET = re.compile(r"parquet|magic bytes|thrift|page|corrupt", re.IGNORECASE)
 
 def check_room(folder: Path, needed: int, what: str) -> None:
     """Refuse work that needs more bytes than are free where `folder` is or will be."""
-    parent = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(parent).free
     if free < needed:
         raise CurateError(

@@ -118,14 +118,14 @@ def nullable(table: pa.Table) -> "pd.DataFrame":
 
 def decoded(table: Rows) -> Rows:
     """Return the table with the values of categories and of string views, which Arrow's functions refuse."""
-    for place, field in enumerate(table.schema):
+    for position, field in enumerate(table.schema):
         kind = field.type
         if pa.types.is_dictionary(kind):
             kind = kind.value_type
         if pa.types.is_string_view(kind):
             kind = pa.string()
         if kind != field.type:
-            table = table.set_column(place, field.with_type(kind), table[field.name].cast(kind))
+            table = table.set_column(position, field.with_type(kind), table[field.name].cast(kind))
     return table
 
 
@@ -151,8 +151,8 @@ def read_json_lines(path: Path, names: Iterable[str]) -> pa.Table:
     columns = dict.fromkeys(names, "VARCHAR")
     try:
         with duckdb.connect(config={"threads": 2}) as connection:
-            place = glob.escape(str(path))
-            table = connection.read_json(place, columns=columns, format="newline_delimited").to_arrow_table()
+            pattern = glob.escape(str(path))
+            table = connection.read_json(pattern, columns=columns, format="newline_delimited").to_arrow_table()
     except duckdb.Error as problem:
         reason = str(problem).splitlines()[0][:200]
         raise CurateError(f"{path} cannot be read as JSON lines ({reason}). Is it complete?") from problem
@@ -231,9 +231,9 @@ def _csv_header(path: Path) -> tuple[str, list[str]]:
 
 
 def _without_empty(table: pa.Table) -> pa.Table:
-    for place, field in enumerate(table.schema):
+    for position, field in enumerate(table.schema):
         if pa.types.is_string(field.type):
             column = table[field.name]
             full = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
-            table = table.set_column(place, field.name, full)
+            table = table.set_column(position, field.name, full)
     return table

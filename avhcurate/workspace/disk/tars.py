@@ -25,12 +25,12 @@ class TarDamage(CurateError):
     """The rest of a tar cannot be read; the members before it can."""
 
 
-def open_tar(place: str) -> IO[bytes]:
+def open_tar(address: str) -> IO[bytes]:
     """Return a seekable tar file of this machine or a URL; `CurateError` where it cannot be opened."""
     try:
-        return open_place(place)
+        return open_place(address)
     except (RemoteError, OSError) as problem:
-        raise CurateError(f"{place} cannot be read ({problem}).") from problem
+        raise CurateError(f"{address} cannot be read ({problem}).") from problem
 
 
 def members(stream: IO[bytes], title: str) -> Iterator[Member]:
@@ -93,12 +93,12 @@ def _size(header: bytes, limit: int) -> int:
     return size
 
 
-def is_tar(place: str) -> bool:
+def is_tar(address: str) -> bool:
     """Return whether a path or address is called so.
 
     >>> is_tar("/data/train-000.tar"), is_tar("https://x.org/a.tar?token=1"), is_tar("/data/a.parquet")
     (True, True, False)
     """
-    if is_url(place):
-        place = place.partition("?")[0]
-    return place.casefold().endswith(".tar")
+    if is_url(address):
+        address = address.partition("?")[0]
+    return address.casefold().endswith(".tar")

@@ -261,12 +261,12 @@ def batches(
             total = 0
 
 
-def read_file(place: str) -> bytes:
+def read_file(address: str) -> bytes:
     """Return the bytes of a file or URL; `BrokenImage` saying why when there are none."""
     try:
-        if is_url(place):
-            return read_url(place, most=MAX_REMOTE_BYTES)
-        return _read_local(place)
+        if is_url(address):
+            return read_url(address, most=MAX_REMOTE_BYTES)
+        return _read_local(address)
     except BrokenImage:
         raise
     except Exception as problem:

@@ -125,8 +125,8 @@ def read_place(sent: Any, queue: str) -> tuple[int, int] | None:
     """
     if not isinstance(sent, dict) or sent.get("queue") != queue:
         return None
-    place = sent.get("place")
+    position = sent.get("place")
     turn = sent.get("turn")
-    if not is_count(place) or not is_count(turn):
+    if not is_count(position) or not is_count(turn):
         return None
-    return place, turn
+    return position, turn
