@@ -23,7 +23,7 @@ if settings is None:
         ui_setup.collection_form(page, None, key="annotators.setup")
     st.stop()
 
-progress = queue.progress(page.opened)
+progress = queue.progress(page.decisions, page.votes, page.opened.run)
 ui_annotators.progress_facts(progress, settings)
 ui_setup.source_line(page, setup.source(page.votes))
 with st.expander("What annotators are asked", icon=":material/tune:"):

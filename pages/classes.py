@@ -15,7 +15,7 @@ page = open_page(
 )
 if not page.count:
     nothing_matches()
-known = classes_ui.known(page.opened)
+known = classes_ui.known(page.samples, page.opened.run, page.votes)
 shown = classes_ui.propose(page, known)
 show_details(page, view_holding(shown, page.view.sample))
 classes_ui.show_table(page, known)

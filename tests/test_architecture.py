@@ -1,6 +1,7 @@
 """The house: imports point one way only, heavy libraries stay where they belong, and one name means one thing."""
 
 import ast
+import re
 import subprocess
 from collections import defaultdict
 from fnmatch import fnmatch
@@ -42,6 +43,8 @@ ENTRANCES = ("notebook", "cli", *["lab"] * bool(LABORATORY), "__main__", "pages"
 PUBLIC = {"avhcurate/scores.py", "avhcurate/training/__init__.py", "avhcurate/training/losses.py"}
 #: The most lines of a file, and of the body of a function without its docstring; ruff limits the complexity to 10.
 MOST_LINES, LONGEST_BODY = 400, 50
+#: The modules that may name the whole open dataset are fewer: functions take the parts that they need.
+MOST_WHOLE = 20
 #: The most conditional expressions in 1,000 lines of the package.
 MOST_CONDITIONALS = 12
 #: From feature to feature; an arrow that is not here, or is here and not in the code, fails.
@@ -157,6 +160,11 @@ class File:
         names = [name.split(".") for name in self.imports]
         own = [without_room(tuple(name[1:])) for name in names if name[0] == "avhcurate" and len(name) > 1]
         return [name for name in own if name != ("__version__",)]
+
+    @cached_property
+    def words(self) -> set[str]:
+        """Every name in it, also those in quoted annotations."""
+        return set(re.findall(r"\w+", self.text))
 
     @property
     def draws(self) -> bool:
@@ -326,6 +334,11 @@ def test_files_and_functions_are_short():
         functions = [one for one in ast.walk(file.tree) if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
         over |= {f"{name}: {one.name}" for one in functions if body_lines(one) > LONGEST_BODY}
     say([*over], f"Over {MOST_LINES} lines a file or {LONGEST_BODY} a function: split it by subject:")
+
+
+def test_few_modules_name_the_whole_open_dataset():
+    whole = [file.where for file in files() if "OpenDataset" in file.words and file.where != "table/open_dataset.py"]
+    assert len(whole) < MOST_WHOLE, "Take samples, run, votes, decisions or dataset instead:\n  " + "\n  ".join(whole)
 
 
 def test_the_command_line_imports_nothing_of_the_ui():

@@ -31,7 +31,10 @@ def drawn_curve(found):
 COMPUTED = [
     lambda found, _: ui.summary(correlate(found.opened.samples, found.opened.run, found.opened.votes)),
     lambda found, _: export_table(correlate(found.opened.samples, found.opened.run, found.opened.votes)),
-    *(lambda found, _, key=key: analyses.analyse(found.opened, key) for key in analyses.ANALYSES),
+    *(
+        lambda found, _, key=key: analyses.analyse(found.opened.samples, found.opened.run, found.opened.votes, key)
+        for key in analyses.ANALYSES
+    ),
     lambda found, _: annotators.need(found.opened.samples, found.opened.votes, score="confidence", width=0.2),
     lambda found, _: annotators.vote_quality(found.opened.votes, "classify"),
     lambda found, _: found.disagree(),
@@ -41,7 +44,7 @@ COMPUTED = [
     lambda found, _: found.select("avc-centred", 0.5),
     lambda found, _: found.select("lrent", 0.5),
     lambda found, _: found.split([0.8, 0.2]),
-    lambda found, _: next_labels(found.opened, 5),
+    lambda found, _: next_labels(found.opened.samples, found.opened.run, found.opened.dataset, 5),
     lambda found, _: side_by_side(found.opened.samples, found.opened.votes, keys=["avh", "confidence"]),
     lambda found, _: compare_pair(found.opened.samples, found.opened.votes, "first-1", "second-1", keys=["avh"]),
     lambda found, _: by_class(confusion(found.opened.samples, Filters()), found.opened.samples.classes),

@@ -140,7 +140,7 @@ def test_it_can_be_written_to(kept):
     opened = open_dataset(kept, "digits")
     answer_all(opened, "dan", truth(opened), 10)
     assert answers.take_back(opened.votes, "dan")
-    assert queue.progress(opened, "dan").answers == 9
+    assert queue.progress(opened.decisions, opened.votes, opened.run, "dan").answers == 9
     annotate(opened.decisions, [8, 9], "tag", "new")
     annotate(opened.decisions, [10], "relabel", 2)
     assert by(opened.decisions.log.last("digits").who, opened.decisions.log.undo, "digits").action == "relabel"

@@ -13,9 +13,11 @@ from avhcurate.features.predicted_hsf.settings import PredictSettings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from avhcurate.datasets.table.open_dataset import OpenDataset
+    from avhcurate.datasets.table.sample_table import SampleTable
+    from avhcurate.datasets.table.votes import Votes
     from avhcurate.features.correlation.service import Correlations
     from avhcurate.features.disagreement.service import Gap
+    from avhcurate.workspace.data.runs import RunFolder
 
 
 @options.verb(CorrelateSettings, group="People and network", table=True)
@@ -30,10 +32,10 @@ def correlate(settings: CorrelateSettings) -> None:
         edges = opened.samples.edges_from(settings.bins, filters)
     if settings.beyond:
         options.check_alone("--beyond", {"--analysis": settings.analysis})
-        _print_analysis(opened, "beyond", settings, held=settings.beyond, edges=edges)
+        _print_analysis(opened.run, opened.votes, "beyond", settings, held=settings.beyond, edges=edges)
         return
     if settings.analysis:
-        _print_analysis(opened, settings.analysis, settings)
+        _print_analysis(opened.run, opened.votes, settings.analysis, settings)
         return
     result = service.correlate(
         opened.samples,
@@ -54,16 +56,16 @@ def correlate(settings: CorrelateSettings) -> None:
         "noise_ceiling_high": ceiling.ceiling_high,
     }
     if not options.printed(printable, rows):
-        _print_table(opened, result)
+        _print_table(opened.run, opened.votes, result)
 
 
-def _print_table(opened: "OpenDataset", result: "Correlations") -> None:
+def _print_table(run: "RunFolder | None", votes: "Votes", result: "Correlations") -> None:
     from avhcurate.features.correlation import service
 
     if result.against == service.HSF:
-        _print_votes_note(opened, weighs=True)
+        _print_votes_note(run, votes, weighs=True)
     else:
-        options.print_votes_note(opened)
+        options.print_votes_note(votes.samples, run)
         print(f"compared with {result.against}, in bins of equally many images")
     rows = result.table.assign(bin=result.table["bin"].astype(str))
     wide, counts = (
@@ -82,16 +84,16 @@ def _print_table(opened: "OpenDataset", result: "Correlations") -> None:
     for column in result.unsaid:
         print(
             f"It is not known which end of {column} is harder. Set it: "
-            f"avhcurate columns {opened.samples.name} --harder '{column}=high' (or =low)"
+            f"avhcurate columns {votes.samples.name} --harder '{column}=high' (or =low)"
         )
 
 
-def _print_votes_note(opened: "OpenDataset", *, weighs: bool) -> None:
+def _print_votes_note(run: "RunFolder | None", votes: "Votes", *, weighs: bool) -> None:
     """Print whose votes these are, and whether a biased queue asked for them; `weighs`: the table corrects for it."""
     from avhcurate.people.queues import queue_use
 
-    options.print_votes_note(opened)
-    use = queue_use(opened.votes)
+    options.print_votes_note(votes.samples, run)
+    use = queue_use(votes)
     if not use.biased:
         return
     print(f"The queue {' and '.join(use.votes)} chose the images: correlations describe them, not the dataset.")
@@ -99,13 +101,17 @@ def _print_votes_note(opened: "OpenDataset", *, weighs: bool) -> None:
         print("Columns weighted, weighted_low and weighted_high of --out or --json correct for it.")
 
 
-def _print_analysis(opened: "OpenDataset", analysis: str, settings: CorrelateSettings, **more: Any) -> None:
+def _print_analysis(
+    run: "RunFolder | None", votes: "Votes", analysis: str, settings: CorrelateSettings, **more: Any
+) -> None:
     """Print one of the further analyses."""
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.features.correlation.analyses import analyse
 
     rows = analyse(
-        opened,
+        votes.samples,
+        run,
+        votes,
         analysis,
         keys=settings.scores or None,
         filters=Filters(where=settings.where),
@@ -114,7 +120,7 @@ def _print_analysis(opened: "OpenDataset", analysis: str, settings: CorrelateSet
     )
     if options.printed({"analysis": analysis, "rows": rows}, rows):
         return
-    _print_votes_note(opened, weighs=False)
+    _print_votes_note(run, votes, weighs=False)
     options.print_table(rows.dropna(axis=1, how="all"))
 
 
@@ -130,15 +136,15 @@ def disagree(settings: DisagreeSettings) -> None:
     )
     rows = service.gap_table(opened.samples, gap)
     if not options.printed({"samples": gap.sets.samples, "rows": rows}, rows):
-        _print_sets(opened, gap, rows)
+        _print_sets(opened.samples, opened.run, gap, rows)
     if rows.empty:
         raise NothingFound(f"People and the network find the same images of {settings.dataset} hard.")
 
 
-def _print_sets(opened: "OpenDataset", gap: "Gap", rows: "pd.DataFrame") -> None:
+def _print_sets(samples: "SampleTable", run: "RunFolder | None", gap: "Gap", rows: "pd.DataFrame") -> None:
     from avhcurate.features.disagreement import service
 
-    options.print_votes_note(opened)
+    options.print_votes_note(samples, run)
     columns = list(dict.fromkeys(["id", "path", "label_name", "predicted_name", "hsf", gap.key]))
     for key, title in service.SETS.items():
         in_set = rows[rows["set"] == key]
@@ -179,7 +185,7 @@ def models(
     keys = split_text(scores)
     opened = options.run_table(name)
     if by:
-        _print_slices(opened, split_text(by), split_text(runs))
+        _print_slices(opened.run, opened.votes, split_text(by), split_text(runs))
         return
     comparison = side_by_side(opened.samples, opened.votes, split_text(runs) or None, keys=keys)
     findings = [
@@ -214,14 +220,14 @@ def models(
             print("\n{discovery}. {title}: {verdict}. {sentence}".format(**finding))
 
 
-def _print_slices(opened: "OpenDataset", by: list[str], runs: list[str]) -> None:
+def _print_slices(run: "RunFolder | None", votes: "Votes", by: list[str], runs: list[str]) -> None:
     from avhcurate.features.compare.slices import slice_runs
 
-    sliced = slice_runs(opened.samples, opened.votes, opened.workspace, by, runs or None)
+    sliced = slice_runs(votes.samples, votes, options.open_workspace(), by, runs or None)
     rows = sliced.table
     if options.printed({"rows": rows, "compared": sliced.compared}, rows):
         return
-    options.print_votes_note(opened)
+    options.print_votes_note(votes.samples, run)
     columns = ["run", "by", "slice", "n", "accuracy", "accuracy_low", "accuracy_high", "ece", "avh", "hsf", "verdict"]
     options.print_table(rows[columns])
     print(f"Intervals hold at once for the {sliced.compared} rows that are judged (95 %, Bonferroni).")

@@ -15,8 +15,10 @@ from avhcurate.errors import CurateError, NothingFound
 from avhcurate.features.payoff.settings import PayoffSettings
 
 if TYPE_CHECKING:
-    from avhcurate.datasets.table.open_dataset import OpenDataset
+    from avhcurate.datasets.table.decisions import Decisions
     from avhcurate.workspace.data.event import Event
+    from avhcurate.workspace.data.runs import RunFolder
+    from avhcurate.workspace.data.workspace import Workspace
 
 UndoOption = Annotated[bool, typer.Option("--undo", help="Undo your newest entry of this verb.")]
 
@@ -35,14 +37,14 @@ def tag(
     opened = options.run_table(name, model)
     if undo:
         options.check_alone("--undo", {"TAG": tag, "--ids": ids, "--where": where, "--remove": remove})
-        _undo(opened, ("tag", "untag"))
+        _undo(opened.decisions, ("tag", "untag"))
         return
     if tag is None:
         raise CurateError("Give a TAG, and images by --ids or --where.")
     action = "tag"
     if remove:
         action = "untag"
-    _decide(opened, ids, where, action, tag)
+    _decide(opened.decisions, ids, where, action, tag)
 
 
 @options.verb(group="Images")
@@ -77,7 +79,7 @@ def relabel(
     others = {"--to": to, "--ids": ids, "--where": where, "--restore": restore}
     if undo:
         options.check_alone("--undo", others | {"--from": file})
-        _undo(opened, ("relabel", "import labels"))
+        _undo(opened.decisions, ("relabel", "import labels"))
     elif file is not None:
         options.check_alone("--from", others)
         counts = relabel_from(opened.decisions, file)
@@ -85,9 +87,9 @@ def relabel(
     elif (to is None) != restore:
         raise CurateError("Give --to LABEL, --restore or --from FILE.")
     elif to is None:
-        _decide(opened, ids, where, "relabel", None)
+        _decide(opened.decisions, ids, where, "relabel", None)
     else:
-        _decide(opened, ids, where, "relabel", class_index(opened.samples, to))
+        _decide(opened.decisions, ids, where, "relabel", class_index(opened.samples, to))
 
 
 @options.verb(group="Images")
@@ -104,13 +106,13 @@ def exclude(
     opened = options.run_table(name, model)
     if undo:
         options.check_alone("--undo", {"--ids": ids, "--where": where, "--reason": reason, "--include": include})
-        _undo(opened, ("exclude", "include"))
+        _undo(opened.decisions, ("exclude", "include"))
         return
     action = "exclude"
     if include:
         options.check_alone("--include", {"--reason": reason})
         action = "include"
-    _decide(opened, ids, where, action, reason)
+    _decide(opened.decisions, ids, where, action, reason)
 
 
 @options.verb(group="Images")
@@ -134,13 +136,13 @@ def lock(
     opened = options.run_table(name)
     if undo:
         options.check_alone("--undo", {"--share": share, "--where": where, "--groups": groups})
-        _undo(opened, ("lock",))
+        _undo(opened.decisions, ("lock",))
         return
     event = locked.lock(opened.decisions, opened.run, share=share, where=where, groups=groups, seed=seed)
     if opened.run is not None and locked.lags(opened.dataset, opened.run.record):
         with options.job(PayoffSettings(dataset=name)) as progress:
             opened = follow_lock(opened, progress=progress)
-        options.print_messages([_refitted(opened)])
+        options.print_messages([_refitted(opened.run)])
     options.print_result(
         {"entry": event.id, "locked": event.samples, **event.details}, str(locked.told(opened.decisions, opened.run))
     )
@@ -174,12 +176,22 @@ def classes(
 
     opened = options.run_table(name, model)
     acts: dict[str, tuple[str | None, Callable[[str], Event]]] = {
-        "--rename": (rename, lambda text: changes.rename(opened.decisions, opened.workspace, *_from_to(opened, text))),
-        "--merge": (merge, lambda text: _merge(opened, text)),
+        "--rename": (
+            rename,
+            lambda text: changes.rename(
+                opened.decisions, opened.workspace, *_from_to(opened.dataset.record.classes, text)
+            ),
+        ),
+        "--merge": (merge, lambda text: _merge(opened.workspace, opened.decisions, text)),
         "--add": (add, partial(changes.add, opened.decisions, opened.workspace)),
         "--split": (
             split,
-            lambda text: changes.split(opened.decisions, opened.workspace, text, service.parts(opened, text, str(by))),
+            lambda text: changes.split(
+                opened.decisions,
+                opened.workspace,
+                text,
+                service.parts(opened.samples, opened.run, opened.dataset, text, str(by)),
+            ),
         ),
         "--retire": (retire, partial(changes.retire, opened.decisions, opened.workspace)),
         "--parents": (parents, partial(changes.set_parents, opened.decisions, opened.workspace)),
@@ -187,7 +199,7 @@ def classes(
     asked = {option: (value, act) for option, (value, act) in acts.items() if value is not None}
     if undo:
         options.check_alone("--undo", asked | {"--by": by})
-        _undo(opened, CLASS_ACTIONS)
+        _undo(opened.decisions, CLASS_ACTIONS)
         return
     if (split is None) != (by is None):
         raise CurateError("--split CLASS and --by COLUMN, TAG or SET go together.")
@@ -205,45 +217,44 @@ def classes(
     options.print_messages([f"crossings: by {known.chosen_by}", *service.run_notes(opened.dataset)])
 
 
-def _merge(opened: "OpenDataset", text: str) -> "Event":
+def _merge(workspace: "Workspace", decisions: "Decisions", text: str) -> "Event":
     """Merge classes that are named as in a line of CSV, where quotes keep a comma in a name."""
     from avhcurate.datasets.curate import classes as changes
 
-    old, new = _from_to(opened, text)
-    return changes.merge(opened.decisions, opened.workspace, next(csv.reader([old])), new)
+    old, new = _from_to(decisions.dataset.record.classes, text)
+    return changes.merge(decisions, workspace, next(csv.reader([old])), new)
 
 
-def _from_to(opened: "OpenDataset", text: str) -> tuple[str, str]:
+def _from_to(classes: Sequence[str], text: str) -> tuple[str, str]:
     """Return what stands before and after the equals sign that ends the name of a class, else the last one."""
     signs = [number for number in range(1, len(text) - 1) if text[number] == "="]
     if not signs:
         raise CurateError(f"{text} does not say what becomes of what. Write OLD=NEW, or A,B=C to merge.")
-    classes = opened.dataset.record.classes
     position = next((position for position in signs if text[:position] in classes), signs[-1])
     return text[:position], text[position + 1 :]
 
 
-def _decide(opened: "OpenDataset", ids: str | None, where: str, action: str, value: str | int | None) -> None:
+def _decide(decisions: "Decisions", ids: str | None, where: str, action: str, value: str | int | None) -> None:
     from avhcurate.datasets.curate.annotations import annotate
 
-    selected = options.samples(opened, ids, where, excluded=action == "include")
-    count = annotate(opened.decisions, selected, action, value)
+    selected = options.samples(decisions.dataset, ids, where, excluded=action == "include")
+    count = annotate(decisions, selected, action, value)
     result = {"action": action, "value": value, "samples": count}
-    text = f"{action}: images of {opened.samples.name}: {count}; --undo reverts it"
+    text = f"{action}: images of {decisions.samples.name}: {count}; --undo reverts it"
     if not count:
         text = f"{action}: nothing changed, it was already so"
     options.print_result(result, text)
 
 
-def _undo(opened: "OpenDataset", actions: Sequence[str]) -> None:
+def _undo(decisions: "Decisions", actions: Sequence[str]) -> None:
     from avhcurate.datasets.curate.annotations import undo
     from avhcurate.datasets.curate.history import entry_text
 
-    entry = undo(opened.decisions, actions=actions)
+    entry = undo(decisions, actions=actions)
     if entry is None:
-        name = opened.samples.name
+        name = decisions.samples.name
         text = f"There is nothing of yours to undo in {name}."
-        if other := opened.decisions.log.last(opened.dataset.id, actions):
+        if other := decisions.log.last(decisions.dataset.id, actions):
             text += f" {other.who}: {entry_text(other)}. Undo it with `avhcurate history {name} --undo {other.key}`."
         options.printed({"undone": None})
         raise NothingFound(text)
@@ -261,9 +272,9 @@ def payoff(settings: PayoffSettings) -> None:
         run = opened.run
         opened = follow_lock(opened, progress=progress)
         if opened.run is not None and opened.run is not run:
-            options.print_messages([_refitted(opened)])
+            options.print_messages([_refitted(opened.run)])
             progress.opens(f"payoff?{urlencode({'dataset': settings.dataset, 'run': opened.run.name})}")
-        found = service.payoff(opened, since=settings.since, progress=progress)
+        found = service.payoff(opened.decisions, opened.run, since=settings.since, progress=progress)
     if options.printed(found.result()):
         return
     print(f"{settings.dataset}: {texts.sentence(found)}")
@@ -271,6 +282,6 @@ def payoff(settings: PayoffSettings) -> None:
         print(line)
 
 
-def _refitted(opened: "OpenDataset") -> str:
-    assert opened.run is not None
-    return f"Its head was fitted again without the locked labels: run {opened.run.name}."
+def _refitted(run: "RunFolder | None") -> str:
+    assert run is not None
+    return f"Its head was fitted again without the locked labels: run {run.name}."

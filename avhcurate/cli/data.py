@@ -91,7 +91,8 @@ def columns(settings: ColumnsSettings) -> None:
     name = settings.dataset
     opened = options.run_table(name)
     if settings.harder:
-        set_harder(options.open_workspace(), opened, dict(map(_column_and_end, settings.harder)))
+        ends = dict(map(_column_and_end, settings.harder))
+        set_harder(options.open_workspace(), opened.samples, opened.dataset, ends)
         opened = options.run_table(name)
     described = describe_columns(opened.samples)
     if options.printed({"columns": described}, described):

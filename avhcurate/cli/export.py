@@ -8,7 +8,7 @@ from avhcurate.datasets.export.settings import ExportSettings, SplitSettings
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
-    from avhcurate.datasets.table.open_dataset import OpenDataset
+    from avhcurate.datasets.table.sample_table import SampleTable
 
 
 #: What an export that is chosen or ordered by a score says.
@@ -57,7 +57,7 @@ def export(settings: ExportSettings) -> None:
             details={"confirmed": settings.confirmed},
         )
     result = {"samples": count, "out": str(settings.out), "simulated": opened.samples.simulated}
-    options.print_result(result, f"{count} images of {name} written to {settings.out}" + _simulated(opened))
+    options.print_result(result, f"{count} images of {name} written to {settings.out}" + _simulated(opened.samples))
     if settings.confirmed:
         alone = len(second.rows) - second.confirmed
         options.print_messages(
@@ -86,8 +86,8 @@ def _query(name: str, view: str) -> dict[str, str]:
     return query
 
 
-def _simulated(opened: "OpenDataset") -> str:
-    if not opened.samples.simulated:
+def _simulated(samples: "SampleTable") -> str:
+    if not samples.simulated:
         return ""
     return "\nThe HSF columns come from simulated votes; the file says so."
 
@@ -102,7 +102,9 @@ def split(settings: SplitSettings) -> None:
         raise CurateError("Say where to write the parts: --out FILE, --as-sets NAME, or both.")
     opened = options.run_table(settings.dataset)
     parts = split_service.make_split(
-        opened,
+        opened.decisions,
+        opened.votes,
+        opened.run,
         settings.shares,
         by=settings.by,
         seed=settings.seed,
@@ -114,11 +116,11 @@ def split(settings: SplitSettings) -> None:
         with options.output(settings.out) as out:
             split_service.write_split(parts, out, force=settings.force)
     if settings.as_sets is not None:
-        saved = split_service.save_parts(options.open_workspace(), opened, parts, settings.as_sets)
+        saved = split_service.save_parts(options.open_workspace(), opened.decisions, parts, settings.as_sets)
     sizes = ", ".join(f"{part} {count}" for part, count in parts.counts.items())
     text = f"{sizes}\n{parts.strata.to_string(index=False)}"
     if settings.group == AUTO:
         text += f"\n{found_text(parts.manifest['joined'])}"
     if settings.out is not None:
-        text += _simulated(opened)
+        text += _simulated(opened.samples)
     options.print_result({"parts": parts.counts, "sets": saved, "strata": parts.strata}, text)

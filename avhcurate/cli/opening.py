@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.datasets.table.open_dataset import OpenDataset
     from avhcurate.networks.scoring.shards import Engine
+    from avhcurate.workspace.data.datasets import DatasetFolder
     from avhcurate.workspace.data.settings import VerbSettings
     from avhcurate.workspace.data.workspace import Workspace
     from avhcurate.workspace.disk.jobs import Progress
@@ -81,7 +82,7 @@ def distributed_job(settings: "VerbSettings", work: "Callable[[Progress], Sequen
         return work(progress)
 
 
-def samples(opened: "OpenDataset", ids: str | None, where: str, *, excluded: bool = False) -> "list[int] | Filters":
+def samples(dataset: "DatasetFolder", ids: str | None, where: str, *, excluded: bool = False) -> "list[int] | Filters":
     """Return the samples that a call names: by --ids, numbers or a file that lists samples, or by --where."""
     from avhcurate.datasets.curate.saved import listed_ids
     from avhcurate.datasets.table.filters import Filters
@@ -95,9 +96,9 @@ def samples(opened: "OpenDataset", ids: str | None, where: str, *, excluded: boo
     except ValueError:
         if not os.path.isfile(ids):
             raise CurateError(f"--ids must be whole numbers, as 3,17,20, or a file, not {ids!r}.") from None
-    listed, unknown = listed_ids(opened.dataset, Path(ids).read_bytes())
+    listed, unknown = listed_ids(dataset, Path(ids).read_bytes())
     if unknown:
-        print_messages([f"{len(unknown)} entries of {ids} are not in {opened.samples.name}, as {unknown[0]}: left out"])
+        print_messages([f"{len(unknown)} entries of {ids} are not in {dataset.name}, as {unknown[0]}: left out"])
     return listed
 
 

@@ -16,8 +16,9 @@ from avhcurate.errors import CurateError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from avhcurate.datasets.table.open_dataset import OpenDataset
+    from avhcurate.datasets.table.sample_table import SampleTable
     from avhcurate.workspace.data.datasets import DatasetFolder
+    from avhcurate.workspace.data.runs import RunFolder
 
 
 def name_run() -> None:
@@ -87,13 +88,13 @@ def print_next(commands: Sequence[Sequence[str]]) -> None:
         print("  " + shlex.join(["avhcurate", *command, *options]))
 
 
-def print_votes_note(opened: "OpenDataset") -> None:
+def print_votes_note(samples: "SampleTable", run: "RunFolder | None") -> None:
     """Print which dataset and run a table is of, and whether its votes are simulated."""
-    run = "no run"
-    if opened.run:
-        run = opened.run.root.name
-    votes = ", SIMULATED human votes" if opened.samples.simulated else ""
-    print(f"{opened.samples.name}, {run}{votes}")
+    name = "no run"
+    if run:
+        name = run.root.name
+    votes = ", SIMULATED human votes" if samples.simulated else ""
+    print(f"{samples.name}, {name}{votes}")
 
 
 def print_table(
@@ -103,7 +104,8 @@ def print_table(
     import pandas as pd
 
     frame = pd.DataFrame(rows, columns=columns)
-    print(frame.round(digits).to_string(index=False, na_rep="-"))
+    numbers = frame.select_dtypes("number").columns  # pandas warns of others, as of days
+    print(frame.round(dict.fromkeys(numbers, digits)).to_string(index=False, na_rep="-"))
 
 
 def print_result(result: Mapping[str, Any], text: str) -> None:

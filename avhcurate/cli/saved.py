@@ -54,7 +54,7 @@ def _save(name: str, title: str, where: str, ids: str | None) -> None:
     from avhcurate.datasets.table.filters import Filters
 
     opened = options.run_table(name)
-    selected = options.samples(opened, ids, where)
+    selected = options.samples(opened.dataset, ids, where)
     if isinstance(selected, Filters):
         rows = opened.samples.frame(selected, columns=["id"])
         if rows.empty:

@@ -84,7 +84,7 @@ def _select_next(name: str, model: str | None, where: str, budget: int | None, o
         raise CurateError("Say with --budget how many images to label.")
     opened = options.run_table(name, model)
     filters = Filters(where=where)
-    batch = next_labels(opened, budget, filters=filters)
+    batch = next_labels(opened.samples, opened.run, opened.dataset, budget, filters=filters)
     with options.output(out) as file:
         record = write_next_labels(opened.samples, opened.run, opened.dataset, batch, filters, file, force=force)
     options.print_result(record, f"{batch.summary}\nwritten to {out}")

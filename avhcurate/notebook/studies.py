@@ -68,7 +68,9 @@ class StudiedDataset(OpenedDataset):
             keys = [scores]
         filters = filters_of(where)
         if analysis is not None:
-            return analyse(opened, analysis, keys=keys, filters=filters, against=against)
+            return analyse(
+                opened.samples, opened.run, opened.votes, analysis, keys=keys, filters=filters, against=against
+            )
         edges = None
         if isinstance(bins, str):
             edges = opened.samples.edges_from(bins, filters)
@@ -76,7 +78,14 @@ class StudiedDataset(OpenedDataset):
             edges = check_edges(bins)
         if beyond:
             held = [beyond] if isinstance(beyond, str) else beyond
-            return analyse(opened, "beyond", keys=keys, filters=filters, against=against, held=held, edges=edges)
+            options: dict[str, Any] = {
+                "keys": keys,
+                "filters": filters,
+                "against": against,
+                "held": held,
+                "edges": edges,
+            }
+            return analyse(opened.samples, opened.run, opened.votes, "beyond", **options)
         result = service.correlate(
             opened.samples, opened.run, opened.votes, keys=keys, filters=filters, edges=edges, against=against
         )
@@ -263,7 +272,8 @@ class StudiedDataset(OpenedDataset):
         from avhcurate.features.payoff import service
         from avhcurate.features.suspects.after_lock import follow_lock
 
-        return service.payoff(follow_lock(self.opened), since=since).result()
+        opened = follow_lock(self.opened)
+        return service.payoff(opened.decisions, opened.run, since=since).result()
 
     def select(
         self,
@@ -372,7 +382,9 @@ class StudiedDataset(OpenedDataset):
 
         opened = self.opened
         parts = split_service.make_split(
-            opened,
+            opened.decisions,
+            opened.votes,
+            opened.run,
             shares,
             by=(by,) if isinstance(by, str) else by,
             seed=seed,
@@ -382,5 +394,5 @@ class StudiedDataset(OpenedDataset):
         if out is not None:
             split_service.write_split(parts, Path(out), force=force)
         if as_sets is not None:
-            split_service.save_parts(self.workspace, opened, parts, as_sets)
+            split_service.save_parts(self.workspace, opened.decisions, parts, as_sets)
         return parts.rows

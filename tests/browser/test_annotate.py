@@ -41,7 +41,7 @@ def work(page, own_demo_root, serve):
     def opened(query="", **settings):
         opened = open_dataset(Workspace(own_demo_root), "digits")
         collect(opened, **settings)
-        setup.choose_source(opened, who="boss")  # the first answers replace the simulated votes
+        setup.choose_source(opened.votes, who="boss")  # the first answers replace the simulated votes
         address = serve(own_demo_root)
         open_at(page, f"{address}/annotate?annotate.name=ada{query}")
         page.locator(".stage img.on, .tile img").first.wait_for()
@@ -272,7 +272,7 @@ def test_ticks_survive_a_reload_and_a_grid_can_be_had_back(page, work):
 def test_ticks_of_people_leave_a_vote_file_in_use_until_home_is_told_to_use_them(page, human_root, serve):
     opened = open_dataset(Workspace(human_root), "digits")
     collect(opened, **SELECT)
-    grid = annotate_queue.next_grid(opened, "ada")
+    grid = annotate_queue.next_grid(opened.decisions, opened.votes, opened.run, "ada")
     tick(opened, "ada", grid, grid.ids)
     open_at(page, f"{serve(human_root)}/")
     line = page.get_by_text("HSF uses k-way votes: 89,850 imported, 0 given in the app")

@@ -39,7 +39,7 @@ def test_a_deep_link_draws_the_curves_and_a_box_on_the_map_brings_its_images(pag
     expect(page).to_have_url(with_parameter("dynamics.region"))
     expect(page.locator(TILES).first).to_be_visible()
     opened = open_dataset(Workspace(trained_root), "digits")
-    points = training_dynamics_service.data_map(opened, opened.dataset.training(ONE))
+    points = training_dynamics_service.data_map(opened.samples, opened.dataset.training(ONE))
     inside = points[region_of(page).holds(points["variability"], points["confidence_mean"])]
     assert 5 < len(inside) < 500
     expect(page.get_by_text(f"{len(inside)} of 896 images in the region")).to_be_visible()

@@ -25,24 +25,30 @@ def pets(workspace):
 
 
 def collect(opened, design="classify", **changes):
-    return setup.configure(opened, CollectionSettings(design=design, **changes), who="boss")
+    return setup.configure(
+        opened.votes, opened.run, opened.prediction, CollectionSettings(design=design, **changes), who="boss"
+    )
 
 
 def say(opened, who, question, label, *, nonce=None, ms=700):
     nonce = nonce or uuid.uuid4().hex
-    return answers.answer(opened, who, question.task, question.id, label, nonce=nonce, reaction_ms=ms)
+    return answers.answer(
+        opened.decisions, opened.votes, opened.run, who, question.task, question.id, label, nonce=nonce, reaction_ms=ms
+    )
 
 
 def tick(opened, who, grid, ticked, *, nonce=None, ms=30_000):
     nonce = nonce or uuid.uuid4().hex
-    return answers.submit_grid(opened, who, grid.task, grid.ids, ticked, nonce=nonce, reaction_ms=ms)
+    return answers.submit_grid(
+        opened.decisions, opened.votes, opened.run, who, grid.task, grid.ids, ticked, nonce=nonce, reaction_ms=ms
+    )
 
 
 def answer_all(opened, who, say_what, number):
     """Answers `number` images, each by `say_what(id)`."""
     left = number
     while left:
-        for question in queue.next_questions(opened, who, ahead=min(10, left)):
+        for question in queue.next_questions(opened.decisions, opened.votes, opened.run, who, ahead=min(10, left)):
             assert say(opened, who, question, say_what(question.id)) == ""
             left -= 1
 

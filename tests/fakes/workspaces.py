@@ -297,7 +297,13 @@ def filled_root(trained_root: Path, once: Once) -> Path:
         degrade_dataset(space, DegradeSettings(dataset="digits", kinds=["jpeg", "noise"], limit=60))
         measure_dataset(space, "digits")
         opened = open_dataset(space, "digits")
-        configure(opened, CollectionSettings(design="classify", queue="hardest", target=3), who="lead")
+        configure(
+            opened.votes,
+            opened.run,
+            opened.prediction,
+            CollectionSettings(design="classify", queue="hardest", target=3),
+            who="lead",
+        )
         right = truth(opened)
         for name in ("ann", "bob"):
             answer_all(opened, name, right, 12)

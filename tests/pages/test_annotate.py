@@ -219,8 +219,10 @@ def test_a_grid_is_submitted_whole_and_can_be_had_back(started):
 
 def test_when_nothing_is_left_it_says_so_and_how_far_the_collection_is(open_page, collection, words):
     root, table = collection(design="select", candidates=200, controls=0, target=1, classes=(3,))
-    grid = queue.next_grid(table, "ada")
-    answers.submit_grid(table, "ada", grid.task, grid.ids, [], nonce="n", reaction_ms=60_000)
+    grid = queue.next_grid(table.decisions, table.votes, table.run, "ada")
+    answers.submit_grid(
+        table.decisions, table.votes, table.run, "ada", grid.task, grid.ids, [], nonce="n", reaction_ms=60_000
+    )
     text = words(open_page("annotate", root, annotate__name="ada"))
     assert "You're done" in text
     assert "have all the votes that are wanted" in text

@@ -29,7 +29,7 @@ def voted_root(demo_root, tmp_path_factory):
     for name in ("ann", "bob"):
         answer_all(opened, name, right, EACH)
     answer_all(opened, "mal", lambda id: (right(id) + 1) % 10, EACH)
-    setup.choose_source(opened, key="k-way", who="boss")
+    setup.choose_source(opened.votes, key="k-way", who="boss")
     return root
 
 
@@ -72,7 +72,10 @@ def test_a_row_an_annotator_with_intervals(open_page, voted_root, words):
     assert rows["Controls right, 95 %"].str.contains("n ").all()
     assert rows.loc["ann", "Median time"] == 0.7
     opened = table_of(voted_root)
-    made, quality = queue.progress(opened), annotators.vote_quality(opened.votes, "classify")
+    made, quality = (
+        queue.progress(opened.decisions, opened.votes, opened.run),
+        annotators.vote_quality(opened.votes, "classify"),
+    )
     alone = quality.table.assign(compared=0, agreement=math.nan, agreement_low=math.nan, agreement_high=math.nan)
     assert ui_annotators.shown(alone)["Agreement, 95 %"].tolist() == ["n 0"] * 3
     shown = metrics(app)
@@ -181,7 +184,7 @@ def test_the_forms_hold_the_settings_of_the_dataset_that_is_open(open_page, own_
     copy_dataset(own_root, "more")
     opened = open_dataset(Workspace(own_root), "more")
     collect(opened, queue="fewest", target=7)
-    setup.choose_source(opened, key="simulated", control_filter=0.6, who="lead")
+    setup.choose_source(opened.votes, key="simulated", control_filter=0.6, who="lead")
     app = open_page("annotators", own_root)
     app.number_input(key="annotators.settings.digits.target").set_value(9)
     press(app, "Save for everybody")

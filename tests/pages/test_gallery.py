@@ -201,7 +201,8 @@ def test_texts_of_few_values_truths_and_days_filter_and_a_text_of_many_does_not(
 @pytest.mark.slow
 def test_a_choice_of_order_begins_at_the_hard_end_that_was_said(open_gallery, columns_root, tmp_path, asked):
     space = Workspace(copied(columns_root, tmp_path / "own"))
-    set_harder(space, open_dataset(space, "digits"), {"my_score": "low"})
+    opened = open_dataset(space, "digits")
+    set_harder(space, opened.samples, opened.dataset, {"my_score": "low"})
     app = open_gallery(space)
     for column, order in (("my_score", "false"), ("avh", ""), ("confidence", "false"), ("hsf", "false"), ("taken", "")):
         app.selectbox(key="gallery.sort").set_value(column).run()

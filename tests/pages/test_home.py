@@ -91,7 +91,7 @@ def test_a_picture_says_that_one_side_is_sure_only_where_it_is(own_demo_root):
     assert (shown["Network sure, people not"]["hsf"], shown["Network sure, people not"]["confidence"]) < (0.5, 1.0)
     collect(opened, control_share=0.0)
     answer_all(opened, "ann", lambda id: 0, 10)  # one vote an image
-    setup.choose_source(opened, key="k-way", who="boss")
+    setup.choose_source(opened.votes, key="k-way", who="boss")
     few = open_dataset(Workspace(own_demo_root), "digits")
     assert not few.samples.simulated
     assert list(home_ui._extremes(few.samples, few.run)) == ["Hardest", "Easiest"]

@@ -55,7 +55,7 @@ def test_a_lock_after_a_fitted_head_starts_the_job_that_fits_it_again(open_page,
 
 def test_the_sentence_comes_first_with_its_interval(open_page, spoilt):
     app = open_page("payoff", spoilt.workspace.root)
-    said = service.payoff(spoilt)
+    said = service.payoff(spoilt.decisions, spoilt.run)
     first = next(one.value for one in app.markdown if "locked images by" in one.value)
     assert "100 decisions changed accuracy" in first
     assert f"{100 * said.gain.gain:+.1f} points" in first
@@ -66,7 +66,7 @@ def test_the_sentence_comes_first_with_its_interval(open_page, spoilt):
 @pytest.mark.slow
 def test_images_are_checked_one_by_one_and_the_answers_are_entries(open_page, asked, spoilt):
     app = open_page("payoff", spoilt.workspace.root, payoff__check="1")
-    unchecked = service.payoff(spoilt).unchecked
+    unchecked = service.payoff(spoilt.decisions, spoilt.run).unchecked
     first, second, third = unchecked[:3]
     card = sent(app)
     assert [item["id"] for item in card["items"]] == list(unchecked[:8])

@@ -54,11 +54,11 @@ def test_answers_replace_more_simulated_votes_once_a_person_says_so_and_give_way
     assert own_digits.samples.simulated
     pd.testing.assert_frame_equal(own_digits.samples.frame(columns=["hsf", "votes"]), before)
     assert own_digits.votes.sources() == {"k-way": 5, "simulated": int(before["votes"].sum())}
-    source = setup.choose_source(own_digits, key="k-way", who="boss")
+    source = setup.choose_source(own_digits.votes, key="k-way", who="boss")
     assert not own_digits.samples.simulated
     assert own_digits.samples.frame()["votes"].sum() == 5
     assert (source.key, source.imported, source.collected, source.annotators) == ("k-way", 0, 5, 1)
-    source = setup.choose_source(own_digits, key="simulated", who="boss")
+    source = setup.choose_source(own_digits.votes, key="simulated", who="boss")
     assert own_digits.samples.simulated
     assert (source.key, source.collected) == ("simulated", 0)
     pd.testing.assert_frame_equal(own_digits.samples.frame(columns=["hsf", "votes"]), before)
@@ -86,7 +86,7 @@ def test_a_vote_file_yields_to_answers_of_another_kind_once_half_of_the_images_h
         answer_all(opened, "ann", truth(opened), number)
         assert setup.source(opened.votes).key == kind
     assert opened.samples.frame()["votes"].sum() == 30
-    assert setup.choose_source(opened, key="tick", who="boss").imported == 3
+    assert setup.choose_source(opened.votes, key="tick", who="boss").imported == 3
     assert opened.samples.frame()["votes"].sum() == 3
 
 
@@ -98,7 +98,7 @@ def test_simulated_votes_that_come_after_the_settings_stay_too(pets, workspace, 
     answer_all(opened, "ann", truth(opened), 5)
     opened.refresh()
     assert opened.samples.simulated
-    setup.choose_source(opened, key="auto", who="boss")  # which prefers people
+    setup.choose_source(opened.votes, key="auto", who="boss")  # which prefers people
     assert opened.samples.frame()["votes"].sum() == 5
 
 
@@ -121,13 +121,13 @@ def test_ticks_and_choices_are_never_mixed_and_the_larger_one_is_used(pets):
     collect(pets, control_share=0.0)
     answer_all(pets, "ann", truth(pets), 10)
     collect(pets, "select", candidates=12, controls=0)
-    grid = queue.next_grid(pets, "bob")
+    grid = queue.next_grid(pets.decisions, pets.votes, pets.run, "bob")
     tick(pets, "bob", grid, [])
     assert pets.votes.sources() == {"k-way": 10, "tick": 12}
     assert setup.source(pets.votes).key == "tick"
     assert pets.samples.frame()["votes"].sum() == 12
     assert set(pets.votes.by_sample().columns) == {"id", "selected", "shown"}
-    source = setup.choose_source(pets, key="k-way", who="boss")
+    source = setup.choose_source(pets.votes, key="k-way", who="boss")
     assert (source.key, source.collected) == ("k-way", 10)
     assert (pets.samples.frame()["hsf"].dropna() == 1.0).all()
 
@@ -232,7 +232,7 @@ def _take(step, workspace, opened):
     elif what == "withdraw":
         annotators.withdraw(opened.votes, values[0])
     elif what == "choose":
-        setup.choose_source(opened, key=values[0], control_filter=values[1], who="boss")
+        setup.choose_source(opened.votes, key=values[0], control_filter=values[1], who="boss")
     elif what == "attach" and sum(values[0]):
         counts = np.array(values[0], np.int32).reshape(4, 3)
         kept = np.flatnonzero(counts.sum(axis=1))

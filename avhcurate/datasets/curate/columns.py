@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.workspace import Workspace
 
 #: Takes back which end of a column is harder.
@@ -27,20 +27,20 @@ def describe_columns(samples: SampleTable) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).astype({"values": "Int64"})
 
 
-def set_harder(workspace: Workspace, opened: OpenDataset, ends: Mapping[str, str]) -> None:
+def set_harder(workspace: Workspace, samples: SampleTable, dataset: DatasetFolder, ends: Mapping[str, str]) -> None:
     """Keep which end of own columns of numbers means harder: high, low, or none to take it back; all or nothing.
 
     Tables that are open know it once they are opened again.
     """
-    numbers = opened.samples.own("number")
+    numbers = samples.own("number")
     for column, end in ends.items():
         if end not in ("high", "low", NONE):
             raise CurateError(f"The harder end of {column} is high, low or none, not {end!r}.")
         if column not in numbers:
             names = ", ".join(numbers) or "none"
             raise CurateError(f"{column} is not an own column of numbers. The dataset has: {names}.")
-    with workspace.lock(opened.samples.name):
-        record = opened.dataset.record
+    with workspace.lock(samples.name):
+        record = dataset.record
         harder = {column: end for column, end in {**record.harder, **ends}.items() if end != NONE}
         if harder != record.harder:
-            opened.dataset.write_record(record.model_copy(update={"harder": harder}))
+            dataset.write_record(record.model_copy(update={"harder": harder}))

@@ -22,6 +22,7 @@ from avhcurate.datasets.table.columns import KEPT
 from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.votes import Votes
 from avhcurate.measures.stats.intervals import share
 from avhcurate.people.agreement import Agreement, cohen_kappa
@@ -96,9 +97,9 @@ class SecondPerson:
         rows = self.rows.set_index("id").reindex(ids)
         return np.where(rows["label"] == labels, 1 + rows["agree"], 0).astype(np.int64)
 
-    def describe(self, opened: OpenDataset, filters: Filters) -> dict[str, Any]:
+    def describe(self, samples: SampleTable, filters: Filters) -> dict[str, Any]:
         """Return by how many people the labels of some samples were decided, and how far a second person agrees."""
-        labels = opened.samples.frame(filters, columns=["id", "curated_label"]).dropna()
+        labels = samples.frame(filters, columns=["id", "curated_label"]).dropna()
         people = self.people(labels["id"].to_numpy(np.int64), labels["curated_label"].to_numpy(np.int64))
         numbers = np.bincount(np.minimum(people, 2), minlength=3).tolist()
         known: dict[str, Any] = {"labels_decided_by": dict(zip(DECIDED_BY, numbers, strict=True))}

@@ -8,54 +8,56 @@ from typing import Any
 
 from avhcurate import __version__
 from avhcurate.datasets.curate.second_person import DECIDED_BY, second_person
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.votes import Votes
 
 #: Classes whose samples the card counts; its header names all of them.
 _MOST_CLASSES = 100
 _DECISIONS = "a new label, the given one kept, or an exclusion as wrong"
 
 
-def dataset_card(opened: OpenDataset, filters: Filters) -> str:
+def dataset_card(decisions: Decisions, votes: Votes, filters: Filters) -> str:
     """Return the card of the samples that satisfy the filters; it names no person, no path and no licence."""
     from huggingface_hub import DatasetCardData  # exports of other formats need none of it
 
-    count = opened.samples.count(filters)
-    counts = opened.samples.group_counts("split", filters)
+    samples = decisions.samples
+    count = samples.count(filters)
+    counts = samples.group_counts("split", filters)
     splits = counts["n"].groupby(counts["value"].fillna("").replace("", "train")).sum().to_dict()
     header = DatasetCardData(
-        pretty_name=opened.samples.name,
+        pretty_name=samples.name,
         task_categories=["image-classification"],
         size_categories=[_size(count)],
-        label_names=list(opened.samples.classes),
+        label_names=list(samples.classes),
         splits=splits,
     )
-    classes = opened.samples.group_counts("curated_label_name", filters, limit=_MOST_CLASSES).fillna("no label")
+    classes = samples.group_counts("curated_label_name", filters, limit=_MOST_CLASSES).fillna("no label")
     parts = [
         f"---\n{header.to_yaml()}\n# license: yours to choose, as cc-by-4.0\n---",
-        f"# {_plain(opened.samples.name)}",
-        f"{count:,} images of {len(opened.samples.classes):,} classes, for image classification. "
+        f"# {_plain(samples.name)}",
+        f"{count:,} images of {len(samples.classes):,} classes, for image classification. "
         "`label` is the curated label. "
         f"Written by AVH Curate {__version__} on {datetime.now(UTC):%Y-%m-%d}.",
         _listing("split", splits.items()),
         _listing("class", classes.itertuples(index=False)),
         "## Where the labels come from",
-        *_provenance(opened, filters),
-        *_votes(opened.samples, filters),
+        *_provenance(decisions, votes, filters),
+        *_votes(samples, filters),
         "## Licence",
         "Not known here. Choose one, and name it in the header as `license`.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _provenance(opened: OpenDataset, filters: Filters) -> list[str]:
+def _provenance(decisions: Decisions, votes: Votes, filters: Filters) -> list[str]:
     """Return who gave the labels, what people changed, and how far they agree."""
-    relabelled, excluded, kept = opened.samples.decision_counts
-    second = second_person(opened.decisions, opened.votes)
-    numbers = second.describe(opened, filters)["labels_decided_by"]
+    relabelled, excluded, kept = decisions.samples.decision_counts
+    second = second_person(decisions, votes)
+    numbers = second.describe(decisions.samples, filters)["labels_decided_by"]
     parts = [
-        f"The given labels came with the images, on {opened.dataset.record.created:%Y-%m-%d}. In the whole dataset "
+        f"The given labels came with the images, on {decisions.dataset.record.created:%Y-%m-%d}. In the whole dataset "
         f"people relabelled {relabelled:,}, excluded {excluded:,} and kept {kept:,} after a look. How many labels here "
         f"were decided by how many people ({_DECISIONS}):",
         _listing("decided by", ((name.replace("_", " "), numbers[name]) for name in DECIDED_BY)),

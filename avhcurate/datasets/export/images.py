@@ -19,8 +19,9 @@ from avhcurate.datasets.export.text import csv_text, text_file, write_readme
 from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.votes import Votes
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.prediction import PredictionFolder
 from avhcurate.workspace.disk.files import batched, link, safe_name, write_tables
 from avhcurate.workspace.disk.image_parquet import IMAGE, image_metadata
@@ -34,39 +35,43 @@ _SAMPLES = "samples.csv"
 _BATCH = 1024
 
 
-def write_folder(opened: OpenDataset, selection: ExportSelection, path: Path) -> int:
+def write_folder(
+    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, selection: ExportSelection, path: Path
+) -> int:
     """Write CLASS/FILE for every sample, and samples.csv with the file and all columns of each; return how many."""
     path.mkdir()
-    folders = _folder_names(opened.samples.classes)
+    folders = _folder_names(decisions.samples.classes)
     return _write_folders(
-        opened.decisions,
-        opened.votes,
-        opened.prediction,
+        decisions,
+        votes,
+        prediction,
         selection,
         path,
         lambda row: folders[row["curated_label_name"]],
     )
 
 
-def write_yolo(opened: OpenDataset, selection: ExportSelection, path: Path) -> int:
+def write_yolo(
+    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, selection: ExportSelection, path: Path
+) -> int:
     """Write SPLIT/CLASS/FILE for every sample with a label, samples.csv, and classes.txt; return how many.
 
     Ultralytics' trainer looks for the splits train, val and test, and numbers classes by the order of their folders,
     in which classes.txt names these. A sample without a split is in train.
     """
     labelled = replace(selection, filters=selection.filters.narrowed(Filters(where="curated_label IS NOT NULL")))
-    if not opened.samples.count(labelled.filters):
+    if not decisions.samples.count(labelled.filters):
         raise empty_view(
-            opened.samples, labelled.filters, "No image has a label, and yolo has no place for those without."
+            decisions.samples, labelled.filters, "No image has a label, and yolo has no place for those without."
         )
     path.mkdir()
-    folders = _folder_names(opened.samples.classes)
+    folders = _folder_names(decisions.samples.classes)
     del folders[None]
     (path / "classes.txt").write_text("\n".join(sorted(folders.values())) + "\n", encoding="utf-8")
     return _write_folders(
-        opened.decisions,
-        opened.votes,
-        opened.prediction,
+        decisions,
+        votes,
+        prediction,
         labelled,
         path,
         lambda row: f"{_split_name(row['split'])}/{folders[row['curated_label_name']]}",
@@ -146,10 +151,10 @@ def _write_files(source: ImageSource, files: dict[int, Path]) -> Iterator[int]:
             files[id].write_bytes(data)
 
 
-def bytes_of_images(opened: OpenDataset, filters: Filters) -> int:
+def bytes_of_images(samples: SampleTable, dataset: DatasetFolder, filters: Filters) -> int:
     """Return the bytes of the samples' own files on this machine, without images in other files and on servers."""
-    source = opened.dataset.images()
-    files = filter(None, map(source.local_file, opened.samples.frame(filters, columns=["id"])["id"]))
+    source = dataset.images()
+    files = filter(None, map(source.local_file, samples.frame(filters, columns=["id"])["id"]))
     return sum(file.stat().st_size for file in files if file.exists())
 
 
@@ -206,7 +211,9 @@ _HF_BATCHES = 10
 _HF_BATCH = 1000
 
 
-def write_hf(opened: OpenDataset, selection: ExportSelection, path: Path) -> int:
+def write_hf(
+    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, selection: ExportSelection, path: Path
+) -> int:
     """Write data/SPLIT-00000-of-00001.parquet with image bytes and class names that the `datasets` library reads, and
     the card of the dataset as README.md.
 
@@ -215,15 +222,13 @@ def write_hf(opened: OpenDataset, selection: ExportSelection, path: Path) -> int
     (path / "data").mkdir(parents=True)
     written = 0
     splits_of: dict[str, list[str]] = {}
-    for split in opened.samples.group_counts("split", selection.filters)["value"].fillna(""):
+    for split in decisions.samples.group_counts("split", selection.filters)["value"].fillna(""):
         splits_of.setdefault(re.sub(r"\W+", "_", split) or "train", []).append(split)
     used = set[str]()
     for name, splits in splits_of.items():
         part = replace(selection, filters=selection.filters.with_(splits=tuple(splits)))
-        written += _write_hf_split(
-            path / "data", _distinct(name, used), _hf_tables(opened.decisions, opened.votes, opened.prediction, part)
-        )
-    write_readme(path, dataset_card(opened, selection.filters), simulated=opened.samples.simulated)
+        written += _write_hf_split(path / "data", _distinct(name, used), _hf_tables(decisions, votes, prediction, part))
+    write_readme(path, dataset_card(decisions, votes, selection.filters), simulated=decisions.samples.simulated)
     return written
 
 
@@ -261,14 +266,16 @@ def _write_hf_split(folder: Path, name: str, tables: Iterator[pa.Table]) -> int:
 _SHARD_BYTES = 256 << 20
 
 
-def write_webdataset(opened: OpenDataset, selection: ExportSelection, path: Path) -> int:
+def write_webdataset(
+    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, selection: ExportSelection, path: Path
+) -> int:
     """Write tar shards of ID.jpg (or the image's own ending), ID.cls with the number of its curated label, and ID.json
     with all columns; and classes.txt, a name for each number. Return how many samples' images can be read.
     """
     path.mkdir()
-    (path / "classes.txt").write_text("".join(f"{name}\n" for name in opened.samples.classes), encoding="utf-8")
+    (path / "classes.txt").write_text("".join(f"{name}\n" for name in decisions.samples.classes), encoding="utf-8")
     written = 0
-    samples = _shard_samples(opened.decisions, opened.votes, opened.prediction, selection)
+    samples = _shard_samples(decisions, votes, prediction, selection)
     for shard, first in enumerate(samples):
         room = _SHARD_BYTES
         with tarfile.open(path / f"samples-{shard:06d}.tar", "w") as tar:

@@ -19,11 +19,13 @@ from avhcurate.datasets.export.output import atomic_output
 from avhcurate.datasets.export.tabular import ExportSelection, write_csv, write_jsonl, write_parquet
 from avhcurate.datasets.export.tools import write_cleanlab, write_coco, write_fiftyone, write_label_studio
 from avhcurate.datasets.sources.hubs import endpoint
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.open_dataset import OpenDataset, trainings_of
 from avhcurate.datasets.table.sample import by_angle
 from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError, Option, Text
 from avhcurate.plugins import checked_function, load
 from avhcurate.workspace.data.people import Role, require
@@ -34,8 +36,9 @@ from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import versions
 from avhcurate.workspace.disk.remote import check_host, words_of
 
-#: Writers by format; those that may leave samples out return how many they wrote.
-FORMATS: dict[str, Callable[[OpenDataset, ExportSelection, Path], int | None]] = {
+#: Writers by format: each gets what its first parameters name of `PARTS`, then `ExportSelection` and a path; those that
+#: may leave samples out return how many they wrote.
+FORMATS: dict[str, Callable[..., int | None]] = {
     "csv": write_csv,
     "jsonl": write_jsonl,
     "parquet": write_parquet,
@@ -54,12 +57,13 @@ HUB = "hf:"
 MOST_BYTES = 512 << 20
 
 
-def _written(left_out: int | None, opened: OpenDataset, selection: ExportSelection, path: Path) -> int:
+def _written(left_out: int | None, *given: Any) -> int:
     """Return how many samples a plugin's function wrote; raise if it made no file, or returned no number."""
+    *_, selection, path = given
     if not path.exists():
         raise FileNotFoundError("it wrote nothing at the path that it was given")
     missing = index(left_out or 0)
-    return opened.samples.count(selection.filters) - missing
+    return int(selection.count) - missing
 
 
 FORMATS.update(load("exports", checked_function("exports", _written), taken=FORMATS))
@@ -149,17 +153,17 @@ def _export(
 ) -> int:
     if format not in FORMATS:
         raise CurateError(f"Unknown format {format}. Choose from {', '.join(FORMATS)}.")
-    write: Callable[..., int | None] = FORMATS[format]
     count = opened.samples.count(filters)
     if not count:
         nothing = "No image satisfies the filters, so there is nothing to export."
         instead = Text(f", or export with {Option('view', 'excluded=null')}")
         raise empty_view(opened.samples, filters, nothing, instead=instead)
     with atomic_output(out, folder=format in FOLDERS, force=force) as (path, manifest):
-        if (written := write(opened, ExportSelection(filters, order, progress), path)) is None:
+        if (written := opened.hand(FORMATS[format], ExportSelection(filters, order, progress, count), path)) is None:
             written = count
         opened.decisions.present_name()  # after an import the images would be those of others
-        manifest |= describe_export(opened, filters, format, written) | {"left_out": count - written} | (details or {})
+        manifest |= opened.hand(describe_export, filters, format, written)
+        manifest |= {"left_out": count - written} | (details or {})
     return written
 
 
@@ -218,26 +222,31 @@ def content_of(write: Callable[[Path], object], name: str) -> bytes:
         return stream.getvalue()
 
 
-def describe_export(opened: OpenDataset, filters: Filters, format: str, count: int) -> dict[str, Any]:
+def describe_export(
+    decisions: Decisions, votes: Votes, run: RunFolder | None, filters: Filters, format: str, count: int
+) -> dict[str, Any]:
     """Return where an export comes from: dataset, model, filters, votes and whether they are simulated, time."""
-    record = opened.dataset.record
-    run = opened.run and opened.run.record
+    dataset = decisions.dataset
+    samples = decisions.samples
+    record = dataset.record
+    of_run = run and run.record
+    training = run and trainings_of(dataset, run)[0]
     return {
         "format": format,
         "samples": count,
         "dataset": record.name,
         "dataset_fingerprint": record.fingerprint,
-        "entry": opened.samples.entry,
+        "entry": samples.entry,
         "filters": filters.to_query(),
-        "hsf_edges": list(opened.samples.edges),
-        "classes": list(opened.samples.classes),
-        "model": run and run.model,
-        "run": run and run.name,
-        "weights_sha256": run and run.weights_sha256,
-        "training": opened.training and opened.training.name,
-        "words": list(opened.samples.words),
-        "votes": opened.samples.votes and opened.samples.votes.model_dump(mode="json"),
-        **second_person(opened.decisions, opened.votes).describe(opened, filters),
+        "hsf_edges": list(samples.edges),
+        "classes": list(samples.classes),
+        "model": of_run and of_run.model,
+        "run": of_run and of_run.name,
+        "weights_sha256": of_run and of_run.weights_sha256,
+        "training": training and training.name,
+        "words": list(samples.words),
+        "votes": samples.votes and samples.votes.model_dump(mode="json"),
+        **second_person(decisions, votes).describe(samples, filters),
         "versions": versions("pyarrow"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }

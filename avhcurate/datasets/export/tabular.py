@@ -16,7 +16,6 @@ from avhcurate.datasets.export.output import atomic_output
 from avhcurate.datasets.export.text import csv_text, text_file
 from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError
@@ -31,11 +30,15 @@ Row: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class ExportSelection:
-    """The samples that an export holds: by id, or in the order of the ids `order`, (n,) int64; may be cancelled."""
+    """The samples that an export holds: by id, or in the order of the ids `order`, (n,) int64; may be cancelled.
+
+    `count` is how many they are.
+    """
 
     filters: Filters
     order: np.ndarray | None = None
     progress: Progress = SILENT
+    count: int = 0
 
 
 def export_columns(samples: SampleTable) -> list[str]:
@@ -52,9 +55,11 @@ def frames(
         yield frame.assign(tags=frame["tags"].map(";".join))
 
 
-def rows(opened: OpenDataset, selection: ExportSelection) -> Iterator[Row]:
+def rows(
+    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, selection: ExportSelection
+) -> Iterator[Row]:
     """Yield the same, a row at a time, with tags as a list."""
-    for batch in batches(opened.decisions, opened.votes, opened.prediction, selection):
+    for batch in batches(decisions, votes, prediction, selection):
         yield from batch.to_pylist()
 
 
@@ -123,23 +128,26 @@ def _is_infinite(value: Any) -> bool:
 _FRAME_FORMATS = ("csv", "jsonl", "parquet")
 
 
-def write_csv(opened: OpenDataset, selection: ExportSelection, path: Path) -> None:
+def write_csv(
+    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, selection: ExportSelection, path: Path
+) -> None:
     with text_file(path) as stream:
-        for number, frame in enumerate(frames(opened.decisions, opened.votes, opened.prediction, selection)):
+        for number, frame in enumerate(frames(decisions, votes, prediction, selection)):
             stream.write(csv_text(frame, header=number == 0))
 
 
-def write_jsonl(opened: OpenDataset, selection: ExportSelection, path: Path) -> None:
+def write_jsonl(
+    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, selection: ExportSelection, path: Path
+) -> None:
     with text_file(path) as stream:
-        for row in rows(opened, selection):
+        for row in rows(decisions, votes, prediction, selection):
             stream.write(json_text(row) + "\n")
 
 
-def write_parquet(opened: OpenDataset, selection: ExportSelection, path: Path) -> None:
-    parts = (
-        pa.Table.from_batches([batch])
-        for batch in batches(opened.decisions, opened.votes, opened.prediction, selection)
-    )
+def write_parquet(
+    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, selection: ExportSelection, path: Path
+) -> None:
+    parts = (pa.Table.from_batches([batch]) for batch in batches(decisions, votes, prediction, selection))
     with open(path, "wb") as stream:
         files.write_tables(stream, parts, compression="zstd")
 

@@ -11,7 +11,6 @@ from avhcurate.datasets.export.tabular import ExportSelection, Row, frames, with
 from avhcurate.datasets.export.text import csv_text, text_file, write_items, write_readme
 from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.empty_view import not_scored
-from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError
@@ -38,14 +37,20 @@ cleanlab expects probabilities of images that the model has not learnt from.
 """
 
 
-def write_cleanlab(opened: OpenDataset, selection: ExportSelection, path: Path) -> int:
+def write_cleanlab(
+    run: RunFolder | None,
+    decisions: Decisions,
+    votes: Votes,
+    prediction: PredictionFolder | None,
+    selection: ExportSelection,
+    path: Path,
+) -> int:
     """Write the files; return how many samples there are: those with a label and a prediction."""
-    run = opened.run
-    name = opened.samples.name
+    name = decisions.samples.name
     if run is None:
         raise not_scored(name)
     run.refuse_without_logits()
-    usable = opened.samples.frame(selection.filters, columns=["curated_label", "predicted"]).dropna()
+    usable = decisions.samples.frame(selection.filters, columns=["curated_label", "predicted"]).dropna()
     if usable.empty:
         raise CurateError("No image has both a label and a prediction, so there is nothing for cleanlab.")
     n = len(usable)
@@ -61,7 +66,7 @@ def write_cleanlab(opened: OpenDataset, selection: ExportSelection, path: Path) 
         arrays["features"] = create_npy(path / "features.npy", np.float32, (n, run.record.width))
     start = 0
     with text_file(path / "samples.csv") as stream:
-        for frame in frames(opened.decisions, opened.votes, opened.prediction, selection):
+        for frame in frames(decisions, votes, prediction, selection):
             frame = frame.dropna(subset=["curated_label", "predicted"])
             rows = slice(start, start + len(frame))
             ids = frame["id"].to_numpy(np.int64)
@@ -74,11 +79,13 @@ def write_cleanlab(opened: OpenDataset, selection: ExportSelection, path: Path) 
             start = rows.stop
     for array in arrays.values():
         array.flush()
-    write_readme(path, _CLEANLAB.format(name=name), simulated=opened.samples.simulated)
+    write_readme(path, _CLEANLAB.format(name=name), simulated=decisions.samples.simulated)
     return n
 
 
-def write_coco(opened: OpenDataset, selection: ExportSelection, path: Path) -> int:
+def write_coco(
+    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, selection: ExportSelection, path: Path
+) -> int:
     """Write images/ and annotations.json; return how many images there are: those that can be read.
 
     An image's `id` is the sample's, a category's is the class index + 1, an annotation's the image's + 1: readers take
@@ -87,19 +94,17 @@ def write_coco(opened: OpenDataset, selection: ExportSelection, path: Path) -> i
     (path / "images").mkdir(parents=True)
     annotations: list[Row] = []  # they follow the images, which are read once
     categories = [
-        {"id": number + 1, "name": name, "supercategory": ""} for number, name in enumerate(opened.samples.classes)
+        {"id": number + 1, "name": name, "supercategory": ""} for number, name in enumerate(decisions.samples.classes)
     ]
     with text_file(path / "annotations.json") as stream:
-        description = f"{opened.samples.name}: curated labels of whole images, each as a box around all of it."
-        if opened.samples.simulated:
+        description = f"{decisions.samples.name}: curated labels of whole images, each as a box around all of it."
+        if decisions.samples.simulated:
             description += " The human votes behind hsf are simulated."
         stream.write(f'{{"info": {json_text({"description": description})},\n"categories": {json_text(categories)}')
         stream.write(',\n"images": [')
         written = write_items(
             stream,
-            map(
-                json_text, _coco_images(opened.decisions, opened.votes, opened.prediction, selection, path, annotations)
-            ),
+            map(json_text, _coco_images(decisions, votes, prediction, selection, path, annotations)),
         )
         stream.write('],\n"annotations": [')
         write_items(stream, map(json_text, annotations))
@@ -152,16 +157,18 @@ _FIFTYONE = """# {name}, curated
 """
 
 
-def write_fiftyone(opened: OpenDataset, selection: ExportSelection, path: Path) -> int:
+def write_fiftyone(
+    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, selection: ExportSelection, path: Path
+) -> int:
     """Write data/, labels.json and README.md; return how many samples have readable images."""
     (path / "data").mkdir(parents=True)
-    placed = place_images(opened.decisions, opened.votes, opened.prediction, selection, path, lambda _: "data")
+    placed = place_images(decisions, votes, prediction, selection, path, lambda _: "data")
     with text_file(path / "labels.json") as stream:
-        stream.write(f'{{"classes": {json_text(list(opened.samples.classes))},\n"labels": {{')
+        stream.write(f'{{"classes": {json_text(list(decisions.samples.classes))},\n"labels": {{')
         labels = (f"{json_text(file.stem)}: {json_text(_fiftyone_label(row))}" for row, file in placed)
         written = write_items(stream, labels)
         stream.write("}}\n")
-    write_readme(path, _FIFTYONE.format(name=opened.samples.name), simulated=opened.samples.simulated)
+    write_readme(path, _FIFTYONE.format(name=decisions.samples.name), simulated=decisions.samples.simulated)
     return written
 
 
@@ -201,7 +208,14 @@ Predictions are the model's. Annotations are the votes, one each, and the curate
 """
 
 
-def write_label_studio(opened: OpenDataset, selection: ExportSelection, path: Path) -> int:
+def write_label_studio(
+    run: RunFolder | None,
+    decisions: Decisions,
+    votes: Votes,
+    prediction: PredictionFolder | None,
+    selection: ExportSelection,
+    path: Path,
+) -> int:
     """Write tasks.json, label_config.xml, README.md; return how many samples have readable images.
 
     The images are written to images/ and named as files below Label Studio's document root.
@@ -209,16 +223,18 @@ def write_label_studio(opened: OpenDataset, selection: ExportSelection, path: Pa
     from avhcurate.people.files.label_studio import label_config
 
     path.mkdir()
-    ticks = opened.samples.votes is not None and opened.samples.votes.kind == "tick"  # people ticked images of a class
-    placed = place_images(opened.decisions, opened.votes, opened.prediction, selection, path, lambda _: "images")
+    ticks = (
+        decisions.samples.votes is not None and decisions.samples.votes.kind == "tick"
+    )  # people ticked images of a class
+    placed = place_images(decisions, votes, prediction, selection, path, lambda _: "images")
     with text_file(path / "tasks.json") as stream:
         stream.write("[")
-        written = write_items(
-            stream, map(json_text, _tasks(opened.samples, opened.run, opened.votes, placed, ticks=ticks))
-        )
+        written = write_items(stream, map(json_text, _tasks(decisions.samples, run, votes, placed, ticks=ticks)))
         stream.write("]\n")
-    (path / "label_config.xml").write_text(label_config(opened.samples.classes, select=ticks) + "\n", encoding="utf-8")
-    write_readme(path, _LABEL_STUDIO.format(name=opened.samples.name), simulated=opened.samples.simulated)
+    (path / "label_config.xml").write_text(
+        label_config(decisions.samples.classes, select=ticks) + "\n", encoding="utf-8"
+    )
+    write_readme(path, _LABEL_STUDIO.format(name=decisions.samples.name), simulated=decisions.samples.simulated)
     return written
 
 

@@ -1,7 +1,10 @@
 """Open a dataset with one model run: its samples, outputs, votes and decisions, kept up to date together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from inspect import signature
+from itertools import takewhile
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +24,10 @@ from avhcurate.workspace.data.prediction import PREDICTED, PredictionFolder
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.trainings import TrainingFolder
 from avhcurate.workspace.data.workspace import Workspace
+
+T = TypeVar("T")
+#: What an open dataset hands out, by the name that a function has for it.
+PARTS = ("workspace", "dataset", "samples", "run", "votes", "decisions", "neighbours", "prediction")
 
 
 class OpenDataset:
@@ -59,6 +66,11 @@ class OpenDataset:
         self.votes.keep_in(self.samples)
         self.decisions = Decisions(dataset, open_events(workspace.root), self.samples)
         self.decisions.present_id()  # an import that came between would have mixed two
+
+    def hand(self, work: Callable[..., T], *args: Any) -> T:
+        """Return `work(*parts, *args)`: what its first parameters name of `PARTS`, and no more than that."""
+        names = takewhile(PARTS.__contains__, signature(work).parameters)
+        return work(*(getattr(self, name) for name in names), *args)
 
     def refresh(self) -> None:
         """Read what any process has decided, stored, locked and answered since into the samples."""

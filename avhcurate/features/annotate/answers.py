@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate.queue import TaskQueue
 from avhcurate.features.annotate.setup import LEASE_S, annotator_name, required_settings
 from avhcurate.features.annotate.task_pool import task_pool
 from avhcurate.people.responses import CANNOT_TELL, Design
+from avhcurate.workspace.data.runs import RunFolder
 
 #: A faster reaction is not an answer to the image: nerves and muscles need as long (a false start on the track).
 FASTEST_MS = 100
@@ -30,27 +31,38 @@ TAKEN = "Your time for this one was up, and others have answered it. Here is ano
 
 
 def answer(
-    opened: OpenDataset, annotator: str, task: str, id: int, label: int | None, *, nonce: str, reaction_ms: float
+    decisions: Decisions,
+    votes: Votes,
+    run: RunFolder | None,
+    annotator: str,
+    task: str,
+    id: int,
+    label: int | None,
+    *,
+    nonce: str,
+    reaction_ms: float,
 ) -> str:
     """Take the answer `label` (None: cannot tell) to the image `id` that was on screen; return why it does not count.
 
     "" means that it is on the disk. The same `nonce` again is acknowledged again and counts once.
     """
-    classes = opened.votes.classes
+    classes = votes.classes
     name = CANNOT_TELL
     if label is None:
-        if not required_settings(opened.votes).skip:
+        if not required_settings(votes).skip:
             raise CurateError("This collection asks for a class of every image. Choose one.")
     elif 0 <= label < len(classes):
         name = classes[label]
     else:
         raise CurateError(f"Unknown class {label}. Labels run from 0 to {len(classes) - 1}.")
 
-    return _take(opened, "classify", annotator, task, {id: {"class_name": name}}, nonce, reaction_ms)
+    return _take(decisions, votes, run, "classify", annotator, task, {id: {"class_name": name}}, nonce, reaction_ms)
 
 
 def submit_grid(
-    opened: OpenDataset,
+    decisions: Decisions,
+    votes: Votes,
+    run: RunFolder | None,
     annotator: str,
     task: str,
     ids: Sequence[int],
@@ -64,7 +76,7 @@ def submit_grid(
         raise CurateError("Images were ticked that were not on screen. Reload the page.")
 
     answers = {id: {"ticked": id in ticked} for id in ids}
-    return _take(opened, "select", annotator, task, answers, nonce, reaction_ms)
+    return _take(decisions, votes, run, "select", annotator, task, answers, nonce, reaction_ms)
 
 
 def take_back(votes: Votes, annotator: str, *, of: str = "") -> bool:
@@ -95,7 +107,9 @@ def _again(task: str) -> str:
 
 
 def _take(
-    opened: OpenDataset,
+    decisions: Decisions,
+    votes: Votes,
+    run: RunFolder | None,
     design: Design,
     annotator: str,
     task: str,
@@ -108,7 +122,7 @@ def _take(
     The browser may know a task that was taken back by its old name only.
     """
     annotator = annotator_name(annotator)
-    with opened.votes.log.transaction(opened.votes.present_id(), annotator=annotator) as log:
+    with votes.log.transaction(votes.present_id(), annotator=annotator) as log:
         while not (leases := log.task(task, annotator)):
             old = log.given(design, annotator, task=task)
             if old is None:
@@ -118,12 +132,14 @@ def _take(
             if old.stands:
                 return ANSWERED
             task = _again(task)
-        shown = task_pool(opened).ids_leased(leases)
+        shown = task_pool(votes, run).ids_leased(leases)
         if bool(leases[0].class_name) != (design == "select") or sorted(shown.values()) != sorted(answers):
             return STALE
         if reaction_ms < _FASTEST[design] * len(leases):
             return FAST
-        if leases[0].expires < time.time() and not TaskQueue(opened, annotator).still_wanted(log, leases):
+        if leases[0].expires < time.time() and not TaskQueue(decisions, votes, run, annotator).still_wanted(
+            log, leases
+        ):
             log.release([task])
             return TAKEN
         responses = [replace(lease, **answers[shown[lease.path]]) for lease in leases]

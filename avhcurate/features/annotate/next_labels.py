@@ -8,11 +8,11 @@ import numpy as np
 
 from avhcurate.datasets.export.tabular import format_of, write_frame
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError, Option
 from avhcurate.measures.stats.coverage import Coverage
 from avhcurate.measures.stats.ranks import rank_shares
+from avhcurate.networks.neighbours.graph import NeighbourGraph
 from avhcurate.networks.neighbours.service import find_neighbours
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
@@ -51,7 +51,9 @@ class NextLabels:
         )
 
 
-def next_labels(opened: OpenDataset, budget: int, *, filters: Filters | None = None) -> NextLabels:
+def next_labels(
+    samples: SampleTable, run: RunFolder | None, dataset: DatasetFolder, budget: int, *, filters: Filters | None = None
+) -> NextLabels:
     """Return up to `budget` images in view to label next: facility location on the run's neighbour graph.
 
     Images with votes of people are known, and where some have no label, those with one: given or decided. So the same
@@ -59,21 +61,23 @@ def next_labels(opened: OpenDataset, budget: int, *, filters: Filters | None = N
     run without embeddings, and where all are known.
     """
     filters = filters or Filters()
-    if opened.run is None or not opened.run.has_features:
+    if run is None or not run.has_features:
         raise CurateError(
             "The rule diverse compares embeddings.", fix=f"Score the dataset, or attach {Option('features')}, first"
         )
-    graph = opened.neighbours or find_neighbours(opened.dataset, opened.run)
-    certain = next((key for key in _CERTAIN if key in opened.samples.scores), "")
-    rows = opened.samples.frame(Filters(excluded=None), columns=["curated_label", "votes", certain or "id"])
+    graph = NeighbourGraph.of_run(run)
+    if not graph.complete:
+        graph = find_neighbours(dataset, run)
+    certain = next((key for key in _CERTAIN if key in samples.scores), "")
+    rows = samples.frame(Filters(excluded=None), columns=["curated_label", "votes", certain or "id"])
     labelled = rows["curated_label"].notna().to_numpy()
     if labelled.all():
         labelled = np.zeros(len(rows), bool)
-    if not opened.samples.simulated:
+    if not samples.simulated:
         labelled = labelled | (rows["votes"].fillna(0).to_numpy() > 0)
     view = np.zeros(len(rows), bool)
-    view[opened.samples.order(filters)] = True
-    view &= ~opened.dataset.locked()
+    view[samples.order(filters)] = True
+    view &= ~dataset.locked()
     view &= graph.near()[:, 0] >= 0
     free = view & ~labelled
     if not free.any():

@@ -13,13 +13,15 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.decisions import Decisions
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.features.annotate.setup import LEASE_S, annotator_name, collected, columns_of, required_settings
 from avhcurate.features.annotate.task_pool import seed_of, task_pool
 from avhcurate.people.asked import PEOPLE
 from avhcurate.people.grids import grid_of, is_check
 from avhcurate.people.log import Lease, LogTransaction
 from avhcurate.people.responses import Design
+from avhcurate.workspace.data.runs import RunFolder
 
 #: Expired leases are kept for a day, since their answers may still be welcome.
 _KEPT_S = 24 * 3600.0
@@ -78,13 +80,16 @@ class CollectionProgress:
         return f"checks among the first {self.answers - self.answers % _TOLD_BY:,}, not counted: {self.checks_told:,}"
 
 
-def next_questions(opened: OpenDataset, annotator: str, *, ahead: int = 5) -> tuple[Question, ...]:
+def next_questions(
+    decisions: Decisions, votes: Votes, run: RunFolder | None, annotator: str, *, ahead: int = 5
+) -> tuple[Question, ...]:
     """Return the next images of an annotator, up to `ahead`; those handed out before come first.
 
     New ones join when no more than half of them are left. Empty when nothing is left for the annotator.
     """
-    opened.refresh()  # somebody may have asked people about an image
-    queue = TaskQueue(opened, annotator_name(annotator), "classify")
+    decisions.refresh()
+    votes.refresh()  # somebody may have asked people about an image
+    queue = TaskQueue(decisions, votes, run, annotator_name(annotator), "classify")
     leases = queue.leases()
     if len(leases) <= ahead // 2 or _run_out(leases):
         leases = queue.more_questions(ahead)
@@ -92,10 +97,11 @@ def next_questions(opened: OpenDataset, annotator: str, *, ahead: int = 5) -> tu
     return tuple(Question(lease.task, ids[lease.path]) for lease in leases if lease.path in ids)[:ahead]
 
 
-def next_grid(opened: OpenDataset, annotator: str) -> GridTask | None:
+def next_grid(decisions: Decisions, votes: Votes, run: RunFolder | None, annotator: str) -> GridTask | None:
     """Return an annotator's open grid, else a new one of the next class; None when nothing is left."""
-    opened.refresh()
-    queue = TaskQueue(opened, annotator_name(annotator), "select")
+    decisions.refresh()
+    votes.refresh()
+    queue = TaskQueue(decisions, votes, run, annotator_name(annotator), "select")
     leases = _first_task(queue.leases())
     if not leases or _run_out(leases):
         leases = queue.another_grid()
@@ -106,14 +112,16 @@ def next_grid(opened: OpenDataset, annotator: str) -> GridTask | None:
     return GridTask(leases[0].task, leases[0].class_name, tuple(ids.values()), ticked)
 
 
-def open_grid(opened: OpenDataset, annotator: str) -> str:
+def open_grid(decisions: Decisions, votes: Votes, run: RunFolder | None, annotator: str) -> str:
     """Return the task of an annotator's open grid, "" for none."""
-    return next((lease.task for lease in TaskQueue(opened, annotator_name(annotator), "select").leases()), "")
+    return next(
+        (lease.task for lease in TaskQueue(decisions, votes, run, annotator_name(annotator), "select").leases()), ""
+    )
 
 
-def progress(opened: OpenDataset, annotator: str = "") -> CollectionProgress:
+def progress(decisions: Decisions, votes: Votes, run: RunFolder | None, annotator: str = "") -> CollectionProgress:
     """Return the progress of the collection, and of an annotator in it."""
-    queue = TaskQueue(opened, annotator)
+    queue = TaskQueue(decisions, votes, run, annotator)
     scope = queue.scope & (queue.wanted > 0)
     wanted = scope & (queue.votes < queue.wanted)
     rows = queue.columns.rows
@@ -136,12 +144,16 @@ def progress(opened: OpenDataset, annotator: str = "") -> CollectionProgress:
 class TaskQueue:
     """The tasks of one annotator on a dataset, as the log is now; refused for another design than the collection's."""
 
-    def __init__(self, opened: OpenDataset, annotator: str, design: Design | None = None) -> None:
-        self.opened = opened
+    def __init__(
+        self, decisions: Decisions, votes: Votes, run: RunFolder | None, annotator: str, design: Design | None = None
+    ) -> None:
+        self._decisions = decisions
+        self._votes = votes
+        self._run = run
         self.annotator = annotator
-        self.columns = columns_of(opened.votes)
-        self.settings = required_settings(opened.votes, design)
-        self.pool = task_pool(opened)
+        self.columns = columns_of(votes)
+        self.settings = required_settings(votes, design)
+        self.pool = task_pool(votes, run)
         self.design = self.settings.design
 
     @cached_property
@@ -154,15 +166,15 @@ class TaskQueue:
     @cached_property
     def votes(self) -> np.ndarray:
         """Collected votes that count of each sample, (N,); of grids, those for the sample's own label."""
-        return collected(self.opened.votes, self.columns, self.design).votes
+        return collected(self._votes, self.columns, self.design).votes
 
     @cached_property
     def seen(self) -> np.ndarray:
         """Ids that the annotator has answered, in grids for their own label, or whose label the annotator decided."""
-        ids = self.opened.votes.ids(self.columns)[self.answers["path"]]
+        ids = self._votes.ids(self.columns)[self.answers["path"]]
         counted = ids >= 0
         if self.design == "select":
-            labels = self.opened.votes.class_numbers(self.columns)[self.answers["answer"]]
+            labels = self._votes.class_numbers(self.columns)[self.answers["answer"]]
             counted &= labels == self.pool.labels[ids]
         theirs = self.asked_decisions["id"][self.asked_decisions["who"] == self.annotator]
         return np.union1d(ids[counted], theirs)
@@ -172,7 +184,7 @@ class TaskQueue:
         """The decisions that the queue asks a second person about, rows of `SecondPerson`."""
         if self.settings.queue != "decided":
             return pd.DataFrame({"id": [], "who": [], "others": []}).astype({"id": np.int64})
-        rows = self.pool.second_person(self.opened).rows
+        rows = self.pool.second_person(self._decisions, self._votes).rows
         return rows[self.pool.readable[rows["id"]]]
 
     @cached_property
@@ -185,7 +197,7 @@ class TaskQueue:
     @cached_property
     def asked(self) -> np.ndarray:
         """Ids of the samples that somebody asks people about, while too few have answered."""
-        ids = self.pool.asked(self.opened)
+        ids = self.pool.asked(self._decisions.samples)
         return ids[self.votes[ids] < PEOPLE]
 
     @cached_property
@@ -197,7 +209,7 @@ class TaskQueue:
             # One answer more where nobody but the person who decided has said anything.
             decisions = self.asked_decisions
             wanted[decisions["id"]] = self.votes[decisions["id"]] + (decisions["others"] == 0)
-        asked = self.pool.asked(self.opened)
+        asked = self.pool.asked(self._decisions.samples)
         wanted[asked] = np.maximum(wanted[asked], PEOPLE)
         return wanted
 
@@ -207,19 +219,21 @@ class TaskQueue:
 
     def leases(self) -> list[Lease]:
         """Return the images that the annotator has, expired or not, in order."""
-        with self.opened.votes.log.reading(self.opened.dataset.id) as log:
+        with self._votes.log.reading(self._votes.dataset.id) as log:
             return log.leases(self.design, self.annotator)
 
     def _order(self) -> np.ndarray:
-        order = self.pool.order(self.opened, self.settings.record, self.votes, self.wanted)
+        order = self.pool.order(self._votes.dataset, self.settings.record, self.votes, self.wanted)
         order = order[self.scope[order]]
         return order[np.argsort(~np.isin(order, self.asked), kind="stable")]
 
     @contextmanager
     def _lending(self) -> Iterator[tuple[LogTransaction, "TaskQueue", list[Lease]]]:
         """Begin to hand out tasks; yield the log, the queue as it is now, and the annotator's images with more time."""
-        with self.opened.votes.log.transaction(self.opened.votes.present_id(), annotator=self.annotator) as log:
-            now = TaskQueue(self.opened, self.annotator, self.design)  # others may have answered since
+        with self._votes.log.transaction(self._votes.present_id(), annotator=self.annotator) as log:
+            now = TaskQueue(
+                self._decisions, self._votes, self._run, self.annotator, self.design
+            )  # others may have answered since
             yield log, now, now._prolonged(log)
             log.forget(time.time() - _KEPT_S)
 
@@ -290,7 +304,7 @@ class TaskQueue:
         name = pool.classes[label]
         # What the annotator has met in grids of the class, controls among them.
         met = self.answers["answer"] == self.columns.classes.number(name)
-        ids = self.opened.votes.ids(self.columns)[self.answers["path"][met]]
+        ids = self._votes.ids(self.columns)[self.answers["path"][met]]
         seen = np.unique(ids[ids >= 0])
         free = candidates[self.room(log, name)[candidates] & ~np.isin(candidates, seen)][: settings.candidates]
         needed = int((pool.labels[seen] != label).sum()) + settings.controls + settings.candidates - len(free)

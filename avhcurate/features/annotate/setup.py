@@ -9,7 +9,6 @@ import time
 import numpy as np
 
 from avhcurate.datasets.curate.annotations import check_text
-from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate.next_labels import next_labels
@@ -22,6 +21,8 @@ from avhcurate.people.queues import DECIDING, record_covers, write_record
 from avhcurate.people.responses import Design
 from avhcurate.workspace.data.class_lists import present_numbers
 from avhcurate.workspace.data.people import Role, require
+from avhcurate.workspace.data.prediction import PredictionFolder
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.settings import VerbSettings, option
 
 #: The length of an e-mail address, by which people are signed in.
@@ -80,56 +81,65 @@ class CollectionSettings(VerbSettings):
         return labelled
 
 
-def configure(opened: OpenDataset, settings: CollectionSettings, *, who: str) -> CollectionSettings:
+def configure(
+    votes: Votes,
+    run: RunFolder | None,
+    prediction: PredictionFolder | None,
+    settings: CollectionSettings,
+    *,
+    who: str,
+) -> CollectionSettings:
     """Write how votes are collected from now on; refuse settings that give no tasks. Answers so far stay."""
     require(Role.CURATOR, "setting up a collection", name=annotator_name(who))  # before a record is written
-    pool = task_pool(opened)
+    pool = task_pool(votes, run)
     if len(pool.classes) < 2:
         raise CurateError("A collection needs a dataset with two classes or more.")
     if settings.design == "select" and not settings.scope(pool).any():
         raise CurateError("No image has a label of these classes. Choose others.")
     if settings.design == "select" and settings.queue == "decided":
         raise CurateError("A second person says which class an image is.", fix="Choose the design Choose the class")
-    settings = _with_record(opened, settings)
-    first = not {SETTINGS, CHOICE} & columns_of(opened.votes).choices.keys()
-    with opened.votes.log.transaction(opened.votes.present_id()) as log:
-        text = json.dumps(settings.model_dump() | {"class_names": opened.votes.classes})
+    settings = _with_record(votes, run, prediction, settings)
+    first = not {SETTINGS, CHOICE} & columns_of(votes).choices.keys()
+    with votes.log.transaction(votes.present_id()) as log:
+        text = json.dumps(settings.model_dump() | {"class_names": votes.classes})
         log.choose(SETTINGS, text, who=annotator_name(who), at=time.time())
         if first:  # one that was begun before stays as it is
             log.choose(CHOICE, "wanted ", who=annotator_name(who), at=time.time())
     return settings
 
 
-def _with_record(opened: OpenDataset, settings: CollectionSettings) -> CollectionSettings:
+def _with_record(
+    votes: Votes, run: RunFolder | None, prediction: PredictionFolder | None, settings: CollectionSettings
+) -> CollectionSettings:
     """Return the settings with the prediction that they use, and the record of how the queue draws.
 
     The record of before stays where it is still right. A random order has one too, so that the chances are known when
     another queue continues with its votes.
     """
-    prediction = ""
-    if settings.queue == "informative" and opened.prediction is not None:
+    used_prediction = ""
+    if settings.queue == "informative" and prediction is not None:
         # A new prediction knows the votes of the batch before: the queue draws again, with a record of its own.
-        prediction = opened.prediction.name
-    settings = settings.with_(prediction=prediction, record=0)
+        used_prediction = prediction.name
+    settings = settings.with_(prediction=used_prediction, record=0)
     if settings.queue in UNRECORDED:
         return settings
-    pool = task_pool(opened)
-    before = settings_of(opened.votes) or settings
+    pool = task_pool(votes, run)
+    before = settings_of(votes) or settings
     same = all(getattr(before, name) == getattr(settings, name) for name in DECIDING)
     # A record that does not know the samples of a later import is over: the next one has them too.
-    if same and before.record and record_covers(opened.dataset, before.record, pool.paths[pool.eligible]):
+    if same and before.record and record_covers(votes.dataset, before.record, pool.paths[pool.eligible]):
         return settings.with_(record=before.record)
     times = None
     if settings.queue == "diverse":
         rates = np.zeros(len(pool.paths))
         times = np.full(len(rates), np.inf)
-        first = next_labels(opened, BATCH).ids
+        first = next_labels(votes.samples, run, votes.dataset, BATCH).ids
         times[first] = np.arange(len(first))
     else:
-        rates = pool.rates(opened, settings.queue, settings.score)
-    choices = opened.votes.log.choices(opened.dataset.id, SETTINGS)
+        rates = pool.rates(votes.samples, votes.dataset, prediction, settings.queue, settings.score)
+    choices = votes.log.choices(votes.dataset.id, SETTINGS)
     used = [json.loads(text)["record"] for _, text in choices]
-    return settings.with_(record=write_record(opened.dataset, pool.paths, rates, times=times, used=used))
+    return settings.with_(record=write_record(votes.dataset, pool.paths, rates, times=times, used=used))
 
 
 def settings_of(votes: Votes) -> CollectionSettings | None:
@@ -155,9 +165,7 @@ def required_settings(votes: Votes, design: Design | None = None) -> CollectionS
     return settings
 
 
-def choose_source(
-    opened: OpenDataset, *, key: str = "auto", control_filter: float | None = None, who: str
-) -> HsfSource:
+def choose_source(votes: Votes, *, key: str = "auto", control_filter: float | None = None, who: str) -> HsfSource:
     """Write which votes HSF uses from now on, for everybody.
 
     control_filter: annotators with a smaller share of right answers to controls do not count; None for no limit.
@@ -167,9 +175,9 @@ def choose_source(
     text = f"{key} "
     if control_filter is not None:
         text += repr(float(control_filter))
-    with opened.votes.log.transaction(opened.votes.present_id()) as log:
+    with votes.log.transaction(votes.present_id()) as log:
         log.choose(CHOICE, text, who=annotator_name(who), at=time.time())
-    return source(opened.votes)
+    return source(votes)
 
 
 def source(votes: Votes) -> HsfSource:

@@ -13,13 +13,18 @@ from numpy.typing import ArrayLike
 
 from avhcurate.datasets.curate.second_person import SecondPerson, second_person
 from avhcurate.datasets.table.columns import KEPT
-from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.decisions import Decisions
+from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError, Run
 from avhcurate.measures.scores import SCORES
 from avhcurate.people.asked import ASKED
 from avhcurate.people.grids import CANDIDATES, GRID_CONTROLS, known_members, similar_classes
 from avhcurate.people.log import Lease
 from avhcurate.people.queues import LAST, draw_rates, read_record
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.prediction import PredictionFolder
+from avhcurate.workspace.data.runs import RunFolder
 
 #: Which samples are asked about next: at random, hard ones first, where models disagree, fewest votes first, where
 #: votes tell the model of predicted HSF most, varied and uncertain ones, none but those that somebody asks people
@@ -33,22 +38,23 @@ class TaskPool:
     """The samples of a table that annotators can be asked about, by id, and the controls among them.
 
     `labels` (N,) with -1 for none; `paths` (N,); `readable` (N,): not unreadable or locked; `eligible` (N,): nor
-    excluded; `classes`: names by label, as the dataset has them. It does not hold the table, which owns it.
+    excluded; `classes`: names by label, as the dataset has them. It does not hold the votes, which own it.
     """
 
-    def __init__(self, opened: OpenDataset) -> None:
-        self.exclusions = opened.samples.exclusions
-        self.classes = opened.votes.classes
-        self._run = opened.run
-        frame = opened.samples.frame(columns=["path", "excluded", "problem", "hsf", "votes", opened.samples.hardness])
-        self.labels = opened.dataset.labels_to_learn().astype(np.int64)
+    def __init__(self, votes: Votes, run: RunFolder | None) -> None:
+        samples = votes.samples
+        self.exclusions = samples.exclusions
+        self.classes = votes.classes
+        self._run = run
+        frame = samples.frame(columns=["path", "excluded", "problem", "hsf", "votes", samples.hardness])
+        self.labels = votes.dataset.labels_to_learn().astype(np.int64)
         self.paths = frame["path"].to_numpy(object)
-        self.readable = frame["problem"].isna().to_numpy() & ~opened.dataset.locked()
+        self.readable = frame["problem"].isna().to_numpy() & ~votes.dataset.locked()
         self.eligible = ~frame["excluded"].to_numpy(bool) & self.readable
         self._hardness = self._hsf = self._votes = None
-        if opened.run is not None:
-            self._hardness = SCORES[opened.samples.hardness].sign * frame[opened.samples.hardness].to_numpy(float)
-        if opened.samples.votes is not None and not opened.samples.simulated:
+        if run is not None:
+            self._hardness = SCORES[samples.hardness].sign * frame[samples.hardness].to_numpy(float)
+        if samples.votes is not None and not samples.simulated:
             self._hsf = frame["hsf"].to_numpy(float)
             self._votes = frame["votes"].fillna(0).to_numpy(float)
         self._known: dict[int, np.ndarray] = {}
@@ -56,21 +62,21 @@ class TaskPool:
         self._asked = (-1, np.empty(0, np.int64))
         self._second: tuple[object, SecondPerson | None] = (None, None)
 
-    def asked(self, opened: OpenDataset) -> np.ndarray:
+    def asked(self, samples: SampleTable) -> np.ndarray:
         """Return the ids of samples that somebody asks people about and whose label nobody has decided since."""
-        entry = opened.samples.entry
+        entry = samples.entry
         if self._asked[0] != entry:
             query = "SELECT id FROM samples WHERE list_contains(tags, ?) AND NOT list_contains(tags, ?)"
-            rows = opened.samples.query(f"{query} AND curated_label IS NOT DISTINCT FROM label", [ASKED, KEPT])
+            rows = samples.query(f"{query} AND curated_label IS NOT DISTINCT FROM label", [ASKED, KEPT])
             self._asked = entry, np.array([id for (id,) in rows], np.int64)
         return self._asked[1]
 
-    def second_person(self, opened: OpenDataset) -> SecondPerson:
+    def second_person(self, decisions: Decisions, votes: Votes) -> SecondPerson:
         """Return the decisions about labels and what others say of them, read anew after each decision and answer."""
-        state = opened.samples.entry, opened.votes.log.columns(opened.dataset.id).version
+        state = decisions.samples.entry, votes.log.columns(votes.dataset.id).version
         kept, second = self._second
         if second is None or kept != state:
-            second = second_person(opened.decisions, opened.votes)
+            second = second_person(decisions, votes)
             self._second = state, second
         return second
 
@@ -86,7 +92,7 @@ class TaskPool:
     def _ids(self) -> dict[str, int]:
         return {str(path): id for id, path in enumerate(self.paths)}
 
-    def order(self, opened: OpenDataset, record: int, votes: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    def order(self, dataset: DatasetFolder, record: int, votes: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         """Return the ids with fewer votes (N,) than are wanted of each (N,), the next one first.
 
         By the times of a record, see `votes.queues`: samples that it could not ask about, as those of a later import,
@@ -94,7 +100,7 @@ class TaskPool:
         random; half of the known members come last, so that there are controls to the end.
         """
         if record and record not in self._drawn:
-            times = read_record(opened.dataset, record)["time"].reindex(self.paths).fillna(np.inf).to_numpy(float)
+            times = read_record(dataset, record)["time"].reindex(self.paths).fillna(np.inf).to_numpy(float)
             self._drawn[record] = np.lexsort([np.random.default_rng(record).permutation(len(times)), times])
         if record:
             ids = self._drawn[record]
@@ -103,7 +109,14 @@ class TaskPool:
             ids = shuffled[np.lexsort([votes[shuffled], self._kept_back[shuffled]])]
         return ids[(votes < wanted)[ids]]
 
-    def rates(self, opened: OpenDataset, queue: Queue, score: str) -> np.ndarray:
+    def rates(
+        self,
+        samples: SampleTable,
+        dataset: DatasetFolder,
+        prediction: PredictionFolder | None,
+        queue: Queue,
+        score: str,
+    ) -> np.ndarray:
         """Return how likely a queue that draws asks about each sample next, (N,); 0 where it cannot ask.
 
         A random order keeps half of the known members for the end, so that there are controls. Other queues do not:
@@ -111,7 +124,8 @@ class TaskPool:
         """
         rates = np.where(self._kept_back, LAST, 1.0)
         if queue != "random":
-            rates = draw_rates(np.where(opened.dataset.locked(), np.nan, wanted(opened, queue, score)))
+            hardest = wanted(samples, self._run, dataset, prediction, queue, score)
+            rates = draw_rates(np.where(dataset.locked(), np.nan, hardest))
         return np.where(self.eligible, rates, 0.0)
 
     def known(self, label: int) -> np.ndarray:
@@ -164,23 +178,30 @@ class TaskPool:
         return last
 
 
-def wanted(opened: OpenDataset, queue: Queue, score: str) -> np.ndarray:
+def wanted(
+    samples: SampleTable,
+    run: RunFolder | None,
+    dataset: DatasetFolder,
+    prediction: PredictionFolder | None,
+    queue: Queue,
+    score: str,
+) -> np.ndarray:
     """Return how much a queue wants each sample, (N,), large = first; NaN for unknown."""
     if queue == "hardest":
-        if opened.run is None:
+        if run is None:
             raise CurateError("Hardest first needs a model run. Score the dataset, or choose another queue.")
-        return SCORES[score].sign * opened.samples.frame(columns=[score])[score].to_numpy(float)
+        return SCORES[score].sign * samples.frame(columns=[score])[score].to_numpy(float)
     if queue == "informative":
-        if opened.prediction is None:
+        if prediction is None:
             raise CurateError(
                 "It is not known where votes teach most.", fix=f"{Run('predict')} first, or choose another queue"
             )
-        return opened.prediction.table()["information"].to_numpy(float)
-    runs = [run for run in opened.dataset.runs() if run.complete]
+        return prediction.table()["information"].to_numpy(float)
+    runs = [other for other in dataset.runs() if other.complete]
     if len(runs) < 2:
         raise CurateError("Models disagree only where two have been run. Score with another, or choose another queue.")
-    rows = [pq.read_table(run.scores_today, columns=["id", "predicted"]).to_pandas().set_index("id") for run in runs]
-    predicted = [frame["predicted"].reindex(range(opened.samples.size)).fillna(-1).to_numpy(np.int64) for frame in rows]
+    rows = [pq.read_table(one.scores_today, columns=["id", "predicted"]).to_pandas().set_index("id") for one in runs]
+    predicted = [frame["predicted"].reindex(range(samples.size)).fillna(-1).to_numpy(np.int64) for frame in rows]
     return prediction_spread(np.stack(predicted))
 
 
@@ -199,16 +220,16 @@ def prediction_spread(predicted: ArrayLike) -> np.ndarray:
     return 1 - np.divide(same, pairs, out=np.full(labels.shape[1], np.nan), where=pairs > 0)
 
 
-_POOLS: WeakKeyDictionary[OpenDataset, TaskPool] = WeakKeyDictionary()
+_POOLS: WeakKeyDictionary[Votes, TaskPool] = WeakKeyDictionary()
 _OPENING = threading.Lock()
 
 
-def task_pool(opened: OpenDataset) -> TaskPool:
-    """Return the pool of a table, made once, and again when samples were excluded or included since."""
+def task_pool(votes: Votes, run: RunFolder | None) -> TaskPool:
+    """Return the pool of a dataset, made once for a run, and again when samples were excluded or included since."""
     with _OPENING:
-        pool = _POOLS.get(opened)
-        if pool is None or pool.exclusions != opened.samples.exclusions:
-            pool = _POOLS[opened] = TaskPool(opened)
+        pool = _POOLS.get(votes)
+        if pool is None or pool.exclusions != votes.samples.exclusions:
+            pool = _POOLS[votes] = TaskPool(votes, run)
         return pool
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.decisions import Decisions
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.features.annotate import annotators, answers, queue
 from avhcurate.features.annotate.queue import CollectionProgress, GridTask
 from avhcurate.features.annotate.setup import LONGEST_NAME, CollectionSettings, annotator_name
@@ -22,6 +23,7 @@ from avhcurate.ui.grid.grid_bar import decision_context
 from avhcurate.ui.server.decisions import Decision, Reply, Takers
 from avhcurate.ui.server.image_routes import image_url
 from avhcurate.workspace.data.people import Role
+from avhcurate.workspace.data.runs import RunFolder
 
 #: Images handed out at once: shown now, and fetched beforehand.
 _AHEAD = 8
@@ -91,9 +93,9 @@ def current_task(page: Opened, annotator: str, settings: CollectionSettings) -> 
 
 def _classify(page: Opened, annotator: str, settings: CollectionSettings, broken: list[str], **task: Any) -> None:
     opened = page.opened
-    ahead = queue.next_questions(opened, annotator, ahead=_AHEAD + len(broken))
+    ahead = queue.next_questions(page.decisions, page.votes, opened.run, annotator, ahead=_AHEAD + len(broken))
     questions = [question for question in ahead if question.task not in broken]
-    progress = queue.progress(opened, annotator)
+    progress = queue.progress(page.decisions, page.votes, opened.run, annotator)
     if questions or progress.answers:
         definitions = dict(settings.definitions)
         url = partial(image_url, opened.samples)
@@ -115,8 +117,8 @@ def _classify(page: Opened, annotator: str, settings: CollectionSettings, broken
 
 def _tick(page: Opened, annotator: str, settings: CollectionSettings, _: list[str], **task: Any) -> None:
     opened = page.opened
-    grid = queue.next_grid(opened, annotator)
-    progress = queue.progress(opened, annotator)
+    grid = queue.next_grid(page.decisions, page.votes, opened.run, annotator)
+    progress = queue.progress(page.decisions, page.votes, opened.run, annotator)
     if grid is None:
         _nothing_left(progress)
     else:
@@ -161,25 +163,29 @@ def _nothing_left(progress: CollectionProgress) -> None:
 # --- what annotators decide --------------------------------------------------------------------------------------
 
 
-def _answer(opened: OpenDataset, decision: Decision) -> Reply:
+def _answer(votes: Votes, run: RunFolder | None, decisions: Decisions, decision: Decision) -> Reply:
     label = None if decision.kind == "skip" else decision.choice
-    return Reply(answers.answer(opened, decision.who, decision.task, decision.image, label, **_sent(decision)))
+    return Reply(
+        answers.answer(decisions, votes, run, decision.who, decision.task, decision.image, label, **_sent(decision))
+    )
 
 
-def _submit(opened: OpenDataset, decision: Decision) -> Reply:
+def _submit(votes: Votes, run: RunFolder | None, decisions: Decisions, decision: Decision) -> Reply:
     ids = decision.images
-    return Reply(answers.submit_grid(opened, decision.who, decision.task, ids, decision.ticked, **_sent(decision)))
+    return Reply(
+        answers.submit_grid(decisions, votes, run, decision.who, decision.task, ids, decision.ticked, **_sent(decision))
+    )
 
 
 def _sent(decision: Decision) -> dict[str, Any]:
     return {"nonce": decision.nonce, "reaction_ms": decision.ms}
 
 
-def _take_back(opened: OpenDataset, decision: Decision) -> Reply:
+def _take_back(votes: Votes, run: RunFolder | None, decisions: Decisions, decision: Decision) -> Reply:
     """Retract the answer of a nonce, or the newest before the grid on screen, which tells whether that was done."""
-    if not decision.of and decision.task != queue.open_grid(opened, decision.who):
+    if not decision.of and decision.task != queue.open_grid(decisions, votes, run, decision.who):
         return Reply()
-    if not answers.take_back(opened.votes, decision.who, of=decision.of) and not decision.of:
+    if not answers.take_back(votes, decision.who, of=decision.of) and not decision.of:
         return Reply("There is no answer to take back.")
     return Reply()
 

@@ -63,7 +63,13 @@ def decided_by(page: Opened, settings: CollectionSettings) -> None:
 
 
 def _ask(page: Opened, settings: CollectionSettings) -> None:
-    setup.configure(page.opened, settings.with_(design="classify", queue="decided"), who=user())
+    setup.configure(
+        page.votes,
+        page.opened.run,
+        page.opened.prediction,
+        settings.with_(design="classify", queue="decided"),
+        who=user(),
+    )
 
 
 def _contradicted(page: Opened, second: SecondPerson) -> None:

@@ -123,7 +123,7 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
 def _coverage(page: Opened) -> None:
     """Draw what the first images of the queue, at most a quarter of all, cover, and what random ones do."""
     try:
-        batch = _next_labels(page.opened, min(setup.BATCH, -(-page.samples.size // 4)))
+        batch = _next_labels(page.samples, page.opened.run, page.dataset, min(setup.BATCH, -(-page.samples.size // 4)))
     except CurateError as error:
         show_user_error(error)
         return
@@ -162,7 +162,7 @@ def _save_collection(page: Opened, start: CollectionSettings, key: str) -> None:
     for row, change in st.session_state.get(f"{key}.definitions", {}).get("edited_rows", {}).items():
         definitions[page.samples.classes[int(row)]] = str(change.get("Definition") or "").strip()
     entered["definitions"] = [item for item in definitions.items() if item[1]]
-    setup.configure(page.opened, CollectionSettings(**entered), who=user())
+    setup.configure(page.votes, page.opened.run, page.opened.prediction, CollectionSettings(**entered), who=user())
 
 
 # --- the source of HSF --------------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def offer_votes(page: Opened) -> None:
                     key=f"votes.use.{key}",
                     type="tertiary",
                     on_click=attempt,
-                    args=(setup.choose_source, page.opened),
+                    args=(setup.choose_source, page.votes),
                     kwargs={"chosen": key, "control_filter": source.control_filter, "who": user()},
                     **for_curators(),
                 )
@@ -243,7 +243,7 @@ def _source_form(page: Opened, source: HsfSource, options: list[str]) -> None:
 def _save_source(page: Opened, key: str) -> None:
     attempt(
         setup.choose_source,
-        page.opened,
+        page.votes,
         key=st.session_state[f"{key}.chosen"],
         control_filter=st.session_state[f"{key}.control_filter"],
         who=user(),

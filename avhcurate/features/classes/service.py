@@ -9,7 +9,6 @@ from scipy import sparse
 from avhcurate.datasets.curate.classes import check_known, parts_by
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.levels import at_parents
-from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.votes import Votes
 from avhcurate.features.classes.rules import nearest_classes, pairs_of, two_parts
@@ -185,13 +184,15 @@ def _by_class(ids: np.ndarray, labels: np.ndarray, number: int) -> list[np.ndarr
     return np.split(ids[order], ends)[1:-1]
 
 
-def parts(opened: OpenDataset, name: str, by: str = EMBEDDINGS) -> dict[int, str]:
+def parts(
+    samples: SampleTable, run: RunFolder | None, dataset: DatasetFolder, name: str, by: str = EMBEDDINGS
+) -> dict[int, str]:
     """Return the part of images of a class by id, as `parts_by`, or by the two parts of its embeddings."""
-    check_known(opened.dataset, [name])
-    if by != EMBEDDINGS or opened.run is None:
-        return parts_by(opened.samples, name, by)
-    ids = opened.samples.order(Filters(classes=(opened.samples.classes.index(name),)))
-    part, _ = two_parts(opened.run.features_of(ids))
+    check_known(dataset, [name])
+    if by != EMBEDDINGS or run is None:
+        return parts_by(samples, name, by)
+    ids = samples.order(Filters(classes=(samples.classes.index(name),)))
+    part, _ = two_parts(run.features_of(ids))
     return dict.fromkeys(ids[part].tolist(), f"{name} 2")
 
 

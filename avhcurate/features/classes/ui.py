@@ -12,7 +12,8 @@ from avhcurate.datasets.curate import classes as changes
 from avhcurate.datasets.curate.history import describe
 from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.features.classes import service
 from avhcurate.features.classes.service import Classes
 from avhcurate.ui.base import frame, url_state
@@ -29,8 +30,11 @@ from avhcurate.ui.components.task import read_seen
 from avhcurate.ui.grid.grid_bar import decision_context, narrow_grid
 from avhcurate.ui.grid.grid_views import GridView
 from avhcurate.ui.server.decisions import Decision, Reply, Takers
+from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.event import CLASS_ACTIONS, Event
 from avhcurate.workspace.data.people import Role
+from avhcurate.workspace.data.runs import RunFolder
+from avhcurate.workspace.data.workspace import Workspace
 
 _PARTS = {"merge": "Two that may be one", "split": "One that may be two"}
 PART = one_of("classes.part", list(_PARTS), "merge")
@@ -51,18 +55,14 @@ _LONGEST = 7
 
 
 @kept("Comparing the classes …", most=4)
-def known(opened: OpenDataset) -> Classes:
+def known(samples: SampleTable, run: RunFolder | None, votes: Votes) -> Classes:
     """Return what is known of the classes."""
-    return beside(_known, opened)
-
-
-def _known(opened: OpenDataset) -> Classes:
-    return service.classes_of(opened.samples, opened.run, opened.votes)
+    return beside(service.classes_of, samples, run, votes)
 
 
 @kept("Finding two parts …", most=4)
-def _parts(opened: OpenDataset, name: str) -> dict[int, str]:
-    return beside(service.parts, opened, name)
+def _parts(samples: SampleTable, run: RunFolder | None, dataset: DatasetFolder, name: str) -> dict[int, str]:
+    return beside(service.parts, samples, run, dataset, name)
 
 
 def propose(page: Opened, classes: Classes) -> list[GridView | None]:
@@ -174,7 +174,7 @@ def _sides(page: Opened, row: "pd.Series[Any]") -> dict[str, np.ndarray]:
         return {name: _images_of(page, name) for name in row[["first", "second"]]}
     name = row["class"]
     every = _images_of(page, name)
-    moved = np.isin(every, list(_parts(page.opened, name)))
+    moved = np.isin(every, list(_parts(page.samples, page.opened.run, page.dataset, name)))
     return {name: every[~moved], f"{name} 2": every[moved]}
 
 
@@ -233,13 +233,14 @@ def _show_levels(classes: Classes) -> None:
 # --- what is decided ---------------------------------------------------------------------------------------------
 
 
-def _merge(opened: OpenDataset, decision: Decision) -> Reply:
-    changes.merge(opened.decisions, opened.workspace, [decision.of, str(decision.value)], decision.of)
+def _merge(workspace: Workspace, decisions: Decisions, decision: Decision) -> Reply:
+    changes.merge(decisions, workspace, [decision.of, str(decision.value)], decision.of)
     return Reply()
 
 
-def _split(opened: OpenDataset, decision: Decision) -> Reply:
-    changes.split(opened.decisions, opened.workspace, decision.of, beside(service.parts, opened, decision.of))
+def _split(workspace: Workspace, run: RunFolder | None, decisions: Decisions, decision: Decision) -> Reply:
+    parts = beside(service.parts, decisions.samples, run, decisions.dataset, decision.of)
+    changes.split(decisions, workspace, decision.of, parts)
     return Reply()
 
 

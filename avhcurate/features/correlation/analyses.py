@@ -13,8 +13,8 @@ from scipy.stats import ttest_1samp
 
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.levels import at_parents
-from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable, check_scores
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError, Option, Run
 from avhcurate.features.correlation.service import HSF, checked_keys, marked, no_sample
 from avhcurate.measures.stats.correlation import ALL, COLUMNS, correlate
@@ -60,7 +60,7 @@ def _voted(
     return scores, rows
 
 
-def adding(opened: OpenDataset, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
+def adding(samples: SampleTable, run: RunFolder | None, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
     """Return what each score adds to confidence, and confidence to it: partial Spearman with HSF.
 
     Columns `score, base, n`, then `partial` and `base_partial`, the reverse, each with `_low`, `_high`
@@ -68,16 +68,16 @@ def adding(opened: OpenDataset, keys: Sequence[str] | None, filters: Filters) ->
     """
     if keys is not None:
         keys = [*keys, BASE]
-    scores, samples = _voted(opened.samples, opened.run, keys, filters)
+    scores, voted = _voted(samples, run, keys, filters)
     if BASE not in scores:
         raise CurateError(
             "This run has no confidence: its outputs lack logits.", fix=f"Attach it again with {Option('logits')}"
         )
-    samples = samples.dropna(subset=BASE)
+    voted = voted.dropna(subset=BASE)
     rows = []
     for key in scores:
         if key != BASE:
-            scored = samples.dropna(subset=key)
+            scored = voted.dropna(subset=key)
             x, base, human = (scored[name].to_numpy(float) for name in (key, BASE, HSF))
             rows.append(
                 {"score": key, "base": BASE, "n": len(scored)}
@@ -91,7 +91,8 @@ def adding(opened: OpenDataset, keys: Sequence[str] | None, filters: Filters) ->
 
 
 def beyond(
-    opened: OpenDataset,
+    samples: SampleTable,
+    run: RunFolder | None,
     keys: Sequence[str] | None,
     filters: Filters,
     *,
@@ -106,16 +107,16 @@ def beyond(
     held = list(dict.fromkeys(held))
     if not held:
         raise CurateError("No score is held. Choose one or more, as confidence.")
-    checked_keys(opened.samples, opened.run, held, HSF)
-    scores, samples = _voted(opened.samples, opened.run, keys, filters, held)
-    edges = bins.check_edges(edges or opened.samples.edges)
+    checked_keys(samples, run, held, HSF)
+    scores, voted = _voted(samples, run, keys, filters, held)
+    edges = bins.check_edges(edges or samples.edges)
     labels = np.array([ALL, *bins.bin_labels(edges)], object)
-    samples["bin"] = labels[1 + bins.bin_index(samples[HSF], edges)]
-    samples = samples.dropna(subset=held)
+    voted["bin"] = labels[1 + bins.bin_index(voted[HSF], edges)]
+    voted = voted.dropna(subset=held)
     rows = []
     for key in scores:
         if key not in held:
-            scored = samples.dropna(subset=key)
+            scored = voted.dropna(subset=key)
             for label in labels:
                 of_bin = scored[(scored["bin"] == label) | (label == ALL)]
                 x, human = (of_bin[name].to_numpy(float) for name in (key, HSF))
@@ -129,17 +130,17 @@ def beyond(
     return result.assign(semipartial_p_holm=result.groupby("bin", sort=False)["semipartial_p"].transform(holm))
 
 
-def by_class(opened: OpenDataset, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
+def by_class(samples: SampleTable, run: RunFolder | None, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
     """Return Spearman with HSF within each class, signs kept, and its mean over the classes as units.
 
     The columns of the correlation table, then `class, p_holm` (over the classes of a score), and of the rows
     `mean of classes` `classes`, the number of those with a correlation: the mean of Fisher's z of these, with Student's
     interval and p, over `n` samples.
     """
-    scores, samples = _voted(opened.samples, opened.run, keys, filters)
-    index, numbers = pd.factorize(samples["label"], sort=True)
-    columns = {key: -opened.samples.ranked[key].sign * samples[key] for key in scores}
-    rows = correlate(columns, samples[HSF], index, [opened.samples.classes[number] for number in numbers])
+    scores, voted = _voted(samples, run, keys, filters)
+    index, numbers = pd.factorize(voted["label"], sort=True)
+    columns = {key: -samples.ranked[key].sign * voted[key] for key in scores}
+    rows = correlate(columns, voted[HSF], index, [samples.classes[number] for number in numbers])
     rows = rows.rename(columns={"bin": "class"})
     rows = rows[rows.groupby("score").cumcount() > 0]  # the first is over all samples
     rows["p_holm"] = rows.groupby("score")["p_value"].transform(holm)
@@ -162,38 +163,40 @@ def _mean_of_classes(key: str, rows: pd.DataFrame) -> dict[str, Any]:
     return row
 
 
-def finding_hard(opened: OpenDataset, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
+def finding_hard(
+    samples: SampleTable, run: RunFolder | None, keys: Sequence[str] | None, filters: Filters
+) -> pd.DataFrame:
     """Return how well each score finds the samples with an HSF below `BELOW`.
 
     Columns `score, n, hard, auroc, auroc_low, auroc_high, auroc_p`.
     """
-    scores, samples = _voted(opened.samples, opened.run, keys, filters)
+    scores, voted = _voted(samples, run, keys, filters)
     rows = []
     for key in scores:
-        scored = samples.dropna(subset=key)
+        scored = voted.dropna(subset=key)
         hard = scored[HSF].to_numpy(float) < BELOW
         area = auroc(-scored[key].to_numpy(float), hard)
         rows.append({"score": key, "n": len(scored), "hard": int(hard.sum())} | _columns("auroc", area))
     return pd.DataFrame(rows)
 
 
-def by_parent(opened: OpenDataset, keys: Sequence[str] | None, filters: Filters) -> pd.DataFrame:
+def by_parent(
+    samples: SampleTable, run: RunFolder | None, keys: Sequence[str] | None, filters: Filters, *, votes: Votes
+) -> pd.DataFrame:
     """Return how each score, and AVH of the parent, follow HSF, and HSF of the parent more or less than AVH does.
 
     Columns `score, n`, then `hsf` and `hsf_parent`, Spearman with each, and `over_avh`, the difference to that of AVH
     with HSF of the parent, each with `_low`, `_high` and `_p`. AVH and HSF of the parent are those of `at_parents`.
     """
-    if not opened.samples.parents:
-        raise CurateError("The classes have no parents.", fix=Run("classes", opened.samples.name, parents="FILE"))
-    check_scores(opened.samples, ["avh"])
-    scores, samples = _voted(opened.samples, opened.run, keys and [*keys, "avh"], filters)
-    samples = samples.join(
-        at_parents(opened.samples, opened.run, opened.votes, filters)[["hsf_parent", "avh_parent"]], on="id"
-    )
-    samples["avh_parent"] *= -1
+    if not samples.parents:
+        raise CurateError("The classes have no parents.", fix=Run("classes", samples.name, parents="FILE"))
+    check_scores(samples, ["avh"])
+    scores, voted = _voted(samples, run, keys and [*keys, "avh"], filters)
+    voted = voted.join(at_parents(samples, run, votes, filters)[["hsf_parent", "avh_parent"]], on="id")
+    voted["avh_parent"] *= -1
     rows = []
     for key in [*scores, "avh_parent"]:
-        scored = samples.dropna(subset=["avh", "hsf_parent", key])
+        scored = voted.dropna(subset=["avh", "hsf_parent", key])
         x, avh, human, of_parent = (scored[name].to_numpy(float) for name in (key, "avh", HSF, "hsf_parent"))
         rho, influence = spearman_influence(x, of_parent)
         of_avh, influence_of_avh = spearman_influence(avh, of_parent)
@@ -220,7 +223,9 @@ ANALYSES: Mapping[str, tuple[str, Callable[..., pd.DataFrame]]] = {
 
 
 def analyse(
-    opened: OpenDataset,
+    samples: SampleTable,
+    run: RunFolder | None,
+    votes: Votes,
     analysis: str,
     *,
     keys: Sequence[str] | None = None,
@@ -237,5 +242,7 @@ def analyse(
     if against != HSF:
         raise CurateError(f"An analysis needs human votes. Leave out {Option('against')}.")
     _, function = ANALYSES[analysis]
-    rows = function(opened, keys, filters or Filters(), **options)
-    return marked(rows, queue_use(opened.votes), simulated=opened.samples.simulated)
+    if function is by_parent:
+        options["votes"] = votes
+    rows = function(samples, run, keys, filters or Filters(), **options)
+    return marked(rows, queue_use(votes), simulated=samples.simulated)

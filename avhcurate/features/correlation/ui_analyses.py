@@ -60,7 +60,9 @@ def further(page: Opened, keys: Sequence[str]) -> None:
     if analysis == "beyond":
         options["held"] = _choose_held(keys)
     try:
-        rows = _analyse(page.opened, analysis, keys=list(keys), filters=page.filters, **options)
+        rows = _analyse(
+            page.samples, page.opened.run, page.votes, analysis, keys=list(keys), filters=page.filters, **options
+        )
     except CurateError as error:
         show_user_error(error)
         return

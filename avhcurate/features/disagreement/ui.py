@@ -8,8 +8,8 @@ import streamlit as st
 
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.export.text import csv_text
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.features.disagreement.plots import MOST_POINTS, downsampled, gap_scatter
 from avhcurate.features.disagreement.service import HSF_CUTS, SCORE_CUTS, SETS, Cuts, Gap, disagree, gap_table
@@ -145,9 +145,13 @@ def _actions(page: Opened, gap: Gap, name: str) -> None:
         st.text_input("Tag", value=_TAGS[name], key=f"gap.tag_name.{name}")
         with in_a_row():
             st.button(
-                f"Tag {n:,} images", type="primary", key=f"gap.add.{name}", on_click=_tag, args=(page.opened, gap, name)
+                f"Tag {n:,} images",
+                type="primary",
+                key=f"gap.add.{name}",
+                on_click=_tag,
+                args=(page.decisions, gap, name),
             )
-            undo_button(page.opened, key=f"gap.undo.{name}")
+            undo_button(page.decisions, key=f"gap.undo.{name}")
     file = f"{page.dataset.name}-{_TAGS[name]}.csv"
     download(samples_label(n, "csv"), partial(export_set, page.samples, gap, name), file, key=f"gap.download.{name}")
 
@@ -158,8 +162,8 @@ def export_set(samples: SampleTable, gap: Gap, name: str) -> bytes:
     return csv_text(rows[rows["set"] == name]).encode()
 
 
-def _tag(opened: OpenDataset, gap: Gap, name: str) -> None:
+def _tag(decisions: Decisions, gap: Gap, name: str) -> None:
     tag = st.session_state[f"gap.tag_name.{name}"]
     ids = gap.ids[name]
     done = f"{counted(len(ids), 'image')} tagged {tag}"
-    attempt(annotate, opened.decisions, ids, "tag", tag, done=done, closes=f"gap.tag.{name}")
+    attempt(annotate, decisions, ids, "tag", tag, done=done, closes=f"gap.tag.{name}")

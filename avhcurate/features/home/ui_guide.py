@@ -1,5 +1,6 @@
 """The guide of the Home page: what do you have? For each answer what it gives, its form, and the one next step."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,7 +14,8 @@ from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
 from avhcurate.datasets.sources.service import absolute, name_for
 from avhcurate.datasets.sources.settings import FetchSettings, ImportSettings, ReviewSettings
 from avhcurate.datasets.sources.uploads import MOST_BYTES, MOST_FILES, TABLES, keep_upload
-from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.decisions import Decisions
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.networks.models.names import IMAGENET_CLASSES, knows_imagenet, usual_here
 from avhcurate.networks.scoring.settings import AttachSettings, ScoreSettings
@@ -27,6 +29,8 @@ from avhcurate.ui.base.signin import for_curators
 from avhcurate.ui.base.user_errors import plain, said
 from avhcurate.ui.components.folder import folder_field
 from avhcurate.workspace.data.bursts import AUTO
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace, check_name
 from avhcurate.workspace.disk.app_files import PAGES
 
@@ -154,38 +158,39 @@ def _dropped() -> str:
 # --- the forms ----------------------------------------------------------------------------------------------------
 
 
-def score_form(_: Workspace, opened: OpenDataset) -> None:
+def score_form(dataset: DatasetFolder, run: RunFolder | None, decisions: Decisions) -> None:
     """Choose a model and score the dataset with it: proposed is that of the last run, else one that is on this machine.
 
     A head is fitted by default where the proposed model tells other classes apart.
     """
-    runs = [run.record.model for run in opened.dataset.runs()]
-    names = models(*runs[-1:], usual=usual_here())
-    fits = bool(opened.samples.classes) and knows_imagenet(names[0]) and len(opened.samples.classes) != IMAGENET_CLASSES
-    with job_form("home.score_", ScoreSettings, dataset=opened.samples.name) as form:
+    samples = decisions.samples
+    scored = [other.record.model for other in dataset.runs()]
+    names = models(*scored[-1:], usual=usual_here())
+    fits = bool(samples.classes) and knows_imagenet(names[0]) and len(samples.classes) != IMAGENET_CLASSES
+    with job_form("home.score_", ScoreSettings, dataset=samples.name) as form:
         with in_a_row():
             form.ask_model(names, width=300)
             form.ask("weights", width=300)
             ways = ["", "fit"]
             form.ask("head", widget=st.selectbox, options=ways, index=int(fits), accept_new_options=True, width=220)
             form.submit("Start scoring", "model_training")
-        if opened.samples.locked_by:
-            st.caption(said(told(opened.decisions, opened.run)))
-        elif untouched(opened.decisions):
+        if samples.locked_by:
+            st.caption(said(told(decisions, run)))
+        elif untouched(decisions):
             form.ask("lock")
         with st.expander("More"), in_a_row():
             form.ask("device", widget=st.selectbox, options=DEVICES, width=130)
             form.ask("precision", widget=st.selectbox, options=PRECISIONS, width=130)
             form.ask("batch_size", "limit", "folds")
-            form.ask("groups", widget=st.selectbox, options=["", AUTO, *opened.samples.user_columns], width=150)
+            form.ask("groups", widget=st.selectbox, options=["", AUTO, *samples.user_columns], width=150)
             form.ask("classes_from_model", "prompt", "classes", "resize", "crop", "mean", "std")
             form.ask_where()
 
 
-def attach_form(_: Workspace, opened: OpenDataset) -> None:
+def attach_form(samples: SampleTable) -> None:
     """Choose files and attach them as a run."""
     st.caption(_ATTACH)
-    with job_form("home.attach_", AttachSettings, dataset=opened.samples.name) as form:
+    with job_form("home.attach_", AttachSettings, dataset=samples.name) as form:
         with in_a_row():
             for name, example in _ARRAYS.items():
                 form.ask(name, placeholder=example, width=300)
@@ -260,10 +265,10 @@ def _votes_settings(workspace: Workspace, **values: Any) -> VotesSettings:
     return VotesSettings(**values)
 
 
-def votes_form(workspace: Workspace, opened: OpenDataset) -> None:
+def votes_form(workspace: Workspace, samples: SampleTable) -> None:
     """Attach a file of votes to the dataset."""
     make = partial(_votes_settings, workspace)
-    with job_form("home.votes_", VotesSettings, make=make, dataset=opened.samples.name) as form:
+    with job_form("home.votes_", VotesSettings, make=make, dataset=samples.name) as form:
         _upload("Upload a file of votes", "home.votes_file", _TABLES)
         with in_a_row():
             form.ask("file", label="Or a path on the server", placeholder="/data/votes.csv", width=300)
@@ -274,7 +279,8 @@ def votes_form(workspace: Workspace, opened: OpenDataset) -> None:
 
 # --- the guide -----------------------------------------------------------------------------------------------------
 
-_FORMS = {"classifier": score_form, "outputs": attach_form, "votes": votes_form}
+#: Forms by what they ask for; the open dataset hands each what it names.
+_FORMS: dict[str, Callable[..., None]] = {"classifier": score_form, "outputs": attach_form, "votes": votes_form}
 
 
 def guide(page: Frame) -> None:
@@ -294,10 +300,10 @@ def _ask(page: Frame) -> None:
     if form and opened is None:
         st.info("Import the images first; then this form is here.", icon=":material/arrow_upward:")
     if shown == "labels" and opened is not None:
-        _labels_form(page.workspace, opened)
+        _labels_form(page.workspace, opened.decisions)
         st.markdown("**Import another dataset**")
     if form and opened is not None:
-        form(page.workspace, opened)
+        opened.hand(form)
     elif shown == "nothing":
         fetch_form()
     else:
@@ -324,18 +330,18 @@ def _proposed(here: Frame) -> str:
     return "images"
 
 
-def _labels_form(workspace: Workspace, opened: OpenDataset) -> None:
-    st.markdown(f"**Correct labels of {plain(opened.samples.name)}**")
+def _labels_form(workspace: Workspace, decisions: Decisions) -> None:
+    st.markdown(f"**Correct labels of {plain(decisions.samples.name)}**")
     with st.form("home.labels_form", border=False), in_a_row():
         kinds = ["csv", "parquet", "jsonl", "json"]
         st.file_uploader("CSV, Parquet, JSON lines or JSON of a tool", kinds, key="home.labels.upload", width=420)
-        act = partial(attempt, _relabel, workspace, opened, at="labels")
+        act = partial(attempt, _relabel, workspace, decisions, at="labels")
         st.form_submit_button("Relabel", type="primary", icon=":material/edit:", on_click=act, **for_curators())
     show_error("labels")
 
 
-def _relabel(workspace: Workspace, opened: OpenDataset) -> None:
+def _relabel(workspace: Workspace, decisions: Decisions) -> None:
     file = sent("home.labels")
     if file is None:
         raise CurateError("Choose a file of labels first: CSV, Parquet or JSON lines, or JSON of another tool.")
-    announce(str(relabel_from(opened.decisions, keep_upload(workspace, file.name, file))))
+    announce(str(relabel_from(decisions, keep_upload(workspace, file.name, file))))

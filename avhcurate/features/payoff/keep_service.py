@@ -5,14 +5,14 @@ import pandas as pd
 
 from avhcurate.datasets.curate.locked import locked_mask
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.features.payoff import keep_rules, rules
-from avhcurate.features.payoff.service import embeddings, label_changes
-from avhcurate.features.payoff.study import usable
+from avhcurate.features.payoff.service import embeddings
+from avhcurate.features.payoff.study import LabelChanges, usable
 from avhcurate.measures.stats.blas import one_thread
 from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.sample_groups import sample_groups
 
 _SEED = 0
@@ -35,27 +35,28 @@ def keep(samples: SampleTable, dataset: DatasetFolder, portion: float, *, filter
 
 
 @one_thread()
-def keep_curve(opened: OpenDataset) -> pd.DataFrame:
+def keep_curve(
+    samples: SampleTable, run: RunFolder | None, dataset: DatasetFolder, changes: LabelChanges
+) -> pd.DataFrame:
     """Return the accuracy on the locked part by rule and share kept, see `keep_rules.curve`."""
-    now = label_changes(opened)
-    features = embeddings(opened.samples, opened.run)
-    assert opened.run is not None
-    ids = usable(opened.run.scored_ids(), now, opened.samples.classes, dataset=opened.samples.name)
-    inside = ids[now.locked[ids] & (now.given[ids] >= 0)]
-    rows = _confident(opened.samples, opened.dataset, Filters())
+    features = embeddings(samples, run)
+    assert run is not None
+    ids = usable(run.scored_ids(), changes, samples.classes, dataset=samples.name)
+    inside = ids[changes.locked[ids] & (changes.given[ids] >= 0)]
+    rows = _confident(samples, dataset, Filters())
     rows = rows[rows["id"].isin(ids)]
     outside = rows["id"].to_numpy(np.int64)
     labels = rows["curated_label"].to_numpy(np.int64)
     x = rules.principal(features, outside)
-    groups, _ = sample_groups(opened.dataset, features, outside)
-    penalty = rules.choose_penalty(x[outside], labels, len(opened.samples.classes), groups).value
+    groups, _ = sample_groups(dataset, features, outside)
+    penalty = rules.choose_penalty(x[outside], labels, len(samples.classes), groups).value
     return keep_rules.curve(
         x[outside],
         labels,
         -rows["loss"].to_numpy(float),
         x[inside],
-        now.given[inside],
-        num_classes=len(opened.samples.classes),
+        changes.given[inside],
+        num_classes=len(samples.classes),
         penalty=penalty,
     )
 

@@ -10,7 +10,6 @@ from avhcurate.datasets.curate.locked import judged_since, locked_mask
 from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.empty_view import not_scored
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError, Option
 from avhcurate.features.payoff import rules, study
@@ -24,7 +23,9 @@ from avhcurate.workspace.data.sample_groups import sample_groups
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 
 
-def payoff(opened: OpenDataset, *, since: int | None = None, progress: Progress = SILENT) -> Payoff:
+def payoff(
+    decisions: Decisions, run: RunFolder | None, *, since: int | None = None, progress: Progress = SILENT
+) -> Payoff:
     """Return the gain of the decisions after an entry of the history, with the checks that there are.
 
     Heads are fitted on the run's embeddings of the images outside the locked part, with the labels before and after the
@@ -32,29 +33,31 @@ def payoff(opened: OpenDataset, *, since: int | None = None, progress: Progress 
     lock, which may rest on the labels of the part, where a class has no locked image, and where all decisions are about
     locked images; Cancelled when asked to stop.
     """
+    changes = label_changes(decisions, run, since=since)
     return payoff_of(
-        opened.decisions,
-        compare(opened.samples, opened.run, opened.dataset, label_changes(opened, since=since), progress=progress),
+        decisions,
+        compare(decisions.samples, run, decisions.dataset, changes, progress=progress),
     )
 
 
-def label_changes(opened: OpenDataset, *, since: int | None = None) -> LabelChanges:
+def label_changes(decisions: Decisions, run: RunFolder | None, *, since: int | None = None) -> LabelChanges:
     """Return what was decided after an entry of the history, by default after all that may know locked labels."""
-    opened.refresh()
-    first = judged_since(opened.decisions, opened.run)
+    decisions.refresh()
+    samples = decisions.samples
+    first = judged_since(decisions, run)
     if since is None:
         since = first
-    if not first <= since <= opened.samples.entry:
+    if not first <= since <= samples.entry:
         raise CurateError(
-            f"Entry {since} is not between {first} and {opened.samples.entry}, the newest: decisions before may "
+            f"Entry {since} is not between {first} and {samples.entry}, the newest: decisions before may "
             "rest on the labels that are locked.",
             fix=f"Leave out {Option('since')}, or give one of these entries",
         )
-    rows = opened.samples.frame(columns=["path", "label", "curated_label", "excluded"])
+    rows = samples.frame(columns=["path", "label", "curated_label", "excluded"])
     given = rows["label"].to_numpy(np.int64, na_value=-1)
     after = np.where(rows["excluded"], -1, rows["curated_label"].to_numpy(np.int64, na_value=-1))
     paths = pd.Index(rows["path"])
-    earlier = opened.decisions.log.state(opened.dataset.id, opened.decisions.own_classes, until=since).to_pandas()
+    earlier = decisions.log.state(decisions.dataset.id, decisions.own_classes, until=since).to_pandas()
     positions = paths.get_indexer(earlier["path"])
     earlier = earlier[positions >= 0]
     positions = positions[positions >= 0]
@@ -63,13 +66,13 @@ def label_changes(opened: OpenDataset, *, since: int | None = None) -> LabelChan
     before[positions] = np.where(earlier["excluded"], -1, np.where(relabelled >= 0, relabelled, given[positions]))
     changed = before != after
     excluded = changed & (after < 0)
-    several = _in_bulk(opened.decisions, paths, since)
+    several = _in_bulk(decisions, paths, since)
     kinds = {
         "by_hand": changed & ~excluded & ~several,
         "in_bulk": changed & ~excluded & several,
         "excluded": excluded,
     }
-    return LabelChanges(given, before, after, kinds, locked_mask(opened.dataset))
+    return LabelChanges(given, before, after, kinds, locked_mask(decisions.dataset))
 
 
 def _in_bulk(decisions: Decisions, paths: pd.Index, since: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from avhcurate.datasets.curate.history import undo_entry
 from avhcurate.datasets.curate.locked import lags, lock
-from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.features.payoff import service, texts
 from avhcurate.features.payoff.keep_service import keep_curve
@@ -72,7 +72,9 @@ def offer_heads(page: Opened) -> None:
 
 def compare(page: Opened) -> Compared:
     """Return heads before and after all decisions since the lock."""
-    return _compared(page.samples, page.opened.run, page.dataset, service.label_changes(page.opened))
+    return _compared(
+        page.samples, page.opened.run, page.dataset, service.label_changes(page.decisions, page.opened.run)
+    )
 
 
 #: What a comparison of heads depends on, with the embeddings of the run: checks change the log, and no head.
@@ -80,7 +82,6 @@ _HEADS: dict[str | type, Any] = {
     SampleTable: lambda samples: samples.fingerprint,
     RunFolder: lambda run: file_key(run.scores_path),
     DatasetFolder: lambda dataset: str(dataset.root),
-    OpenDataset: lambda opened: f"{opened.samples.fingerprint} {file_key(opened.run.scores_path)}",
     LabelChanges: LabelChanges.digest,
 }
 
@@ -91,8 +92,8 @@ def _compared(samples: SampleTable, run: RunFolder | None, dataset: DatasetFolde
 
 
 @kept("Fitting heads to shares of the images …", most=4, funcs=_HEADS)
-def _curve(opened: OpenDataset, changes: LabelChanges) -> pd.DataFrame:
-    return keep_curve(opened)
+def _curve(samples: SampleTable, run: RunFolder | None, dataset: DatasetFolder, changes: LabelChanges) -> pd.DataFrame:
+    return keep_curve(samples, run, dataset, changes)
 
 
 def show_keep(page: Opened) -> None:
@@ -103,7 +104,8 @@ def show_keep(page: Opened) -> None:
     _KEEPING.show(st.toggle, "What to keep, if not all", help=help_text)
     if not _KEEPING.asked():
         return
-    show_chart(keep_chart(_curve(page.opened, service.label_changes(page.opened))), key="payoff.curve")
+    changes = service.label_changes(page.decisions, page.opened.run)
+    show_chart(keep_chart(_curve(page.samples, page.opened.run, page.dataset, changes)), key="payoff.curve")
     st.caption(
         "Bars are 95 % intervals over five draws. The hardest images are mostly the worst to train on. To write the "
         "images of a rule:"
@@ -164,21 +166,21 @@ def _card(page: Opened, found: Payoff) -> None:
 # --- what is decided ---------------------------------------------------------------------------------------------
 
 
-def _check(opened: OpenDataset, decision: Decision) -> Reply:
-    service.check(opened.decisions, decision.image, decision.choice)
+def _check(decisions: Decisions, decision: Decision) -> Reply:
+    service.check(decisions, decision.image, decision.choice)
     return Reply()
 
 
-def _skip(opened: OpenDataset, decision: Decision) -> Reply:
-    service.check(opened.decisions, decision.image, None)
+def _skip(decisions: Decisions, decision: Decision) -> Reply:
+    service.check(decisions, decision.image, None)
     return Reply()
 
 
-def _take_back(opened: OpenDataset, decision: Decision) -> Reply:
-    entry = opened.decisions.log.event_of(decision.of)
+def _take_back(decisions: Decisions, decision: Decision) -> Reply:
+    entry = decisions.log.event_of(decision.of)
     if entry is None:
         return Reply("There is no check to take back.")
-    undo_entry(opened.decisions, str(entry))
+    undo_entry(decisions, str(entry))
     return Reply()
 
 

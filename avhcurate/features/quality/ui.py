@@ -183,7 +183,7 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
         )
     if groups.empty:
         st.markdown("No group of near duplicates in view.")
-        undo_button(page.opened, key="quality.undo", type="tertiary")
+        undo_button(page.decisions, key="quality.undo", type="tertiary")
         return None
     places = page_of(PAGE, len(groups), _GROUPS)
     shown = groups[places.start : places.stop]

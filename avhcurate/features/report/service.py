@@ -104,7 +104,7 @@ def write_card(opened: OpenDataset, out: Path, *, force: bool = False) -> Path:
     `force`.
     """
     check_free(out, force=force)
-    write_atomic(out, dataset_card(opened, IN_VIEW))
+    write_atomic(out, dataset_card(opened.decisions, opened.votes, IN_VIEW))
     return out
 
 
@@ -256,7 +256,7 @@ def captions_of_changes(rows: pd.DataFrame) -> dict[int, str]:
 @section("What the decisions were worth", "payoff")
 def describe_payoff(opened: OpenDataset) -> dict[str, Any]:
     """By how much the decisions changed accuracy on the locked part."""
-    found = payoff(opened)
+    found = payoff(opened.decisions, opened.run)
     return {"text": " ".join([sentence(found), *(f"{line}." for line in by_kind(found)), *way_on(found)])}
 
 

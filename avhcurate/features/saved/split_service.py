@@ -12,10 +12,11 @@ import pandas as pd
 from avhcurate.datasets.curate.saved import Saved, check_name
 from avhcurate.datasets.export.service import describe_export
 from avhcurate.datasets.export.tabular import write_frame
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.bursts import AUTO
 from avhcurate.workspace.data.datasets import DatasetFolder
@@ -45,7 +46,9 @@ class Split:
 
 
 def make_split(
-    opened: OpenDataset,
+    decisions: Decisions,
+    votes: Votes,
+    run: RunFolder | None,
     shares: Sequence[float],
     *,
     by: Sequence[str] = ("class", "hsf"),
@@ -59,31 +62,28 @@ def make_split(
     column `group` ("auto": bursts) stay in one part. Samples without a class or without votes are their own stratum.
     Raises CurateError for shares that do not sum to 1, unknown strata, and an empty view.
     """
+    samples = decisions.samples
     filters = filters or Filters()
     fractions = check_shares(shares)
     names = _NAMES.get(len(fractions)) or tuple(f"part-{number + 1}" for number in range(len(fractions)))
     if unknown := [key for key in by if key not in STRATA]:
         raise CurateError(f"Strata cannot be made by {', '.join(unknown)}. Choose from {', '.join(STRATA)}.")
-    rows = opened.samples.frame(
-        filters, columns=["id", "path", "split", "curated_label", "curated_label_name", "hsf_bin"]
-    )
+    rows = samples.frame(filters, columns=["id", "path", "split", "curated_label", "curated_label_name", "hsf_bin"])
     if rows.empty:
-        raise empty_view(
-            opened.samples, filters, "No image satisfies the filters, so there is nothing to split. Widen them."
-        )
+        raise empty_view(samples, filters, "No image satisfies the filters, so there is nothing to split. Widen them.")
     codes, strata = _strata(rows, [STRATA[key] for key in by])
-    groups, joined = _groups(opened.samples, opened.run, opened.dataset, filters, rows["id"].to_numpy(), group)
+    groups, joined = _groups(samples, run, decisions.dataset, filters, rows["id"].to_numpy(), group)
     parts = split(codes, fractions.tolist(), seed=seed, groups=groups)
     rows["part"] = np.array(names, object)[parts]
     for number, name in enumerate(names):
         strata[name] = np.bincount(codes[parts == number], minlength=len(strata))
     strata["note"] = np.where(strata["n"] < len(names), "fewer than parts", "")
-    if opened.samples.simulated:
+    if samples.simulated:
         for marked in (rows, strata):
             if "hsf_bin" in marked:
                 marked.insert(list(marked).index("hsf_bin") + 1, "hsf_source", "simulated")
     counts = {name: int(strata[name].sum()) for name in names}
-    manifest = describe_export(opened, filters, "table", len(rows)) | {
+    manifest = describe_export(decisions, votes, run, filters, "table", len(rows)) | {
         "split": dict(zip(names, fractions.tolist(), strict=True)),
         "parts": counts,
         "by": list(by),
@@ -100,13 +100,13 @@ def write_split(split: Split, out: Path, *, force: bool = False) -> None:
     write_frame(split.rows, out, split.manifest, force=force)
 
 
-def save_parts(workspace: Workspace, opened: OpenDataset, split: Split, name: str) -> list[str]:
+def save_parts(workspace: Workspace, decisions: Decisions, split: Split, name: str) -> list[str]:
     """Save every part that has samples as a set NAME PART. Return the names."""
     names = {part: check_name(f"{name} {part}") for part, count in split.counts.items() if count}
     for part, title in names.items():
         ids = split.rows.loc[split.rows["part"] == part, "id"].to_numpy(np.int64)
-        Saved(workspace, opened.decisions.present_name()).save_set(title, ids)
-    opened.refresh()
+        Saved(workspace, decisions.present_name()).save_set(title, ids)
+    decisions.refresh()
     return list(names.values())
 
 

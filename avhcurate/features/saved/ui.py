@@ -346,7 +346,9 @@ def show_split(page: Opened) -> None:
         st.caption("This divides all images. To divide the filtered ones, save them as a set and add --set NAME.")
         return
     options = settings.model_dump(include={"by", "seed", "group"})
-    _result(page, make_split(page.opened, settings.shares, filters=page.filters, **options))
+    _result(
+        page, make_split(page.decisions, page.votes, page.opened.run, settings.shares, filters=page.filters, **options)
+    )
 
 
 def _settings(page: Opened) -> SplitSettings:
@@ -384,5 +386,5 @@ def _result(page: Opened, split: Split) -> None:
 
 
 def _save(page: Opened, split: Split) -> None:
-    save = partial(save_parts, page.workspace, page.opened, split, st.session_state["saved.split_name"])
+    save = partial(save_parts, page.workspace, page.decisions, split, st.session_state["saved.split_name"])
     attempt(save, done="Every part is a set now", closes="saved.split_sets")

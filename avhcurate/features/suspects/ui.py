@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.export.text import csv_text
-from avhcurate.datasets.table.open_dataset import OpenDataset
+from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.features.payoff.expected import Action, Pair
 from avhcurate.features.payoff.rules import Gain
 from avhcurate.features.payoff.service import beforehand
@@ -31,6 +31,8 @@ from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.components.grid import Group, Tile
 from avhcurate.ui.grid.grid_bar import BarAction, actions_grid
 from avhcurate.ui.grid.grid_views import GridSelection, GridView, list_view
+from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.runs import RunFolder
 
 #: With the key of the folder of suspects.
 _HASH_FUNCS = HASH_FUNCS | {SuspectsFolder: lambda folder: file_key(folder.table_path)}
@@ -42,8 +44,6 @@ VERDICT = some_of("suspects.verdict", list(VERDICTS), [])
 #: The given and the suggested class of those in view, or the given one alone where none is suggested; () for all.
 PAIR: Choice[tuple[int, ...]] = Choice("suspects.pair", (), partial(read_ids, most=2), write_ids)
 _EXPECTED = switch("suspects.expected")
-#: What may be done with all suspects, in words.
-_DECIDING: dict[Action, str] = {"accept": "Accepting", "exclude": "Excluding"}
 #: Groups, the largest, of which it is told what accepting them would do.
 _TOLD = 12
 _ABOUT = f"""
@@ -236,10 +236,14 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
     """Show the undecided suspects as a grid by rank, or in groups, with actions on the selected ones or a group."""
     rows = suspects.open
     groups: list[Group] = []
+    pairs: tuple[Pair, ...] = ()
     if VIEW.asked() == "groups":
         rows = by_confusion(suspects.in_view)
         rows = rows[rows["id"].isin(suspects.open["id"])]
-        groups = _groups(page, rows)
+        sizes = rows[rows["suggested"] >= 0].groupby(["label", "suggested"], sort=False).size().reset_index(name="n")
+        largest = sizes.nlargest(_TOLD, "n")[["label", "suggested"]].to_numpy().tolist()
+        pairs = tuple((label, other) for label, other in largest)
+        groups = _groups(page, sizes, pairs, len(rows))
     rows = rows.set_index("id", drop=False)
     names = page.samples.classes
     if rows.empty:
@@ -274,19 +278,19 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
         BarAction("keep", "Keep labels", "verified", group="None", help="Keep the given labels."),
     ]
     if len(rows):
-        _expected(page, len(rows))
+        _expected(page, pairs, len(rows))
     view = list_view(page, rows["id"].to_numpy(), subject=f"suspects {suspects.subject}", look=look)
     actions_grid(page, view, first=first, part=True, groups=groups)
     return view
 
 
-def _groups(page: Opened, rows: pd.DataFrame) -> list[Group]:
-    """Return the headings of suspects that lie by pair of classes."""
+def _groups(page: Opened, sizes: pd.DataFrame, pairs: tuple[Pair, ...], number: int) -> list[Group]:
+    """Return the headings of so many suspects that lie by pair of classes, and what is told of `pairs`."""
     names = [f"“{name}”" for name in page.samples.classes]
     labelled = page.samples.group_counts("label", page.filters).set_index("value")["n"]
-    known = rows[rows["suggested"] >= 0]
-    sizes = known.groupby(["label", "suggested"], sort=False).size().reset_index(name="n")
-    told = _told_of_groups(page, sizes, len(rows))
+    told: dict[Pair, Gain] = {}
+    if _EXPECTED.asked():
+        told = dict(zip(pairs, _accepted(page, pairs, number)[1:], strict=True))
     groups = []
     for label, other, n in sizes.to_numpy().tolist():
         title = f"{n:,} of {labelled[label]:,} {names[label]} look like {names[other]}"
@@ -296,24 +300,19 @@ def _groups(page: Opened, rows: pd.DataFrame) -> list[Group]:
             if gain.gain < 0:
                 asks["accept"] = f"Accept all {n:,} all the same?"
         groups.append(Group(title, n, asks=asks))
-    if others := len(rows) - len(known):
+    if others := number - int(sizes["n"].sum()):
         groups.append(
             Group(f"{others:,} for which nothing of weight names another class", others, lacks=("accept", "one"))
         )
     return groups
 
 
-def _told_of_groups(page: Opened, sizes: pd.DataFrame, number: int) -> dict[Pair, Gain]:
-    """Return, where it is asked, what accepting each of the largest groups is expected to do, by pair of classes."""
-    if not _EXPECTED.asked():
-        return {}
-    largest = sizes.nlargest(_TOLD, "n")[["label", "suggested"]].to_numpy().tolist()
-    pairs = tuple((label, other) for label, other in largest)
-    gains = _beforehand(page.opened, "accept", number, pairs)
-    return dict(zip(pairs, gains, strict=True))
+def _accepted(page: Opened, pairs: tuple[Pair, ...], number: int) -> list[Gain]:
+    """Return what accepting all of so many is expected to do, then each of `pairs`, whose heads are the same."""
+    return _beforehand(page.samples, page.opened.run, page.dataset, "accept", number, (None, *pairs))
 
 
-def _expected(page: Opened, number: int) -> None:
+def _expected(page: Opened, pairs: tuple[Pair, ...], number: int) -> None:
     """Draw, on demand, what accepting or excluding all suspects shown is expected to do to accuracy."""
     help_text = (
         "Heads are fitted before and after, in folds whose images judge and are not decided about. A minute or less."
@@ -321,15 +320,18 @@ def _expected(page: Opened, number: int) -> None:
     _EXPECTED.show(st.toggle, f"What would deciding about all {number:,} do?", help=help_text)
     if not _EXPECTED.asked():
         return
-    for action, words in _DECIDING.items():
-        (gain,) = _beforehand(page.opened, action, number, (None,))
+    excluded = _beforehand(page.samples, page.opened.run, page.dataset, "exclude", number, (None,))
+    for words, (gain, *_) in {"Accepting": _accepted(page, pairs, number), "Excluding": excluded}.items():
         st.caption(f"{words} all {number:,} is expected to change accuracy by {points(gain)}.")
 
 
-def _expected_of(opened: OpenDataset, action: Action, number: int, pairs: Sequence[Pair | None]) -> list[Gain]:
-    return beforehand(opened.samples, opened.run, opened.dataset, action, number, pairs)
-
-
 @kept("Fitting heads in folds …", most=8)
-def _beforehand(opened: OpenDataset, action: Action, number: int, pairs: Sequence[Pair | None]) -> list[Gain]:
-    return beside(_expected_of, opened, action, number, pairs)
+def _beforehand(
+    samples: SampleTable,
+    run: RunFolder | None,
+    dataset: DatasetFolder,
+    action: Action,
+    number: int,
+    pairs: Sequence[Pair | None],
+) -> list[Gain]:
+    return beside(beforehand, samples, run, dataset, action, number, pairs)

@@ -13,12 +13,13 @@ import streamlit as st
 
 from avhcurate.datasets.curate.annotations import annotate
 from avhcurate.datasets.table.decisions import Decisions
-from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample import rows_of
 from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError
 from avhcurate.features.annotate.setup import CollectionSettings, configure, settings_of
-from avhcurate.features.suspects import decisions, stopping
+from avhcurate.features.suspects import decisions as deciding
+from avhcurate.features.suspects import stopping
 from avhcurate.features.suspects.rules import SOURCES, VERDICTS
 from avhcurate.features.suspects.service import SHOWN
 from avhcurate.features.suspects.store import SuspectsRecord, suspects_at
@@ -34,6 +35,8 @@ from avhcurate.ui.grid.grid_bar import decision_context, key_data
 from avhcurate.ui.server.decisions import Decision, Reply, Takers
 from avhcurate.ui.server.image_routes import image_url
 from avhcurate.workspace.data.people import Role, user
+from avhcurate.workspace.data.prediction import PredictionFolder
+from avhcurate.workspace.data.runs import RunFolder
 
 _SESSION = "suspects.session"
 _CARD = "suspects.card"
@@ -51,10 +54,10 @@ _LEAST_MS = 100
 # --- decisions ----------------------------------------------------------------------------------------------------
 
 
-def _accept(opened: OpenDataset, decision: Decision) -> Reply:
+def _accept(votes: Votes, decisions: Decisions, decision: Decision) -> Reply:
     """Relabel the undecided suspects of a list as is suggested now; one image as the class `value` that is named."""
-    found = suspects_now(opened.samples, opened.votes, suspects_at(opened.dataset, decision.of)).set_index("id")
-    found = found.loc[found.index.intersection(_undecided(opened.decisions, decision), sort=False)]
+    found = suspects_now(decisions.samples, votes, suspects_at(decisions.dataset, decision.of)).set_index("id")
+    found = found.loc[found.index.intersection(_undecided(decisions, decision), sort=False)]
     if decision.value is None:
         labels = found["suggested"]
     else:
@@ -62,30 +65,33 @@ def _accept(opened: OpenDataset, decision: Decision) -> Reply:
     labels = labels[labels >= 0]
     if labels.empty:
         return Reply("No other label is suggested here any more. Reload the page.")
-    decisions.accept(opened.decisions, dict(zip(labels.index.tolist(), labels.tolist(), strict=True)))
+    deciding.accept(decisions, dict(zip(labels.index.tolist(), labels.tolist(), strict=True)))
     return Reply(text=f"{counted(len(labels), 'image')} relabelled as suggested", undo=True)
 
 
-def _keep(opened: OpenDataset, decision: Decision) -> Reply:
-    ids = _undecided(opened.decisions, decision)
-    decisions.keep(opened.decisions, ids)
+def _keep(decisions: Decisions, decision: Decision) -> Reply:
+    ids = _undecided(decisions, decision)
+    deciding.keep(decisions, ids)
     return Reply(text=f"{counted(len(ids), 'image')} keep their label", undo=True)
 
 
 def _undecided(made: Decisions, decision: Decision) -> list[int]:
     made.refresh()
     made.samples.paths_of(decision.images)  # refuses unknown ids
-    states = decisions.states(made.samples, decision.images)
+    states = deciding.states(made.samples, decision.images)
     if not (states == "").any():
         raise CurateError("Someone else has already decided this.")
     return states.index[states == ""].tolist()
 
 
-def _ask(opened: OpenDataset, decision: Decision) -> Reply:
+def _ask(
+    run: RunFolder | None, votes: Votes, decisions: Decisions, prediction: PredictionFolder | None, decision: Decision
+) -> Reply:
     """Put images first in the queue of Annotate; where no votes are collected, set up a collection of these alone."""
-    if settings_of(opened.votes) is None:
-        configure(opened, CollectionSettings(design="classify", queue="asked", skip=True), who=user())
-    count = annotate(opened.decisions, decision.images, "tag", ASKED)
+    if settings_of(votes) is None:
+        settings = CollectionSettings(design="classify", queue="asked", skip=True)
+        configure(votes, run, prediction, settings, who=user())
+    count = annotate(decisions, decision.images, "tag", ASKED)
     return Reply(text=f"{PEOPLE} people are asked about {counted(count, 'image')}", undo=count > 0)
 
 
@@ -134,7 +140,7 @@ def one_by_one(page: Opened, shown: SuspectsInView) -> None:
     if session.subject != query or not session.ids:  # decisions may have been undone
         session = ReviewSession(query, shown.open["id"].tolist(), turn=session.turn)
         st.session_state[_SESSION] = session
-    undecided = decisions.undecided_ids(page.samples, shown.in_view["id"].tolist())
+    undecided = deciding.undecided_ids(page.samples, shown.in_view["id"].tolist())
     session.ids += set(undecided) - set(session.ids)  # a decision was taken back after the queue was made
     session.move((st.session_state.get(_CARD) or {}).get("at"))
     if not session.ids:
@@ -164,7 +170,7 @@ def _tally(page: Opened, doubt: pd.Series, id: int) -> str:
     """
     ids = doubt.index.tolist()
     position = ids.index(id)
-    states = decisions.states(page.samples, ids[max(0, position - _SEARCHED) : position + stopping.NEXT])
+    states = deciding.states(page.samples, ids[max(0, position - _SEARCHED) : position + stopping.NEXT])
     past = states[states != ""]
     following = states[states == ""].index[: stopping.NEXT]
     if len(past) >= stopping.FROM and len(following):
@@ -185,7 +191,7 @@ def suspects(page: Opened, record: SuspectsRecord, rows: pd.DataFrame, first: in
     page.opened.refresh()
     ids = rows["id"].tolist()
     now = rows_of(page.samples, ids, columns=["id", "tags", "excluded"]).to_dict("records")
-    states = decisions.states(page.samples, ids)
+    states = deciding.states(page.samples, ids)
     answers = answers_about(page.votes, [state["id"] for state in now if ASKED in state["tags"]])
     return [
         _suspect(page, record, row, position, states[row["id"]], state, answers.get(row["id"]))

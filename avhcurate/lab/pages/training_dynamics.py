@@ -37,7 +37,7 @@ with results:
     st.header("Data map")
     mapped = selected[0]
     part = training_dynamics_ui.choose_part(page, mapped)
-    points = training_dynamics_ui.points(page.opened, mapped, part=part, filters=page.filters)
+    points = training_dynamics_ui.points(page.samples, mapped, part=part, filters=page.filters)
     if points.empty:
         st.markdown(":material/hourglass_empty: The map begins with the first whole epoch.")
         st.stop()

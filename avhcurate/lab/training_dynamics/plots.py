@@ -171,7 +171,7 @@ def training(self: "Plots", *names: str, where: str | Filters | None = None) -> 
     called = titles(folder)
     shown = {}
     for course in trainings:
-        curves = service.curves(opened, course, filters=filters_of(where))
+        curves = service.curves(opened.samples, opened.votes, course, filters=filters_of(where))
         shown[called[course.name]] = with_learnt(curves, course.evaluations())
     return courses(shown, simulated=opened.samples.simulated)
 

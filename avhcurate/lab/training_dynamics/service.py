@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.titles import learnt_here, titles
 from avhcurate.datasets.table.votes import Votes
@@ -39,13 +38,15 @@ _PARTS = 64
 _LEAST_IN_PART = 4
 
 
-def curves(opened: OpenDataset, training: TrainingFolder, *, filters: Filters | None = None) -> pd.DataFrame:
+def curves(
+    samples: SampleTable, votes: Votes, training: TrainingFolder, *, filters: Filters | None = None
+) -> pd.DataFrame:
     """Return means over the recorded samples in view at each evaluation: `epoch, step, bin, n`, and each of `MEASURES`
     with its standard error as `KEY_se`. Bin `all` comes first, then the HSF bins where there are votes.
 
     n counts samples with a label. One evaluation is in memory at a time.
     """
-    groups = _groups(opened.samples, opened.votes, training, filters)
+    groups = _groups(samples, votes, training, filters)
     means = []
     for number, evaluation in enumerate(training.evaluations().itertuples()):
         values = _values(training, number, groups[ALL])
@@ -68,9 +69,9 @@ def images(
     }
 
 
-def parts(opened: OpenDataset, training: TrainingFolder) -> list[Part]:
+def parts(dataset: DatasetFolder, training: TrainingFolder) -> list[Part]:
     """Return what a training was evaluated on of this dataset: samples held out, samples learnt from."""
-    fingerprint = opened.dataset.record.fingerprint
+    fingerprint = dataset.record.fingerprint
     record = training.record
     of_part: dict[Part, str] = {
         "held out": record.held_out_fingerprint,
@@ -80,13 +81,13 @@ def parts(opened: OpenDataset, training: TrainingFolder) -> list[Part]:
 
 
 def data_map(
-    opened: OpenDataset, training: TrainingFolder, *, part: Part = "held out", filters: Filters | None = None
+    samples: SampleTable, training: TrainingFolder, *, part: Part = "held out", filters: Filters | None = None
 ) -> pd.DataFrame:
     """Return a row per recorded sample in view: `id, label_name, hsf, hsf_bin, avh` and the scores of the epochs.
 
     AVH is that of the last evaluation. Empty before the first epoch is over; samples without a label are left out.
     """
-    frame = opened.samples.frame(filters or Filters(), columns=["id", "label_name", "hsf", "hsf_bin"])
+    frame = samples.frame(filters or Filters(), columns=["id", "label_name", "hsf", "hsf_bin"])
     scores = training.epoch_scores(part).assign(avh=np.nan)
     if len(training.evaluations()):
         scores["avh"] = training.samples(-1, ["avh"], part=part)["avh"]

@@ -215,7 +215,9 @@ def curves(page: Opened, trainings: Sequence[TrainingFolder], *, live: bool) -> 
 @while_allowed
 def _reached(page: Opened, names: list[str]) -> None:
     called = titles(page.dataset)
-    curves = {name: _curves_of(page.opened, page.dataset.training(name), filters=page.filters) for name in names}
+    curves = {
+        name: _curves_of(page.samples, page.votes, page.dataset.training(name), filters=page.filters) for name in names
+    }
     parts = {name: page.dataset.training(name).main_part for name in names}
     st.markdown("  \n".join(reached(called[name], rows, parts[name]) for name, rows in curves.items()))
 
@@ -248,7 +250,7 @@ def _curves(page: Opened, names: list[str]) -> None:
     drawn = {}
     images = {}
     for title, training in by_title.items():
-        curves = _curves_of(page.opened, training, filters=page.filters)
+        curves = _curves_of(page.samples, page.votes, training, filters=page.filters)
         drawn[title] = with_learnt(curves, training.evaluations())
         images[title] = service.images(page.samples, page.votes, training, filters=page.filters)
     if all(rows.empty for rows in drawn.values()):
@@ -303,7 +305,7 @@ def figures_table(figures: Sequence[Figure]) -> pd.DataFrame:
 
 def choose_part(page: Opened, training: TrainingFolder) -> Part:
     """Return whether the map is of samples held out or of samples learnt from, where these are of this dataset."""
-    parts = service.parts(page.opened, training)
+    parts = service.parts(page.dataset, training)
     if len(parts) > 1:
         return PART.show(st.segmented_control, "Images", _PARTS, label_visibility="collapsed")
     return next(iter(parts), "held out")

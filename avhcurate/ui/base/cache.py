@@ -23,7 +23,7 @@ from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.prediction import PredictionFolder
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.trainings import TrainingFolder
-from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.data.workspace import Workspace, find_workspace
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -80,16 +80,23 @@ def worker(kind: str) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, get_context("spawn"), end_with_parent)
 
 
-def beside(work: Callable[..., T], opened: OpenDataset, *more: Any) -> T:
-    """Return `work(table, *more)`, computed beside this process where the table has many samples."""
-    if opened.samples.size <= _QUICK:
-        return work(opened, *more)
-    run = opened.run.name if opened.run else None
-    return worker("tables").submit(_with_table, work, opened.workspace.root, opened.samples.name, run, *more).result()
+def beside(
+    work: Callable[..., T], samples: SampleTable, run: RunFolder | None, part: Votes | DatasetFolder, *more: Any
+) -> T:
+    """Return `work(samples, run, part, *more)`, computed beside this process where there are many samples.
+
+    There the dataset is opened again, which hands `work` what its first parameters name.
+    """
+    if samples.size <= _QUICK:
+        return work(samples, run, part, *more)
+    name = None
+    if run is not None:
+        name = run.name
+    return worker("tables").submit(_in_worker, work, find_workspace().root, samples.name, name, *more).result()
 
 
-def _with_table(work: Callable[..., T], root: Path, name: str, run: str | None, *more: Any) -> T:
-    return work(open_dataset(Workspace(root), name, run), *more)
+def _in_worker(work: Callable[..., T], root: Path, name: str, run: str | None, *more: Any) -> T:
+    return open_dataset(Workspace(root), name, run).hand(work, *more)
 
 
 def _run_key(run: RunFolder) -> str:
@@ -124,7 +131,6 @@ HASH_FUNCS: dict[str | type, Any] = {
     Workspace: lambda workspace: str(workspace.root),
     Filters: Filters.to_query,
     TrainingFolder: _training_key,
-    OpenDataset: lambda opened: votes_key(opened.votes),
 }
 
 

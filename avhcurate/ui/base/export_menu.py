@@ -97,7 +97,7 @@ def export_choice(
     ending = format
     if format in FOLDERS:
         ending = "zip"
-        if count > LARGEST_ZIP or _bytes_of_images(opened, filters) > MOST_BYTES:
+        if count > LARGEST_ZIP or _bytes_of_images(opened.samples, opened.dataset, filters) > MOST_BYTES:
             _pack_choice(opened.decisions, opened.run, filters, format, count, key=key)
             return
     data = partial(export_bytes, opened, filters, format, order=order)

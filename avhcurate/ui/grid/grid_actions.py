@@ -10,8 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.curate.saved import Saved
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample import by_angle, by_vector
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
@@ -63,7 +63,7 @@ def choose_order(page: Opened, menu: Any, *, like: bool = False) -> None:
     if not like:
         title += f", {order[view.descending].lower()}"
     with st.popover(title, icon=":material/sort:", key="gallery.order"):
-        _choice(st.selectbox, shown, "sort", "Sort by", names, on_change=_set_sort, args=(opened,))
+        _choice(st.selectbox, shown, "sort", "Sort by", names, on_change=_set_sort, args=(opened.samples,))
         _choice(st.segmented_control, view.descending, "descending", "Order", order, required=True, disabled=like)
         _choice(st.selectbox, view.caption, "caption", "On tiles", below)
     with menu:
@@ -190,23 +190,23 @@ def nothing_matches(
     def ways_out() -> None:
         with in_a_row():
             st.button(label, key="gallery.clear", on_click=url_state.change, kwargs={"filters": filters})
-            undo_button(page.opened, key="gallery.undo", type="tertiary")
+            undo_button(page.decisions, key="gallery.undo", type="tertiary")
 
     empty_state(title, "filter_alt_off", story, ways_out)
     st.stop()
 
 
-def undo_button(opened: OpenDataset, *, key: str, **widget: Any) -> None:
+def undo_button(decisions: Decisions, *, key: str, **widget: Any) -> None:
     """Draw the button that undoes the user's last entry."""
     widget = for_curators(**({"help": "Undoes your last tag, relabel or exclusion."} | widget))
-    st.button("Undo", icon=":material/undo:", key=key, on_click=attempt, args=(_undo, opened), **widget)
+    st.button("Undo", icon=":material/undo:", key=key, on_click=attempt, args=(_undo, decisions), **widget)
 
 
 # --- callbacks -----------------------------------------------------------------------------------------------
 
 
-def _undo(opened: OpenDataset) -> None:
-    say(undo_last(opened.decisions))
+def _undo(decisions: Decisions) -> None:
+    say(undo_last(decisions))
 
 
 def _set(field: str, key: str) -> None:
@@ -215,13 +215,13 @@ def _set(field: str, key: str) -> None:
     url_state.change(**{field: st.session_state[key]})
 
 
-def _set_sort(opened: OpenDataset) -> None:
+def _set_sort(samples: SampleTable) -> None:
     """Sort by the column chosen, the hardest first."""
     column = st.session_state["gallery.sort"]
     if column == LIKE.name:
         return
     _like_nothing()
-    url_state.change(sort=column, descending=hardest_first(opened.samples, column))
+    url_state.change(sort=column, descending=hardest_first(samples, column))
 
 
 def _like_nothing() -> None:

@@ -13,7 +13,6 @@ from avhcurate.datasets.curate.history import entry_text, undo_entry
 from avhcurate.datasets.curate.keys import key_actions, keys_of, save_keys, write_keys
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.decisions import Decisions
-from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.ui.base.export_menu import export_choice
@@ -34,6 +33,7 @@ from avhcurate.ui.grid.grid_views import (
 )
 from avhcurate.ui.server.decisions import Decision, Reply, Takers
 from avhcurate.workspace.data.people import user
+from avhcurate.workspace.data.workspace import Workspace
 
 #: Session state: the dialog that the bar has asked for, and the selection then, until it is dismissed.
 _DIALOG = "grid.dialog"
@@ -238,27 +238,27 @@ def act_by_key(more: Mapping[str, Doing]) -> None:
 # --- decisions ----------------------------------------------------------------------------------------------------
 
 
-def _annotate(opened: OpenDataset, decision: Decision) -> Reply:
-    count = annotate(opened.decisions, decision.images, decision.kind, decision.value)
-    return Reply(text=done_text(opened.samples, decision.kind, decision.value, count), undo=count > 0)
+def _annotate(decisions: Decisions, decision: Decision) -> Reply:
+    count = annotate(decisions, decision.images, decision.kind, decision.value)
+    return Reply(text=done_text(decisions.samples, decision.kind, decision.value, count), undo=count > 0)
 
 
-def _undo(opened: OpenDataset, decision: Decision) -> Reply:
+def _undo(decisions: Decisions, decision: Decision) -> Reply:
     """Undo the decision that is named, the entry of that number, or the last entry of this person, or window."""
     entry = decision.value
     if decision.of:
-        entry = opened.decisions.log.event_of(decision.of)
+        entry = decisions.log.event_of(decision.of)
         if entry is None:
             return Reply("There is nothing to undo.")
     if isinstance(entry, int):
-        return Reply(text=f"Undid {undo_entry(opened.decisions, str(entry))}")
-    return undo_last(opened.decisions)
+        return Reply(text=f"Undid {undo_entry(decisions, str(entry))}")
+    return undo_last(decisions)
 
 
-def _save_set(opened: OpenDataset, decision: Decision) -> Reply:
+def _save_set(workspace: Workspace, decisions: Decisions, decision: Decision) -> Reply:
     name = str(decision.value or "")
     ids = decision.images
-    Saved(opened.workspace, opened.decisions.present_name()).save_set(name, ids)
+    Saved(workspace, decisions.present_name()).save_set(name, ids)
     return Reply(text=f"{counted(len(ids), 'image')} saved as “{name}”")
 
 

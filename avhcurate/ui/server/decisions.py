@@ -120,8 +120,8 @@ class Outcome(Reply):
     counts: tuple[int, int, int] = (0, 0, 0)
 
 
-#: Does the decisions of one kind.
-Taker = Callable[[OpenDataset, Decision], Reply]
+#: Does the decisions of one kind; its first parameters name the parts of the open dataset that it gets before these.
+Taker = Callable[..., Reply]
 Takers = Mapping[str, Taker]
 
 
@@ -175,7 +175,7 @@ def _done(workspace: Workspace, decision: Decision, person: Person, takers: Take
                 raise CurateError("Unknown action. Reload the page.")
             require(Role.ANNOTATOR if decision.kind in ANNOTATING else Role.CURATOR, "this decision")
             decision.refuse_others(opened.samples.size)
-            reply = takers[decision.kind](opened, decision)
+            reply = opened.hand(takers[decision.kind], decision)
         except DoneBefore:
             reply = Reply()
         except Unavailable:

@@ -238,7 +238,7 @@ def _filter(workspace: Workspace, view: View, opened: OpenDataset) -> tuple[int,
     except CurateError as error:
         problem = error.text
     st.caption(f"{count:,} of {counted(opened.samples.size, 'image')} match")
-    show_filters(opened, view, unfolded=bool(problem))
+    show_filters(opened.samples, opened.run, view, unfolded=bool(problem))
     return count, problem
 
 

@@ -20,7 +20,6 @@ from avhcurate.datasets.table.facets import (
     facet_of,
 )
 from avhcurate.datasets.table.filters import FILTERS, Filters
-from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.errors import CurateError
 from avhcurate.people.bins import bin_labels
@@ -34,47 +33,48 @@ from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.charts.chart_style import of_hsf
 from avhcurate.ui.components.facets import Bar, FacetEvent, Panel, facet_panels
 from avhcurate.ui.grid.grid_actions import filterable
+from avhcurate.workspace.data.runs import RunFolder
 
 
-def show_filters(opened: OpenDataset, view: View, *, unfolded: bool = False) -> None:
+def show_filters(samples: SampleTable, run: RunFolder | None, view: View, *, unfolded: bool = False) -> None:
     """Draw the facets and widgets, the rarer ones in an expander, which may be `unfolded`."""
-    panels = panels_of(opened.samples, view)
+    panels = panels_of(samples, view)
+    widgets = {field: widget for field, widget in WIDGETS.items() if field != "mistakes" or run is not None}
     folded = [field for field, entry in FILTERS.items() if entry.folded]
-    show_facets(opened.samples, {key: panel for key, panel in panels.items() if key not in folded})
-    for field, widget in WIDGETS.items():
+    show_facets(samples, {key: panel for key, panel in panels.items() if key not in folded})
+    for field, widget in widgets.items():
         if field not in folded:
-            widget(opened, view.filters)
+            widget(samples, view.filters)
     label = "More filters"
     if used := sum(bool(getattr(view.filters, field)) for field in folded):
         label = f"More filters ({used})"
     with st.expander(label, expanded=unfolded):
         rare = {key: panel for key, panel in panels.items() if key in folded}
-        show_facets(opened.samples, rare, key="facets.more", label="More filters")
+        show_facets(samples, rare, key="facets.more", label="More filters")
         for field in folded:
-            if field in WIDGETS:
-                WIDGETS[field](opened, view.filters)
-        _edges(opened)
+            if field in widgets:
+                widgets[field](samples, view.filters)
+        _edges(samples)
 
 
-def _mistakes(opened: OpenDataset, filters: Filters) -> None:
-    if opened.run is not None:
-        _show(st.toggle, bool, FILTERS["mistakes"].title, "mistakes", filters.mistakes)
+def _mistakes(_: SampleTable, filters: Filters) -> None:
+    _show(st.toggle, bool, FILTERS["mistakes"].title, "mistakes", filters.mistakes)
 
 
-def _locked(opened: OpenDataset, filters: Filters) -> None:
-    if opened.samples.locked_by or filters.locked:
+def _locked(samples: SampleTable, filters: Filters) -> None:
+    if samples.locked_by or filters.locked:
         _show(st.toggle, bool, FILTERS["locked"].title, "locked", filters.locked)
 
 
-def _excluded(opened: OpenDataset, filters: Filters) -> None:
+def _excluded(samples: SampleTable, filters: Filters) -> None:
     names = {"Hide": False, "Show": None, "Only": True}
     shown = next(name for name, choice in names.items() if choice is filters.excluded)
-    label = f"Excluded images ({cache.count(opened.samples, Filters(excluded=True)):,})"
+    label = f"Excluded images ({cache.count(samples, Filters(excluded=True)):,})"
     _show(st.segmented_control, names.__getitem__, label, "excluded", shown, options=list(names), required=True)
 
 
-def _sets(opened: OpenDataset, filters: Filters) -> None:
-    if sizes := opened.samples.set_sizes:
+def _sets(samples: SampleTable, filters: Filters) -> None:
+    if sizes := samples.set_sizes:
         _show(
             st.multiselect,
             tuple,
@@ -87,7 +87,7 @@ def _sets(opened: OpenDataset, filters: Filters) -> None:
         )
 
 
-def _condition(_: OpenDataset, filters: Filters) -> None:
+def _condition(_: SampleTable, filters: Filters) -> None:
     _show(
         st.text_input,
         str,
@@ -99,15 +99,15 @@ def _condition(_: OpenDataset, filters: Filters) -> None:
     )
 
 
-def _edges(opened: OpenDataset) -> None:
+def _edges(samples: SampleTable) -> None:
     """Ask for the edges of the HSF bins, which the bin filter offers."""
-    if opened.samples.votes is not None:
+    if samples.votes is not None:
         st.text_input(
             "HSF bin edges",
             help="Increasing numbers from 0 to 1, or q5 for five bins of equally many of the images in view.",
-            key=mirrored("filter.edges", ", ".join(f"{edge:g}" for edge in opened.samples.edges)),
+            key=mirrored("filter.edges", ", ".join(f"{edge:g}" for edge in samples.edges)),
             on_change=attempt,
-            args=(_set_edges, opened),
+            args=(_set_edges, samples),
         )
 
 
@@ -118,10 +118,10 @@ _FIELDS = {"number": "ranges", "date": "dates", "text": "values", "yes or no": "
 _STARTS: dict[str, tuple[Any, ...]] = {"ranges": (None, None), "dates": (None, None), "values": ()}
 
 
-def _columns(opened: OpenDataset, filters: Filters) -> None:
+def _columns(samples: SampleTable, filters: Filters) -> None:
     """Ask for the columns to filter by, scores and the user's; each gets a facet, or days."""
     used = [item[0] for field in _STARTS for item in getattr(filters, field)]
-    offered = [*filterable(opened.samples), *used]
+    offered = [*filterable(samples), *used]
     if offered:
         st.multiselect(
             "Scores and columns",
@@ -130,14 +130,14 @@ def _columns(opened: OpenDataset, filters: Filters) -> None:
             placeholder="Any",
             key=mirrored("filter.columns", used),
             on_change=_set_columns,
-            args=(opened,),
+            args=(samples,),
         )
 
 
-def _days(opened: OpenDataset, filters: Filters) -> None:
+def _days(samples: SampleTable, filters: Filters) -> None:
     """Ask for the first and the last day of each column of dates in use."""
     for name, *ends in filters.dates:
-        summary = opened.samples.summaries[name]
+        summary = samples.summaries[name]
         if not isinstance(summary.low, datetime.date) or not isinstance(summary.high, datetime.date):
             st.caption(f"{plain(shortened(name, 60))} has no date")
             continue
@@ -160,7 +160,7 @@ def _days(opened: OpenDataset, filters: Filters) -> None:
 
 
 #: Widgets that a filter has besides those that follow from its entry.
-WIDGETS: dict[str, Callable[[OpenDataset, Filters], None]] = {
+WIDGETS: dict[str, Callable[[SampleTable, Filters], None]] = {
     "ranges": _columns,
     "dates": _days,
     "sets": _sets,
@@ -185,19 +185,19 @@ def _set(field: str, read: Callable[[Any], Any]) -> None:
     _change(**{field: read(st.session_state[f"filter.{field}"])})
 
 
-def _set_edges(opened: OpenDataset) -> None:
+def _set_edges(samples: SampleTable) -> None:
     filters = url_state.current().filters.with_(hsf_bins=())
-    url_state.change(edges=opened.samples.edges_from(st.session_state["filter.edges"], filters), filters=filters)
+    url_state.change(edges=samples.edges_from(st.session_state["filter.edges"], filters), filters=filters)
 
 
-def _set_columns(opened: OpenDataset) -> None:
+def _set_columns(samples: SampleTable) -> None:
     """Add conditions that always hold for the columns now chosen, and remove those of the others."""
     filters = url_state.current().filters
     columns = st.session_state["filter.columns"]
     changes = {}
     for field, start in _STARTS.items():
         before = {item[0]: item for item in getattr(filters, field)}
-        names = [name for name in columns if _FIELDS[opened.samples.kinds.get(name, "number")] == field]
+        names = [name for name in columns if _FIELDS[samples.kinds.get(name, "number")] == field]
         changes[field] = tuple(before.get(name, (name, *start)) for name in names)
     _change(**changes)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 
-def counts(opened, selection, path: Path) -> None:
+def counts(samples, selection, path: Path) -> None:
     """A row a class, the most frequent first; writes the file `path`."""
-    labels = opened.samples.frame(selection.filters, columns=["label_name"])["label_name"]
+    labels = samples.frame(selection.filters, columns=["label_name"])["label_name"]
     labels.value_counts().rename_axis("label_name").reset_index(name="n").to_csv(path, index=False)

@@ -105,13 +105,13 @@ def test_a_table_that_takes_over_what_changed_is_one_that_is_opened_anew(own_dig
 
 
 def test_annotators_are_asked_anew_after_an_exclusion_and_not_after_a_tag(own_digits):
-    pool = task_pool(own_digits)
+    pool = task_pool(own_digits.votes, own_digits.run)
     annotate(own_digits.decisions, [0], "tag", "odd")
-    assert task_pool(own_digits) is pool
+    assert task_pool(own_digits.votes, own_digits.run) is pool
     annotate(own_digits.decisions, [0], "exclude")
-    assert not task_pool(own_digits).eligible[0]
+    assert not task_pool(own_digits.votes, own_digits.run).eligible[0]
     undo(own_digits.decisions)
-    assert task_pool(own_digits).eligible[0]
+    assert task_pool(own_digits.votes, own_digits.run).eligible[0]
 
 
 def test_a_refresh_that_began_earlier_never_undoes_a_later_one(own_digits, monkeypatch):

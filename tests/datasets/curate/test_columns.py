@@ -26,16 +26,16 @@ def ends(workspace):
 
 
 def test_what_was_said_is_kept_changed_and_taken_back(workspace, opened):
-    set_harder(workspace, opened, {"rate": "low", "a=b": "high"})
+    set_harder(workspace, opened.samples, opened.dataset, {"rate": "low", "a=b": "high"})
     assert ends(workspace) == {"rate": "low", "a=b": "high"}
     rows = describe_columns(open_dataset(workspace, "pets").samples).set_index("column")
     assert rows["kind"].to_dict() == {"rate": "number", "a=b": "number", "place": "text"}
     assert rows.loc["rate", ["samples", "low", "high", "harder"]].tolist() == [2, 1.5, 2.5, "low"]
     assert rows.loc["place", ["samples", "values"]].tolist() == [2, 1]
     assert open_dataset(workspace, "pets").samples.ranked["rate"].sign == -1
-    set_harder(workspace, opened, {"rate": "high", "a=b": "none"})
+    set_harder(workspace, opened.samples, opened.dataset, {"rate": "high", "a=b": "none"})
     assert ends(workspace) == {"rate": "high"}
-    set_harder(workspace, opened, {"rate": "none"})
+    set_harder(workspace, opened.samples, opened.dataset, {"rate": "none"})
     assert ends(workspace) == {}
 
 
@@ -50,12 +50,12 @@ def test_what_was_said_is_kept_changed_and_taken_back(workspace, opened):
 )
 def test_what_cannot_be_said_is_refused_and_nothing_is_kept(workspace, opened, said, reason):
     with pytest.raises(CurateError, match=reason):
-        set_harder(workspace, opened, {"rate": "low"} | said)
+        set_harder(workspace, opened.samples, opened.dataset, {"rate": "low"} | said)
     assert ends(workspace) == {}
 
 
 def test_a_new_import_keeps_what_was_said_of_columns_that_are_still_there(workspace, opened, tmp_path):
-    set_harder(workspace, opened, {"rate": "low", "a=b": "high"})
+    set_harder(workspace, opened.samples, opened.dataset, {"rate": "low", "a=b": "high"})
     changed = pd.read_csv(tmp_path / "m.csv").drop(columns="a=b").assign(label=["x", "y", "y"])
     changed.to_csv(tmp_path / "m.csv", index=False)
     import_dataset(workspace, "pets", tmp_path / "m.csv", force=True)

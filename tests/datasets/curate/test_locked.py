@@ -316,13 +316,13 @@ def learnt_from(workspace: Workspace) -> Iterator[tuple[str, object]]:
         yield f"{found.name} weights", found.record.weights
     again = open_dataset(workspace, "digits", run.name)
     yield "table", again.samples.frame()[outside]
-    pool = task_pool(again)
+    pool = task_pool(again.votes, again.run)
     for queue in ("random", "hardest", "informative"):
-        rates = pool.rates(again, queue, "avh")
+        rates = pool.rates(again.samples, again.dataset, again.prediction, queue, "avh")
         assert not rates[~outside].any()
         yield queue, rates
     yield "known members", pool.checks
-    yield "next labels", next_labels(again, 30).ids
+    yield "next labels", next_labels(again.samples, again.run, again.dataset, 30).ids
     yield (
         "to train on",
         read_subset(again.samples, again.run, again.dataset, Filters(excluded=None), label="curated_label").labels,

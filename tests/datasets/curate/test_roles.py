@@ -40,7 +40,11 @@ def pets(workspace):
     opened = open_dataset(workspace, "pets")
     collect(opened)
     for who, label in (("carl", 0), ("dora", 0), ("bob", 1)):
-        question = next(one for one in queue.next_questions(opened, who, ahead=12) if one.id == 0)
+        question = next(
+            one
+            for one in queue.next_questions(opened.decisions, opened.votes, opened.run, who, ahead=12)
+            if one.id == 0
+        )
         assert say(opened, who, question, label) == ""
     return opened
 
@@ -133,7 +137,7 @@ def test_each_role_may_do_what_it_names_and_nothing_above(workspace, pets, tmp_p
 
 def test_who_is_signed_in_cannot_sign_as_another_and_history_says_who_it_was(workspace, pets, act_as):
     act_as(Role.OWNER)
-    (question,) = queue.next_questions(pets, ANN, ahead=1)
+    (question,) = queue.next_questions(pets.decisions, pets.votes, pets.run, ANN, ahead=1)
     for call in (
         partial(say, pets, "bob@x.org", question, 1),
         partial(queue.next_questions, pets, "bob@x.org", ahead=1),

@@ -30,7 +30,7 @@ def decided(pets):
 
 def answered(opened, who):
     """What somebody is asked about now."""
-    return {question.id for question in next_questions(opened, who, ahead=20)}
+    return {question.id for question in next_questions(opened.decisions, opened.votes, opened.run, who, ahead=20)}
 
 
 def test_another_person_is_asked_once_about_each_decision_and_never_who_decided(decided):
@@ -38,7 +38,7 @@ def test_another_person_is_asked_once_about_each_decision_and_never_who_decided(
     assert answered(decided, "bob") == {1, 2, 4}
     assert answered(decided, "cyd") == set()  # ann and bob have them
     assert (progress(decided).samples, progress(decided).wanted, progress(decided, "ann").left) == (5, 5, 2)
-    for question in next_questions(decided, "ann"):
+    for question in next_questions(decided.decisions, decided.votes, decided.run, "ann"):
         assert vars(question).keys() == {"task", "id"}
         assert say(decided, "ann", question, 2) == ""
     assert answered(decided, "dan") == set()

@@ -125,14 +125,16 @@ def test_a_table_that_was_opened_before_writes_no_more_and_says_so(workspace, pe
 
 
 def test_answers_over_an_import_are_about_the_images_that_were_shown(workspace, pets, photos):
-    setup.configure(pets, CollectionSettings(design="classify"), who="boss")
-    (question,) = queue.next_questions(pets, "ann", ahead=1)
+    setup.configure(pets.votes, pets.run, pets.prediction, CollectionSettings(design="classify"), who="boss")
+    (question,) = queue.next_questions(pets.decisions, pets.votes, pets.run, "ann", ahead=1)
     shown = pets.samples.paths_of([question.id])
     grey_images(photos, "ant/4.png")
     opened = again(workspace, photos)
     with pytest.raises(CurateError, match="imported again since"):
-        answers.answer(pets, "ann", question.task, question.id, 0, nonce="n", reaction_ms=700)
-    (same,) = queue.next_questions(opened, "ann", ahead=1)
+        answers.answer(
+            pets.decisions, pets.votes, pets.run, "ann", question.task, question.id, 0, nonce="n", reaction_ms=700
+        )
+    (same,) = queue.next_questions(opened.decisions, opened.votes, opened.run, "ann", ahead=1)
     assert opened.samples.paths_of([same.id]) == shown
 
 
@@ -206,23 +208,25 @@ def test_a_saved_view_filters_by_the_same_classes(workspace, pets, photos):
 
 def test_a_collection_asks_about_the_same_classes(workspace, pets, photos):
     settings = CollectionSettings(design="select", classes=(1,), candidates=2, controls=0, target=1)
-    setup.configure(pets, settings, who="lead")
+    setup.configure(pets.votes, pets.run, pets.prediction, settings, who="lead")
     grey_images(photos, "ant/4.png")
     opened = again(workspace, photos)
     assert setup.settings_of(opened.votes).classes == (2,)
-    assert queue.next_grid(opened, "ann").class_name == "dog"
-    setup.configure(opened, setup.settings_of(opened.votes), who="lead")
+    assert queue.next_grid(opened.decisions, opened.votes, opened.run, "ann").class_name == "dog"
+    setup.configure(opened.votes, opened.run, opened.prediction, setup.settings_of(opened.votes), who="lead")
     assert setup.settings_of(opened.votes).classes == (2,)
 
 
 def test_a_collection_whose_classes_are_gone_does_not_ask_about_others(workspace, pets, photos):
-    setup.configure(pets, CollectionSettings(design="select", classes=(1,)), who="lead")
+    setup.configure(
+        pets.votes, pets.run, pets.prediction, CollectionSettings(design="select", classes=(1,)), who="lead"
+    )
     shutil.rmtree(photos / "dog")
     grey_images(photos, "eel/4.png")
     opened = again(workspace, photos)
     assert setup.settings_of(opened.votes).classes == (NO_CLASS,)
-    assert queue.next_grid(opened, "ann") is None
-    assert queue.progress(opened).samples == 0
+    assert queue.next_grid(opened.decisions, opened.votes, opened.run, "ann") is None
+    assert queue.progress(opened.decisions, opened.votes, opened.run).samples == 0
 
 
 def test_the_refusal_names_all_that_goes(workspace, pets, photos, tmp_path):

@@ -24,7 +24,7 @@ def uses(pets, tmp_path):
     """What needs samples, by what it would do with those that satisfy filters."""
     return [
         lambda filters: export(pets, filters, "csv", tmp_path / "a.csv"),
-        lambda filters: make_split(pets, (0.5, 0.5), filters=filters),
+        lambda filters: make_split(pets.decisions, pets.votes, pets.run, (0.5, 0.5), filters=filters),
         lambda filters: annotate(pets.decisions, filters, "tag", "odd"),
     ]
 

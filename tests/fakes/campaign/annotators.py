@@ -32,9 +32,10 @@ SERVER = """
 
     def annotate(who):
         while True:
-            for question in queue.next_questions(table, who):
+            for question in queue.next_questions(table.decisions, table.votes, table.run, who):
                 nonce = uuid.uuid4().hex
-                reply = answers.answer(table, who, question.task, question.id, 0, nonce=nonce, reaction_ms=500)
+                parts = table.decisions, table.votes, table.run
+                reply = answers.answer(*parts, who, question.task, question.id, 0, nonce=nonce, reaction_ms=500)
                 if reply == "":
                     print(f"{who} {question.id}\\n", end="", flush=True)
 

@@ -35,11 +35,11 @@ def test_excluding_and_including_an_annotator_moves_hsf_and_opens_places(pets):
     give(pets, "ann", 60)
     give(pets, "bob", 60, off=1)
     assert (pets.samples.frame()["hsf"] == 0.5).all()
-    assert queue.next_questions(pets, "cyd") == ()
+    assert queue.next_questions(pets.decisions, pets.votes, pets.run, "cyd") == ()
     annotators.set_status(pets.votes, "bob", "exclude", why="always wrong", who="boss")
     assert (pets.samples.frame()["hsf"] == 1.0).all()
     assert setup.source(pets.votes).left_out == 1
-    assert len(queue.next_questions(pets, "cyd", ahead=60)) == 60
+    assert len(queue.next_questions(pets.decisions, pets.votes, pets.run, "cyd", ahead=60)) == 60
     found = annotators.annotators(pets.votes).set_index("annotator")
     assert found["excluded"].to_dict() == {"ann": False, "bob": True}
     assert (found.loc["bob", "why"], found.loc["bob", "by"]) == ("always wrong", "hand: boss")
@@ -67,8 +67,8 @@ def test_the_control_filter_leaves_out_who_fails_controls_unless_included_by_han
     give(own_digits, "bob", 40, off=1)
     found = annotators.annotators(own_digits.votes).set_index("annotator")
     assert found["control_accuracy"].to_dict() == {"ann": 1.0, "bob": 0.0}
-    assert setup.choose_source(own_digits, who="boss").collected == 40
-    source = setup.choose_source(own_digits, control_filter=0.8, who="boss")
+    assert setup.choose_source(own_digits.votes, who="boss").collected == 40
+    source = setup.choose_source(own_digits.votes, control_filter=0.8, who="boss")
     assert (source.collected, source.annotators, source.left_out) == (20, 1, 1)
     assert (own_digits.samples.frame()["hsf"].dropna() == 1.0).all()
     found = annotators.annotators(own_digits.votes).set_index("annotator")
@@ -205,7 +205,7 @@ def test_ticks_count_for_the_given_label_only(asked):
     collect(asked, "select", candidates=6, controls=2, target=5)
     for name in ("ann", "bob"):
         for _ in range(3):
-            grid = queue.next_grid(asked, name)
+            grid = queue.next_grid(asked.decisions, asked.votes, asked.run, name)
             assert tick(asked, name, grid, members(grid, asked)) == ""
     asked.refresh()
     quality = annotators.vote_quality(asked.votes, "select")
@@ -226,7 +226,7 @@ def test_quality_of_nothing_is_empty_and_says_why(asked):
     assert not quality.by_sample.any()
     assert annotators.disputed_labels(asked.votes, "classify").empty
     give(asked, "ann", 2)
-    setup.choose_source(asked, who="boss")
+    setup.choose_source(asked.votes, who="boss")
     with pytest.raises(CurateError, match="Collect more votes"):
         annotators.need(asked.samples, asked.votes, score="avh", width=0.1)
 

@@ -16,12 +16,12 @@ def test_an_image_comes_first_until_three_have_answered_and_not_beyond(pets):
     answer_all(pets, "ann", truth(pets), 1)
     annotate(pets.decisions, [41], "tag", ASKED)
     for who, label in (("ann", 2), ("bob", 1), ("cyd", 2)):
-        assert queue.TaskQueue(pets, who).wanted.max() == 3
-        first = next_questions(pets, who, ahead=2)[0]
+        assert queue.TaskQueue(pets.decisions, pets.votes, pets.run, who).wanted.max() == 3
+        first = next_questions(pets.decisions, pets.votes, pets.run, who, ahead=2)[0]
         assert first.id == 41
         assert vars(first).keys() == {"task", "id"}  # all that the annotator's page is told
         assert say(pets, who, first, label) == ""
-    assert 41 not in {question.id for question in next_questions(pets, "dan", ahead=60)}
+    assert 41 not in {question.id for question in next_questions(pets.decisions, pets.votes, pets.run, "dan", ahead=60)}
     name = pets.samples.classes
     assert answers_about(pets.votes, [41]) == {41: {name[2]: 2, name[1]: 1}}
     use = queue_use(pets.votes)
@@ -31,15 +31,15 @@ def test_an_image_comes_first_until_three_have_answered_and_not_beyond(pets):
 
 def test_what_is_decided_or_taken_back_is_no_longer_asked(pets):
     collect(pets, queue="asked", control_share=0.0)
-    assert next_questions(pets, "ann") == ()
+    assert next_questions(pets.decisions, pets.votes, pets.run, "ann") == ()
     annotate(pets.decisions, [4], "tag", ASKED)
     annotate(pets.decisions, [5, 6], "tag", ASKED)
     annotate(pets.decisions, [5], "tag", "label-ok")
-    progress = queue.progress(pets, "ann")
+    progress = queue.progress(pets.decisions, pets.votes, pets.run, "ann")
     assert (progress.samples, progress.done, progress.left) == (2, 0, 2)
     undo(pets.decisions, actions=["tag"])
     undo(pets.decisions, actions=["tag"])  # both that came last
-    assert [question.id for question in next_questions(pets, "ann")] == [4]
+    assert [question.id for question in next_questions(pets.decisions, pets.votes, pets.run, "ann")] == [4]
 
 
 def test_grids_begin_with_the_class_of_an_image_that_is_asked_about(pets):
@@ -48,7 +48,7 @@ def test_grids_begin_with_the_class_of_an_image_that_is_asked_about(pets):
     for label in range(3):
         id = int((labels == label).nonzero()[0][-1])
         annotate(pets.decisions, [id], "tag", ASKED)
-        grid = next_grid(pets, f"ann{label}")
+        grid = next_grid(pets.decisions, pets.votes, pets.run, f"ann{label}")
         assert grid.class_name == pets.samples.classes[label]
         assert id in grid.ids
         assert tick(pets, f"ann{label}", grid, [other for other in grid.ids if other != id]) == ""
@@ -64,7 +64,7 @@ def test_asking_sets_up_a_collection_only_where_there_is_none(own_digits, settin
     assert [one.why for one in decide(root, decision("ask", 7, nonce="a"), decision("ask", 7, nonce="a"))] == ["", ""]
     collection = queue.required_settings(own_digits.votes)
     assert (collection.queue == "asked") == (not settings)
-    question = next_questions(own_digits, "ann")[0]
+    question = next_questions(own_digits.decisions, own_digits.votes, own_digits.run, "ann")[0]
     assert question.id == 7
     assert say(own_digits, "ann", question, None) == ""
     assert answers_about(own_digits.votes, [7]) == {7: {"cannot tell": 1}}

@@ -29,10 +29,10 @@ DRAWN = CollectionSettings(design="classify", queue="hardest", target=1, control
 
 def give(opened, number, who="ann"):
     """Lets an annotator answer questions, wrongly of the hardest half by AVH every other time; their ids in order."""
-    setup.choose_source(opened, who="lead")  # these count, though the simulated votes are more
+    setup.choose_source(opened.votes, who="lead")  # these count, though the simulated votes are more
     labels, avh, ids = opened.dataset.labels(), opened.samples.frame(columns=["avh"])["avh"], []
     for _ in range(number):
-        (question,) = queue.next_questions(opened, who, ahead=1)
+        (question,) = queue.next_questions(opened.decisions, opened.votes, opened.run, who, ahead=1)
         wrong = avh[question.id] > avh.median() and len(ids) % 2
         label = int(labels[question.id] + wrong) % 10
         assert say(opened, who, question, label) == ""
@@ -42,7 +42,7 @@ def give(opened, number, who="ann"):
 
 
 def test_a_queue_that_draws_keeps_its_chances_and_correlations_are_weighted_by_them(own_digits):
-    setup.configure(own_digits, DRAWN, who="lead")
+    setup.configure(own_digits.votes, own_digits.run, own_digits.prediction, DRAWN, who="lead")
     settings = settings_of(own_digits.votes)
     record = read_record(own_digits.dataset, settings.record)
     ids = give(own_digits, 40)
@@ -65,9 +65,9 @@ def test_a_queue_that_draws_keeps_its_chances_and_correlations_are_weighted_by_t
     assert "inverse of its chance" in queue_sentence(result.queue, weighs=True)
 
     # Other settings of the same queue keep its record; a queue that does not draw has none, and its votes no weights.
-    setup.configure(own_digits, settings.with_(target=2), who="lead")
+    setup.configure(own_digits.votes, own_digits.run, own_digits.prediction, settings.with_(target=2), who="lead")
     assert settings_of(own_digits.votes).record == settings.record
-    setup.configure(own_digits, settings.with_(queue="fewest"), who="lead")
+    setup.configure(own_digits.votes, own_digits.run, own_digits.prediction, settings.with_(queue="fewest"), who="lead")
     assert settings_of(own_digits.votes).record == 0
     give(own_digits, 2)
     mixed = queue_use(own_digits.votes)
@@ -78,14 +78,16 @@ def test_a_queue_that_draws_keeps_its_chances_and_correlations_are_weighted_by_t
 @pytest.mark.slow
 def test_batches_of_several_queues_that_draw_are_weighted_together(own_digits):
     """At random first, then hardest drawn twice by different scores: three records, each of the samples left over."""
-    first = setup.configure(own_digits, DRAWN.with_(queue="random"), who="lead")
+    first = setup.configure(
+        own_digits.votes, own_digits.run, own_digits.prediction, DRAWN.with_(queue="random"), who="lead"
+    )
     assert first.record
     steps = [(first, 40)]
     for score in ("avh", "entropy"):
         steps.append((DRAWN.with_(score=score), 30))
     asked = []
     for settings, number in steps:
-        record = setup.configure(own_digits, settings, who="lead").record
+        record = setup.configure(own_digits.votes, own_digits.run, own_digits.prediction, settings, who="lead").record
         asked.append((read_record(own_digits.dataset, record).reset_index(), give(own_digits, number)))
     use = queue_use(own_digits.votes)
     assert use.votes == {"random": 40, "hardest": 60}
@@ -109,7 +111,9 @@ def test_batches_of_several_queues_that_draw_are_weighted_together(own_digits):
 
 
 def test_a_random_order_keeps_half_of_the_known_members_for_the_end(own_digits):
-    settings = setup.configure(own_digits, DRAWN.with_(queue="random"), who="lead")
+    settings = setup.configure(
+        own_digits.votes, own_digits.run, own_digits.prediction, DRAWN.with_(queue="random"), who="lead"
+    )
     record = read_record(own_digits.dataset, settings.record)
     kept = (record["rate"] == LAST).to_numpy()
     assert 0 < kept.sum() < 0.2 * own_digits.samples.size
@@ -118,7 +122,7 @@ def test_a_random_order_keeps_half_of_the_known_members_for_the_end(own_digits):
 
 @pytest.mark.slow
 def test_the_noise_ceiling_of_drawn_votes_is_of_the_samples_asked_about_and_no_weighted_number_has_it(own_digits):
-    setup.configure(own_digits, DRAWN.with_(target=3), who="lead")
+    setup.configure(own_digits.votes, own_digits.run, own_digits.prediction, DRAWN.with_(target=3), who="lead")
     for who in ("ann", "bob", "cid"):
         give(own_digits, 40, who)
     result, counts = (
@@ -137,11 +141,13 @@ def test_the_noise_ceiling_of_drawn_votes_is_of_the_samples_asked_about_and_no_w
 
 @pytest.mark.slow
 def test_verbs_say_of_votes_from_a_biased_queue_only_what_they_correct(own_digits, own_demo_root, cli):
-    setup.configure(own_digits, DRAWN, who="lead")
+    setup.configure(own_digits.votes, own_digits.run, own_digits.prediction, DRAWN, who="lead")
     give(own_digits, 32)
     at = ("digits", "--workspace", own_demo_root)
     assert "correct for it" not in cli("correlate", *at, "--analysis", "hard").out
-    assert set(analyse(own_digits, "hard", keys=["avh"])["queue"]) == {"hardest"}
+    assert set(analyse(own_digits.samples, own_digits.run, own_digits.votes, "hard", keys=["avh"])["queue"]) == {
+        "hardest"
+    }
     for drawn in (True, False):
         if not drawn:  # without its record the chances are not known
             (own_digits.dataset.root / "queues" / "0001.parquet").unlink()
@@ -154,19 +160,39 @@ def test_verbs_say_of_votes_from_a_biased_queue_only_what_they_correct(own_digit
 
 def test_the_informative_queue_asks_where_votes_teach_most_and_draws_anew_after_a_prediction(own_predicted):
     informative = CollectionSettings(design="classify", queue="informative", target=100, control_share=0.0)
-    settings = setup.configure(own_predicted, informative, who="lead")
+    settings = setup.configure(
+        own_predicted.votes, own_predicted.run, own_predicted.prediction, informative, who="lead"
+    )
     assert settings.prediction == own_predicted.prediction.name
     record = read_record(own_predicted.dataset, settings.record)
     information = own_predicted.prediction.table()["information"]
     assert spearmanr(record["rate"], information).statistic == pytest.approx(1)
-    assert queue.next_questions(own_predicted, "ann", ahead=1)[0].id == np.argmin(record["time"])
+    assert queue.next_questions(own_predicted.decisions, own_predicted.votes, own_predicted.run, "ann", ahead=1)[
+        0
+    ].id == np.argmin(record["time"])
     # Saved again it keeps its record; another prediction gives it another one.
-    assert setup.configure(own_predicted, settings.with_(target=99), who="lead").record == settings.record
-    later = setup.configure(own_predicted, settings.with_(prediction="before"), who="lead")
+    assert (
+        setup.configure(
+            own_predicted.votes, own_predicted.run, own_predicted.prediction, settings.with_(target=99), who="lead"
+        ).record
+        == settings.record
+    )
+    later = setup.configure(
+        own_predicted.votes,
+        own_predicted.run,
+        own_predicted.prediction,
+        settings.with_(prediction="before"),
+        who="lead",
+    )
     assert later.record == settings.record
     own_predicted.prediction.root.rename(own_predicted.prediction.root.with_name("later"))
     own_predicted.prediction = type(own_predicted.prediction)(own_predicted.prediction.root.with_name("later"))
-    assert setup.configure(own_predicted, informative, who="lead").record == settings.record + 1
+    assert (
+        setup.configure(
+            own_predicted.votes, own_predicted.run, own_predicted.prediction, informative, who="lead"
+        ).record
+        == settings.record + 1
+    )
 
 
 @pytest.fixture
@@ -188,7 +214,7 @@ def answer(opened, number, who="ann"):
     """Paths that an annotator is asked about one by one, each answered."""
     paths = []
     for _ in range(number):
-        (question,) = queue.next_questions(opened, who, ahead=1)
+        (question,) = queue.next_questions(opened.decisions, opened.votes, opened.run, who, ahead=1)
         assert say(opened, who, question, 0) == ""
         paths.append(opened.samples.paths()[question.id])
     opened.refresh()
@@ -196,24 +222,27 @@ def answer(opened, number, who="ann"):
 
 
 def test_annotators_go_on_after_images_were_added_and_the_new_ones_come_last(photos, workspace, tmp_path):
-    setup.configure(photos, DRAWN.with_(queue="random"), who="lead")
+    setup.configure(photos.votes, photos.run, photos.prediction, DRAWN.with_(queue="random"), who="lead")
     order = read_record(photos.dataset, 1).sort_values("time").index.tolist()
     first = answer(photos, 5)
     opened = with_more(workspace, tmp_path, "a/new.png", "b/new.png")
     assert first + answer(opened, 11) == order
     assert sorted(answer(opened, 2)) == ["a/new.png", "b/new.png"]
-    assert queue.next_questions(opened, "ann") == ()
+    assert queue.next_questions(opened.decisions, opened.votes, opened.run, "ann") == ()
 
 
 def test_saved_again_the_queue_draws_anew_from_all_that_is_left(photos, workspace, tmp_path):
-    assert setup.configure(photos, DRAWN.with_(queue="random"), who="lead").record == 1
+    assert (
+        setup.configure(photos.votes, photos.run, photos.prediction, DRAWN.with_(queue="random"), who="lead").record
+        == 1
+    )
     first = answer(photos, 5)
     opened = with_more(workspace, tmp_path, "a/new.png")
-    again = setup.configure(opened, setup.settings_of(opened.votes), who="lead")
+    again = setup.configure(opened.votes, opened.run, opened.prediction, setup.settings_of(opened.votes), who="lead")
     assert again.record == 2
     assert set(read_record(opened.dataset, 2).index) == set(opened.samples.paths())
     assert sorted(first + answer(opened, 12)) == sorted(opened.samples.paths())
-    assert setup.configure(opened, again, who="lead").record == 2
+    assert setup.configure(opened.votes, opened.run, opened.prediction, again, who="lead").record == 2
 
 
 def test_votes_are_weighted_by_the_records_of_before_and_after_the_import(photos, workspace, tmp_path):
@@ -230,7 +259,9 @@ def test_votes_are_weighted_by_the_records_of_before_and_after_the_import(photos
     use = queue_use(opened.votes)
     assert (use.votes, use.weights) == ({"hardest": 5}, None)  # the new images had no chance yet
 
-    setup.configure(opened, setup.settings_of(opened.votes).with_(queue="random"), who="lead")
+    setup.configure(
+        opened.votes, opened.run, opened.prediction, setup.settings_of(opened.votes).with_(queue="random"), who="lead"
+    )
     after = answer(opened, 4)
     weights = queue_use(opened.votes).weights
     first, second = (read_record(opened.dataset, number) for number in (1, 2))
@@ -252,32 +283,35 @@ def test_each_cluster_comes_before_a_second_of_one_and_those_with_a_label_are_kn
     labels[[200, 260]] = 0, 1
     made_up(20 * np.eye(3, 8)[clusters] + rng.normal(size=(300, 8)), labels)
     opened = open_dataset(workspace, "dots")
-    found = next_labels(opened, 40)
+    found = next_labels(opened.samples, opened.run, opened.dataset, 40)
     assert clusters[found.ids[0]] == 0  # the others have a labelled image each
     assert (found.labelled, found.samples) == (2, 300)
     assert not np.isin([200, 260], found.ids).any()
     assert found.covered[-1] > found.at_random[-1]
     assert (np.diff(found.covered) > 0).all()
     assert set(clusters[found.ids[:6]]) == {0, 1, 2}
-    within = next_labels(opened, 3, filters=Filters(where="id >= 260"))
+    within = next_labels(opened.samples, opened.run, opened.dataset, 3, filters=Filters(where="id >= 260"))
     assert (within.ids >= 260).all()
     with pytest.raises(CurateError, match="left to label"):
-        next_labels(opened, 3, filters=Filters(where="id = 260"))
+        next_labels(opened.samples, opened.run, opened.dataset, 3, filters=Filters(where="id = 260"))
 
 
 @pytest.mark.slow
 def test_the_queue_goes_by_the_order_without_chances_and_saving_again_gives_the_next_batch(own_digits):
-    order = next_labels(own_digits, 30).ids.tolist()
+    order = next_labels(own_digits.samples, own_digits.run, own_digits.dataset, 30).ids.tolist()
     avc = own_digits.samples.frame(columns=["avc"])["avc"].rank(pct=True)
     assert avc[order].mean() < 0.4  # the less certain first
     diverse = DRAWN.with_(queue="diverse")
-    first = setup.configure(own_digits, diverse, who="lead")
+    first = setup.configure(own_digits.votes, own_digits.run, own_digits.prediction, diverse, who="lead")
     assert give(own_digits, 20) == order[:20]
     use = queue_use(own_digits.votes)
     assert (use.votes, use.biased, use.weights) == ({"diverse": 20}, 20, None)
-    following = next_labels(own_digits, 5).ids.tolist()
+    following = next_labels(own_digits.samples, own_digits.run, own_digits.dataset, 5).ids.tolist()
     assert not set(following) & set(order[:20])
-    assert setup.configure(own_digits, diverse, who="lead").record == first.record + 1
+    assert (
+        setup.configure(own_digits.votes, own_digits.run, own_digits.prediction, diverse, who="lead").record
+        == first.record + 1
+    )
     assert give(own_digits, 5) == following
 
 

@@ -27,7 +27,7 @@ def voted_root(demo_root, tmp_path_factory):
         answer_all(opened, name, right, EACH)
     for name in ("mal", "mia"):
         answer_all(opened, name, lambda id: (right(id) + 1) % 10, EACH)
-    setup.choose_source(opened, key="k-way", who="boss")
+    setup.choose_source(opened.votes, key="k-way", who="boss")
     return root
 
 
@@ -79,7 +79,7 @@ def test_undo_takes_back_ones_own_newest_rule_as_if_it_had_never_been(opened, vo
     assert exclusion.undo(voted, who="boss") == ["ann", "bob"]
     assert states(voted) == start
     assert left_out(voted).rows["annotator"].tolist() == ["mal", "mia"], "a rule may leave them out again"
-    source = setup.choose_source(opened, key="k-way", control_filter=0.7, who="boss")
+    source = setup.choose_source(opened.votes, key="k-way", control_filter=0.7, who="boss")
     assert source.left_out == 2, "nor does the least control accuracy of the source spare them"
     changes = annotators.status_changes(voted)
     assert changes["action"].value_counts().to_dict() == {"exclude": 4, "undo": 4}

@@ -29,9 +29,9 @@ from tests.fakes.votes import say
 
 opened = open_dataset(Workspace(sys.argv[1]), "pets")
 def asked():
-    return [question.id for question in next_questions(opened, "bob", ahead=20)]
+    return [question.id for question in next_questions(opened.decisions, opened.votes, opened.run, "bob", ahead=20)]
 def answer():
-    question = next_questions(opened, "bob")[0]
+    question = next_questions(opened.decisions, opened.votes, opened.run, "bob")[0]
     return [say(opened, "bob", question, 1), question.id]
 def job():
     try:
@@ -72,7 +72,7 @@ def there(workspace, database, monkeypatch):
 def test_two_servers_see_each_others_votes_decisions_and_jobs(there, workspace):
     opened = open_dataset(workspace, "pets")
     collect(opened, target=1, control_share=0.0)
-    ours = next_questions(opened, "ann", ahead=20)
+    ours = next_questions(opened.decisions, opened.votes, opened.run, "ann", ahead=20)
     theirs = there("asked()")
     assert len(theirs) == len(ours) == 20
     assert not set(theirs) & {question.id for question in ours}
@@ -85,7 +85,7 @@ def test_two_servers_see_each_others_votes_decisions_and_jobs(there, workspace):
     assert there("state()") == [[3], [4], [["ann", ours[0].id], ["bob", theirs[0]]]]
     assert opened.samples.frame(columns=["excluded"])["excluded"].sum() == 1
     assert responses(opened.votes)["id"].tolist() == [ours[0].id, theirs[0]]
-    left = {question.id for question in next_questions(opened, "cyd", ahead=60)}
+    left = {question.id for question in next_questions(opened.decisions, opened.votes, opened.run, "cyd", ahead=60)}
     assert left == set(range(60)) - set(theirs) - {question.id for question in ours} - {4}
 
     with acting_as(OPERATOR):  # pages of a test before this one may have left another window

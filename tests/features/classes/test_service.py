@@ -62,7 +62,7 @@ def test_two_merged_classes_are_the_first_to_split_and_the_parts_are_they(own_di
     opened = open_dataset(own_digits.workspace, "digits")
     known = classes_of(opened.samples, opened.run, opened.votes)
     assert known.splits.loc[0, "class"] == "round"
-    part = parts(opened, "round")
+    part = parts(opened.samples, opened.run, opened.dataset, "round")
     ids = opened.samples.order(Filters(classes=(opened.samples.classes.index("round"),)))
     in_part = np.isin(ids, list(part))
     agrees = (in_part == (label[ids] == 3)).mean()

@@ -20,7 +20,9 @@ KEYS = ["avh", "confidence", "norm"]
 
 @pytest.fixture(scope="module")
 def found(digits):
-    return {key: analyse(digits, key, keys=KEYS) for key in ANALYSES if key != "parents"}
+    return {
+        key: analyse(digits.samples, digits.run, digits.votes, key, keys=KEYS) for key in ANALYSES if key != "parents"
+    }
 
 
 def test_every_analysis_has_the_scores_in_order_and_is_marked_simulated(found):
@@ -49,7 +51,7 @@ def least_squares(frame, key, held):
 
 def test_beyond_others_a_score_follows_hsf_by_what_a_regression_leaves_of_it_overall_and_in_each_bin(digits):
     held = ["confidence", "norm"]
-    rows = analyse(digits, "beyond", keys=["avh", "margin", "norm"], held=held)
+    rows = analyse(digits.samples, digits.run, digits.votes, "beyond", keys=["avh", "margin", "norm"], held=held)
     assert list(rows["score"].unique()) == ["avh", "margin"]
     frame = digits.samples.frame(Filters()).dropna(subset=["hsf", "avh", "margin", *held])
     for key, sign in (("avh", -1), ("margin", 1)):
@@ -63,7 +65,11 @@ def test_beyond_others_a_score_follows_hsf_by_what_a_regression_leaves_of_it_ove
             assert row["semipartial_low"] < row["semipartial"] < row["semipartial_high"]
     for _, of_bin in rows.groupby("bin"):
         assert list(of_bin["semipartial_p_holm"]) == pytest.approx(list(holm(of_bin["semipartial_p"])))
-    assert set(analyse(digits, "beyond", keys=["avh"], edges=(0, 0.5, 1))["bin"]) == {"all", "[0, 0.5)", "[0.5, 1]"}
+    assert set(analyse(digits.samples, digits.run, digits.votes, "beyond", keys=["avh"], edges=(0, 0.5, 1))["bin"]) == {
+        "all",
+        "[0, 0.5)",
+        "[0.5, 1]",
+    }
 
 
 def test_what_is_held_must_be_a_score_and_leave_one(digits):
@@ -73,7 +79,7 @@ def test_what_is_held_must_be_a_score_and_leave_one(digits):
         (["avh"], ["nothing"], "nothing"),
     ):
         with pytest.raises(CurateError, match=words):
-            analyse(digits, "beyond", keys=keys, held=held)
+            analyse(digits.samples, digits.run, digits.votes, "beyond", keys=keys, held=held)
 
 
 def test_classes_keep_their_signs_and_have_a_mean_between_them(digits, found):
@@ -104,7 +110,7 @@ def test_hsf_and_avh_of_parents_are_compared_with_those_of_classes(own_digits, t
     rows.to_csv(tmp_path / "parents.csv", index=False)
     set_parents(own_digits.decisions, own_digits.workspace, str(tmp_path / "parents.csv"))
     opened = open_dataset(own_digits.workspace, "digits")
-    rows = analyse(opened, "parents", keys=["confidence"]).set_index("score")
+    rows = analyse(opened.samples, opened.run, opened.votes, "parents", keys=["confidence"]).set_index("score")
     frame = opened.samples.frame(Filters())
     counts = np.stack(opened.votes.by_sample()["counts"].to_list())
     same = np.equal.outer(frame["label"].to_numpy(int) % 2, parents)
@@ -123,10 +129,12 @@ def test_hsf_and_avh_of_parents_are_compared_with_those_of_classes(own_digits, t
 
 def test_filters_narrow_and_what_cannot_be_analysed_is_refused(digits):
     of_test = Filters(splits=("test",))
-    assert analyse(digits, "hard", keys=["avh"], filters=of_test)["n"].iloc[0] == digits.samples.count(of_test)
+    assert analyse(digits.samples, digits.run, digits.votes, "hard", keys=["avh"], filters=of_test)["n"].iloc[
+        0
+    ] == digits.samples.count(of_test)
     for analysis, words in (("x", "Unknown analysis x"), ("parents", "classes have no parents")):
         with pytest.raises(CurateError, match=words):
-            analyse(digits, analysis)
+            analyse(digits.samples, digits.run, digits.votes, analysis)
 
 
 def test_the_exported_table_has_holm_and_the_correlation_over_the_ceiling(digits):

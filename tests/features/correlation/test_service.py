@@ -61,7 +61,7 @@ def test_votes_of_excluded_samples_only_are_not_the_same_as_none(own_digits):
     some = Filters(where="id < 1700")
     opened = own_digits
     correlated = partial(correlate, opened.samples, opened.run, opened.votes)
-    for find in (correlated, partial(analyse, opened, analysis="adding")):
+    for find in (correlated, partial(analyse, opened.samples, opened.run, opened.votes, analysis="adding")):
         with refused(1700, Run("exclude", "digits", include=True, where="CONDITION"), kind=NothingFound):
             find(filters=some)
         with refused(kind=NothingFound):
@@ -80,7 +80,8 @@ def columns(columns_root):
 def said(columns_root, tmp_path_factory):
     """The same with the harder ends said."""
     space = Workspace(copied(columns_root, tmp_path_factory.mktemp("said") / "workspace"))
-    set_harder(space, open_dataset(space, "digits"), {"my_score": "high", HOSTILE_COLUMN: "low"})
+    opened = open_dataset(space, "digits")
+    set_harder(space, opened.samples, opened.dataset, {"my_score": "high", HOSTILE_COLUMN: "low"})
     return open_dataset(space, "digits")
 
 

@@ -10,6 +10,7 @@ from avhcurate.datasets.curate.locked import lock, locked_mask
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.payoff import keep_rules
 from avhcurate.features.payoff.keep_service import keep, keep_curve
+from avhcurate.features.payoff.service import label_changes
 from tests.fakes.refusals import refused
 from tests.fakes.workspaces import lock_before_scoring
 
@@ -46,7 +47,9 @@ def test_images_of_rare_confidence_come_before_their_share():
 
 @pytest.mark.slow
 def test_the_curve_shows_that_hard_images_are_the_worst_to_train_on(own_digits):
-    curve = keep_curve(lock_before_scoring(own_digits)).set_index(["rule", "share"])
+    opened = lock_before_scoring(own_digits)
+    now = label_changes(opened.decisions, opened.run)
+    curve = keep_curve(opened.samples, opened.run, opened.dataset, now).set_index(["rule", "share"])
     assert set(curve.index.get_level_values("rule")) == set(keep_rules.RULES)
     assert curve.loc[("hardest", 0.1), "high"] < -0.1
     assert curve.loc[("keep", 0.1), "high"] > 0

@@ -33,13 +33,13 @@ def outside(opened, label):
 
 
 def test_spoilt_labels_hurt_by_hand_and_in_bulk(opened):
-    nothing = service.payoff(opened).result()
+    nothing = service.payoff(opened.decisions, opened.run).result()
     assert (nothing["gain"], nothing["low"], nothing["high"]) == (0, 0, 0)
     assert (nothing["decisions"], nothing["verdict"]) == (0, "cannot tell")
     annotate(opened.decisions, outside(opened, 3)[:100], "relabel", 8)
     annotate(opened.decisions, outside(opened, 4)[:1], "relabel", 9)
     annotate(opened.decisions, outside(opened, 5)[:20], "exclude")
-    said = service.payoff(opened)
+    said = service.payoff(opened.decisions, opened.run)
     assert dict(said.decisions) == {"by_hand": 1, "in_bulk": 100, "excluded": 20}
     assert said.gain.verdict == "hurt"
     assert said.kinds["in_bulk"].verdict == "hurt"
@@ -56,17 +56,19 @@ def test_only_decisions_after_an_entry_count_and_what_is_undone_does_not(opened)
     annotate(opened.decisions, outside(opened, 3)[:30], "relabel", 8)
     entry = opened.samples.entry
     annotate(opened.decisions, outside(opened, 6)[:5], "exclude")
-    assert dict(service.payoff(opened, since=entry).decisions) == {"excluded": 5}
+    assert dict(service.payoff(opened.decisions, opened.run, since=entry).decisions) == {"excluded": 5}
     undo(opened.decisions)
-    assert not service.payoff(opened, since=entry).decisions
+    assert not service.payoff(opened.decisions, opened.run, since=entry).decisions
     with refused(0, 1, 4, Option("since")):
-        service.payoff(opened, since=0)
+        service.payoff(opened.decisions, opened.run, since=0)
 
 
 @pytest.mark.slow
 def test_checks_are_entries_that_replace_the_given_label_and_can_be_undone(opened):
     annotate(opened.decisions, outside(opened, 3)[:100], "relabel", 8)
-    compared = service.compare(opened.samples, opened.run, opened.dataset, service.label_changes(opened))
+    compared = service.compare(
+        opened.samples, opened.run, opened.dataset, service.label_changes(opened.decisions, opened.run)
+    )
     before = service.payoff_of(opened.decisions, compared)
     labels = opened.dataset.labels()
     while (said := service.payoff_of(opened.decisions, compared)).unchecked:
@@ -95,17 +97,17 @@ def test_a_check_changes_no_label_and_no_exclusion(opened):
 
 def test_what_cannot_judge_is_refused_in_words(own_digits):
     with refused("'digits'", Run("lock", "digits")):
-        service.payoff(own_digits)
+        service.payoff(own_digits.decisions, own_digits.run)
     opened = lock_before_scoring(own_digits, where="label != 3", share=0.2)
     annotate(opened.decisions, outside(opened, 4)[:3], "exclude")
     with refused(3, Run("lock", "digits", share="0.3")):
-        service.payoff(opened)
+        service.payoff(opened.decisions, opened.run)
 
 
 def test_decisions_about_locked_images_only_are_refused(opened):
     annotate(opened.decisions, np.flatnonzero(locked_mask(opened.dataset))[:3].tolist(), "relabel", 1)
     with pytest.raises(CurateError, match="All decisions are about locked images"):
-        service.payoff(opened)
+        service.payoff(opened.decisions, opened.run)
     with pytest.raises(CurateError, match="is not locked"):
         service.check(opened.decisions, outside(opened, 1)[0], 1)
 
@@ -131,7 +133,7 @@ def test_labels_that_came_in_a_file_are_decided_in_bulk(opened, tmp_path):
     file.write_text(f"id,label\n{rows}")
     relabel_from(opened.decisions, file)
     again = open_dataset(Workspace(opened.workspace.root), "digits")
-    assert dict(service.payoff(again).decisions) == {"in_bulk": 4}
+    assert dict(service.payoff(again.decisions, again.run).decisions) == {"in_bulk": 4}
 
 
 @pytest.mark.slow
@@ -181,7 +183,7 @@ def test_a_lock_after_a_fitted_head_fits_it_again_and_says_which_decisions_count
     assert again.record.finished == finished
     after = open_dataset(Workspace(root), "digits", again.name)
     annotate(after.decisions, outside(after, 4)[:100], "relabel", 9)
-    said = service.payoff(after)
+    said = service.payoff(after.decisions, after.run)
     assert (dict(said.decisions), said.earlier) == ({"in_bulk": 100}, 5)
     assert said.gain.verdict == "hurt"
 
@@ -198,7 +200,7 @@ def test_features_that_learnt_nothing_here_are_valid_after_a_lock(own_digits, tm
     for run in (own_digits.run.name, alone.name):
         opened = open_dataset(space, "digits", run)
         annotate(opened.decisions, outside(opened, 3)[:100], "relabel", 8)
-        assert service.payoff(opened).gain.verdict == "hurt"
+        assert service.payoff(opened.decisions, opened.run).gain.verdict == "hurt"
         undo(opened.decisions)
     with refused("all", "'digits'", Run("attach", "digits", "...")):
-        service.payoff(open_dataset(space, "digits", with_logits.name))
+        service.payoff(open_dataset(space, "digits").decisions, with_logits)

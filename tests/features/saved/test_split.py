@@ -21,7 +21,7 @@ STRATA = st.lists(st.integers(0, 5), min_size=1, max_size=120).map(np.array)
 
 
 def test_parts_are_alike_by_class_and_bin(digits):
-    found = make_split(digits, SHARES, seed=1)
+    found = make_split(digits.decisions, digits.votes, digits.run, SHARES, seed=1)
     frame = digits.samples.frame(columns=["id", "curated_label_name", "hsf_bin"]).merge(
         found.rows[["id", "part"]], on="id"
     )
@@ -38,7 +38,7 @@ def test_parts_are_alike_by_class_and_bin(digits):
 
 
 def test_the_table_and_its_manifest_say_the_same(digits, tmp_path):
-    found = make_split(digits, SHARES, by=("class",))
+    found = make_split(digits.decisions, digits.votes, digits.run, SHARES, by=("class",))
     for suffix, read in ((".csv", pd.read_csv), (".parquet", pd.read_parquet)):
         out = tmp_path / f"split{suffix}"
         write_split(found, out)
@@ -56,22 +56,24 @@ def test_the_table_and_its_manifest_say_the_same(digits, tmp_path):
 
 def test_parts_become_sets_that_share_no_sample(own_digits):
     workspace = Workspace(own_digits.dataset.root.parents[1])
-    found = make_split(own_digits, SHARES)
-    assert save_parts(workspace, own_digits, found, "s") == ["s train", "s validation", "s test"]
+    found = make_split(own_digits.decisions, own_digits.votes, own_digits.run, SHARES)
+    assert save_parts(workspace, own_digits.decisions, found, "s") == ["s train", "s validation", "s test"]
     ids = [
         own_digits.samples.frame(Filters(sets=(f"s {name}",)), columns=["id"])["id"].tolist() for name in found.counts
     ]
     assert [len(part) for part in ids] == list(found.counts.values())
     assert sorted(np.concatenate(ids)) == list(range(1797))
     with refused(1, 60):
-        save_parts(workspace, own_digits, found, "x" * 51)  # "... train" would fit, "... validation" does not
+        save_parts(workspace, own_digits.decisions, found, "x" * 51)  # "... train" would fit, "... validation" does not
     assert len(Saved(workspace, "digits").sets()) == 3
 
 
 def test_without_strata_only_the_shares_count_and_a_column_keeps_its_values_together(digits):
-    thousand = make_split(digits, (0.75, 0.25), by=(), filters=Filters(where="id < 1000"))
+    thousand = make_split(
+        digits.decisions, digits.votes, digits.run, (0.75, 0.25), by=(), filters=Filters(where="id < 1000")
+    )
     assert thousand.counts == {"train": 750, "test": 250}
-    found = make_split(digits, (0.5, 0.5), by=(), group="split")
+    found = make_split(digits.decisions, digits.votes, digits.run, (0.5, 0.5), by=(), group="split")
     assert (found.rows.groupby("split")["part"].nunique() == 1).all()
 
 
@@ -86,7 +88,7 @@ def test_without_strata_only_the_shares_count_and_a_column_keeps_its_values_toge
 )
 def test_what_cannot_be_split_says_why(digits, options, message):
     with pytest.raises(CurateError, match=message):
-        make_split(digits, (0.5, 0.5), **options)
+        make_split(digits.decisions, digits.votes, digits.run, (0.5, 0.5), **options)
 
 
 def test_a_split_is_made_from_a_shell(own_demo_root, tmp_path, cli):

@@ -66,7 +66,7 @@ def test_without_a_training_it_offers_one_with_what_can_be_found_out_filled_in(o
 
 def test_curves_are_the_services_numbers_for_all_samples_and_every_bin(opened, figures, trained):
     app = opened(ONE)
-    expected = service.curves(trained, trained.dataset.training(ONE))
+    expected = service.curves(trained.samples, trained.votes, trained.dataset.training(ONE))
     drawn = [trace for trace in figures(app)[0]["data"] if "standard error" in trace.get("hovertemplate", "")]
     drawn = [trace for trace in drawn if trace["legendgroup"] != "training data"]
     names = ["all", *dict.fromkeys(name for name in expected["bin"] if name != "all")]
@@ -187,7 +187,7 @@ def test_a_box_drawn_on_the_map_goes_into_the_address_and_shows_its_images(opene
     assert asked(app, "dynamics.region") == "0.2:0:0.5:0.8"
     assert app.session_state["dynamics.turn"] == 1
     region = read_region("0.2:0:0.5:0.8")
-    points = service.data_map(trained, trained.dataset.training(ONE))
+    points = service.data_map(trained.samples, trained.dataset.training(ONE))
     inside = points[region.holds(points["variability"], points["confidence_mean"])]
     assert len(inside) > 5
     assert tiles(grids, app) == inside.sort_values("confidence_mean", kind="stable")["id"].tolist()[:60]

@@ -94,7 +94,10 @@ def test_their_columns_follow_the_scores_in_an_export_and_the_manifest_names_the
     assert [name for name in columns if name not in DYNAMICS] == list(STANDARD)
     header = export_bytes(trained, Filters(ids=(4,)), "csv").decode().splitlines()[0]
     assert header.replace("hsf_bin,hsf_source", "hsf_bin").replace(",deciders", "") == ",".join(columns)
-    assert describe_export(trained, Filters(), "csv", 1)["training"] == trained.training.name
+    assert (
+        describe_export(trained.decisions, trained.votes, trained.run, Filters(), "csv", 1)["training"]
+        == trained.training.name
+    )
 
 
 def test_they_are_correlated_sorted_by_and_filtered_by_like_any_score(trained):
@@ -120,7 +123,7 @@ def test_they_are_correlated_sorted_by_and_filtered_by_like_any_score(trained):
 
 
 def test_curves_are_means_of_the_looks_over_all_and_in_each_bin(trained, folder):
-    found = service.curves(trained, folder)
+    found = service.curves(trained.samples, trained.votes, folder)
     assert list(dict.fromkeys(found["bin"])) == ["all", *bin_labels()]
     whole = found[found["bin"] == "all"].reset_index(drop=True)
     overall = folder.evaluations()
@@ -138,24 +141,24 @@ def test_curves_are_means_of_the_looks_over_all_and_in_each_bin(trained, folder)
 
 def test_curves_keep_to_the_filters_and_the_edges(trained, trained_root, folder):
     halves = open_dataset(Workspace(trained_root), "digits", trained.run.name, edges=(0, 0.5, 1))
-    found = service.curves(halves, folder, filters=Filters(classes=(3,)))
+    found = service.curves(halves.samples, halves.votes, folder, filters=Filters(classes=(3,)))
     some = trained.samples.frame(Filters(classes=(3,), splits=("test",)), columns=["id", "hsf"])
     assert found["n"][0] == len(some)
     assert list(dict.fromkeys(found["bin"])) == ["all", "[0, 0.5)", "[0.5, 1]"]
     assert found["n"][1] == (some["hsf"] < 0.5 - 1e-9).sum()
-    assert service.curves(trained, folder, filters=Filters(splits=("train",)))["n"].eq(0).all()
+    assert service.curves(trained.samples, trained.votes, folder, filters=Filters(splits=("train",)))["n"].eq(0).all()
 
 
 def test_the_data_map_has_a_row_a_recorded_sample_in_view(trained, folder):
-    found = service.data_map(trained, folder)
+    found = service.data_map(trained.samples, folder)
     assert list(found.columns) == ["id", "label_name", "hsf", "hsf_bin", "avh", *KEYS]
     assert found["id"].tolist() == sorted(folder.ids())
     last = folder.samples(-1).set_index("id")
     np.testing.assert_array_equal(found["avh"], last.loc[found["id"], "avh"])
-    some = service.data_map(trained, folder, filters=Filters(classes=(1,)))
+    some = service.data_map(trained.samples, folder, filters=Filters(classes=(1,)))
     assert set(some["label_name"]) == {"1"}
-    assert service.parts(trained, folder) == ["held out", "learnt from"]
-    learnt = service.data_map(trained, folder, part="learnt from").set_index("id")
+    assert service.parts(trained.dataset, folder) == ["held out", "learnt from"]
+    learnt = service.data_map(trained.samples, folder, part="learnt from").set_index("id")
     assert sorted(learnt.index) == sorted(folder.ids("learnt from"))
     own = (
         trained.samples.frame(columns=["id", "train_variability"])
@@ -216,6 +219,6 @@ def test_findings_without_votes_or_trainings_say_what_is_missing(trained_root, t
     assert [found[number].verdict for number in (2, 4, 5)] == ["too little data"] * 3
     assert "human votes" in found[4].sentence()
     assert found[1].verdict != "too little data"
-    assert set(service.curves(opened, opened.training)["bin"]) == {"all"}
+    assert set(service.curves(opened.samples, opened.votes, opened.training)["bin"]) == {"all"}
     none = {finding.discovery: finding for finding in service.findings(opened.samples, opened.run, opened.votes, [])}
     assert none[1].verdict == none[3].verdict == "too little data"

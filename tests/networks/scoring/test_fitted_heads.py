@@ -132,7 +132,7 @@ def test_details_exports_and_degraded_images_take_the_head_that_scored_each_samp
         assert shown.softmax.max() == pytest.approx(rows.loc[id, "max_confidence"], rel=1e-5)
         near = np.pi - shown.angles
         assert near[rows.loc[id, "predicted"]] / near.sum() == pytest.approx(rows.loc[id, "avc"], rel=1e-5)
-    write_cleanlab(opened, ExportSelection(Filters()), tmp_path / "out")
+    opened.hand(write_cleanlab, ExportSelection(Filters()), tmp_path / "out")
     probs = np.load(tmp_path / "out" / "pred_probs.npy")
     known = np.flatnonzero(labels >= 0)
     np.testing.assert_allclose(probs[np.arange(len(known)), labels[known]], rows.loc[known, "confidence"], rtol=1e-5)

@@ -89,10 +89,10 @@ def test_what_cannot_be_done_now_ends_the_answer_and_is_done_when_it_comes_again
     sent = decision("tag", 1, value="a"), decision("tag", 2, value="b")
     tag = TAKERS["tag"]
 
-    def away(table, one):
+    def away(decisions, one):
         if one.value == "b":
             raise error
-        return tag(table, one)
+        return tag(decisions, one)
 
     with patch.dict(TAKERS, {"tag": away}):
         assert [one.nonce for one in decide(own_demo_root, *sent)] == [sent[0]["nonce"]]

@@ -90,6 +90,6 @@ def test_a_lock_and_folds_keep_bursts_whole_and_say_how_many_there_are(photos, t
     lock(opened.decisions, opened.run, share=0.3, groups=AUTO)
     assert pd.Series(locked_mask(opened.dataset)).groupby(KNOWN).nunique().eq(1).all()
     assert "In bursts are 36 images by names and times." in str(told(opened.decisions, opened.run))
-    parts = make_split(opened, (0.5, 0.5), group=AUTO)
+    parts = make_split(opened.decisions, opened.votes, opened.run, (0.5, 0.5), group=AUTO)
     assert parts.rows["part"].groupby(KNOWN).nunique().eq(1).all()
     assert parts.manifest["joined"]["bursts by names and times"] == 36
