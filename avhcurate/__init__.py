@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from avhcurate import scores as scores
     from avhcurate.features.correlation.study import correlation as correlation
+    from avhcurate.features.disagreement.study import disagreement as disagreement
     from avhcurate.features.payoff.study import payoff as payoff
     from avhcurate.features.suspects.study import suspects as suspects
     from avhcurate.notebook.dataset import Dataset as Dataset
@@ -141,6 +142,7 @@ def example(*, fresh: bool = False) -> "Dataset":
 _LATER = {
     "Dataset": "avhcurate.notebook.dataset",
     "correlation": "avhcurate.features.correlation.study",
+    "disagreement": "avhcurate.features.disagreement.study",
     "payoff": "avhcurate.features.payoff.study",
     "suspects": "avhcurate.features.suspects.study",
 }

@@ -72,6 +72,7 @@ KIND_OF = {
     ("payoff", "expected"): "rules",
     ("payoff", "study"): "rules",
     ("correlation", "study"): "rules",
+    ("disagreement", "study"): "rules",
     ("suspects", "study"): "rules",
     ("payoff", "keep_rules"): "rules",
     ("suspects", "weighing"): "rules",
