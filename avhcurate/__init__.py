@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from avhcurate.features.correlation.study import correlation as correlation
     from avhcurate.features.disagreement.study import disagreement as disagreement
     from avhcurate.features.payoff.study import payoff as payoff
+    from avhcurate.features.pseudo_labels.study import pseudo_labels as pseudo_labels
     from avhcurate.features.suspects.study import suspects as suspects
     from avhcurate.notebook.dataset import Dataset as Dataset
 
@@ -144,6 +145,7 @@ _LATER = {
     "correlation": "avhcurate.features.correlation.study",
     "disagreement": "avhcurate.features.disagreement.study",
     "payoff": "avhcurate.features.payoff.study",
+    "pseudo_labels": "avhcurate.features.pseudo_labels.study",
     "suspects": "avhcurate.features.suspects.study",
 }
 

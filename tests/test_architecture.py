@@ -72,6 +72,8 @@ KIND_OF = {
     ("payoff", "expected"): "rules",
     ("payoff", "study"): "rules",
     ("correlation", "study"): "rules",
+    ("pseudo_labels", "model_outputs"): "rules",
+    ("pseudo_labels", "study"): "rules",
     ("disagreement", "study"): "rules",
     ("suspects", "study"): "rules",
     ("payoff", "keep_rules"): "rules",
