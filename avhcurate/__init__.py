@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from avhcurate import scores as scores
+    from avhcurate.features.classes.study import class_proposals as class_proposals
     from avhcurate.features.correlation.study import correlation as correlation
     from avhcurate.features.disagreement.study import disagreement as disagreement
     from avhcurate.features.payoff.study import payoff as payoff
@@ -142,6 +143,7 @@ def example(*, fresh: bool = False) -> "Dataset":
 #: Where public names live that are imported when they are first asked for.
 _LATER = {
     "Dataset": "avhcurate.notebook.dataset",
+    "class_proposals": "avhcurate.features.classes.study",
     "correlation": "avhcurate.features.correlation.study",
     "disagreement": "avhcurate.features.disagreement.study",
     "payoff": "avhcurate.features.payoff.study",

@@ -71,6 +71,7 @@ KIND_OF = {
     ("predicted_hsf", "vote_model"): "rules",
     ("payoff", "expected"): "rules",
     ("payoff", "study"): "rules",
+    ("classes", "study"): "rules",
     ("correlation", "study"): "rules",
     ("pseudo_labels", "model_outputs"): "rules",
     ("pseudo_labels", "study"): "rules",
