@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from avhcurate import scores as scores
+    from avhcurate.features.classes.study import class_proposals as class_proposals
     from avhcurate.features.correlation.study import correlation as correlation
+    from avhcurate.features.disagreement.study import disagreement as disagreement
     from avhcurate.features.payoff.study import payoff as payoff
+    from avhcurate.features.pseudo_labels.study import pseudo_labels as pseudo_labels
     from avhcurate.features.suspects.study import suspects as suspects
     from avhcurate.notebook.dataset import Dataset as Dataset
 
@@ -140,8 +143,11 @@ def example(*, fresh: bool = False) -> "Dataset":
 #: Where public names live that are imported when they are first asked for.
 _LATER = {
     "Dataset": "avhcurate.notebook.dataset",
+    "class_proposals": "avhcurate.features.classes.study",
     "correlation": "avhcurate.features.correlation.study",
+    "disagreement": "avhcurate.features.disagreement.study",
     "payoff": "avhcurate.features.payoff.study",
+    "pseudo_labels": "avhcurate.features.pseudo_labels.study",
     "suspects": "avhcurate.features.suspects.study",
 }
 

@@ -115,13 +115,8 @@ class StudiedDataset(OpenedDataset):
         0  hard_for_network  86          7  0.98
         """
         from avhcurate.features.disagreement import service
-        from avhcurate.features.disagreement.service import HSF_CUTS, SCORE_CUTS, Cuts
 
         opened = self.opened
-        cuts = {
-            "hsf_cuts": Cuts.at("hsf_cuts", hsf_cuts, HSF_CUTS),
-            "score_cuts": Cuts.at("score_cuts", score_cuts, SCORE_CUTS),
-        }
         gap = service.disagree(
             opened.samples,
             opened.run,
@@ -129,7 +124,8 @@ class StudiedDataset(OpenedDataset):
             key=score,
             filters=filters_of(where),
             predicted=predicted,
-            **cuts,
+            hsf_cuts=hsf_cuts,
+            score_cuts=score_cuts,
         )
         return service.gap_table(opened.samples, gap)
 

@@ -7,7 +7,8 @@ import pytest
 
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import open_dataset
-from avhcurate.features.disagreement.service import SETS, Cuts, disagree
+from avhcurate.features.disagreement.service import SETS, disagree
+from avhcurate.features.disagreement.study import Cuts
 from avhcurate.features.disagreement.ui import export_set
 from avhcurate.workspace.data.workspace import Workspace
 

@@ -11,20 +11,15 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.levels import at_parents
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.votes import Votes
-from avhcurate.features.classes.rules import nearest_classes, pairs_of, two_parts
+from avhcurate.features.classes.rules import nearest_classes, two_parts
+from avhcurate.features.classes.study import Embeddings, cells_of, count_choices, propose
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk.columns import listed
-from avhcurate.workspace.disk.files import batched
 
 #: What splits a class into the two parts that its embeddings fall into.
 EMBEDDINGS = "embeddings"
-#: A class of fewer images is not asked whether it holds two kinds; images that are drawn, of a class and of all.
-_FEWEST = 20
-_OF_A_CLASS = 500
-_OF_ALL = 50_000
-#: Images whose embeddings are read at once, and counts of votes.
-_AT_ONCE = 4096
+#: Counts of votes that are read at once.
 _NUMBERS = 1 << 23
 #: What is compared at the level of classes and of parents.
 _LEVELS = [f"{key}{level}" for key in ("accuracy", "hsf", "avh") for level in ("", "_parent")]
@@ -69,11 +64,15 @@ def classes_of(samples: SampleTable, run: RunFolder | None, votes: Votes) -> Cla
                 "angle": angle,
             }
         )
-    means, splits = _embedded(samples, run, rows["id"].to_numpy(), labels)
+    embeddings = None
+    if run is not None and run.has_features:
+        scored = np.isin(rows["id"].to_numpy(), run.scored_ids())
+        embeddings = Embeddings(rows["id"].to_numpy()[scored], labels[scored], run.features_of, run.record.width)
+    proposed = propose(samples.classes, choices, embeddings, weights)
     return Classes(
         classes=classes,
-        pairs=pairs_of(samples.classes, choices, means, weights),
-        splits=splits,
+        pairs=proposed.pairs,
+        splits=proposed.splits,
         levels=_levels(samples, run, votes, choices),
         chosen_by=chosen_by,
     )
@@ -114,28 +113,19 @@ def _choices(
     counted = votes.by_sample()
     if counted is None or "counts" not in counted:
         label, predicted = predictions[["label", "predicted"]].to_numpy(int).T
-        return _counted(label, predicted, np.ones(len(predictions), np.int64), number), "predictions"
+        return count_choices(label, predicted, np.ones(len(predictions), np.int64), number), "predictions"
     label_of = np.full(samples.size, -1)
     label_of[ids] = labels
     given = label_of[counted["id"]]
     cells = []
     for start in range(0, len(counted), step := max(1, _NUMBERS // number)):
         counts = np.stack(counted["counts"].iloc[start : start + step].to_list())
-        rows, columns = counts.nonzero()
-        cells.append(np.stack([given[start : start + step][rows], columns, counts[rows, columns]]))
+        cells.append(cells_of(given[start : start + step], counts))
     label, answer, times = np.concatenate([np.empty((3, 0), np.int64), *cells], axis=1)
-    known = label >= 0
     kind = "votes"
     if samples.simulated:
         kind = "simulated votes"
-    return _counted(label[known], answer[known], times[known], number), kind
-
-
-def _counted(rows: np.ndarray, columns: np.ndarray, times: np.ndarray, number: int) -> sparse.coo_array:
-    """Return a sparse table (number, number) of how often each cell comes, each once."""
-    counts = sparse.coo_array((times, (rows, columns)), (number, number))
-    counts.sum_duplicates()
-    return counts
+    return count_choices(label, answer, times, number), kind
 
 
 def _class_weights(samples: SampleTable, run: RunFolder | None) -> np.ndarray:
@@ -147,41 +137,6 @@ def _class_weights(samples: SampleTable, run: RunFolder | None) -> np.ndarray:
     if run.today is not None:
         rows = run.today.rows
     return np.where(rows[:, None] >= 0, made[rows], np.nan)
-
-
-def _embedded(
-    samples: SampleTable, run: RunFolder | None, ids: np.ndarray, labels: np.ndarray
-) -> tuple[np.ndarray, pd.DataFrame]:
-    """Return the mean embedding of each class, (K, D), NaN for none, and `class, apart, images`, what looks most like
-    two classes first; of images that are drawn.
-    """
-    columns = ["class", "apart", "images"]
-    if run is None or not run.has_features:
-        return np.full((len(samples.classes), 1), np.nan), pd.DataFrame(columns=columns)
-    most = min(_OF_A_CLASS, 1 + _OF_ALL // len(samples.classes))
-    scored = np.isin(ids, run.scored_ids())
-    of_class = _by_class(ids[scored], labels[scored], len(samples.classes))
-    rng = np.random.default_rng(0)
-    drawn = [np.sort(rng.permutation(members)[:most]) for members in of_class if len(members)]
-    there = [label for label, members in enumerate(of_class) if len(members)]
-    means = np.full((len(samples.classes), run.record.width), np.nan)
-    rows = []
-    for part in batched(zip(there, drawn, strict=True), max(1, _AT_ONCE // most)):
-        read = run.features_of(np.concatenate([members for _, members in part]))
-        ends = np.cumsum([len(members) for _, members in part])
-        for (label, _), features in zip(part, np.split(read, ends[:-1]), strict=True):
-            means[label] = features.mean(axis=0)
-            if len(features) >= _FEWEST:
-                rows.append((samples.classes[label], two_parts(features)[1], len(of_class[label])))
-    splits = pd.DataFrame(rows, columns=columns)
-    return means, splits.sort_values("apart", ascending=False, kind="stable", ignore_index=True)
-
-
-def _by_class(ids: np.ndarray, labels: np.ndarray, number: int) -> list[np.ndarray]:
-    """Return the ids of each class, in their order."""
-    order = np.argsort(labels, kind="stable")
-    ends = np.searchsorted(labels[order], np.arange(number + 1))
-    return np.split(ids[order], ends)[1:-1]
 
 
 def parts(

@@ -12,7 +12,8 @@ from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.features.disagreement.plots import MOST_POINTS, downsampled, gap_scatter
-from avhcurate.features.disagreement.service import HSF_CUTS, SCORE_CUTS, SETS, Cuts, Gap, disagree, gap_table
+from avhcurate.features.disagreement.service import SETS, Gap, disagree, gap_table
+from avhcurate.features.disagreement.study import HSF_CUTS, SCORE_CUTS, Cuts
 from avhcurate.measures.scores import SCORES
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download, samples_label

@@ -9,7 +9,6 @@ import numpy as np
 from avhcurate.errors import CurateError
 from avhcurate.features.pseudo_labels.rules import Blocks, Gate, Rule, Selection, gate_of, held, predictions, select
 from avhcurate.measures import scores
-from avhcurate.workspace.data.runs import RunFolder
 
 #: Elements of one (block, K) or (block, D) matrix.
 _BLOCK = 1 << 20
@@ -23,14 +22,15 @@ class ModelOutputs:
     """Embeddings, features (M, D), memory-mapped or not, and the last layer: class_weights (K, D) and bias (K,).
 
     `embed` makes the embeddings of rows of `features`, a block at a time, where they are wider than what they are made
-    of. Logits and AVC are computed from these in float64. An embedding that is not finite counts as NaN throughout and
-    does not count in the mean.
+    of. Logits and AVC are computed from these in float64; `logits` gives those of rows, (n, K), where they may be
+    others. An embedding that is not finite counts as NaN throughout and does not count in the mean.
     """
 
     features: np.ndarray
     class_weights: np.ndarray
     bias: np.ndarray
     embed: Callable[[np.ndarray], np.ndarray] | None = None
+    logits: Callable[[slice], np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -65,8 +65,12 @@ class ModelOutputs:
             directions = weights - weights.mean(0)
             if not directions.any(axis=1).all():
                 raise CurateError("Centred AVC needs two classes or more, none with their mean weight. Choose avc.")
-        for block in self._embeddings():
-            yield block @ weights.T + self.bias, np.asarray(scores.avc(block - origin, directions))
+        for start, block in zip(range(0, len(self), self._step), self._embeddings(), strict=True):
+            if self.logits is None:
+                logits = block @ weights.T + self.bias
+            else:
+                logits = self.logits(slice(start, start + len(block)))
+            yield logits, np.asarray(scores.avc(block - origin, directions))
 
     @cached_property
     def mean(self) -> np.ndarray:
@@ -101,36 +105,3 @@ class ModelOutputs:
         block = np.array(block, np.float64)
         block[~np.isfinite(block).all(axis=1)] = np.nan
         return block
-
-
-def blocks_of(run: RunFolder, ids: np.ndarray) -> GateBlocks:
-    """Return the outputs of a run for some samples.
-
-    The logits of an attached run may not be those of its class weights. Without class weights its AVC is NaN, so that
-    only gates on the softmax output can select.
-    """
-    if not run.has_class_weights:
-        return partial(_without_avc, run, ids)
-    # By id, since the pages of a mapped array would stay in memory.
-    outputs = ModelOutputs(
-        ids[:, None], run.class_weights(), run.bias(), embed=lambda block: run.features_of(block[:, 0])
-    )
-    if run.record.attached is None:
-        return outputs.blocks
-    return partial(_attached, run, ids, outputs)
-
-
-def _attached(
-    run: RunFolder, ids: np.ndarray, outputs: ModelOutputs, gate: Gate
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    start = 0
-    for _, avc in outputs.blocks(gate):
-        yield run.logits_of(ids[start : start + len(avc)]), avc
-        start += len(avc)
-
-
-def _without_avc(run: RunFolder, ids: np.ndarray, _: Gate) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    step = max(1, _BLOCK // run.num_classes)
-    for start in range(0, len(ids), step):
-        logits = run.logits_of(ids[start : start + step])
-        yield logits, np.full(logits.shape, np.nan)

@@ -15,7 +15,6 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.subset import read_subset
 from avhcurate.errors import CurateError, Option
-from avhcurate.features.pseudo_labels.model_outputs import blocks_of
 from avhcurate.features.pseudo_labels.rules import (
     ANGULAR,
     GATES,
@@ -28,6 +27,7 @@ from avhcurate.features.pseudo_labels.rules import (
     soft_labels,
 )
 from avhcurate.features.pseudo_labels.rules import select as select_from
+from avhcurate.features.pseudo_labels.run_outputs import blocks_of
 from avhcurate.measures.stats.intervals import share
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
