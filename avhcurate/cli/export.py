@@ -21,6 +21,7 @@ _HARDEST = (
 @options.verb(ExportSettings, group="Images")
 def export(settings: ExportSettings) -> None:
     from avhcurate.datasets.curate.second_person import confirmed_only, second_person
+    from avhcurate.datasets.export.consensus import with_consensus
     from avhcurate.datasets.export.service import export, format_named, order_of
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.measures.scores import SCORES
@@ -45,6 +46,8 @@ def export(settings: ExportSettings) -> None:
     second = second_person(opened.decisions, opened.votes)
     if settings.confirmed:
         opened = confirmed_only(opened)
+    if settings.labels == "consensus":
+        opened = with_consensus(opened)
     with options.started_job() as progress, options.output(settings.out) as out:
         count = export(
             opened,
@@ -54,7 +57,7 @@ def export(settings: ExportSettings) -> None:
             force=settings.force,
             order=order_of(opened.samples, opened.run, filters, query, sort=sort, like=settings.like),
             progress=progress,
-            details={"confirmed": settings.confirmed},
+            details={"confirmed": settings.confirmed, "labels": settings.labels},
         )
     result = {"samples": count, "out": str(settings.out), "simulated": opened.samples.simulated}
     options.print_result(result, f"{count} images of {name} written to {settings.out}" + _simulated(opened))

@@ -1,11 +1,11 @@
-"""The verbs votes, votes-out and annotators: human votes in, the votes behind HSF out, and who gave them."""
+"""The verbs votes, votes-out, annotators and consensus: votes in and out, who gave them, and what all say together."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
 from avhcurate.errors import CurateError, NothingFound
-from avhcurate.features.annotate.settings import AnnotatorsSettings
+from avhcurate.features.annotate.settings import AnnotatorsSettings, ConsensusSettings
 from avhcurate.people.settings import VotesOutSettings, VotesSettings
 
 if TYPE_CHECKING:
@@ -162,3 +162,22 @@ def _undo_rule(votes: "Votes") -> None:
     if not names:
         raise NothingFound(f"No exclusion by limits of yours holds in {votes.dataset.name}.")
     options.print_result({"included": names}, f"counting again: {', '.join(names)}")
+
+
+@options.verb(ConsensusSettings, group="People and network", table=True)
+def consensus(settings: ConsensusSettings) -> None:
+    from avhcurate.features.annotate.consensus import consensus_table, find_consensus
+    from avhcurate.workspace.data.consensus import NETWORK, TOLD_APART
+
+    opened = options.run_table(settings.dataset, settings.model)
+    record = find_consensus(opened.votes, opened.run, people=settings.people).record
+    rows = consensus_table(options.run_table(settings.dataset, settings.model).samples)
+    if options.printed({"record": record, "rows": rows}, rows):
+        return
+    if record.votes_simulated:
+        print("The votes are SIMULATED.")
+    print(record.text)
+    changed = rows[rows["consensus_of"] == NETWORK]
+    if len(changed):
+        options.print_table(changed.sort_values("consensus").head(_PAIRS_SHOWN))
+    print(TOLD_APART)

@@ -11,6 +11,7 @@ from avhcurate.datasets.curate.second_person import DECIDED_BY, second_person
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
+from avhcurate.workspace.data.consensus import TOLD_APART
 
 #: Classes whose samples the card counts; its header names all of them.
 _MOST_CLASSES = 100
@@ -43,6 +44,7 @@ def dataset_card(opened: OpenDataset, filters: Filters) -> str:
         "## Where the labels come from",
         *_provenance(opened, filters),
         *_votes(opened.samples, filters),
+        *_consensus(opened),
         "## Licence",
         "Not known here. Choose one, and name it in the header as `license`.",
     ]
@@ -78,6 +80,13 @@ def _votes(samples: SampleTable, filters: Filters) -> list[str]:
         low, middle, high = rows["hsf"].quantile([0.1, 0.5, 0.9])
         text += f", {middle:.2f} in the median ({low:.2f} to {high:.2f} from the tenth to the ninetieth percentile)"
     return ["## Human selection frequency", f"{text}."]
+
+
+def _consensus(opened: OpenDataset) -> list[str]:
+    """Return what the consensus rests on; nothing before there is one."""
+    if opened.consensus is None:
+        return []
+    return ["## Consensus", _plain(opened.consensus.record.text), TOLD_APART]
 
 
 def _listing(title: str, rows: Iterable[tuple[Any, int]]) -> str:
