@@ -20,8 +20,7 @@ _HARDEST = (
 
 @options.verb(ExportSettings, group="Images")
 def export(settings: ExportSettings) -> None:
-    from avhcurate.datasets.curate.second_person import confirmed_only, second_person
-    from avhcurate.datasets.export.consensus import with_consensus
+    from avhcurate.datasets.curate.second_person import second_person
     from avhcurate.datasets.export.service import export, format_named, order_of
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.measures.scores import SCORES
@@ -44,10 +43,7 @@ def export(settings: ExportSettings) -> None:
         opened = open_dataset()
         sort = sort or f"{column}:asc"
     second = second_person(opened.decisions, opened.votes)
-    if settings.confirmed:
-        opened = confirmed_only(opened)
-    if settings.labels == "consensus":
-        opened = with_consensus(opened)
+    opened = _with_labels(opened, settings)
     with options.started_job() as progress, options.output(settings.out) as out:
         count = export(
             opened,
@@ -71,6 +67,20 @@ def export(settings: ExportSettings) -> None:
         )
     if any(key in f"{filters.where} {sort}" for key in SCORES):
         options.print_messages([_HARDEST])
+
+
+def _with_labels(opened: "OpenDataset", settings: ExportSettings) -> "OpenDataset":
+    """Return the table with the labels that go out."""
+    from avhcurate.datasets.curate.second_person import confirmed_only
+    from avhcurate.datasets.export.consensus import with_consensus
+
+    if settings.confirmed and settings.labels == "consensus":
+        raise CurateError("A consensus is of all who answered, and --confirmed of decisions. Leave one out.")
+    if settings.confirmed:
+        return confirmed_only(opened)
+    if settings.labels == "consensus":
+        return with_consensus(opened)
+    return opened
 
 
 def _query(name: str, view: str) -> dict[str, str]:

@@ -165,7 +165,9 @@ class _Panel:
         classes = self.votes.shape[1]
         others = (1 - seen) * _NEITHER / max(classes - 2, 1)
         chances = seen, (1 - seen) * (1 - _NEITHER), others
-        of_class = csr_array((np.ones(len(self.said)), (np.arange(len(self.said)), self.said)), shape=self.by_class.T.shape)
+        of_class = csr_array(
+            (np.ones(len(self.said)), (np.arange(len(self.said)), self.said)), shape=self.by_class.T.shape
+        )
         its, rival, other = (
             (self.times.T @ (of_class * np.log(sees * chance + (1 - sees) / classes)[:, None])).toarray()
             for chance in chances
@@ -222,8 +224,9 @@ class _Network:
 def _fit(panel: _Panel, network: _Network | None) -> np.ndarray:
     """Return the probability of each class, (n, K), by expectation maximisation from the shares of the votes."""
     images, classes = panel.votes.shape
-    start = np.full(classes, 0.5 / classes) if network is None else network.start
-    found = panel.votes + start
+    found = panel.votes + 0.5 / classes
+    if network is not None:
+        found = panel.votes + network.start
     found /= found.sum(axis=1, keepdims=True)
     split = panel.votes.max(axis=1) < panel.number
     # Where people disagree is ambiguous at first, so that those errors are not taken for a person's own.
@@ -249,7 +252,7 @@ def _fit(panel: _Panel, network: _Network | None) -> np.ndarray:
 
 
 def _rivals(given: np.ndarray) -> np.ndarray:
-    """Return how likely each class is the rival of another, (K, K) with rows that sum to 1, of answers by true class."""
+    """Return how likely each class is the rival of another, (K, K), rows sum to 1, of answers by true class."""
     mixed = given + given.T
     np.fill_diagonal(mixed, 0)
     mixed += (mixed.sum() + 1) / (5 * mixed.size)

@@ -22,7 +22,9 @@ def flat(answers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def network(truth: np.ndarray, right: float, rng: np.random.Generator) -> np.ndarray:
-    predicted = np.where(rng.random(len(truth)) < right, truth, (truth + rng.integers(1, CLASSES, len(truth))) % CLASSES)
+    predicted = np.where(
+        rng.random(len(truth)) < right, truth, (truth + rng.integers(1, CLASSES, len(truth))) % CLASSES
+    )
     return np.full((len(truth), CLASSES), 0.1 / 3) + (0.9 - 0.1 / 3) * np.eye(CLASSES)[predicted]
 
 

@@ -60,7 +60,7 @@ class SampleRows:
         self.measured = tuple(key for key in QUALITY_COLUMNS if key in self.standard)
         self.measures = tuple(key for key in self.measured if key in MEASURES)
         #: What a consensus may rest on, and its numbers; none before there is one.
-        self.panel = (PEOPLE, BOTH, NETWORK) if "consensus_of" in self.standard else ()
+        self.panel = tuple(key for key in (PEOPLE, BOTH, NETWORK) if "consensus_of" in self.standard)
         self.agreed = tuple(key for key in ("consensus", "answers") if key in self.standard)
         self.kinds: dict[str, Kind] = {name: kind_of(self.types[name]) for name in self.user_columns}
         #: What has an order by hardness or could have one: scores, measures and the user's numbers, by key.

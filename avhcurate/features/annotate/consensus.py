@@ -38,12 +38,17 @@ def find_consensus(votes: Votes, run: RunFolder | None, *, people: bool = False)
     counted = votes.record
     if counted is None:
         raise no_votes(dataset.name)
-    alone = "asked for" if people else _alone(votes, run)
-    if not alone:
-        refuse_before_lock(dataset, run)
-    network = None if alone else run
-    decides = [_VERSION, dataset.record.version, counted.key, dataset.lock_note()]
-    decides += [network and [network.name, network.scores_path.stat().st_mtime_ns]]
+    alone = "asked for"
+    if not people:
+        alone = _alone(votes, run)
+    network = run
+    if alone:
+        network = None
+    asked: list[str] = []
+    if network is not None:
+        refuse_before_lock(dataset, network)
+        asked = [network.name, str(network.scores_path.stat().st_mtime_ns)]
+    decides = [_VERSION, dataset.record.version, counted.key, dataset.lock_note(), asked]
     folder = ConsensusFolder.of(dataset, settings_digest(decides)[:12])
     with folder.alone():
         if not folder.complete:
@@ -52,7 +57,7 @@ def find_consensus(votes: Votes, run: RunFolder | None, *, people: bool = False)
             folder.write_record(
                 ConsensusRecord(
                     name=folder.name,
-                    run=network and network.name,
+                    run=next(iter(asked), None),
                     alone=alone,
                     dataset_fingerprint=dataset.record.version,
                     votes_fingerprint=counted.fingerprint,
@@ -99,8 +104,7 @@ def answers_of(votes: Votes) -> pd.DataFrame:
     rows, ids, labels = votes.answers("classify")
     said = pd.DataFrame({"id": ids, "annotator": rows["annotator"].astype(np.int64), "label": labels})
     parts = [said.drop_duplicates(["id", "annotator"], keep="last")]
-    attached = votes.dataset.votes() if votes.source.imported else None
-    if attached is not None:
+    if votes.source.imported and (attached := votes.dataset.votes()) is not None:
         counts = np.stack(attached["counts"].to_list())
         image, label = np.nonzero(counts)
         again = counts[image, label]

@@ -40,9 +40,8 @@ def show_consensus(page: Opened) -> None:
     folder = page.opened.consensus
     new = folder is not None and folder.record.votes_fingerprint != counts.fingerprint
     if folder is None or new:
-        word = "Weigh the new votes" if new else "Weigh the votes"
         st.button(
-            word,
+            {True: "Weigh the new votes", False: "Weigh the votes"}[new],
             key="annotators.consensus",
             icon=":material/balance:",
             help="The label of people, weighed by how reliable they are, and of the network: columns of every table.",

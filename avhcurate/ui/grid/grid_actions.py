@@ -113,7 +113,7 @@ def caption_columns(samples: SampleTable) -> list[str]:
         *samples.scores,
         *voted,
         *samples.predictions,
-        *(samples.agreed and ("consensus_label_name", *samples.agreed, "consensus_of")),
+        *samples.agreed,
         *samples.measures,
         "path",
         "split",

@@ -45,7 +45,7 @@ class ConsensusRecord(Provenance):
         said = f"Consensus on {self.images:,} images of {self.answers:,} answers, by {panel}: {self.right:.1%} of the "
         said += "labels are expected to be right."
         if self.run:
-            said += f" On {self.changed:,} images the network changed what most people say."
+            said += f" The network changed what most people say about {self.changed:,} of them."
         return said
 
 
