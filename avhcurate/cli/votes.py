@@ -67,7 +67,10 @@ def votes_out(settings: VotesOutSettings) -> None:
 
 
 #: What the verb prints of each annotator; --json and --out have all columns.
-_SHOWN = ["annotator", "answers", "votes", "control_accuracy", "controls", "agreement", "compared", "median_ms"]
+_SHOWN = [
+    *("annotator", "answers", "votes", "control_accuracy", "controls", "agreement", "compared"),
+    *("accuracy", "accuracy_low", "accuracy_high", "judged", "confuses", "median_ms"),
+]
 #: Pairs that are printed; --json and --out have all of them.
 _PAIRS_SHOWN = 20
 
@@ -91,26 +94,35 @@ def annotators(settings: AnnotatorsSettings) -> None:
     elif settings.pairs:
         _print_pairs(quality)
     else:
-        _print_annotators(quality)
+        _print_annotators(votes, quality)
 
 
-def _print_annotators(quality: "VoteQuality") -> None:
+def _print_annotators(votes: "Votes", quality: "VoteQuality") -> None:
+    from avhcurate.features.annotate.consensus import with_accuracy
+    from avhcurate.people.skill import GOOD
+
     hsf = quality.reliability
+    people = with_accuracy(votes, quality)
     found = {
         "design": quality.design,
-        "annotators": quality.table,
+        "annotators": people,
         "fleiss_kappa": asdict(quality.kappa),
         "krippendorff_alpha": asdict(quality.alpha),
         "reliability": asdict(hsf),
     }
-    if options.printed(found, quality.table):
+    if options.printed(found, people):
         return
-    rows = quality.table.astype({"control_accuracy": float})
+    rows = people.astype({"control_accuracy": float})
     options.print_table(rows.rename(columns={"by": "excluded by"}), columns=[*_SHOWN, "excluded by"])
     for coefficient in (quality.kappa, quality.alpha):
         print(f"{coefficient.name}: {coefficient.text}")
     reliability = hsf.reason or f"{hsf.reliability:.2f} ({hsf.low:.2f} to {hsf.high:.2f})"
     print(f"Reliability of HSF: {reliability}")
+    names = ", ".join(people.loc[people["errs"], "annotator"])
+    if names:
+        print(
+            f"By the consensus of the others these err: surely less than {GOOD:.0%} right, and less than others: {names}"
+        )
 
 
 def _print_pairs(quality: "VoteQuality") -> None:

@@ -7,8 +7,10 @@ probabilities at a temperature, mixed with how often each class is true where it
 learnt from the answers by expectation maximisation. HSF is the plain share of people: no network enters it.
 """
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -89,9 +91,23 @@ def consensus(
         if shares.shape != panel.votes.shape:
             raise CurateError(f"probs has the shape {shares.shape}. Give {panel.votes.shape}: each image, each class.")
         network = _Network(shares)
-    found = _fit(panel, network)
+    found = _fit(panel, network).found
     found /= found.sum(axis=1, keepdims=True)
     return Consensus(probs=found, of=_rests_on(found, panel.votes, network), answers=panel.number, skill=panel.skill)
+
+
+def without_each(
+    samples: ArrayLike, annotators: ArrayLike, answers: ArrayLike, people: Iterable[int], *, num_classes: int
+) -> Iterator[np.ndarray]:
+    """Yield for each of some `people`, by their code, the consensus (n, K) of the answers of all others.
+
+    How reliable the others are is learnt with that person: two people alone cannot tell which of them errs.
+    """
+    codes, person = np.unique(annotators, return_inverse=True)
+    panel = _Panel(np.asarray(samples, np.int64), person, np.asarray(answers, np.int64), num_classes)
+    belief = _fit(panel, None)
+    for code in people:
+        yield _step(panel.without(int(np.searchsorted(codes, code))), None, belief).found
 
 
 def _rests_on(found: np.ndarray, votes: np.ndarray, network: "_Network | None") -> np.ndarray:
@@ -121,6 +137,13 @@ class _Panel:
         self.votes = votes
         self.number = votes.sum(axis=1).astype(np.int64)
         self.skill = np.zeros(self.by_person.shape[0])
+
+    def without(self, person: int) -> "_Panel":
+        """Return the panel without the answers of a person."""
+        others = copy.copy(self)
+        kept = (self.person != person).astype(float)
+        others.times = csr_array(self.times.multiply(kept[:, None]))
+        return others
 
     def likelihoods(self, plain: np.ndarray, all_kinds: np.ndarray) -> list[np.ndarray]:
         """Return the log-likelihood of the answers (n, K) by class, of plain images and of each kind of ambiguous ones.
@@ -221,10 +244,17 @@ class _Network:
         return np.log(trusted[:, :, None] * said + ((1 - trusted) * true)[:, None] + _LEAST)
 
 
-def _fit(panel: _Panel, network: _Network | None) -> np.ndarray:
-    """Return the probability of each class, (n, K), by expectation maximisation from the shares of the votes."""
-    images, classes = panel.votes.shape
-    found = panel.votes + 0.5 / classes
+class _Belief(NamedTuple):
+    """How probable it is that each image is plain and of a class, and of a class, (n, K); shares of ambiguous kinds."""
+
+    plain: np.ndarray
+    found: np.ndarray
+    shares: np.ndarray
+
+
+def _fit(panel: _Panel, network: _Network | None) -> _Belief:
+    """Return what is believed by expectation maximisation from the shares of the votes."""
+    found = panel.votes + 0.5 / panel.votes.shape[1]
     if network is not None:
         found = panel.votes + network.start
     found /= found.sum(axis=1, keepdims=True)
@@ -232,23 +262,32 @@ def _fit(panel: _Panel, network: _Network | None) -> np.ndarray:
     # Where people disagree is ambiguous at first, so that those errors are not taken for a person's own.
     plain = found * np.where(split, 0.05, 1)[:, None]
     shares = np.full(len(_AMBIGUOUS), max(_SHARE, split.mean()) / len(_AMBIGUOUS))
+    belief = _Belief(plain, found, shares)
     for _ in range(_STEPS):
-        kinds = np.stack(panel.likelihoods(plain, found), axis=1)
-        kinds = kinds + np.log([1 - shares.sum(), *shares])[:, None]
-        often = (found.sum(axis=0) + 1) / (images + classes)
-        if network is None:
-            kinds = kinds + np.log(often)
-        else:
-            of_both = np.stack([kinds[:, 0], logsumexp(kinds[:, 1:], axis=1)], axis=1)
-            prior = network.priors(of_both, found, often)
-            kinds = kinds + np.repeat(prior, [1, len(shares)], axis=1)
-        joint = np.exp(kinds - logsumexp(kinds, axis=(1, 2), keepdims=True))
-        plain, before, found = joint[:, 0], found, joint.sum(axis=1)
-        ambiguous = joint[:, 1:].sum(axis=(0, 2))
-        shares = (ambiguous + _OF_AMBIGUOUS * _SHARE / len(shares)) / (images + _OF_AMBIGUOUS)
-        if np.abs(found - before).max() < 1e-4:
+        before = belief.found
+        belief = _step(panel, network, belief)
+        if np.abs(belief.found - before).max() < 1e-4:
             break
-    return found
+    return belief
+
+
+def _step(panel: _Panel, network: _Network | None, belief: _Belief) -> _Belief:
+    """Return what is believed of the answers of a panel, with people as they were by the belief before."""
+    images, classes = panel.votes.shape
+    shares = belief.shares
+    kinds = np.stack(panel.likelihoods(belief.plain, belief.found), axis=1)
+    kinds = kinds + np.log([1 - shares.sum(), *shares])[:, None]
+    often = (belief.found.sum(axis=0) + 1) / (images + classes)
+    if network is None:
+        kinds = kinds + np.log(often)
+    else:
+        of_both = np.stack([kinds[:, 0], logsumexp(kinds[:, 1:], axis=1)], axis=1)
+        prior = network.priors(of_both, belief.found, often)
+        kinds = kinds + np.repeat(prior, [1, len(shares)], axis=1)
+    joint = np.exp(kinds - logsumexp(kinds, axis=(1, 2), keepdims=True))
+    ambiguous = joint[:, 1:].sum(axis=(0, 2))
+    shares = (ambiguous + _OF_AMBIGUOUS * _SHARE / len(shares)) / (images + _OF_AMBIGUOUS)
+    return _Belief(joint[:, 0], joint.sum(axis=1), shares)
 
 
 def _rivals(given: np.ndarray) -> np.ndarray:

@@ -16,8 +16,8 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import PREDICTIONS, SCORES, Score
 from avhcurate.measures.stats.ranks import Scratch
-from avhcurate.workspace.data.dataset_records import Harder
 from avhcurate.workspace.data.consensus import BOTH, NETWORK, PEOPLE
+from avhcurate.workspace.data.dataset_records import Harder
 from avhcurate.workspace.disk.columns import listed
 from avhcurate.workspace.disk.tabular import nullable
 from avhcurate.workspace.images.measures import MEASURES

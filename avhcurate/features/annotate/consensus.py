@@ -13,8 +13,10 @@ from avhcurate.datasets.table.open_dataset import trainings_of
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError
+from avhcurate.features.annotate.annotators import VoteQuality
 from avhcurate.measures.stats.blas import one_thread
 from avhcurate.people.consensus import Consensus, consensus
+from avhcurate.people.skill import accuracy_by_others
 from avhcurate.workspace.data.consensus import CONSENSUS, NETWORK, ConsensusFolder, ConsensusRecord
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk.files import write_parquet
@@ -22,6 +24,8 @@ from avhcurate.workspace.disk.provenance import now, settings_digest, versions
 
 #: Part of the folder's name: raise it when the same votes give another consensus.
 _VERSION = 1
+#: What there is to judge a person by, beside the number of answers.
+_ACCURACY = ("accuracy", "accuracy_low", "accuracy_high")
 #: The annotator of attached counts, which do not say who answered.
 _UNKNOWN = -1
 
@@ -136,3 +140,31 @@ def _alone(votes: Votes, run: RunFolder | None) -> str:
     if learnt is not None and run.record.fitted is None:
         return f"{run.name} learnt from these labels; heads out of fold have not, by score --head fit"
     return ""
+
+
+@one_thread()
+def accuracy(votes: Votes) -> pd.DataFrame:
+    """Return `annotator, judged, accuracy, accuracy_low, accuracy_high, errs, confuses` of who answered under a name.
+
+    As `accuracy_by_others`, with names; confuses: "CLASS as CLASS", "" where nothing was wrong. No network is asked.
+    """
+    names = votes.log.columns(votes.dataset.id).annotators.texts
+    answers = answers_of(votes)
+    answers = answers[answers["annotator"] != _UNKNOWN]
+    image = np.unique(answers["id"], return_inverse=True)[1]
+    rows = accuracy_by_others(image, answers["annotator"], answers["label"], num_classes=len(votes.classes))
+    pairs = [(votes.classes[told], votes.classes[said], told) for told, said in rows["confuses"]]
+    confuses = [f"{told} as {said}" * (number >= 0) for told, said, number in pairs]
+    return rows.assign(annotator=[names[code] for code in rows["annotator"]], confuses=confuses)
+
+
+def with_accuracy(votes: Votes, quality: VoteQuality) -> pd.DataFrame:
+    """Return the table of annotators with what `accuracy` says of them; of ticks, which name no class, missing."""
+    if quality.design == "select" or quality.votes.empty:
+        return quality.table.assign(judged=0, errs=False, confuses="", **dict.fromkeys(_ACCURACY, np.nan))
+    rows = quality.table.merge(accuracy(votes), on="annotator", how="left")
+    return rows.assign(
+        judged=rows["judged"].fillna(0).astype(np.int64),
+        errs=rows["errs"].eq(True),
+        confuses=rows["confuses"].fillna(""),
+    )

@@ -153,3 +153,14 @@ def test_the_card_and_the_report_tell_the_three_numbers_apart(dots):
     told = describe_consensus(opened)
     assert TOLD_APART in told.text
     assert [len(part.tiles) for part in told.galleries] == [1]
+
+
+def test_the_verb_names_who_errs(dots, cli, monkeypatch):
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(dots.root.parents[1]))
+    ended = cli("annotators", dots.name)
+    assert ended.out.splitlines()[-1].endswith(": cyd")
+    rows = pd.DataFrame(json.loads(cli("annotators", dots.name, "--json").out)["annotators"]).set_index("annotator")
+    # cyd is wrong about 12 of 60, and bob and ann contradict each other about the first.
+    assert rows["accuracy"]["cyd"] == pytest.approx(48 / 60, abs=0.02)
+    assert rows["confuses"]["cyd"].split(" as ")[0] in {"c0", "c1", "c2"}
+    assert rows["errs"].tolist() == [False, False, True]
