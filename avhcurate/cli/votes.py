@@ -120,9 +120,7 @@ def _print_annotators(votes: "Votes", quality: "VoteQuality") -> None:
     print(f"Reliability of HSF: {reliability}")
     names = ", ".join(people.loc[people["errs"], "annotator"])
     if names:
-        print(
-            f"By the consensus of the others these err: surely less than {GOOD:.0%} right, and less than others: {names}"
-        )
+        print(f"By the consensus of the others these surely err, below {GOOD:.0%} and more than others: {names}")
 
 
 def _print_pairs(quality: "VoteQuality") -> None:
