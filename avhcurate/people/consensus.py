@@ -82,6 +82,8 @@ def consensus(
     image = np.asarray(samples, np.int64)
     if not len(said):
         raise CurateError("Nobody has answered, so there is no consensus.")
+    if num_classes < 2:
+        raise CurateError("All answers are of one class, so there is nothing to agree on. Add classes.")
     panel = _Panel(image, np.unique(annotators, return_inverse=True)[1], said, num_classes)
     if (panel.number == 0).any():
         raise CurateError("An image has no answer. Leave it out.")
@@ -167,7 +169,7 @@ class _Panel:
         chance = (given + _OF_ROW * chance) / (shown + _OF_ROW)
         rivals = _rivals(self.by_class @ (self.times @ all_kinds))
         # Who guesses sees nothing of an ambiguous image either.
-        sees = np.clip((self.skill * classes - 1) / (accuracy * classes - 1), 0.02, 1)[self.person]
+        sees = np.clip((self.skill * classes - 1) / max(accuracy * classes - 1, 0.01), 0.02, 1)[self.person]
         kinds = [self._ambiguous(seen, sees, rivals) for seen in _AMBIGUOUS]
         return [self.times.T @ np.log(np.maximum(chance, _LEAST)), *kinds]
 
@@ -261,7 +263,7 @@ def _fit(panel: _Panel, network: _Network | None) -> _Belief:
     split = panel.votes.max(axis=1) < panel.number
     # Where people disagree is ambiguous at first, so that those errors are not taken for a person's own.
     plain = found * np.where(split, 0.05, 1)[:, None]
-    shares = np.full(len(_AMBIGUOUS), max(_SHARE, split.mean()) / len(_AMBIGUOUS))
+    shares = np.full(len(_AMBIGUOUS), np.clip(split.mean(), _SHARE, 0.9) / len(_AMBIGUOUS))
     belief = _Belief(plain, found, shares)
     for _ in range(_STEPS):
         before = belief.found

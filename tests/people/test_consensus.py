@@ -87,7 +87,18 @@ def test_images_that_the_network_has_not_seen_are_left_to_people(truth):
 def test_what_does_not_fit_is_refused():
     with pytest.raises(CurateError, match="answered"):
         consensus([], [], [], num_classes=2)
+    with pytest.raises(CurateError, match="one class"):
+        consensus([0], [0], [0], num_classes=1)
     with pytest.raises(CurateError, match="no answer"):
         consensus([0, 2], [0, 0], [1, 1], num_classes=2)
     with pytest.raises(CurateError, match="shape"):
         consensus([0], [0], [1], np.ones((2, 2)), num_classes=2)
+
+
+def test_where_all_guess_or_all_disagree_numbers_stay_finite(recwarn):
+    rng = np.random.default_rng(6)
+    for answers in (rng.integers(CLASSES, size=(80, 3)), np.tile([0, 1, 2], (20, 1)), np.zeros((1, 1), int)):
+        found = consensus(*flat(answers), num_classes=CLASSES)
+        assert np.isfinite(found.probs).all()
+        assert found.probs.sum(axis=1) == pytest.approx(1)
+    assert not recwarn.list

@@ -24,6 +24,8 @@ from avhcurate.workspace.disk.provenance import now, settings_digest, versions
 
 #: Part of the folder's name: raise it when the same votes give another consensus.
 _VERSION = 1
+#: Images by which people are judged.
+_MOST_IMAGES = 20_000
 #: What there is to judge a person by, beside the number of answers.
 _ACCURACY = ("accuracy", "accuracy_low", "accuracy_high")
 #: The annotator of attached counts, which do not say who answered.
@@ -151,7 +153,11 @@ def accuracy(votes: Votes) -> pd.DataFrame:
     names = votes.log.columns(votes.dataset.id).annotators.texts
     answers = answers_of(votes)
     answers = answers[answers["annotator"] != _UNKNOWN]
-    image = np.unique(answers["id"], return_inverse=True)[1]
+    ids, image = np.unique(answers["id"], return_inverse=True)
+    # Of very many images some by chance tell enough of a person.
+    among = np.random.default_rng(0).permutation(len(ids))[image] < _MOST_IMAGES
+    answers = answers[among]
+    image = np.unique(image[among], return_inverse=True)[1]
     rows = accuracy_by_others(image, answers["annotator"], answers["label"], num_classes=len(votes.classes))
     pairs = [(votes.classes[told], votes.classes[said], told) for told, said in rows["confuses"]]
     confuses = [f"{told} as {said}" * (number >= 0) for told, said, number in pairs]
@@ -160,7 +166,7 @@ def accuracy(votes: Votes) -> pd.DataFrame:
 
 def with_accuracy(votes: Votes, quality: VoteQuality) -> pd.DataFrame:
     """Return the table of annotators with what `accuracy` says of them; of ticks, which name no class, missing."""
-    if quality.design == "select" or quality.votes.empty:
+    if quality.design == "select" or quality.votes.empty or len(votes.classes) < 2:
         return quality.table.assign(judged=0, errs=False, confuses="", **dict.fromkeys(_ACCURACY, np.nan))
     rows = quality.table.merge(accuracy(votes), on="annotator", how="left")
     return rows.assign(

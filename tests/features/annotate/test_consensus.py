@@ -123,7 +123,7 @@ def test_the_consensus_goes_out_as_labels_and_not_once_votes_have_come(dots, cli
     assert rows["curated_label"].tolist() == rows["consensus_label"].tolist() == LABELS.tolist()
     assert json.loads(out.with_name("labels.csv.manifest.json").read_text())["labels"] == "consensus"
     # It decides nothing about the images.
-    assert opened_again(dots).samples.decided == opened.samples.decided == (0, 0, 0)
+    assert opened_again(dots).samples.decision_counts == opened.samples.decision_counts == (0, 0, 0)
     vote(dots, [("1.png", "dan", "c2")], tmp_path / "more.csv")
     ended = cli(*export, "--force")
     assert ended.code == 2
