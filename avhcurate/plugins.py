@@ -25,6 +25,7 @@ COLUMN_NAMES = frozenset(
         "locked",
         *("hsf", "hsf_low", "hsf_high", "hsf_bin", "hsf_source", "votes", "human_gap"),
         *("hsf_predicted", "hsf_predicted_low", "hsf_predicted_high", "hsf_predicted_bin"),
+        *("consensus_label", "consensus_label_name", "consensus", "consensus_of", "answers"),
         *("tags", "curated_label", "curated_label_name", "deciders", "image", "set", "gap"),
         *("brightness", "contrast", "sharpness", "information", "colour", "width", "height", "aspect", "file_bytes"),
         *("nearest_similarity", "duplicate_group", "oddity", "sha256"),

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.features.annotate import queue, setup, ui_annotators, ui_exclusion, ui_second, ui_setup
+from avhcurate.features.annotate import queue, setup, ui_annotators, ui_consensus, ui_exclusion, ui_second, ui_setup
 from avhcurate.ui.base import frame
 from avhcurate.ui.base.notes import show_queue_note
 from avhcurate.ui.grid.detail import show_details
@@ -21,6 +21,7 @@ if settings is None:
         st.header("No votes are collected yet", icon=":material/how_to_vote:")
         st.write("Set up what annotators are asked, then send them to the Annotate page.")
         ui_setup.collection_form(page, None, key="annotators.setup")
+    ui_consensus.show_consensus(page)
     st.stop()
 
 progress = queue.progress(page.decisions, page.votes, page.opened.run)
@@ -30,11 +31,13 @@ with st.expander("What annotators are asked", icon=":material/tune:"):
     ui_setup.collection_form(page, settings, key="annotators.settings")
 ui_second.decided_by(page, settings)
 if not progress.annotators:
+    ui_consensus.show_consensus(page)
     st.info("No answers yet. The Annotate page asks; every answer shows here at once.", icon=":material/info:")
     st.stop()
 
 quality = ui_annotators.quality_of(page.votes, settings.design)
 ui_annotators.progress_charts(quality, settings)
+ui_consensus.show_consensus(page)
 ui_annotators.annotators_table(page, quality)
 ui_exclusion.exclusion_rule(page, quality)
 ui_annotators.status_history(page)

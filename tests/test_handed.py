@@ -6,6 +6,7 @@ from typing import get_type_hints
 
 import pytest
 
+from avhcurate.datasets.export.card import dataset_card
 from avhcurate.datasets.export.service import FORMATS, describe_export
 from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.open_dataset import PARTS
@@ -14,6 +15,7 @@ from avhcurate.datasets.table.votes import Votes
 from avhcurate.features.classes.service import classes_of, parts
 from avhcurate.features.home.ui_guide import _FORMS
 from avhcurate.features.payoff.service import beforehand
+from avhcurate.workspace.data.consensus import ConsensusFolder
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.prediction import PredictionFolder
 from avhcurate.workspace.data.runs import RunFolder
@@ -28,9 +30,10 @@ KINDS = {
     "votes": Votes,
     "decisions": Decisions,
     "prediction": PredictionFolder | None,
+    "consensus": ConsensusFolder | None,
 }
 OURS = [one for one in FORMATS.values() if one.__module__.startswith("avhcurate.")]
-HANDED = [*TAKERS.values(), *OURS, *_FORMS.values(), describe_export, classes_of, parts, beforehand]
+HANDED = [dataset_card, *TAKERS.values(), *OURS, *_FORMS.values(), describe_export, classes_of, parts, beforehand]
 
 
 @pytest.mark.parametrize("function", dict.fromkeys(HANDED), ids=lambda one: f"{one.__module__}.{one.__name__}")

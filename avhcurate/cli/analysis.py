@@ -238,6 +238,7 @@ def predict(settings: PredictSettings) -> None:
     from avhcurate.features.predicted_hsf.learning_curve import forecast_of
     from avhcurate.features.predicted_hsf.service import added_text, coverage_text, predict_hsf, predictions
     from avhcurate.people.queues import BIASED
+    from avhcurate.workspace.data.consensus import TOLD_APART
 
     first = next(iter(settings.runs), None)
     opened = options.run_table(settings.dataset, first)
@@ -264,6 +265,7 @@ def predict(settings: PredictSettings) -> None:
         )
     options.print_table([row.model_dump() for row in record.coverage])
     print(coverage_text(record))
+    print(TOLD_APART)
     curve = forecast_of(record)
     if curve is not None and (limit := curve.limit_text()):
         print(f"With many more voted images these inputs would reach about {limit}, by a forecast from the curve.")

@@ -8,6 +8,7 @@ from avhcurate.datasets.export.settings import ExportSettings, SplitSettings
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
+    from avhcurate.datasets.table.open_dataset import OpenDataset
     from avhcurate.datasets.table.sample_table import SampleTable
 
 
@@ -20,7 +21,7 @@ _HARDEST = (
 
 @options.verb(ExportSettings, group="Images")
 def export(settings: ExportSettings) -> None:
-    from avhcurate.datasets.curate.second_person import confirmed_only, second_person
+    from avhcurate.datasets.curate.second_person import second_person
     from avhcurate.datasets.export.service import export, format_named, order_of
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.measures.scores import SCORES
@@ -43,8 +44,7 @@ def export(settings: ExportSettings) -> None:
         opened = open_dataset()
         sort = sort or f"{column}:asc"
     second = second_person(opened.decisions, opened.votes)
-    if settings.confirmed:
-        opened = confirmed_only(opened)
+    opened = _with_labels(opened, settings)
     with options.started_job() as progress, options.output(settings.out) as out:
         count = export(
             opened,
@@ -54,7 +54,7 @@ def export(settings: ExportSettings) -> None:
             force=settings.force,
             order=order_of(opened.samples, opened.run, filters, query, sort=sort, like=settings.like),
             progress=progress,
-            details={"confirmed": settings.confirmed},
+            details={"confirmed": settings.confirmed, "labels": settings.labels},
         )
     result = {"samples": count, "out": str(settings.out), "simulated": opened.samples.simulated}
     options.print_result(result, f"{count} images of {name} written to {settings.out}" + _simulated(opened.samples))
@@ -68,6 +68,20 @@ def export(settings: ExportSettings) -> None:
         )
     if any(key in f"{filters.where} {sort}" for key in SCORES):
         options.print_messages([_HARDEST])
+
+
+def _with_labels(opened: "OpenDataset", settings: ExportSettings) -> "OpenDataset":
+    """Return the table with the labels that go out."""
+    from avhcurate.datasets.curate.second_person import confirmed_only
+    from avhcurate.datasets.export.consensus import with_consensus
+
+    if settings.confirmed and settings.labels == "consensus":
+        raise CurateError("A consensus is of all who answered, and --confirmed of decisions. Leave one out.")
+    if settings.confirmed:
+        return confirmed_only(opened)
+    if settings.labels == "consensus":
+        return with_consensus(opened)
+    return opened
 
 
 def _query(name: str, view: str) -> dict[str, str]:

@@ -1,11 +1,11 @@
-"""The verbs votes, votes-out and annotators: human votes in, the votes behind HSF out, and who gave them."""
+"""The verbs votes, votes-out, annotators and consensus: votes in and out, who gave them, and what all say together."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
 from avhcurate.errors import CurateError, NothingFound
-from avhcurate.features.annotate.settings import AnnotatorsSettings
+from avhcurate.features.annotate.settings import AnnotatorsSettings, ConsensusSettings
 from avhcurate.people.settings import VotesOutSettings, VotesSettings
 
 if TYPE_CHECKING:
@@ -67,7 +67,10 @@ def votes_out(settings: VotesOutSettings) -> None:
 
 
 #: What the verb prints of each annotator; --json and --out have all columns.
-_SHOWN = ["annotator", "answers", "votes", "control_accuracy", "controls", "agreement", "compared", "median_ms"]
+_SHOWN = [
+    *("annotator", "answers", "votes", "control_accuracy", "controls", "agreement", "compared"),
+    *("accuracy", "accuracy_low", "accuracy_high", "judged", "confuses", "median_ms"),
+]
 #: Pairs that are printed; --json and --out have all of them.
 _PAIRS_SHOWN = 20
 
@@ -91,26 +94,33 @@ def annotators(settings: AnnotatorsSettings) -> None:
     elif settings.pairs:
         _print_pairs(quality)
     else:
-        _print_annotators(quality)
+        _print_annotators(votes, quality)
 
 
-def _print_annotators(quality: "VoteQuality") -> None:
+def _print_annotators(votes: "Votes", quality: "VoteQuality") -> None:
+    from avhcurate.features.annotate.consensus import with_accuracy
+    from avhcurate.people.skill import GOOD
+
     hsf = quality.reliability
+    people = with_accuracy(votes, quality)
     found = {
         "design": quality.design,
-        "annotators": quality.table,
+        "annotators": people,
         "fleiss_kappa": asdict(quality.kappa),
         "krippendorff_alpha": asdict(quality.alpha),
         "reliability": asdict(hsf),
     }
-    if options.printed(found, quality.table):
+    if options.printed(found, people):
         return
-    rows = quality.table.astype({"control_accuracy": float})
+    rows = people.astype({"control_accuracy": float})
     options.print_table(rows.rename(columns={"by": "excluded by"}), columns=[*_SHOWN, "excluded by"])
     for coefficient in (quality.kappa, quality.alpha):
         print(f"{coefficient.name}: {coefficient.text}")
     reliability = hsf.reason or f"{hsf.reliability:.2f} ({hsf.low:.2f} to {hsf.high:.2f})"
     print(f"Reliability of HSF: {reliability}")
+    names = ", ".join(people.loc[people["errs"], "annotator"])
+    if names:
+        print(f"By the consensus of the others these surely err, below {GOOD:.0%} and more than others: {names}")
 
 
 def _print_pairs(quality: "VoteQuality") -> None:
@@ -162,3 +172,22 @@ def _undo_rule(votes: "Votes") -> None:
     if not names:
         raise NothingFound(f"No exclusion by limits of yours holds in {votes.dataset.name}.")
     options.print_result({"included": names}, f"counting again: {', '.join(names)}")
+
+
+@options.verb(ConsensusSettings, group="People and network", table=True)
+def consensus(settings: ConsensusSettings) -> None:
+    from avhcurate.features.annotate.consensus import consensus_table, find_consensus
+    from avhcurate.workspace.data.consensus import NETWORK, TOLD_APART
+
+    opened = options.run_table(settings.dataset, settings.model)
+    record = find_consensus(opened.votes, opened.run, people=settings.people).record
+    rows = consensus_table(options.run_table(settings.dataset, settings.model).samples)
+    if options.printed({"record": record, "rows": rows}, rows):
+        return
+    if record.votes_simulated:
+        print("The votes are SIMULATED.")
+    print(record.text)
+    changed = rows[rows["consensus_of"] == NETWORK]
+    if len(changed):
+        options.print_table(changed.sort_values("consensus").head(_PAIRS_SHOWN))
+    print(TOLD_APART)

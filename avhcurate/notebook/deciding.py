@@ -163,19 +163,36 @@ class DecidedDataset(OpenedDataset):
         return votes_out(self.opened, Path(out), format, force=force)
 
     def annotators(self, *, pairs: bool = False) -> pd.DataFrame:
-        """Return a row per annotator who answered under a name: answers, controls right, agreement, speed.
+        """Return a row per annotator who answered under a name: answers, controls right, agreement, accuracy, speed.
 
         With `pairs` one for each two with images in common: `first, second, n`, the share of equal answers as
         `agreement, low, high`, and Cohen's `kappa, kappa_low, kappa_high`. Raises CurateError where nobody has answered
         under a name.
         """
-        from avhcurate.features.annotate import annotators
+        from avhcurate.features.annotate import annotators, consensus
 
         votes = self.opened.votes
         design = annotators.design_of(votes)
         if pairs:
             return annotators.annotator_pairs(annotators.vote_quality(votes, design))
-        return annotators.annotators(votes)
+        return consensus.with_accuracy(votes, annotators.vote_quality(votes, design))
+
+    def consensus(self, *, people: bool = False) -> pd.DataFrame:
+        """Weigh people, and the network unless `people`: `id, path, consensus_label, consensus, consensus_of, answers`.
+
+        A row an image with answers; the columns stay in the table. `consensus` is how probable it is that the label is
+        right, `consensus_of` people, both, or network, which then outvoted most people. HSF stays the share of people.
+        Raises CurateError without answers that name a class.
+
+        >>> import avhcurate
+        >>> rows = avhcurate.example().consensus(people=True)
+        >>> rows["consensus_of"].unique().tolist(), bool(rows["consensus"].between(0, 1).all())
+        (['people'], True)
+        """
+        from avhcurate.features.annotate import consensus
+
+        consensus.find_consensus(self.opened.votes, self.opened.run, people=people)
+        return consensus.consensus_table(self.opened.samples)
 
     def lock(self, share: float | None = None, where: str = "", *, groups: str | None = None, seed: int = 0) -> int:
         """Lock a part, whose labels nothing learns from, to judge decisions by; return how many.

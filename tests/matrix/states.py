@@ -159,6 +159,7 @@ STATES: Mapping[str, State] = {
         "votes before scores",
         (
             *(_SCORE, f"neighbours {NAME}", f"suspects {NAME}", f"quality {NAME}", f"predict {NAME}"),
+            f"consensus {NAME}",
             *(f"saved {NAME} --save-set hard --where 'relative_avh > 0.3'", f"tag {NAME} odd --ids 3,4,5"),
             f"train {NAME} --model avhcurate:resnet20 --epochs 1",
         ),

@@ -29,12 +29,14 @@ READING = (
     "report {name} --card {out}.md",
     "export {name} --where 'hsf < 0.9 AND relative_avh > 0.5' --out {out}.csv",
     "export {name} --confirmed --out {out}.csv",
+    "export {name} --labels consensus --out {out}.csv",
 )
 WRITING = (
     "suspects {name} --out {out}.csv",
     "neighbours {name}",
     "project {name}",
     "predict {name}",
+    "consensus {name} --out {out}.csv",
     "quality {name}",
     "score {name} --model avhcurate:digits --head fit",
     "attach {name} --features {inputs}/outputs.npz:features",

@@ -6,9 +6,11 @@ import math
 import pandas as pd
 import pytest
 
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.features.annotate import annotators, exclusion, queue, setup, ui_annotators
 from avhcurate.features.annotate.ui_annotators import file_of, need_text
+from avhcurate.features.annotate.vote_files import log_votes
 from avhcurate.measures.stats.sample_size import Need
 from avhcurate.people.annotators import ExclusionRule
 from avhcurate.workspace.data.workspace import Workspace
@@ -213,3 +215,24 @@ def test_a_forecast_from_few_votes_says_by_how_much_it_is_low():
     need = Need(500, 3.0, 0.1, 0.2, 0.05, 9, 3000, 1500)
     assert "low: by 0.016 to 0.034 from 3 votes and 0.003 to 0.011 from 5" in need_text(need)
     assert "low" not in need_text(Need(500, 10.0, 0.1, 0.2, 0.05, 19, 4500, 1500))
+
+
+def test_the_images_whose_majority_the_network_changed_come_first(open_page, own_root, tmp_path):
+    opened = table_of(own_root)
+    rows = opened.samples.frame(columns=["id", "path", "label", "predicted", "hsf"])
+    # Only who is never right has answered about this one, and the network is right.
+    image = rows[rows["hsf"].isna() & (rows["label"] == rows["predicted"])].iloc[0]
+    wrong = opened.samples.classes[(int(image["label"]) + 1) % 10]
+    file = tmp_path / "more.csv"
+    pd.DataFrame({"path": [image["path"]], "annotator": ["mal"], "label": [wrong]}).to_csv(file, index=False)
+    log_votes(opened.votes, file)
+    app = open_page("annotators", own_root)
+    press(app, "Weigh the votes")
+    opened = table_of(own_root)
+    changed = opened.samples.frame(Filters(panel=("network",)), columns=["id", "consensus_label"])
+    assert changed.set_index("id")["consensus_label"].to_dict() == {image["id"]: image["label"]}
+    assert any(
+        f"The network changed what most people say about {len(changed)} of them" in text.value for text in app.markdown
+    )
+    pictures = [html.proto.body for html in app.get("html") if "avh-pairs" in html.proto.body]
+    assert any(f"image {image['id']}: {wrong} 1 of 1" in body for body in pictures)

@@ -12,13 +12,14 @@ from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.votes import Votes
+from avhcurate.workspace.data.consensus import TOLD_APART, ConsensusFolder
 
 #: Classes whose samples the card counts; its header names all of them.
 _MOST_CLASSES = 100
 _DECISIONS = "a new label, the given one kept, or an exclusion as wrong"
 
 
-def dataset_card(decisions: Decisions, votes: Votes, filters: Filters) -> str:
+def dataset_card(decisions: Decisions, votes: Votes, consensus: ConsensusFolder | None, filters: Filters) -> str:
     """Return the card of the samples that satisfy the filters; it names no person, no path and no licence."""
     from huggingface_hub import DatasetCardData  # exports of other formats need none of it
 
@@ -45,6 +46,7 @@ def dataset_card(decisions: Decisions, votes: Votes, filters: Filters) -> str:
         "## Where the labels come from",
         *_provenance(decisions, votes, filters),
         *_votes(samples, filters),
+        *_consensus(consensus),
         "## Licence",
         "Not known here. Choose one, and name it in the header as `license`.",
     ]
@@ -80,6 +82,13 @@ def _votes(samples: SampleTable, filters: Filters) -> list[str]:
         low, middle, high = rows["hsf"].quantile([0.1, 0.5, 0.9])
         text += f", {middle:.2f} in the median ({low:.2f} to {high:.2f} from the tenth to the ninetieth percentile)"
     return ["## Human selection frequency", f"{text}."]
+
+
+def _consensus(consensus: ConsensusFolder | None) -> list[str]:
+    """Return what the consensus rests on; nothing before there is one."""
+    if consensus is None:
+        return []
+    return ["## Consensus", _plain(consensus.record.text), TOLD_APART]
 
 
 def _listing(title: str, rows: Iterable[tuple[Any, int]]) -> str:

@@ -21,6 +21,7 @@ from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.votes import Votes
+from avhcurate.workspace.data.consensus import ConsensusFolder
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.prediction import PredictionFolder
 from avhcurate.workspace.disk.files import batched, link, safe_name, write_tables
@@ -212,7 +213,12 @@ _HF_BATCH = 1000
 
 
 def write_hf(
-    decisions: Decisions, votes: Votes, prediction: PredictionFolder | None, selection: ExportSelection, path: Path
+    decisions: Decisions,
+    votes: Votes,
+    prediction: PredictionFolder | None,
+    consensus: ConsensusFolder | None,
+    selection: ExportSelection,
+    path: Path,
 ) -> int:
     """Write data/SPLIT-00000-of-00001.parquet with image bytes and class names that the `datasets` library reads, and
     the card of the dataset as README.md.
@@ -228,7 +234,8 @@ def write_hf(
     for name, splits in splits_of.items():
         part = replace(selection, filters=selection.filters.with_(splits=tuple(splits)))
         written += _write_hf_split(path / "data", _distinct(name, used), _hf_tables(decisions, votes, prediction, part))
-    write_readme(path, dataset_card(decisions, votes, selection.filters), simulated=decisions.samples.simulated)
+    card = dataset_card(decisions, votes, consensus, selection.filters)
+    write_readme(path, card, simulated=decisions.samples.simulated)
     return written
 
 

@@ -1,6 +1,7 @@
 """The options of export and split."""
 
 from pathlib import Path
+from typing import Literal
 
 from avhcurate.workspace.data.settings import VerbSettings, option
 
@@ -30,6 +31,9 @@ class ExportSettings(VerbSettings):
     )
     confirmed: bool = option(
         False, "Only decisions that a second person agrees with; others go out with the given label."
+    )
+    labels: Literal["curated", "consensus"] = option(
+        "curated", "Whose labels go out: those curated, or the consensus of people and network where there is one."
     )
     force: bool = option(False, "Replace an existing export.")
 

@@ -54,6 +54,7 @@ NAMES = {
     "predicted_parent": "list_extract((SELECT parents FROM names), predicted + 1)",
     "hsf_bin": "list_extract((SELECT bins FROM names), _hsf_bin + 1)",
     "curated_label_name": "list_extract((SELECT classes FROM names), curated_label + 1)",
+    "consensus_label_name": "list_extract((SELECT classes FROM names), consensus_label + 1)",
 }
 #: SQL that writes the annotations of the table `incoming` into the samples.
 DECIDE = """
@@ -188,6 +189,11 @@ def _columns() -> list[Column]:
         Column("hsf_predicted_bin", "predicted.hsf_predicted_bin::VARCHAR", "predicted"),
         # The confidence is that of the run, or null.
         Column("human_gap", "(predicted.hsf_predicted - confidence)::DOUBLE", "predicted"),
+        Column("consensus_label", "consensus.consensus_label::INTEGER", "consensus"),
+        Column("consensus_label_name", NAMES["consensus_label_name"], "consensus"),
+        Column("consensus", "consensus.consensus::DOUBLE", "consensus"),
+        Column("consensus_of", "consensus.consensus_of::VARCHAR", "consensus"),
+        Column("answers", "consensus.answers::BIGINT", "consensus"),
         *(Column(name, UNDECIDED[name]) for name in ("tags", "curated_label")),
         Column("curated_label_name", NAMES["curated_label_name"]),
         Column("locked", UNDECIDED["locked"]),

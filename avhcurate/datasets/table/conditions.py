@@ -14,6 +14,7 @@ import duckdb
 from avhcurate.datasets.table.columns import PREDICTED_COLUMNS, QUALITY_COLUMNS
 from avhcurate.errors import CurateError, Run
 from avhcurate.measures.scores import SCORES
+from avhcurate.workspace.data.consensus import CONSENSUS
 
 #: Kinds of expression that compare and combine values; subqueries, windows, lambdas and stars are not among them.
 _EXPRESSIONS = frozenset(
@@ -36,6 +37,7 @@ _MOST_LONGER = 16
 
 #: Columns that a table has once they are computed, in lower case, and the verb that computes them.
 _COMPUTED_BY = dict.fromkeys(PREDICTED_COLUMNS, Run("predict", "NAME"))
+_COMPUTED_BY |= dict.fromkeys(CONSENSUS, Run("consensus", "NAME"))
 _COMPUTED_BY |= dict.fromkeys(QUALITY_COLUMNS, Run("quality", "NAME"))
 _COMPUTED_BY |= {key: Run("neighbours", "NAME") for key, score in SCORES.items() if score.needs == "neighbours"}
 _COMPUTED_BY |= {key: Run("train", "NAME", model="MODEL") for key, score in SCORES.items() if score.training}
@@ -44,7 +46,7 @@ _LONGEST = 4000
 #: A node of a parsed condition, as DuckDB writes it in JSON.
 _Node: TypeAlias = dict[str, Any]
 #: Columns of class indices, each with the column of names that a comparison with text means; functions of such text.
-_NAMES = {"label": "label_name", "predicted": "predicted_name", "curated_label": "curated_label_name"}
+_NAMES = {name: f"{name}_name" for name in ("label", "predicted", "curated_label", "consensus_label")}
 _CASES = ("lower", "upper", "trim")
 _EQUAL = ("COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_IN")
 

@@ -47,7 +47,7 @@ def _filter(default: Any, entry: Filter) -> Any:
 
 def offered_ranges(table: Table) -> Container[str]:
     """Return the columns of numbers that filters cut."""
-    return {*table.scores, "hsf", "votes", *table.predictions, *table.measures, *table.own("number")}
+    return {*table.scores, "hsf", "votes", *table.predictions, *table.agreed, *table.measures, *table.own("number")}
 
 
 #: An end of a range of numbers or days, None for an open one.
@@ -128,6 +128,16 @@ class Filters:
             title="Only where the model disagrees",
             folded=True,
             choices={False: ("", ""), True: ("predicted <> label", "The model disagrees")},
+        ),
+    )
+    panel: tuple[str | None, ...] = _filter(
+        (),
+        AnyOf(
+            key="panel",
+            title="Consensus of",
+            offered=lambda table: table.panel and (None, *table.panel),
+            column="consensus_of",
+            folded=True,
         ),
     )
     locked: bool = _filter(

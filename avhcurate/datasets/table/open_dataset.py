@@ -17,6 +17,7 @@ from avhcurate.errors import CurateError, Run
 from avhcurate.networks.neighbours.graph import NeighbourGraph
 from avhcurate.people import bins
 from avhcurate.people.log import open_response_log
+from avhcurate.workspace.data.consensus import ConsensusFolder
 from avhcurate.workspace.data.dataset_records import DatasetRecord
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.logs import open_events
@@ -27,7 +28,7 @@ from avhcurate.workspace.data.workspace import Workspace
 
 T = TypeVar("T")
 #: What an open dataset hands out, by the name that a function has for it.
-PARTS = ("workspace", "dataset", "samples", "run", "votes", "decisions", "neighbours", "prediction")
+PARTS = ("workspace", "dataset", "samples", "run", "votes", "decisions", "neighbours", "prediction", "consensus")
 
 
 class OpenDataset:
@@ -51,6 +52,8 @@ class OpenDataset:
         self.training, self.learnt = _trainings(dataset, run)
         #: The newest prediction of HSF; None before `avhcurate predict`.
         self.prediction = PredictionFolder.newest(dataset, record.version, dataset.locked_by)
+        #: The newest consensus of people and network; None before `avhcurate consensus`.
+        self.consensus = ConsensusFolder.newest(dataset, record.version, dataset.locked_by)
         self.votes = Votes(dataset, open_response_log(workspace.root), bins.check_edges(edges))
         classes = class_names(record, run)
         self.samples = SampleTable(
@@ -88,6 +91,8 @@ class OpenDataset:
             found["dynamics"] = self.training.dynamics_path
         if self.learnt:
             found["train_dynamics"] = self.learnt.train_dynamics_path
+        if self.consensus:
+            found["consensus"] = self.consensus.root / ConsensusFolder.TABLE
         if self.dataset.quality.ready(fingerprint):
             found["quality"] = self.dataset.quality.columns_path
         return {name: file for name, file in found.items() if file is not None and (name != "words" or file.exists())}

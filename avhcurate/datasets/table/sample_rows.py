@@ -16,6 +16,7 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.measures.scores import PREDICTIONS, SCORES, Score
 from avhcurate.measures.stats.ranks import Scratch
+from avhcurate.workspace.data.consensus import BOTH, NETWORK, PEOPLE
 from avhcurate.workspace.data.dataset_records import Harder
 from avhcurate.workspace.disk.columns import listed
 from avhcurate.workspace.disk.tabular import nullable
@@ -58,6 +59,9 @@ class SampleRows:
         self.predictions = tuple(key for key in PREDICTIONS if key in self.standard)
         self.measured = tuple(key for key in QUALITY_COLUMNS if key in self.standard)
         self.measures = tuple(key for key in self.measured if key in MEASURES)
+        #: What a consensus may rest on, and its numbers; none before there is one.
+        self.panel = tuple(key for key in (PEOPLE, BOTH, NETWORK) if "consensus_of" in self.standard)
+        self.agreed = tuple(key for key in ("consensus", "answers") if key in self.standard)
         self.kinds: dict[str, Kind] = {name: kind_of(self.types[name]) for name in self.user_columns}
         #: What has an order by hardness or could have one: scores, measures and the user's numbers, by key.
         known: dict[str, Score] = SCORES | PREDICTIONS | MEASURES

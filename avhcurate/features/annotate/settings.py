@@ -49,3 +49,15 @@ class AnnotatorsSettings(VerbSettings):
             median_ms=median_ms,
             answers=self.answers,
         )
+
+
+class ConsensusSettings(VerbSettings):
+    """The consensus of people, weighed by how reliable they are, and of a network: a label and how sure it is.
+
+    Columns consensus_label, consensus, consensus_of and answers. HSF stays the share of people, without the network.
+    """
+
+    verb = "consensus"
+    dataset: str = option(help="The dataset.", argument=True)
+    model: str | None = option(None, "Whose network is asked: a model's or a run's name.", usual="the default")
+    people: bool = option(False, "People alone, without a network.")

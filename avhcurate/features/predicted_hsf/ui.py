@@ -17,14 +17,15 @@ from avhcurate.ui.base.score_help import explain_scores
 from avhcurate.ui.base.text import counted, signed
 from avhcurate.ui.charts.html_table import estimate, html_table, table_row
 from avhcurate.ui.charts.show import show_chart
+from avhcurate.workspace.data.consensus import TOLD_APART
 from avhcurate.workspace.data.prediction import PredictionRecord
 
 _TARGET = number("predicted.target", 0.5, low=0.05, high=0.99)
 
-_ABOUT = """
+_ABOUT = f"""
 With votes on some images, a model of these votes predicts the HSF of all others, with an interval: from the scores,
 the embedding and the class. Predictions are columns of their own (`hsf_predicted`, `human_gap`) to sort, filter and
-export by, and are never counted as votes.
+export by, and are never counted as votes. {TOLD_APART}
 """
 
 

@@ -36,6 +36,7 @@ from avhcurate.features.suspects.store import suspects_of
 from avhcurate.features.suspects.suggestions import suspects_now
 from avhcurate.measures.scores import SCORES
 from avhcurate.networks.scoring.accuracy import accuracy_of
+from avhcurate.workspace.data.consensus import NETWORK, TOLD_APART
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk.files import check_free, remove_leftovers, write_atomic
@@ -104,7 +105,7 @@ def write_card(opened: OpenDataset, out: Path, *, force: bool = False) -> Path:
     `force`.
     """
     check_free(out, force=force)
-    write_atomic(out, dataset_card(opened.decisions, opened.votes, IN_VIEW))
+    write_atomic(out, dataset_card(opened.decisions, opened.votes, opened.consensus, IN_VIEW))
     return out
 
 
@@ -191,6 +192,18 @@ def describe_votes(opened: OpenDataset) -> dict[str, Any]:
     )
     counts = opened.samples.group_counts("hsf_bin", IN_VIEW).dropna().sort_values("value")
     return {"text": text, "bars": bars(counts), "heads": ["HSF", "images"]}
+
+
+@section("What people and the network agree on", "consensus")
+def describe_consensus(opened: OpenDataset) -> dict[str, Any]:
+    """The consensus, with the images whose majority the network outvoted, the least sure first."""
+    if opened.consensus is None:
+        return {"lacks": "No consensus yet."}
+    changed = IN_VIEW.with_(panel=(NETWORK,))
+    ids = opened.samples.order(changed, sort="consensus", descending=False).tolist()
+    title = "The network changed what most people say"
+    galleries = [gallery(opened.samples, title, ids, ["consensus_label_name", "consensus", "hsf"])] if ids else []
+    return {"text": f"{opened.consensus.record.text} {TOLD_APART}", "galleries": galleries}
 
 
 @section("Which score follows people", "correlate")

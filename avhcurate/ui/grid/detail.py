@@ -30,6 +30,7 @@ from avhcurate.ui.grid.grid_bar import key_data, say_elsewhere
 from avhcurate.ui.grid.grid_views import GridView, tiles_of
 from avhcurate.ui.grid.reasons import reason_of
 from avhcurate.ui.server.image_routes import image_url
+from avhcurate.workspace.data.consensus import TOLD_APART
 
 _NEIGHBOURS = 12
 #: Entries of a sample's history that are shown.
@@ -213,6 +214,11 @@ def _compare(frame: Opened, inspection: Inspection) -> None:
     if row.get("hsf_predicted") is not None:
         ends = f"{row['hsf_predicted_low']:.2f}–{row['hsf_predicted_high']:.2f}"
         facts["Predicted HSF (not votes)"] = f"{row['hsf_predicted']:.2f}, interval {ends}"
+    if row.get("consensus") is not None:
+        facts[f"Consensus of {row['consensus_of']}"] = f"{row['consensus_label_name']}, {row['consensus']:.2f}"
+    told = [row.get(name) for name in ("hsf", "hsf_predicted", "consensus")]
+    if len(told) - told.count(None) > 1:
+        st.caption(TOLD_APART)
     with in_a_row("top", gap="medium"):
         for name, value in facts.items():
             with st.container(width="content", gap=None):

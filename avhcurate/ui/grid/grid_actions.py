@@ -101,7 +101,7 @@ def filterable(samples: SampleTable) -> list[str]:
     voted = ["hsf", "votes"] if samples.votes else []
     offered = {*samples.own("number", "date"), *samples.groups}
     own = [name for name in samples.user_columns if name in offered]
-    return [*samples.scores, *voted, *samples.predictions, *samples.measures, *own]
+    return [*samples.scores, *voted, *samples.predictions, *samples.agreed, *samples.measures, *own]
 
 
 def caption_columns(samples: SampleTable) -> list[str]:
@@ -113,6 +113,7 @@ def caption_columns(samples: SampleTable) -> list[str]:
         *samples.scores,
         *voted,
         *samples.predictions,
+        *samples.agreed,
         *samples.measures,
         "path",
         "split",

@@ -126,6 +126,7 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         patterns = (
             *("dataset.json", "samples.parquet", "quality/columns.parquet", "runs/*/run.json"),
             *("runs/*/neighbours/graph/scores.parquet", "training/*/training.json", "predictions/*/prediction.json"),
+            "consensus/*/consensus.json",
         )
         files = [file for pattern in patterns for file in sorted(self.root.glob(pattern))]
         times = [f"{file.parent.name}/{file.name}:{file.stat().st_mtime_ns}" for file in files]
