@@ -196,7 +196,7 @@ def offer_votes(page: Opened) -> None:
                     type="tertiary",
                     on_click=attempt,
                     args=(setup.choose_source, page.votes),
-                    kwargs={"chosen": key, "control_filter": source.control_filter, "who": user()},
+                    kwargs={"key": key, "control_filter": source.control_filter, "who": user()},
                     **for_curators(),
                 )
 
