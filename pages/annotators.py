@@ -2,7 +2,16 @@
 
 import streamlit as st
 
-from avhcurate.features.annotate import queue, setup, ui_annotators, ui_consensus, ui_exclusion, ui_second, ui_setup
+from avhcurate.features.annotate import (
+    annotators,
+    queue,
+    setup,
+    ui_annotators,
+    ui_consensus,
+    ui_exclusion,
+    ui_second,
+    ui_setup,
+)
 from avhcurate.ui.base import frame
 from avhcurate.ui.base.notes import show_queue_note
 from avhcurate.ui.grid.detail import show_details
@@ -16,7 +25,8 @@ page = open_page(
     terms=["HSF"],
 )
 settings = setup.settings_of(page.votes)
-if settings is None:
+answered = annotators.answered_design(page.votes)
+if settings is None and answered is None:
     with st.container(border=True):
         st.header("No votes are collected yet", icon=":material/how_to_vote:")
         st.write("Set up what annotators are asked, then send them to the Annotate page.")
@@ -24,19 +34,23 @@ if settings is None:
     ui_consensus.show_consensus(page)
     st.stop()
 
-progress = queue.progress(page.decisions, page.votes, page.opened.run)
-ui_annotators.progress_facts(progress, settings)
+target = 1
+if settings is not None:
+    target = settings.target
+    progress = queue.progress(page.decisions, page.votes, page.opened.run)
+    ui_annotators.progress_facts(progress, settings)
 ui_setup.source_line(page, setup.source(page.votes))
 with st.expander("What annotators are asked", icon=":material/tune:"):
     ui_setup.collection_form(page, settings, key="annotators.settings")
-ui_second.decided_by(page, settings)
-if not progress.annotators:
-    ui_consensus.show_consensus(page)
-    st.info("No answers yet. The Annotate page asks; every answer shows here at once.", icon=":material/info:")
-    st.stop()
+if settings is not None:
+    ui_second.decided_by(page, settings)
+    if not progress.annotators:
+        ui_consensus.show_consensus(page)
+        st.info("No answers yet. The Annotate page asks; every answer shows here at once.", icon=":material/info:")
+        st.stop()
 
-quality = ui_annotators.quality_of(page.votes, settings.design)
-ui_annotators.progress_charts(quality, settings)
+quality = ui_annotators.quality_of(page.votes, annotators.design_of(page.votes))
+ui_annotators.progress_charts(quality, target)
 ui_consensus.show_consensus(page)
 ui_annotators.annotators_table(page, quality)
 ui_exclusion.exclusion_rule(page, quality)

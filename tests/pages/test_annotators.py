@@ -217,6 +217,21 @@ def test_a_forecast_from_few_votes_says_by_how_much_it_is_low():
     assert "low" not in need_text(Need(500, 10.0, 0.1, 0.2, 0.05, 19, 4500, 1500))
 
 
+def test_answers_of_a_file_are_judged_without_a_collection(open_page, own_demo_root, tmp_path, words):
+    opened = open_dataset(Workspace(own_demo_root), "digits")
+    rows = opened.samples.frame(columns=["path", "label"]).head(40)
+    said = [(path, who, label) for path, label in rows.itertuples(index=False) for who in ("ada", "ben")]
+    file = tmp_path / "answers.csv"
+    pd.DataFrame(said, columns=["sample", "annotator", "label"]).to_csv(file, index=False)
+    log_votes(opened.votes, file)
+    setup.choose_source(opened.votes, key="k-way", who="ada")
+    app = open_page("annotators", own_demo_root)
+    assert not app.exception
+    assert "No votes are collected yet" not in words(app)
+    table = people(app)
+    assert table["Votes"].to_dict() == {"ada": 40, "ben": 40}
+
+
 def test_the_images_whose_majority_the_network_changed_come_first(open_page, own_root, tmp_path):
     opened = table_of(own_root)
     rows = opened.samples.frame(columns=["id", "path", "label", "predicted", "hsf"])

@@ -30,14 +30,21 @@ def design_of(votes: Votes) -> Design:
     """Return the design of the collection; without one, that of the answers in the log, as a file brought them."""
     if settings := settings_of(votes):
         return settings.design
-    design = DESIGN_OF[votes.source.key]
-    for known in DESIGNS:
-        if votes.source.collected and design == known:
-            return known
+    if design := answered_design(votes):
+        return design
     raise NothingFound(
         f"Nobody has answered about dataset {votes.dataset.name!r} under a name.",
         fix=f"Set up a collection in the app, or read answers with `votes` and {Option('log', True)}",
     )
+
+
+def answered_design(votes: Votes) -> Design | None:
+    """Return the design of the answers in the log; None where nobody has answered under a name."""
+    design = DESIGN_OF[votes.source.key]
+    for known in DESIGNS:
+        if votes.source.collected and design == known:
+            return known
+    return None
 
 
 def responses(votes: Votes, *, design: str | None = None, controls: bool = False) -> pd.DataFrame:

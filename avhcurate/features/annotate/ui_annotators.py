@@ -78,15 +78,15 @@ def progress_facts(progress: CollectionProgress, settings: CollectionSettings) -
     st.progress(min(1.0, progress.votes / max(1, progress.wanted)))
 
 
-def progress_charts(quality: VoteQuality, settings: CollectionSettings) -> None:
-    """Draw votes over time, and how many votes the samples have."""
+def progress_charts(quality: VoteQuality, target: int) -> None:
+    """Draw votes over time, and how many votes the samples have; `target` are enough."""
     over_time, of_samples = halves()
     with over_time:
         st.markdown("**Votes over time**")
         show_chart(plots.votes_over_time(quality.votes), key="annotators.time")
     with of_samples:
         st.markdown("**Votes of each image**")
-        show_chart(plots.votes_of_samples(quality.by_sample, target=settings.target), key="annotators.each")
+        show_chart(plots.votes_of_samples(quality.by_sample, target=target), key="annotators.each")
 
 
 def annotators_table(page: Opened, quality: VoteQuality) -> None:

@@ -317,7 +317,7 @@ def _described(page: Opened) -> pd.DataFrame:
 
 
 def _set_harder(page: Opened, column: str) -> None:
-    attempt(set_harder, page.workspace, page.opened, {column: st.session_state[f"home.harder.{column}"]})
+    attempt(set_harder, page.workspace, page.samples, page.dataset, {column: st.session_state[f"home.harder.{column}"]})
 
 
 def choose_group(page: Opened) -> str:
