@@ -37,7 +37,7 @@ class CertifiedDataset(OpenedDataset):
         if at_most is None:
             folder = service.current(opened.decisions)
         else:
-            options = {"at_most": at_most, "confidence": confidence, "where": where, "again": again}
+            options: dict[str, Any] = {"at_most": at_most, "confidence": confidence, "where": where, "again": again}
             folder = service.plan(opened.decisions, opened.votes, **options)
         if checks is not None:
             service.take_answers(opened.decisions, folder, Path(checks))

@@ -21,7 +21,7 @@ from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.votes import Votes
-from avhcurate.errors import CurateError, Option, Run
+from avhcurate.errors import CurateError, Run
 from avhcurate.features.certificate.settings import CONFIDENCE
 from avhcurate.measures.stats.acceptance import looks_expected
 from avhcurate.people.files.sheet import SAMPLE_COLUMNS
@@ -180,7 +180,7 @@ def look(decisions: Decisions, folder: CertificateFolder, answers: Mapping[str, 
     if strange := [path for path in answers if path not in drawn]:
         raise CurateError(
             f"{len(strange):,} of {len(answers):,} images were not drawn, first {strange[0]!r}.",
-            fix=f"Take those of {Run('certify', decisions.dataset.name, next='50', out='ids.csv')}",
+            fix=f"Take those of {Run('certify', decisions.dataset.name, next='50')}",
         )
     labels = list(answers.values())
     decisions.log.annotate(decisions.present_id(), LOOK, record.name, list(answers), labels=labels)
@@ -265,7 +265,7 @@ def verify(decisions: Decisions, file: Path) -> tuple[Certificate, str]:
         raise no_file(file) from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise CurateError(
-            f"{file.name} has no certificate. Give what {Option('json')} printed, or the manifest of an export."
+            f"{file.name} has no certificate. Give what certify printed as JSON, or the manifest of an export."
         ) from None
     folder = CertificateFolder.named(decisions.dataset, name)
     found = certificate(decisions, folder, until=until)

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -10,8 +11,8 @@ from avhcurate.datasets.curate import certificate_texts as texts
 from avhcurate.datasets.curate.certificate import Certificate, certificate
 from avhcurate.datasets.curate.certificate_plan import CertificateFolder, newest_certificate
 from avhcurate.datasets.curate.history import undo_entry
+from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.errors import CurateError
 from avhcurate.features.certificate import service
 from avhcurate.features.certificate.settings import CONFIDENCE
@@ -23,7 +24,7 @@ from avhcurate.ui.base.text import counted
 from avhcurate.ui.base.user_errors import plain
 from avhcurate.ui.components.classify import Item, classify_card
 from avhcurate.ui.components.task import read_seen
-from avhcurate.ui.grid.grid_bar import about as about_page
+from avhcurate.ui.grid.grid_bar import decision_context
 from avhcurate.ui.server.decisions import Decision, Reply, Takers
 from avhcurate.ui.server.image_routes import image_url
 from avhcurate.workspace.data.event import NEITHER
@@ -51,7 +52,11 @@ def _plan_form(page: Opened) -> None:
     with st.form("certificate.plan", border=False), in_a_row():
         st.number_input("At most wrong, %", 0.01, 50.0, 2.0, 0.5, key="certificate.at_most", width=170)
         st.number_input("Sure by, %", 50.0, 99.9, 100 * CONFIDENCE, 1.0, key="certificate.confidence", width=130)
-        act = {"on_click": attempt, "args": (_plan, page), "kwargs": {"done": "It is planned and drawn"}}
+        act: dict[str, Any] = {
+            "on_click": attempt,
+            "args": (_plan, page),
+            "kwargs": {"done": "Planned and drawn"},
+        }
         st.form_submit_button("Plan and draw", type="primary", icon=":material/casino:", **act, **for_curators())
 
 
@@ -171,7 +176,7 @@ def _card(page: Opened, found: Certificate, *, twice: bool) -> None:
         scope=scope,
         echo=turn,
         who="",
-        **about_page(page),
+        **decision_context(page),
     )
 
 
@@ -183,36 +188,36 @@ def shuffled(classes: int, seed: int) -> list[int]:
 # --- what is decided ---------------------------------------------------------------------------------------------
 
 
-def _look(opened: OpenDataset, decision: Decision) -> Reply:
-    classes = opened.decisions.samples.classes
-    folder = service.current(opened.decisions)
+def _look(decisions: Decisions, decision: Decision) -> Reply:
+    classes = decisions.samples.classes
+    folder = service.current(decisions)
     order = shuffled(len(classes), folder.record.seed)
     said = NEITHER
     if decision.choice < len(order):
         said = classes[order[decision.choice]]
-    return _take(opened, decision, folder, said)
+    return _take(decisions, decision, folder, said)
 
 
-def _skip(opened: OpenDataset, decision: Decision) -> Reply:
-    return _take(opened, decision, service.current(opened.decisions), None)
+def _skip(decisions: Decisions, decision: Decision) -> Reply:
+    return _take(decisions, decision, service.current(decisions), None)
 
 
-def _take(opened: OpenDataset, decision: Decision, folder: CertificateFolder, said: str | None) -> Reply:
+def _take(decisions: Decisions, decision: Decision, folder: CertificateFolder, said: str | None) -> Reply:
     """Write a look down, and draw ahead, so that the card never waits."""
     if decision.task != f"{folder.name} {decision.image}":
         return Reply("Another certificate was planned meanwhile. Reload the page.")
-    (path,) = opened.samples.paths_of([decision.image])
-    service.look(opened.decisions, folder, {path: said})
+    (path,) = decisions.samples.paths_of([decision.image])
+    service.look(decisions, folder, {path: said})
     with suppress(CurateError):  # all were looked at
-        service.draw(opened.decisions, folder, 2 * _AHEAD)
+        service.draw(decisions, folder, 2 * _AHEAD)
     return Reply()
 
 
-def _take_back(opened: OpenDataset, decision: Decision) -> Reply:
-    entry = opened.decisions.log.event_of(decision.of)
+def _take_back(decisions: Decisions, decision: Decision) -> Reply:
+    entry = decisions.log.event_of(decision.of)
     if entry is None:
         return Reply("There is no look to take back.")
-    undo_entry(opened.decisions, str(entry))
+    undo_entry(decisions, str(entry))
     return Reply()
 
 

@@ -250,7 +250,7 @@ def test_answers_to_images_that_were_not_drawn_are_refused_by_name(own_digits, t
     other = folder.plan().to_pandas()["path"].iloc[500]
     file = tmp_path / "answers.csv"
     pd.DataFrame({"path": [other], "label": ["3"]}).to_csv(file, index=False)
-    with refused(other, "not drawn", Run("certify", "digits", next="50", out="ids.csv")):
+    with refused(other, "not drawn", Run("certify", "digits", next="50")):
         service.take_answers(own_digits.decisions, folder, file)
     drawn = folder.plan(2).to_pandas()["path"].tolist()
     pd.DataFrame({"path": [drawn[0]], "label": ["a cat"]}).to_csv(file, index=False)
