@@ -3,6 +3,7 @@
 import streamlit as st
 
 from avhcurate.features.annotate import ui as annotators
+from avhcurate.features.certificate import ui as certificate
 from avhcurate.features.classes import ui as classes
 from avhcurate.features.payoff import ui as payoff
 from avhcurate.features.suspects import ui_review as review
@@ -20,6 +21,7 @@ TAKERS: decisions.Takers = {
     **annotators.TAKERS,
     **classes.TAKERS,
     **payoff.TAKERS,
+    **certificate.TAKERS,
 }
 ROUTES = [
     *decisions.routes(TAKERS),

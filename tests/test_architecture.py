@@ -24,7 +24,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "ui": ("base", "server", "charts", "components", "grid", "shell"),
     "features": (
         *("annotate", "correlation", "predicted_hsf", "disagreement", "compare", "map", "suspects", "quality"),
-        *("classes", "payoff"),
+        *("classes", "payoff", "certificate"),
         *("pseudo_labels", "saved", "report", "home"),
     ),
 }

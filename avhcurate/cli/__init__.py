@@ -27,6 +27,7 @@ _MODULES = {
     "score": "score attach",
     "images": "suspects neighbours project",
     "curate": "tag relabel exclude lock classes payoff",
+    "certify": "certify",
     "votes": "votes votes-out annotators",
     "analysis": "correlate disagree models predict",
     "select": "select",

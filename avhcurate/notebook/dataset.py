@@ -8,6 +8,7 @@ import pandas as pd
 
 from avhcurate import plugins
 from avhcurate.notebook.adding import ScorableDataset
+from avhcurate.notebook.certifying import CertifiedDataset
 from avhcurate.notebook.deciding import DecidedDataset
 from avhcurate.notebook.errors import METHODS
 from avhcurate.notebook.leaving import ExportableDataset
@@ -15,7 +16,7 @@ from avhcurate.notebook.showing import ShownDataset
 from avhcurate.notebook.studies import StudiedDataset
 
 
-class Dataset(ScorableDataset, StudiedDataset, ExportableDataset, ShownDataset, DecidedDataset):
+class Dataset(ScorableDataset, StudiedDataset, CertifiedDataset, ExportableDataset, ShownDataset, DecidedDataset):
     """One dataset of a workspace, with the scores of one model run: most of what people do with it, as methods.
 
     Methods that compute something return a pandas DataFrame; methods that add something to the dataset return the

@@ -29,6 +29,7 @@ PAGES = {
     "saved?saved.part=changes": "demo_root",
     "classes": "demo_root",
     "payoff": "demo_root",
+    "certificate": "demo_root",
     "pseudo_labels": "demo_root",
     "self_training": "self_trained_root",
     "training_dynamics": "trained_root",

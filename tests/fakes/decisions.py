@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 
 from avhcurate.features.annotate import ui as annotate_ui
+from avhcurate.features.certificate import ui as certificate_ui
 from avhcurate.features.classes import ui as classes_ui
 from avhcurate.features.payoff import ui as payoff_ui
 from avhcurate.features.suspects import ui_review
@@ -13,7 +14,14 @@ from avhcurate.workspace.data.people import OPERATOR, Person
 from avhcurate.workspace.data.workspace import Workspace
 
 #: As the app has them.
-TAKERS = {**grid_bar.TAKERS, **ui_review.TAKERS, **annotate_ui.TAKERS, **classes_ui.TAKERS, **payoff_ui.TAKERS}
+TAKERS = {
+    **grid_bar.TAKERS,
+    **ui_review.TAKERS,
+    **annotate_ui.TAKERS,
+    **classes_ui.TAKERS,
+    **payoff_ui.TAKERS,
+    **certificate_ui.TAKERS,
+}
 _numbers = itertools.count(1)
 
 

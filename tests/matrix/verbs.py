@@ -54,6 +54,8 @@ WRITING = (
     "exclude {name} --ids 1,2 --reason dark",
     "exclude {name} --include --ids 1,2",
     "lock {name}",
+    "certify {name} --at-most 0.02",
+    "certify {name} --at-most 0.5 --next 5 --out {out}.csv",
     "saved {name} --save-set some --ids 1,2",
     "split {name} --shares 0.8,0.2 --as-sets part",
     "classes {name} --rename nought=zero",

@@ -20,6 +20,7 @@ _WORDS = {
     "include": "included again",
     "lock": "locked",
     "check": "checked by hand:",
+    "look": "looked blind, for the certificate",
     "rename class": "renamed the class",
     "merge classes": "merged the classes",
     "add class": "added the class",

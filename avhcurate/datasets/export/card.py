@@ -7,6 +7,8 @@ from html import escape
 from typing import Any
 
 from avhcurate import __version__
+from avhcurate.datasets.curate import certificate_texts
+from avhcurate.datasets.curate.certificate import certificate_of
 from avhcurate.datasets.curate.second_person import DECIDED_BY, second_person
 from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
@@ -45,6 +47,7 @@ def dataset_card(decisions: Decisions, votes: Votes, consensus: ConsensusFolder 
         _listing("class", classes.itertuples(index=False)),
         "## Where the labels come from",
         *_provenance(decisions, votes, filters),
+        *_certificate(decisions),
         *_votes(samples, filters),
         *_consensus(consensus),
         "## Licence",
@@ -67,6 +70,17 @@ def _provenance(decisions: Decisions, votes: Votes, filters: Filters) -> list[st
     if second.text:
         parts.append(f"{second.text} People are told apart by their names, which only a login makes sure of.")
     return parts
+
+
+def _certificate(decisions: Decisions) -> list[str]:
+    """Return how many labels are wrong at most, and what that rests on; nothing before any look."""
+    found = certificate_of(decisions)
+    if found is None:
+        return []
+    record = found.record
+    said = [certificate_texts.sentence(found), *certificate_texts.notes(found)]
+    said.append(f"Planned on {record.started:%Y-%m-%d} with seed {record.seed}, after entry {record.entry}.")
+    return ["## How many labels are wrong", _plain(" ".join(said))]
 
 
 def _votes(samples: SampleTable, filters: Filters) -> list[str]:

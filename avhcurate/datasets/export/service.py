@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from avhcurate.datasets.curate.certificate import certificate_of
 from avhcurate.datasets.curate.second_person import second_person
 from avhcurate.datasets.export.images import write_folder, write_hf, write_webdataset, write_yolo
 from avhcurate.datasets.export.output import atomic_output
@@ -247,9 +248,18 @@ def describe_export(
         "words": list(samples.words),
         "votes": samples.votes and samples.votes.model_dump(mode="json"),
         **second_person(decisions, votes).describe(samples, filters),
+        **_certified(decisions),
         "versions": versions("pyarrow"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _certified(decisions: Decisions) -> dict[str, Any]:
+    """Return what the newest certificate says of the labels of the whole dataset; nothing before any look."""
+    found = certificate_of(decisions)
+    if found is None:
+        return {}
+    return {"certificate_of_labels": found.result()}
 
 
 # --- the hub -----------------------------------------------------------------------------------------------------

@@ -267,7 +267,7 @@ def _figure(page: Opened, title: str, row: dict[str, Any]) -> str:
 
 
 def ways(page: Opened) -> None:
-    """Draw the three ways on, each with the open dataset and run."""
+    """Draw the ways on and the last step, each with the open dataset and run."""
     view = View(dataset=page.view.dataset, run=page.view.run, edges=page.view.edges)
     hardest = view.to_query()
     if page.opened.run:
@@ -278,6 +278,7 @@ def ways(page: Opened) -> None:
             ("gallery", "The hardest images", "whatshot", hardest),
             ("disagreement", "Where people and network disagree", "compare_arrows", view.to_query()),
             ("suspects", "Labels that may be wrong", "flag", view.to_query()),
+            ("certificate", "Are the labels good enough to ship?", "workspace_premium", view.to_query()),
         ):
             st.page_link(PAGES / f"{file}.py", label=label, icon=f":material/{icon}:", query_params=query)
 

@@ -30,6 +30,7 @@ from avhcurate.ui.server.image_routes import image_url
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.people import Role
 from avhcurate.workspace.data.runs import RunFolder
+from avhcurate.workspace.disk.app_files import PAGES
 
 #: The command line compares heads on more images than these.
 MOST = 200_000
@@ -127,6 +128,10 @@ def show(page: Opened, compared: Compared) -> None:
     show_chart(gain_dots({_ALL: found.gain} | {names[kind]: gain for kind, gain in found.kinds.items()}), key="payoff")
     for line in texts.way_on(found):
         st.markdown(line)
+    if found.gain.verdict == "cannot tell":
+        label = "What can be told: how many labels are wrong at most"
+        query = page.view.elsewhere
+        st.page_link(PAGES / "certificate.py", label=label, icon=":material/workspace_premium:", query_params=query)
     if found.unchecked:
         if _CHECKING.asked():
             _card(page, found)

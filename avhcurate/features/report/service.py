@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 
 from avhcurate import __version__
+from avhcurate.datasets.curate import certificate_texts
+from avhcurate.datasets.curate.certificate import certificate_of
 from avhcurate.datasets.curate.second_person import second_person
 from avhcurate.datasets.export.card import dataset_card
 from avhcurate.datasets.table.filters import Filters
@@ -271,6 +273,18 @@ def describe_payoff(opened: OpenDataset) -> dict[str, Any]:
     """By how much the decisions changed accuracy on the locked part."""
     found = payoff(opened.decisions, opened.run)
     return {"text": " ".join([sentence(found), *(f"{line}." for line in by_kind(found)), *way_on(found)])}
+
+
+@section("How many labels are wrong", "certify")
+def describe_certificate(opened: OpenDataset) -> dict[str, Any]:
+    """What blind looks say of all labels."""
+    found = certificate_of(opened.decisions)
+    command = Run("certify", opened.samples.name)
+    if found is None:
+        return {"command": Run("certify", opened.samples.name, at_most="0.02").command, "lacks": "Not looked at yet."}
+    said = [certificate_texts.sentence(found), certificate_texts.verdict(found), *certificate_texts.notes(found)]
+    said.append(f"Planned on {found.record.started:%Y-%m-%d}, seed {found.record.seed}.")
+    return {"command": command.command, "text": " ".join(said)}
 
 
 @section("Labels in doubt", "suspects")

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.datasets.export.text import csv_text
+from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.features.payoff.expected import Action, Pair
 from avhcurate.features.payoff.rules import Gain
@@ -20,6 +21,7 @@ from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.features.suspects.store import SuspectsFolder, SuspectsRecord
 from avhcurate.features.suspects.study import NEIGHBOURS
 from avhcurate.features.suspects.suggestions import suggested_now, support
+from avhcurate.measures.stats.acceptance import looks_expected
 from avhcurate.ui.base.cache import HASH_FUNCS, beside, file_key, kept
 from avhcurate.ui.base.export_menu import download
 from avhcurate.ui.base.frame import Opened
@@ -33,6 +35,7 @@ from avhcurate.ui.grid.grid_bar import BarAction, actions_grid
 from avhcurate.ui.grid.grid_views import GridSelection, GridView, list_view
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
+from avhcurate.workspace.disk.app_files import PAGES
 
 #: With the key of the folder of suspects.
 _HASH_FUNCS = HASH_FUNCS | {SuspectsFolder: lambda folder: file_key(folder.table_path)}
@@ -44,6 +47,8 @@ VERDICT = some_of("suspects.verdict", list(VERDICTS), [])
 #: The given and the suggested class of those in view, or the given one alone where none is suggested; () for all.
 PAIR: Choice[tuple[int, ...]] = Choice("suspects.pair", (), partial(read_ids, most=2), write_ids)
 _EXPECTED = switch("suspects.expected")
+#: The share of wrong labels of which it is said how many looks show it.
+_WANTED = 0.02
 #: Groups, the largest, of which it is told what accepting them would do.
 _TOLD = 12
 _ABOUT = f"""
@@ -192,6 +197,7 @@ def toolbar(page: Opened, suspects: SuspectsInView) -> None:
 def footer(page: Opened, suspects: SuspectsInView) -> None:
     """Draw how the list was made, the export, and the form that makes another."""
     st.caption(plain(" ".join(_notes(page, suspects.record))))
+    _enough(page)
     download(
         f"Download {len(suspects.open):,} as CSV",
         lambda: csv_text(service.export_table(page.samples, suspects.open, suspects.record)).encode(),
@@ -201,6 +207,19 @@ def footer(page: Opened, suspects: SuspectsInView) -> None:
     )
     with st.expander("Run again with other settings"):
         start_form(page)
+
+
+def _enough(page: Opened) -> None:
+    """Lead to what says when it is enough: looks at random tell of all labels, where suspects are the doubtful ones."""
+    labels = page.samples.count(Filters(where="curated_label IS NOT NULL"))
+    decided = sum(page.samples.decision_counts) - page.samples.decision_counts[1]
+    allowed = int(_WANTED * labels)
+    (looks,) = looks_expected(max(labels - decided, 0), allowed, [_WANTED / 4], at_most=_WANTED)
+    if looks is None:
+        return
+    label = f"Enough? About {looks:,} blind looks show that at most {_WANTED:.0%} of all labels are wrong"
+    icon = ":material/workspace_premium:"
+    st.page_link(PAGES / "certificate.py", label=label, icon=icon, query_params=page.view.elsewhere)
 
 
 def _notes(page: Opened, record: SuspectsRecord) -> list[str]:

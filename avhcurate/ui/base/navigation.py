@@ -29,6 +29,7 @@ ANALYSES = {
         ("pseudo_labels", "Pseudo-labels", "label", "Which of the model's own labels can be trusted?"),
         ("saved", "Saved", "bookmark", "Which sets, views and decisions are kept?"),
         ("payoff", "Payoff", "verified", "Did the decisions help?"),
+        ("certificate", "Certificate", "workspace_premium", "Are the labels good enough to ship?"),
     ],
 }
 for _name, _page in added_pages().items():

@@ -11,8 +11,12 @@ from avhcurate.errors import CurateError
 IMPORT_LABELS = "import labels"
 #: The action that locks a part of a dataset.
 LOCK = "lock"
+#: The action of a blind look at samples for the certificate that `value` names: each sample has the class that a person
+#: saw, `NEITHER` for none of the classes, None for one who cannot tell.
+LOOK = "look"
+NEITHER = ""
 #: Decisions about samples.
-ACTIONS = ("tag", "untag", "relabel", IMPORT_LABELS, "exclude", "include", "check")
+ACTIONS = ("tag", "untag", "relabel", IMPORT_LABELS, "exclude", "include", "check", LOOK)
 #: Changes of the classes; their details say what becomes of `names` and which classes are `added`, or the `parents`.
 CLASS_ACTIONS = ("rename class", "merge classes", "add class", "split class", "retire class", "set parents")
 #: Roles are of the whole workspace.

@@ -26,6 +26,7 @@ from avhcurate.workspace.data.event import (
     EVERY_DATASET,
     IMPORT_LABELS,
     LOCK,
+    LOOK,
     DoneBefore,
     Event,
     Kind,
@@ -84,11 +85,11 @@ class EventLog:
         value: str | None,
         paths: Sequence[str],
         *,
-        labels: Sequence[str] | None = None,
+        labels: Sequence[str | None] | None = None,
     ) -> int:
         """Write one of `ACTIONS` for all `paths`, whole or not at all; return its number once it is on disk.
 
-        `labels`, a class name for each path, go only with `IMPORT_LABELS`.
+        `labels`, a class name for each path, go only with `IMPORT_LABELS` and `LOOK`.
         """
         if not len(paths):
             raise CurateError("No images are chosen. Select some first.")
@@ -311,21 +312,29 @@ class EventLog:
 
     def deciders(self, dataset: str, *, kept: str) -> pd.DataFrame:
         """Return `path, action, at, who, reason` of what last changed a label ("relabel"), excluded a sample
-        ("exclude") or tagged it as `kept` ("tag") and is not undone: a row for each sample and action.
+        ("exclude") or tagged it as `kept` ("tag") and is not undone: a row for each sample and action. `file` says
+        that the label came in a file.
         """
         action = sa.case((EVENT.action == IMPORT_LABELS, "relabel"), else_=EVENT.action)
         query = standing(dataset).join(EVENT_SAMPLES).order_by(EVENT.id)
         query = query.where(
             EVENT.action.in_(("relabel", IMPORT_LABELS, "exclude")) | ((EVENT.action == "tag") & (EVENT.value == kept))
         )
-        rows = self._read(query.with_only_columns(SAMPLE.path, action, EVENT.at, EVENT.who, EVENT.value))
-        table = pd.DataFrame(rows, columns=["path", "action", "at", "who", "reason"])
+        rows = self._read(query.with_only_columns(SAMPLE.path, action, EVENT.at, EVENT.who, EVENT.value, EVENT.action))
+        table = pd.DataFrame(rows, columns=["path", "action", "at", "who", "reason", "file"])
+        table["file"] = table["file"] == IMPORT_LABELS
         return table.drop_duplicates(["path", "action"], keep="last")
 
     def checks(self, dataset: str) -> dict[str, str | None]:
         """Return the class that a person last saw on each sample that was checked, by path; None for none named."""
         query = standing(dataset).where(EVENT.action == "check").join(EVENT_SAMPLES).order_by(EVENT.id)
         return dict(map(tuple, self._read(query.with_only_columns(SAMPLE.path, EVENT.value))))
+
+    def looks(self, dataset: str, certificate: str, *, until: int | None = None) -> pd.DataFrame:
+        """Return `path, label, who, event` of the looks for a certificate, oldest first, see `LOOK`."""
+        query = standing(dataset, until).where(EVENT.action == LOOK, EVENT.value == certificate).join(EVENT_SAMPLES)
+        columns = query.order_by(EVENT.id).with_only_columns(SAMPLE.path, SAMPLE.label, EVENT.who, EVENT.id)
+        return pd.DataFrame(self._read(columns), columns=["path", "label", "who", "event"], dtype=object)
 
     def _read(self, query: sa.Select[Any]) -> Sequence[Any]:
         with self.engine.connect() as connection:
