@@ -50,14 +50,14 @@ def _log_votes(settings: VotesSettings) -> None:
 
 @options.verb(VotesOutSettings, group="People and network")
 def votes_out(settings: VotesOutSettings) -> None:
-    from avhcurate.features.annotate.vote_files import LABEL_STUDIO
+    from avhcurate.features.annotate.vote_files import OF_EXPORT
     from avhcurate.features.annotate.vote_files import votes_out as write
 
     opened = options.run_table(settings.dataset)
     with options.output(settings.out) as out:
         count = write(opened, out, settings.format, force=settings.force)
     unit = "answers"
-    if settings.format == LABEL_STUDIO:
+    if settings.format in OF_EXPORT:
         unit = "samples"
     text = f"{count} {unit} about {settings.dataset} written to {settings.out}"
     if opened.samples.simulated:

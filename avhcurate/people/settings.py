@@ -30,7 +30,10 @@ class VotesOutSettings(VerbSettings):
     out: Path = option(
         help=".csv for every answer, .parquet for counts, with a manifest next to it; - for answers on standard output."
     )
-    format: Literal["csv", "parquet", "label-studio"] | None = option(
-        None, "label-studio: a folder of the images with votes, as `export` writes it.", usual="by --out"
+    format: Literal["csv", "parquet", "label-studio", "fiftyone", "cleanlab"] | None = option(
+        None,
+        "label-studio, fiftyone: a folder of the images with votes, as `export` writes it; cleanlab: a folder with a "
+        "column an annotator.",
+        usual="by --out",
     )
     force: bool = option(False, "Replace an existing file.")

@@ -12,6 +12,7 @@ import typer
 from avhcurate.cli import app
 from tests.fakes.documents import VOTES, code_blocks, run_commands
 from tests.fakes.networks import save_clip
+from tests.fakes.other_tools import write_other_tools
 
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDES = [*sorted((DOCS / "guides").glob("*.md")), *(DOCS / f"{page}.md" for page in ("index", "api", "api-scores"))]
@@ -25,6 +26,8 @@ def test_a_guide_runs_as_it_is_written(guide, cli, home, twelve_images):
     (home / "corrections.csv").write_text("path,label_name\ncat/001.jpg,dog\n")
     # The seventh image is a dog that looks like a cat.
     np.save(home / "probs.npy", np.eye(2, dtype=np.float32)[[0] * 7 + [1] * 5] * 0.8 + 0.1)
+    if guide.stem == "other-tools":
+        write_other_tools(home)
     if guide.stem == "find-by-words":
         pytest.importorskip("transformers", reason="the extra transformers is not installed")
         save_clip(home / "clip")

@@ -1,10 +1,8 @@
 """Labels corrected elsewhere, taken from a table or from a tool's JSON as one entry of the history."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES
-from avhcurate.datasets.sources.manifest import frame_of_labels, images_of
+from avhcurate.datasets.sources.tool_files import SUFFIXES, images_of_tool
 from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.errors import CurateError
-from avhcurate.people.files.label_studio import are_tasks, label_of_task, read_json
 from avhcurate.people.files.sheet import SAMPLE_COLUMNS
 from avhcurate.people.row_matching import match_rows
 from avhcurate.workspace.data.class_lists import stored_class
@@ -83,7 +80,7 @@ def relabel_from(decisions: Decisions, labels: Path | pd.DataFrame) -> LabelCoun
     if isinstance(labels, pd.DataFrame):
         title = "the table"
         rows = table_of_frame(labels, title)
-    elif labels.suffix.casefold() == ".json":
+    elif labels.suffix.casefold() in SUFFIXES:
         title = labels.name
         images, several = images_of_tool(labels)
         rows = _rows_of(images[images["label"].notna()], paths.to_pylist())
@@ -131,7 +128,8 @@ def relabel_from(decisions: Decisions, labels: Path | pd.DataFrame) -> LabelCoun
 def no_file(path: Path) -> CurateError:
     """Return the error for a path without a file of labels."""
     return CurateError(
-        f"{path} is not a file. Give labels as CSV, Parquet or JSON lines, or JSON of COCO, FiftyOne or Label Studio."
+        f"{path} is not a file. Give labels as CSV, Parquet or JSON lines, JSON of COCO, FiftyOne or Label Studio, or "
+        "XML of CVAT."
     )
 
 
@@ -188,36 +186,6 @@ def exported_stem(path: str, id: int) -> str:
     ('a-3', 'train-5')
     """
     return f"{safe_name(PurePosixPath(path.replace(chr(92), '/')).stem)}-{id}"
-
-
-def images_of_tool(file: Path) -> tuple[pd.DataFrame, int]:
-    """Return `path, label, named` of the images of a tool's JSON, as `images_of` COCO; and how many have several."""
-    title = file.name
-    content = read_json(file)
-    try:
-        if are_tasks(content):
-            images = [(*label_of_task(task), None) for task in content]
-        elif isinstance(content, dict) and isinstance(content.get("labels"), dict):
-            classes = content.get("classes") or []
-            images = [(name, set(_fiftyone_labels(label, classes)), None) for name, label in content["labels"].items()]
-        else:
-            return images_of(content, title)
-    except (AttributeError, IndexError, KeyError, TypeError) as problem:
-        raise CurateError(f"{title} is not JSON of FiftyOne or Label Studio ({problem!r}).") from problem
-    return frame_of_labels(images)
-
-
-def _fiftyone_labels(label: Any, classes: list[str]) -> Iterator[str]:
-    """Yield the classes of one image of FiftyOne: none, an index, a name, either with details, or a list of these."""
-    if isinstance(label, list):
-        for part in label:
-            yield from _fiftyone_labels(part, classes)
-    elif isinstance(label, dict):
-        yield from _fiftyone_labels(label["label"], classes)
-    elif isinstance(label, int):
-        yield str(classes[label])
-    elif label is not None:
-        yield str(label)
 
 
 def _rows_of(images: pd.DataFrame, paths: list[str]) -> pa.Table:

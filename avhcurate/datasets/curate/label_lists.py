@@ -7,7 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from avhcurate.datasets.curate.label_files import EXCLUDED, images_of_tool, label_column, no_file, read_label_table
+from avhcurate.datasets.curate.label_files import EXCLUDED, label_column, no_file, read_label_table
+from avhcurate.datasets.sources.tool_files import SUFFIXES, images_of_tool
 from avhcurate.errors import CurateError
 from avhcurate.people.files.sheet import ID_COLUMNS, SAMPLE_COLUMNS
 from avhcurate.workspace.disk.columns import declared_classes, listed, plain_cells, plain_values
@@ -38,7 +39,7 @@ def read_label_list(source: Path | pd.DataFrame) -> LabelList:
         return _listed(table_of_frame(source, "the table"), "the table")
     if not source.is_file():
         raise no_file(source)
-    if source.suffix.casefold() == ".json":
+    if source.suffix.casefold() in SUFFIXES:
         images, _ = images_of_tool(source)
         texts = {"path": images["named"].fillna(images["path"]), "label": images["label"]}
         return LabelList(source.name, pd.DataFrame(texts, dtype="str").fillna("").assign(excluded=False))

@@ -24,6 +24,7 @@ from avhcurate.datasets.table.votes import Votes
 from avhcurate.workspace.data.consensus import ConsensusFolder
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.prediction import PredictionFolder
+from avhcurate.workspace.disk.columns import tags_text
 from avhcurate.workspace.disk.files import batched, link, safe_name, write_tables
 from avhcurate.workspace.disk.image_parquet import IMAGE, image_metadata
 from avhcurate.workspace.disk.json_text import json_text
@@ -105,7 +106,7 @@ def _write_folders(
             for row, file in part:
                 if "file" in row:  # the user's own
                     row["user_file"] = row.pop("file")
-                rows.append({"file": file.relative_to(path).as_posix()} | row | {"tags": ";".join(row["tags"])})
+                rows.append({"file": file.relative_to(path).as_posix()} | row | {"tags": tags_text(row["tags"])})
             stream.write(csv_text(pd.DataFrame(rows, dtype=object), header=not written))
             written += len(rows)
     return written

@@ -16,9 +16,11 @@ import numpy as np
 from avhcurate.datasets.curate.certificate import certificate_of
 from avhcurate.datasets.curate.second_person import second_person
 from avhcurate.datasets.export.images import write_folder, write_hf, write_webdataset, write_yolo
+from avhcurate.datasets.export.in_place import write_coco_file, write_label_studio_file
 from avhcurate.datasets.export.output import atomic_output
 from avhcurate.datasets.export.tabular import ExportSelection, write_csv, write_jsonl, write_parquet
 from avhcurate.datasets.export.tools import write_cleanlab, write_coco, write_fiftyone, write_label_studio
+from avhcurate.datasets.export.whole import describe_columns_and_splits, describe_images
 from avhcurate.datasets.sources.hubs import endpoint
 from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.empty_view import empty_view
@@ -67,6 +69,14 @@ def _written(left_out: int | None, *given: Any) -> int:
     return int(selection.count) - missing
 
 
+#: Writers of one file, for a name that ends in .json: the images stay where they lie.
+FILES: dict[str, Callable[..., int]] = {
+    "coco": write_coco_file,
+    "label-studio": write_label_studio_file,
+}
+#: Endings of files, which no folder should have.
+_FILE_ENDINGS = (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".tar", ".txt", ".xml")
+
 FORMATS.update(load("exports", checked_function("exports", _written), taken=FORMATS))
 
 #: Formats whose result is a folder; a plugin's function has the attribute `folder`.
@@ -97,12 +107,14 @@ def export(
     in .zip, while they are packed into that file. An `out` hf:OWNER/NAME is a repository of the hub, hf:OWNER/NAME/FILE
     one file of it. The manifest is `OUT.manifest.json`, or `manifest.json` within a folder. An existing export is
     refused unless `force`, and replaced when the new one is complete. A folder that is not an export is never replaced.
+    COCO and Label Studio are one file where `out` ends in .json: the images stay where they lie.
     """
     require(Role.CURATOR, "writing files on the server")
 
-    write: Callable[[Path], int] = partial(_export, opened, filters, format, force=force, progress=progress, **options)
+    write = partial(_export, opened, filters, format, force=force, progress=progress, **options)
     if str(out).startswith(HUB):
         return push(str(out), write, force=force)
+    write = partial(write, here=True)
     if format not in FOLDERS or out.suffix.casefold() != ".zip":
         return write(out)
     files.check_free(out, force=force)
@@ -151,21 +163,39 @@ def _export(
     progress: Progress = SILENT,
     order: np.ndarray | None = None,
     details: dict[str, Any] | None = None,
+    here: bool = False,
 ) -> int:
-    if format not in FORMATS:
-        raise CurateError(f"Unknown format {format}. Choose from {', '.join(FORMATS)}.")
+    """Write an export; `here`: on this machine, so that the manifest says where the images are."""
+    write, folder = _writer(format, out)
     count = opened.samples.count(filters)
     if not count:
         nothing = "No image satisfies the filters, so there is nothing to export."
         instead = Text(f", or export with {Option('view', 'excluded=null')}")
         raise empty_view(opened.samples, filters, nothing, instead=instead)
-    with atomic_output(out, folder=format in FOLDERS, force=force) as (path, manifest):
-        if (written := opened.hand(FORMATS[format], ExportSelection(filters, order, progress, count), path)) is None:
+    with atomic_output(out, folder=folder, force=force) as (path, manifest):
+        if (written := opened.hand(write, ExportSelection(filters, order, progress, count), path)) is None:
             written = count
         opened.decisions.present_name()  # after an import the images would be those of others
         manifest |= opened.hand(describe_export, filters, format, written)
         manifest |= {"left_out": count - written} | (details or {})
+        if here:
+            manifest["images"] = describe_images(opened.dataset)
     return written
+
+
+def _writer(format: str, out: Path) -> tuple[Callable[..., int | None], bool]:
+    """Return what writes a format to a path of that name, and whether that is a folder."""
+    if format not in FORMATS:
+        raise CurateError(f"Unknown format {format}. Choose from {', '.join(FORMATS)}.")
+    ending = out.suffix.casefold()
+    if format in FILES and ending == ".json":
+        return FILES[format], False
+    if format in FOLDERS and ending in _FILE_ENDINGS:
+        raise CurateError(
+            f"{out.name} looks like a file, and {format} is a folder of images and labels.",
+            fix=f"Give {Option('out', out.stem)}",
+        )
+    return FORMATS[format], format in FOLDERS
 
 
 def order_of(
@@ -241,6 +271,7 @@ def describe_export(
         "filters": filters.to_query(),
         "hsf_edges": list(samples.edges),
         "classes": list(samples.classes),
+        **describe_columns_and_splits(samples, dataset, filters),
         "model": of_run and of_run.model,
         "run": of_run and of_run.name,
         "weights_sha256": of_run and of_run.weights_sha256,

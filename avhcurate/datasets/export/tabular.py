@@ -21,6 +21,7 @@ from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError
 from avhcurate.workspace.data.prediction import PredictionFolder
 from avhcurate.workspace.disk import files
+from avhcurate.workspace.disk.columns import tags_text
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.json_text import json_text, records
 
@@ -52,7 +53,7 @@ def frames(
     """Yield all columns of the samples as CSV has them; integers with missing values are objects."""
     for batch in batches(decisions, votes, prediction, selection):
         frame = pa.Table.from_batches([batch]).to_pandas(integer_object_nulls=True)
-        yield frame.assign(tags=frame["tags"].map(";".join))
+        yield frame.assign(tags=frame["tags"].map(tags_text))
 
 
 def rows(
@@ -83,9 +84,10 @@ def batches(
         sources["hsf_bin"] = "hsf_source", _kind(decisions.samples.simulated)
     if prediction is not None:
         sources["human_gap"] = "hsf_predicted_from", f"{_kind(prediction.record.votes_simulated)} votes"
-    for batch in decisions.samples.batches(
-        selection.filters, columns=columns or export_columns(decisions.samples), rows=rows, order=selection.order
-    ):
+    columns = [*(columns or export_columns(decisions.samples))]
+    if selection.filters.excluded is not False and columns[0] == "id":  # all that is known of a sample
+        columns.append("excluded")
+    for batch in decisions.samples.batches(selection.filters, columns=columns, rows=rows, order=selection.order):
         selection.progress.check()
         for before, (name, text) in sources.items():
             if before in batch.schema.names:

@@ -1,7 +1,8 @@
 """The layouts of cleanlab, COCO, FiftyOne and Label Studio."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 from urllib.parse import quote
 
 import numpy as np
@@ -92,40 +93,46 @@ def write_coco(
     0 for none. The sample's columns are the image's `attributes`.
     """
     (path / "images").mkdir(parents=True)
+    placed = place_images(decisions, votes, prediction, selection, path, lambda _: "images")
+    with text_file(path / "annotations.json") as stream:
+        return write_coco_stream(decisions, placed, stream, lambda file: file.name, drop=True)
+
+
+def write_coco_stream(
+    decisions: Decisions,
+    placed: Iterator[tuple[Row, Path]],
+    stream: TextIO,
+    name_of: Callable[[Path], str],
+    *,
+    drop: bool = False,
+) -> int:
+    """Write the images and their annotations; return how many. `drop`: files that are no image are removed."""
     annotations: list[Row] = []  # they follow the images, which are read once
     categories = [
         {"id": number + 1, "name": name, "supercategory": ""} for number, name in enumerate(decisions.samples.classes)
     ]
-    with text_file(path / "annotations.json") as stream:
-        description = f"{decisions.samples.name}: curated labels of whole images, each as a box around all of it."
-        if decisions.samples.simulated:
-            description += " The human votes behind hsf are simulated."
-        stream.write(f'{{"info": {json_text({"description": description})},\n"categories": {json_text(categories)}')
-        stream.write(',\n"images": [')
-        written = write_items(
-            stream,
-            map(json_text, _coco_images(decisions, votes, prediction, selection, path, annotations)),
-        )
-        stream.write('],\n"annotations": [')
-        write_items(stream, map(json_text, annotations))
-        stream.write("]}\n")
+    about = f"{decisions.samples.name}: curated labels of whole images, each as a box around all of it."
+    if decisions.samples.simulated:
+        about += " The human votes behind hsf are simulated."
+    stream.write(f'{{"info": {json_text({"description": about})},\n"categories": {json_text(categories)}')
+    stream.write(',\n"images": [')
+    written = write_items(stream, map(json_text, _coco_images(placed, annotations, name_of, drop=drop)))
+    stream.write('],\n"annotations": [')
+    write_items(stream, map(json_text, annotations))
+    stream.write("]}\n")
     return written
 
 
 def _coco_images(
-    decisions: Decisions,
-    votes: Votes,
-    prediction: PredictionFolder | None,
-    selection: ExportSelection,
-    path: Path,
-    annotations: list[Row],
+    placed: Iterator[tuple[Row, Path]], annotations: list[Row], name_of: Callable[[Path], str], *, drop: bool
 ) -> Iterator[Row]:
     """Yield the image of every sample, and add its annotation."""
-    for row, file in place_images(decisions, votes, prediction, selection, path, lambda _: "images"):
+    for row, file in placed:
         try:
             width, height = stored_size(file)
         except BrokenImage:
-            file.unlink()
+            if drop:
+                file.unlink()
             continue
         if row["curated_label"] is not None:
             annotations.append(
@@ -139,7 +146,7 @@ def _coco_images(
                 }
             )
         attributes = without_missing(row, without=("id",))
-        yield {"id": row["id"], "file_name": file.name, "width": width, "height": height, "attributes": attributes}
+        yield {"id": row["id"], "file_name": name_of(file), "width": width, "height": height, "attributes": attributes}
 
 
 #: Fields of FiftyOne's labels; columns with these names are exported as `sample_NAME`.
@@ -151,9 +158,16 @@ _FIFTYONE = """# {name}, curated
     dataset = fo.Dataset.from_dir(
         dataset_dir=".", dataset_type=fo.types.FiftyOneImageClassificationDataset, label_field="curated"
     )
+    dataset.merge_dir(
+        data_path="data",
+        labels_path="predictions.json",
+        dataset_type=fo.types.FiftyOneImageClassificationDataset,
+        label_field="predictions",
+    )
     hardest = dataset.sort_by("curated.avh", reverse=True)
 
-`curated.label` is the curated label; the scores and all other columns of the image are its attributes.
+`predictions` are the model's, with their confidence, where there is a model. `curated.label` is the curated label; the
+scores and all other columns of the image are its attributes.
 """
 
 
@@ -163,13 +177,29 @@ def write_fiftyone(
     """Write data/, labels.json and README.md; return how many samples have readable images."""
     (path / "data").mkdir(parents=True)
     placed = place_images(decisions, votes, prediction, selection, path, lambda _: "data")
+    unlabelled: dict[str, Row] = {}
+    predicted: dict[str, Row] = {}
     with text_file(path / "labels.json") as stream:
         stream.write(f'{{"classes": {json_text(list(decisions.samples.classes))},\n"labels": {{')
-        labels = (f"{json_text(file.stem)}: {json_text(_fiftyone_label(row))}" for row, file in placed)
+        labels = (_fiftyone_entry(row, file.stem, unlabelled, predicted) for row, file in placed)
         written = write_items(stream, labels)
-        stream.write("}}\n")
+        # FiftyOne reads `classes` and `labels` alone.
+        stream.write(f'}},\n"unlabelled": {json_text(unlabelled)}}}\n')
+    if predicted:
+        content = {"classes": list(decisions.samples.classes), "labels": predicted}
+        (path / "predictions.json").write_text(json_text(content) + "\n", encoding="utf-8")
     write_readme(path, _FIFTYONE.format(name=decisions.samples.name), simulated=decisions.samples.simulated)
     return written
+
+
+def _fiftyone_entry(row: Row, stem: str, unlabelled: dict[str, Row], predicted: dict[str, Row]) -> str:
+    """Return the JSON of one image, and note what its label cannot hold: its prediction, or all without a label."""
+    if row["curated_label"] is None:
+        unlabelled[stem] = without_missing(row, without=("id",))
+    if row["predicted_name"] is not None:
+        said = {"label": row["predicted_name"], "confidence": row["max_confidence"]}
+        predicted[stem] = without_missing(said)
+    return f"{json_text(stem)}: {json_text(_fiftyone_label(row))}"
 
 
 def _fiftyone_label(row: Row) -> Row | None:
@@ -191,9 +221,9 @@ def _apart(values: Row, fields: Sequence[str]) -> Row:
 
 
 #: How Label Studio names files below its local document root.
-_LOCAL = "/data/local-files/?d="
+LOCAL = "/data/local-files/?d="
 #: Columns of a task's data besides the scores and the user's own.
-_FACTS = ("split", "predicted_name", "hsf", "hsf_low", "hsf_high", "votes", "hsf_bin", "tags")
+_FACTS = ("split", "predicted_name", "hsf", "hsf_low", "hsf_high", "votes", "hsf_bin", "tags", "deciders")
 #: Further fields of a task's data; the user's columns with these names are exported as `sample_NAME`.
 _TASK_FIELDS = ("class", "given_label", "simulated")
 _LABEL_STUDIO = """# {name} for Label Studio
@@ -223,14 +253,12 @@ def write_label_studio(
     from avhcurate.people.files.label_studio import label_config
 
     path.mkdir()
-    ticks = (
-        decisions.samples.votes is not None and decisions.samples.votes.kind == "tick"
-    )  # people ticked images of a class
+    ticks = _ticked(decisions.samples)
     placed = place_images(decisions, votes, prediction, selection, path, lambda _: "images")
     with text_file(path / "tasks.json") as stream:
-        stream.write("[")
-        written = write_items(stream, map(json_text, _tasks(decisions.samples, run, votes, placed, ticks=ticks)))
-        stream.write("]\n")
+        written = write_tasks(
+            decisions.samples, votes, run, placed, stream, lambda file: f"{LOCAL}{quote(f'images/{file.name}')}"
+        )
     (path / "label_config.xml").write_text(
         label_config(decisions.samples.classes, select=ticks) + "\n", encoding="utf-8"
     )
@@ -238,21 +266,47 @@ def write_label_studio(
     return written
 
 
+def _ticked(samples: SampleTable) -> bool:
+    """Return whether people ticked images of a class."""
+    return samples.votes is not None and samples.votes.kind == "tick"
+
+
+def write_tasks(
+    samples: SampleTable,
+    votes: Votes,
+    run: RunFolder | None,
+    placed: Iterator[tuple[Row, Path]],
+    stream: TextIO,
+    address: Callable[[Path], str],
+) -> int:
+    """Write the tasks of placed images; return how many."""
+    stream.write("[")
+    written = write_items(stream, map(json_text, _tasks(samples, run, votes, placed, address)))
+    stream.write("]\n")
+    return written
+
+
 def _tasks(
-    samples: SampleTable, run: RunFolder | None, votes: Votes, placed: Iterator[tuple[Row, Path]], *, ticks: bool
+    samples: SampleTable,
+    run: RunFolder | None,
+    votes: Votes,
+    placed: Iterator[tuple[Row, Path]],
+    address: Callable[[Path], str],
 ) -> Iterator[Row]:
     from avhcurate.people.files.label_studio import choice, curated
 
+    ticks = _ticked(samples)
     counts = _votes(votes)
     answers: Sequence[str] = samples.classes
     if ticks:
         answers = ("yes", "no")
     for row, file in placed:
-        address = f"{_LOCAL}{quote(f'images/{file.name}')}"
         others = _apart({name: row[name] for name in samples.user_columns}, _TASK_FIELDS)
         # Not `label_name`: that is a label in a table, next to the one that Label Studio's own tables have.
         facts = {"given_label": row["label_name"]} | {name: row[name] for name in (*_FACTS, *samples.scores)}
-        data = {"image": address, "path": row["path"], **without_missing(facts), **without_missing(others)}
+        if row.get("excluded"):
+            facts["excluded"] = True
+        data = {"image": address(file), "path": row["path"], **without_missing(facts), **without_missing(others)}
         if samples.simulated:
             data["simulated"] = True
         if ticks:

@@ -1,7 +1,6 @@
-"""Manifests: a table with a path or URL for each image, lines `path label_index`, or COCO with labels of images."""
+"""Manifests: a table with a path or URL for each image, or lines `path label_index`."""
 
 import os
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,6 @@ import pyarrow as pa
 
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable, interpret
 from avhcurate.errors import CurateError, Option, Run
-from avhcurate.people.files.label_studio import read_json
 from avhcurate.workspace.disk.budget import check_file
 from avhcurate.workspace.disk.columns import (
     LABEL_NAMES,
@@ -54,6 +52,11 @@ def read_manifest(path: Path, options: ImportOptions) -> SourceTable:
         table = read_table(path, without=lists)
     else:
         table = _read_csv(path, options)
+    return read_rows(table, path, options, lists=lists)
+
+
+def read_rows(table: pa.Table, path: Path, options: ImportOptions, *, lists: Sequence[str] = ()) -> SourceTable:
+    """Return the samples of a table with a column of paths, as `read_manifest`; `lists`: columns that it lacks."""
     if not len(table):
         raise CurateError(f"{path} has no rows. A manifest has a row for each image.")
     column = find_path_column(table, options.image_column)
@@ -105,8 +108,8 @@ def read_paths(table: pa.Table, column: str, source: Path, options: ImportOption
             fix=f"With human answers, {Run('votes', 'NAME', 'FILE')}",
         )
     root = (options.root or source.parent).absolute()
-    files = [_file_of(path, root) for path in paths]
-    stats, missing = _stat_files(files)
+    files = [file_of(path, root) for path in paths]
+    stats, missing = stat_files(files)
     if len(missing) == len(files):
         raise CurateError(
             f"None of the {len(files)} images that {source} names exists, first {missing[0]}. Relative paths start at "
@@ -126,10 +129,10 @@ def read_paths(table: pa.Table, column: str, source: Path, options: ImportOption
     )
 
 
-def _file_of(path: str, root: Path) -> str:
+def file_of(path: str, root: Path) -> str:
     """Return the absolute path or the URL of what a manifest names.
 
-    >>> _file_of("file:///data/a%20b.jpg", Path("/d")), _file_of("c.jpg", Path("/d"))
+    >>> file_of("file:///data/a%20b.jpg", Path("/d")), file_of("c.jpg", Path("/d"))
     ('/data/a b.jpg', '/d/c.jpg')
     """
     if path.startswith("file://"):
@@ -139,7 +142,7 @@ def _file_of(path: str, root: Path) -> str:
     return f"{root}/{path}"
 
 
-def _stat_files(files: list[str]) -> tuple[pa.Table, list[str]]:
+def stat_files(files: list[str]) -> tuple[pa.Table, list[str]]:
     """Return size and modification time (ns) of each local file, -1 for others, and the files that are missing."""
     numbers = np.full((len(files), 2), -1, np.int64)
     missing = []
@@ -193,58 +196,6 @@ def _by_folders(lines: pd.DataFrame) -> list[str] | None:
     if pairs["label"].tolist() != list(range(len(names))):
         return None
     return names
-
-
-# --- COCO -------------------------------------------------------------------------------------------------------
-
-
-def read_coco(path: Path, options: ImportOptions) -> SourceTable:
-    """Return a sample an image. The classes are the categories in order of their ids; other images have no label.
-
-    Paths start at `options.root`, or else at the file's folder or its folder `images`, where the first image is.
-    """
-    options.refuse_columns("A COCO file")
-    content = read_json(path)
-    images, several = images_of(content, path.name)
-    if images.empty:
-        raise CurateError(f"{path.name} names no image.")
-    categories = sorted(content["categories"], key=lambda category: category["id"])
-    classes = list(dict.fromkeys(str(category["name"]) for category in categories))
-    root = path.parent
-    if (root / "images" / images["path"][0]).is_file():
-        root /= "images"
-    options = replace(options, root=options.root or root, classes=options.classes or classes)
-    table = pa.Table.from_pandas(images[["path", "label"]], preserve_index=False)
-    samples = read_paths(table, "path", path, options, kind="list", image_column=None)
-    if several:
-        samples.messages.append(f"{several} images have annotations of several categories, and so no label here")
-    return samples
-
-
-def images_of(content: Any, title: str) -> tuple[pd.DataFrame, int]:
-    """Return `path, label` of the images, with `named`, the path in an export of ours; and how many have several.
-
-    A label is the category of all of an image's annotations, None without annotations or with several categories.
-    """
-    try:
-        categories = {category["id"]: str(category["name"]) for category in content["categories"]}
-        labels = defaultdict[Any, set[str]](set)
-        for annotation in content["annotations"]:
-            labels[annotation["image_id"]].add(categories[annotation["category_id"]])
-        images = [
-            (str(image["file_name"]).replace("\\", "/"), labels[image["id"]], image.get("attributes", {}).get("path"))
-            for image in content["images"]
-        ]
-    except (KeyError, TypeError, AttributeError) as problem:
-        raise CurateError(f"{title} is not a COCO file ({problem!r}).") from problem
-    return frame_of_labels(images)
-
-
-def frame_of_labels(images: Sequence[tuple[str | None, set[str], str | None]]) -> tuple[pd.DataFrame, int]:
-    """Return `path, label, named` of images, of which several labels count as none; and how many have several."""
-    rows = [(path, next(iter(labels)) if len(labels) == 1 else None, named) for path, labels, named in images]
-    frame = pd.DataFrame(rows, columns=["path", "label", "named"], dtype="str")
-    return frame, sum(len(labels) > 1 for _, labels, _ in images)
 
 
 # --- names of classes -------------------------------------------------------------------------------------------

@@ -15,9 +15,12 @@ import pyarrow.parquet as pq
 
 from avhcurate.datasets.sources.folder import read_folder, scan_folder
 from avhcurate.datasets.sources.hubs import fetch_hub
-from avhcurate.datasets.sources.manifest import read_coco, read_list, read_manifest
+from avhcurate.datasets.sources.labelled_folders import read_labelled_folder
+from avhcurate.datasets.sources.manifest import read_list, read_manifest
+from avhcurate.datasets.sources.own_exports import read_own_export
 from avhcurate.datasets.sources.parquet import read_parquet
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable
+from avhcurate.datasets.sources.tool_sources import LABEL_SUFFIXES, read_label_file
 from avhcurate.datasets.sources.webdataset import read_webdataset
 from avhcurate.errors import CurateError, Option, Text
 from avhcurate.people.attach import attach_column, attach_sheet, carry_votes, from_column, votes_that_fit
@@ -106,9 +109,17 @@ def import_dataset(
             _carry_or_attach(folder, table, before, named=votes_column is not None)
         if sheet is not None:
             attach_sheet(folder, sheet, str(votes), force=force)
-        if folder is before:
-            return workspace.dataset(name)
-        return workspace.adopt(name, folder)
+        return _in_place(workspace, name, folder, before, table)
+
+
+def _in_place(
+    workspace: Workspace, name: str, folder: DatasetFolder, before: DatasetFolder | None, table: SourceTable
+) -> DatasetFolder:
+    """Return the dataset, in its place, with the decisions that came with its source."""
+    folder = workspace.dataset(name) if folder is before else workspace.adopt(name, folder)
+    if table.brought is not None:
+        table.brought.write(workspace.root, folder.id)
+    return folder
 
 
 def _refuse_around(workspace: Workspace, source: Path | str) -> None:
@@ -324,6 +335,8 @@ def read_source(source: Path | str, options: ImportOptions) -> SourceTable:
         return read_source(read, options)
     if scheme == "list":
         return read_list(user_path(rest), options)
+    if (own := read_own_export(user_path(source), options, read_source)) is not None:
+        return own
     if scheme == "wds" or is_tar(str(source)):
         if options.root is not None:
             raise CurateError("Tar shards hold their images.", fix=f"Leave {Option('root')} out")
@@ -331,21 +344,27 @@ def read_source(source: Path | str, options: ImportOptions) -> SourceTable:
     source = user_path(source)
     if source.is_dir():
         return _read_directory(source, options)
+    return _read_file(source, options)
+
+
+def _read_file(source: Path, options: ImportOptions) -> SourceTable:
     if source.exists() and is_parquet(source) and _holds_images(source, options):
         return read_parquet([source], source.parent, options)
     if source.exists() and (is_parquet(source) or is_csv(source)):
         return read_manifest(source, options)
-    if source.suffix.casefold() == ".json" and source.is_file():
-        return read_coco(source, options)
+    if source.suffix.casefold() in LABEL_SUFFIXES and source.is_file():
+        return read_label_file(source, options)
     raise CurateError(
-        f"{source} does not exist, or is not a source. Give a folder of images, a CSV, Parquet or COCO file, "
-        "list:FILE, wds:PATTERN or hf:REPO; unpack archives first."
+        f"{source} does not exist, or is not a source. Give a folder of images, a CSV or Parquet file, JSON of COCO, "
+        "FiftyOne or Label Studio, XML of CVAT, list:FILE, wds:PATTERN or hf:REPO; unpack archives first."
     )
 
 
 def _read_directory(source: Path, options: ImportOptions) -> SourceTable:
     """Read a folder of images, or of Parquet files."""
     scan = scan_folder(source)
+    if (labelled := read_labelled_folder(source, scan, options)) is not None:
+        return labelled
     if scan.images:
         return read_folder(source, scan, options)
     if scan.parquet:

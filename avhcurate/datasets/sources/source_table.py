@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from avhcurate.datasets.sources.brought import Brought
 from avhcurate.datasets.table.columns import EXTRA, STANDARD
 from avhcurate.errors import CurateError, Option, Text
 from avhcurate.measures.scores import SCORES
@@ -153,7 +154,10 @@ _TAKEN = {name.casefold() for name in _PROGRAM | {key for key, score in SCORES.i
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """Columns that the user names; `root`, the folder that relative paths start from; the class names."""
+    """Columns that the user names; `root`, the folder that relative paths start from; the class names.
+
+    `within`: the exports whose images are sought, which are not asked again.
+    """
 
     image_column: str | None = None
     label_column: str | None = None
@@ -161,6 +165,7 @@ class ImportOptions:
     votes_column: str | None = None
     root: Path | None = None
     classes: list[str] | None = None
+    within: tuple[Path, ...] = ()
 
     def refuse_columns(self, source: str) -> None:
         """Refuse a column that was named for a source without columns."""
@@ -178,7 +183,8 @@ class SourceTable:
     """A source as read: `samples` has columns path, split, label, the user's own, _file, _row (N rows).
 
     `evidence` are hashes of what the table cannot show: sizes and times of files, blocks of Parquet files, a
-    named column of images. `votes` holds K counts a sample if the source has such a column.
+    named column of images. `votes` holds K counts a sample if the source has such a column. `brought`: what people had
+    decided about the samples, in an export or a tool.
     """
 
     kind: SourceKind
@@ -191,6 +197,7 @@ class SourceTable:
     votes_column: str | None = None
     skipped: int = 0
     messages: list[str] = field(default_factory=list)
+    brought: Brought | None = None
 
 
 #: Where the images of samples are: `_row` counts within `_file`, null for a file that is an image.

@@ -3,11 +3,12 @@
 import glob
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby, islice, product
 from operator import itemgetter
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow as pa
 from avhcurate.datasets.sources.folder import IMAGE_SUFFIXES, split_of
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable, interpret
 from avhcurate.errors import CurateError
-from avhcurate.workspace.disk.columns import listed, plain_values
+from avhcurate.workspace.disk.columns import listed, plain_values, tags_text
 from avhcurate.workspace.disk.files import user_path
 from avhcurate.workspace.disk.fingerprints import fingerprint_table
 from avhcurate.workspace.disk.json_text import parsed
@@ -38,28 +39,51 @@ def read_webdataset(pattern: str, options: ImportOptions) -> SourceTable:
     Of other files only cls, txt and json are read. `cls` is the label, or the field of `json` and `txt` that
     `options.label_column` names. Of a damaged shard the samples before the damage are imported.
     """
+    read = fields_of_shards(expand(pattern), f"wds:{pattern}")
+    return interpret(
+        pa.table({name: plain_values(read.fields[name]) for name in read.fields.column_names}),
+        options,
+        read.samples.assign(split=read.samples["_file"].map(split_of)),
+        kind="webdataset",
+        evidence=read.evidence,
+        skipped=read.skipped,
+        messages=read.messages,
+    )
+
+
+@dataclass(frozen=True)
+class ShardFields:
+    """The samples of shards, `path, _file, _row, size` (N), with the fields that describe them as texts."""
+
+    samples: pd.DataFrame
+    fields: pa.Table
+    evidence: list[str]
+    skipped: int
+    messages: list[str]
+
+
+def fields_of_shards(shards: Sequence[str], title: str) -> ShardFields:
+    """Return the samples of shards and the texts next to their images."""
     skipped = Counter[str]()
     messages = list[str]()
     names = list[str]()
     frames = list[pd.DataFrame]()
-    for shard in expand(pattern):
+    for shard in shards:
         with open_tar(shard) as stream:
             frames.append(pd.DataFrame(_samples(shard, stream, skipped, messages, names)))
     samples = pd.concat(frames, ignore_index=True)
     if samples.empty:
         raise CurateError(
-            f"wds:{pattern} holds no images. An image is KEY.jpg with KEY.cls or KEY.json next to it. "
+            f"{title} holds no images. An image is KEY.jpg with KEY.cls or KEY.json next to it. "
             f"Problems: {listed(messages, 2)}."
         )
     repeated = samples["path"].duplicated()
     skipped["images repeat another of their shard and were skipped"] = int(repeated.sum())
     samples = samples[~repeated]
-    fields = {name: pa.chunked_array([pa.array(samples[_FIELD + name], pa.string())]) for name in names}
-    return interpret(
-        pa.table({name: plain_values(texts) for name, texts in fields.items()}),
-        options,
-        samples.assign(split=samples["_file"].map(split_of)),
-        kind="webdataset",
+    columns = {name: pa.array(samples[_FIELD + name], pa.string()) for name in names}
+    return ShardFields(
+        samples,
+        pa.table(columns),
         evidence=[fingerprint_table(pa.table({"size": samples["size"]}))],
         skipped=skipped.total(),
         messages=[*messages, *(f"{number} {kind}" for kind, number in skipped.items() if number)],
@@ -149,13 +173,18 @@ def _sidecar(stream: IO[bytes], member: Member, extension: str, skipped: Counter
         text = read_member(stream, member.start, _MOST_SIDECAR).decode()
         if extension != "json":
             return {extension: text.strip()}
-        plain = {name: value for name, value in parsed(text).items() if isinstance(value, str | int | float)}
+        fields = {name: tags_text(value) if _is_tags(name, value) else value for name, value in parsed(text).items()}
+        plain = {name: value for name, value in fields.items() if isinstance(value, str | int | float)}
         return {_storable(name): _storable(value) for name, value in plain.items()}
     except (ValueError, OSError, RemoteError, AttributeError):
         skipped[f"files .{extension} could not be read"] += 1
         return {}
     finally:
         stream.seek(at)
+
+
+def _is_tags(name: str, value: Any) -> bool:
+    return name == "tags" and isinstance(value, list) and all(isinstance(tag, str) for tag in value)
 
 
 def _storable(value: str | float) -> str:

@@ -19,6 +19,7 @@ from avhcurate.datasets.table.open_dataset import OpenDataset
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError, Option
+from avhcurate.features.annotate.annotator_matrix import CLEANLAB, write_annotators
 from avhcurate.features.annotate.annotators import responses
 from avhcurate.people.files import VoteSheet, read_votes
 from avhcurate.people.hsf import class_indices, without_blanks
@@ -31,8 +32,9 @@ from avhcurate.workspace.disk.provenance import versions
 
 #: What `write_votes` writes, by how the file ends; standard output has no ending.
 FORMATS = {".csv": "every answer", ".parquet": "counts", "": "every answer"}
-#: The format of `export` that has votes.
+#: The formats of `export` that have votes, or HSF.
 LABEL_STUDIO = "label-studio"
+OF_EXPORT = (LABEL_STUDIO, "fiftyone")
 #: Answers that are held in memory at once.
 _MOST_ANSWERS = 50_000_000
 #: Columns of a long file in their order; the answer is called label or class, the names that are read again.
@@ -46,10 +48,13 @@ UNKNOWN_MS = -1
 def votes_out(opened: OpenDataset, out: Path, format: str | None = None, *, force: bool = False) -> int:
     """Write the votes as `write_votes` does; return how many.
 
-    `format` may also be label-studio, what `export` writes of the samples with votes: a folder with their images, votes
-    and curated labels. Then the number is that of the samples.
+    `format` may also be label-studio or fiftyone, what `export` writes of the samples with votes: a folder with their
+    images, votes or HSF, and curated labels. Then the number is that of the samples. cleanlab is a folder as well, see
+    `annotator_matrix`.
     """
-    if format == LABEL_STUDIO and opened.samples.votes is not None:
+    if format == CLEANLAB:
+        return write_annotators(opened, out, force=force)
+    if format in OF_EXPORT and opened.samples.votes is not None:
         return service.export(opened, Filters(excluded=None, where="votes > 0"), format, out, force=force)
     return write_votes(opened.samples, opened.votes, out, format, force=force)
 
@@ -73,8 +78,8 @@ def write_votes(
     if kind is None:
         raise CurateError(
             unknown,
-            fix="End it with .csv for every answer or .parquet for counts, or give csv, parquet or label-studio by "
-            f"{Option('format')}",
+            fix="End it with .csv for every answer or .parquet for counts, or give csv, parquet, label-studio, "
+            f"fiftyone or cleanlab by {Option('format')}",
         )
     with atomic_output(out, folder=False, force=force) as (path, manifest):
         if kind == "counts":

@@ -93,11 +93,19 @@ class EventLog:
         """
         if not len(paths):
             raise CurateError("No images are chosen. Select some first.")
+        return self.annotate_all(dataset, [(action, value, paths, labels)])
+
+    def annotate_all(
+        self, dataset: str, acts: Iterable[tuple[str, str | None, Sequence[str], Sequence[str] | None]]
+    ) -> int:
+        """Write the `action, value, paths, labels` of several events, all or none; return the number of the last."""
+        event = 0
         with self.engine.begin() as connection:
-            event = _write(connection, dataset, action, value, samples=len(paths))
-            pairs = zip(paths, labels or itertools.repeat(None), strict=False)
-            rows = [{"event": event, "path": path, "label": label} for path, label in pairs]
-            connection.execute(EVENT_SAMPLES.insert(), rows)
+            for action, value, paths, labels in acts:
+                event = _write(connection, dataset, action, value, samples=len(paths))
+                pairs = zip(paths, labels or itertools.repeat(None), strict=False)
+                rows = [{"event": event, "path": path, "label": label} for path, label in pairs]
+                connection.execute(EVENT_SAMPLES.insert(), rows)
         return event
 
     def write(self, dataset: str, action: str, value: str | None = None, *, details: Any = None) -> int:

@@ -232,6 +232,17 @@ def safe_cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
+def tags_text(tags: Sequence[str]) -> str:
+    """Return tags as a cell of a table has them: with semicolons, or as JSON where a tag has one.
+
+    >>> tags_text(["odd", "dark"]), tags_text(["a;b"])
+    ('odd;dark', '["a;b"]')
+    """
+    if any(";" in tag for tag in tags):
+        return json.dumps(list(tags), ensure_ascii=False)
+    return ";".join(tags)
+
+
 def plain_cell(text: str) -> str:
     """Return the text that `safe_cell` made safe.
 

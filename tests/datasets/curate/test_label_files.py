@@ -163,5 +163,7 @@ def test_labels_come_back_from_json_of_other_tools(pets, tmp_path, content):
     "content", ["[1, 2]", "{}", '{"labels": {"a": {}}}', '{"images": [], "annotations": [{}], "categories": []}']
 )
 def test_json_that_is_not_coco_is_refused(pets, tmp_path, content):
-    with pytest.raises(CurateError, match=r"not a COCO file|not JSON of FiftyOne"):
+    with pytest.raises(
+        CurateError, match=r"is not a COCO file|is a file of (COCO|FiftyOne) that cannot be read: an entry has no"
+    ):
         relabel_from(pets.decisions, write_csv(tmp_path / "coco.json", content))
