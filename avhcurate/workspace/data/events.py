@@ -96,7 +96,7 @@ class EventLog:
         return self.annotate_all(dataset, [(action, value, paths, labels)])
 
     def annotate_all(
-        self, dataset: str, acts: Iterable[tuple[str, str | None, Sequence[str], Sequence[str] | None]]
+        self, dataset: str, acts: Iterable[tuple[str, str | None, Sequence[str], Sequence[str | None] | None]]
     ) -> int:
         """Write the `action, value, paths, labels` of several events, all or none; return the number of the last."""
         event = 0
