@@ -131,6 +131,7 @@ HASH_FUNCS: dict[str | type, Any] = {
     Workspace: lambda workspace: str(workspace.root),
     Filters: Filters.to_query,
     TrainingFolder: _training_key,
+    OpenDataset: lambda opened: votes_key(opened.votes),
 }
 
 
