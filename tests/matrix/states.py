@@ -132,7 +132,8 @@ class State:
 def _answers(root: Path, _: Path) -> None:
     """Two people answer in the app, one of them about what the other has decided."""
     opened = open_dataset(Workspace(root), NAME)
-    by("lead", configure, opened, CollectionSettings(design="classify", queue="hardest", target=2), who="lead")
+    settings = CollectionSettings(design="classify", queue="hardest", target=2)
+    by("lead", configure, opened.votes, opened.run, opened.prediction, settings, who="lead")
     for name in ("dan", "eve"):
         answer_all(opened, name, truth(opened), 12)
 

@@ -33,18 +33,23 @@ def answered(opened, who):
     return {question.id for question in next_questions(opened.decisions, opened.votes, opened.run, who, ahead=20)}
 
 
+def far(opened, *who):
+    """How far the collection is, and what is left for somebody."""
+    return progress(opened.decisions, opened.votes, opened.run, *who)
+
+
 def test_another_person_is_asked_once_about_each_decision_and_never_who_decided(decided):
     assert answered(decided, "ann") == {5, 6}
     assert answered(decided, "bob") == {1, 2, 4}
     assert answered(decided, "cyd") == set()  # ann and bob have them
-    assert (progress(decided).samples, progress(decided).wanted, progress(decided, "ann").left) == (5, 5, 2)
+    assert (far(decided).samples, far(decided).wanted, far(decided, "ann").left) == (5, 5, 2)
     for question in next_questions(decided.decisions, decided.votes, decided.run, "ann"):
         assert vars(question).keys() == {"task", "id"}
         assert say(decided, "ann", question, 2) == ""
     assert answered(decided, "dan") == set()
-    assert (progress(decided).done, queue_use(decided.votes).biased) == (2, 2)
+    assert (far(decided).done, queue_use(decided.votes).biased) == (2, 2)
     by("ann", undo, decided.decisions)  # three labels at once
-    assert progress(decided).samples == 2
+    assert far(decided).samples == 2
     with pytest.raises(CurateError, match="which class"):
         collect(decided, design="select", queue="decided")
 
