@@ -59,10 +59,13 @@ def _actions(workspace, opened, tmp_path):
     """What each role is the first that may do it, as calls of the services in Ann's name."""
     name, root = opened.samples.name, workspace.root
     votes = write_csv(tmp_path / "votes.csv", "path,label\npets/0.png,cat\n")
+    collection = setup.CollectionSettings(design="classify", target=7)
     return {
         Role.ANNOTATOR: {
-            "ask": partial(queue.next_questions, opened, ANN, ahead=1),
-            "answer": partial(answers.answer, opened, ANN, "t", 0, 1, nonce="n", reaction_ms=900),
+            "ask": partial(queue.next_questions, opened.decisions, opened.votes, opened.run, ANN, ahead=1),
+            "answer": partial(
+                answers.answer, opened.decisions, opened.votes, opened.run, ANN, "t", 0, 1, nonce="n", reaction_ms=900
+            ),
             "take back": partial(answers.take_back, opened.votes, ANN),
             "withdraw": partial(annotators.withdraw, opened.votes, ANN),
         },
@@ -75,8 +78,8 @@ def _actions(workspace, opened, tmp_path):
             "rename a set": partial(Saved(workspace, name).rename, "set", "old", "new"),
             "keys": partial(save_keys, opened.decisions, "1 tag odd"),
             "exclude": partial(annotators.set_status, opened.votes, "bob", "exclude", who=ANN),
-            "collect": partial(setup.configure, opened, setup.CollectionSettings(design="classify", target=7), who=ANN),
-            "source of HSF": partial(setup.choose_source, opened, who=ANN),
+            "collect": partial(setup.configure, opened.votes, opened.run, opened.prediction, collection, who=ANN),
+            "source of HSF": partial(setup.choose_source, opened.votes, who=ANN),
             "job": partial(background.start, root, ["list"], verb="list"),
             "toy": partial(toy.trained, root, ToySettings()),
             "cancel": partial(background.cancel, root, Jobs(root).create("list", "", []).id),
@@ -140,7 +143,7 @@ def test_who_is_signed_in_cannot_sign_as_another_and_history_says_who_it_was(wor
     (question,) = queue.next_questions(pets.decisions, pets.votes, pets.run, ANN, ahead=1)
     for call in (
         partial(say, pets, "bob@x.org", question, 1),
-        partial(queue.next_questions, pets, "bob@x.org", ahead=1),
+        partial(queue.next_questions, pets.decisions, pets.votes, pets.run, "bob@x.org", ahead=1),
         partial(annotators.set_status, pets.votes, "bob", "exclude", who="bob@x.org"),
     ):
         with pytest.raises(NotAllowed, match=f"signed in as {ANN}"):
