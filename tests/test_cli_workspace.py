@@ -80,7 +80,7 @@ def test_a_place_that_cannot_be_written_is_named_and_not_a_temporary_file(cli, w
     bare_dataset(workspace, ["a.png"], [0], ["cat"], "pets")
     out = tmp_path / "x.csv"
 
-    def refused(table, chosen, path):
+    def refused(selection, path):
         raise OSError(number, os.strerror(number), str(path))
 
     monkeypatch.setitem(FORMATS, "csv", refused)

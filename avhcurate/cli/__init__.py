@@ -28,7 +28,7 @@ _MODULES = {
     "images": "suspects neighbours project",
     "curate": "tag relabel exclude lock classes payoff",
     "certify": "certify",
-    "votes": "votes votes-out annotators",
+    "votes": "votes votes-out annotators consensus",
     "analysis": "correlate disagree models predict",
     "select": "select",
     "saved": "saved history diff",

@@ -22,12 +22,14 @@ _HARDEST = (
 @options.verb(ExportSettings, group="Images")
 def export(settings: ExportSettings) -> None:
     from avhcurate.datasets.curate.second_person import second_person
-    from avhcurate.datasets.export.service import export, format_named, order_of
+    from avhcurate.datasets.export.service import FOLDERS, export, format_named, order_of
     from avhcurate.datasets.table.filters import Filters
     from avhcurate.measures.scores import SCORES
     from avhcurate.networks.neighbours.words import angles_to_words
     from avhcurate.people.bins import parse_edges
 
+    if str(settings.out) == "-" and settings.format in FOLDERS:
+        raise CurateError("A folder cannot go to standard output. Give --out a name.")
     name = settings.dataset
     edges = None
     query = _query(name, settings.view or "")
