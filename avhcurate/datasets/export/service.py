@@ -193,7 +193,7 @@ def _writer(format: str, out: Path) -> tuple[Callable[..., int | None], bool]:
     if format in FOLDERS and ending in _FILE_ENDINGS:
         raise CurateError(
             f"{out.name} looks like a file, and {format} is a folder of images and labels.",
-            fix=f"Give {Option('out', out.stem)}",
+            fix=f"Give {Option('out')} a name without {out.suffix}, as {out.stem}",
         )
     return FORMATS[format], format in FOLDERS
 
