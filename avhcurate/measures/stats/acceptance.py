@@ -15,7 +15,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betaincinv, betaln, gammaln
+
+# SciPy is imported where it is used: every export asks for a certificate, and few datasets have one.
 
 #: Looks after which a plan no longer says how many are to be expected.
 MOST_LOOKS = 5_000
@@ -63,12 +64,16 @@ def _log_chance(k: ArrayLike, n: ArrayLike, size: ArrayLike, number: ArrayLike) 
 
 def _log_mixture(k: ArrayLike, n: ArrayLike, at_most: float) -> np.ndarray:
     """Return the logarithm of the same chance where the share of wrong ones is Beta(1, 2 / at_most)."""
+    from scipy.special import betaln
+
     rest = np.subtract(n, k)
     b = 2 / at_most
     return _log_ways(n, k) + betaln(np.add(k, 1), rest + b) + math.log(b)
 
 
 def _log_ways(n: ArrayLike, k: ArrayLike) -> np.ndarray:
+    from scipy.special import gammaln
+
     n, k = np.asarray(n, float), np.asarray(k, float)
     possible = (k >= 0) & (k <= n)
     n, k = np.where(possible, n, 0.0), np.where(possible, k, 0.0)
@@ -86,6 +91,7 @@ def looks_expected(
     >>> looks_expected(20_000, 400, [0.0, 0.005, 0.03], at_most=0.02)
     [202, 324, None]
     """
+
     return [_median_looks(size, allowed, round(share * size), at_most, alpha) for share in shares]
 
 
@@ -113,6 +119,8 @@ def most_errors(errors: int, pairs: int, *, alpha: float = 0.05) -> float:
     >>> round(most_errors(0, 50), 3)
     0.058
     """
+    from scipy.special import betaincinv
+
     if errors >= pairs:
         return 1.0
     return float(betaincinv(errors + 1, pairs - errors, 1 - alpha))
