@@ -1,9 +1,7 @@
 """The consensus of a dataset on disk: a record of what it is made from, and a table with a row an answered image."""
 
-from typing import Any, Self
-
 from avhcurate.errors import Run, Text
-from avhcurate.workspace.disk.folders import RecordFolder, ResultFolder
+from avhcurate.workspace.disk.folders import ResultFolder
 from avhcurate.workspace.disk.provenance import Provenance
 
 #: Columns that the table of samples takes over.
@@ -61,10 +59,3 @@ class ConsensusFolder(ResultFolder[ConsensusRecord]):
     KIND = ConsensusRecord
     WHAT = "consensus"
     AGAIN = Text(f"remove the folder and {Run('consensus')} again")
-
-    @classmethod
-    def newest(cls, dataset: RecordFolder[Any], fingerprint: str, locked_by: int) -> Self | None:
-        """Return the newest complete consensus of this import of the dataset that knows no label which is locked."""
-        fitting = [folder for folder in cls.all_of(dataset) if folder.is_of(fingerprint) and folder.complete]
-        fitting = [folder for folder in fitting if not folder.record.knows(locked_by)]
-        return fitting[-1] if fitting else None

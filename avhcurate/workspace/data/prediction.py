@@ -1,13 +1,11 @@
 """Predicted HSF of a dataset on disk: a record of the model of votes, and a table with a row a sample."""
 
-from typing import Any, Self
-
 import pandas as pd
 import pyarrow.parquet as pq
 from pydantic import BaseModel, Field
 
 from avhcurate.errors import Run, Text
-from avhcurate.workspace.disk.folders import RecordFolder, ShardedFolder
+from avhcurate.workspace.disk.folders import ShardedFolder
 from avhcurate.workspace.disk.provenance import Provenance
 
 #: Columns of the table that the sample table takes over; `information` is for the queue of that name.
@@ -96,13 +94,6 @@ class PredictionFolder(ShardedFolder[PredictionRecord]):
     KIND = PredictionRecord
     WHAT = "prediction"
     AGAIN = Text(f"remove the folder and {Run('predict')} again")
-
-    @classmethod
-    def newest(cls, dataset: RecordFolder[Any], fingerprint: str, locked_by: int) -> Self | None:
-        """Return the newest complete prediction of this import of the dataset that knows no label which is locked."""
-        fitting = [folder for folder in cls.all_of(dataset) if folder.is_of(fingerprint) and folder.complete]
-        fitting = [folder for folder in fitting if not folder.record.knows(locked_by)]
-        return fitting[-1] if fitting else None
 
     def table(self) -> pd.DataFrame:
         return pq.read_table(self.scores_path).to_pandas()

@@ -88,6 +88,13 @@ class ResultFolder(RecordFolder[Work]):
         return sorted(intact, key=lambda folder: getattr(folders[folder], by))
 
     @classmethod
+    def newest(cls, dataset: RecordFolder[Any], fingerprint: str, locked_by: int) -> Self | None:
+        """Return the newest complete result on this import of the dataset that knows no label which is locked."""
+        fitting = [folder for folder in cls.all_of(dataset) if folder.is_of(fingerprint) and folder.complete]
+        fitting = [folder for folder in fitting if not folder.record.knows(locked_by)]
+        return fitting[-1] if fitting else None
+
+    @classmethod
     def folders_of(cls, owner: RecordFolder[Any]) -> list[Self]:
         """Return the results of a dataset or run, also damaged ones, by name."""
         return [cls(path.parent) for path in sorted((owner.root / cls.HOME).glob(f"*/{cls.FILE}"))]

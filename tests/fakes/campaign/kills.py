@@ -43,6 +43,8 @@ VERBS: dict[str, tuple[str, ...]] = {
     "report --card": ("report", "scored", "--card", "{}/out/README.md", "--force"),
     "neighbours": ("neighbours", "scored"),
     "predict": ("predict", "scored"),
+    "consensus": ("consensus", "scored"),
+    "certify": ("certify", "scored", "--at-most", "0.5"),
     "project": ("project", "scored"),
     "self-train": ("self-train", "--source", "scored", "--target", "target", "--rounds", "1", "--epochs", "1"),
     "votes-out": ("votes-out", "pets", "--out", "{}/out/votes.csv", "--force"),
