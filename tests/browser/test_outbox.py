@@ -13,6 +13,7 @@ from avhcurate.datasets.sources.service import import_dataset
 from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.datasets.table.removal import remove_dataset
 from avhcurate.features.annotate import annotators
+from avhcurate.features.certificate import service as certificate
 from avhcurate.features.classes.service import classes_of
 from avhcurate.features.suspects.decisions import KEPT
 from avhcurate.features.suspects.store import suspects_of
@@ -181,6 +182,25 @@ def in_payoff(page, address, root):
     return decide
 
 
+def in_certificate(page, address, root):
+    opened = open_dataset(Workspace(root), "digits")
+    planned = certificate.plan(opened.decisions, opened.votes, at_most=0.5)
+    certificate.draw(opened.decisions, planned, 10)
+    open_at(page, f"{address}/certificate")
+    loaded(page)
+
+    def decide():
+        said = []
+        for _ in range(3):
+            page.locator(".card:not(.waiting)").wait_for()
+            page.wait_for_timeout(150)  # a quicker answer is not counted
+            said.append(("look", planned.name, int(page.locator(".card").get_attribute("data-item"))))
+            page.keyboard.press("?")
+        return sorted(said)
+
+    return decide
+
+
 def in_classes(page, address, root, merges=2):
     """Two merges and a step, each as soon as the images are there; the page may not know of the first merge yet."""
     pairs = classes_of(
@@ -219,7 +239,7 @@ def _slow(*cases):
     return [pytest.param(case, marks=pytest.mark.slow) for case in cases]
 
 
-PLACES = [in_gallery, *_slow(in_annotate, in_details, in_map, in_suspects, in_payoff)]
+PLACES = [in_gallery, *_slow(in_annotate, in_details, in_map, in_suspects, in_payoff, in_certificate)]
 every_place = pytest.mark.parametrize("open_place", [*PLACES, *_slow(in_classes)])
 
 
