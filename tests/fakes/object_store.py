@@ -1,6 +1,8 @@
 """An S3 server of our own."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -8,6 +10,13 @@ import pytest
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     """A server with the bucket `pictures`, and the credentials with which this process reads and writes it."""
+    with serving_s3(monkeypatch) as client:
+        yield client
+
+
+@contextmanager
+def serving_s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Let a server run, with the bucket `pictures`; yields a client that writes into it."""
     s3fs = pytest.importorskip("s3fs", reason="s3fs is missing: install avhcurate[remote]")
     server = pytest.importorskip("moto.server", reason="moto's server is missing: install avhcurate[test]")
     boto3 = pytest.importorskip("boto3")
@@ -30,3 +39,4 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     s3fs.S3FileSystem.clear_instance_cache()  # of a server before
     yield client
     moto.stop()
+    s3fs.S3FileSystem.clear_instance_cache()

@@ -18,6 +18,7 @@ from tests.browser.conftest import (  # noqa: F401 -- fixtures
     server,
     unwatched_page,
 )
+from tests.fakes.object_store import serving_s3
 from tests.fakes.workspaces import Once, copied
 from tests.matrix import states
 from tests.matrix.states import STATES, NoDisk
@@ -41,10 +42,21 @@ def inputs(once: Once) -> Path:
 
 
 @pytest.fixture(scope="session")
-def state_of(once: Once, inputs: Path) -> Callable[[str], Path]:
+def bucket(inputs: Path) -> Iterator[None]:
+    """A bucket of this process with the photos."""
+    with pytest.MonkeyPatch.context() as patch, serving_s3(patch) as client:
+        for path in (inputs / "photos").rglob("*.png"):
+            client.put_object(Bucket="pictures", Key=path.relative_to(inputs).as_posix(), Body=path.read_bytes())
+        yield
+
+
+@pytest.fixture(scope="session")
+def state_of(once: Once, inputs: Path, request: pytest.FixtureRequest) -> Callable[[str], Path]:
     """Returns the workspace of a state, to read only."""
 
     def find(name: str) -> Path:
+        if STATES[name].bucket:
+            request.getfixturevalue("bucket")
         return once(f"matrix {name}", lambda root: states.make(root, name, find, inputs))
 
     return find

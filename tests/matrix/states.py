@@ -119,7 +119,8 @@ def write_many(_: Path, inputs: Path) -> None:
 @dataclass(frozen=True)
 class State:
     """The workspace of the state `of`, "" for an empty folder, after some acts: calls, or functions of it and the
-    inputs. `disk` is "read-only" or "full" once it is made. `slow` where only `make test-all` has it.
+    inputs. `disk` is "read-only" or "full" once it is made. `slow` where only `make test-all` has it. `bucket`: its
+    photos lie in a bucket.
     """
 
     of: str
@@ -127,6 +128,7 @@ class State:
     dataset: str = NAME
     disk: str = ""
     slow: bool = False
+    bucket: bool = False
 
 
 def _answers(root: Path, _: Path) -> None:
@@ -207,6 +209,7 @@ STATES: Mapping[str, State] = {
         ),
         slow=True,
     ),
+    "in a bucket": State("", (f"import {NAME} s3://pictures/photos", _SCORE), slow=True, bucket=True),
     "of c5ef7647": State("", (_unpack,), dataset="digits"),
     "read-only disk": State("decided", disk="read-only"),
     "full disk": State("decided", disk="full"),

@@ -21,7 +21,6 @@ from avhcurate.datasets.export.output import atomic_output
 from avhcurate.datasets.export.tabular import ExportSelection, write_csv, write_jsonl, write_parquet
 from avhcurate.datasets.export.tools import write_cleanlab, write_coco, write_fiftyone, write_label_studio
 from avhcurate.datasets.export.whole import describe_columns_and_splits, describe_images
-from avhcurate.datasets.sources.hubs import endpoint
 from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.empty_view import empty_view
 from avhcurate.datasets.table.filters import Filters
@@ -37,7 +36,7 @@ from avhcurate.workspace.disk import files
 from avhcurate.workspace.disk.files import safe_name
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import versions
-from avhcurate.workspace.disk.remote import check_host, words_of
+from avhcurate.workspace.disk.remote import check_host, endpoint, words_of
 
 #: Writers by format: each gets what its first parameters name of `PARTS`, then `ExportSelection` and a path; those that
 #: may leave samples out return how many they wrote.

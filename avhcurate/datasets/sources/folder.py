@@ -4,6 +4,7 @@ import os
 import re
 import stat
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,10 +47,11 @@ def split_of(name: str) -> str | None:
 class FolderScan:
     """Files below a folder, as relative paths with "/".
 
-    `images` have their sizes in bytes and times in ns; `skipped` counts what is not read, by why.
+    `images` have their sizes in bytes and times in ns, or what else tells another version of one from it; `skipped`
+    counts what is not read, by why.
     """
 
-    images: list[tuple[str, int, int]] = field(default_factory=list)
+    images: list[tuple[str, int, int | str]] = field(default_factory=list)
     parquet: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
@@ -92,14 +94,7 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 
 def _add_file(path: str, name: str, scan: FolderScan) -> None:
-    suffix = os.path.splitext(name)[1].casefold()
-    if os.path.basename(path).startswith("."):
-        scan.skipped["hidden files or folders"] += 1
-    elif suffix in PARQUET_SUFFIXES:
-        scan.parquet.append(name)
-    elif suffix not in IMAGE_SUFFIXES:
-        scan.others.append(name)
-    else:
+    if is_image_in(name, scan):
         try:
             name.encode()  # a table cannot hold every name
             status = os.stat(path)
@@ -110,8 +105,24 @@ def _add_file(path: str, name: str, scan: FolderScan) -> None:
             scan.skipped[_UNREADABLE] += 1
 
 
-def read_folder(root: Path, scan: FolderScan, options: ImportOptions) -> SourceTable:
-    """Return one sample per image; its class is the first folder below the root, or below the split.
+def is_image_in(name: str, scan: FolderScan) -> bool:
+    """Return whether a file is an image by its name; another one is added to the scan."""
+    suffix = os.path.splitext(name)[1].casefold()
+    if os.path.basename(name).startswith("."):
+        scan.skipped["hidden files or folders"] += 1
+    elif suffix in PARQUET_SUFFIXES:
+        scan.parquet.append(name)
+    elif suffix not in IMAGE_SUFFIXES:
+        scan.others.append(name)
+    else:
+        return True
+    return False
+
+
+def read_folder(place: Callable[[str], str], scan: FolderScan, options: ImportOptions) -> SourceTable:
+    """Return one sample per image, whose `place` is an absolute path or an address.
+
+    Its class is the first folder below the root, or below the split.
 
     The first level is the split when all of its folders that hold images are called train, val, valid, validation or
     test. An image outside a class folder has no label.
@@ -137,7 +148,7 @@ def read_folder(root: Path, scan: FolderScan, options: ImportOptions) -> SourceT
     return interpret(
         pa.table({"folder": pa.array(classes, pa.string())}),
         ImportOptions(label_column="folder"),
-        pd.DataFrame({"path": paths, "split": splits, "_file": [f"{root.absolute()}/{path}" for path in paths]}),
+        pd.DataFrame({"path": paths, "split": splits, "_file": list(map(place, paths))}),
         kind="folder",
         evidence=[fingerprint_table(pa.table({"size": sizes, "time": times}))],
         skipped=skipped.total(),

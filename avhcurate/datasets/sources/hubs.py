@@ -2,7 +2,6 @@
 
 import fnmatch
 import hashlib
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from avhcurate.workspace.disk.columns import listed
 from avhcurate.workspace.disk.download import FirstChecksums, Wanted, fetch_file
 from avhcurate.workspace.disk.files import user_path, write_atomic
 from avhcurate.workspace.disk.jobs import Progress
-from avhcurate.workspace.disk.remote import check_host, words_of
+from avhcurate.workspace.disk.remote import check_host, endpoint, words_of
 
 #: Where the hub keeps its conversion to Parquet of a dataset in another form.
 _CONVERTED = "refs/convert/parquet"
@@ -186,7 +185,3 @@ def _each(value: Any) -> list[Any]:
     if isinstance(value, list):
         return value
     return [value] * (value is not None)
-
-
-def endpoint() -> str:
-    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")

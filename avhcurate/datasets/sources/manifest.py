@@ -28,7 +28,7 @@ from avhcurate.workspace.disk.columns import (
 )
 from avhcurate.workspace.disk.files import user_path
 from avhcurate.workspace.disk.fingerprints import fingerprint_table
-from avhcurate.workspace.disk.remote import is_url
+from avhcurate.workspace.disk.remote import below, is_url
 from avhcurate.workspace.disk.tabular import has_parquet, padded_columns, parquet_schema, read_table
 
 #: Class orders that `--classes` takes by name.
@@ -107,7 +107,9 @@ def read_paths(table: pa.Table, column: str, source: Path, options: ImportOption
             "each image.",
             fix=f"With human answers, {Run('votes', 'NAME', 'FILE')}",
         )
-    root = (options.root or source.parent).absolute()
+    root = str(options.root or source.parent)
+    if not is_url(root):
+        root = str(Path(root).absolute())
     files = [file_of(path, root) for path in paths]
     stats, missing = stat_files(files)
     if len(missing) == len(files):
@@ -129,17 +131,17 @@ def read_paths(table: pa.Table, column: str, source: Path, options: ImportOption
     )
 
 
-def file_of(path: str, root: Path) -> str:
+def file_of(path: str, root: str) -> str:
     """Return the absolute path or the URL of what a manifest names.
 
-    >>> file_of("file:///data/a%20b.jpg", Path("/d")), file_of("c.jpg", Path("/d"))
-    ('/data/a b.jpg', '/d/c.jpg')
+    >>> file_of("file:///data/a%20b.jpg", "/d"), file_of("c.jpg", "/d"), file_of("c d.jpg", "https://x.org/d")
+    ('/data/a b.jpg', '/d/c.jpg', 'https://x.org/d/c%20d.jpg')
     """
     if path.startswith("file://"):
         return url2pathname(urlsplit(path).path)
     if is_url(path) or os.path.isabs(path):
         return path
-    return f"{root}/{path}"
+    return below(root, path)
 
 
 def stat_files(files: list[str]) -> tuple[pa.Table, list[str]]:

@@ -53,7 +53,7 @@ def _found(rows: OwnRows, manifest: OwnManifest, options: ImportOptions, read: R
     stated = manifest.images.get("root")
     roots = [options.root, folder, Path(stated) if isinstance(stated, str) else None]
     for root in filter(None, roots):
-        files = [file_of(path or "", root.absolute()) for path in paths]
+        files = [file_of(path or "", str(root.absolute())) for path in paths]
         _, missing = stat_files(files)
         if len(missing) < len(files):
             messages = list(rows.messages)

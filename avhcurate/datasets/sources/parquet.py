@@ -22,6 +22,14 @@ _PATH = "\0path"
 _AT_ONCE = 100
 
 
+def holds_images(source: Path, options: ImportOptions) -> bool:
+    """Return whether a Parquet file has image bytes; another names images by path."""
+    schema = parquet_schema(source)
+    if options.image_column in schema.names:
+        return bytes_leaf(schema.field(options.image_column)) is not None
+    return any(bytes_leaf(field) for field in schema)
+
+
 def read_parquet(files: list[Path], base: Path, options: ImportOptions) -> SourceTable:
     """Return one sample per row of each file, in order of the files' names; no image is read.
 

@@ -7,18 +7,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from avhcurate.datasets.sources.addresses import check_source, read_address, stem_of
+from avhcurate.datasets.sources.exif_columns import as_kept
 from avhcurate.datasets.sources.folder import read_folder, scan_folder
 from avhcurate.datasets.sources.hubs import fetch_hub
 from avhcurate.datasets.sources.labelled_folders import read_labelled_folder
 from avhcurate.datasets.sources.manifest import read_list, read_manifest
 from avhcurate.datasets.sources.own_exports import read_own_export
-from avhcurate.datasets.sources.parquet import read_parquet
+from avhcurate.datasets.sources.parquet import holds_images, read_parquet
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable
 from avhcurate.datasets.sources.tool_sources import LABEL_SUFFIXES, read_label_file
 from avhcurate.datasets.sources.webdataset import read_webdataset
@@ -32,13 +33,13 @@ from avhcurate.workspace.data.dataset_records import DatasetRecord
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.logs import open_events
 from avhcurate.workspace.data.workspace import Workspace
-from avhcurate.workspace.disk.columns import bytes_leaf, listed
+from avhcurate.workspace.disk.columns import listed
 from avhcurate.workspace.disk.download import FirstChecksums
 from avhcurate.workspace.disk.files import user_path, write_parquet
 from avhcurate.workspace.disk.fingerprints import fingerprint_table
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.remote import is_url
-from avhcurate.workspace.disk.tabular import is_csv, is_parquet, parquet_schema
+from avhcurate.workspace.disk.tabular import is_csv, is_parquet
 from avhcurate.workspace.disk.tars import is_tar
 
 #: Folders with computed results below that of a dataset, and what they are.
@@ -67,18 +68,20 @@ def import_dataset(
 ) -> DatasetFolder:
     """Import `source` as dataset `name`; the record's messages say what the user should know.
 
-    `source`: a folder of classes, a CSV or Parquet manifest, a Parquet file or folder with image bytes, `list:FILE`,
-    `wds:PATTERN` or `hf:REPO`; a folder that holds the workspace is refused. `votes`: a file, or a
-    column of the source. `options` are fields of `ImportOptions`: label_column, image_column, split_column, root,
-    classes. Importing the same source again changes nothing; a changed one is refused unless `force`, which drops what
-    was computed on the version before (runs, trainings, measures, predictions), but keeps votes and what people
-    decided, by path and class name. A dataset is imported whole, with its votes, or not at all. Downloads report
-    megabytes; the same call resumes them. Cancelled before it is written, it leaves everything unchanged.
+    `source`: a folder of classes or a CSV, JSON lines or Parquet manifest, here or at an address, a Parquet file or
+    folder with image bytes, `list:FILE`, `wds:PATTERN` or `hf:REPO`; a folder that holds the workspace is refused.
+    `votes`: a file, or a column of the source. `options` are fields of `ImportOptions`: label_column, image_column,
+    split_column, root, classes. Importing the same source again changes nothing; a changed one is refused unless
+    `force`, which drops what was computed on the version before (runs, trainings, measures, predictions), but keeps
+    votes and what people decided, by path and class name. A dataset is imported whole, with its votes, or not at all.
+    Downloads report megabytes; the same call resumes them. Cancelled before it is written, it leaves everything
+    unchanged.
     """
     workspace.check_new(name)
+    check_source(str(source))
     _refuse_around(workspace, source)
     location = source
-    if str(source).startswith(_HUB):
+    if str(source).startswith(_HUB) and not is_url(str(source)):
         first = FirstChecksums(workspace.checksums, accept=force)
         location = fetch_hub(str(source).removeprefix(_HUB), workspace.downloads / "hf", first=first, progress=progress)
     progress.report(0, 0, "reading names and labels")
@@ -99,13 +102,13 @@ def import_dataset(
         before = _existing(workspace, name, force=force)
         if before is not None and before.record.fingerprint == fingerprint:
             folder = before
-            _refresh(folder, table, str(source))
+            _refresh(folder, table, str(source), progress)
             if votes_column is not None and table.votes is not None:
                 attach_column(folder, table.votes, votes_column, force=force)
         elif before is not None and not force:
             raise CurateError(_refusal(workspace, before, table))
         else:
-            folder = _write(workspace, name, str(source), table, fingerprint, before)
+            folder = _write(workspace, name, str(source), table, fingerprint, before, progress)
             _carry_or_attach(folder, table, before, named=votes_column is not None)
         if sheet is not None:
             attach_sheet(folder, sheet, str(votes), force=force)
@@ -148,7 +151,11 @@ def _refuse_outside(workspace: Workspace, location: str, table: SourceTable) -> 
 
 
 def absolute(source: str) -> str:
-    """Return a source as any folder calls it: the whole path of one that is on this machine."""
+    """Return a source as any folder calls it: the whole path of one that is on this machine.
+
+    An address with a password is refused, before a job is started that would keep it.
+    """
+    check_source(source)
     path = user_path(source)
     if path.exists():
         return str(path.resolve())
@@ -168,7 +175,9 @@ def name_for(workspace: Workspace, source: str, called: str = "") -> str:
                 return name
     path = Path(called or location)
     stem = path.stem
-    if path.is_dir():
+    if is_url(source) and not called:
+        stem = stem_of(source)
+    elif path.is_dir():
         stem = path.name
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("._-")[:40] or "photos"
     taken = {name.casefold() for name in names}
@@ -177,9 +186,16 @@ def name_for(workspace: Workspace, source: str, called: str = "") -> str:
 
 
 def _write(
-    workspace: Workspace, name: str, source: str, table: SourceTable, fingerprint: str, before: DatasetFolder | None
+    workspace: Workspace,
+    name: str,
+    source: str,
+    table: SourceTable,
+    fingerprint: str,
+    before: DatasetFolder | None,
+    progress: Progress,
 ) -> DatasetFolder:
     """Return a staged folder with the samples, and with what is kept of the version before."""
+    rows = as_kept(table.samples, progress)
     staged = workspace.create(name)
     shared = {name: getattr(table, name) for name in ("kind", "classes", "classes_declared", "image_column", "skipped")}
     samples = len(table.samples)
@@ -193,7 +209,7 @@ def _write(
         record.harder.update({name: end for name, end in harder if name in table.samples.column_names})
         record.messages += _change_messages(workspace, before, table)
         carry_records(before, staged)
-    staged.write(record, _with_ids(table.samples))
+    staged.write(record, rows)
     return staged
 
 
@@ -219,13 +235,13 @@ def _existing(workspace: Workspace, name: str, *, force: bool) -> DatasetFolder 
     return folder
 
 
-def _refresh(folder: DatasetFolder, table: SourceTable, source: str) -> None:
+def _refresh(folder: DatasetFolder, table: SourceTable, source: str, progress: Progress) -> None:
     """Update the paths of files that have moved, or write samples again that are damaged; the samples are the same."""
     files = None
     with suppress(OSError, pa.ArrowException):
         files = pq.read_table(folder.samples_path)["_file"]
     if files is None or files != table.samples["_file"].cast(files.type):
-        write_parquet(folder.samples_path, _with_ids(table.samples))
+        write_parquet(folder.samples_path, as_kept(table.samples, progress))
     if folder.record.source != source:
         folder.write_record(folder.record.model_copy(update={"source": source}))
 
@@ -243,10 +259,6 @@ def _carry_or_attach(staged: DatasetFolder, table: SourceTable, before: DatasetF
             f"the {attached.total} votes from {attached.source} were dropped: the source no longer has any"
         )
         staged.write_record(record)
-
-
-def _with_ids(samples: pa.Table) -> pa.Table:
-    return samples.add_column(0, "id", pa.array(np.arange(len(samples), dtype=np.int64)))
 
 
 # --- another import ------------------------------------------------------------------------------------------------
@@ -341,6 +353,8 @@ def read_source(source: Path | str, options: ImportOptions) -> SourceTable:
         if options.root is not None:
             raise CurateError("Tar shards hold their images.", fix=f"Leave {Option('root')} out")
         return read_webdataset(str(source).removeprefix("wds:"), options)
+    if is_url(str(source)):
+        return read_address(str(source), options)
     source = user_path(source)
     if source.is_dir():
         return _read_directory(source, options)
@@ -348,15 +362,16 @@ def read_source(source: Path | str, options: ImportOptions) -> SourceTable:
 
 
 def _read_file(source: Path, options: ImportOptions) -> SourceTable:
-    if source.exists() and is_parquet(source) and _holds_images(source, options):
+    if source.exists() and is_parquet(source) and holds_images(source, options):
         return read_parquet([source], source.parent, options)
     if source.exists() and (is_parquet(source) or is_csv(source)):
         return read_manifest(source, options)
     if source.suffix.casefold() in LABEL_SUFFIXES and source.is_file():
         return read_label_file(source, options)
     raise CurateError(
-        f"{source} does not exist, or is not a source. Give a folder of images, a CSV or Parquet file, JSON of COCO, "
-        "FiftyOne or Label Studio, XML of CVAT, list:FILE, wds:PATTERN or hf:REPO; unpack archives first."
+        f"{source} does not exist, or is not a source. Give a folder of images or its address, a CSV or Parquet file, "
+        "JSON of COCO, FiftyOne or Label Studio, JSON lines, XML of CVAT, list:FILE, wds:PATTERN or hf:REPO; unpack "
+        "archives first."
     )
 
 
@@ -366,19 +381,11 @@ def _read_directory(source: Path, options: ImportOptions) -> SourceTable:
     if (labelled := read_labelled_folder(source, scan, options)) is not None:
         return labelled
     if scan.images:
-        return read_folder(source, scan, options)
+        return read_folder(lambda path: f"{source.absolute()}/{path}", scan, options)
     if scan.parquet:
         return read_parquet([source / name for name in scan.parquet], source, options)
     tables = [name for name in scan.others if is_csv(source / name)]
     raise CurateError(f"{source} holds no images and no Parquet files. CSV files to import: {listed(tables, 3)}.")
-
-
-def _holds_images(source: Path, options: ImportOptions) -> bool:
-    """Return whether a Parquet file has image bytes; another names images by path."""
-    schema = parquet_schema(source)
-    if options.image_column in schema.names:
-        return bytes_leaf(schema.field(options.image_column)) is not None
-    return any(bytes_leaf(field) for field in schema)
 
 
 def _table_or_path(result: object, *_: object) -> SourceTable | Path:

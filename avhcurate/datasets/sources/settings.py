@@ -1,7 +1,5 @@
 """The options of import, fetch, columns and demo."""
 
-from pathlib import Path
-
 from avhcurate.workspace.data.settings import VerbSettings, option
 from avhcurate.workspace.disk.app_files import added_pages
 
@@ -12,16 +10,18 @@ class ImportSettings(VerbSettings):
     verb = "import"
     dataset: str = option(help="Name of the new dataset.", argument=True)
     source: str = option(
-        help="A folder of classes (also below train, val and test: splits), a CSV or Parquet manifest, Parquet "
-        "with images, a COCO file (.json), list:FILE (lines of path and class index), wds:PATTERN (tar shards), "
-        "or hf:REPO[@REVISION][:CONFIG/SPLIT].",
+        help="A folder of classes (also below train, val and test: splits) or a CSV, JSON lines or Parquet manifest, "
+        "here or at s3://, gs://, az://, https:// or hf://; Parquet with images, a COCO file (.json), list:FILE (lines "
+        "of path and class index), wds:PATTERN (tar shards), or hf:REPO[@REVISION][:CONFIG/SPLIT].",
         argument=True,
     )
     label_column: str | None = option(None, "Column of the labels.", usual="found")
     image_column: str | None = option(None, "Column of the images or their paths.", usual="found")
     split_column: str | None = option(None, "Column of the splits.", usual="found")
     votes: str | None = option(None, "A file of human votes, or the column with them.")
-    root: Path | None = option(None, "Folder that relative paths start from.", usual="that of the list or manifest")
+    root: str | None = option(
+        None, "Folder or address that relative paths start from.", usual="that of the list or manifest"
+    )
     classes: str | None = option(
         None, "Class names in order of their index: as cat,dog, a file with one name per line, or visda17."
     )
@@ -85,8 +85,15 @@ class DemoSettings(VerbSettings):
 
     verb = "demo"
     full: bool = option(False, "Also trainings, predicted HSF, self-training, map, suspects, quality and degradation.")
+    photos: bool = option(
+        False,
+        "Real photos in place of the digits, a twentieth of them labelled wrong on purpose: downloads them, asked.",
+    )
+    yes: bool = option(False, "Agree to the licence and the size of the photos without being asked.")
 
     @property
     def subject(self) -> str:
-        """The embedded digits."""
+        """The embedded digits, or the photos."""
+        if self.photos:
+            return "imagenette"
         return "digits"

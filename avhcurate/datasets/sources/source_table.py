@@ -154,7 +154,7 @@ _TAKEN = {name.casefold() for name in _PROGRAM | {key for key, score in SCORES.i
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """Columns that the user names; `root`, the folder that relative paths start from; the class names.
+    """Columns that the user names; `root`, folder or address that relative paths start from; the class names.
 
     `within`: the exports whose images are sought, which are not asked again.
     """
@@ -163,7 +163,7 @@ class ImportOptions:
     label_column: str | None = None
     split_column: str | None = None
     votes_column: str | None = None
-    root: Path | None = None
+    root: Path | str | None = None
     classes: list[str] | None = None
     within: tuple[Path, ...] = ()
 

@@ -2,15 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from datetime import datetime
 
 import numpy as np
 import pandas as pd
-from PIL import ExifTags, Image
 
 from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.disk.columns import listed
+from avhcurate.workspace.images.exif import read_exif
 
 #: In place of a column of groups: bursts.
 AUTO = "auto"
@@ -85,11 +83,10 @@ def _taken(dataset: DatasetFolder, ids: np.ndarray) -> tuple[np.ndarray, np.ndar
         camera, time = "", np.nan
         file = source.local_file(id)
         if file is not None:
-            with suppress(Exception), Image.open(file) as image:  # a damaged file says nothing
-                exif = image.getexif()
-                camera = f"{exif.get(ExifTags.Base.Make)} {exif.get(ExifTags.Base.Model)}"
-                taken = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal)
-                time = datetime.strptime(str(taken), "%Y:%m:%d %H:%M:%S").timestamp()
+            exif = read_exif(file)
+            camera = exif.camera
+            if exif.taken is not None:
+                time = exif.taken.timestamp()
         cameras.append(camera)
         times.append(time)
     return pd.factorize(np.array(cameras, object))[0], np.array(times)

@@ -1,9 +1,10 @@
 """Reads URLs, whole or in part: http(s) by requests, s3 and others by fsspec.
 
 An address may come from a file of unknown origin. So only http(s) and installed fsspec protocols are followed,
-redirects included, and no chained URLs (`zip://x::http://y`), whose inner address would escape the check. Addresses at
-which clouds give a machine its credentials are never requested, and where `AVHCURATE_REMOTE_HOSTS` lists hosts (or
-buckets), such as `images.example.org,*.example.com`, no other host is.
+redirects included, and no chained URLs (`zip://x::http://y`), whose inner address would escape the check, nor those by
+which fsspec reads files of this machine. Addresses at which clouds give a machine its credentials are never requested,
+and where `AVHCURATE_REMOTE_HOSTS` lists hosts (or buckets), such as `images.example.org,*.example.com`, no other host
+is. Credentials are those of the clouds' own tools: environment, profiles, ~/.netrc.
 """
 
 import fnmatch
@@ -17,7 +18,9 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
+
+from avhcurate.workspace.disk.app_files import install_command
 
 if TYPE_CHECKING:
     import requests
@@ -37,6 +40,10 @@ _PASSING = (408, 425, 429, 500, 502, 503, 504)
 #: Addresses of cloud metadata, besides all link-local ones.
 _METADATA = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "192.0.0.192", "fd00:ec2::254")))
 
+#: The extra whose package reads the addresses of a scheme.
+_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure"}
+#: How fsspec calls the files of this machine.
+_LOCAL = ("file", "local")
 #: How the addresses of http(s) and fsspec begin.
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 _Answer = TypeVar("_Answer")
@@ -58,6 +65,10 @@ class RemoteError(Exception):
         self.wait = wait
 
 
+class MissingPackage(RemoteError):
+    """An address that only a package of an extra can read; the message says how to install it."""
+
+
 def is_url(address: str) -> bool:
     """Return True for http(s) and fsspec URLs, False for paths of this machine.
 
@@ -70,6 +81,27 @@ def is_url(address: str) -> bool:
 def is_http(url: str) -> bool:
     """Return True for http(s), False for what fsspec reads."""
     return url.lower().startswith(("http://", "https://"))
+
+
+def is_hub(url: str) -> bool:
+    """Return True for a file or folder of the Hugging Face hub."""
+    return url.lower().startswith("hf://")
+
+
+def endpoint() -> str:
+    """Return the address of the Hugging Face hub."""
+    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+
+
+def below(address: str, path: str) -> str:
+    """Return the address of a file below another address.
+
+    >>> below("s3://bucket/photos/", "a b.jpg"), below("https://x.org", "a b.jpg")
+    ('s3://bucket/photos/a b.jpg', 'https://x.org/a%20b.jpg')
+    """
+    if is_http(address):
+        path = quote(path)
+    return f"{address.rstrip('/')}/{path}"
 
 
 def read_url(url: str, *, start: int = 0, size: int | None = None, most: int) -> bytes:
@@ -133,6 +165,11 @@ def check_host(url: str) -> None:
     """Refuse chained URLs, a cloud's metadata addresses, and hosts that `AVHCURATE_REMOTE_HOSTS` does not list."""
     if "::" in url and not is_http(url):
         raise RemoteError("Chained URLs (with `::`) are not followed. Unpack the file, and give its own address.")
+    scheme = url.partition(":")[0].lower()
+    if scheme in _LOCAL:
+        raise RemoteError(f"{scheme}:// names a file of this machine. Give its path.")
+    if is_hub(url):
+        url = endpoint()
     allowed = [name.strip().lower() for name in os.environ.get("AVHCURATE_REMOTE_HOSTS", "").split(",") if name.strip()]
     try:
         host = (urlsplit(url).hostname or "").lower()
@@ -205,7 +242,7 @@ def asked_wait(headers: Mapping[str, str]) -> float | None:
 
 def _read_http(url: str, start: int, wanted: int, *, whole: bool) -> bytes:
     headers = {} if whole else {"Range": f"bytes={start}-{start + wanted - 1}"}
-    data = b""
+    data = bytearray()
     until = time.monotonic() + _PATIENCE_S
     try:
         with open_http(url, headers) as answer:
@@ -214,13 +251,13 @@ def _read_http(url: str, start: int, wanted: int, *, whole: bool) -> bytes:
             for piece in pieces_of(answer):
                 data += piece
                 if len(data) >= wanted:
-                    return data[:wanted]
+                    return bytes(data[:wanted])
                 if time.monotonic() > until:
                     raise RemoteError("no whole answer in time")
     except RemoteError as problem:
         if problem.status != 416:  # it ends before `start`
             raise
-    return data
+    return bytes(data)
 
 
 def _size(url: str) -> int:
@@ -246,11 +283,26 @@ def _http_file() -> type:
 
 
 def _fsspec(url: str, verb: str, **options: Any) -> Any:
-    import fsspec
-
-    try:
-        system, path = fsspec.core.url_to_fs(url)
+    with reaching(url) as (system, path):
         return getattr(system, verb)(path, **options)
+
+
+@contextmanager
+def reaching(url: str) -> Iterator[tuple[Any, str]]:
+    """Yield fsspec's file system of an address, and its path there; what fails within is a `RemoteError`."""
+    check_host(url)
+    options = {}
+    if is_hub(url):
+        options["endpoint"] = endpoint()
+    try:
+        import fsspec
+
+        yield fsspec.core.url_to_fs(url, **options)
+    except ImportError as problem:
+        scheme = url.partition(":")[0].lower()
+        extra = _EXTRAS.get(scheme, "remote")
+        command = install_command(extra)
+        raise MissingPackage(f"{scheme}:// needs the extra {extra}: {command}") from problem
     except Exception as problem:  # each file system has errors of its own
         raise RemoteError(words_of(problem), passing=isinstance(problem, TimeoutError | ConnectionError)) from problem
 
