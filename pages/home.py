@@ -2,9 +2,10 @@
 
 import streamlit as st
 
+from avhcurate.datasets.sources.demo import is_demo
 from avhcurate.features.annotate import ui_setup
 from avhcurate.features.home import ui as home_ui
-from avhcurate.features.home import ui_guide, ui_runs
+from avhcurate.features.home import ui_guide, ui_photos, ui_runs
 from avhcurate.ui.base import frame
 from avhcurate.ui.base.layout import halves
 from avhcurate.ui.base.user_errors import plain
@@ -18,6 +19,7 @@ if page.opened is None:
     with left:
         ui_guide.review(page)
         home_ui.welcome()
+        ui_photos.offer_photos(page.workspace)
     with right:
         ui_guide.guide(page)
     st.stop()
@@ -34,6 +36,8 @@ with left:
     home_ui.ways(page)
     home_ui.without_labels(opened.samples)
     home_ui.offer_demo(page)
+    if is_demo(opened.dataset):
+        ui_photos.offer_photos(page.workspace)
 with right:
     ui_guide.review(page)
     ui_guide.guide(page)

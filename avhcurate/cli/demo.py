@@ -1,11 +1,13 @@
-"""`avhcurate demo`: the embedded digits, and with `--full` what every page shows of them."""
+"""`avhcurate demo`: the embedded digits, with `--full` what every page shows of them, or photos in their place."""
 
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from avhcurate.cli import options
-from avhcurate.datasets.sources.settings import ADDED, SECONDS, DemoSettings
+from avhcurate.cli.consent import agree
+from avhcurate.datasets.sources.settings import ADDED, SECONDS, DemoSettings, ReviewSettings
+from avhcurate.errors import CurateError, Run, Text
 
 if TYPE_CHECKING:
     from avhcurate.workspace.data.datasets import DatasetFolder
@@ -19,6 +21,9 @@ def demo(settings: DemoSettings) -> None:
     from avhcurate.people.log import open_response_log
 
     space = options.open_workspace()
+    if settings.photos:
+        photos(space, settings)
+        return
     following = [["serve"], ["demo", "--full"], ["correlate", "digits"], ["disagree", "digits"]]
     with options.job(settings) as progress:
         if settings.full:
@@ -30,6 +35,32 @@ def demo(settings: DemoSettings) -> None:
     options.print_dataset(folder)
     print()
     options.print_next(following)
+
+
+def photos(space: "Workspace", settings: DemoSettings) -> None:
+    """Download public photos, once agreed to, and find the wrong labels among them; the same call resumes."""
+    from avhcurate.cli.photo_review import PhotoReview
+    from avhcurate.datasets.sources.fetch import PHOTOS, fetch_public, find_public
+    from avhcurate.people.log import open_response_log
+
+    if settings.full:
+        raise CurateError("--full is of the digits, and --photos comes in their place. Leave one of them out.")
+    agree(find_public(PHOTOS), settings.yes, "demo --photos")
+    with options.job(settings) as progress:
+        try:
+            fetched = fetch_public(space, PHOTOS, progress=progress.titled("Fetch"))
+        except CurateError as problem:
+            raise CurateError(Text(problem.text, f" The digits need no network: {Run('demo')}.")) from problem
+        assert fetched.folder is not None
+        source = fetched.folder.record.source
+        work = PhotoReview(space, ReviewSettings(source=source, dataset=PHOTOS), progress)
+        open_response_log(space.root)
+        work.first()
+        work.whole()
+    options.print_messages([*fetched.messages, *filter(None, [work.locked])])
+    options.print_dataset(space.dataset(PHOTOS))
+    print()
+    options.print_next([["serve"], ["suspects", PHOTOS], ["columns", PHOTOS]])
 
 
 #: What a step does; each does nothing where it is done already, and resumes where it was cut short.

@@ -1,5 +1,6 @@
-"""Public datasets: CIFAR-10H and ImageNetV2, downloaded and imported with their votes."""
+"""Public datasets: CIFAR-10H and ImageNetV2 with their votes, Imagenette with wrong labels; downloaded and imported."""
 
+import csv
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -55,6 +56,11 @@ class PublicDataset:
     prepare: Callable[[FetchedFiles, Path], Path]
     votes: Callable[[FetchedFiles, DatasetFolder], VoteSheet | None]
     trees: tuple[str, ...]
+
+    @property
+    def megabytes(self) -> str:
+        """The size in words."""
+        return f"about {self.size / 1e6:,.0f} MB"
 
 
 def _is_image(name: str) -> bool:
@@ -215,8 +221,69 @@ IMAGENETV2 = (
 )
 
 
+#: The classes of Imagenette, by their numbers in WordNet.
+_OF_IMAGENETTE = {
+    "n01440764": "tench",
+    "n02102040": "English springer",
+    "n02979186": "cassette player",
+    "n03000684": "chain saw",
+    "n03028079": "church",
+    "n03394916": "French horn",
+    "n03417042": "garbage truck",
+    "n03425413": "gas pump",
+    "n03445777": "golf ball",
+    "n03888257": "parachute",
+}
+_LABELS = "noisy_imagenette.csv"
+
+
+def _prepare_imagenette(fetched: FetchedFiles, folder: Path) -> Path:
+    """Write the photos with the labels of which a twentieth is wrong; the column `true_label` has the right ones."""
+    archive = next(iter(fetched.paths.values()))
+    sheet = next((content for _, content in entries(archive, lambda name: Path(name).name == _LABELS)), b"")
+    lines = {line["path"]: line for line in csv.DictReader(sheet.decode(errors="replace").splitlines())}
+    if not lines:
+        raise CurateError(f"What was given as Imagenette has no {_LABELS}. Fetch it again.")
+    return write_images(folder / "imagenette.parquet", _imagenette_rows(archive, lines), [*_OF_IMAGENETTE.values()])
+
+
+def _imagenette_rows(archive: Path, lines: dict[str, dict[str, str]]) -> Iterator[LabelledImage]:
+    numbers = list(_OF_IMAGENETTE)
+    for name, image in entries(archive, _is_image):
+        split, _, file = parts = name.split("/")[-3:]
+        try:
+            line = lines["/".join(parts)]
+            label = numbers.index(line["noisy_labels_5"])
+            true = _OF_IMAGENETTE[line["noisy_labels_0"]]
+        except (KeyError, ValueError) as problem:
+            raise CurateError(f"{_LABELS} does not say what {name[:80]!r} shows. Fetch it again.") from problem
+        yield LabelledImage(f"{split}/{file}", image, label, {"split": split, "true_label": true})
+
+
+IMAGENETTE = PublicDataset(
+    name="imagenette",
+    title="Imagenette: 13,394 photos of ten classes, a twentieth of the labels for training wrong on purpose",
+    home="https://github.com/fastai/imagenette",
+    licence="photos of ImageNet, for research that is not commercial; the selection and its labels Apache 2.0",
+    citation="Howard: Imagenette. 2019; Deng, Dong, Socher, Li, Li, Fei-Fei: ImageNet: a large-scale hierarchical "
+    "image database. CVPR 2009",
+    files=(
+        Wanted(
+            "imagenette2-160.tgz",
+            ("https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-160.tgz",),
+            checksum="md5:e793b78cc4c9e9a4ccc0c1155377a412",
+        ),
+    ),
+    size=99_000_000,
+    prepare=_prepare_imagenette,
+    votes=lambda *_: None,
+    trees=("imagenette2-160",),
+)
+#: The one that a newcomer is offered.
+PHOTOS = IMAGENETTE.name
+
 #: Every public dataset by name. Checksums are the published ones; `fetch` says if there is none.
-PUBLIC: dict[str, PublicDataset] = {public.name: public for public in (CIFAR10H, *IMAGENETV2)}
+PUBLIC: dict[str, PublicDataset] = {public.name: public for public in (CIFAR10H, *IMAGENETV2, IMAGENETTE)}
 
 
 def find_public(name: str) -> PublicDataset:

@@ -79,7 +79,12 @@ HAVE = {
         "disagreement",
         "Then see where people and the network disagree",
     ),
-    "nothing": Have("Nothing yet", "Public datasets with human votes.", "gallery", "Then look at them"),
+    "nothing": Have(
+        "Nothing yet",
+        "Public datasets with human votes, or with labels known to be wrong.",
+        "gallery",
+        "Then look at them",
+    ),
 }
 #: The default means that the guide proposes.
 CHOICE = one_of("home.have", list(HAVE), "")
@@ -246,8 +251,7 @@ def fetch_form() -> None:
     titles = {name: public.title for name, public in PUBLIC.items()}
     name = st.selectbox("Public dataset", PUBLIC, format_func=titles.__getitem__, key="home.public", width=640)
     public = PUBLIC[name]
-    size = f"about {public.size / 1e6:,.0f} MB"
-    st.caption(plain(f"From {public.home}, {size}. Licence: {public.licence}. To cite: {public.citation}."))
+    st.caption(plain(f"From {public.home}, {public.megabytes}. Licence: {public.licence}. To cite: {public.citation}."))
     with job_form("home.fetch_", FetchSettings, make=_fetch_settings, dataset=name) as form:
         with in_a_row():
             form.ask("mirror", placeholder="the official places", width=250)
