@@ -107,9 +107,7 @@ def read_paths(table: pa.Table, column: str, source: Path, options: ImportOption
             "each image.",
             fix=f"With human answers, {Run('votes', 'NAME', 'FILE')}",
         )
-    root = str(options.root or source.parent)
-    if not is_url(root):
-        root = str(Path(root).absolute())
+    root = absolute_root(options.root or source.parent)
     files = [file_of(path, root) for path in paths]
     stats, missing = stat_files(files)
     if len(missing) == len(files):
@@ -129,6 +127,13 @@ def read_paths(table: pa.Table, column: str, source: Path, options: ImportOption
         messages=messages,
         **facts,
     )
+
+
+def absolute_root(root: Path | str) -> str:
+    """Return the whole path of a folder, or an address as it is."""
+    if is_url(str(root)):
+        return str(root)
+    return str(Path(root).absolute())
 
 
 def file_of(path: str, root: str) -> str:

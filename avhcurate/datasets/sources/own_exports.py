@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from avhcurate.datasets.sources.brought import Brought, by_tag
-from avhcurate.datasets.sources.manifest import file_of, stat_files
+from avhcurate.datasets.sources.manifest import absolute_root, file_of, stat_files
 from avhcurate.datasets.sources.own_manifest import OwnManifest, own_manifest, own_values
 from avhcurate.datasets.sources.own_rows import OwnRows, rows_of_export
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable, interpret
@@ -51,9 +51,10 @@ def _found(rows: OwnRows, manifest: OwnManifest, options: ImportOptions, read: R
     paths = _texts(rows.table, "path")
     folder = manifest.place if manifest.place.is_dir() else manifest.place.parent
     stated = manifest.images.get("root")
-    roots = [options.root, folder, Path(stated) if isinstance(stated, str) else None]
-    for root in filter(None, roots):
-        files = [file_of(path or "", str(root.absolute())) for path in paths]
+    roots: list[Path | str | None] = [options.root, folder, Path(stated) if isinstance(stated, str) else None]
+    for root in (known for known in roots if known is not None):
+        start = absolute_root(root)
+        files = [file_of(path or "", start) for path in paths]
         _, missing = stat_files(files)
         if len(missing) < len(files):
             messages = list(rows.messages)

@@ -106,7 +106,7 @@ def _ending(folder: Path, name: str) -> str | None:
     return next((suffix for suffix in IMAGE_SUFFIXES if (folder / f"{name}{suffix}").is_file()), None)
 
 
-def _with_endings(names: pd.Series, root: Path) -> pd.Series:
+def _with_endings(names: pd.Series, root: Path | str) -> pd.Series:
     """Return paths that lack the ending of their image with it, where there is such a file below the root."""
     files = dict[str, str]()
     for place, folders, found in os.walk(root):
