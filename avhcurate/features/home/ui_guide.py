@@ -137,7 +137,7 @@ def review(page: Frame) -> None:
         key = f"{_dropped()}.upload"
         st.file_uploader("Drop a folder or a zip of photos", ["zip"], key=key, **({"help": _UPLOADS} | look))
         folder_field(sorted({*IMAGE_SUFFIXES, *TABLES}), MOST_FILES, key="home.folder")
-        st.text_input("Or a path on the server", key=_PATH, placeholder="/data/pets", **look)
+        st.text_input("Or a path on the server", key=_PATH, placeholder="/data/pets or s3://bucket/pets", **look)
         JobForm(_REVIEWED, ReviewSettings).ask("lock")
         show_error("review", ReviewSettings.verb)
 

@@ -29,11 +29,6 @@ def offer_photos(workspace: Workspace) -> None:
             st.caption(_OFFLINE)
             return
         settings = partial(DemoSettings, photos=True, yes=True)
-        job_button(
-            f"Download {public.megabytes}",
-            "cloud_download",
-            settings,
-            key="home.fetch_photos",
-            type="secondary",
-            help=_AGREE,
-        )
+        label = f"Download {public.megabytes}"
+        job_button(label, "cloud_download", settings, key="home.fetch_photos", type="secondary")
+        st.caption(_AGREE)
