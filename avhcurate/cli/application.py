@@ -245,7 +245,7 @@ def _parameter(option: "OptionField", verb: str) -> inspect.Parameter:
 
 def _typed(option: "OptionField") -> tuple[Any, dict[str, Any]]:
     """Return the type in which an option is typed on the command line, and what typer is told of it."""
-    if option.repeat:
+    if option.repeat or (option.is_list and option.argument):
         return list[str], {}
     if option.is_list:
         return str, {"metavar": "LIST"}

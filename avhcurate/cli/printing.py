@@ -65,6 +65,8 @@ def print_dataset(folder: "DatasetFolder") -> None:
         kind = "simulated votes" if record.votes.simulated else "human votes"
         print(f"{record.votes.total} {kind} on {record.votes.samples} images")
         print_messages(record.votes.messages)
+    if record.labels_by:
+        print(f"labels: the {record.labels_by}")
 
 
 def print_messages(messages: Sequence[str]) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 def votes(settings: VotesSettings) -> None:
     from avhcurate.people.attach import attach_votes
 
+    if not settings.files:
+        _label_by_votes(settings)
+        return
     if settings.log:
         _log_votes(settings)
         return
@@ -24,7 +27,7 @@ def votes(settings: VotesSettings) -> None:
         record = attach_votes(
             options.open_workspace(),
             settings.dataset,
-            settings.file,
+            settings.files,
             classes=options.class_names(settings.classes),
             simulated=settings.simulated,
             force=settings.force,
@@ -41,11 +44,29 @@ def _log_votes(settings: VotesSettings) -> None:
 
     if settings.simulated:
         raise CurateError("Simulated votes are never mixed with people's. Leave out --log.")
-    logged = log_votes(options.run_table(settings.dataset).votes, settings.file)
+    classes = options.class_names(settings.classes)
+    logged = log_votes(options.run_table(settings.dataset).votes, *settings.files, classes=classes)
     if options.printed({"answers": logged.answers, "annotators": logged.annotators, "known": logged.known}):
         return
     print(f"{logged.answers} new answers about {settings.dataset} in the log, by {logged.annotators} annotators")
     options.print_messages([f"{logged.known} answers were already in it", *logged.messages])
+
+
+def _label_by_votes(settings: VotesSettings) -> None:
+    from avhcurate.people.votes_first import came_without_labels, label_by_votes
+
+    given = {"--simulated": settings.simulated, "--log": settings.log, "--force": settings.force}
+    if settings.classes or any(given.values()):
+        raise CurateError(f"There are no votes to attach to {settings.dataset}. Name their files.")
+    workspace = options.open_workspace()
+    with workspace.lock(settings.dataset):
+        folder = workspace.dataset(settings.dataset)
+        if not came_without_labels(folder):
+            raise CurateError(f"The images of {folder.name} came with labels. Name the files of the votes to attach.")
+        found = label_by_votes(folder)
+    if found is None:
+        raise NothingFound(f"{folder.name} has no votes for one of several classes to label its images by.")
+    options.print_result({"labelled": found.labelled, "tied": found.tied, "by": found.by}, str(found))
 
 
 @options.verb(VotesOutSettings, group="People and network")

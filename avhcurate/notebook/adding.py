@@ -67,12 +67,14 @@ class ScorableDataset(OpenedDataset):
         logits: Any = None,
         probs: Any = None,
         pred_probs: Any = None,
+        embeddings: Any = None,
         rows: str | os.PathLike[str] | pd.DataFrame | None = None,
         **options: Unpack[AttachOptions],
     ) -> Self:
         """Attaches outputs of a network that were computed elsewhere, as a run, and opens the dataset on it.
 
-        `features` (N, D), `class_weights` (K, D) and `bias` (K,) of its last linear layer, `logits` or `probs` (N, K),
+        `features` (N, D), also called `embeddings`, `class_weights` (K, D) and `bias` (K,) of its last linear layer,
+        `logits` or `probs` (N, K),
         which cleanlab calls `pred_probs`: arrays, or files as for `avhcurate attach`. `by` "order" takes row i for id
         i; "path" or another column finds the image of each row of `rows`, a table that comes with the arrays.
         `classes` is the order of K where it is not the dataset's, which is printed. `name` is the run's.
@@ -90,8 +92,8 @@ class ScorableDataset(OpenedDataset):
         from avhcurate.datasets.sources.attach import attach_run
         from avhcurate.notebook.given import as_files, in_memory
 
-        if pred_probs is not None:
-            probs = pred_probs
+        probs = probs if pred_probs is None else pred_probs
+        features = features if embeddings is None else embeddings
         arrays = {"features": features, "class_weights": class_weights, "bias": bias, "logits": logits, "probs": probs}
         with as_files(self.workspace, arrays | {"rows": rows}) as files:
             settings = self._settings(AttachSettings, **files, **options)

@@ -82,6 +82,19 @@ class DecidedDataset(OpenedDataset):
         self._show_decided()
         return counts
 
+    def rename_class(self, old: str, new: str) -> list[str]:
+        """Give a class another name and return the classes; `avhcurate classes NAME --undo` takes it back.
+
+        >>> import avhcurate
+        >>> avhcurate.example(fresh=True).rename_class("0", "nought")[:2]
+        ['nought', '1']
+        >>> digits = avhcurate.example(fresh=True)
+        """
+        from avhcurate.datasets.curate import classes
+
+        classes.rename(self.opened.decisions, self.workspace, old, new)
+        return self.classes
+
     def exclude(self, samples: Samples, reason: str | None = None) -> int:
         """Leave images out of views, statistics and exports, until `include` or `undo`; `reason` is a tag till then.
 

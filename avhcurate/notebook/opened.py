@@ -63,6 +63,8 @@ class OpenedDataset:
         if run:
             scored = f"scored by {run.record.model}"
         size = f"{record.samples:,} images of {len(opened.samples.classes)} classes"
+        if record.labels_by:
+            size += " by votes"
         return f"Dataset {self.name}: {size}, {answers}, {scored}"
 
     def _repr_html_(self) -> str:
@@ -82,6 +84,16 @@ class OpenedDataset:
 
     def __len__(self) -> int:
         return self.opened.samples.size
+
+    def __contains__(self, id: object) -> bool:
+        """Return whether a sample has this id.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> 3 in digits, len(digits) in digits
+        (True, False)
+        """
+        return isinstance(id, int | np.integer) and 0 <= int(id) < len(self)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Yield every sample by id, as a record."""

@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from avhcurate.errors import CurateError, Option
-from avhcurate.people.files import VoteSheet, counts_of_lists, read_votes
+from avhcurate.people.files import VoteSheet, counts_of_lists, read_vote_files
 from avhcurate.people.files.sheet import check_shape
 from avhcurate.people.hsf import count_answers, count_ticks
 from avhcurate.people.row_matching import match_samples
+from avhcurate.people.votes_first import add_classes, came_without_labels, classes_to_add, label_by_votes
 from avhcurate.workspace.data.class_lists import class_numbers, columns_of, order_notes
 from avhcurate.workspace.data.dataset_records import VotesRecord
 from avhcurate.workspace.data.datasets import DatasetFolder, count_matrix
@@ -30,7 +31,7 @@ _STOPPED = "cancelled before the votes were attached"
 def attach_votes(
     workspace: Workspace,
     name: str,
-    file: Path | str,
+    file: Path | str | Sequence[Path],
     *,
     classes: Sequence[str] = (),
     simulated: bool = False,
@@ -38,16 +39,18 @@ def attach_votes(
     force: bool = False,
     progress: Progress = SILENT,
 ) -> VotesRecord:
-    """Attach the votes of a file (see `votes.files.read_votes`) in place of those attached before.
+    """Attach the votes of a file or several (see `read_vote_files`) in place of those attached before.
 
-    `classes` are the classes in the order of the columns of counts, where it is not the dataset's.
+    `classes` are the classes in the order of the columns of counts, where it is not the dataset's. Where images came
+    without labels they are those that may be voted for, by default what is answered, and votes label the images.
     Votes of another kind, or simulated in place of real ones, are replaced only with `force`; the same votes are no
     longer marked as simulated only with `force`. Rows that match no sample are left out and reported in the record's
     messages; when none matches, the file is refused. Cancelled before they are written, it leaves the votes unchanged.
     """
     progress.report(0, 0, "reading the votes")
-    sheet = progress.waiting(lambda: read_votes(Path(file), workspace.dataset(name)), _STOPPED)
-    source = str(Path(file).absolute())
+    files = [Path(file)] if isinstance(file, Path | str) else list(file)
+    sheet = progress.waiting(lambda: read_vote_files(files, workspace.dataset(name)), _STOPPED)
+    source = ", ".join(str(path.absolute()) for path in files)
     with workspace.lock(name):
         folder = workspace.dataset(name)
         return attach_sheet(
@@ -72,12 +75,20 @@ def attach_sheet(
     progress: Progress = SILENT,
     **options: Any,
 ) -> VotesRecord:
-    """Attach votes that were read already; the caller holds the dataset's lock. `options` are those of `attach`."""
-    votes, messages = progress.waiting(lambda: counted(sheet, folder, classes), _STOPPED)
+    """Attach votes that were read already, and label images by them that came without labels.
+
+    The caller holds the dataset's lock. `options` are those of `attach`.
+    """
+    new, sheet = classes_to_add(folder, sheet, classes)
+    votes, messages = progress.waiting(lambda: counted(sheet, folder, classes, new), _STOPPED)
+    messages = [*add_classes(folder, new, sheet), *messages]
     if sheet.simulated and not simulated:
         messages = [*messages, "the file says that its votes are simulated"]
     simulated = simulated or sheet.simulated
-    return attach(folder, votes, source=source, messages=messages, simulated=simulated, **options)
+    record = attach(folder, votes, source=source, messages=messages, simulated=simulated, **options)
+    if labelled := label_by_votes(folder):
+        return record.model_copy(update={"messages": [*record.messages, str(labelled)]})
+    return record
 
 
 def attach_column(folder: DatasetFolder, column: pa.ChunkedArray, title: str, *, force: bool = False) -> VotesRecord:
@@ -98,8 +109,12 @@ def attach(
     simulated: bool = False,
     note: str = "",
     force: bool = False,
+    classes: Sequence[str] = (),
 ) -> VotesRecord:
-    """Write a table of votes (k-way: id, counts; tick: id, selected, shown) and its record."""
+    """Write a table of votes (k-way: id, counts; tick: id, selected, shown) and its record.
+
+    classes: of the columns of counts, by default those of the dataset.
+    """
     if not len(votes):
         raise CurateError(f"{source} has no vote for any image. Nothing was attached.")
     record = folder.record
@@ -115,7 +130,7 @@ def attach(
         messages=messages,
     )
     if record.changes is not None and after.kind == "k-way":
-        after.classes = record.answers[: len(votes["counts"][0])]
+        after.classes = list(classes) or record.answers[: len(votes["counts"][0])]
     if before is not None and before.fingerprint != after.fingerprint:
         after.messages = [*messages, f"they replace {before.total} votes from {before.source}"]
     if before is not None and not force:
@@ -163,7 +178,14 @@ def carry_votes(old: DatasetFolder, new: DatasetFolder, classes: Sequence[str]) 
     message = f"kept from the import before ({before.samples - len(votes)} images with votes are gone)"
     messages = [*before.messages, "; dropped: ".join([message, *lost])]
     return attach(
-        new, votes, source=before.source, messages=messages, simulated=before.simulated, note=before.note, force=True
+        new,
+        votes,
+        source=before.source,
+        messages=messages,
+        simulated=before.simulated,
+        note=before.note,
+        force=True,
+        classes=before.classes,
     )
 
 
@@ -211,9 +233,15 @@ def fingerprint_votes(votes: pa.Table) -> str:
     return fingerprint_table(votes.select(["id"]), fingerprint_table(flat))
 
 
-def counted(sheet: VoteSheet, folder: DatasetFolder, order: Sequence[str] = ()) -> tuple[pa.Table, list[str]]:
-    """Return votes by id of a dataset, and what the user should know: rows left out, the order of classes of counts."""
-    classes = folder.record.classes
+def counted(
+    sheet: VoteSheet, folder: DatasetFolder, order: Sequence[str] = (), added: Sequence[str] = ()
+) -> tuple[pa.Table, list[str]]:
+    """Return votes by id of a dataset, and what the user should know: rows left out, the order of classes of counts.
+
+    added: classes that the dataset is about to have more.
+    """
+    record = folder.record
+    classes = [*record.classes, *added]
     samples = pq.read_table(folder.samples_path, columns=["path", "label"])
     if sheet.counts is not None:
         check_shape(sheet.counts.shape, len(samples), classes, named=bool(sheet.samples))
@@ -226,16 +254,16 @@ def counted(sheet: VoteSheet, folder: DatasetFolder, order: Sequence[str] = ()) 
         notes = order_notes(order, classes, labels[ids[rows]], _most_votes(counts))
         sums = pd.DataFrame(counts).groupby(ids[rows]).sum()
         return _counts_table(sums.index.to_numpy(), sums.to_numpy()), messages + notes
-    if order:
+    if order and not came_without_labels(folder):
         raise CurateError(f"The file has answers and no matrix of counts. Leave {Option('classes')} out.")
     assert sheet.answers is not None
     answers = sheet.answers.iloc[rows].assign(sample=ids[rows])
     if "selected" in answers:
         votes, notices = _of_ticks(answers, labels, classes)
     else:
-        parents = answers["label"].isin(folder.record.answers[len(classes) :])
+        parents = answers["label"].isin(record.answers[len(record.classes) :])
         if parents.any():  # else a number may name a class
-            classes = folder.record.answers
+            classes = record.answers
             messages.append(f"{parents.sum()} answers name a parent: they count for HSF of the parent, not of a class")
         voted, counts, notices = count_answers(answers, classes)
         votes = _counts_table(voted, counts)

@@ -308,6 +308,8 @@ def _imported(dataset: DatasetFolder, labels: np.ndarray) -> dict[str | None, Vo
     votes = np.zeros(len(labels), np.int32)
     hits = votes.copy()
     for part in dataset.votes_in_parts():
+        if not len(part):  # their classes are gone
+            continue
         ids = part["id"].to_numpy()
         if "counts" in part.schema.names:
             counts = count_matrix(part["counts"])

@@ -7,15 +7,24 @@ from avhcurate.workspace.data.settings import VerbSettings, option
 
 
 class VotesSettings(VerbSettings):
-    """Attach human votes to a dataset."""
+    """Attach human votes to a dataset; images that came without labels are labelled by them.
+
+    Without files, by the votes that were collected in the app.
+    """
 
     verb = "votes"
     dataset: str = option(help="The dataset.", argument=True)
-    file: Path = option(
-        help="Counts (.npy, list column), a long CSV or Parquet, Label Studio or ImageNetV2 JSON.", argument=True
+    files: tuple[Path, ...] = option(
+        (),
+        "Answers, a row each or a column a labeler (CSV, Parquet), several files at once; counts (.npy, list column); "
+        "Label Studio or ImageNetV2 JSON.",
+        argument=True,
     )
     classes: tuple[str, ...] = option(
-        (), "Of counts, class names in the order of the columns, as cat,dog or a file.", usual="that of the dataset"
+        (),
+        "Class names, as cat,dog or a file: of counts in the order of the columns; of images without labels, what may "
+        "be voted for.",
+        usual="those of the dataset or of the votes",
     )
     simulated: bool = option(False, "Mark the votes as simulated wherever they show.")
     log: bool = option(False, "Add each answer with its annotator to the log of those given in the app.")

@@ -79,6 +79,13 @@ def write_inputs(folder: Path) -> None:
                 answers += [(path, who, CLASSES[(label + (number % shift == 0)) % 5]) for who, shift in _ANNOTATORS]
     with open(folder / "votes.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(answers)
+    with open(folder / "labelers.csv", "w", newline="", encoding="utf-8") as file:
+        rows = csv.DictWriter(file, ["path", *dict(_ANNOTATORS)])
+        rows.writeheader()
+        for label, name in enumerate(CLASSES):
+            for number in range(OF_EACH):
+                said = {who: CLASSES[(label + (number % shift == 0)) % 5] for who, shift in _ANNOTATORS}
+                rows.writerow({"path": f"{name}{number:02}.png"} | said)
     rng = np.random.default_rng(0)
     features = rng.normal(size=(len(CLASSES) * OF_EACH, 8))
     weights = rng.normal(size=(len(CLASSES), 8))
@@ -154,6 +161,16 @@ STATES: Mapping[str, State] = {
     "empty": State("", ()),
     "fresh": State("", (f"import {NAME} '{{inputs}}/photos'",)),
     "unlabelled": State("", (f"import {NAME} '{{inputs}}/unlabelled'", f"score {NAME} --model avhcurate:digits")),
+    "votes first": State(
+        "",
+        (
+            f"import {NAME} '{{inputs}}/unlabelled'",
+            f"votes {NAME} '{{inputs}}/labelers.csv'",
+            f"score {NAME} --model avhcurate:digits --head fit",
+        ),
+    ),
+    "votes after scores": State("unlabelled", (f"votes {NAME} '{{inputs}}/labelers.csv'",)),
+    "votes first undone": State("votes first", (f"classes {NAME} --undo", f"classes {NAME} --undo")),
     "one class": State(
         "", (f"import {NAME} '{{inputs}}/one class'", f"attach {NAME} --features '{{inputs}}/outputs.npz:of_one'")
     ),

@@ -45,6 +45,8 @@ WRITING = (
     "self-train --source {name} --target {name} --source-where 'id < 60' --rounds 1 --epochs 1",
     "votes {name} {inputs}/votes.csv",
     "votes {name} {inputs}/votes.csv --log",
+    "votes {name} {inputs}/labelers.csv --classes nought,one,two,three,four --force",
+    "votes {name}",
     "import {name} {inputs}/photos --force",
     "import another {inputs}/photos",
     "review {inputs}/photos --model avhcurate:digits",

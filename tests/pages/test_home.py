@@ -165,7 +165,7 @@ def test_without_votes_or_a_run_it_says_so_and_offers_both(open_page, unscored_r
     assert metrics(app)["Model runs"] == "0"
     assert not app.dataframe
     app.segmented_control(key="home.have").set_value("votes").run()
-    assert app.text_input(key="home.votes_file")
+    assert app.text_input(key="home.votes_files")
 
 
 def submit(app, label):
@@ -269,7 +269,7 @@ def test_a_models_name_imports_only_what_the_owner_lists_and_a_part_of_one_start
 
 def test_votes_and_imports_start_from_their_forms(open_page, demo_root, no_process):
     app = open_page("home", demo_root, home__have="votes")
-    app.text_input(key="home.votes_file").set_value("/votes.csv")
+    app.text_input(key="home.votes_files").set_value("/votes.csv")
     app.checkbox(key="home.votes_simulated").set_value(True)
     submit(app, "Attach votes").click().run()
     assert no_process.pop() == (["votes", "digits", "/votes.csv", "--simulated"], "votes", "digits")
@@ -434,7 +434,7 @@ GUIDED = {
     "images": ("home.import_source", "near duplicates"),
     "labels": ("home.import_source", "score the images"),
     "classifier": ("home.score_weights", "hardest images"),
-    "votes": ("home.votes_file", "people and the network disagree"),
+    "votes": ("home.votes_files", "people and the network disagree"),
     "nothing": ("home.fetch_mirror", "look at them"),
 }
 

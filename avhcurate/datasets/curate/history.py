@@ -25,6 +25,7 @@ _WORDS = {
     "merge classes": "merged the classes",
     "add class": "added the class",
     "split class": "split the class",
+    "label by votes": "labelled images by the",
     "retire class": "retired the class",
     "set parents": "took parents of the classes from",
     "save set": "saved the set",

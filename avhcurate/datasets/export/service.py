@@ -276,6 +276,7 @@ def describe_export(
         "weights_sha256": of_run and of_run.weights_sha256,
         "training": training and training.name,
         "words": list(samples.words),
+        "labels_by": samples.labels_by or "import",
         "votes": samples.votes and samples.votes.model_dump(mode="json"),
         **second_person(decisions, votes).describe(samples, filters),
         **_certified(decisions),

@@ -143,6 +143,7 @@ class _Attaching:
             started=now(),
             attached=outputs.attached,
             locked=self.dataset.locked_by,
+            labelled=self.dataset.labelled,
         )
         self.run.write_record(record)
 

@@ -128,10 +128,8 @@ def read_folder(place: Callable[[str], str], scan: FolderScan, options: ImportOp
     test. An image outside a class folder has no label.
     """
     options.refuse_columns("A folder of images")
-    if options.classes is not None or options.root is not None:
-        raise CurateError(
-            "The classes of a folder are its sub-folders.", fix=f"Leave {Option('classes')} and {Option('root')} out"
-        )
+    if options.root is not None:
+        raise CurateError("The images of a folder are in it.", fix=f"Leave {Option('root')} out")
     paths, sizes, times = zip(*scan.images, strict=True)
     folders = pd.Series(paths).str.extract(r"^([^/]+)/(?:([^/]+)/)?")
     splits = None
@@ -139,6 +137,8 @@ def read_folder(place: Callable[[str], str], scan: FolderScan, options: ImportOp
     if classes.notna().any() and classes.dropna().str.casefold().isin(SPLITS).all():
         splits = folders[0]
         classes = folders[1]
+    if options.classes is not None and classes.notna().any():
+        raise CurateError("The classes of a folder are its sub-folders.", fix=f"Leave {Option('classes')} out")
     skipped = scan.skipped + Counter({"files that are not images by their names": len(scan.others) + len(scan.parquet)})
     messages = [f"{number} {kind} were skipped" for kind, number in skipped.items()]
     if unlabelled := classes.isna().sum():
@@ -147,7 +147,7 @@ def read_folder(place: Callable[[str], str], scan: FolderScan, options: ImportOp
         messages.append("there is only one class: no score can distinguish images by class")
     return interpret(
         pa.table({"folder": pa.array(classes, pa.string())}),
-        ImportOptions(label_column="folder"),
+        ImportOptions(label_column="folder", classes=options.classes),
         pd.DataFrame({"path": paths, "split": splits, "_file": list(map(place, paths))}),
         kind="folder",
         evidence=[fingerprint_table(pa.table({"size": sizes, "time": times}))],

@@ -3,6 +3,7 @@
 import itertools
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,13 @@ from avhcurate.datasets.sources.own_exports import read_own_export
 from avhcurate.datasets.sources.parquet import holds_images, read_parquet
 from avhcurate.datasets.sources.source_table import ImportOptions, SourceTable
 from avhcurate.datasets.sources.tool_sources import LABEL_SUFFIXES, read_label_file
+from avhcurate.datasets.sources.votes import attach_or_check, label, votes_named
 from avhcurate.datasets.sources.webdataset import read_webdataset
 from avhcurate.errors import CurateError, Option, Text
-from avhcurate.people.attach import attach_column, attach_sheet, carry_votes, from_column, votes_that_fit
-from avhcurate.people.files import VoteSheet, read_votes
+from avhcurate.people.attach import attach_column, carry_votes, from_column, votes_that_fit
+from avhcurate.people.files import VoteSheet, read_vote_files
 from avhcurate.people.queues import carry_records
+from avhcurate.people.votes_first import came_without_labels
 from avhcurate.plugins import checked_function, load
 from avhcurate.workspace.data.class_lists import under_new_names
 from avhcurate.workspace.data.dataset_records import DatasetRecord
@@ -52,8 +55,6 @@ _RESULTS = {
 }
 #: How the name of a dataset of the hub begins.
 _HUB = "hf:"
-#: Suffixes of files of votes; another name is a column of the source, unless there is such a file.
-_VOTES = (".npy", ".csv", ".tsv", ".json", ".parquet")
 
 
 def import_dataset(
@@ -61,7 +62,7 @@ def import_dataset(
     name: str,
     source: Path | str,
     *,
-    votes: str | Path | None = None,
+    votes: str | Path | Sequence[str] | None = None,
     force: bool = False,
     progress: Progress = SILENT,
     **options: Any,
@@ -70,12 +71,11 @@ def import_dataset(
 
     `source`: a folder of classes or a CSV, JSON lines or Parquet manifest, here or at an address, a Parquet file or
     folder with image bytes, `list:FILE`, `wds:PATTERN` or `hf:REPO`; a folder that holds the workspace is refused.
-    `votes`: a file, or a column of the source. `options` are fields of `ImportOptions`: label_column, image_column,
-    split_column, root, classes. Importing the same source again changes nothing; a changed one is refused unless
-    `force`, which drops what was computed on the version before (runs, trainings, measures, predictions), but keeps
-    votes and what people decided, by path and class name. A dataset is imported whole, with its votes, or not at all.
-    Downloads report megabytes; the same call resumes them. Cancelled before it is written, it leaves everything
-    unchanged.
+    `votes`: files, or a column of the source; they label images that came without labels. `options` are fields of
+    `ImportOptions`. Importing the same source again changes nothing; a changed one is refused unless `force`, which
+    drops what was computed on the version before (runs, trainings, measures, predictions), but keeps votes and what
+    people decided, by path and class name. A dataset is imported whole, with its votes, or not at all. Downloads report
+    megabytes; the same call resumes them. Cancelled before it is written, it leaves everything unchanged.
     """
     workspace.check_new(name)
     check_source(str(source))
@@ -85,14 +85,12 @@ def import_dataset(
         first = FirstChecksums(workspace.checksums, accept=force)
         location = fetch_hub(str(source).removeprefix(_HUB), workspace.downloads / "hf", first=first, progress=progress)
     progress.report(0, 0, "reading names and labels")
-    votes_column = None
-    if votes is not None and not (Path(votes).exists() or Path(votes).suffix.casefold() in _VOTES):
-        votes_column = str(votes)
+    votes_column, files = votes_named(votes)
 
     def read() -> tuple[VoteSheet | None, SourceTable, str]:
         sheet = None
-        if votes is not None and votes_column is None:
-            sheet = read_votes(Path(votes))
+        if files:
+            sheet = read_vote_files(files)
         table = read_source(location, ImportOptions(votes_column=votes_column, **options))
         _refuse_outside(workspace, str(location), table)
         return sheet, table, _fingerprint(table)
@@ -110,9 +108,14 @@ def import_dataset(
         else:
             folder = _write(workspace, name, str(source), table, fingerprint, before, progress)
             _carry_or_attach(folder, table, before, named=votes_column is not None)
+        titles = ", ".join(map(str, files))
+        unlabelled = came_without_labels(folder)
         if sheet is not None:
-            attach_sheet(folder, sheet, str(votes), force=force)
-        return _in_place(workspace, name, folder, before, table)
+            attach_or_check(folder, sheet, titles, first=unlabelled, force=force)
+        folder = _in_place(workspace, name, folder, before, table)
+        if unlabelled:
+            label(folder, sheet, titles, force=force)
+        return workspace.dataset(name)
 
 
 def _in_place(

@@ -18,12 +18,16 @@ class ImportSettings(VerbSettings):
     label_column: str | None = option(None, "Column of the labels.", usual="found")
     image_column: str | None = option(None, "Column of the images or their paths.", usual="found")
     split_column: str | None = option(None, "Column of the splits.", usual="found")
-    votes: str | None = option(None, "A file of human votes, or the column with them.")
+    votes: tuple[str, ...] = option(
+        (), "A file of human votes, or the column with them; may be repeated for several files.", repeat=True
+    )
     root: str | None = option(
         None, "Folder or address that relative paths start from.", usual="that of the list or manifest"
     )
     classes: str | None = option(
-        None, "Class names in order of their index: as cat,dog, a file with one name per line, or visda17."
+        None,
+        "Class names in order of their index: as cat,dog, a file with one name per line, or visda17. Of images without "
+        "labels, those that people may vote for.",
     )
     force: bool = option(False, "Replace the dataset; votes and what people decided are kept.")
 

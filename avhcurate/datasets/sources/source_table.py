@@ -266,7 +266,8 @@ def _labels(table: pa.Table, options: ImportOptions, size: int, messages: list[s
         messages.append(
             f"no label column among {listed(table.column_names)}: images have no label (name one at import)"
         )
-        return Labels(pa.chunked_array([pa.nulls(size, pa.int32())]), [], False), []
+        names = options.classes or []
+        return Labels(pa.chunked_array([pa.nulls(size, pa.int32())]), names, bool(names)), []
     declared = options.classes or declared_classes(table.schema, column)
     labels = encode_labels(table[column], messages, declared=declared, title=column)
     name_column = find_name_column(table.schema, column)

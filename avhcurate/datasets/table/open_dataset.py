@@ -167,7 +167,7 @@ def trainings_of(dataset: DatasetFolder, run: RunFolder) -> tuple[TrainingFolder
 
 def class_names(dataset: DatasetRecord, run: RunFolder | None) -> list[str]:
     """Return names by label: the dataset's, then the model's if labels do not say how many classes there are."""
-    if run is None or dataset.classes_declared or dataset.changes:
+    if run is None or run.today or dataset.classes_declared or dataset.changes:
         return dataset.classes
     names = dataset.classes
     others = run.record.classes

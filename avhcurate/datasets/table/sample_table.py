@@ -44,11 +44,11 @@ class SampleTable(SampleRows):
         #: Edges of the bins of HSF.
         self.edges = tuple(edges)
         #: Name of the dataset; the import whose samples these are, and the same with the classes of now.
-        self.name = self.imported = self.fingerprint = ""
+        #: By which rule and how many votes the images were labelled, "" for labels that came with them.
+        self.name = self.imported = self.fingerprint = self.labels_by = ""
         if dataset is not None:
-            self.name = dataset.name
-            self.imported = dataset.fingerprint
-            self.fingerprint = dataset.version
+            self.name, self.labels_by = dataset.name, dataset.labels_by
+            self.imported, self.fingerprint = dataset.fingerprint, dataset.version
         #: The record of the votes behind the HSF columns, None without any.
         self.votes: VotesRecord | None = None
         #: Number of the newest event that these samples hold, and of the one that locked a part, 0 for none.

@@ -1,6 +1,7 @@
 """Votes as files: every answer that HSF uses, or their counts, out; and the answers of a file into the log."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,12 +22,15 @@ from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError, Option
 from avhcurate.features.annotate.annotator_matrix import CLEANLAB, write_annotators
 from avhcurate.features.annotate.annotators import responses
-from avhcurate.people.files import VoteSheet, read_votes
+from avhcurate.people.files import VoteSheet, read_vote_files
 from avhcurate.people.hsf import class_indices, without_blanks
 from avhcurate.people.hsf_source import DESIGN_OF
 from avhcurate.people.responses import DESIGNS, RESPONSE_COLUMNS, Design, check_responses, ticks_of, votes_of
 from avhcurate.people.row_matching import match_samples
+from avhcurate.people.votes_first import add_classes, classes_to_add, label_by_votes
 from avhcurate.workspace.data.datasets import DatasetFolder
+from avhcurate.workspace.data.workspace import Workspace
+from avhcurate.workspace.disk.columns import listed
 from avhcurate.workspace.disk.files import write_atomic, write_parquet
 from avhcurate.workspace.disk.provenance import versions
 
@@ -188,11 +192,13 @@ class Logged:
     messages: list[str]
 
 
-def responses_of(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pd.DataFrame, list[str]]:
+def responses_of(sheet: VoteSheet, folder: DatasetFolder, added: Sequence[str] = ()) -> tuple[pd.DataFrame, list[str]]:
     """Return the answers of a file as responses (`votes.responses`) about samples of a dataset, and messages.
 
-    Rows that match no sample are left out, but for controls, which may be images from elsewhere.
+    Rows that match no sample are left out, but for controls, which may be images from elsewhere. added: classes that
+    the dataset is about to have more.
     """
+    classes = [*folder.record.classes, *added]
     if sheet.answers is None:
         raise CurateError(
             "The file holds counts and not single answers.",
@@ -201,7 +207,7 @@ def responses_of(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pd.DataFrame,
     samples = folder.samples(["path", "label"])
     paths = pa.chunked_array([pa.array(samples["path"], pa.string())])
     ids, messages = match_samples(sheet, paths)
-    parts = [_named(sheet.answers[ids >= 0].assign(control="none"), folder, samples.iloc[ids[ids >= 0]])]
+    parts = [_named(sheet.answers[ids >= 0].assign(control="none"), classes, samples.iloc[ids[ids >= 0]])]
     if sheet.controls is not None and sheet.controls.answers is not None:
         answers = sheet.controls.answers
         try:
@@ -212,50 +218,62 @@ def responses_of(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pd.DataFrame,
         names = pc.coalesce(*texts, "unknown").to_pandas().to_numpy(object)
         shown = samples.reindex(ids)
         shown["path"] = np.where(ids >= 0, shown["path"].to_numpy(object), names)
-        parts.append(_named(answers, folder, shown))
+        parts.append(_named(answers, classes, shown))
     answers = pd.concat([part.dropna(axis=1, how="all") for part in parts], ignore_index=True)
     return check_responses(answers), [*sheet.messages, *messages]
 
 
-def log_votes(votes: Votes, file: Path | str) -> Logged:
-    """Write the answers of a file into the log of votes, next to those given in the app, whole or not at all.
+def log_votes(votes: Votes, *files: Path | str, classes: Sequence[str] = ()) -> Logged:
+    """Write the answers of files into the log of votes, next to those given in the app, whole or not at all.
 
-    Every answer needs an annotator. An answer that is in the log already is not written twice, so that the same file
-    can be read again. Where the file has no time, that of the import holds. Simulated votes are refused.
+    Every answer needs an annotator: a file that is one labeler's has its name. An answer that is in the log already is
+    not written twice, so that the same file can be read again. Where a file has no time, that of the import holds.
+    Simulated votes are refused. Images that came without labels are labelled by the votes, and `classes` are those
+    that these may name, by default what is answered; the dataset is to be opened again then.
     """
-    sheet = read_votes(Path(file))
+    titles = listed([Path(file).name for file in files], 5)
+    sheet = read_vote_files([Path(file) for file in files])
     if sheet.simulated:
         raise CurateError(
-            f"{file} holds simulated votes, which are never mixed with people's.",
+            f"{titles} holds simulated votes, which are never mixed with people's.",
             fix=f"Leave out {Option('log', True)}",
         )
-    answers, messages = responses_of(sheet, votes.dataset)
+    added, sheet = classes_to_add(votes.dataset, sheet, classes)
+    answers, messages = responses_of(sheet, votes.dataset, added)
     unsigned = int(answers["annotator"].isna().sum())
     if unsigned:
         raise CurateError(
-            f"{unsigned} of {len(answers)} answers in {file} have no annotator.",
+            f"{unsigned} of {len(answers)} answers in {titles} have no annotator.",
             fix=f"Leave out {Option('log', True)}",
         )
     answers = _votes_and_controls(answers)
     answers["at"] = answers["at"].fillna(pd.Timestamp(datetime.now(UTC)))
-    with votes.log.transaction(votes.present_id()) as log:
+    folder = votes.dataset
+    number = votes.present_id()
+    workspace = Workspace(folder.root.parents[1])
+    with workspace.lock(folder.name):
+        messages += add_classes(folder, added, sheet)
+    with votes.log.transaction(number) as log:
         new = sum(
             log.record_all(design, _rows(votes.dataset.id, design, answers[answers["design"] == design]))
             for design in DESIGNS
         )
-    votes.refresh()
+    if not added:
+        votes.refresh()
     attached = votes.dataset.record.votes
     if attached is not None and not attached.simulated:
         messages.append(
             f"{attached.total} votes from {attached.source} are attached as well: if they are the same answers, HSF "
             "counts them twice"
         )
+    with workspace.lock(folder.name):
+        if labelled := label_by_votes(folder):
+            messages.append(str(labelled))
     return Logged(new, int(answers["annotator"].nunique()), len(answers) - new, messages)
 
 
-def _named(answers: pd.DataFrame, folder: DatasetFolder, samples: pd.DataFrame) -> pd.DataFrame:
+def _named(answers: pd.DataFrame, classes: Sequence[str], samples: pd.DataFrame) -> pd.DataFrame:
     """Return answers about these samples, a row each, with the columns of responses and class names of the dataset."""
-    classes = folder.record.classes
     answers = answers.assign(path=samples["path"].to_numpy(object))
     if "selected" not in answers:
         answers = answers.assign(answer=without_blanks(answers["label"], classes), design="classify")

@@ -156,7 +156,7 @@ def _parts(classes: Sequence[str], embeddings: Embeddings) -> tuple[np.ndarray, 
     """Return the mean embedding of each class, (K, D), NaN for none, and of each how far two parts lie apart and how
     many images there are; of images that are drawn.
     """
-    most = min(_OF_A_CLASS, 1 + _OF_ALL // len(classes))
+    most = min(_OF_A_CLASS, 1 + _OF_ALL // max(1, len(classes)))
     of_class = _by_class(embeddings.ids, embeddings.labels, len(classes))
     rng = np.random.default_rng(0)
     drawn = [np.sort(rng.permutation(members)[:most]) for members in of_class if len(members)]

@@ -125,7 +125,8 @@ def dataset_facts(samples: SampleTable, dataset: DatasetFolder) -> None:
     st.caption(plain(f"{record.kind.capitalize()} imported {record.created:%d %B %Y} from {record.source}"))
     with in_a_row("top", gap="medium"):
         fact("Images", f"{record.samples:,}", f"{record.skipped:,} skipped at import")
-        fact("Classes", f"{len(record.classes):,}", "")
+        by = f"labels by the {record.labels_by}" if record.labels_by else ""
+        fact("Classes", f"{len(record.classes):,}", by)
         if votes is None:
             fact("Human votes", "–", "none attached")
         else:

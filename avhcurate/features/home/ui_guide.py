@@ -204,14 +204,14 @@ def attach_form(samples: SampleTable) -> None:
             form.ask("by", "rows", "classes", "name")
 
 
-def _upload(label: str, field: str, kinds: list[str]) -> None:
-    """Ask for a file of a form: Streamlit lets the form wait until the file is there."""
+def _upload(label: str, field: str, kinds: list[str], *, several: bool = False) -> None:
+    """Ask for a file of a form, or several: Streamlit lets the form wait until they are there."""
     allowed = for_curators("Giving files to the server", help=_UPLOADS)
-    st.file_uploader(label, kinds, key=f"{field}.upload", **allowed)
+    st.file_uploader(label, kinds, key=f"{field}.upload", accept_multiple_files=several, **allowed)
 
 
 def sent(field: str) -> Any:
-    """Return the file that was uploaded for a field, None if none was."""
+    """Return the file or files that were uploaded for a field, None or an empty list if none was."""
     return st.session_state.get(f"{field}.upload")
 
 
@@ -219,6 +219,8 @@ def _import_settings(workspace: Workspace, **values: Any) -> ImportSettings:
     if file := sent("home.import_source"):
         path = keep_upload(workspace, file.name, file)
         values = {"dataset": name_for(workspace, str(path), file.name)} | values | {"source": str(path)}
+    if votes := sent("home.import_votes"):
+        values["votes"] = _kept_votes(workspace, votes)
     if not values.get("source"):
         raise CurateError("There is nothing to import. Choose a file, or give the path of a folder on the server.")
     values = {"dataset": name_for(workspace, values["source"])} | values
@@ -226,17 +228,26 @@ def _import_settings(workspace: Workspace, **values: Any) -> ImportSettings:
     return ImportSettings(**values)
 
 
+def _kept_votes(workspace: Workspace, files: list[Any]) -> list[str]:
+    """Keep uploaded files of votes; return where they are."""
+    return [str(keep_upload(workspace, file.name, file)) for file in files]
+
+
 def import_form(workspace: Workspace) -> None:
     """Name a source of images and import it as a dataset."""
     with job_form("home.import_", ImportSettings, make=partial(_import_settings, workspace)) as form:
-        _upload("Upload a zip of images, or a table", "home.import_source", [*_TABLES, "zip"])
+        with in_a_row("top"):
+            with st.container(width=360):
+                _upload("Upload a zip of images, or a table", "home.import_source", [*_TABLES, "zip"])
+            with st.container(width=360):
+                _upload("Votes of people, a file or one of each", "home.import_votes", _TABLES, several=True)
         with in_a_row():
             path = "Or a path on the server"
             form.ask("source", label=path, help=_SOURCE, placeholder="/data/pets, /data/pets.csv or hf:REPO", width=300)
             form.ask("dataset", key="home.import_name", label="Name", placeholder="as the source", width=140)
-            form.ask("votes", width=160)
             form.submit("Import", "download")
         with st.expander("More"), in_a_row():
+            form.ask("votes", label="Votes by their paths on the server")
             form.ask("label_column", "image_column", "split_column", "root", "classes", "force")
 
 
@@ -262,20 +273,20 @@ def fetch_form() -> None:
 
 
 def _votes_settings(workspace: Workspace, **values: Any) -> VotesSettings:
-    if file := sent("home.votes_file"):
-        values["file"] = keep_upload(workspace, file.name, file)
-    if not values.get("file"):
+    if files := sent("home.votes_file"):
+        values["files"] = _kept_votes(workspace, files)
+    if not values.get("files"):
         raise CurateError("There are no votes to attach. Choose a file, or give its path on the server.")
     return VotesSettings(**values)
 
 
 def votes_form(workspace: Workspace, samples: SampleTable) -> None:
-    """Attach a file of votes to the dataset."""
+    """Attach files of votes to the dataset, which label images that came without labels."""
     make = partial(_votes_settings, workspace)
     with job_form("home.votes_", VotesSettings, make=make, dataset=samples.name) as form:
-        _upload("Upload a file of votes", "home.votes_file", _TABLES)
+        _upload("Upload votes, a file or one of each labeler", "home.votes_file", _TABLES, several=True)
         with in_a_row():
-            form.ask("file", label="Or a path on the server", placeholder="/data/votes.csv", width=300)
+            form.ask("files", label="Or a path on the server", placeholder="/data/votes.csv", width=300)
             form.submit("Attach votes", "how_to_vote")
         with in_a_row():
             form.ask("classes", "simulated", "force")

@@ -154,6 +154,8 @@ def describe_data(opened: OpenDataset) -> dict[str, Any]:
     record = opened.dataset.record
     size = opened.samples.count(IN_VIEW)
     parts = [f"{size:,} images of {len(record.classes):,} classes."]
+    if record.labels_by:
+        parts.append(f"Labels are the {record.labels_by}.")
     if size < record.samples:
         parts.append(f"{record.samples - size:,} more are excluded.")
     if record.skipped:

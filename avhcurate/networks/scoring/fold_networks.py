@@ -106,6 +106,7 @@ class FoldNetworks:
             started=now(),
             code=model.code,
             locked=self.locked,
+            labelled=self.dataset.labelled,
             fitted=FittedHeads(
                 folds=count,
                 seed=self.recipe.seed,

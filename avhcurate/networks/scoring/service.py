@@ -182,6 +182,7 @@ def _begin(
         started=now(),
         code=model.code,
         locked=dataset.locked_by,
+        labelled=dataset.labelled,
         **choices,
         **backend_values(network),
     )

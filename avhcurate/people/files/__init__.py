@@ -1,11 +1,13 @@
 """Files of human answers, read into one of three forms: counts, answers or ticks."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from avhcurate.errors import CurateError
 from avhcurate.people.files.imagenetv2 import is_imagenetv2, sheet_of_hits
 from avhcurate.people.files.label_studio import are_tasks, read_json, sheet_of_tasks
+from avhcurate.people.files.labelers import signed, together
 from avhcurate.people.files.sheet import FORMS, VoteSheet, check_shape, counts_of_lists
 from avhcurate.people.files.tables import TEXT_COLUMNS, sheet_of_table
 from avhcurate.people.hsf import whole_counts
@@ -14,7 +16,13 @@ from avhcurate.workspace.disk.arrays import open_array
 from avhcurate.workspace.disk.json_text import parsed
 from avhcurate.workspace.disk.tabular import read_table
 
-__all__ = ["VoteSheet", "counts_of_lists", "read_votes", "sheet_of_table"]
+__all__ = ["VoteSheet", "counts_of_lists", "read_vote_files", "read_votes", "sheet_of_table"]
+
+
+def read_vote_files(paths: Sequence[Path], dataset: DatasetFolder | None = None) -> VoteSheet:
+    """Read files of votes as one sheet. A file without annotators is one labeler's, who is called as it is."""
+    sheets = [signed(read_votes(path, dataset), path.name) for path in paths]
+    return together(sheets, [path.name for path in paths])
 
 
 def read_votes(path: Path, dataset: DatasetFolder | None = None) -> VoteSheet:
@@ -43,8 +51,8 @@ def _read_matrix(path: Path, dataset: DatasetFolder | None) -> VoteSheet:
     matrix = open_array(path)
     if len(matrix.shape) != 2:
         raise CurateError(f"{path.name} has shape {matrix.shape}. It needs one row per image and one column per class.")
-    if dataset is not None:
-        record = dataset.record
+    record = None if dataset is None else dataset.record
+    if record is not None and record.classes:  # else they are named by --classes
         check_shape(matrix.shape, record.samples, record.classes)
     return VoteSheet({}, counts=whole_counts(matrix.read(), path.name))
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avhcurate.errors import CurateError
+from avhcurate.people.files.labelers import labeler_columns, long_rows
 from avhcurate.people.files.sheet import (
     FORMS,
     SAMPLE_COLUMNS,
@@ -68,10 +69,23 @@ def sheet_of_table(table: pa.Table, title: str) -> VoteSheet:
         raise CurateError(
             f"{title} names no images. Its columns are {listed(table.column_names)}. Call one sample, id or path."
         )
+    if (by_labeler := _by_labeler(table, samples)) is not None:
+        table = by_labeler
     sources = _answer_columns(table, title) | {name: _first(table, names) for name, names in _DETAILS.items()}
     columns = {name: table[name] for name in samples} | {name: table[old] for name, old in sources.items() if old}
     rows = _with_controls(table, pa.table(columns).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get))
     return sheet_of_rows(_one_row_per_answer(table, _plain_details(rows), samples), samples, [], simulated=simulated)
+
+
+def _by_labeler(table: pa.Table, samples: list[str]) -> pa.Table | None:
+    """Return the answers of a table with a column for each labeler, a row each; None for any other table."""
+    if _first(table, _SELECTED) or _in_order(table, (*_ANSWER, *_SHOWN_CLASS)):
+        return None
+    details = [name for names in (*_DETAILS.values(), _TIMES, _CHECK, _EXPECTED) for name in _in_order(table, names)]
+    columns = labeler_columns(table, [*samples, *details, "simulated", "control"])
+    if not columns:
+        return None
+    return long_rows(table, columns, samples)
 
 
 def _sheet_of_counts(table: pa.Table, column: str, samples: list[str]) -> VoteSheet:
@@ -91,10 +105,11 @@ def _answer_columns(table: pa.Table, title: str) -> dict[str, str | None]:
     names = [name for name in _in_order(table, _ANSWER) if not pa.types.is_nested(table[name].type)]
     # What is called chosen was chosen; another column may be the given label.
     names = [name for name in names if name.lower().startswith("chosen")][:1] or names
+    names = names or _in_order(table, _SHOWN_CLASS)[:1]
     if not names:
         raise CurateError(
             f"{title} has no answers. Its columns are {listed(table.column_names)}. Call one label, or two class and "
-            "selected."
+            "selected, or give each labeler a column."
         )
     for other in names[1:]:
         if not table[names[0]].equals(table[other]):

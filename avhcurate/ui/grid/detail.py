@@ -207,7 +207,10 @@ def _history(frame: Opened, id: int) -> None:
 def _compare(frame: Opened, inspection: Inspection) -> None:
     row = inspection.row
     simulated = frame.opened.samples.simulated
-    facts = {"Given label": row["label_name"] or "none", "Predicted": row["predicted_name"] or "not scored"}
+    label = "Given label"
+    if frame.opened.samples.labels_by:
+        label = "Label by votes"
+    facts = {label: row["label_name"] or "none", "Predicted": row["predicted_name"] or "not scored"}
     if row["hsf"] is not None:
         facts[of_hsf(simulated)] = f"{row['hsf']:.2f}"
         facts["95 % interval"] = f"{row['hsf_low']:.2f}–{row['hsf_high']:.2f} of {row['votes']} votes"

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from avhcurate.workspace.data.class_lists import class_numbers
+from avhcurate.workspace.data.event import LABEL_BY_VOTES
 
 #: The probability that a run gives, at least, to a class that it does not know; its logit is finite.
 _LEAST = 1e-30
@@ -23,7 +24,8 @@ class ClassChanges:
 
     `added`: the names of classes that people added, in order. `wholes`: the class that each part was split from.
     `splits`: the numbers of the events that gave images to parts. `parents`: the parent that classes were given last;
-    a merged class keeps that of its name, else of the first, and a part that of its class.
+    a merged class keeps that of its name, else of the first, and a part that of its class. `labelled`: the number of
+    the event that labelled images by votes, 0 for none, and `labels_by` the rule and the votes.
     `key` differs where labels may, "" for no such change.
     """
 
@@ -32,6 +34,8 @@ class ClassChanges:
     wholes: dict[str, str] = field(default_factory=dict)
     splits: tuple[int, ...] = ()
     parents: dict[str, str] = field(default_factory=dict)
+    labelled: int = 0
+    labels_by: str = ""
     key: str = ""
 
     def __bool__(self) -> bool:
@@ -46,7 +50,7 @@ class ClassChanges:
         wholes: dict[str, str] = {}
         splits: list[int] = []
         parents: dict[str, str] = {}
-        key = ""
+        labelled, labels_by, key = 0, "", ""
         for event in events:
             change = event.details
             if "parents" in change:
@@ -58,13 +62,25 @@ class ClassChanges:
                     parents.setdefault(now[old], parents.pop(old))
             names = now | {old: now.get(name, name) for old, name in names.items()}
             added += change["added"]
-            if event.samples:
+            if event.action == LABEL_BY_VOTES:
+                splits = [event.id]  # people voted for parts too, so it has all labels anew
+                labelled, labels_by = event.id, event.value
+            elif event.samples:
                 splits.append(event.id)
                 wholes |= dict.fromkeys(change["added"], event.value)
                 if event.value in parents:
                     parents |= dict.fromkeys(change["added"], parents[event.value])
             key += f" {event.id}"
-        return cls(names=names, added=tuple(added), wholes=wholes, splits=tuple(splits), parents=parents, key=key)
+        return cls(
+            names=names,
+            added=tuple(added),
+            wholes=wholes,
+            splits=tuple(splits),
+            parents=parents,
+            labelled=labelled,
+            labels_by=labels_by,
+            key=key,
+        )
 
     def now(self, names: Iterable[str]) -> list[str]:
         """Return the present name of each class, "" for one that is retired."""
@@ -109,13 +125,15 @@ class ClassChanges:
 @dataclass(frozen=True)
 class Today:
     """The present `classes`, for a run that was made with others: `numbers` (K of the run,) has what each is now, -1
-    for one that is gone. `labels()` are the present labels (N,); `key` is that of the changes.
+    for one that is gone. `labels()` are the present labels (N,); `key` is that of the changes. `relabelled`: images
+    have other labels by votes than when the run was made.
     """
 
     classes: list[str]
     numbers: np.ndarray
     labels: Callable[[], np.ndarray]
     key: str
+    relabelled: bool = False
 
     @cached_property
     def rows(self) -> np.ndarray:
@@ -125,6 +143,11 @@ class Today:
         rows = np.full(len(self.classes), -1)
         rows[self.numbers[kept]] = kept
         return np.where(count == 1, rows, -1)
+
+    @property
+    def knows_any(self) -> bool:
+        """Whether any class of the run is one of today."""
+        return bool((self.numbers >= 0).any())
 
     @property
     def lacking(self) -> list[str]:

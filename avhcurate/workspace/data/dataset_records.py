@@ -82,6 +82,13 @@ class DatasetRecord(StoredRecord):
         return self.changes.parents_of(classes)
 
     @property
+    def labels_by(self) -> str:
+        """By which rule and how many votes its images were labelled, as "majority of 300"; "" for labels that came."""
+        if self.changes is None:
+            return ""
+        return self.changes.labels_by
+
+    @property
     def answers(self) -> list[str]:
         """What a vote may be for: the classes, then the parents that are no classes."""
         return list(dict.fromkeys([*self.classes, *self.parents_of(self.classes)]))

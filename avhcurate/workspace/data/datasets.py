@@ -155,6 +155,11 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         return pc.is_in(self.column("path"), locked_paths(self._workspace, self.id)).to_numpy()
 
     @property
+    def labelled(self) -> int:
+        """The number of the event that labelled its images by votes, 0 for none."""
+        return (self.record.changes or ClassChanges()).labelled
+
+    @property
     def locked_by(self) -> int:
         """The number of the event that locked a part of it, 0 where no part is locked."""
         # Half a second to import, which a list of datasets does without.
@@ -268,12 +273,19 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     def default_run(self) -> RunFolder | None:
         """Return the run that a person chose, else the first that was finished: a later one never replaces it.
 
-        Runs that know no label of the locked part go before those that may.
+        Runs that know no label of the locked part go before those that may, and those of the labels of today first.
         """
         complete = [run for run in self.runs() if run.complete]
         if len(complete) > 1:
             locked_by = self.locked_by
-            complete.sort(key=lambda run: (run.record.knows(locked_by), run.record.finished, run.name))
+            complete.sort(
+                key=lambda run: (
+                    bool(run.today and run.today.relabelled),
+                    run.record.knows(locked_by),
+                    run.record.finished,
+                    run.name,
+                )
+            )
         default = [run for run in complete if run.name == self.record.default_run]
         return next(iter([*default, *complete]), None)
 
@@ -293,8 +305,9 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         if len(names) != made.num_classes or (more and not record.classes_declared):
             names = [stored_class(number, record.imported_classes) for number in range(made.num_classes)]
         numbers = changes.numbers(names, record.classes)
-        if not np.array_equal(numbers, np.arange(len(record.classes))):
-            run.today = Today(record.classes, numbers, self.labels, changes.key)
+        relabelled = made.labelled != changes.labelled
+        if relabelled or not np.array_equal(numbers, np.arange(len(record.classes))):
+            run.today = Today(record.classes, numbers, self.labels, changes.key, relabelled)
         return run
 
     def training(self, name: str) -> TrainingFolder:
@@ -320,4 +333,6 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
 
 def count_matrix(counts: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """Count (N, K) of a column of lists of K, without a Python object a sample."""
+    if not len(counts):
+        return np.zeros((0, 0), np.int32)
     return pc.list_flatten(counts).to_numpy().reshape(len(counts), -1)

@@ -9,6 +9,9 @@ from avhcurate.errors import CurateError
 
 #: The action of labels that came in a file: each sample has its own, and `value` names the file.
 IMPORT_LABELS = "import labels"
+#: The action that gives images without a label of their own the label that people's votes come to; `value` says by
+#: which rule and of how many votes.
+LABEL_BY_VOTES = "label by votes"
 #: The action that locks a part of a dataset.
 LOCK = "lock"
 #: The action of a blind look at samples for the certificate that `value` names: each sample has the class that a person
@@ -18,7 +21,10 @@ NEITHER = ""
 #: Decisions about samples.
 ACTIONS = ("tag", "untag", "relabel", IMPORT_LABELS, "exclude", "include", "check", LOOK)
 #: Changes of the classes; their details say what becomes of `names` and which classes are `added`, or the `parents`.
-CLASS_ACTIONS = ("rename class", "merge classes", "add class", "split class", "retire class", "set parents")
+CLASS_ACTIONS = (
+    *("rename class", "merge classes", "add class", "split class", "retire class", "set parents"),
+    LABEL_BY_VOTES,
+)
 #: Roles are of the whole workspace.
 EVERY_DATASET = ""
 Kind = Literal["set", "view", "keys"]

@@ -125,6 +125,8 @@ class RunRecord(Provenance):
     rows: list[int] | None = None
     #: whether the weights name their classes, and these are the dataset's in its order
     classes_named: bool = False
+    #: the event that labelled the images by votes, as it was made; 0 for none
+    labelled: int = 0
     #: SHA-256 of the user's files that say what the network computes, by name
     code: dict[str, str] | None = None
 

@@ -1,6 +1,6 @@
 """One model run over a dataset: its record, features, class weights and scores, written shard by shard."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -140,30 +140,24 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
         """The table of scores, by the classes of today.
 
         Scores of the softmax follow from sums of probabilities. Another score of a label stands where its class has
-        class weights of its own. An image whose class the run does not know has no prediction.
+        class weights of its own. An image whose class the run does not know has no prediction, and none where it knows
+        no class. Where images have other labels by votes since, class weights that no label has shaped judge them anew.
         """
         if self.today is None:
             return self.scores_path
         return derived(self.scores_path, self.today.key, self._write_scores)
 
     def _write_scores(self, path: Path) -> None:
-        from avhcurate.measures.scores import SCORES, per_sample
+        from avhcurate.measures.scores import SCORES
 
         assert self.today is not None
         table = pq.read_table(self.scores_path)
         ids = table["id"].to_numpy()
         usable = table["problem"].is_null().to_numpy()
         labels = self.today.labels()[ids]
-        known = np.append(np.isin(np.arange(self.num_classes), self.today.numbers), True)[labels]
-        alone = np.append(self.today.rows >= 0, True)[labels]
-        scored = dict[str, np.ndarray]()
-        if self.has_logits:
-            keys = [key for key in table.column_names if key in SCORES and SCORES[key].needs == "logits"]
-            rows = np.flatnonzero(usable)
-            blocks = np.split(rows, range(SHARD, len(rows), SHARD))
-            given = np.where(known, labels, -1)
-            parts = [per_sample(None, None, self.logits_of(ids[block]), given[block], keys=keys) for block in blocks]
-            scored = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        known = np.append(np.isin(np.arange(self.num_classes), self.today.numbers), self.today.knows_any)[labels]
+        alone = np.append(self.today.rows >= 0, True)[labels] & (not self.today.relabelled)
+        scored = self._scores_of(ids[usable], np.where(known, labels, -1)[usable], table.column_names)
         for position, field in enumerate(table.schema):
             column = table[position].combine_chunks()
             if field.name in scored:
@@ -174,6 +168,30 @@ class RunFolder(FoldHeads, ShardedFolder[RunRecord]):
                 column = pc.if_else(known, column, pa.scalar(None, field.type))
             table = table.set_column(position, field, column)
         write_parquet(path, table)
+
+    def _scores_of(self, ids: np.ndarray, labels: np.ndarray, columns: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return the scores of some ids (n,) among some columns that follow from what is stored, and `predicted`."""
+        from avhcurate.measures.scores import SCORES, per_sample
+
+        assert self.today is not None
+        if not self.has_logits:
+            return {}
+        features = class_weights = None
+        keys = [key for key in columns if key in SCORES and SCORES[key].needs == "logits"]
+        if not self.today.knows_any:
+            return dict.fromkeys(keys, np.full(len(ids), np.nan))
+        if self.today.relabelled and self.record.fitted is None and self.has_class_weights and self.has_features:
+            class_weights = self.class_weights()
+            keys += [key for key in columns if key in SCORES and SCORES[key].needs == "class_weights"]
+        parts = []
+        for start in range(0, max(1, len(ids)), SHARD):
+            block = slice(start, start + SHARD)
+            logits = self.logits_of(ids[block])
+            if class_weights is not None:
+                features = self.features_of(ids[block])
+                logits = logits.astype(features.dtype)
+            parts.append(per_sample(features, class_weights, logits, labels[block], keys=keys))
+        return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
     def scored_ids(self, limit: int | None = None) -> np.ndarray:
         """Return ids of the scored samples of a complete run, ascending; `limit` of them, evenly spread."""

@@ -22,8 +22,8 @@ def option(
 
     `low` and `high` limit a number. `usual` says what a default of None means. `label` names the widget, by default
     the field's name, and `words` those of its choices that are called otherwise there. An `argument` is given by
-    position on the command line. A tuple is given as a list with commas, or with `repeat` by giving the option several
-    times. `also` is another spelling of it on the command line.
+    position on the command line, a tuple as several. A tuple is else given as a list with commas, or with `repeat` by
+    giving the option several times. `also` is another spelling of it on the command line.
     """
     return Field(default, description=help, ge=low, le=high, json_schema_extra={"low": low, "high": high, **extra})
 
@@ -154,7 +154,9 @@ class VerbSettings(BaseModel):
             value = getattr(self, option.name)
             if value == option.default and not option.required:
                 continue
-            if option.argument:
+            if option.argument and option.is_list:
+                arguments += [_argument(option.name, str(item)) for item in value]
+            elif option.argument:
                 arguments.append(_argument(option.name, str(value)))
             else:
                 options += option.arguments(value)

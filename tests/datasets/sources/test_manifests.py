@@ -290,6 +290,6 @@ def test_the_command_line_takes_root_and_classes(workspace, tmp_path):
     done = CliRunner().invoke(app, [*call, "--workspace", str(workspace.root)])
     assert done.exit_code == 0, done.output
     assert class_names_of(workspace.dataset("d")) == ["dog"]
-    for source, option in {str(images): "--classes", f"wds:{tmp_path}/a.tar": "--root"}.items():
+    for source, option in {str(images): "--root", f"wds:{tmp_path}/a.tar": "--root"}.items():
         ended = CliRunner().invoke(app, ["import", "e", source, *call[3:], "--workspace", str(workspace.root)])
         assert option in str(ended.exception)

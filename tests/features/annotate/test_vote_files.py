@@ -247,7 +247,7 @@ def test_attached_counts_and_logged_answers_add_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("sample,label\ncat0.png,cat\n", "no annotator"),
+        ("sample,label\ncat0.png,cat\ncat0.png,dog\n", "no annotator"),
         ("sample,annotator,label,simulated\ncat0.png,ann,cat,true\n", "never mixed"),
         ("sample,annotator,label,simulated\ncat0.png,ann,cat,true\ncat0.png,bob,cat,false\n", "mixes"),
         ("sample,annotator,label\ncat0.png,ann,cow\n", "cow"),

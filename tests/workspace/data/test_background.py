@@ -42,7 +42,7 @@ def test_an_import_that_reads_for_long_is_cancelled_and_leaves_nothing(tmp_path)
     assert not (root / "datasets").exists()
 
 
-@pytest.mark.parametrize("slow", ["read_votes", "counted"])
+@pytest.mark.parametrize("slow", ["read_vote_files", "counted"])
 def test_votes_that_take_long_are_cancelled_and_leave_those_before(tmp_path, make_dataset, monkeypatch, slow):
     folder, file = make_dataset({"cat/a.png": "red", "dog/b.png": "blue"}).dataset, tmp_path / "votes.csv"
     file.write_text("path,label\ncat/a.png,cat\n")
