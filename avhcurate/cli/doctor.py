@@ -21,7 +21,7 @@ _OF_THE_PROJECT = ("docs", "test")
 _LOADERS = (
     "avhcurate.datasets.export.service",
     "avhcurate.datasets.sources.settings",
-    "avhcurate.datasets.sources.service",
+    "avhcurate.datasets.sources.reading",
     "avhcurate.networks.models.names",
     "avhcurate.notebook.plots",
     "avhcurate.workspace.images.measures",
