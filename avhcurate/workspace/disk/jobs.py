@@ -182,14 +182,23 @@ class Jobs:
 
     def read(self, job: str) -> JobRecord | None:
         """Return the job's record; work whose process is gone is `interrupted`. None for one that cannot be read."""
-        try:
-            record = JobRecord.model_validate_json((self.folder(job) / "progress.json").read_bytes())
-        except (OSError, ValidationError, UnknownVersion):
-            return None
+        record = self._record(job)
+        if record is None or not record.active:
+            return record
         fresh = record.state == "starting" and time.time() - record.started < _START_LIMIT
-        if record.active and not fresh and not self._lock_is_held():
+        if fresh or self._lock_is_held():
+            return record
+        # It may have ended, and said so, after the first look.
+        record = self._record(job)
+        if record and record.active:
             record.state = "interrupted"
         return record
+
+    def _record(self, job: str) -> JobRecord | None:
+        try:
+            return JobRecord.model_validate_json((self.folder(job) / "progress.json").read_bytes())
+        except (OSError, ValidationError, UnknownVersion):
+            return None
 
     def all(self) -> Iterator[JobRecord]:
         """Yield the readable records, newest first."""

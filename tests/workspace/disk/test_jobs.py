@@ -183,6 +183,18 @@ def test_one_job_at_a_time_and_the_refused_one_names_the_other(jobs, other_proce
         pass
 
 
+def test_a_job_that_ends_while_it_is_looked_at_is_done(jobs, monkeypatch):
+    record = jobs.create("score", "digits", [])
+    jobs.write(record.model_copy(update={"state": "running"}))
+
+    def ended_by_now():
+        jobs.write(record.model_copy(update={"state": "done"}))
+        return False
+
+    monkeypatch.setattr(jobs, "_lock_is_held", ended_by_now)
+    assert jobs.read(record.id).state == "done"
+
+
 def test_a_killed_job_is_interrupted_and_the_next_may_start(jobs, other_process):
     os.kill(other_process.pid, signal.SIGKILL)
     other_process.wait()
