@@ -1,6 +1,5 @@
 """The report of a dataset: sections with figures, tables and images, each with the command that prints them."""
 
-import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 import pandas as pd
 
 from avhcurate import __version__
@@ -29,6 +27,15 @@ from avhcurate.features.payoff.service import payoff
 from avhcurate.features.payoff.texts import by_kind, sentence, way_on
 from avhcurate.features.quality.odd_files import KINDS, odd_files
 from avhcurate.features.quality.service import find_duplicates
+from avhcurate.features.report.parts import (
+    IMAGES,
+    ROWS,
+    ReportGallery,
+    bars,
+    gallery,
+    interval,
+    thumbnail,
+)
 from avhcurate.features.saved.diff_rules import KINDS as KINDS_OF_CHANGES
 from avhcurate.features.saved.diff_service import diff
 from avhcurate.features.suspects.decisions import undecided
@@ -39,26 +46,14 @@ from avhcurate.features.suspects.suggestions import suspects_now
 from avhcurate.measures.scores import SCORES
 from avhcurate.networks.scoring.accuracy import accuracy_of
 from avhcurate.workspace.data.consensus import NETWORK, TOLD_APART
-from avhcurate.workspace.data.datasets import DatasetFolder
 from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.disk.files import check_free, remove_leftovers, write_atomic
 from avhcurate.workspace.disk.json_text import rows_of
 
 #: The samples of the report and of its commands: those that are not excluded.
 IN_VIEW = Filters()
-#: The most images of a gallery, groups of copies, and rows of a table.
-IMAGES = 12
+#: The most groups of copies.
 GROUPS = 6
-ROWS = 20
-
-
-@dataclass(frozen=True)
-class ReportGallery:
-    """Images under a title, each as caption and id; `others` of them are not shown."""
-
-    title: str
-    tiles: list[tuple[str, int]]
-    others: int
 
 
 @dataclass(frozen=True)
@@ -340,63 +335,3 @@ def describe_odd(opened: OpenDataset) -> dict[str, Any]:
         "heads": ["id", "path", "what"],
         "rows": [[str(row["id"]), row["path"], row["odd"]] for row in rows_of(odd.files.head(ROWS))],
     }
-
-
-# --- parts of a section ---------------------------------------------------------------------------------------
-
-
-def bars(counts: pd.DataFrame) -> list[tuple[str, int, float]]:
-    """Return bars of `value, n`, the first `ROWS` of them."""
-    shown = counts.head(ROWS)
-    return [(str(row["value"]), row["n"], row["n"] / shown["n"].max()) for row in rows_of(shown)]
-
-
-def gallery(
-    samples: SampleTable,
-    title: str,
-    ids: Sequence[int],
-    columns: Sequence[str] = (),
-    *,
-    captions: dict[int, str] | None = None,
-) -> ReportGallery:
-    """Return the first `IMAGES` samples, each with its caption, or with its label and values of `columns`."""
-    captions = captions or {id: caption_of(samples.sample(id), columns) for id in ids[:IMAGES]}
-    tiles = [(captions[id], id) for id in ids[:IMAGES]]
-    return ReportGallery(f"{title} ({len(ids):,})", tiles, len(ids) - len(tiles))
-
-
-def caption_of(row: dict[str, object], columns: Sequence[str]) -> str:
-    """
-    >>> caption_of({"label_name": "cat", "split": "train", "avh": 0.12345, "hsf": None}, ["split", "avh", "hsf"])
-    'cat, train, AVH 0.123'
-    """
-    names = {"hsf": "HSF"} | {key: score.name for key, score in SCORES.items()}
-    parts = [str(row.get("label_name") or "no label")]
-    for column in columns:
-        value = row.get(column)
-        if isinstance(value, float):
-            parts.append(f"{names.get(column, column)} {value:.3g}")
-        elif value is not None:
-            parts.append(str(value))
-    return ", ".join(parts)
-
-
-def thumbnail(dataset: DatasetFolder, id: int) -> str:
-    """Return the thumbnail as a data address, or "" without one."""
-    encoded = dataset.thumbnails.get(id)
-    if encoded is None:
-        return ""
-    # Browsers tell PNG from JPEG by the bytes.
-    return f"data:image/jpeg;base64,{base64.b64encode(encoded).decode()}"
-
-
-def interval(value: float, low: float, high: float) -> str:
-    """
-    >>> interval(-0.3361, -0.354, -0.318), interval(float("nan"), 0.0, 0.0), interval(1.0, *2 * [float("nan")])
-    ('-0.336 (-0.354 to -0.318)', '-', '1.000')
-    """
-    if np.isnan(value):
-        return "-"
-    if np.isnan(low):
-        return f"{value:.3f}"
-    return f"{value:.3f} ({low:.3f} to {high:.3f})"

@@ -18,6 +18,7 @@ from avhcurate.features.correlation.service import correlate
 from avhcurate.features.disagreement.service import disagree
 from avhcurate.features.quality.service import measure_dataset
 from avhcurate.features.report import service
+from avhcurate.features.report.parts import interval
 from avhcurate.features.suspects.service import find_suspects
 from avhcurate.features.suspects.settings import SuspectsSettings
 from avhcurate.features.suspects.store import suspects_of
@@ -45,7 +46,7 @@ def test_the_figures_are_those_of_the_verbs(digits):
     agreement = [signs[name] * float(value) for name, value in values.items()]
     assert agreement == sorted(agreement, reverse=True)  # one that goes against people is not closest to them
     avh = correlate(digits.samples, digits.run, digits.votes).table.query("bin == 'all'").set_index("score").loc["avh"]
-    assert rows["AVH"] == ["120", service.interval(avh["spearman"], avh["ci_low"], avh["ci_high"])]
+    assert rows["AVH"] == ["120", interval(avh["spearman"], avh["ci_low"], avh["ci_high"])]
     ids = disagree(digits.samples, digits.run, digits.prediction).ids
     galleries = service.describe_gap(digits).galleries
     assert [len(gallery.tiles) + gallery.others for gallery in galleries] == [len(some) for some in ids.values()]
