@@ -15,7 +15,7 @@ from PIL import Image
 
 from avhcurate import plugins, scores
 from avhcurate.datasets.export.service import _written
-from avhcurate.datasets.sources.service import _table_or_path
+from avhcurate.datasets.sources.reading import _table_or_path
 from avhcurate.datasets.table.columns import EXTRA, PREDICTED_COLUMNS, STANDARD
 from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError

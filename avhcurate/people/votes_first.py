@@ -145,11 +145,12 @@ def _by_people(folder: DatasetFolder) -> bool:
 def _check_names(names: Sequence[str]) -> None:
     if len(names) > _MOST_CLASSES:
         raise CurateError(
-            f"The votes name {len(names):,} classes. Give a column of classes, or name them by --classes."
+            f"The votes name {len(names):,} classes.",
+            fix=f"Give a column of classes, or name them by {Option('classes', 'cat,dog')}",
         )
     for name in names:
         if not name.strip() or len(name) > _LONGEST or not name.isprintable():
-            raise CurateError(f"{name[:_LONGEST]!r} cannot be the name of a class. Correct the votes.")
+            raise CurateError(f"{name[:_LONGEST]!r} cannot be the name of a class.", fix="Correct the votes")
 
 
 def _counted(names: Sequence[str], sheet: VoteSheet) -> str:

@@ -203,6 +203,7 @@ def drop(page, path, zone):
 def judged(page, place):
     """The suspect at a place of the queue, once its picture is there and may be judged."""
     expect(page.locator(".review")).to_have_attribute("data-place", str(place))
+    expect(page.locator(".review")).to_have_attribute("data-suspect", re.compile(r"\d"))  # who is quick waits for it
     id = page.locator(".review").get_attribute("data-suspect")
     expect(page.locator(".review")).to_have_attribute("data-ready", id)
     expect(page.locator(".stage img.on")).to_be_visible()

@@ -50,7 +50,7 @@ def _hf(out: Path) -> Labels:
     for part in (out / "data").glob("*.parquet"):
         table = pq.read_table(part)
         features = json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]
-        names = features["label"]["names"]
+        names = features["label"].get("names", [])  # none where the dataset has no classes
         for path, label, image in zip(*(table[name].to_pylist() for name in ("path", "label", "image")), strict=True):
             assert image["bytes"]
             found[path] = names[label] if label is not None and label >= 0 else ""

@@ -135,7 +135,7 @@ class VerbSettings(BaseModel):
                 read[name] = split_text(value)
             elif isinstance(value, int | float) and option.is_list:
                 read[name] = (value,)
-            if value == "" and option.type is Path:
+            if option.type in (Path, tuple[Path, ...]) and value in ("", [""]):
                 raise CurateError(f'The path of {name} is empty. Use "." for the current folder.')
             if name == "out" and value is not None and not Path(value).name:
                 raise CurateError(f"{value} is a folder without a name. Give the name of what to write.")
