@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.walks import walk
+
 ROOT = Path(__file__).parents[1]
 
 #: The rooms in their order, with their folders in order: each imports itself and what comes before it.
@@ -45,6 +47,14 @@ PUBLIC = {"avhcurate/scores.py", "avhcurate/training/__init__.py", "avhcurate/tr
 MOST_LINES, LONGEST_BODY = 400, 50
 #: The modules that may name the whole open dataset are fewer: functions take the parts that they need.
 MOST_WHOLE = 20
+#: Walks through the house, each with the most functions that the parameter, or a part of it, is handed to in turn.
+WALKS = {
+    ("features.suspects.service", "find_suspects", "run"): 14,
+    ("features.suspects.service", "find_suspects", "votes"): 16,
+    ("features.payoff.service", "payoff", "decisions"): 18,
+    ("features.correlation.service", "correlate", "samples"): 10,
+    ("lab.self_training.probe", "set_up", "workspace"): 17,
+}
 #: The most conditional expressions in 1,000 lines of the package.
 MOST_CONDITIONALS = 12
 #: From feature to feature; an arrow that is not here, or is here and not in the code, fails.
@@ -399,3 +409,14 @@ def test_no_committed_file_is_large():
 
 if __name__ == "__main__":
     pytest.main([__file__])
+
+
+@pytest.mark.parametrize("start", WALKS, ids=" ".join)
+def test_a_parameter_walks_no_further_than_it_did(start):
+    module, function, parameter = start
+    if module.startswith("lab") and not LABORATORY:
+        pytest.skip("the laboratory is not here")
+    entered = walk(f"avhcurate.{module}", function, parameter)
+    assert 3 < len(entered) <= WALKS[start], "Open it once and hand down what is needed of it:\n  " + "\n  ".join(
+        entered
+    )
