@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from avhcurate import scores as scores
     from avhcurate.features.classes.study import class_proposals as class_proposals
+    from avhcurate.features.compare.study import slices as slices
     from avhcurate.features.correlation.study import correlation as correlation
     from avhcurate.features.disagreement.study import disagreement as disagreement
     from avhcurate.features.payoff.study import payoff as payoff
@@ -148,6 +149,7 @@ _LATER = {
     "disagreement": "avhcurate.features.disagreement.study",
     "payoff": "avhcurate.features.payoff.study",
     "pseudo_labels": "avhcurate.features.pseudo_labels.study",
+    "slices": "avhcurate.features.compare.study",
     "suspects": "avhcurate.features.suspects.study",
 }
 

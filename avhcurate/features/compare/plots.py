@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from avhcurate.datasets.table.filters import Filters
-from avhcurate.features.compare.slices import FEW
+from avhcurate.features.compare.study import FEW
 from avhcurate.measures.stats.calibration import Calibration
 from avhcurate.ui.charts.chart_style import (
     ABOVE,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from scipy.stats import t
 
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table import columns
@@ -18,42 +17,15 @@ from avhcurate.datasets.table.titles import titles
 from avhcurate.datasets.table.votes import Votes
 from avhcurate.errors import CurateError
 from avhcurate.features.compare.samples import KEYS, RunScores, shared_samples
-from avhcurate.measures.stats.calibration import BINS, NO_CALIBRATION, of_bins
+from avhcurate.features.compare.study import COLUMNS, RunOutcomes, compared_of, judged, measured
 from avhcurate.measures.stats.correlation import ALL
-from avhcurate.measures.stats.intervals import wilson
 from avhcurate.people.bins import DEFAULT_EDGES
 from avhcurate.workspace.data.event import Event
 from avhcurate.workspace.data.workspace import Workspace
 
-#: Slices of fewer samples, or beside fewer, are not judged.
-LEAST = 10
 #: Bars that a column of numbers is cut into, at most.
 _BARS = 8
-#: The verdicts on a slice against the other samples, and in place of one.
-WORSE, BETTER, UNCLEAR = JUDGED = ("worse than the rest", "better than the rest", "no clear difference")
-FEW = "too few images"
-#: What each slice is measured by.
-MEASURES = {"accuracy": "Accuracy", "ece": "ECE", "avh": "Mean AVH", "hsf": "Mean HSF"}
-_COUNTS = ["n", "avh_n", "hsf_n"]
-_COLUMNS = ["run", "model", "by", "slice", "n", "verdict"]
-_COLUMNS += [f"{key}{end}" for key in MEASURES for end in ("", "_low", "_high")]
-_COLUMNS += ["ece_chance", "avh_n", "hsf_n"]
-#: A row for each slice and one for each of its bins of about equally many samples by confidence.
-_MEASURED = """
-SELECT slice, bin, grouping(bin) AS whole, count(*) AS n, sum(_right) AS right, sum(_confidence) AS confidence,
-    min(_confidence) AS low, max(_confidence) AS high, sum((_right - _confidence) ** 2) AS squares,
-    sum(_confidence * (1 - _confidence)) AS spread,
-    count(_avh) AS avh_n, avg(_avh) AS avh, stddev_samp(_avh) AS avh_sd,
-    count(hsf) AS hsf_n, avg(hsf) AS hsf, stddev_samp(hsf) AS hsf_sd
-FROM (
-    SELECT *, {bins} * (rank() OVER (PARTITION BY slice ORDER BY _confidence) - 1)
-        // nullif(count(_confidence) OVER (PARTITION BY slice), 0) AS bin
-    FROM (
-        SELECT _right, _confidence, _avh, hsf, unnest(list_where(range({slices}), [{tests}])) AS slice
-        FROM samples JOIN rows ON id = _id
-    )
-) GROUP BY GROUPING SETS ((slice), (slice, bin)) ORDER BY slice, bin
-"""
+_COLUMNS = ["run", "model", "by", *COLUMNS[1:]]
 
 
 @dataclass(frozen=True)
@@ -86,18 +58,22 @@ def slice_runs(
     """Compare runs, as `service.side_by_side`, on the slices that `images_of` gives `by` each name."""
     filters = filters or Filters()
     shared = shared_samples(samples, votes, names, KEYS[:1], filters)
+    ids = shared.samples.index.to_numpy()
     images = {("", ALL): Filters()}
+    members = [np.arange(len(ids))]
     for name in by:
-        images |= {(name, title): part for title, part in images_of(samples, workspace, name, filters).items()}
-    measured = [_measured(samples, scores, list(images.values())) for scores in shared.scores.values()]
-    rows = _judged(pd.concat(measured, keys=list(shared.scores), names=["run"]).reset_index("run"))
+        parts = images_of(samples, workspace, name, filters)
+        images |= {(name, title): part for title, part in parts.items()}
+        members += _members(samples, ids, list(parts.values()))
+    hsf = shared.samples["hsf"].to_numpy(float)
+    rows = judged({name: measured(_outcomes(scores, hsf), members) for name, scores in shared.scores.items()})
     called = titles(votes.dataset)
     rows["model"] = rows["run"].map(called)
     rows[["by", "slice"]] = [list(images)[number] for number in rows["slice"]]
     return Slices(
         table=rows[_COLUMNS],
         images=images,
-        compared=int(rows["verdict"].isin(JUDGED).sum()),
+        compared=compared_of(rows),
         left_out=shared.left_out,
         labelled=shared.labelled,
     )
@@ -165,49 +141,24 @@ def _of_view(samples: SampleTable, view: Event) -> Filters:
 # --- what of them ------------------------------------------------------------------------------------------------
 
 
-def _measured(samples: SampleTable, scores: RunScores, slices: Sequence[Filters]) -> pd.DataFrame:
-    """Return the rows of `_MEASURED` of a run; `slice` is the number of the slice."""
-    values = {"_right": scores.right, "_confidence": scores["max_confidence"], "_avh": scores["avh"]}
-    rows = {name: pa.array(column.astype(float), from_pandas=True) for name, column in values.items()}
+def _members(samples: SampleTable, ids: np.ndarray, slices: Sequence[Filters]) -> list[np.ndarray]:
+    """Return of each slice the positions among `ids` of its samples."""
     conditions = [filters.with_(excluded=None).to_sql(samples) for filters in slices]
-    tests = ", ".join(f"{condition} IS TRUE" for condition, _ in conditions)
-    return samples.joined(
-        _MEASURED.format(bins=BINS, slices=len(slices), tests=tests),
+    tests = ", ".join(f"{condition} IS TRUE AS slice_{number}" for number, (condition, _) in enumerate(conditions))
+    inside = samples.joined(
+        f"SELECT {tests} FROM samples JOIN rows ON id = _id ORDER BY _id",
         [parameter for _, parameters in conditions for parameter in parameters],
-        pa.table({"_id": scores.samples.index} | rows),
+        pa.table({"_id": ids}),
         where="".join(filters.where for filters in slices),
     )
+    by_id = np.argsort(ids, kind="stable")
+    return [np.sort(by_id[np.flatnonzero(column)]) for _, column in inside.items()]
 
 
-def _judged(measured: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `Slices.table`, still with the number of the slice, of which 0 is that of all samples."""
-    whole = measured["whole"] == 1
-    rows = measured[whole].reset_index(drop=True)
-    rest = rows.groupby("run")[["n", "right"]].transform("first") - rows[["n", "right"]]
-    enough = np.minimum(rows["n"], rest["n"]) >= LEAST
-    comparisons = max(1, int(enough.sum()))
-    rows["accuracy"] = rows["right"] / rows["n"]
-    low, high = wilson(rows["right"], rows["n"], comparisons=comparisons)
-    least, most = wilson(rest["right"], rest["n"], comparisons=comparisons)
-    rows["verdict"] = np.select([rest["n"] == 0, ~enough, high < least, low > most], ["", FEW, WORSE, BETTER], UNCLEAR)
-    rows["accuracy_low"] = low
-    rows["accuracy_high"] = high
-    errors = [
-        _calibration_error(bins, comparisons) for _, bins in measured[~whole].groupby(["run", "slice"], sort=False)
-    ]
-    rows[["ece", "ece_low", "ece_high", "ece_chance"]] = errors
-    for key in ("avh", "hsf"):
-        n = rows[f"{key}_n"]
-        reach = t.ppf(1 - 0.025 / comparisons, n - 1) * rows[f"{key}_sd"] / np.sqrt(n)
-        rows[f"{key}_low"] = (rows[key] - reach).clip(lower=0)
-        rows[f"{key}_high"] = (rows[key] + reach).clip(upper=1)
-    first = np.select([rows["slice"] == 0, enough], [0, 1], 2)
-    return rows.assign(first=first).sort_values(["first", "accuracy"], kind="stable", ignore_index=True)
-
-
-def _calibration_error(bins: pd.DataFrame, comparisons: int) -> tuple[float, ...]:
-    """Return the ECE of a slice, the ends of its interval, and what chance reaches, from the rows of its bins."""
-    found = NO_CALIBRATION
-    if bins["confidence"].notna().all():
-        found = of_bins(bins, comparisons=comparisons)
-    return found.ece, found.low, found.high, found.chance
+def _outcomes(scores: RunScores, hsf: np.ndarray) -> RunOutcomes:
+    return RunOutcomes(
+        right=scores.right.to_numpy(),
+        confidence=scores["max_confidence"].to_numpy(float),
+        avh=scores["avh"].to_numpy(float),
+        hsf=hsf,
+    )

@@ -9,7 +9,8 @@ import streamlit as st
 from avhcurate.datasets.export.text import csv_text
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.features.compare import plots, slices
-from avhcurate.features.compare.slices import JUDGED, LEAST, MEASURES, WORSE, Slices, possible_slices
+from avhcurate.features.compare.slices import Slices, possible_slices
+from avhcurate.features.compare.study import JUDGED, LEAST, MEASURES, WORSE
 from avhcurate.features.compare.ui import HASH_FUNCS, interval_cell
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.export_menu import download

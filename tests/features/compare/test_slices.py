@@ -14,7 +14,8 @@ import avhcurate
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import open_dataset
-from avhcurate.features.compare.slices import FEW, WORSE, possible_slices, slice_runs
+from avhcurate.features.compare.slices import possible_slices, slice_runs
+from avhcurate.features.compare.study import FEW, WORSE
 from avhcurate.measures.stats.calibration import calibrate
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.refusals import refused
