@@ -69,7 +69,7 @@ class OpenedDataset:
 
     def _repr_html_(self) -> str:
         """Return the counts and a few images, the hardest first, for a notebook."""
-        from avhcurate.features.report.service import caption_of
+        from avhcurate.features.report.parts import caption_of
 
         opened = self.opened
         tiles = []
