@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from avhcurate.features.disagreement.study import disagreement as disagreement
     from avhcurate.features.payoff.study import payoff as payoff
     from avhcurate.features.pseudo_labels.study import pseudo_labels as pseudo_labels
+    from avhcurate.features.quality.study import quality as quality
     from avhcurate.features.suspects.study import suspects as suspects
     from avhcurate.notebook.dataset import Dataset as Dataset
 
@@ -149,6 +150,7 @@ _LATER = {
     "disagreement": "avhcurate.features.disagreement.study",
     "payoff": "avhcurate.features.payoff.study",
     "pseudo_labels": "avhcurate.features.pseudo_labels.study",
+    "quality": "avhcurate.features.quality.study",
     "slices": "avhcurate.features.compare.study",
     "suspects": "avhcurate.features.suspects.study",
 }

@@ -90,7 +90,8 @@ def quality(settings: QualitySettings) -> None:
     name = settings.dataset
     with options.engine(settings.engine, "avhcurate.features.quality.service") as engine:
         from avhcurate.features.quality import service
-        from avhcurate.features.quality.odd_files import FLAWS, KINDS, odd_files, rule
+        from avhcurate.features.quality.odd_files import KINDS, odd_files, rule
+        from avhcurate.features.quality.study import FLAWS
 
         with options.job(settings) as progress:
             folder = service.measure_dataset(

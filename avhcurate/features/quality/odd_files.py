@@ -9,23 +9,11 @@ import pandas as pd
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.features.quality.service import ready
-from avhcurate.features.quality.settings import QualitySettings
+from avhcurate.features.quality.study import FLAWS, USUAL, compared, flaw_of, thresholds_of
 from avhcurate.workspace.data.datasets import DatasetFolder
 
-#: Flaws in the order in which they are tried: what is below a threshold, the smallest of some measures.
-FLAWS = {
-    "tiny": ("shorter side", ["width", "height"]),
-    "black": ("brightness", ["brightness"]),
-    "blank": ("contrast", ["contrast"]),
-    "blurred": ("sharpness", ["sharpness"]),
-}
-#: The thresholds unless others are given. Apart from two small ones of 300 ImageNet photos, they spare these, 2,000
-#: images of CIFAR-10, 2,000 of PACS and the digits; `docs/results.md` has the figures.
-USUAL: dict[str, float | None] = {key: QualitySettings.model_fields[key].get_default() for key in FLAWS}
 #: Kinds of odd files and their names, in order: those that cannot be read or are not what they are named, then flaws.
 KINDS = {"file": "Broken or misnamed"} | {key: key.capitalize() for key in FLAWS}
-#: A side is tiny below this share of the dataset's median, where no number of pixels is given.
-TINY_SHARE = 0.25
 
 
 def rule(kind: str, limit: float) -> str:
@@ -35,28 +23,6 @@ def rule(kind: str, limit: float) -> str:
     'shorter side below 94'
     """
     return f"{FLAWS[kind][0]} below {limit:.4g}"
-
-
-def compared(measured: pd.DataFrame) -> pd.DataFrame:
-    """Return what is compared with the threshold of each flaw whose measures are columns, NaN where not measured."""
-    return pd.DataFrame(
-        {
-            key: measured[measures].astype(float).min(axis=1)
-            for key, (_, measures) in FLAWS.items()
-            if set(measures) <= set(measured)
-        }
-    )
-
-
-def flaw_of(values: pd.DataFrame, limits: Mapping[str, float]) -> np.ndarray:
-    """Return the first flaw of each row of what is `compared`, "" for none and if nothing was measured.
-
-    >>> rows = pd.DataFrame({"width": [9, 64, 64], "height": 64, "contrast": [0.2, 0.0, 0.2]})
-    >>> flaw_of(compared(rows), {"tiny": 16, "blank": 0.02}).tolist()
-    ['tiny', 'blank', '']
-    """
-    below = [values[key] < limit for key, limit in limits.items()]
-    return np.select([*below, np.ones(len(values), bool)], [*limits, ""], "").astype(object)
 
 
 @dataclass(frozen=True)
@@ -86,9 +52,7 @@ def odd_files(
     # A column of the user's own may replace a measure of its name.
     needed = [key for _, measures in FLAWS.values() for key in measures if key in samples.measures]
     whole = compared(samples.frame(Filters(excluded=None), columns=["id", *needed]))
-    thresholds = {key: limit or 0.0 for key, limit in limits.items() if key in whole}
-    if "tiny" in thresholds and not thresholds["tiny"]:
-        thresholds["tiny"] = TINY_SHARE * float(np.nan_to_num(whole["tiny"].median()))
+    thresholds = thresholds_of(whole, limits)
     files = samples.frame(filters or Filters(), columns=["id", "path", *needed, "problem", "oddity"])
     values = compared(files)
     reasons = files["problem"].fillna(files["oddity"])

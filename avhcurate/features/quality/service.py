@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,8 +17,9 @@ from avhcurate.datasets.table.decisions import Decisions
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import finished_run
 from avhcurate.datasets.table.sample_table import SampleTable
-from avhcurate.errors import CurateError, Run, Text
-from avhcurate.features.quality import duplicates
+from avhcurate.errors import CurateError, Run
+from avhcurate.features.quality import duplicates, study
+from avhcurate.features.quality.measuring import examine
 from avhcurate.networks.neighbours.service import SEARCH_SECONDS, find_neighbours
 from avhcurate.networks.scoring.accuracy import Accuracy
 from avhcurate.networks.scoring.shards import LOCAL, Engine, ShardResult, Step, work_through
@@ -29,9 +29,9 @@ from avhcurate.workspace.data.runs import RunFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import SILENT, Progress
 from avhcurate.workspace.disk.provenance import now, versions
-from avhcurate.workspace.images.decoding import DRAFT, BrokenImage
-from avhcurate.workspace.images.measures import MEASURES, OF_PIXELS
-from avhcurate.workspace.images.pixels import HASH_SIDE, HASHES, UNIFORM, measure_images, small_image
+from avhcurate.workspace.images.decoding import DRAFT
+from avhcurate.workspace.images.measures import OF_PIXELS
+from avhcurate.workspace.images.pixels import HASHES
 
 #: The tag that an excluded copy gets.
 TAG = "duplicate"
@@ -160,35 +160,6 @@ def _measure(dataset: DatasetFolder, folder: QualityFolder, samples: int, engine
     folder.finish(tables, changes | {"rate": round(samples / max(seconds, 1e-9), 2)})
 
 
-def examine(images: Sequence[tuple[bytes | BrokenImage, str]]) -> list[dict[str, Any]]:
-    """Return a row of each encoded image, given with its path: its measures, or its `problem`.
-
-    Those of one shape are measured at once: of small images each call would cost more than its pixels. Raises
-    CurateError if a plugin's measure fails on one; earlier measures are kept, and the same call resumes.
-    """
-    rows = list[dict[str, Any]]()
-    shapes = defaultdict[tuple[int, int], list[Any]](list)
-    for encoded, path in images:
-        row, image = small_image(encoded, path)
-        rows.append(row)
-        if image is None:
-            continue
-        shapes[image.size].append((row, image))
-        try:
-            row |= {
-                key: measure.pixels(np.asarray(image))
-                for key, measure in MEASURES.items()
-                if measure.pixels is not None
-            }
-        except CurateError as error:
-            raise CurateError(Text(f"{path}: ", error.what), fix=error.fix) from None
-    for members in shapes.values():
-        columns = measure_images([image for _, image in members])
-        for (row, _), *values in zip(members, *columns.values(), strict=True):
-            row |= zip(columns, values, strict=True)
-    return rows
-
-
 def _group(
     dataset: DatasetFolder,
     folder: QualityFolder,
@@ -204,35 +175,22 @@ def _group(
     if record.grouped and changes.items() <= dict(record).items() and folder.columns_path.exists():
         progress.report(samples, samples, "complete already")
         return
-    changes["similarity"] = None
     measured = folder.measures()
-    nearest = np.full(samples, np.nan)
-    # Smaller and even images have no meaningful hash.
-    large = measured[["width", "height"]].min(axis=1) >= HASH_SIDE
-    clear = np.flatnonzero(measured["phash"].notna() & (measured["contrast"] >= UNIFORM) & large)
-    hashes = measured[list(HASHES)].iloc[clear].to_numpy(np.uint64)
-    pairs_by = {
-        "bytes": duplicates.equal_pairs(measured["sha256"]),
-        "hash": clear[duplicates.hash_pairs(hashes[:, 0])],
-    }
-    if not upright:
-        pairs_by["turned"] = clear[duplicates.turned_pairs(hashes[:, 0], hashes[:, 1:])]
+    near_ids = cosines = None
     if run:
         graph = find_neighbours(dataset, run, progress=progress)
+        near_ids = graph.near()
         cosines = np.cos(graph.angles()[:, : duplicates.NEIGHBOURS], dtype=np.float64)
-        nearest = cosines[:, 0]
-        changes["similarity"] = near or duplicates.similarity_cut(cosines)
-        pairs_by["embedding"] = duplicates.near_pairs(graph.near(), cosines, changes["similarity"])
-    frames = [pd.DataFrame(rows, columns=["first", "second"]).assign(how=way) for way, rows in pairs_by.items()]
-    pairs = pd.concat(frames).drop_duplicates(["first", "second"])  # keeps the strongest reason
-    group = duplicates.groups(samples, pairs[["first", "second"]].to_numpy())
+    found = study.copies(measured, near_ids, cosines, near=near, upright=upright)
+    changes["similarity"] = found.similarity
     columns = measured.drop(columns=[*HASHES, "sha256"]).assign(
-        nearest_similarity=nearest, duplicate_group=pd.Series(group, dtype="Int64").where(group > 0)
+        nearest_similarity=found.nearest,
+        duplicate_group=pd.Series(found.groups, dtype="Int64").where(found.groups > 0),
     )
     # If interrupted from here on, the columns may be of this search and the record of the last one.
     folder.write_record(record.model_copy(update={"grouped": None}))
-    folder.write_groups(columns, pairs)
-    changes |= {"grouped": now(), "groups": int(group.max(initial=0))}
+    folder.write_groups(columns, found.pairs)
+    changes |= {"grouped": now(), "groups": int(found.groups.max(initial=0))}
     folder.write_record(record.model_copy(update=changes))
     progress.report(samples, samples, "")
 

@@ -13,10 +13,11 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.sample_table import SampleTable
 from avhcurate.datasets.table.titles import title_of
 from avhcurate.features.quality import odd_files, service
-from avhcurate.features.quality.odd_files import FLAWS, KINDS, USUAL, OddFiles, rule
+from avhcurate.features.quality.odd_files import KINDS, OddFiles, rule
 from avhcurate.features.quality.plots import measure_histograms, similarity_histogram
 from avhcurate.features.quality.service import TAG, Duplicates
 from avhcurate.features.quality.settings import QualitySettings
+from avhcurate.features.quality.study import FLAWS, USUAL
 from avhcurate.ui.base.cache import kept
 from avhcurate.ui.base.frame import Opened, attempt
 from avhcurate.ui.base.job_forms import first_job, job_form, of_run

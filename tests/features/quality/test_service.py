@@ -19,8 +19,9 @@ from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.errors import CurateError
 from avhcurate.features.quality import service as quality_service
-from avhcurate.features.quality.odd_files import USUAL, compared, flaw_of, odd_files
+from avhcurate.features.quality.odd_files import odd_files
 from avhcurate.features.quality.service import find_duplicates, keep_one, measure_dataset
+from avhcurate.features.quality.study import USUAL, compared, flaw_of
 from avhcurate.workspace.data.quality import QualityFolder
 from avhcurate.workspace.data.workspace import Workspace
 from avhcurate.workspace.disk.jobs import Cancelled, Progress
