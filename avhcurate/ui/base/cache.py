@@ -36,7 +36,12 @@ _OPEN: WeakValueDictionary[Path, OpenDataset] = WeakValueDictionary()
 
 def open_shared(workspace: Workspace, dataset: str, run: str, edges: tuple[float, ...]) -> OpenDataset:
     """Open a dataset for all sessions, again when its files change; its samples hold what was decided until now."""
-    opened = _table(str(workspace.root), dataset, run, edges, workspace.dataset(dataset).stamp())
+    folder = workspace.dataset(dataset)
+    stamp = folder.stamp()
+    opened = _table(str(workspace.root), dataset, run, edges, stamp)
+    if not opened.decisions.current:  # its classes changed between its stamp and its opening, and have changed back
+        _table.clear(str(workspace.root), dataset, run, edges, stamp)
+        opened = _table(str(workspace.root), dataset, run, edges, folder.stamp())
     opened.refresh()
     _OPEN[opened.dataset.root] = opened
     return opened

@@ -2,12 +2,15 @@
 
 import streamlit as st
 
+from avhcurate.datasets.curate import classes
 from avhcurate.datasets.curate.annotations import annotate
+from avhcurate.datasets.curate.history import undo_entry
 from avhcurate.datasets.curate.saved import Saved
 from avhcurate.datasets.table.filters import Filters
 from avhcurate.datasets.table.open_dataset import open_dataset
 from avhcurate.ui.base import cache
 from avhcurate.ui.base.cache import HASH_FUNCS
+from avhcurate.workspace.data.event import CLASS_ACTIONS
 from avhcurate.workspace.data.workspace import Workspace
 from tests.fakes.votes import answer_all, collect, truth
 
@@ -63,3 +66,23 @@ def test_a_count_while_votes_are_being_read_is_not_that_of_after_it(pets, monkey
     pets.refresh()
     assert (counts, cache.count(pets.samples, voted)) == ([0], pets.samples.count(voted))
     assert pets.samples.count(voted) > 0
+
+
+def test_a_dataset_whose_classes_change_as_it_is_opened_and_change_back_is_opened_anew(own_digits, monkeypatch):
+    """As when a page asks for what is to come while the server writes the change."""
+    opened, space, names = cache._opened, own_digits.workspace, own_digits.dataset.record.classes
+
+    def undo_last():
+        undo_entry(own_digits.decisions, str(own_digits.decisions.log.last(own_digits.dataset.id, CLASS_ACTIONS).id))
+
+    def late(*args):
+        monkeypatch.setattr(cache, "_opened", opened)
+        classes.merge(own_digits.decisions, space, ["3", "5"], "3")
+        return opened(*args)
+
+    classes.rename(own_digits.decisions, space, "3", "three")  # the first change marks the record
+    undo_last()
+    monkeypatch.setattr(cache, "_opened", late)
+    assert len(cache.open_shared(space, "digits", "", (0, 0.5, 1)).samples.classes) == len(names) - 1
+    undo_last()
+    assert cache.open_shared(space, "digits", "", (0, 0.5, 1)).samples.classes == tuple(names)
