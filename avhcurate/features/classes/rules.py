@@ -122,6 +122,8 @@ def two_parts(features: np.ndarray, *, seed: int = 0) -> tuple[np.ndarray, float
     """
     from sklearn.cluster import KMeans  # which a server loads only where it is used
 
+    if len(features) < 2:
+        return np.zeros(len(features), bool), 0.0
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     directions = features / np.where(lengths > 0, lengths, 1)
     total = ((directions - directions.mean(axis=0)) ** 2).sum()

@@ -60,3 +60,4 @@ def test_two_parts_are_those_that_were_put_together():
     _, alone = two_parts(centres[[0] * 60] + rng.normal(0, 0.05, (60, 16)))
     assert apart > 0.9 > 0.3 > alone
     assert two_parts(np.ones((4, 3)))[1] == 0
+    assert two_parts(np.ones((0, 3)))[1] == 0
